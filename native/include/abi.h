@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
+ *
+ * The one truth both sides of the boundary share: eBPF programs, the addon and TypeScript
+ * (src/flow/key.ts, src/flow/actions.ts, src/datapath/abi.ts) agree on these layouts, and
+ * native/test/abi-print.c prints every offset for a test to compare.  All numbers are in host
+ * byte order: the BPF parser swaps each field once, so a key crosses into TypeScript, and a
+ * prefix mask back into the kernel, without translation.
+ */
+#ifndef MEZZO_ABI_H
+#define MEZZO_ABI_H
+
+#define MZ_ABI_VERSION 1
+
+/* --- flow key: twenty 32-bit words, 80 bytes, ten 64-bit words for masking ------------------- */
+#define MZ_KEY_WORDS 20
+struct mz_key {
+	__u32 in_port;     /* w0  ifindex */
+	__u32 tunnel_key;  /* w1  24-bit number of the egress port; 0 = not from a tunnel */
+	__u32 tunnel_src;  /* w2  underlay IPv4 of the sending host */
+	__u32 vlans;       /* w3  outer TCI << 16 | inner TCI, each with 0x1000 = present */
+	__u32 eth_dst_hi;  /* w4  first four bytes */
+	__u32 eth_mid;     /* w5  last two bytes of dst << 16 | first two bytes of src */
+	__u32 eth_src_lo;  /* w6  last four bytes */
+	__u32 type_id;     /* w7  ethertype behind the tags << 16 | ICMP echo id */
+	__u32 ip_src[4];   /* w8  IPv4 sits in [3], the others 0; ARP: sender IP */
+	__u32 ip_dst[4];   /* w12 likewise; ARP: target IP */
+	__u32 ip_misc;     /* w16 proto << 24 | tos << 16 | ttl << 8 | frag (MZ_FRAG_*); ARP: opcode as proto */
+	__u32 l4_ports;    /* w17 source << 16 | destination; ICMP: type << 16 | code */
+	__u32 l4_misc;     /* w18 TCP flags in the low byte, the rest 0 */
+	__u32 mask_id;     /* w19 which mask the flow was stored under */
+};
+#define MZ_FRAG_NONE 0
+#define MZ_FRAG_FIRST 1
+#define MZ_FRAG_LATER 2
+#define MZ_VLAN_PRESENT 0x1000
+
+/* --- actions: 20 bytes, each sets one field or sends the frame somewhere ---------------------- */
+#define MZ_ACT_NONE 0
+#define MZ_ACT_OUTPUT 1       /* w0 ifindex; flag MZ_OUT_PEER: bpf_redirect_peer where it applies */
+#define MZ_ACT_TUNNEL 2       /* w0 tunnel key, w1 remote IPv4, w2 local IPv4, w3 underlay ifindex; flags kind */
+#define MZ_ACT_SET_ETH_DST 3  /* w0 first four bytes, w1 last two */
+#define MZ_ACT_SET_ETH_SRC 4  /* w0 first two bytes, w1 last four */
+#define MZ_ACT_PUSH_VLAN 5    /* a = TCI without the present bit, w0 = TPID */
+#define MZ_ACT_POP_VLAN 6     /* the outermost tag */
+#define MZ_ACT_SET_IP_SRC 7   /* w0..w3, as in the key; the frame says v4 or v6 */
+#define MZ_ACT_SET_IP_DST 8
+#define MZ_ACT_SET_TOS 9      /* a = the whole TOS / traffic class byte */
+#define MZ_ACT_ADD_TTL 10     /* w0 signed: -1 decrements */
+#define MZ_ACT_SET_L4_SRC 11  /* a = port */
+#define MZ_ACT_SET_L4_DST 12  /* a = port */
+#define MZ_ACT_SET_ICMP_ID 13 /* a = identifier */
+#define MZ_ACT_UPCALL 14      /* hand a copy to the agent */
+#define MZ_ACT_MAX 15
+
+#define MZ_OUT_PEER 1
+#define MZ_TUN_VXLAN 0
+#define MZ_TUN_GRE 1
+
+#define MZ_ACT_WORDS 5
+struct mz_action {
+	__u8 type;
+	__u8 flags;
+	__u16 a;
+	__u32 w[4];
+};
+
+/* --- a flow in the kernel table --------------------------------------------------------------- */
+#define MZ_ACT_INLINE 8       /* actions in the flow itself; longer lists live in chunks */
+#define MZ_CHUNK_ACTIONS 32
+struct mz_flow {
+	__u32 flow_id;        /* index into the per-CPU statistics */
+	__u8 n_act;           /* actions in act[]; the chunks hold the rest */
+	__u8 ttl_min;         /* a packet whose TTL is not above this goes up instead (0: any goes) */
+	__u16 flags;
+	__u32 chunk;          /* first chunk of further actions, 0 = none */
+	__u32 rsv;
+	struct mz_action act[MZ_ACT_INLINE];
+};
+struct mz_chunk {
+	__u32 n;
+	__u32 next;           /* 0 = last */
+	struct mz_action act[MZ_CHUNK_ACTIONS];
+};
+struct mz_stats {
+	__u64 packets;
+	__u64 bytes;
+	__u64 used_ns;        /* CLOCK_MONOTONIC of the last packet */
+};
+
+/* --- masks ------------------------------------------------------------------------------------ */
+#define MZ_MASKS_MAX 64
+struct mz_masks {
+	__u32 n;              /* slots in use, counted from 0; bumped after the slot is written */
+	__u32 rsv;
+	__u64 mask[MZ_MASKS_MAX][MZ_KEY_WORDS / 2];
+};
+
+/* --- upcalls: the record that goes up the ring, followed by cap_len bytes of frame ------------ */
+#define MZ_UP_MISS 0          /* no flow */
+#define MZ_UP_TTL 1           /* a flow, but this packet's TTL runs out on the way */
+#define MZ_UP_MTU 2           /* a flow, but the frame does not fit the tunnel; arg = overlay MTU */
+#define MZ_UP_ACTION 3        /* asked for by an action */
+struct mz_upcall {
+	__u64 time_ns;
+	__u32 len;            /* of the frame on the wire */
+	__u32 cap_len;        /* of what follows */
+	__u32 reason;
+	__u32 arg;
+	__u32 gso_size;       /* 0 = not GSO */
+	__u32 gso_segs;
+	struct mz_key key;
+};
+
+/* port classes: one set of upcall rings each, so that one class cannot fill another's */
+#define MZ_CLASS_VM 0
+#define MZ_CLASS_UPLINK 1
+#define MZ_CLASS_TUNNEL 2
+#define MZ_CLASSES 3
+
+/* counters, per CPU; retired numbers stay, as UNUSED */
+#define MZ_CNT_RX 0
+#define MZ_CNT_HIT 1
+#define MZ_CNT_MISS 2
+#define MZ_CNT_UPCALL 3
+#define MZ_CNT_RING_FULL 4
+#define MZ_CNT_NO_CREDIT 5
+#define MZ_CNT_ERROR 6
+#define MZ_CNT_PACKET_OUT 7
+#define MZ_CNT_TTL_UP 8
+#define MZ_CNT_MTU_UP 9
+#define MZ_CNT_TUNNEL_TX 10
+#define MZ_CNT_TUNNEL_RX 11
+#define MZ_CNT_MASK_CACHE_HIT 12
+#define MZ_CNT_PARSE 13
+#define MZ_CNT_MAX 16
+
+#endif

@@ -1,0 +1,165 @@
+// The door of the house: frames come up by bursts and go out by actions.  MemoryDatapath (tests,
+// laptops) and EbpfDatapath (the kernel) are the two doors; test/datapath holds the conformance
+// test both pass.  Everything crosses in batches and typed arrays: measured 3 ns a packet in a
+// batch against 674 ns for a returned object.
+
+import { ACTION_WORDS, type ActionList } from '../flow/actions.ts'
+import { WORDS } from '../flow/key.ts'
+import { token } from '../core/token.ts'
+
+// Why a frame came up.  MZ_UP_* in abi.h.
+export const Reason = { miss: 0, ttl: 1, mtu: 2, action: 3 } as const
+
+export const DESCRIPTOR_WORDS = 8
+// A frame's descriptor: where it lies in the burst's buffer and what the kernel says of it.
+export const Descriptor = {
+  offset: 0,
+  length: 1, // captured bytes, all of the frame
+  ifindex: 2,
+  reason: 3,
+  arg: 4, // Reason.mtu: the MTU that was exceeded
+  gsoSize: 5, // 0: not a GSO frame
+  gsoSegments: 6,
+  portClass: 7
+} as const
+
+// One burst: `count` frames in one shared buffer, each with a descriptor and its extracted key.
+export class Burst {
+  static readonly FRAMES_MAX = 64
+  static readonly BYTES = 4 * 1024 * 1024 + 128 * 1024 // 64 GSO frames and their padding
+  readonly buffer = new ArrayBuffer(Burst.BYTES)
+  readonly view = new DataView(this.buffer)
+  readonly bytes = new Uint8Array(this.buffer)
+  readonly descriptors = new Uint32Array(Burst.FRAMES_MAX * DESCRIPTOR_WORDS)
+  readonly keys = new Int32Array(Burst.FRAMES_MAX * WORDS)
+  count = 0
+}
+
+// Flows to install, remove or adopt, packed.  `masks` is the mask each flow was walked with;
+// a datapath that numbers its masks does so itself.  Flow ids are the caller's: 1..flowsMax.
+export class FlowBatch {
+  readonly capacity: number
+  readonly ids: Uint32Array
+  readonly keys: Int32Array
+  readonly masks: Int32Array
+  readonly ttlMin: Uint8Array
+  readonly actionAt: Uint32Array // index of the flow's first action in `actions`
+  readonly actionCount: Uint32Array
+  // After install: 1 in place, 2 was there already (and was replaced), 0 refused (table full).
+  readonly result: Uint8Array
+  actions: Int32Array
+  actionsUsed = 0 // in actions, not words
+  count = 0
+
+  constructor(capacity = 256) {
+    this.capacity = capacity
+    this.ids = new Uint32Array(capacity)
+    this.keys = new Int32Array(capacity * WORDS)
+    this.masks = new Int32Array(capacity * WORDS)
+    this.ttlMin = new Uint8Array(capacity)
+    this.actionAt = new Uint32Array(capacity)
+    this.actionCount = new Uint32Array(capacity)
+    this.result = new Uint8Array(capacity)
+    this.actions = new Int32Array(capacity * 8 * ACTION_WORDS)
+  }
+
+  clear(): void {
+    this.count = 0
+    this.actionsUsed = 0
+  }
+
+  // False when the batch is full.
+  add(
+    id: number,
+    key: Int32Array,
+    mask: Int32Array,
+    ttlMin: number,
+    actions: ActionList | null
+  ): boolean {
+    if (this.count === this.capacity) return false
+    const i = this.count++
+    this.ids[i] = id
+    for (let w = 0; w < WORDS; w++) {
+      this.keys[i * WORDS + w] = key[w]! & mask[w]!
+      this.masks[i * WORDS + w] = mask[w]!
+    }
+    this.ttlMin[i] = ttlMin
+    this.actionAt[i] = this.actionsUsed
+    this.actionCount[i] = actions === null ? 0 : actions.count
+    if (actions !== null) this.#copyActions(actions)
+    return true
+  }
+
+  #copyActions(actions: ActionList): void {
+    const words = actions.count * ACTION_WORDS
+    const at = this.actionsUsed * ACTION_WORDS
+    while (at + words > this.actions.length) {
+      const wider = new Int32Array(this.actions.length * 2)
+      wider.set(this.actions)
+      this.actions = wider
+    }
+    for (let i = 0; i < words; i++) this.actions[at + i] = actions.words[i]!
+    this.actionsUsed += actions.count
+  }
+}
+
+// What the datapath knows of flows' use, by flow id.
+export class StatsBatch {
+  readonly ids: Uint32Array
+  readonly packets: Float64Array
+  readonly bytes: Float64Array
+  readonly usedMs: Float64Array // on Clock.now()'s scale
+  count = 0
+  next = 0 // cursor for the next call; 0 = the round is over
+
+  constructor(capacity = 4096) {
+    this.ids = new Uint32Array(capacity)
+    this.packets = new Float64Array(capacity)
+    this.bytes = new Float64Array(capacity)
+    this.usedMs = new Float64Array(capacity)
+  }
+}
+
+export const PortClass = { vm: 0, uplink: 1, tunnel: 2 } as const
+
+export interface PhysicalPort {
+  readonly ifindex: number
+  readonly name: string
+  readonly portClass: number
+  // A veth whose other end is in another namespace: bpf_redirect_peer applies.
+  readonly peerRedirect: boolean
+}
+
+export interface DatapathLimits {
+  readonly flowsMax: number
+  readonly creditsPerPort: number // upcalls in flight per port before the kernel drops its misses
+}
+
+export interface Datapath {
+  readonly kind: 'memory' | 'ebpf'
+  readonly limits: DatapathLimits
+  // Starts / stops taking frames from an interface.  Idempotent.
+  attach(port: PhysicalPort): void
+  detach(ifindex: number): void
+  // Fills the burst with up to FRAMES_MAX upcalls and gives back the credits of the burst before.
+  receive(burst: Burst): number
+  // `fire` is called, on this thread's loop, when frames may be waiting; once per silence.
+  onReadable(fire: () => void): void
+  // Queues the frame of a burst (or one of our own making) to leave by physical actions.
+  execute(burst: Burst, frame: number, actions: ActionList): void
+  inject(frame: Uint8Array, actions: ActionList): void
+  // Sends what was queued, in order.  Frames of a burst must be flushed before the next receive.
+  flush(): void
+  // Idempotent; fills batch.result.
+  install(batch: FlowBatch): void
+  remove(batch: FlowBatch): void
+  // One slice of use statistics; call until batch.next is 0.  Never blocks for long.
+  stats(batch: StatsBatch, cursor: number): void
+  // One slice of what an earlier agent left running; false when there is no more.
+  adopt(into: FlowBatch): boolean
+  // Named numbers: rx, hits, misses, upcalls, ring-full, no-credit, errors, masks …
+  counters(): Record<string, number>
+  // keep: leave flows and programs in the kernel for the next agent.
+  close(keep: boolean): void
+}
+export const Datapath = token<Datapath>('datapath')

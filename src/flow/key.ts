@@ -1,0 +1,222 @@
+// The flow key: what the house knows of a packet.  Twenty 32-bit words, the same twenty as
+// `struct mz_key` in native/include/abi.h, so a key crosses into C without translation.
+//
+// Reading a field marks the bits that were read.  The marked bits become the flow's mask: a flow
+// is only as narrow as the questions that were asked of the packet (Open vSwitch calls this
+// un-wildcarding).  A field that a device has written answers for itself: reading it back asks
+// nothing of the packet.  Text for logs and traces is made by `describeKey`, which marks nothing.
+
+import { macFrom, macHi, macLo } from '../wire/address.ts'
+
+export const WORDS = 20
+export const Word = {
+  inPort: 0,
+  tunnelKey: 1,
+  tunnelSrc: 2,
+  vlans: 3,
+  ethDstHi: 4,
+  ethMid: 5,
+  ethSrcLo: 6,
+  typeId: 7,
+  ipSrc: 8,
+  ipDst: 12,
+  ipMisc: 16,
+  l4Ports: 17,
+  l4Misc: 18,
+  maskId: 19
+} as const
+
+export const Fragment = { none: 0, first: 1, later: 2 } as const
+export const VLAN_PRESENT = 0x1000
+
+const ALL = -1
+const HIGH = 0xffff0000 | 0
+const LOW = 0x0000ffff
+
+export class FlowKey {
+  readonly words = new Int32Array(WORDS)
+  readonly mask = new Int32Array(WORDS) // bits asked of the packet as it arrived
+  readonly written = new Int32Array(WORDS) // bits a device has set since
+  ttlDelta = 0 // decrements so far, negative
+
+  #see(word: number, bits: number): number {
+    this.mask[word]! |= bits & ~this.written[word]!
+    return this.words[word]!
+  }
+
+  #put(word: number, bits: number, value: number): void {
+    this.words[word] = (this.words[word]! & ~bits) | (value & bits)
+    this.written[word]! |= bits
+  }
+
+  get inPort(): number {
+    return this.#see(Word.inPort, ALL)
+  }
+  get tunnelKey(): number {
+    return this.#see(Word.tunnelKey, ALL)
+  }
+  get tunnelSrc(): number {
+    return this.#see(Word.tunnelSrc, ALL)
+  }
+  get ethDst(): number {
+    return macFrom(
+      this.#see(Word.ethDstHi, ALL) >>> 16,
+      ((this.words[Word.ethDstHi]! & LOW) << 16) | (this.#see(Word.ethMid, HIGH) >>> 16)
+    )
+  }
+  get ethSrc(): number {
+    return macFrom(this.#see(Word.ethMid, LOW) & LOW, this.#see(Word.ethSrcLo, ALL))
+  }
+  // The ethertype behind any tags.
+  get ethType(): number {
+    return this.#see(Word.typeId, HIGH) >>> 16
+  }
+  // Outermost tag's TCI with VLAN_PRESENT, or 0.
+  get vlanOuter(): number {
+    return this.#see(Word.vlans, HIGH) >>> 16
+  }
+  get vlanInner(): number {
+    return this.#see(Word.vlans, LOW) & LOW
+  }
+  get ipv4Src(): number {
+    return this.#see(Word.ipSrc + 3, ALL)
+  }
+  get ipv4Dst(): number {
+    return this.#see(Word.ipDst + 3, ALL)
+  }
+  // Four words; `bits` counts from the top of the first (0..3) word of the address.
+  ipSrcWord(i: number, bits = ALL): number {
+    return this.#see(Word.ipSrc + i, bits) & bits
+  }
+  ipDstWord(i: number, bits = ALL): number {
+    return this.#see(Word.ipDst + i, bits) & bits
+  }
+  get ipProto(): number {
+    return this.#see(Word.ipMisc, 0xff000000 | 0) >>> 24
+  }
+  get ipTos(): number {
+    return (this.#see(Word.ipMisc, 0x00ff0000) >>> 16) & 255
+  }
+  get fragment(): number {
+    return this.#see(Word.ipMisc, 0x000000ff) & 255
+  }
+  get l4Src(): number {
+    return this.#see(Word.l4Ports, HIGH) >>> 16
+  }
+  get l4Dst(): number {
+    return this.#see(Word.l4Ports, LOW) & LOW
+  }
+  get icmpType(): number {
+    return this.l4Src
+  }
+  get icmpCode(): number {
+    return this.l4Dst
+  }
+  get icmpId(): number {
+    return this.#see(Word.typeId, LOW) & LOW
+  }
+  get tcpFlags(): number {
+    return this.#see(Word.l4Misc, 0xff) & 255
+  }
+
+  // TTL as it stands now, read without asking: `decrementTtl` is the only question the walk has.
+  get ttlUnseen(): number {
+    return (this.words[Word.ipMisc]! >>> 8) & 255
+  }
+
+  // One hop.  False when the packet may not make it.  The mask is not widened: the datapath sends
+  // up every packet whose TTL would run out in a flow (`ttlMin`), so a flow holds for all others.
+  decrementTtl(): boolean {
+    const ttl = this.ttlUnseen
+    if (ttl <= 1) return false
+    this.words[Word.ipMisc] = (this.words[Word.ipMisc]! & ~0xff00) | ((ttl - 1) << 8)
+    this.ttlDelta--
+    return true
+  }
+
+  set ethDst(mac: number) {
+    const hi = macHi(mac)
+    const lo = macLo(mac)
+    this.#put(Word.ethDstHi, ALL, (hi << 16) | (lo >>> 16))
+    this.#put(Word.ethMid, HIGH, lo << 16)
+  }
+  set ethSrc(mac: number) {
+    this.#put(Word.ethMid, LOW, macHi(mac))
+    this.#put(Word.ethSrcLo, ALL, macLo(mac))
+  }
+  set ipv4Src(ip: number) {
+    void this.ethType // the action edits whatever header is there: say which
+    this.#put(Word.ipSrc + 3, ALL, ip)
+  }
+  set ipv4Dst(ip: number) {
+    void this.ethType
+    this.#put(Word.ipDst + 3, ALL, ip)
+  }
+  setIpSrc(words: Int32Array, at = 0): void {
+    void this.ethType
+    for (let i = 0; i < 4; i++) this.#put(Word.ipSrc + i, ALL, words[at + i]!)
+  }
+  setIpDst(words: Int32Array, at = 0): void {
+    void this.ethType
+    for (let i = 0; i < 4; i++) this.#put(Word.ipDst + i, ALL, words[at + i]!)
+  }
+  set ipTos(tos: number) {
+    void this.ethType
+    this.#put(Word.ipMisc, 0x00ff0000, tos << 16)
+  }
+  set l4Src(port: number) {
+    this.#asksL4()
+    this.#put(Word.l4Ports, HIGH, port << 16)
+  }
+  set l4Dst(port: number) {
+    this.#asksL4()
+    this.#put(Word.l4Ports, LOW, port)
+  }
+  set icmpId(id: number) {
+    this.#asksL4()
+    this.#put(Word.typeId, LOW, id)
+  }
+
+  // Both tags are in the key; a frame with three or more shows an ethertype of VLAN behind them.
+  pushVlan(tci: number): void {
+    const outer = this.vlanOuter
+    this.#put(Word.vlans, ALL, ((tci | VLAN_PRESENT) << 16) | outer)
+  }
+  popVlan(): void {
+    this.#put(Word.vlans, ALL, this.vlanInner << 16)
+  }
+
+  #asksL4(): void {
+    void this.ethType
+    void this.ipProto
+    void this.fragment
+  }
+
+  // Marks bits without reading them as a value (used when an action restores what arrived).
+  mark(word: number, bits: number): void {
+    this.mask[word]! |= bits
+  }
+
+  clear(): void {
+    this.words.fill(0)
+    this.mask.fill(0)
+    this.written.fill(0)
+    this.ttlDelta = 0
+  }
+
+  // A fresh key from raw words (an upcall's key, or an adopted flow's).
+  load(words: Int32Array, at: number): void {
+    for (let i = 0; i < WORDS; i++) this.words[i] = words[at + i]!
+    this.words[Word.maskId] = 0
+    this.mask.fill(0)
+    this.written.fill(0)
+    this.ttlDelta = 0
+  }
+
+  copy(from: FlowKey): void {
+    this.words.set(from.words)
+    this.mask.set(from.mask)
+    this.written.set(from.written)
+    this.ttlDelta = from.ttlDelta
+  }
+}
