@@ -1,0 +1,120 @@
+// The models no plugin owns: hosts, tunnel zones, and the port every device has.
+
+import Type from 'typebox'
+import { defineModel, type Fault, type ModelValue, type Stored } from './model.ts'
+
+export const Uuid = (description: string) => Type.String({ format: 'uuid', description })
+export const Name = Type.String({ minLength: 1, maxLength: 255 })
+export const AdminStateUp = Type.Boolean({ default: true, description: 'false: drops everything' })
+
+const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
+  Type.Object(properties, { additionalProperties: false })
+
+export const hostModel = defineModel({
+  kind: 'host',
+  plural: 'hosts',
+  summary: 'A machine that runs an agent.',
+  schema: object({
+    name: Name
+  }),
+  unique: [['name']]
+})
+export type HostModel = ModelValue<typeof hostModel>
+
+export const tunnelZoneModel = defineModel({
+  kind: 'tunnel-zone',
+  plural: 'tunnel-zones',
+  summary: 'Hosts that reach each other by one kind of tunnel.',
+  schema: object({
+    name: Name,
+    type: Type.Union([Type.Literal('vxlan'), Type.Literal('gre')], { default: 'vxlan' })
+  }),
+  unique: [['name']]
+})
+export type TunnelZoneModel = ModelValue<typeof tunnelZoneModel>
+
+export const tunnelZoneHostModel = defineModel({
+  kind: 'tunnel-zone-host',
+  plural: 'tunnel-zone-hosts',
+  summary: "A host's membership of a tunnel zone, with its underlay address.",
+  schema: object({
+    zone: Uuid('the tunnel zone'),
+    host: Uuid('the host'),
+    address: Type.String({ format: 'ipv4', description: 'underlay IPv4 address' })
+  }),
+  references: [
+    { field: 'zone', kind: 'tunnel-zone', onDelete: 'cascade' },
+    { field: 'host', kind: 'host', onDelete: 'refuse' }
+  ],
+  indexes: ['zone', 'host'],
+  unique: [
+    ['zone', 'host'],
+    ['zone', 'address']
+  ]
+})
+export type TunnelZoneHostModel = ModelValue<typeof tunnelZoneHostModel>
+
+// A port of a bridge or of a router.  Three ends are possible: a `peer` port (a link), an
+// interface of a host (a binding), or nothing yet.  `number` is its tunnel key.
+export const portModel = defineModel({
+  kind: 'port',
+  plural: 'ports',
+  summary: 'A port of a bridge or router: linked to a peer, bound to an interface, or free.',
+  schema: object({
+    name: Type.Optional(Name),
+    type: Type.Union([Type.Literal('bridge'), Type.Literal('router')]),
+    device: Uuid('the bridge or router it belongs to'),
+    number: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 0xfffffe, readOnly: true, description: 'tunnel key' })
+    ),
+    adminStateUp: Type.Optional(AdminStateUp),
+    peer: Type.Optional(Uuid('the port at the other end of the link')),
+    host: Type.Optional(Uuid('the host it is bound on')),
+    interface: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 15, description: 'name of the bound interface' })
+    ),
+    inFilter: Type.Optional(Uuid('chain for what enters')),
+    outFilter: Type.Optional(Uuid('chain for what leaves')),
+    vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094, description: 'bridge ports' })),
+    mac: Type.Optional(Type.String({ format: 'mac', description: 'router ports' })),
+    addresses: Type.Optional(
+      Type.Array(Type.String({ format: 'interface-address' }), {
+        maxItems: 64,
+        description: 'router ports: address/length, IPv4 or IPv6'
+      })
+    )
+  }),
+  references: [
+    { field: 'device', kind: ['bridge', 'router'], onDelete: 'cascade' },
+    { field: 'peer', kind: 'port', onDelete: 'clear' },
+    { field: 'host', kind: 'host', onDelete: 'refuse' },
+    { field: 'inFilter', kind: 'chain', onDelete: 'clear' },
+    { field: 'outFilter', kind: 'chain', onDelete: 'clear' }
+  ],
+  indexes: ['device', 'host', 'peer'],
+  unique: [['number'], ['host', 'interface']],
+  sequences: { number: { sequence: 'port-number', min: 1, max: 0xfffffe } },
+  validate: portFaults
+})
+export type PortModel = ModelValue<typeof portModel>
+
+function portFaults(port: Stored): Fault[] {
+  const faults: Fault[] = []
+  const need = (ok: boolean, field: string, expected: string): void => {
+    if (!ok) faults.push({ field, value: port[field], expected })
+  }
+  const has = (field: string): boolean => port[field] !== undefined
+  need(has('host') === has('interface'), has('host') ? 'interface' : 'host', 'both or neither')
+  need(!(has('peer') && has('host')), 'peer', 'no peer on a port bound to an interface')
+  need(port.peer !== port.id || !has('peer'), 'peer', 'another port')
+  if (port.type === 'bridge') {
+    need(!has('mac'), 'mac', 'none: only router ports have a MAC')
+    need(!has('addresses'), 'addresses', 'none: only router ports have addresses')
+  } else {
+    need(!has('vlan'), 'vlan', 'none: only bridge ports have a VLAN')
+    need(has('mac'), 'mac', 'a MAC address')
+  }
+  return faults
+}
+
+export const coreModels = [hostModel, tunnelZoneModel, tunnelZoneHostModel, portModel] as const

@@ -1,0 +1,96 @@
+// The one place the topology lives.  SqliteStore (one machine) and, later, a ZooKeeper store (a
+// cluster) keep this contract; test/store/contract.ts is what both pass.  An opened store is a
+// session: what it owns (table entries, leases) vanishes with it, also when its process dies.
+
+import { token } from '../core/token.ts'
+import type { ObjectId, Stored } from './model.ts'
+
+export interface Versioned {
+  readonly kind: string
+  readonly id: ObjectId
+  readonly version: number // grows with every change of this object
+  readonly value: Stored
+}
+
+// One step of an atomic write.  `version` given: refuse (CONFLICT) unless it is the current one.
+export type Change =
+  | { readonly op: 'create'; readonly kind: string; readonly value: Stored }
+  | {
+      readonly op: 'update'
+      readonly kind: string
+      readonly value: Stored // the whole object
+      readonly version?: number
+    }
+  | {
+      readonly op: 'delete'
+      readonly kind: string
+      readonly id: ObjectId
+      readonly version?: number
+    }
+
+// What to watch: one object, all of a kind with field = value, all of a kind, or a table.
+export type Interest =
+  | { readonly kind: string; readonly id: ObjectId }
+  | { readonly kind: string; readonly field: string; readonly value: string }
+  | { readonly kind: string }
+  | { readonly table: string }
+
+export type WatchEvent =
+  | { readonly op: 'put'; readonly object: Versioned }
+  | { readonly op: 'delete'; readonly kind: string; readonly id: ObjectId }
+
+export interface Watch {
+  // Resolves when the current state has been delivered.
+  readonly ready: Promise<void>
+  close(): void
+}
+
+export interface TableEntry {
+  readonly key: string
+  readonly value: string
+  readonly owner: string // session; '' = a persistent seed
+  readonly version: number
+}
+export type TableEvent =
+  | { readonly op: 'put'; readonly entry: TableEntry }
+  | { readonly op: 'delete'; readonly key: string }
+
+// A table all agents share: MAC → port, IP → MAC, active ports.  The last writer wins by version;
+// an entry vanishes with its owner; a persistent seed shows again when a learned entry goes.
+export interface ReplicatedTable {
+  readonly name: string
+  put(key: string, value: string): Promise<void>
+  seed(key: string, value: string): Promise<void>
+  // Removes only this session's own entry (and only if it still has `value`, when given).
+  remove(key: string, value?: string): Promise<void>
+  unseed(key: string): Promise<void>
+  entries(): Promise<TableEntry[]>
+  watch(listener: (events: readonly TableEvent[]) => void): Watch
+}
+
+export interface Lease {
+  readonly pool: string
+  readonly block: number
+  readonly epoch: number // grows with every grant of the block: late writers are fenced
+  release(): Promise<void>
+}
+
+export interface Store {
+  readonly session: string
+  read(kind: string, id: ObjectId): Promise<Versioned | undefined>
+  list(kind: string, index?: { field: string; value: string }): AsyncIterable<Versioned>
+  // All or nothing.  Objects are checked against their models, references and uniqueness; a
+  // delete clears, cascades or refuses as the references say.  Gives the store's new version.
+  // Errors: NOT_FOUND, EXISTS, CONFLICT, REFERENCED, MISSING_REFERENCE, INVALID (MezzoError).
+  write(changes: readonly Change[]): Promise<number>
+  // Current state, then every later change, in order, none missed; one listener call per write.
+  watch(
+    interest: Exclude<Interest, { table: string }>,
+    listener: (events: readonly WatchEvent[]) => void
+  ): Watch
+  table(name: string): ReplicatedTable
+  // A free block of 0..blocks-1 of the pool (random unless `block` is given); undefined if none.
+  lease(pool: string, blocks: number, block?: number): Promise<Lease | undefined>
+  close(): Promise<void>
+}
+export const Store = token<Store>('store')
