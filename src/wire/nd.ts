@@ -1,0 +1,167 @@
+// Neighbour discovery (RFC 4861): solicitations and advertisements of neighbours and routers, as
+// functions over (view, at).  The ICMPv6 accessors (icmpv6.ts) work on these messages too.
+//
+//   NS, NA: type code checksum | flags 4 | target 16 | options
+//   RS:     type code checksum | reserved 4 | options
+//   RA:     type code checksum | hop limit, flags, lifetime 2 | reachable 4 | retrans 4 | options
+
+import { macFrom, macHi, macLo } from './address.ts'
+import { completeL4 } from './checksum.ts'
+import * as icmpv6 from './icmpv6.ts'
+import * as ipv6 from './ipv6.ts'
+
+const { Type } = icmpv6
+
+// No sound message carries more; without a bound a 64 KiB message is 8 000 options of nothing.
+export const OPTIONS_MAX = 32
+
+// RFC 4861 §6.1, §7.1: a packet with a lower one has crossed a router, so it is forged.
+export const HOP_LIMIT = 255
+
+export const NEIGHBOUR_LENGTH = 24
+export const LINK_LAYER_LENGTH = 8
+
+export const Option = {
+  sourceLinkLayer: 1,
+  targetLinkLayer: 2,
+  prefix: 3,
+  redirected: 4,
+  mtu: 5
+} as const
+
+export const Flag = {
+  router: 0x8000_0000 | 0,
+  solicited: 0x4000_0000,
+  override: 0x2000_0000
+} as const
+
+// The fixed part of the message is there.
+export const fits = (view: DataView, at: number, end: number): boolean =>
+  end - at >= icmpv6.LENGTH && end - at >= fixedLength(icmpv6.type(view, at))
+
+// What RFC 4861 §6.1 and §7.1 ask of every message before it is believed, except the checksum,
+// which `checksum.l4Valid` answers: hop limit 255, code 0, a target that is no group, options
+// none of which is empty.  `l3` is where the IPv6 header is.
+export function acceptable(view: DataView, l3: number, at: number, end: number): boolean {
+  if (ipv6.hopLimit(view, l3) !== HOP_LIMIT || !fits(view, at, end)) return false
+  const type = icmpv6.type(view, at)
+  if (icmpv6.code(view, at) !== 0 || !optionsHold(view, at, end)) return false
+  if (type !== Type.neighbourSolicitation && type !== Type.neighbourAdvertisement) return true
+  return view.getUint8(at + 8) !== 0xff
+}
+
+export const targetWord = (view: DataView, at: number, i: number): number =>
+  view.getInt32(at + 8 + 4 * i)
+
+export function readTarget(view: DataView, at: number, into: Int32Array, o: number): void {
+  for (let i = 0; i < 4; i++) into[o + i] = targetWord(view, at, i)
+}
+
+// Of a neighbour advertisement.
+export const flags = (view: DataView, at: number): number => view.getInt32(at + 4)
+
+// Of a router advertisement.
+export const routerHopLimit = (view: DataView, at: number): number => view.getUint8(at + 4)
+export const routerFlags = (view: DataView, at: number): number => view.getUint8(at + 5)
+export const routerLifetimeS = (view: DataView, at: number): number => view.getUint16(at + 6)
+export const reachableMs = (view: DataView, at: number): number => view.getUint32(at + 8)
+export const retransmitMs = (view: DataView, at: number): number => view.getUint32(at + 12)
+
+// Where the first option of this type begins, or -1; the list ends where it does not hold together.
+export function optionAt(view: DataView, at: number, end: number, type: number): number {
+  let i = at + fixedLength(icmpv6.type(view, at))
+  for (let n = 0; n < OPTIONS_MAX && end - i >= 8; n++) {
+    const length = view.getUint8(i + 1) << 3
+    if (length === 0 || length > end - i) return -1
+    if (view.getUint8(i) === type) return i
+    i += length
+  }
+  return -1
+}
+
+// The MAC in a link-layer option that `optionAt` found.
+export const linkLayerHi = (view: DataView, option: number): number => view.getUint16(option + 2)
+export const linkLayerLo = (view: DataView, option: number): number => view.getInt32(option + 4)
+
+// The MAC the sender gives as its own: NS and RS as source, NA as target.  -1 when it gives none.
+export function linkLayer(view: DataView, at: number, end: number, type: number): number {
+  const option = optionAt(view, at, end, type)
+  return option < 0 ? -1 : macFrom(linkLayerHi(view, option), linkLayerLo(view, option))
+}
+
+export interface NeighbourFields {
+  readonly type: number
+  readonly flags: number
+  readonly target: Int32Array
+  // Left out in a probe for duplicates, whose source is unspecified (RFC 4861 §4.3).
+  readonly mac?: number | undefined
+}
+
+export const neighbourLength = (f: NeighbourFields): number =>
+  NEIGHBOUR_LENGTH + (f.mac === undefined ? 0 : LINK_LAYER_LENGTH)
+
+// Emits NS or NA; the IPv6 header at `l3` is there already.
+export function emitNeighbour(view: DataView, l3: number, at: number, f: NeighbourFields): void {
+  for (let i = 0; i < 4; i++) view.setInt32(at + 8 + 4 * i, f.target[i]!)
+  if (f.mac !== undefined) {
+    const solicits = f.type === Type.neighbourSolicitation
+    const option = solicits ? Option.sourceLinkLayer : Option.targetLinkLayer
+    emitLinkLayer(view, at + NEIGHBOUR_LENGTH, option, f.mac)
+  }
+  const end = at + neighbourLength(f)
+  icmpv6.emit(view, l3, at, end, { type: f.type, code: 0, rest: f.flags })
+}
+
+export function emitLinkLayer(view: DataView, at: number, option: number, mac: number): void {
+  view.setUint8(at, option)
+  view.setUint8(at + 1, 1)
+  view.setUint16(at + 2, macHi(mac))
+  view.setInt32(at + 4, macLo(mac))
+}
+
+// Emits RS with the sender's own MAC; the IPv6 header at `l3` is there already.
+export function emitRouterSolicitation(view: DataView, l3: number, at: number, mac: number): void {
+  emitLinkLayer(view, at + 8, Option.sourceLinkLayer, mac)
+  const end = at + 8 + LINK_LAYER_LENGTH
+  icmpv6.emit(view, l3, at, end, { type: Type.routerSolicitation, code: 0, rest: 0 })
+}
+
+// Rewrites the MAC in a link-layer option and completes the checksum of the message [at, end).
+export function setLinkLayer(
+  view: DataView,
+  l3: number,
+  at: number,
+  end: number,
+  option: number,
+  mac: number
+): void {
+  view.setUint16(option + 2, macHi(mac))
+  view.setInt32(option + 4, macLo(mac))
+  completeL4(view, l3, at, end, ipv6.Protocol.icmpv6)
+}
+
+// Every option has a length, and together they end where the message does.
+function optionsHold(view: DataView, at: number, end: number): boolean {
+  let i = at + fixedLength(icmpv6.type(view, at))
+  for (let n = 0; n < OPTIONS_MAX; n++) {
+    if (i === end) return true
+    const length = end - i >= 8 ? view.getUint8(i + 1) << 3 : 0
+    if (length === 0 || length > end - i) return false
+    i += length
+  }
+  return i === end
+}
+
+function fixedLength(type: number): number {
+  switch (type) {
+    case Type.routerAdvertisement:
+      return 16
+    case Type.neighbourSolicitation:
+    case Type.neighbourAdvertisement:
+      return NEIGHBOUR_LENGTH
+    case Type.redirect:
+      return 40
+    default:
+      return 8
+  }
+}
