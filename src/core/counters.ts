@@ -1,0 +1,126 @@
+// Named counters, gauges and histograms. A name is claimed once, at start; the hot path then only
+// adds to a slot: no map, no text, no allocation. A worker thread posts `snapshot()` as a message,
+// and `exposition.ts` prints local counters and such snapshots for Prometheus.
+//   const hits = counters.claim('flow.hits', 'Packets that found a flow'); hits.value++
+
+import { fail } from './errors.ts'
+import { token } from './token.ts'
+
+export class Counter {
+  value = 0
+}
+
+/** Counts observations in buckets; a bound belongs to the bucket below it, as in Prometheus. */
+export class Histogram {
+  readonly bounds: Float64Array
+  /** One more than the bounds: the last counts what is above all of them. */
+  readonly buckets: Float64Array
+  sum = 0
+  count = 0
+
+  constructor(bounds: readonly number[]) {
+    this.bounds = Float64Array.from(bounds).sort()
+    this.buckets = new Float64Array(bounds.length + 1)
+  }
+
+  observe(value: number): void {
+    const { bounds } = this
+    let i = 0
+    while (i < bounds.length && value > bounds[i]!) i++
+    this.buckets[i]!++
+    this.sum += value
+    this.count++
+  }
+}
+
+/** What a histogram held at one moment. */
+export interface HistogramSnapshot {
+  readonly bounds: readonly number[]
+  readonly buckets: readonly number[]
+  readonly sum: number
+  readonly count: number
+}
+
+/** All values at one moment: plain data, so that it crosses a thread as it is. */
+export interface CountersSnapshot {
+  readonly counters: Readonly<Record<string, number>>
+  readonly gauges: Readonly<Record<string, number>>
+  readonly histograms: Readonly<Record<string, HistogramSnapshot>>
+  readonly help: Readonly<Record<string, string>>
+}
+
+interface Gauge {
+  readonly read: () => number
+}
+
+// Names come from code, a few hundred of them. The limit keeps a name built from a packet or a
+// port from eating the memory of the process and of whoever scrapes it.
+const NAMES_MAX = 4096
+const NAME = /^[a-z][a-z0-9]*([.-][a-z0-9]+)*$/
+
+export class Counters {
+  readonly #counters = new Map<string, Counter>()
+  readonly #gauges = new Map<string, Gauge>()
+  readonly #histograms = new Map<string, Histogram>()
+  readonly #kinds = new Map<string, string>()
+  readonly #help = new Map<string, string>()
+
+  /** The counter of that name; whoever claims it again shares it. It only ever grows. */
+  claim(name: string, help = ''): Counter {
+    return this.#once(this.#counters, name, 'counter', help, () => new Counter())
+  }
+
+  /** A value that goes up and down, read when somebody looks. */
+  gauge(name: string, read: () => number, help = ''): void {
+    if (this.#kinds.has(name))
+      throw fail('COUNTER_KIND', { name, actual: this.#kinds.get(name)!, expected: 'new gauge' })
+    this.#once(this.#gauges, name, 'gauge', help, () => ({ read }))
+  }
+
+  /** A histogram over the given upper bounds; the unit ends the name: `walk.us`. */
+  histogram(name: string, bounds: readonly number[], help = ''): Histogram {
+    return this.#once(this.#histograms, name, 'histogram', help, () => new Histogram(bounds))
+  }
+
+  /** What a counter or gauge holds now; 0 when nobody claimed it. For tests and tables. */
+  value(name: string): number {
+    return this.#counters.get(name)?.value ?? this.#gauges.get(name)?.read() ?? 0
+  }
+
+  snapshot(): CountersSnapshot {
+    return {
+      counters: record(this.#counters, counter => counter.value),
+      gauges: record(this.#gauges, gauge => gauge.read()),
+      histograms: record(this.#histograms, ({ bounds, buckets, sum, count }) => ({
+        bounds: [...bounds],
+        buckets: [...buckets],
+        sum,
+        count
+      })),
+      help: record(this.#help, help => help)
+    }
+  }
+
+  #once<T>(map: Map<string, T>, name: string, kind: string, help: string, make: () => T): T {
+    const actual = this.#kinds.get(name)
+    if (actual !== undefined && actual !== kind)
+      throw fail('COUNTER_KIND', { name, actual, expected: kind })
+    if (help !== '') this.#help.set(name, help)
+    let slot = map.get(name)
+    if (slot === undefined) {
+      if (!NAME.test(name)) throw fail('COUNTER_NAME', { name })
+      if (this.#kinds.size >= NAMES_MAX)
+        throw fail('LIMIT', { what: 'the list of counters', limit: NAMES_MAX })
+      this.#kinds.set(name, kind)
+      map.set(name, (slot = make()))
+    }
+    return slot
+  }
+}
+export const CountersToken = token<Counters>('counters')
+
+/** In order of name, so that two snapshots print alike. */
+const record = <T, U>(map: Map<string, T>, read: (slot: T) => U): Record<string, U> =>
+  Object.fromEntries(
+    [...map].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, slot]) => [name, read(slot)])
+  )

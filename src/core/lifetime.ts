@@ -1,0 +1,77 @@
+// What starts must stop. Parts start in order; if one fails, those already up are stopped again.
+// They stop in reverse, and one that fails or hangs does not keep the others from stopping.
+
+import type { Clock, Timer } from './clock.ts'
+import { fail, reasonOf } from './errors.ts'
+
+export interface Lifetime {
+  start?(): void | Promise<void>
+  stop?(): void | Promise<void>
+}
+
+interface Part extends Lifetime {
+  readonly name: string
+}
+
+const STOP_LIMIT_MS = 10_000
+
+export class Lifetimes implements Lifetime {
+  readonly #clock: Clock
+  readonly #stopLimitMs: number
+  readonly #parts: Part[] = []
+  readonly #up: Part[] = []
+
+  constructor(clock: Clock, stopLimitMs = STOP_LIMIT_MS) {
+    this.#clock = clock
+    this.#stopLimitMs = stopLimitMs
+  }
+
+  add(name: string, lifetime: Lifetime): void {
+    this.#parts.push({
+      name,
+      start: () => lifetime.start?.(),
+      stop: () => lifetime.stop?.()
+    })
+  }
+
+  async start(): Promise<void> {
+    for (const part of this.#parts) {
+      // Entered before it is up: a part that fails half-way has something to put away as well.
+      this.#up.push(part)
+      try {
+        await part.start?.()
+      } catch (error) {
+        // The fault that ended the start is the one to report; those of the way back are not.
+        await this.stop().catch(() => {})
+        throw error
+      }
+    }
+  }
+
+  /** Stops all that is up. Throws at the end, naming every part that did not stop cleanly. */
+  async stop(): Promise<void> {
+    const faults: string[] = []
+    for (let part = this.#up.pop(); part !== undefined; part = this.#up.pop())
+      try {
+        await this.#stopOne(part)
+      } catch (error) {
+        faults.push(`${part.name} (${reasonOf(error)})`)
+      }
+    if (faults.length > 0)
+      throw fail('STOP_FAILED', { count: faults.length, parts: faults.join(', ') })
+  }
+
+  async #stopOne(part: Part): Promise<void> {
+    let timer: Timer | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = this.#clock.after(this.#stopLimitMs, () =>
+        reject(fail('STOP_TIMEOUT', { part: part.name, limitMs: this.#stopLimitMs }))
+      )
+    })
+    try {
+      await Promise.race([part.stop?.(), late])
+    } finally {
+      timer?.cancel()
+    }
+  }
+}
