@@ -58,31 +58,41 @@ interface Gauge {
 const NAMES_MAX = 4096
 const NAME = /^[a-z][a-z0-9]*([.-][a-z0-9]+)*$/
 
-export class Counters {
+export interface Counters {
+  /** The counter of that name; whoever claims it again shares it. It only ever grows. */
+  claim(name: string, help?: string): Counter
+  /** A value that goes up and down, read when somebody looks. */
+  gauge(name: string, read: () => number, help?: string): void
+  /** A histogram over the given upper bounds; the unit ends the name: `walk.us`. */
+  histogram(name: string, bounds: readonly number[], help?: string): Histogram
+  /** What a counter or gauge holds now; 0 when nobody claimed it. For tests and tables. */
+  value(name: string): number
+  snapshot(): CountersSnapshot
+}
+export const Counters = token<Counters>('counters')
+
+/** The counters of one thread. */
+export class CounterTable implements Counters {
   readonly #counters = new Map<string, Counter>()
   readonly #gauges = new Map<string, Gauge>()
   readonly #histograms = new Map<string, Histogram>()
   readonly #kinds = new Map<string, string>()
   readonly #help = new Map<string, string>()
 
-  /** The counter of that name; whoever claims it again shares it. It only ever grows. */
   claim(name: string, help = ''): Counter {
     return this.#once(this.#counters, name, 'counter', help, () => new Counter())
   }
 
-  /** A value that goes up and down, read when somebody looks. */
   gauge(name: string, read: () => number, help = ''): void {
     if (this.#kinds.has(name))
       throw fail('COUNTER_KIND', { name, actual: this.#kinds.get(name)!, expected: 'new gauge' })
     this.#once(this.#gauges, name, 'gauge', help, () => ({ read }))
   }
 
-  /** A histogram over the given upper bounds; the unit ends the name: `walk.us`. */
   histogram(name: string, bounds: readonly number[], help = ''): Histogram {
     return this.#once(this.#histograms, name, 'histogram', help, () => new Histogram(bounds))
   }
 
-  /** What a counter or gauge holds now; 0 when nobody claimed it. For tests and tables. */
   value(name: string): number {
     return this.#counters.get(name)?.value ?? this.#gauges.get(name)?.read() ?? 0
   }
@@ -117,7 +127,6 @@ export class Counters {
     return slot
   }
 }
-export const CountersToken = token<Counters>('counters')
 
 /** In order of name, so that two snapshots print alike. */
 const record = <T, U>(map: Map<string, T>, read: (slot: T) => U): Record<string, U> =>

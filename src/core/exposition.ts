@@ -33,6 +33,7 @@ export class Exposition {
   readonly #sources = new Map<string, { host: string; read: () => CountersSnapshot }>()
   readonly #registry: Registry
   readonly #registered = new Set<string>()
+  #page = new Map<string, Metric>()
 
   constructor(registry: Registry) {
     this.#registry = registry
@@ -56,10 +57,10 @@ export class Exposition {
     return this.#registry.contentType
   }
 
-  /** The page: a name that appeared since the last scrape is in it. */
+  /** The page, read now: a name that appeared since the last scrape is in it. */
   async text(): Promise<string> {
-    const metrics = this.#collect()
-    for (const metric of metrics.values()) this.#register(metric)
+    this.#page = this.#collect()
+    for (const metric of this.#page.values()) this.#register(metric)
     return this.#registry.metrics()
   }
 
@@ -76,7 +77,7 @@ export class Exposition {
     if (this.#registered.has(name)) return
     this.#registered.add(name)
     const get = async () => {
-      const samples = this.#collect().get(name)?.samples.values() ?? []
+      const samples = this.#page.get(name)?.samples.values() ?? []
       return { name, help, type, aggregator: 'sum', values: [...samples] }
     }
     const metric: unknown = { name, help, type, get, reset() {} }

@@ -41,7 +41,7 @@ export function openLog(settings: LogSettings, sink?: LogSink): Log {
     base: { pid: process.pid },
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { err: describeError, error: describeError },
-    formatters: { level: label => ({ level: label }), bindings: mask, log: mask }
+    formatters: { level: label => ({ level: label }), log: mask }
   }
   // Synchronous: the last line before a crash is the one that is needed. There are few of them.
   const target = sink ?? pino.destination({ fd: 2, sync: true })
@@ -77,7 +77,8 @@ class PinoLog implements Log {
   }
 
   child(fields: Fields): Log {
-    return new PinoLog(this.#pino.child(fields), this.#levels)
+    // pino formats the fields of lines, not those of children.
+    return new PinoLog(this.#pino.child(mask(fields)), this.#levels)
   }
 
   room(name: string): Log {
@@ -87,12 +88,14 @@ class PinoLog implements Log {
   }
 }
 
-const SECRET = /secret|passw|token|credential|authorization|private|(^|[a-z_-])key$/i
+const SECRET = /secret|passw|token|credential|authorization|private|^key$|[_-]key$/i
+const SECRET_KEY = /[a-z0-9]Key$/
 // Keys that are numbers on the wire, shown to everybody: nothing is gained by hiding them.
 const NO_SECRET = /^(tunnel|flow|public|sort|index)_?-?key$/i
 
 /** True for a name that holds something nobody else may read. */
-export const isSecretName = (name: string): boolean => SECRET.test(name) && !NO_SECRET.test(name)
+export const isSecretName = (name: string): boolean =>
+  (SECRET.test(name) || SECRET_KEY.test(name)) && !NO_SECRET.test(name)
 
 const MASK = '[hidden]'
 const DEPTH_MAX = 6
@@ -111,6 +114,8 @@ function maskValue(value: unknown, depth: number): unknown {
   if (typeof value === 'bigint') return String(value)
   if (typeof value !== 'object' || value === null || value instanceof Error) return value
   if (depth >= DEPTH_MAX) return '[deep]'
+  if ('toJSON' in value && typeof value.toJSON === 'function')
+    return maskValue(value.toJSON(), depth + 1)
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
   if (Array.isArray(value)) return value.slice(0, ITEMS_MAX).map(item => maskValue(item, depth + 1))
   return maskFields(value, depth)
