@@ -1,0 +1,223 @@
+// One packet's visit to the house.  A device reads and edits `key`, then ends with one sentence:
+// forward, flood, drop, reject, consume or postpone.  The context is reused; nothing in it
+// outlives the visit but what `outcome` has copied.
+
+import { ActionList, diff } from '../flow/actions.ts'
+import { FlowKey } from '../flow/key.ts'
+import { rewrite } from '../flow/rewrite.ts'
+import type { Tag } from '../flow/tag.ts'
+import { Branches } from './branches.ts'
+import type { Port, PortId, Topology } from './device.ts'
+import { waitForDevice } from './device.ts'
+import type { Trace } from './trace.ts'
+
+export const Verdict = {
+  forward: 1,
+  drop: 2,
+  reject: 3,
+  consume: 4,
+  postpone: 5,
+  branched: 6
+} as const
+export type Verdict = (typeof Verdict)[keyof typeof Verdict]
+
+// How long the outcome may be kept: `short` for drops that should be looked at again soon.
+export const Lifetime = { normal: 0, short: 1 } as const
+
+const TAGS_MAX = 4096 // a flood tags every port it meets
+const EMITTED_MAX = 64
+
+export interface Emitted {
+  readonly frame: Uint8Array
+  readonly port: PortId // it leaves by this port
+}
+
+export class SimulationContext {
+  readonly key = new FlowKey() // as devices left it
+  readonly arrived = new FlowKey() // as the wire left it
+  readonly #emittedKey = new FlowKey() // as the last output left it
+  readonly #branches = new Branches()
+
+  topology: Topology
+  now = 0 // milliseconds, Clock.now()
+  inPort!: Port // where the packet entered the current device
+  outPort: Port | null = null // where it is about to leave; null while flooding is undecided
+  outPortId: PortId = ''
+  hops = 0
+  chainDepth = 0
+  cacheable = true
+  generated = false // made by a device, not received
+  lifetime: number = Lifetime.normal
+  dropReason = ''
+  waitingFor = ''
+  ttlMin = 0 // what the packet's TTL must exceed for this outcome to hold
+  readonly actions = new ActionList(64)
+  readonly tags: Tag[] = [] // what this outcome depended on
+  tagCount = 0
+  readonly stale: Tag[] = [] // what this visit changed for others
+  readonly emitted: Emitted[] = []
+  trace: Trace | null = null
+
+  #view: DataView | null = null
+  #at = 0
+  #end = 0
+
+  constructor(topology: Topology) {
+    this.topology = topology
+  }
+
+  // Call after `key` has been filled.  `view` is null when only a key is walked (a flow checked
+  // against today's topology); a device that needs the bytes then makes the outcome uncacheable.
+  begin(now: number, view: DataView | null, at: number, end: number): void {
+    this.arrived.copy(this.key)
+    this.#view = view
+    this.#at = at
+    this.#end = end
+    this.now = now
+    this.generated = false
+    this.restart()
+  }
+
+  restart(): void {
+    this.key.copy(this.arrived)
+    this.#emittedKey.copy(this.arrived)
+    this.#branches.clear()
+    this.hops = this.chainDepth = this.ttlMin = this.tagCount = 0
+    this.cacheable = true
+    this.lifetime = Lifetime.normal
+    this.dropReason = this.waitingFor = this.outPortId = ''
+    this.outPort = null
+    this.actions.clear()
+    if (this.stale.length > 0) this.stale.length = 0
+    if (this.emitted.length > 0) this.emitted.length = 0
+  }
+
+  // --- the sentences --------------------------------------------------------------------------
+
+  forward(port: PortId): Verdict {
+    this.outPortId = port
+    return Verdict.forward
+  }
+
+  // To each port of the list but the one it came in by, which the devices' own rules may exclude.
+  flood(ports: readonly PortId[]): Verdict {
+    const from = this.inPort.id
+    for (const port of ports) if (port !== from) this.#branch(port)
+    return Verdict.branched
+  }
+
+  // `reason` is `room.why`; it is counted as drop.room.why.
+  drop(reason: string, lifetime: number = Lifetime.normal): Verdict {
+    this.dropReason = reason
+    if (lifetime > this.lifetime) this.lifetime = lifetime
+    return Verdict.drop
+  }
+
+  // A filter's drop that the sender is told of, where the device can.
+  reject(reason: string): Verdict {
+    this.dropReason = reason
+    this.lifetime = Lifetime.short
+    return Verdict.reject
+  }
+
+  // The device keeps the packet.  Whoever sends the like must be heard again, so no flow is kept.
+  consume(): Verdict {
+    this.cacheable = false
+    return Verdict.consume
+  }
+
+  // `waitingFor` names what `Walks.wake` will be called with.
+  postpone(waitingFor: string): Verdict {
+    this.waitingFor = waitingFor
+    return Verdict.postpone
+  }
+
+  // --- what a device may do besides ---------------------------------------------------------------
+
+  tag(tag: Tag): void {
+    for (let i = 0; i < this.tagCount; i++) if (this.tags[i] === tag) return
+    if (this.tagCount === TAGS_MAX) this.cacheable = false
+    else this.tags[this.tagCount++] = tag
+  }
+
+  // A device has learned better: every flow that depended on `tag` must be walked again.
+  invalidate(tag: Tag): void {
+    this.stale.push(tag)
+  }
+
+  // A frame of the device's own making; it leaves by `port`, after this visit, as a new visit.
+  emit(frame: Uint8Array, port: PortId): void {
+    if (this.emitted.length < EMITTED_MAX) this.emitted.push({ frame, port })
+  }
+
+  // Runs a chain.  Verdict.forward lets the packet pass.
+  filter(chain: string | null): Verdict {
+    if (chain === null) return Verdict.forward
+    const device = this.topology.device('chain', chain)
+    if (device === undefined) return this.postpone(waitForDevice('chain', chain))
+    if (device === null) return this.drop('simulation.no-such-chain', Lifetime.short)
+    return device.process(this)
+  }
+
+  // One hop.  False when the TTL runs out here: such a packet never becomes a flow.
+  decrementTtl(): boolean {
+    if (!this.key.decrementTtl()) {
+      this.cacheable = false
+      return false
+    }
+    if (-this.key.ttlDelta > this.ttlMin) this.ttlMin = -this.key.ttlDelta
+    return true
+  }
+
+  // The bytes as they arrived.  They are not in the key, so asking for them forbids a flow.
+  // Undefined when only a key is walked.
+  bytes(): { readonly view: DataView; readonly at: number; readonly end: number } | undefined {
+    this.cacheable = false
+    if (this.#view === null) return undefined
+    return { view: this.#view, at: this.#at, end: this.#end }
+  }
+
+  // A copy of the frame as it stands now, with every edit of the walk applied.
+  frame(): Uint8Array | undefined {
+    const raw = this.bytes()
+    if (raw === undefined) return undefined
+    const edits = new ActionList()
+    diff(this.arrived, this.key, this.arrived, edits)
+    const { view, at, end } = raw
+    return rewrite(new Uint8Array(view.buffer, view.byteOffset + at, end - at), edits)
+  }
+
+  get length(): number {
+    return this.#end - this.#at
+  }
+
+  // --- for the walk ---------------------------------------------------------------------------
+
+  output(port: Port): void {
+    diff(this.#emittedKey, this.key, this.arrived, this.actions)
+    this.#emittedKey.copy(this.key)
+    this.actions.output(port.number)
+  }
+
+  #branch(port: PortId): void {
+    if (!this.#branches.add(port, this.inPort, this.key, this.hops)) {
+      this.dropReason = 'simulation.too-many-branches'
+      this.cacheable = false
+    }
+  }
+
+  // Takes up the next waiting branch: restores its key and says where it leaves.
+  nextBranch(): boolean {
+    const branch = this.#branches.next()
+    if (branch === undefined) return false
+    const { key } = this
+    key.words.set(branch.key.words)
+    key.written.set(branch.key.written)
+    key.ttlDelta = branch.key.ttlDelta
+    this.inPort = branch.inPort
+    this.outPortId = branch.port
+    this.outPort = null
+    this.hops = branch.hops
+    return true
+  }
+}

@@ -1,0 +1,54 @@
+// The furniture: devices and the ports a packet walks between.  A device is alive, in the packet
+// worker; it is made from models by its plugin's factory (src/topology/factory.ts).
+
+import type { Tag } from '../flow/tag.ts'
+import type { SimulationContext, Verdict } from './context.ts'
+
+export type PortId = string
+export type DeviceId = string
+
+export interface Device {
+  readonly id: DeviceId
+  // Ends with one of the context's sentences.
+  process(ctx: SimulationContext): Verdict
+  // The packet is refused at a port of this device, or by a filter (admin down, REJECT rule): tell
+  // the sender if the device can.  `ctx.inPort` is where the packet entered the device.
+  refuse?(ctx: SimulationContext): void
+}
+
+// An address of a router port: IPv4 sits in words[3], the other words 0.
+export interface PortAddress {
+  readonly family: 4 | 6
+  readonly words: Int32Array
+  readonly length: number
+}
+
+export interface Port {
+  readonly id: PortId
+  readonly number: number // 24 bits; the tunnel key of what leaves here
+  readonly name: string // for traces: "port 7", or the name it was given
+  readonly kind: string // of its device: 'bridge', 'router'
+  readonly device: DeviceId
+  readonly adminStateUp: boolean
+  readonly peer: PortId | null
+  readonly host: string | null // where it is bound; a port has a peer, a host, or neither
+  // A bound port is active while its host has the interface up; others always are.
+  readonly active: boolean
+  readonly inFilter: DeviceId | null // chains
+  readonly outFilter: DeviceId | null
+  readonly vlan: number // 0 = none
+  readonly mac: number // router ports; 0 = none
+  readonly addresses: readonly PortAddress[]
+  readonly tag: Tag
+}
+
+// What the walk sees.  undefined: not known yet, the packet must wait (the view has asked for it);
+// null: it does not exist.
+export interface Topology {
+  port(id: PortId): Port | undefined | null
+  device(kind: string, id: DeviceId): Device | undefined | null
+}
+
+// What postponed packets wait for, as text.
+export const waitForPort = (id: PortId): string => `port/${id}`
+export const waitForDevice = (kind: string, id: DeviceId): string => `${kind}/${id}`

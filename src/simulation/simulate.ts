@@ -1,0 +1,96 @@
+// The walk.  A packet enters by a port, each device says where it leaves, and so on until it
+// reaches an interface, is dropped, or is consumed.  No recursion, no await, no throw, every loop
+// bounded.
+
+import { Lifetime, type SimulationContext, Verdict } from './context.ts'
+import { type Device, type Port, type PortId, waitForDevice, waitForPort } from './device.ts'
+
+export const HOPS_MAX = 32 // port crossings of one branch
+
+// From the ingress of a port.  Verdict.forward: `ctx.actions` delivers the packet somewhere.
+export function simulate(ctx: SimulationContext, entry: PortId): Verdict {
+  return walk(ctx, enter(ctx, entry))
+}
+
+// From the egress of a port: what a device has made leaves its device here.
+export function simulateEgress(ctx: SimulationContext, exit: PortId): Verdict {
+  ctx.generated = true
+  ctx.cacheable = false
+  const port = ctx.topology.port(exit)
+  if (port === undefined) return ctx.postpone(waitForPort(exit))
+  if (port === null) return ctx.drop('simulation.no-such-port', Lifetime.short)
+  ctx.inPort = port
+  return walk(ctx, ctx.forward(exit))
+}
+
+function walk(ctx: SimulationContext, first: Verdict): Verdict {
+  let verdict = first
+  let dropped = false
+  for (;;) {
+    while (verdict === Verdict.forward) verdict = leave(ctx)
+    if (verdict === Verdict.postpone) return verdict // nothing was sent: the visit never was
+    if (verdict === Verdict.reject) verdict = refuse(ctx)
+    dropped ||= verdict === Verdict.drop
+    if (!ctx.nextBranch()) break
+    verdict = Verdict.forward
+  }
+  if (ctx.actions.count > 0) return Verdict.forward
+  if (dropped) return Verdict.drop
+  return verdict === Verdict.branched ? ctx.drop('simulation.no-output') : verdict
+}
+
+function enter(ctx: SimulationContext, id: PortId): Verdict {
+  if (++ctx.hops > HOPS_MAX) return ctx.drop('simulation.loop', Lifetime.short)
+  const { topology } = ctx
+  const port = topology.port(id)
+  if (port === undefined) return ctx.postpone(waitForPort(id))
+  if (port === null) return ctx.drop('simulation.no-such-port', Lifetime.short)
+  const device = topology.device(port.kind, port.device)
+  if (device === undefined) return ctx.postpone(waitForDevice(port.kind, port.device))
+  if (device === null) return ctx.drop('simulation.no-such-device', Lifetime.short)
+  ctx.tag(port.tag)
+  ctx.inPort = port
+  ctx.outPort = null
+  if (ctx.trace !== null) ctx.trace.step(`in   ${describePort(port)}`)
+  if (!port.adminStateUp) return refuseAt(ctx, device, 'simulation.port-down')
+  const passed = ctx.filter(port.inFilter)
+  if (passed !== Verdict.forward) return passed
+  return device.process(ctx)
+}
+
+function leave(ctx: SimulationContext): Verdict {
+  const id = ctx.outPortId
+  const port = ctx.topology.port(id)
+  if (port === undefined) return ctx.postpone(waitForPort(id))
+  if (port === null) return ctx.drop('simulation.no-such-port', Lifetime.short)
+  ctx.tag(port.tag)
+  ctx.outPort = port
+  if (ctx.trace !== null) ctx.trace.step(`out  ${describePort(port)}`)
+  if (!port.adminStateUp) return ctx.reject('simulation.port-down')
+  const passed = ctx.filter(port.outFilter)
+  if (passed !== Verdict.forward) return passed
+  return beyond(ctx, port)
+}
+
+function beyond(ctx: SimulationContext, port: Port): Verdict {
+  if (port.peer !== null) return enter(ctx, port.peer)
+  if (port.host === null) return ctx.drop('simulation.port-unbound')
+  ctx.output(port)
+  if (ctx.trace !== null) ctx.trace.step(`send ${describePort(port)}, host ${port.host}`)
+  return Verdict.branched
+}
+
+// A filter or a closed port said no.  The device the packet last entered may tell the sender.
+function refuse(ctx: SimulationContext): Verdict {
+  const device = ctx.topology.device(ctx.inPort.kind, ctx.inPort.device)
+  if (device === undefined || device === null) return Verdict.drop
+  return refuseAt(ctx, device, ctx.dropReason)
+}
+
+function refuseAt(ctx: SimulationContext, device: Device, reason: string): Verdict {
+  if (!ctx.generated) device.refuse?.(ctx)
+  return ctx.drop(reason)
+}
+
+export const describePort = (port: Port): string =>
+  `${port.name} of ${port.kind} ${port.device.slice(0, 8)}`
