@@ -140,7 +140,7 @@ function diffEthernet(
   if (b[Word.ethDstHi] !== a[Word.ethDstHi] || midChange >>> 16 !== 0) {
     into.push(ActionType.setEthDst, a[Word.ethDstHi]!, mid >>> 16)
     if (a[Word.ethDstHi] === arrived[Word.ethDstHi]) after.mark(Word.ethDstHi, -1)
-    if (((mid ^ arrived[Word.ethMid]!) >>> 16) === 0) after.mark(Word.ethMid, 0xffff0000 | 0)
+    if ((mid ^ arrived[Word.ethMid]!) >>> 16 === 0) after.mark(Word.ethMid, 0xffff0000 | 0)
   }
   if (b[Word.ethSrcLo] !== a[Word.ethSrcLo] || (midChange & 0xffff) !== 0) {
     into.push(ActionType.setEthSrc, mid & 0xffff, a[Word.ethSrcLo]!)
@@ -200,13 +200,7 @@ function diffL4(
 }
 
 // Pops down to what both stacks share at the bottom, then pushes the rest.
-function diffVlans(
-  b: number,
-  a: number,
-  arrived: number,
-  after: FlowKey,
-  into: ActionList
-): void {
+function diffVlans(b: number, a: number, arrived: number, after: FlowKey, into: ActionList): void {
   if (b === a) return
   if (a === arrived) after.mark(Word.vlans, -1)
   const had = tags(b)

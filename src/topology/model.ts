@@ -40,7 +40,8 @@ export interface Model<S extends TObject = TObject> {
 }
 
 type Optional = 'references' | 'indexes' | 'unique' | 'sequences' | 'validate'
-export type ModelInput<S extends TObject> = Omit<Model<S>, Optional> & Partial<Pick<Model<S>, Optional>>
+export type ModelInput<S extends TObject> = Omit<Model<S>, Optional> &
+  Partial<Pick<Model<S>, Optional>>
 
 export const defineModel = <S extends TObject>(input: ModelInput<S>): Model<S> =>
   Object.freeze({

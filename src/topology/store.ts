@@ -3,7 +3,10 @@
 // session: what it owns (table entries, leases) vanishes with it, also when its process dies.
 
 import { token } from '../core/token.ts'
+import type { Interest } from './interest.ts'
 import type { ObjectId, Stored } from './model.ts'
+
+export type { Interest } from './interest.ts'
 
 export interface Versioned {
   readonly kind: string
@@ -27,13 +30,6 @@ export type Change =
       readonly id: ObjectId
       readonly version?: number
     }
-
-// What to watch: one object, all of a kind with field = value, all of a kind, or a table.
-export type Interest =
-  | { readonly kind: string; readonly id: ObjectId }
-  | { readonly kind: string; readonly field: string; readonly value: string }
-  | { readonly kind: string }
-  | { readonly table: string }
 
 export type WatchEvent =
   | { readonly op: 'put'; readonly object: Versioned }

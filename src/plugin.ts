@@ -1,0 +1,61 @@
+// The plugins' door: everything a plugin may import, in one place.  A plugin says what it needs,
+// receives it, and registers what it brings.  Nothing is looked up after start.
+//
+// A plugin's `resources` are its models: the store, the API, the CLI and the docs are made of
+// them.  `setup` runs in every packet worker, where devices live.
+
+import type { Given, Needs, Token } from './core/token.ts'
+import type { DeviceFactory } from './topology/factory.ts'
+import type { Model } from './topology/model.ts'
+
+export { Clock, type Timer } from './core/clock.ts'
+export { Counters } from './core/counters.ts'
+export { Log } from './core/log.ts'
+export { Random } from './core/random.ts'
+export { type Token, token } from './core/token.ts'
+export { type FlowKey, Fragment, VLAN_PRESENT } from './flow/key.ts'
+export { derive, deviceTag, egressTag, type Tag, tagOf } from './flow/tag.ts'
+export { Lifetime, type SimulationContext, Verdict } from './simulation/context.ts'
+export type { Device, DeviceId, Port, PortAddress, PortId } from './simulation/device.ts'
+export { describePort } from './simulation/simulate.ts'
+export { Walks } from './simulation/walks.ts'
+export type { DeviceFactory, LiveDevice, Models } from './topology/factory.ts'
+export type { Interest } from './topology/interest.ts'
+export {
+  defineModel,
+  type Fault,
+  type Model,
+  type ModelValue,
+  type Stored
+} from './topology/model.ts'
+export { AdminStateUp, Name, Uuid } from './topology/models.ts'
+export type { Table } from './topology/table.ts'
+export * as address from './wire/address.ts'
+export * as arp from './wire/arp.ts'
+export * as ethernet from './wire/ethernet.ts'
+export * as icmp from './wire/icmp.ts'
+export * as icmpv6 from './wire/icmpv6.ts'
+export * as ipv4 from './wire/ipv4.ts'
+export * as ipv6 from './wire/ipv6.ts'
+export * as nd from './wire/nd.ts'
+
+export interface Registry {
+  device(kind: string, factory: DeviceFactory): void
+  provide<T>(token: Token<T>, service: T): void
+}
+
+export interface Lifetimes {
+  start?(): void | Promise<void>
+  stop?(): void | Promise<void>
+}
+
+export interface Plugin<N extends Needs = Needs> {
+  readonly name: string
+  readonly needs: N
+  readonly provides?: readonly Token<unknown>[]
+  readonly resources?: readonly Model[]
+  setup(given: Given<N>, registry: Registry): Lifetimes | undefined
+}
+
+// Identity at run time; at compile time it ties `setup` to `needs`.
+export const definePlugin = <const N extends Needs>(plugin: Plugin<N>): Plugin<N> => plugin

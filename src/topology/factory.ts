@@ -1,0 +1,37 @@
+// How a plugin brings a kind of device to life in the packet worker.  The view (view.ts) holds the
+// models the worker knows; a factory says which of them its device needs and makes the device of
+// them.  A device stays while its models change: `update` reads them again and says what became
+// stale, so that only the flows that depended on it go.
+
+import type { Tag } from '../flow/tag.ts'
+import type { Device, DeviceId, Port, PortId } from '../simulation/device.ts'
+import type { Interest } from './interest.ts'
+import type { Stored } from './model.ts'
+import type { Table } from './table.ts'
+
+// What a device may read: the objects it named in `interests`, and nothing else is sure to be there.
+export interface Models {
+  get<T extends Stored>(kind: string, id: string): T | undefined
+  // Objects of a watched kind whose field has this value, by ascending id.
+  where<T extends Stored>(kind: string, field: string, value: string): readonly T[]
+  port(id: PortId): Port | undefined
+  // Ports of a device, by ascending number.
+  portsOf(device: DeviceId): readonly Port[]
+  table(name: string): Table
+}
+
+export interface LiveDevice extends Device {
+  // A model this device named has changed.  The tag of the device itself, when in it, takes every
+  // flow through the device.
+  update(models: Models): readonly Tag[]
+  // The device is gone.
+  close?(): void
+}
+
+export interface DeviceFactory {
+  // Besides its own model { kind, id }, which is always there.  Asked again after every change,
+  // because what is needed may depend on what is there (the peers of its ports).
+  interests(id: DeviceId, models: Models): readonly Interest[]
+  // Called once everything named is there.
+  make(id: DeviceId, models: Models): LiveDevice
+}
