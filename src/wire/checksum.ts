@@ -109,6 +109,10 @@ export function l4Valid(
 }
 
 // Keeps a layer-4 checksum true when 16 bits that it covers change from `before` to `after`.
+//
+// RFC 1624's formula gives 0 where all the rest is zero, and there only 0xffff is right.  It can
+// happen to ICMP (an echo reply with id, sequence and payload zero), which has no pseudo-header;
+// 0xffff verifies wherever 0 does, so it is written for ICMP as it must be for UDP.
 export function patch16(
   view: DataView,
   field: number,
@@ -117,8 +121,9 @@ export function patch16(
   after: number
 ): void {
   const checksum = view.getUint16(field)
-  if (protocol !== Protocol.udp) view.setUint16(field, update16(checksum, before, after))
-  else if (checksum !== 0) view.setUint16(field, update16(checksum, before, after) || 0xffff)
+  if (checksum === 0 && protocol === Protocol.udp) return
+  const updated = update16(checksum, before, after & 0xffff)
+  view.setUint16(field, updated === 0 && protocol !== Protocol.tcp ? 0xffff : updated)
 }
 
 // The same when 32 bits of an IP address change, which only pseudo-header checksums notice.

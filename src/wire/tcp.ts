@@ -106,11 +106,8 @@ export function setMss(view: DataView, at: number, value: number): boolean {
 
 // An option may begin at an odd byte: there the sum sees the two bytes the other way round.
 function set16(view: DataView, at: number, field: number, value: number): void {
-  const odd = ((field - at) & 1) !== 0
-  const before = view.getUint16(field)
-  const from = odd ? swap(before) : before
-  patch16(view, at + 16, Protocol.tcp, from, odd ? swap(value) : value)
+  const littleEndian = ((field - at) & 1) !== 0
+  const before = view.getUint16(field, littleEndian)
   view.setUint16(field, value)
+  patch16(view, at + 16, Protocol.tcp, before, view.getUint16(field, littleEndian))
 }
-
-const swap = (value: number): number => ((value & 0xff) << 8) | (value >>> 8)

@@ -1,0 +1,75 @@
+// Whole frames that devices send on their own to find neighbours, and to be found: ARP and
+// neighbour discovery.  Numbers in, bytes out; errors.ts and echo.ts make the other answers.
+
+import { MAC_BROADCAST, multicastMac6, solicitedNode } from './address.ts'
+import * as arp from './arp.ts'
+import * as ethernet from './ethernet.ts'
+import * as icmpv6 from './icmpv6.ts'
+import * as ipv6 from './ipv6.ts'
+import * as nd from './nd.ts'
+
+export type Frame = Uint8Array<ArrayBuffer>
+
+// Who has `target`?  To everyone, or to `dstMac` when the asker only wants to know it is there.
+export function arpRequest(mac: number, ip: number, target: number, dstMac = MAC_BROADCAST): Frame {
+  const fields = { operation: arp.Operation.request, senderMac: mac, senderIp: ip }
+  return arpFrame(dstMac, { ...fields, targetMac: 0, targetIp: target })
+}
+
+export function arpReply(mac: number, ip: number, toMac: number, toIp: number): Frame {
+  const fields = { operation: arp.Operation.reply, senderMac: mac, senderIp: ip }
+  return arpFrame(toMac, { ...fields, targetMac: toMac, targetIp: toIp })
+}
+
+// Tells everyone where `ip` is, in the form RFC 5227 §3 prefers: a request for oneself.
+export const arpAnnouncement = (mac: number, ip: number): Frame => arpRequest(mac, ip, ip)
+
+// Who has `target`?  To its solicited-node group, or to the node itself when `dst` is given.
+export function neighbourSolicitation(
+  mac: number,
+  src: Int32Array,
+  target: Int32Array,
+  to?: { readonly mac: number; readonly ip: Int32Array }
+): Frame {
+  const group = to?.ip ?? solicitedNode(target)
+  const dstMac = to?.mac ?? multicastMac6(group[3]!)
+  const type = icmpv6.Type.neighbourSolicitation
+  return neighbourFrame(mac, dstMac, src, group, { type, flags: 0, target, mac })
+}
+
+// `flags` out of nd.Flag; the source is the address that is advertised.
+export function neighbourAdvertisement(
+  mac: number,
+  target: Int32Array,
+  flags: number,
+  to: { readonly mac: number; readonly ip: Int32Array }
+): Frame {
+  const type = icmpv6.Type.neighbourAdvertisement
+  return neighbourFrame(mac, to.mac, target, to.ip, { type, flags, target, mac })
+}
+
+function arpFrame(dst: number, fields: arp.Fields): Frame {
+  const bytes = new Uint8Array(ethernet.LENGTH + arp.LENGTH)
+  const view = new DataView(bytes.buffer)
+  ethernet.emit(view, 0, { src: fields.senderMac, dst, type: ethernet.Type.arp })
+  arp.emit(view, ethernet.LENGTH, fields)
+  return bytes
+}
+
+function neighbourFrame(
+  srcMac: number,
+  dstMac: number,
+  src: Int32Array,
+  dst: Int32Array,
+  fields: nd.NeighbourFields
+): Frame {
+  const l3 = ethernet.LENGTH
+  const payloadLength = nd.neighbourLength(fields)
+  const bytes = new Uint8Array(l3 + ipv6.LENGTH + payloadLength)
+  const view = new DataView(bytes.buffer)
+  ethernet.emit(view, 0, { src: srcMac, dst: dstMac, type: ethernet.Type.ipv6 })
+  const nextHeader = ipv6.Protocol.icmpv6
+  ipv6.emit(view, l3, { src, dst, nextHeader, hopLimit: nd.HOP_LIMIT, payloadLength })
+  nd.emitNeighbour(view, l3, l3 + ipv6.LENGTH, fields)
+  return bytes
+}
