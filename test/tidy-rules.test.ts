@@ -1,0 +1,154 @@
+// A rule that has not been seen to fail is not believed: each gets bad samples, and good ones that
+// look like them.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { check } from './tidy/rules.ts'
+import { functions, imports, scan } from './tidy/scan.ts'
+
+const header = '// A sample.\n\n'
+const found = (path: string, code: string): string[] =>
+  check(path, header + code).map(({ line, message }) => `${line - 2}: ${message}`)
+const body = (lines: number): string => '  work()\n'.repeat(lines)
+
+const bad: readonly (readonly [path: string, code: string, expected: RegExp])[] = [
+  ['src/flow/a.ts', 'const t = Date.now()', /1: Date.now: time is a service/],
+  ['src/agent/a.ts', '\nsetTimeout(f, 1)', /2: setTimeout: timers are a service/],
+  ['plugins/bridge/a.ts', 'performance.now()', /time is a service/],
+  ['src/agent/a.ts', 'Math.random() < 0.5', /chance is a service/],
+  ['src/agent/a.test.ts', 'Math.random()', /chance is a service/],
+  ['src/agent/a.test.ts', 'setTimeout(done, 50)', /timers are a service/],
+  ['src/wire/a.ts', 'buffer.readUInt16BE(0)', /use it/],
+  ['src/wire/a.ts', 'f(x: any)', /unknown/],
+  ['src/wire/a.ts', 'const x = y as any', /unknown/],
+  ['src/wire/a.ts', 'let x: Map<string, any>', /unknown/],
+  ['src/wire/a.ts', 'let x: any[]', /unknown/],
+  ['src/agent/a.ts', `const s = \`\${console.log(1)}\``, /console.l: take Log/],
+  ['src/agent/a.ts', 'process.dlopen(m, p)', /src\/datapath alone/],
+  ['src/wire/a.ts', 'export default 1', /export by name/],
+  ['plugins/bridge/bridge.ts', 'export { a as default }', /export by name/],
+  ['src/wire/a.ts', 'enum Colour { red }', /as const/],
+  ['src/wire/a.ts', "import { a } from '../flow/key.ts'", /src\/wire may import nothing, not src/],
+  ['src/wire/a.ts', "import fs from 'node:fs'", /may import nothing from outside, not node:fs/],
+  ['src/core/a.ts', "import type { A } from '../wire/address.ts'", /src\/core may import nothing/],
+  ['src/flow/a.ts', "export * from '../simulation/context.ts'", /src\/flow may import wire/],
+  ['src/simulation/a.ts', "await import('../agent/worker.ts')", /src\/simulation may import/],
+  ['src/simulation/a.ts', "import 'pino'", /may import nothing from outside, not pino/],
+  ['src/topology/a.ts', "import { x } from '../datapath/memory.ts'", /src\/topology may import/],
+  ['src/agent/a.ts', "import { x } from '../api/server.ts'", /src\/agent may import/],
+  ['src/api/a.ts', "import { x } from '../datapath/memory.ts'", /src\/api may import/],
+  ['src/attic/a.ts', "import { x } from '../wire/a.ts'", /src\/attic is no room/],
+  ['src/agent/a.ts', "import { x } from '../../test/lab/lab.ts'", /is for tests/],
+  ['src/agent/a.ts', "import { x } from './a'", /end it in .ts/],
+  ['plugins/a/a.ts', "import { x } from '../../src/core/clock.ts'", /a plugin may import/],
+  ['plugins/a/a.ts', "import { x } from '../b/b.ts'", /a plugin may import/],
+  ['plugins/a/a.ts', "import { x } from 'node:fs'", /a plugin may import typebox from/],
+  ['src/wire/a.ts', `// TO${'DO'} later`, /open an issue/],
+  ['src/wire/a.ts', `const p = '/wo${'rk'}/main'`, /no path of one machine/],
+  ['src/wire/a.ts', `const a = ${'1 + '.repeat(30)}1`, /columns: break it at 100/],
+  ['src/wire/a.ts', '\n'.repeat(400), /lines: split it at 400/],
+  ['src/wire/a.ts', `function f() {\n${body(60)}}`, /1: a function of 62 lines/],
+  [
+    'src/wire/a.ts',
+    `class A {\n  f(x: { a: B }): { a: B } | C {\n${body(60)}}\n}`,
+    /2: a function/
+  ],
+  ['src/wire/a.ts', `const f = async (a = '{'): Promise<A> => {\n${body(60)}}`, /1: a function/],
+  ['src/wire/a.ts', `list.map(x => {\n${body(60)}})`, /1: a function of 62/],
+  ['src/wire/a.ts', `test('a', () => {\n${body(60)}})`, /1: a function of 62/],
+  ['native/bpf/a.c', `int x;${'\t'.repeat(12)}int y;`, /102 columns/],
+  ['native/bpf/a.c', '\n'.repeat(400), /lines: split it/]
+]
+
+for (const [path, code, expected] of bad)
+  test(`refused in ${path}: ${code.slice(0, 50).replaceAll('\n', '⏎')}`, () => {
+    assert.match(found(path, code).join('\n'), expected)
+  })
+
+const good: readonly (readonly [path: string, code: string])[] = [
+  ['src/core/clock.ts', 'setTimeout(f, Date.now())'],
+  ['src/wire/a.ts', "const s = 'Date.now() any console.log' // Math.random() as any"],
+  ['src/wire/a.ts', 'const re = /[/"]console.log/.test(x) ? a / b / c : `Date.now()`'],
+  ['src/wire/a.ts', 'const anything = company.any'],
+  ['src/wire/a.ts', "import { a } from './b.ts'"],
+  ['src/flow/a.ts', "import { a } from '../wire/b.ts'\nimport { c } from '../core/token.ts'"],
+  ['src/topology/a.ts', "import { DatabaseSync } from 'node:sqlite'"],
+  ['src/main.ts', "import { a } from '../test/lab/lab.ts'\nimport 'fastify'"],
+  ['src/flow/a.test.ts', "import fc from 'fast-check'\nimport '../agent/worker.ts'"],
+  ['plugins/a/index.ts', "import { x } from '../../src/plugin.ts'\nexport default x"],
+  ['plugins/a/a.ts', "import { B } from '../b/token.ts'\nimport { Type } from 'typebox'"],
+  ['src/wire/a.ts', `const table = {\n${'  a: 1,\n'.repeat(70)}}`],
+  ['src/wire/a.ts', `interface A {\n${'  a: 1\n'.repeat(70)}}`],
+  ['src/wire/a.ts', `class A {\n${'  f() {}\n'.repeat(70)}}`],
+  ['src/wire/a.ts', `if (a) {\n${body(70)}}`],
+  ['src/wire/a.ts', `const x = a ? f(b) : {\n${'  a: 1,\n'.repeat(70)}}`],
+  ['test/a.test.ts', `describe('a', () => {\n${body(70)}})`],
+  ['src/wire/a.ts', `function f() {\n${body(58)}}`],
+  ['native/bpf/a.c', '/* x */ int setTimeout;']
+]
+
+for (const [path, code] of good)
+  test(`accepted in ${path}: ${code.slice(0, 50).replaceAll('\n', '⏎')}`, () => {
+    assert.deepEqual(found(path, code), [])
+  })
+
+test('a file without a header, or with a wall of one, is refused', () => {
+  assert.match(check('src/wire/a.ts', 'const a = 1\n')[0]!.message, /it has 0/)
+  assert.match(check('src/wire/a.ts', '// a\n'.repeat(11))[0]!.message, /it has 11/)
+  assert.deepEqual(check('src/api/cli/a.ts', '#!/usr/bin/env node\n// What it is.\n'), [])
+  assert.deepEqual(check('native/a.c', '// SPDX-License-Identifier: GPL-2.0\n/* What. */\n'), [])
+})
+
+test('what is not code is blank, and positions stay', () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: the template is what is scanned
+  const text = 'a = `x${b + `y${c}z`}w` // }\nd = "\\"{" /* { */ + /[}/]\\/{/g.e'
+  const { code } = scan(text)
+  assert.equal(code.length, text.length)
+  assert.equal(code.replace(/\s+/g, ' '), 'a = b + c d = " " + / /g.e')
+})
+
+test('functions of every form are found with their length', () => {
+  const code = [
+    'function a<T>(x: T): asserts x is T {',
+    '}',
+    'const b = (x: number): { y: number } => {',
+    '}',
+    'const c = async x => {',
+    '}',
+    'class D {',
+    '  get e(): readonly string[] {',
+    '  }',
+    '  #f(x = () => 1): x is string | { g: () => void } {',
+    '  }',
+    '}'
+  ].join('\n')
+  const lines = functions(scan(code)).map(({ line, lines }) => [line, lines])
+  assert.deepEqual(lines, [
+    [1, 2],
+    [3, 2],
+    [5, 2],
+    [8, 2],
+    [10, 2]
+  ])
+})
+
+test('imports of every form are found', () => {
+  const code = [
+    "import a, { b } from './a.ts'",
+    "import type {\n  C\n} from './b.ts'",
+    "export * from './c.ts'",
+    "import './d.ts'",
+    "const e = await import('./e.ts')",
+    "const text = \"import x from './no.ts'\" // from './no.ts'"
+  ].join('\n')
+  assert.deepEqual(
+    imports(scan(code)).map(({ from, line }) => [from, line]),
+    [
+      ['./a.ts', 1],
+      ['./b.ts', 4],
+      ['./c.ts', 5],
+      ['./d.ts', 6],
+      ['./e.ts', 7]
+    ]
+  )
+})

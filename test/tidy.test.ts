@@ -1,0 +1,48 @@
+// The house is tidy: rooms import downwards, files and functions stay short, banned calls stay
+// out, every file says what it is. The rules are in tidy/, and are themselves shown to fail on
+// bad samples in tidy-rules.test.ts.
+
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, relative, sep } from 'node:path'
+import { test } from 'node:test'
+import { check } from './tidy/rules.ts'
+
+const root = join(import.meta.dirname, '..')
+const folders = ['src', 'plugins', 'test', 'native', '.']
+
+test('every source file keeps the rules of the house', () => {
+  const files = folders.flatMap(sources)
+  assert.ok(files.length > 20, `found only ${files.length} source files`)
+  const findings = files.flatMap(path =>
+    check(path, readFileSync(join(root, path), 'utf8')).map(
+      ({ line, message }) => `${path}:${line}  ${message}`
+    )
+  )
+  assert.equal(findings.length, 0, `\n${findings.join('\n')}\n`)
+})
+
+test('every plugin has an index.ts and a README.md', () => {
+  const folder = join(root, 'plugins')
+  const plugins = existsSync(folder)
+    ? readdirSync(folder, { withFileTypes: true }).filter(entry => entry.isDirectory())
+    : []
+  const missing = plugins.flatMap(({ name }) =>
+    ['index.ts', 'README.md']
+      .filter(file => !existsSync(join(folder, name, file)))
+      .map(file => `plugins/${name}/${file}`)
+  )
+  assert.deepEqual(missing, [])
+})
+
+/** Source files below a folder; of the top folder its own only. */
+function sources(folder: string): string[] {
+  const from = join(root, folder)
+  if (!existsSync(from)) return []
+  const top = folder === '.'
+  return readdirSync(from, { recursive: !top, withFileTypes: true })
+    .filter(entry => entry.isFile() && /\.(ts|mjs|js|c|h)$/.test(entry.name))
+    .map(entry => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .filter(path => !/^native\/build\/|node_modules\//.test(path))
+    .sort()
+}

@@ -1,0 +1,77 @@
+// Who may import whom (docs: architecture, rooms). Lower rooms never look up; npm libraries and
+// `node:` modules enter only where they are named here. A new room is a new row.
+
+import { dirname, join, normalize } from 'node:path/posix'
+import type { Import } from './scan.ts'
+
+interface Room {
+  /** Rooms below it, its own aside. */
+  readonly rooms: readonly string[]
+  /** Outside modules: 'node:', npm names, or '*' for any. */
+  readonly outside: readonly string[]
+}
+
+const below = ['wire', 'core', 'flow'] as const
+
+export const rooms: Readonly<Record<string, Room>> = {
+  wire: { rooms: [], outside: [] },
+  core: { rooms: [], outside: ['*'] },
+  flow: { rooms: ['wire', 'core'], outside: [] },
+  simulation: { rooms: below, outside: [] },
+  state: { rooms: below, outside: ['node:'] },
+  topology: { rooms: [...below, 'simulation'], outside: ['node:', 'typebox'] },
+  datapath: { rooms: below, outside: ['node:'] },
+  agent: {
+    rooms: [...below, 'simulation', 'state', 'topology', 'datapath', 'plugin'],
+    outside: ['node:', 'typebox']
+  },
+  api: { rooms: ['wire', 'core', 'topology', 'agent'], outside: ['*'] },
+  // The plugins' door lets through what plugins may use.
+  plugin: { rooms: [...below, 'simulation', 'state', 'topology', 'agent'], outside: [] },
+  // Puts the house together, so it sees all of it.
+  main: { rooms: ['*'], outside: ['*'] }
+}
+
+/** What is wrong with an import, or nothing. */
+export function checkImport(path: string, { from }: Import): string | undefined {
+  if (isFree(path)) return undefined
+  if (!from.startsWith('.')) return checkOutside(path, from)
+  if (!/\.(ts|mjs|json)$/.test(from)) return `import ${from} must name its file: end it in .ts`
+  const target = normalize(join(dirname(path), from))
+  if (/^test\/|\.test\.ts$/.test(target)) return `${target} is for tests; product code does without`
+  return path.startsWith('plugins/') ? checkPlugin(path, target) : checkRoom(path, target)
+}
+
+const isFree = (path: string): boolean =>
+  path.endsWith('.test.ts') || !/^(src|plugins)\//.test(path) || roomOf(path) === 'main'
+
+export function roomOf(path: string): string {
+  return /^src\/([\w-]+)/.exec(path)?.[1] ?? ''
+}
+
+function checkRoom(path: string, target: string): string | undefined {
+  const from = roomOf(path)
+  const to = roomOf(target)
+  const room = rooms[from]
+  if (room === undefined) return `src/${from} is no room; rooms are ${Object.keys(rooms)}`
+  if (from === to || room.rooms.includes(to)) return undefined
+  return `src/${from} may import ${list(room.rooms)}, not ${target}`
+}
+
+function checkPlugin(path: string, target: string): string | undefined {
+  const own = path.split('/').slice(0, 2).join('/')
+  if (target === 'src/plugin.ts' || target.startsWith(`${own}/`)) return undefined
+  if (/^plugins\/[\w-]+\/token\.ts$/.test(target)) return undefined
+  return `a plugin may import src/plugin.ts, its own folder and another's token.ts, not ${target}`
+}
+
+function checkOutside(path: string, from: string): string | undefined {
+  const plugin = path.startsWith('plugins/')
+  const where = plugin ? 'a plugin' : `src/${roomOf(path)}`
+  const allowed = plugin ? ['typebox'] : (rooms[roomOf(path)]?.outside ?? [])
+  const named = allowed.some(name => (name === 'node:' ? from.startsWith(name) : name === from))
+  if (named || allowed.includes('*')) return undefined
+  return `${where} may import ${list(allowed)} from outside, not ${from}`
+}
+
+const list = (names: readonly string[]): string => (names.length > 0 ? names.join(', ') : 'nothing')
