@@ -97,6 +97,8 @@ test('a file without a header, or with a wall of one, is refused', () => {
   assert.match(check('src/wire/a.ts', '// a\n'.repeat(11))[0]!.message, /it has 11/)
   assert.deepEqual(check('src/api/cli/a.ts', '#!/usr/bin/env node\n// What it is.\n'), [])
   assert.deepEqual(check('native/a.c', '// SPDX-License-Identifier: GPL-2.0\n/* What. */\n'), [])
+  assert.deepEqual(check('native/a.h', '/* SPDX-License-Identifier: MIT\n *\n * What.\n */\n'), [])
+  assert.match(check('native/a.h', '/* SPDX-License-Identifier: MIT */\n')[0]!.message, /it has 0/)
 })
 
 test('what is not code is blank, and positions stay', () => {

@@ -24,7 +24,7 @@ struct mz_key {
 	__u32 type_id;     /* w7  ethertype behind the tags << 16 | ICMP echo id */
 	__u32 ip_src[4];   /* w8  IPv4 sits in [3], the others 0; ARP: sender IP */
 	__u32 ip_dst[4];   /* w12 likewise; ARP: target IP */
-	__u32 ip_misc;     /* w16 proto << 24 | tos << 16 | ttl << 8 | frag (MZ_FRAG_*); ARP: opcode as proto */
+	__u32 ip_misc;     /* w16 proto (ARP: opcode) << 24 | tos << 16 | ttl << 8 | MZ_FRAG_* */
 	__u32 l4_ports;    /* w17 source << 16 | destination; ICMP: type << 16 | code */
 	__u32 l4_misc;     /* w18 TCP flags in the low byte, the rest 0 */
 	__u32 mask_id;     /* w19 which mask the flow was stored under */
@@ -37,7 +37,7 @@ struct mz_key {
 /* --- actions: 20 bytes, each sets one field or sends the frame somewhere ---------------------- */
 #define MZ_ACT_NONE 0
 #define MZ_ACT_OUTPUT 1       /* w0 ifindex; flag MZ_OUT_PEER: bpf_redirect_peer where it applies */
-#define MZ_ACT_TUNNEL 2       /* w0 tunnel key, w1 remote IPv4, w2 local IPv4, w3 underlay ifindex; flags kind */
+#define MZ_ACT_TUNNEL 2       /* w0 key, w1 remote, w2 local IPv4, w3 underlay ifindex; kind */
 #define MZ_ACT_SET_ETH_DST 3  /* w0 first four bytes, w1 last two */
 #define MZ_ACT_SET_ETH_SRC 4  /* w0 first two bytes, w1 last four */
 #define MZ_ACT_PUSH_VLAN 5    /* a = TCI without the present bit, w0 = TPID */
@@ -70,7 +70,7 @@ struct mz_action {
 struct mz_flow {
 	__u32 flow_id;        /* index into the per-CPU statistics */
 	__u8 n_act;           /* actions in act[]; the chunks hold the rest */
-	__u8 ttl_min;         /* a packet whose TTL is not above this goes up instead (0: any goes) */
+	__u8 ttl_min;         /* a packet whose TTL is not above this goes up (0: any goes) */
 	__u16 flags;
 	__u32 chunk;          /* first chunk of further actions, 0 = none */
 	__u32 rsv;

@@ -42,7 +42,7 @@ test('an observation falls in the bucket whose bound it does not exceed', () => 
   assert.equal(histogram.count, 7)
 })
 
-test('a page shows drops by reason, values at scrape time, and names that appear later', async () => {
+test('a page shows drops by reason, values of now, and names that appear later', async () => {
   const counters = new CounterTable()
   const page = exportTo(new Registry(), { host: 'compute1', counters })
   const hits = counters.claim('flow.hits', 'Packets that found a flow')

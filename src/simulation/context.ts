@@ -132,7 +132,7 @@ export class SimulationContext {
     return Verdict.postpone
   }
 
-  // --- what a device may do besides ---------------------------------------------------------------
+  // --- what a device may do besides --------------------------------------------------------------
 
   tag(tag: Tag): void {
     for (let i = 0; i < this.tagCount; i++) if (this.tags[i] === tag) return

@@ -9,7 +9,7 @@ import type { Interest } from './interest.ts'
 import type { Stored } from './model.ts'
 import type { Table } from './table.ts'
 
-// What a device may read: the objects it named in `interests`, and nothing else is sure to be there.
+// What a device may read: the objects it named in `interests`; nothing else is sure to be there.
 export interface Models {
   get<T extends Stored>(kind: string, id: string): T | undefined
   // Objects of a watched kind whose field has this value, by ascending id.

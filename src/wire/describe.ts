@@ -248,7 +248,8 @@ function describeGre(view: DataView, at: number, end: number, depth: number): st
   if (!gre.fits(view, at, end)) return `malformed GRE, ${end - at} bytes`
   const key = gre.hasKey(view, at) ? ` key ${gre.key(view, at)}` : ''
   const body = gre.payload(view, at)
-  return `GRE${key} ${depth < NESTING_MAX ? network(view, gre.protocol(view, at), body, end, depth + 1) : '…'}`
+  if (depth >= NESTING_MAX) return `GRE${key} …`
+  return `GRE${key} ${network(view, gre.protocol(view, at), body, end, depth + 1)}`
 }
 
 const hex16 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`

@@ -124,17 +124,15 @@ function widthOf(line: string, tab: number): number {
 }
 
 function header(text: string): Finding[] {
-  // The lines that name the interpreter and, in C, the licence stand before it and do not count.
-  const all = text.split('\n')
-  const from = all.findIndex(line => !/^#!|SPDX-License-Identifier/.test(line))
-  const lines = all.slice(from)
-  let length = 0
-  if (lines[0]?.startsWith('/*')) {
-    length = lines.findIndex(line => line.includes('*/')) + 1
-  } else while (lines[length]?.startsWith('//')) length++
+  // What names the interpreter or the licence, and a block's empty lines, do not count.
+  const lines = text.split('\n').filter(line => !/^#!|^\/\/ SPDX|^\/\* SPDX.*\*\/$/.test(line))
+  let end = 0
+  if (lines[0]?.startsWith('/*')) end = lines.findIndex(line => line.includes('*/')) + 1
+  else while (lines[end]?.startsWith('//')) end++
+  const length = lines.slice(0, end).filter(line => !/SPDX|^[\s/*]*$/.test(line)).length
   if (length >= 1 && length <= HEADER_LINES_MAX) return []
   const message = 'open the file with 1 to 10 lines of comment: what it is and why it exists'
-  return [{ line: from + 1, message: `${message} (it has ${length})` }]
+  return [{ line: 1, message: `${message} (it has ${length})` }]
 }
 
 function banned(list: readonly Ban[], path: string, text: string): Finding[] {

@@ -114,7 +114,7 @@ export function functions({ code }: Scanned): FunctionBody[] {
     } else if (code[at] === '>' && code[at - 1] === '=') {
       const brace = skipBlank(code, at + 1)
       // `(a) => {` is found by its parenthesis; this is `a => {`.
-      const before = code.slice(Math.max(0, at - 60), at - 1).trimEnd()
+      const before = code.slice(code.lastIndexOf('\n', at) + 1, at - 1).trimEnd()
       if (code[brace] === '{' && /[\w$]$/.test(before) && !/\)\s*:[^(]*$/.test(before))
         add(at, brace, before)
     }
