@@ -147,7 +147,7 @@ export interface Datapath {
   onReadable(fire: () => void): void
   // Queues the frame of a burst (or one of our own making) to leave by physical actions.
   execute(burst: Burst, frame: number, actions: ActionList): void
-  inject(frame: Uint8Array, actions: ActionList): void
+  inject(frame: Uint8Array, actions: ActionList, gsoSize?: number): void
   // Sends what was queued, in order.  Frames of a burst must be flushed before the next receive.
   flush(): void
   // Idempotent; fills batch.result.

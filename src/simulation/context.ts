@@ -25,6 +25,7 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict]
 export const Lifetime = { normal: 0, short: 1 } as const
 
 const TAGS_MAX = 4096 // a flood tags every port it meets
+const DEDUPE_MAX = 64 // looking for doubles in a flood's tags would be quadratic
 const EMITTED_MAX = 64
 
 export interface Emitted {
@@ -51,7 +52,8 @@ export class SimulationContext {
   dropReason = ''
   waitingFor = ''
   ttlMin = 0 // what the packet's TTL must exceed for this outcome to hold
-  readonly actions = new ActionList(64)
+  readonly actions = new ActionList(64) // outputs name ports by number
+  readonly outPorts: Port[] = [] // the ports of the outputs, in order
   readonly tags: Tag[] = [] // what this outcome depended on
   tagCount = 0
   readonly stale: Tag[] = [] // what this visit changed for others
@@ -88,6 +90,7 @@ export class SimulationContext {
     this.dropReason = this.waitingFor = this.outPortId = ''
     this.outPort = null
     this.actions.clear()
+    if (this.outPorts.length > 0) this.outPorts.length = 0
     if (this.stale.length > 0) this.stale.length = 0
     if (this.emitted.length > 0) this.emitted.length = 0
   }
@@ -135,14 +138,21 @@ export class SimulationContext {
   // --- what a device may do besides --------------------------------------------------------------
 
   tag(tag: Tag): void {
-    for (let i = 0; i < this.tagCount; i++) if (this.tags[i] === tag) return
+    if (this.tagCount < DEDUPE_MAX && this.#tagged(tag)) return
     if (this.tagCount === TAGS_MAX) this.cacheable = false
     else this.tags[this.tagCount++] = tag
   }
 
-  // A device has learned better: every flow that depended on `tag` must be walked again.
+  // A device has learned better: every flow that depended on `tag` must be walked again.  What
+  // this walk has asked before, it asked of the old state; what it asks from now on is true.
   invalidate(tag: Tag): void {
+    if (this.#tagged(tag)) this.cacheable = false
     this.stale.push(tag)
+  }
+
+  #tagged(tag: Tag): boolean {
+    for (let i = 0; i < this.tagCount; i++) if (this.tags[i] === tag) return true
+    return false
   }
 
   // A frame of the device's own making; it leaves by `port`, after this visit, as a new visit.
@@ -197,6 +207,7 @@ export class SimulationContext {
     diff(this.#emittedKey, this.key, this.arrived, this.actions)
     this.#emittedKey.copy(this.key)
     this.actions.output(port.number)
+    this.outPorts.push(port)
   }
 
   #branch(port: PortId): void {

@@ -14,7 +14,7 @@ export interface Models {
   get<T extends Stored>(kind: string, id: string): T | undefined
   // Objects of a watched kind whose field has this value, by ascending id.
   where<T extends Stored>(kind: string, field: string, value: string): readonly T[]
-  port(id: PortId): Port | undefined
+  port(id: PortId): Port | null | undefined
   // Ports of a device, by ascending number.
   portsOf(device: DeviceId): readonly Port[]
   table(name: string): Table

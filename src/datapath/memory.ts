@@ -1,0 +1,270 @@
+// A datapath without a kernel: the flow table and the action interpreter in TypeScript, for tests
+// and for machines without root.  It behaves as the kernel does: a hit never comes up, a miss
+// comes up once per packet, bounded by its port's credits.
+
+import { type ActionList, ActionType } from '../flow/actions.ts'
+import { extract } from '../flow/extract.ts'
+import { WORDS, Word } from '../flow/key.ts'
+import { FrameEditor } from '../flow/rewrite.ts'
+import { FlowTable } from '../flow/table.ts'
+import {
+  Burst,
+  type Datapath,
+  type DatapathLimits,
+  DESCRIPTOR_WORDS,
+  Descriptor,
+  type FlowBatch,
+  type PhysicalPort,
+  PortClass,
+  Reason,
+  type StatsBatch
+} from './datapath.ts'
+import { readActions, type StoredFlow } from './memory-flow.ts'
+
+// Where frames leave.  Addresses are int32.
+export interface MemoryWire {
+  output(ifindex: number, frame: Uint8Array): void
+  tunnel(to: TunnelHeader, frame: Uint8Array): void
+}
+export interface TunnelHeader {
+  readonly kind: number // TunnelKind
+  readonly key: number
+  readonly remote: number
+  readonly local: number
+}
+
+export interface MemoryOptions extends Partial<DatapathLimits> {
+  readonly now: () => number
+  readonly tunnelMtu?: number // largest frame a tunnel takes, Ethernet header included
+}
+
+interface Upcall {
+  readonly frame: Uint8Array
+  readonly ifindex: number
+  readonly key: Int32Array
+  readonly reason: number
+  readonly arg: number
+}
+
+export class MemoryDatapath implements Datapath {
+  readonly kind = 'memory'
+  readonly limits: DatapathLimits
+  readonly #wire: MemoryWire
+  readonly #now: () => number
+  readonly #tunnelMtu: number
+  readonly #ports = new Map<number, { port: PhysicalPort; credits: number }>()
+  readonly #table: FlowTable
+  readonly #flows = new Map<number, StoredFlow>() // by the table's id
+  readonly #byId = new Map<number, number>() // the caller's id → the table's
+  readonly #upcalls: Upcall[] = []
+  readonly #owed: number[] = [] // ifindexes whose credits the next receive gives back
+  readonly #out: Array<{ frame: Uint8Array; actions: ActionList }> = []
+  readonly #key = new Int32Array(WORDS)
+  readonly #counters = {
+    rx: 0,
+    hits: 0,
+    misses: 0,
+    upcalls: 0,
+    'no-credit': 0,
+    'packet-out': 0,
+    errors: 0
+  }
+  #fire: (() => void) | null = null
+
+  constructor(wire: MemoryWire, options: MemoryOptions) {
+    this.limits = {
+      flowsMax: options.flowsMax ?? 65536,
+      creditsPerPort: options.creditsPerPort ?? 1024
+    }
+    this.#wire = wire
+    this.#now = options.now
+    this.#tunnelMtu = options.tunnelMtu ?? 65535
+    this.#table = new FlowTable(this.limits.flowsMax)
+  }
+
+  attach(port: PhysicalPort): void {
+    const credits = this.#ports.get(port.ifindex)?.credits ?? this.limits.creditsPerPort
+    this.#ports.set(port.ifindex, { port, credits })
+  }
+
+  detach(ifindex: number): void {
+    this.#ports.delete(ifindex)
+  }
+
+  // A frame arrives on an interface, or from a tunnel on the underlay interface.
+  input(ifindex: number, frame: Uint8Array, tunnel?: { key: number; src: number }): void {
+    const at = this.#ports.get(ifindex)
+    if (at === undefined) return
+    const key = this.#key
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+    const { length } = frame
+    if (!extract(key, 0, ifindex, tunnel?.key ?? 0, tunnel?.src ?? 0, view, 0, length)) {
+      this.#counters.errors++
+      return
+    }
+    this.#counters.rx++
+    const id = this.#table.find(key, 0)
+    if (id === 0) {
+      this.#counters.misses++
+      return this.#upcall(at, frame, key, Reason.miss, 0)
+    }
+    const flow = this.#flows.get(id)!
+    const ttl = (key[Word.ipMisc]! >>> 8) & 255
+    if (flow.ttlMin > 0 && ttl <= flow.ttlMin) return this.#upcall(at, frame, key, Reason.ttl, 0)
+    if (length > this.#tunnelMtu && leavesByTunnel(flow.actions))
+      return this.#upcall(at, frame, key, Reason.mtu, this.#tunnelMtu)
+    this.#counters.hits++
+    flow.packets++
+    flow.bytes += length
+    flow.usedMs = this.#now()
+    this.#run(frame, flow.actions)
+  }
+
+  receive(burst: Burst): number {
+    for (const ifindex of this.#owed) {
+      const at = this.#ports.get(ifindex)
+      if (at !== undefined) at.credits++
+    }
+    this.#owed.length = 0
+    burst.count = 0
+    let offset = 0
+    while (burst.count < Burst.FRAMES_MAX) {
+      const upcall = this.#upcalls[0]
+      if (upcall === undefined || offset + upcall.frame.length > Burst.BYTES) break
+      this.#upcalls.shift()
+      this.#describe(burst, upcall, offset)
+      offset += (upcall.frame.length + 63) & ~63
+    }
+    return burst.count
+  }
+
+  onReadable(fire: () => void): void {
+    this.#fire = fire
+    if (this.#upcalls.length > 0) fire()
+  }
+
+  execute(burst: Burst, frame: number, actions: ActionList): void {
+    const at = burst.descriptors[frame * DESCRIPTOR_WORDS + Descriptor.offset]!
+    const length = burst.descriptors[frame * DESCRIPTOR_WORDS + Descriptor.length]!
+    this.inject(burst.bytes.slice(at, at + length), actions)
+  }
+
+  inject(frame: Uint8Array, actions: ActionList): void {
+    this.#out.push({ frame, actions: actions.snapshot() })
+  }
+
+  flush(): void {
+    const queued = this.#out.splice(0)
+    for (const { frame, actions } of queued) {
+      this.#counters['packet-out']++
+      this.#run(frame, actions)
+    }
+  }
+
+  install(batch: FlowBatch): void {
+    for (let i = 0; i < batch.count; i++) batch.result[i] = this.#install(batch, i)
+  }
+
+  remove(batch: FlowBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      const id = this.#byId.get(batch.ids[i]!)
+      if (id === undefined) continue
+      this.#byId.delete(batch.ids[i]!)
+      this.#flows.delete(id)
+      this.#table.remove(id)
+    }
+  }
+
+  stats(batch: StatsBatch, _cursor: number): void {
+    batch.count = 0
+    batch.next = 0
+    for (const flow of this.#flows.values()) {
+      if (batch.count === batch.ids.length) break
+      const i = batch.count++
+      batch.ids[i] = flow.id
+      batch.packets[i] = flow.packets
+      batch.bytes[i] = flow.bytes
+      batch.usedMs[i] = flow.usedMs
+    }
+  }
+
+  adopt(): boolean {
+    return false // nothing outlives the process
+  }
+
+  counters(): Record<string, number> {
+    return { ...this.#counters, flows: this.#table.size, masks: this.#table.masks }
+  }
+
+  close(): void {
+    this.#flows.clear()
+    this.#upcalls.length = 0
+    this.#fire = null
+  }
+
+  #upcall(
+    at: { port: PhysicalPort; credits: number },
+    frame: Uint8Array,
+    key: Int32Array,
+    reason: number,
+    arg: number
+  ): void {
+    if (at.credits === 0) {
+      this.#counters['no-credit']++
+      return
+    }
+    at.credits--
+    this.#counters.upcalls++
+    const { ifindex } = at.port
+    this.#upcalls.push({ frame: frame.slice(), ifindex, key: key.slice(), reason, arg })
+    if (this.#upcalls.length === 1) this.#fire?.()
+  }
+
+  #describe(burst: Burst, upcall: Upcall, offset: number): void {
+    const { frame, ifindex, key, reason, arg } = upcall
+    const at = burst.count * DESCRIPTOR_WORDS
+    burst.bytes.set(frame, offset)
+    burst.keys.set(key, burst.count * WORDS)
+    burst.descriptors.fill(0, at, at + DESCRIPTOR_WORDS)
+    burst.descriptors[at + Descriptor.offset] = offset
+    burst.descriptors[at + Descriptor.length] = frame.length
+    burst.descriptors[at + Descriptor.ifindex] = ifindex
+    burst.descriptors[at + Descriptor.reason] = reason
+    burst.descriptors[at + Descriptor.arg] = arg
+    burst.descriptors[at + Descriptor.portClass] =
+      this.#ports.get(ifindex)?.port.portClass ?? PortClass.vm
+    this.#owed.push(ifindex)
+    burst.count++
+  }
+
+  #install(batch: FlowBatch, i: number): number {
+    const actions = readActions(batch, i)
+    const o = i * WORDS
+    const known = this.#table.findExact(batch.keys, o, batch.masks, o)
+    const id = known !== 0 ? known : this.#table.add(batch.keys, o, batch.masks, o)
+    if (id === 0) return 0
+    const before = this.#flows.get(id)
+    if (before !== undefined) this.#byId.delete(before.id)
+    const flow = { id: batch.ids[i]!, actions, ttlMin: batch.ttlMin[i]! }
+    this.#flows.set(id, { ...flow, packets: 0, bytes: 0, usedMs: this.#now() })
+    this.#byId.set(flow.id, id)
+    return known === 0 ? 1 : 2
+  }
+
+  #run(frame: Uint8Array, actions: ActionList): void {
+    const editor = new FrameEditor(frame)
+    for (let i = 0; i < actions.count; i++) {
+      const type = actions.type(i)
+      if (type === ActionType.output) this.#wire.output(actions.w(i, 0), editor.frame())
+      else if (type === ActionType.tunnel) {
+        const [key, remote, local] = [actions.w(i, 0), actions.w(i, 1), actions.w(i, 2)]
+        this.#wire.tunnel({ kind: actions.flags(i), key, remote, local }, editor.frame())
+      } else editor.apply(actions, i)
+    }
+  }
+}
+
+function leavesByTunnel(actions: ActionList): boolean {
+  for (let i = 0; i < actions.count; i++) if (actions.type(i) === ActionType.tunnel) return true
+  return false
+}

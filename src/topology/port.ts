@@ -1,0 +1,52 @@
+// Port models, compiled: text becomes numbers once, so the walk meets only numbers.
+
+import { deviceTag } from '../flow/tag.ts'
+import type { Port, PortAddress } from '../simulation/device.ts'
+import { parseMac, parsePrefix } from '../wire/address.ts'
+import type { PortModel } from './models.ts'
+
+export function compilePort(model: PortModel, active: boolean): Port {
+  return Object.freeze({
+    id: model.id,
+    number: model.number ?? 0,
+    name: model.name ?? `port ${model.number}`,
+    kind: model.type,
+    device: model.device,
+    adminStateUp: model.adminStateUp ?? true,
+    peer: model.peer ?? null,
+    host: model.host ?? null,
+    active: model.host === undefined || active,
+    inFilter: model.inFilter ?? null,
+    outFilter: model.outFilter ?? null,
+    vlan: model.vlan ?? 0,
+    mac: model.mac === undefined ? 0 : parseMac(model.mac),
+    addresses: (model.addresses ?? []).map(compileAddress),
+    tag: deviceTag(model.id)
+  })
+}
+
+function compileAddress(text: string): PortAddress {
+  const { family, words, length } = parsePrefix(text)
+  return Object.freeze({ family, words, length })
+}
+
+// What a change of a port makes stale: everything through it, or only where it leads to.
+export function portChange(before: Port, after: Port): 'walk' | 'place' | 'nothing' {
+  const walk =
+    before.number !== after.number ||
+    before.kind !== after.kind ||
+    before.device !== after.device ||
+    before.adminStateUp !== after.adminStateUp ||
+    before.peer !== after.peer ||
+    (before.host === null) !== (after.host === null) ||
+    before.inFilter !== after.inFilter ||
+    before.outFilter !== after.outFilter ||
+    before.vlan !== after.vlan ||
+    before.mac !== after.mac ||
+    addressesText(before) !== addressesText(after)
+  if (walk) return 'walk'
+  return before.host !== after.host || before.active !== after.active ? 'place' : 'nothing'
+}
+
+const addressesText = (port: Port): string =>
+  port.addresses.map(({ words, length }) => `${words.join('.')}/${length}`).join()

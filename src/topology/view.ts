@@ -1,0 +1,234 @@
+// The virtual topology as one packet worker sees it.  A walk that meets a port or device the
+// worker does not know yet is told so (undefined) and postponed; the view asks for the object and
+// for what it needs, and wakes the walk when all of it is there.  Every change that arrives is
+// given to the devices that named it, and what they say became stale goes to the flow table.
+
+import { deviceTag, egressTag, type Tag } from '../flow/tag.ts'
+import type { Port, PortId, Topology } from '../simulation/device.ts'
+import { waitForDevice, waitForPort } from '../simulation/device.ts'
+import type { DeviceFactory, LiveDevice, Models } from './factory.ts'
+import { type Interest, interestKey } from './interest.ts'
+import type { Stored } from './model.ts'
+import type { PortModel } from './models.ts'
+import { compilePort, portChange } from './port.ts'
+import { objectKey, Replica } from './replica.ts'
+import { SharedTable, type TableLink } from './shared-table.ts'
+import type { TableEvent, WatchEvent } from './store.ts'
+import type { Table } from './table.ts'
+
+// The way to whoever holds the store.
+export interface ViewLink extends TableLink {
+  readonly session: string
+  want(interest: Interest): void
+}
+
+export interface ViewListener {
+  stale(tags: readonly Tag[]): void
+  wake(waitingFor: string): void
+  // Ports named by watched interests have changed: bindings and tunnels may care.
+  changed(): void
+}
+
+interface Slot {
+  readonly kind: string
+  readonly id: string
+  readonly factory: DeviceFactory
+  needs: ReadonlySet<string> // interest keys
+  device: LiveDevice | null | undefined // undefined: loading; null: does not exist
+}
+
+export const ACTIVE_TABLE = 'active' // port id → host id, while the interface is up
+
+export class TopologyView implements Topology, Models {
+  readonly #factories: ReadonlyMap<string, DeviceFactory>
+  readonly #link: ViewLink
+  readonly #listener: ViewListener
+  readonly #replica = new Replica()
+  readonly #ports = new Map<PortId, Port>()
+  readonly #slots = new Map<string, Slot>()
+  readonly #users = new Map<string, Set<Slot>>() // interest key → who named it
+  readonly #tables = new Map<string, SharedTable>()
+  readonly #active: SharedTable
+
+  constructor(
+    factories: ReadonlyMap<string, DeviceFactory>,
+    link: ViewLink,
+    listener: ViewListener
+  ) {
+    this.#factories = factories
+    this.#link = link
+    this.#listener = listener
+    this.need({ table: ACTIVE_TABLE })
+    this.#active = this.#openTable(ACTIVE_TABLE)
+    this.#active.onChange(port => this.#portMoved(port))
+  }
+
+  // --- for the walk -------------------------------------------------------------------------------
+
+  port(id: PortId): Port | undefined | null {
+    const port = this.#ports.get(id)
+    if (port !== undefined) return port
+    return this.need({ kind: 'port', id }) ? null : undefined
+  }
+
+  device(kind: string, id: string): LiveDevice | undefined | null {
+    const slot = this.#slots.get(objectKey(kind, id))
+    if (slot !== undefined) return slot.device
+    const factory = this.#factories.get(kind)
+    if (factory === undefined) return null
+    const fresh: Slot = { kind, id, factory, needs: new Set(), device: undefined }
+    this.#slots.set(objectKey(kind, id), fresh)
+    this.#refresh(fresh)
+    return fresh.device
+  }
+
+  // --- for devices: Models --------------------------------------------------------------------------
+
+  get<T extends Stored>(kind: string, id: string): T | undefined {
+    return this.#replica.get(kind, id) as T | undefined
+  }
+
+  where<T extends Stored>(kind: string, field: string, value: string): readonly T[] {
+    return this.#replica.where(kind, field, value) as T[]
+  }
+
+  portsOf(device: string): readonly Port[] {
+    return this.where('port', 'device', device)
+      .map(({ id }) => this.#ports.get(id)!)
+      .sort((a, b) => a.number - b.number)
+  }
+
+  table(name: string): Table {
+    this.need({ table: name })
+    return this.#openTable(name)
+  }
+
+  // --- for the agent --------------------------------------------------------------------------------
+
+  // Asks for something the first time; true once it is all here.
+  need(interest: Interest): boolean {
+    if (this.#replica.add(interest)) this.#link.want(interest)
+    return this.#replica.watched(interestKey(interest))!.ready
+  }
+
+  known(): { ports: number; devices: number } {
+    return { ports: this.#ports.size, devices: this.#slots.size }
+  }
+
+  apply(key: string, events: readonly WatchEvent[], ready: boolean): void {
+    const watched = this.#replica.watched(key)
+    if (watched === undefined) return
+    const becameReady = ready && !watched.ready
+    const changed = this.#replica.apply(key, events, ready)
+    const dirty = new Set<Slot>(this.#users.get(key))
+    for (const object of changed) {
+      if (object.startsWith('port/')) this.#recompile(object)
+      for (const by of this.#replica.namedBy(object)) this.#addUsers(by, dirty)
+    }
+    for (const slot of dirty) this.#refresh(slot)
+    if (becameReady && 'id' in watched.interest && watched.interest.kind === 'port')
+      this.#listener.wake(waitForPort(watched.interest.id))
+    this.#listener.changed()
+  }
+
+  applyTable(name: string, events: readonly TableEvent[], ready: boolean): void {
+    const key = interestKey({ table: name })
+    this.#openTable(name).apply(events)
+    const watched = this.#replica.watched(key)
+    if (!ready || watched === undefined || watched.ready) return
+    watched.ready = true
+    for (const slot of [...(this.#users.get(key) ?? [])]) this.#refresh(slot)
+    this.#listener.changed()
+  }
+
+  close(): void {
+    for (const { device } of this.#slots.values()) device?.close?.()
+    this.#slots.clear()
+  }
+
+  // --- inside ---------------------------------------------------------------------------------------
+
+  #openTable(name: string): SharedTable {
+    let table = this.#tables.get(name)
+    if (table === undefined) {
+      table = new SharedTable(name, this.#link.session, this.#link)
+      this.#tables.set(name, table)
+    }
+    return table
+  }
+
+  #addUsers(key: string, into: Set<Slot>): void {
+    for (const slot of this.#users.get(key) ?? []) into.add(slot)
+  }
+
+  // A port's model came, changed or went.
+  #recompile(key: string): void {
+    const id = key.slice('port/'.length)
+    const before = this.#ports.get(id)
+    const model = this.#replica.value(key) as PortModel | undefined
+    if (model === undefined) {
+      this.#ports.delete(id)
+      if (before !== undefined) this.#listener.stale([before.tag, egressTag(id)])
+      return
+    }
+    const after = compilePort(model, this.#active.get(id) === model.host)
+    this.#ports.set(id, after)
+    if (before === undefined) return this.#listener.wake(waitForPort(id))
+    const change = portChange(before, after)
+    if (change === 'walk') this.#listener.stale([after.tag, egressTag(id)])
+    if (change === 'place') this.#listener.stale([egressTag(id)])
+  }
+
+  // A bound port's interface went up or down, here or elsewhere.
+  #portMoved(id: PortId): void {
+    if (!this.#ports.has(id)) return
+    const key = objectKey('port', id)
+    this.#recompile(key)
+    const dirty = new Set<Slot>()
+    for (const by of this.#replica.namedBy(key)) this.#addUsers(by, dirty)
+    for (const slot of dirty) this.#refresh(slot)
+    this.#listener.changed()
+  }
+
+  // Brings a device up to date with the models it named.
+  #refresh(slot: Slot): void {
+    if (!this.#renew(slot)) return
+    const { kind, id, device } = slot
+    if (this.#replica.get(kind, id) === undefined) {
+      slot.device = null
+      if (device !== undefined && device !== null) {
+        device.close?.()
+        this.#listener.stale([deviceTag(id)])
+      }
+    } else if (device === undefined || device === null) {
+      slot.device = slot.factory.make(id, this)
+      if (device === null) this.#listener.stale([deviceTag(id)])
+    } else {
+      const stale = device.update(this)
+      if (stale.length > 0) this.#listener.stale(stale)
+      return
+    }
+    this.#listener.wake(waitForDevice(kind, id))
+  }
+
+  // Asks the factory what the device needs now.  True when all of it is there.
+  #renew(slot: Slot): boolean {
+    const { kind, id, factory } = slot
+    const interests: Interest[] = [{ kind, id }]
+    if (this.#replica.get(kind, id) !== undefined) interests.push(...factory.interests(id, this))
+    let ready = true
+    const needs = new Set<string>()
+    for (const interest of interests) {
+      needs.add(interestKey(interest))
+      ready = this.need(interest) && ready
+    }
+    for (const key of needs) {
+      let users = this.#users.get(key)
+      if (users === undefined) this.#users.set(key, (users = new Set()))
+      users.add(slot)
+    }
+    for (const key of slot.needs) if (!needs.has(key)) this.#users.get(key)?.delete(slot)
+    slot.needs = needs
+    return ready
+  }
+}
