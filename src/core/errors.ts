@@ -17,10 +17,11 @@ const sentences = {
   // configuration
   CONFIG_UNREADABLE: '{file} cannot be read: {reason}',
   CONFIG_NOT_JSON: '{file} is not JSON: {reason}',
-  CONFIG_UNKNOWN_KEY: '{file}: {key} is not a setting (value {value}); expected one of {expected}',
+  CONFIG_UNKNOWN_KEY: '{file}: {key} is not a setting (its value is {value}); expected {expected}',
   CONFIG_WRONG_TYPE: '{file}: {key} is {value}; expected {expected}',
   CONFIG_MISSING_KEY: '{file}: {key} is missing; expected {expected}',
-  CONFIG_MISSING_PLUGIN: '{file}: {key} names a plugin that does not exist; there are {expected}',
+  CONFIG_MISSING_PLUGIN:
+    '{file}: {key} names a plugin that does not exist (its value is {value}); expected {expected}',
 
   // store and models
   NOT_FOUND: '{kind} {id} does not exist',
