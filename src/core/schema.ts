@@ -130,7 +130,8 @@ export function describe(schema: TSchema | Words | undefined): string {
   const word = words[here.type ?? ''] ?? 'another value'
   if (here.type !== 'string') return `${word}${range(here.minimum, here.maximum)}`
   const form = here.format ?? here.pattern
-  return `${word}${size(here.minLength, here.maxLength, 'characters')}${form ? ` like ${form}` : ''}`
+  const length = size(here.minLength, here.maxLength, 'characters')
+  return `${word}${length}${form ? ` like ${form}` : ''}`
 }
 
 function range(low: number | undefined, high: number | undefined): string {
