@@ -4,11 +4,13 @@
 // A plugin's `resources` are its models: the store, the API, the CLI and the docs are made of
 // them.  `setup` runs in every packet worker, where devices live.
 
+import type { Static, TObject } from 'typebox'
 import type { Given, Needs, Token } from './core/token.ts'
 import type { DeviceFactory } from './topology/factory.ts'
 import type { Model } from './topology/model.ts'
 
 export { Clock, type Timer } from './core/clock.ts'
+export { section } from './core/config.ts'
 export { Counters } from './core/counters.ts'
 export { Log } from './core/log.ts'
 export { Random } from './core/random.ts'
@@ -49,13 +51,17 @@ export interface Lifetimes {
   stop?(): void | Promise<void>
 }
 
-export interface Plugin<N extends Needs = Needs> {
+export interface Plugin<N extends Needs = Needs, S extends TObject = TObject> {
   readonly name: string
   readonly needs: N
   readonly provides?: readonly Token<unknown>[]
   readonly resources?: readonly Model[]
-  setup(given: Given<N>, registry: Registry): Lifetimes | undefined
+  /** Its section of the configuration, `plugins.<name>`: made by `section`. */
+  readonly settings?: S
+  setup(given: Given<N>, registry: Registry, settings: Readonly<Static<S>>): Lifetimes | undefined
 }
 
 // Identity at run time; at compile time it ties `setup` to `needs`.
-export const definePlugin = <const N extends Needs>(plugin: Plugin<N>): Plugin<N> => plugin
+export const definePlugin = <const N extends Needs, S extends TObject = TObject>(
+  plugin: Plugin<N, S>
+): Plugin<N, S> => plugin

@@ -63,7 +63,7 @@ export class TopologyView implements Topology, Models {
     this.#active.onChange(port => this.#portMoved(port))
   }
 
-  // --- for the walk -------------------------------------------------------------------------------
+  // --- for the walk ------------------------------------------------------------------------------
 
   port(id: PortId): Port | undefined | null {
     const port = this.#ports.get(id)
@@ -82,7 +82,7 @@ export class TopologyView implements Topology, Models {
     return fresh.device
   }
 
-  // --- for devices: Models --------------------------------------------------------------------------
+  // --- for devices: Models -----------------------------------------------------------------------
 
   get<T extends Stored>(kind: string, id: string): T | undefined {
     return this.#replica.get(kind, id) as T | undefined
@@ -103,7 +103,7 @@ export class TopologyView implements Topology, Models {
     return this.#openTable(name)
   }
 
-  // --- for the agent --------------------------------------------------------------------------------
+  // --- for the agent -----------------------------------------------------------------------------
 
   // Asks for something the first time; true once it is all here.
   need(interest: Interest): boolean {
@@ -146,7 +146,7 @@ export class TopologyView implements Topology, Models {
     this.#slots.clear()
   }
 
-  // --- inside ---------------------------------------------------------------------------------------
+  // --- inside ------------------------------------------------------------------------------------
 
   #openTable(name: string): SharedTable {
     let table = this.#tables.get(name)

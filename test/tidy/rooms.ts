@@ -27,7 +27,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   },
   api: { rooms: ['wire', 'core', 'topology', 'agent'], outside: ['*'] },
   // The plugins' door lets through what plugins may use.
-  plugin: { rooms: [...below, 'simulation', 'state', 'topology', 'agent'], outside: [] },
+  plugin: { rooms: [...below, 'simulation', 'state', 'topology', 'agent'], outside: ['typebox'] },
   // Puts the house together, so it sees all of it.
   main: { rooms: ['*'], outside: ['*'] }
 }
