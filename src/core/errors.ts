@@ -31,6 +31,8 @@ const sentences = {
   MISSING_REFERENCE: '{kind} {id}: {field} names {value}, which does not exist',
   INVALID: '{field} is {value}; expected {expected}',
   STORE_UNAVAILABLE: 'the store is not available: {reason}',
+  STORE_FILE: '{path} cannot be used as a store: {reason}',
+  SESSION_LOST: 'session {session} has ended: its entries and leases are gone',
 
   // api
   UNAUTHORISED: 'this request needs a valid token',

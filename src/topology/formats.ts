@@ -3,8 +3,15 @@
 // the API accepts is what the packet path can use.
 
 import Format from 'typebox/format'
-import { ipv4IsMulticast, ipv6IsMulticast, networkOf, parseIp, parseMac } from '../wire/address.ts'
-import { type Ip, parsePrefix } from '../wire/address.ts'
+import {
+  type Ip,
+  ipv4IsMulticast,
+  ipv6IsMulticast,
+  networkOf,
+  parseIp,
+  parseMac,
+  parsePrefix
+} from '../wire/address.ts'
 
 interface TextFormat {
   readonly expected: string

@@ -6,6 +6,7 @@ import type { TSchema } from 'typebox'
 import { Compile, type Validator } from 'typebox/compile'
 import Format from 'typebox/format'
 import Value from 'typebox/value'
+import { fail, type MezzoError, show } from '../core/errors.ts'
 import { expectedOf } from './formats.ts'
 import type { Fault, Model, Stored } from './model.ts'
 
@@ -58,15 +59,27 @@ export function checkValue(schema: TSchema, value: unknown, path = ''): readonly
 
 /** Faults of a stored object: its id, its fields, then what only the model's owner knows. */
 export function checkObject(model: Model, value: Stored): readonly Fault[] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return [{ field: model.kind, value, expected: 'an object' }]
+  if (!isRecord(value)) return [{ field: model.kind, value, expected: 'an object' }]
   const { id, ...fields } = value
   const faults = [...idFaults(id), ...checkValue(model.schema, fields)]
   return faults.length > 0 ? faults : model.validate(value)
 }
 
+/** The error that refuses an object.  The first fault makes the sentence, `faultsOf` has all. */
+export function invalid(kind: string, id: unknown, faults: readonly Fault[]): MezzoError {
+  const { field, value, expected } = faults[0]!
+  const shown = value === undefined ? 'missing' : show(value)
+  const params = { field: `${kind} ${show(id)}: ${field}`, value: shown, expected }
+  return fail('INVALID', params, faults)
+}
+
+/** The faults an INVALID error carries. */
+export const faultsOf = (error: MezzoError): readonly Fault[] =>
+  Array.isArray(error.cause) ? (error.cause as Fault[]) : []
+
 /** The object with its schema's defaults filled in; fields that are undefined are left out. */
 export function applyDefaults(model: Model, value: Stored): Stored {
+  if (!isRecord(value)) return value
   const { id, ...fields } = JSON.parse(JSON.stringify(value)) as Stored
   return { id, ...(Value.Default(model.schema, fields) as object) }
 }
@@ -111,7 +124,8 @@ function walkObject(
 
 function walkArray(schema: Schema, value: unknown[], path: string, faults: Fault[]): void {
   const { minItems = 0, maxItems = Infinity, items = {}, uniqueItems } = schema
-  const repeated = uniqueItems === true && new Set(value.map(show)).size < value.length
+  const repeated =
+    uniqueItems === true && new Set(value.map(item => JSON.stringify(item))).size < value.length
   if (value.length < minItems || value.length > maxItems || repeated)
     faults.push({ field: path, value, expected: words(schema) })
   for (let i = 0; i < value.length && faults.length < FAULTS_MAX; i++)
@@ -132,8 +146,6 @@ function fits(schema: Schema, value: unknown): boolean {
   walk(schema, value, '', faults)
   return faults.length === 0
 }
-
-const show = (value: unknown): string => JSON.stringify(value) ?? ''
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

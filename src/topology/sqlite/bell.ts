@@ -1,0 +1,40 @@
+// How another process learns of a commit: a byte written to a file beside the store, after the
+// commit, which its inotify watch reports.  A watch of the WAL itself would wake readers a moment
+// before the commit can be seen.
+
+import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from 'node:fs'
+
+const BYTE = new Uint8Array(1)
+
+export class Bell {
+  readonly #file: number
+  readonly #watcher: FSWatcher | undefined
+  #deaf = false
+
+  constructor(storePath: string, heard: () => void) {
+    const path = `${storePath}-bell`
+    this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
+    try {
+      this.#watcher = watch(path, heard)
+      this.#watcher.on('error', () => {
+        this.#deaf = true
+      })
+    } catch {
+      this.#deaf = true // out of inotify watches
+    }
+  }
+
+  /** True when rings do not arrive here and somebody must look from time to time. */
+  get deaf(): boolean {
+    return this.#deaf
+  }
+
+  ring(): void {
+    writeSync(this.#file, BYTE, 0, 1, 0)
+  }
+
+  close(): void {
+    this.#watcher?.close()
+    closeSync(this.#file)
+  }
+}

@@ -1,0 +1,146 @@
+// The SQLite file: opened, recognised or made, and spoken to through cached statements.  WAL lets
+// readers and one writer of several processes go on side by side; synchronous=NORMAL means that a
+// power cut may lose the last writes but never tears one.
+
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { fail, isFailure, reasonOf } from '../../core/errors.ts'
+import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts'
+
+export const MEMORY = ':memory:'
+
+// SQLite waits for another writer within the call, which stalls the event loop: so it waits
+// little, and whoever must wait longer does so on a timer (see `Transactions`).
+const BUSY_MS = 4
+// Opening may meet another process that makes the same file at the same moment.
+const OPEN_BUSY_MS = 5_000
+
+const SQLITE_BUSY = 5
+const SQLITE_LOCKED = 6
+const SQLITE_NOTADB = 26
+
+export class Database {
+  readonly path: string
+  readonly #handle: DatabaseSync
+  readonly #statements = new Map<string, StatementSync>()
+
+  constructor(path: string) {
+    this.path = path
+    if (path !== MEMORY) createPrivate(path)
+    this.#handle = new DatabaseSync(path, { timeout: OPEN_BUSY_MS })
+    try {
+      this.#recognise()
+      this.#handle.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)
+    } catch (error) {
+      this.#handle.close()
+      throw unusable(path, error)
+    }
+  }
+
+  get inMemory(): boolean {
+    return this.path === MEMORY
+  }
+
+  get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    return this.#prepared(sql).get(...values) as Row | undefined
+  }
+
+  all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#prepared(sql).all(...values) as Row[]
+  }
+
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepared(sql).run(...values).changes)
+  }
+
+  /** Several reads of one moment. */
+  read<T>(job: () => T): T {
+    return this.#within('BEGIN', job)
+  }
+
+  /** All of the job or nothing of it.  Throws what `isBusy` knows while another one writes. */
+  write<T>(job: () => T): T {
+    return this.#within('BEGIN IMMEDIATE', job)
+  }
+
+  close(): void {
+    this.#statements.clear()
+    this.#handle.close()
+  }
+
+  #within<T>(begin: string, job: () => T): T {
+    this.#prepared(begin).run()
+    try {
+      const result = job()
+      this.#prepared('COMMIT').run()
+      return result
+    } catch (error) {
+      if (this.#handle.isTransaction) this.#prepared('ROLLBACK').run()
+      throw error
+    }
+  }
+
+  #prepared(sql: string): StatementSync {
+    let statement = this.#statements.get(sql)
+    if (statement === undefined) {
+      statement = this.#handle.prepare(sql)
+      this.#statements.set(sql, statement)
+    }
+    return statement
+  }
+
+  #recognise(): void {
+    const id = this.#pragma('application_id')
+    const tables = this.#handle.prepare('SELECT count(*) AS n FROM sqlite_schema').get()
+    if (id !== APPLICATION_ID && (id !== 0 || tables?.n !== 0))
+      throw fail('STORE_FILE', { path: this.path, reason: 'it is a database of something else' })
+    this.#handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
+    this.#handle.exec('PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864')
+    this.write(() => this.#migrate())
+  }
+
+  #migrate(): void {
+    const version = this.#pragma('user_version')
+    if (version > SCHEMA_VERSION) {
+      const reason = `its schema is version ${version}; this Mezzo knows up to ${SCHEMA_VERSION}`
+      throw fail('STORE_FILE', { path: this.path, reason })
+    }
+    if (version === SCHEMA_VERSION) return
+    this.#handle.exec(SCHEMA)
+    this.#handle.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
+    this.#handle.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
+  }
+
+  #pragma(name: string): number {
+    return Number(Object.values(this.#handle.prepare(`PRAGMA ${name}`).get() ?? {})[0])
+  }
+}
+
+// The topology holds BGP passwords and the like: only the owner may read it.  SQLite gives the
+// WAL beside it the same mode.
+function createPrivate(path: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    closeSync(openSync(path, 'a', 0o600))
+  } catch (error) {
+    throw fail('STORE_FILE', { path, reason: reasonOf(error) }, error)
+  }
+}
+
+const codeOf = (error: unknown): number =>
+  error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : 0
+
+/** Another process holds the lock: try again a little later. */
+export const isBusy = (error: unknown): boolean =>
+  codeOf(error) === SQLITE_BUSY || codeOf(error) === SQLITE_LOCKED
+
+/** What a caller of the store sees of an error of SQLite. */
+export const translated = (error: unknown): unknown =>
+  codeOf(error) === 0 ? error : fail('STORE_UNAVAILABLE', { reason: reasonOf(error) }, error)
+
+function unusable(path: string, error: unknown): unknown {
+  if (isFailure(error)) return error
+  const reason = codeOf(error) === SQLITE_NOTADB ? 'it is not a database' : reasonOf(error)
+  return fail('STORE_FILE', { path, reason }, error)
+}

@@ -1,0 +1,65 @@
+// Who hears of which replicated table.
+
+import type { TableEvent } from '../store.ts'
+import type { Database } from './database.ts'
+import { type Entries, type EntryLogRow, entryStep } from './entries.ts'
+import type { Follower } from './follower.ts'
+
+type Watcher = Follower<TableEvent>
+
+// Rows read and told at a time: a burst of learned addresses is one call, not thousands.
+const ROWS = 1024
+
+export class EntryFeed {
+  readonly #database: Database
+  readonly #entries: Entries
+  readonly #watchers = new Map<string, Set<Watcher>>()
+  #position: number
+
+  constructor(database: Database, entries: Entries) {
+    this.#database = database
+    this.#entries = entries
+    this.#position = entries.head()
+  }
+
+  add(watcher: Watcher, table: string): void {
+    const set = this.#watchers.get(table)
+    if (set === undefined) this.#watchers.set(table, new Set([watcher]))
+    else set.add(watcher)
+  }
+
+  remove(watcher: Watcher, table: string): void {
+    const set = this.#watchers.get(table)
+    set?.delete(watcher)
+    if (set?.size === 0) this.#watchers.delete(table)
+  }
+
+  /** Tells what is new; true when there is more.  `lost` gets those the log no longer serves. */
+  catchUp(lost: (watcher: Watcher) => void): boolean {
+    if (this.#watchers.size === 0) {
+      this.#position = this.#entries.head()
+      return false
+    }
+    const { rows, oldest } = this.#database.read(() => ({
+      oldest: this.#entries.oldest(),
+      rows: this.#entries.log(this.#position, ROWS)
+    }))
+    if (oldest > this.#position + 1) {
+      this.#position = this.#entries.head()
+      for (const set of this.#watchers.values()) for (const watcher of set) lost(watcher)
+      return false
+    }
+    this.#position = rows.at(-1)?.n ?? this.#position
+    this.#tell(rows)
+    return rows.length === ROWS
+  }
+
+  #tell(rows: readonly EntryLogRow[]): void {
+    for (const [table, own] of Map.groupBy(rows, row => row.tbl)) {
+      const watchers = this.#watchers.get(table)
+      if (watchers === undefined) continue
+      const steps = own.map(entryStep)
+      for (const watcher of [...watchers]) if (watcher.live) watcher.apply(steps)
+    }
+  }
+}

@@ -1,0 +1,195 @@
+// One watch: first everything that is there, then each change, none missed and none twice.
+//
+//   loading ──► delivering pages ──► live
+//      ▲                              │ fell behind the trimmed log
+//      └──────────────────────────────┘ (loads again and tells only the difference)
+//
+// A snapshot may be larger than one turn of the event loop allows, and others write meanwhile.  So
+// pages are read at different moments, and the log of that time is laid over them: the outcome is
+// the state of one moment, `position`.  Later changes come from the log alone.
+
+import type { Pace } from './pace.ts'
+
+/** What has become of a key: an event to tell, or nothing when it is gone. */
+export interface Step<E> {
+  readonly n: number // row of the log
+  readonly write: number // rows of one write share it
+  readonly key: string
+  readonly version: number
+  readonly put: (() => E) | undefined
+}
+
+export interface Item<E> {
+  readonly key: string
+  readonly version: number
+  readonly event: () => E
+}
+
+/** What a follower follows: a part of the store, as it is and as it changes. */
+export interface Source<E> {
+  read<T>(job: () => T): T
+  /** Row numbers of the log: the newest, and the first that is still there. */
+  head(): number
+  oldest(): number
+  /** At most PAGE items whose key comes after the given one, in key order. */
+  page(after: string): Item<E>[]
+  /** Changes after this row of the log. */
+  since(position: number): Step<E>[]
+  gone(key: string): E
+}
+
+export const PAGE = 256
+
+export class Follower<E> {
+  readonly ready: Promise<void>
+  readonly #source: Source<E>
+  readonly #listener: (events: readonly E[]) => void
+  readonly #known = new Map<string, number>() // key → version told
+  #position = 0
+  #live = false
+  #closed = false
+  #loading = false
+  #isReady: () => void = () => {}
+
+  constructor(source: Source<E>, listener: (events: readonly E[]) => void) {
+    this.#source = source
+    this.#listener = listener
+    this.ready = new Promise(resolve => {
+      this.#isReady = resolve
+    })
+  }
+
+  get live(): boolean {
+    return this.#live
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#live = false
+    this.#known.clear()
+    this.#isReady()
+  }
+
+  /** Brings the listener from what it knows to what is.  Throws when the store cannot be read. */
+  async load(pace: Pace): Promise<void> {
+    if (this.#loading) return
+    this.#loading = true
+    this.#live = false
+    try {
+      while (!this.#closed && !(await this.#attempt(pace))) await pace.breathe()
+    } finally {
+      this.#loading = false
+    }
+  }
+
+  /** Changes of one write, from the log, in order. */
+  apply(steps: readonly Step<E>[]): void {
+    const events: E[] = []
+    for (const step of steps) {
+      if (step.n <= this.#position) continue
+      if (step.put === undefined) {
+        if (this.#known.delete(step.key)) events.push(this.#source.gone(step.key))
+      } else if (this.#known.get(step.key) !== step.version) {
+        this.#known.set(step.key, step.version)
+        events.push(step.put())
+      }
+    }
+    this.#tell(events)
+  }
+
+  // False when the log was trimmed under its feet.
+  async #attempt(pace: Pace): Promise<boolean> {
+    const state = await this.#snapshot(pace)
+    if (state === undefined) return false
+    for (const events of this.#difference(state)) {
+      this.#tell(events)
+      await pace.breathe()
+      if (this.#closed) return true
+    }
+    return this.#join()
+  }
+
+  async #snapshot(pace: Pace): Promise<Map<string, Item<E>> | undefined> {
+    const state = new Map<string, Item<E>>()
+    const source = this.#source
+    const begin = source.read(() => ({ head: source.head(), page: source.page('') }))
+    let { page } = begin
+    this.#position = begin.head
+    for (;;) {
+      for (const item of page) state.set(item.key, item)
+      if (page.length < PAGE) break
+      await pace.breathe()
+      if (this.#closed) return undefined
+      page = source.page(page.at(-1)!.key)
+    }
+    return this.#overlay(state) ? state : undefined
+  }
+
+  #overlay(state: Map<string, Item<E>>): boolean {
+    const source = this.#source
+    return source.read(() => {
+      if (source.oldest() > this.#position + 1) return false
+      for (const { key, version, put } of source.since(this.#position))
+        if (put === undefined) state.delete(key)
+        else state.set(key, { key, version, event: put })
+      this.#position = source.head()
+      return true
+    })
+  }
+
+  // In order of version; what is gone comes first.  What is told is known from then on.
+  *#difference(state: Map<string, Item<E>>): Generator<E[]> {
+    let events: E[] = []
+    for (const key of this.#known.keys())
+      if (!state.has(key)) {
+        this.#known.delete(key)
+        events.push(this.#source.gone(key))
+      }
+    const items = [...state.values()].filter(i => this.#known.get(i.key) !== i.version)
+    for (const item of items.sort((a, b) => a.version - b.version)) {
+      this.#known.set(item.key, item.version)
+      if (events.push(item.event()) < PAGE) continue
+      yield events
+      events = []
+    }
+    if (events.length > 0) yield events
+  }
+
+  // What was written while pages were delivered; from here on the feed brings every change.
+  #join(): boolean {
+    const source = this.#source
+    if (this.#closed) return true
+    const late = source.read(() => {
+      if (source.oldest() > this.#position + 1) return undefined
+      return { steps: source.since(this.#position), head: source.head() }
+    })
+    if (late === undefined) return false
+    for (const steps of byWrite(late.steps)) this.apply(steps)
+    this.#position = Math.max(this.#position, late.head)
+    this.#live = !this.#closed
+    this.#isReady()
+    return true
+  }
+
+  #tell(events: readonly E[]): void {
+    if (events.length === 0 || this.#closed) return
+    try {
+      this.#listener(events)
+    } catch (error) {
+      // Our fault, not the store's: the process ends, but other listeners have heard.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+}
+
+/** The steps of each write together, in order. */
+export function* byWrite<S extends { readonly write: number }>(
+  steps: readonly S[]
+): Generator<S[]> {
+  for (let from = 0, to = 0; from < steps.length; from = to) {
+    while (to < steps.length && steps[to]!.write === steps[from]!.write) to++
+    yield steps.slice(from, to)
+  }
+}

@@ -1,0 +1,173 @@
+// Objects as they are read: one, a page of a kind or of an index, and the log of changes.
+
+import { fail, show } from '../../core/errors.ts'
+import type { Model, ObjectId, Stored } from '../model.ts'
+import type { Versioned, WatchEvent } from '../store.ts'
+import type { Database } from './database.ts'
+import { type Item, PAGE, type Source, type Step } from './follower.ts'
+import { type Indexed, texts } from './indexing.ts'
+import { checkedModels } from './models.ts'
+
+export interface Index {
+  readonly field: string
+  readonly value: string
+}
+
+export interface ObjectLogRow {
+  readonly n: number
+  readonly write: number
+  readonly kind: string
+  readonly id: string
+  readonly before: string | null
+  readonly value: string | null
+}
+
+interface ObjectRow {
+  readonly id: string
+  readonly version: number
+  readonly value: string
+}
+
+const LOG_ROWS = 'SELECT n, write, kind, id, before, value FROM object_log'
+
+export class Objects {
+  readonly #database: Database
+  readonly #models: ReadonlyMap<string, Model>
+
+  constructor(database: Database, models: readonly Model[]) {
+    this.#database = database
+    this.#models = checkedModels(models)
+  }
+
+  knows(kind: string): boolean {
+    return this.#models.has(kind)
+  }
+
+  /** The model of a kind; throws INVALID for a kind nobody declared. */
+  model(kind: string): Model {
+    const model = this.#models.get(kind)
+    if (model !== undefined) return model
+    const expected = `one of ${[...this.#models.keys()].join(', ')}`
+    throw fail('INVALID', { field: 'kind', value: show(kind), expected })
+  }
+
+  /** Refuses a selection by a field the model does not index. */
+  checkIndex(kind: string, { field }: Index): void {
+    const { indexes } = this.model(kind)
+    if (indexes.includes(field)) return
+    const expected =
+      indexes.length === 0 ? `no selection: ${kind} has no index` : `one of ${indexes.join(', ')}`
+    throw fail('INVALID', { field: `the index of ${kind}`, value: show(field), expected })
+  }
+
+  read(kind: string, id: ObjectId): Versioned | undefined {
+    const row = this.#row(kind, id)
+    return row === undefined ? undefined : versioned(kind, row)
+  }
+
+  exists(kind: string, id: ObjectId): boolean {
+    const sql = 'SELECT 1 FROM objects WHERE kind = ? AND id = ?'
+    return this.#database.get(sql, kind, id) !== undefined
+  }
+
+  page(kind: string, index: Index | undefined, after: string): Versioned[] {
+    return this.#page(kind, index, after).map(row => versioned(kind, row))
+  }
+
+  head(): number {
+    const sql = 'SELECT max(n) AS n FROM object_log'
+    return this.#database.get<{ n: number | null }>(sql)?.n ?? 0
+  }
+
+  oldest(): number {
+    const sql = 'SELECT min(n) AS n FROM object_log'
+    return this.#database.get<{ n: number | null }>(sql)?.n ?? 0
+  }
+
+  /** Rows of the log after `position`: whole writes, about `count` rows. */
+  log(position: number, count: number): ObjectLogRow[] {
+    const rows = this.#logTo(position, position + count)
+    const last = rows.at(-1)
+    if (last === undefined) return rows
+    const rest = `${LOG_ROWS} WHERE n > ? AND write = ? ORDER BY n`
+    return rows.concat(this.#database.all<ObjectLogRow>(rest, last.n, last.write))
+  }
+
+  source(kind: string, index: Index | undefined, id: ObjectId | undefined): Source<WatchEvent> {
+    const page = (after: string): Item<WatchEvent>[] => {
+      if (id === undefined) return this.#page(kind, index, after).map(row => item(kind, row))
+      const row = after === '' ? this.#row(kind, id) : undefined
+      return row === undefined ? [] : [item(kind, row)]
+    }
+    return {
+      page,
+      read: job => this.#database.read(job),
+      head: () => this.head(),
+      oldest: () => this.oldest(),
+      since: position => this.#since(position, kind, id).map(row => stepOf(row, index)),
+      gone: key => Object.freeze({ op: 'delete', kind, id: key })
+    }
+  }
+
+  #row(kind: string, id: string): ObjectRow | undefined {
+    const sql = 'SELECT id, version, value FROM objects WHERE kind = ? AND id = ?'
+    return this.#database.get<ObjectRow>(sql, kind, id)
+  }
+
+  #page(kind: string, index: Index | undefined, after: string): ObjectRow[] {
+    if (index === undefined) {
+      const all = `SELECT id, version, value FROM objects WHERE kind = ? AND id > ?
+                   ORDER BY id LIMIT ${PAGE}`
+      return this.#database.all<ObjectRow>(all, kind, after)
+    }
+    const some = `SELECT o.id, o.version, o.value FROM fields f
+                  JOIN objects o ON o.kind = f.kind AND o.id = f.id
+                  WHERE f.kind = ? AND f.field = ? AND f.value = ? AND f.id > ?
+                  ORDER BY f.id LIMIT ${PAGE}`
+    return this.#database.all<ObjectRow>(some, kind, index.field, index.value, after)
+  }
+
+  #logTo(position: number, last: number): ObjectLogRow[] {
+    const sql = `${LOG_ROWS} WHERE n > ? AND n <= ? ORDER BY n`
+    return this.#database.all<ObjectLogRow>(sql, position, last)
+  }
+
+  #since(position: number, kind: string, id: ObjectId | undefined): ObjectLogRow[] {
+    if (id === undefined) {
+      const all = `${LOG_ROWS} WHERE n > ? AND kind = ? ORDER BY n`
+      return this.#database.all<ObjectLogRow>(all, position, kind)
+    }
+    const one = `${LOG_ROWS} WHERE n > ? AND kind = ? AND id = ? ORDER BY n`
+    return this.#database.all<ObjectLogRow>(one, position, kind, id)
+  }
+}
+
+/** A row of the log as a watch of this index sees it: an object that left the set is gone. */
+export function stepOf(row: ObjectLogRow, index: Index | undefined): Step<WatchEvent> {
+  const { n, write, kind, id, value } = row
+  const object = value === null ? undefined : versioned(kind, { id, version: write, value })
+  const inside = object !== undefined && (index === undefined || selected(object.value, index))
+  const event = inside ? Object.freeze({ op: 'put' as const, object }) : undefined
+  return { n, write, key: id, version: write, put: event === undefined ? undefined : () => event }
+}
+
+/** The indexed fields before the change. */
+export const beforeOf = (row: ObjectLogRow): Indexed =>
+  row.before === null ? {} : (JSON.parse(row.before) as Indexed)
+
+const selected = (value: Stored, index: Index): boolean =>
+  texts(value[index.field]).includes(index.value)
+
+const item = (kind: string, row: ObjectRow): Item<WatchEvent> => ({
+  key: row.id,
+  version: row.version,
+  event: () => Object.freeze({ op: 'put', object: versioned(kind, row) })
+})
+
+const versioned = (kind: string, row: ObjectRow): Versioned =>
+  Object.freeze({
+    kind,
+    id: row.id,
+    version: row.version,
+    value: Object.freeze(JSON.parse(row.value)) as Stored
+  })

@@ -1,0 +1,193 @@
+// The store on one machine: a SQLite file that several processes share, or memory that several
+// sessions of one process share.  This file keeps the contract; the parts beside it do the work.
+
+import type { Clock } from '../../core/clock.ts'
+import { sleep } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
+import { type Random, SystemRandom } from '../../core/random.ts'
+import type { Model, ObjectId } from '../model.ts'
+import type {
+  Change,
+  Interest,
+  Lease,
+  ReplicatedTable,
+  Store,
+  Versioned,
+  Watch,
+  WatchEvent
+} from '../store.ts'
+import { isBusy, MEMORY } from './database.ts'
+import { Follower, PAGE } from './follower.ts'
+import { Hub } from './hub.ts'
+import type { Index } from './objects.ts'
+import { Pace } from './pace.ts'
+import { SqliteTable, TableQueue } from './table.ts'
+import { Write } from './write.ts'
+
+export interface SqliteStoreOptions {
+  /** The file; its directory is made when absent.  ':memory:' by default. */
+  readonly path?: string
+  readonly models: readonly Model[]
+  readonly clock: Clock
+  readonly random?: Random
+  /** What the session is called in table entries, before a part made by chance. */
+  readonly session?: string
+  /** Rows kept in each log of changes. */
+  readonly logMax?: number
+}
+
+const LOG_MAX = 50_000
+const OPEN_TRIES = 50
+const OPEN_RETRY_MS = 50
+
+/** A session of its own on the file or, by `fork`, further ones on the same connection. */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
+  const { models, clock } = options
+  const { path = MEMORY, random = new SystemRandom(), logMax = LOG_MAX } = options
+  const hub = await openHub(() => new Hub({ path, models, clock, random, logMax }), clock)
+  try {
+    await hub.reap()
+    return await newSession(hub, options.session ?? 'session')
+  } catch (error) {
+    hub.close()
+    throw error
+  }
+}
+
+// Two processes that make the file at the same moment stand in each other's way for a moment.
+async function openHub(open: () => Hub, clock: Clock): Promise<Hub> {
+  for (let tries = 1; ; tries++)
+    try {
+      return open()
+    } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined
+      if (tries >= OPEN_TRIES || !isBusy(cause)) throw error
+      await sleep(clock, OPEN_RETRY_MS)
+    }
+}
+
+async function newSession(hub: Hub, label: string): Promise<SqliteStore> {
+  const id = `${label}.${Buffer.from(hub.options.random.bytes(6)).toString('hex')}`
+  await hub.transact(() => hub.sessions.add(id))
+  return new SqliteStore(hub, id)
+}
+
+export class SqliteStore implements Store {
+  readonly session: string
+  readonly #hub: Hub
+  readonly #queue: TableQueue
+  readonly #watches = new Set<Watch>()
+  readonly #tables = new Map<string, SqliteTable>()
+  #closing: Promise<void> | undefined
+
+  constructor(hub: Hub, session: string) {
+    this.#hub = hub
+    this.session = session
+    this.#queue = new TableQueue(hub, session)
+  }
+
+  /** Another session on the same connection; what this one writes it hears of in the same turn. */
+  async fork(label = 'session'): Promise<SqliteStore> {
+    this.#checkOpen()
+    return newSession(this.#hub, label)
+  }
+
+  async read(kind: string, id: ObjectId): Promise<Versioned | undefined> {
+    this.#checkOpen()
+    this.#hub.objects.model(kind)
+    return this.#hub.objects.read(kind, id)
+  }
+
+  async *list(kind: string, index?: Index): AsyncIterable<Versioned> {
+    this.#checkOpen()
+    const { objects, clock } = this.#hub
+    if (index === undefined) objects.model(kind)
+    else objects.checkIndex(kind, index)
+    const pace = new Pace(clock)
+    for (let after = ''; ; ) {
+      const page = objects.page(kind, index, after)
+      yield* page
+      if (page.length < PAGE) return
+      after = page.at(-1)!.id
+      await pace.breathe()
+      this.#checkOpen()
+    }
+  }
+
+  async write(changes: readonly Change[]): Promise<number> {
+    this.#checkOpen()
+    const { database, objects } = this.#hub
+    return this.#hub.transact(() => new Write(database, objects).run(changes))
+  }
+
+  watch(
+    interest: Exclude<Interest, { table: string }>,
+    listener: (events: readonly WatchEvent[]) => void
+  ): Watch {
+    this.#checkOpen()
+    const { objects, objectFeed } = this.#hub
+    const { kind } = interest
+    const index = 'field' in interest ? interest : undefined
+    const id = 'id' in interest ? interest.id : undefined
+    if (index === undefined) objects.model(kind)
+    else objects.checkIndex(kind, index)
+    const follower = new Follower(objects.source(kind, index, id), listener)
+    const watch: Watch = {
+      ready: follower.ready,
+      close: () => {
+        if (!this.#watches.delete(watch)) return
+        objectFeed.remove(follower, kind, index, id)
+        follower.close()
+      }
+    }
+    this.#watches.add(watch)
+    objectFeed.add(follower, kind, index, id)
+    this.#hub.load(follower)
+    return watch
+  }
+
+  table(name: string): ReplicatedTable {
+    this.#checkOpen()
+    let table = this.#tables.get(name)
+    if (table === undefined) {
+      table = new SqliteTable(this.#hub, this.session, name, this.#queue, this.#watches)
+      this.#tables.set(name, table)
+    }
+    return table
+  }
+
+  async lease(pool: string, blocks: number, block?: number): Promise<Lease | undefined> {
+    this.#checkOpen()
+    const { leases, sessions } = this.#hub
+    const grant = await this.#hub.transact(() => {
+      sessions.check(this.session)
+      return leases.grant(this.session, pool, blocks, block)
+    })
+    if (grant === undefined) return undefined
+    const release = async (): Promise<void> => {
+      if (this.#closing !== undefined) return // it went with the session
+      await this.#hub.transact(() => leases.release(this.session, pool, grant))
+    }
+    return Object.freeze({ pool, ...grant, release })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    for (const watch of this.#watches) watch.close()
+    try {
+      await this.#queue.idle()
+      await this.#hub.vanish(this.session)
+    } finally {
+      if (this.#hub.sessions.count === 0) this.#hub.close()
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined)
+      throw fail('STORE_UNAVAILABLE', { reason: `session ${this.session} is closed` })
+  }
+}

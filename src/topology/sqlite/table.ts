@@ -1,0 +1,151 @@
+// A session's door to the replicated tables.  Puts of one turn are gathered and stored in batches,
+// one transaction each: learning ten thousand addresses a second costs a few per cent of a core.
+
+import { fail, show } from '../../core/errors.ts'
+import type { ReplicatedTable, TableEntry, TableEvent, Watch } from '../store.ts'
+import { SEED } from './entries.ts'
+import { Follower, PAGE } from './follower.ts'
+import type { Hub } from './hub.ts'
+import { Pace } from './pace.ts'
+
+interface Operation {
+  readonly run: () => void
+  readonly done: () => void
+  readonly failed: (error: unknown) => void
+}
+
+const BATCH = 512
+const PENDING_MAX = 262_144
+const NAME_LENGTH_MAX = 255
+const KEY_LENGTH_MAX = 255
+const VALUE_LENGTH_MAX = 4_096
+
+/** The operations of one session on any table, in the order they were asked for. */
+export class TableQueue {
+  readonly #hub: Hub
+  readonly #session: string
+  #pending: Operation[] = []
+  #busy: Promise<void> | undefined
+
+  constructor(hub: Hub, session: string) {
+    this.#hub = hub
+    this.#session = session
+  }
+
+  add(run: () => void): Promise<void> {
+    return new Promise((done, failed) => {
+      if (this.#pending.length >= PENDING_MAX)
+        throw fail('LIMIT', { what: 'the queue of table entries to store', limit: PENDING_MAX })
+      this.#pending.push({ run, done, failed })
+      this.#busy ??= Promise.resolve().then(() => this.#flush())
+    })
+  }
+
+  /** Resolves when all that was asked for is stored. */
+  async idle(): Promise<void> {
+    while (this.#busy !== undefined) await this.#busy
+  }
+
+  async #flush(): Promise<void> {
+    const pace = new Pace(this.#hub.clock)
+    while (this.#pending.length > 0) {
+      const all = this.#pending
+      this.#pending = []
+      for (let at = 0; at < all.length; at += BATCH) {
+        await this.#store(all.slice(at, at + BATCH))
+        await pace.breathe()
+      }
+    }
+    this.#busy = undefined
+  }
+
+  async #store(batch: readonly Operation[]): Promise<void> {
+    try {
+      await this.#hub.transact(() => {
+        this.#hub.sessions.check(this.#session)
+        for (const operation of batch) operation.run()
+      })
+      for (const { done } of batch) done()
+    } catch (error) {
+      for (const { failed } of batch) failed(error)
+    }
+  }
+}
+
+export class SqliteTable implements ReplicatedTable {
+  readonly name: string
+  readonly #hub: Hub
+  readonly #session: string
+  readonly #queue: TableQueue
+  readonly #watches: Set<Watch>
+
+  constructor(hub: Hub, session: string, name: string, queue: TableQueue, watches: Set<Watch>) {
+    checkText('table name', name, NAME_LENGTH_MAX)
+    this.#hub = hub
+    this.#session = session
+    this.name = name
+    this.#queue = queue
+    this.#watches = watches
+  }
+
+  async put(key: string, value: string): Promise<void> {
+    checkEntry(key, value)
+    await this.#queue.add(() => this.#hub.entries.put(this.name, key, this.#session, value))
+  }
+
+  async seed(key: string, value: string): Promise<void> {
+    checkEntry(key, value)
+    await this.#queue.add(() => this.#hub.entries.put(this.name, key, SEED, value))
+  }
+
+  async remove(key: string, value?: string): Promise<void> {
+    await this.#queue.add(() => this.#hub.entries.remove(this.name, key, this.#session, value))
+  }
+
+  async unseed(key: string): Promise<void> {
+    await this.#queue.add(() => this.#hub.entries.remove(this.name, key, SEED, undefined))
+  }
+
+  async entries(): Promise<TableEntry[]> {
+    const pace = new Pace(this.#hub.clock)
+    const all: TableEntry[] = []
+    for (;;) {
+      const page = this.#hub.entries.page(this.name, all.at(-1)?.key ?? '')
+      for (const entry of page) all.push(Object.freeze({ ...entry }))
+      if (page.length < PAGE) return all
+      await pace.breathe()
+    }
+  }
+
+  watch(listener: (events: readonly TableEvent[]) => void): Watch {
+    const { entries, entryFeed } = this.#hub
+    const follower = new Follower(entries.source(this.name), listener)
+    const watch: Watch = {
+      ready: follower.ready,
+      close: () => {
+        if (!this.#watches.delete(watch)) return
+        entryFeed.remove(follower, this.name)
+        follower.close()
+      }
+    }
+    this.#watches.add(watch)
+    entryFeed.add(follower, this.name)
+    this.#hub.load(follower)
+    return watch
+  }
+}
+
+function checkEntry(key: string, value: string): void {
+  checkText('key of a table', key, KEY_LENGTH_MAX)
+  if (typeof value !== 'string' || value.length > VALUE_LENGTH_MAX)
+    throw fail('INVALID', {
+      field: 'value of a table entry',
+      value: show(value),
+      expected: `text of at most ${VALUE_LENGTH_MAX} characters`
+    })
+}
+
+function checkText(field: string, text: string, max: number): void {
+  if (typeof text === 'string' && text.length > 0 && text.length <= max) return
+  throw fail('INVALID', { field, value: show(text), expected: `text of 1 to ${max} characters` })
+}

@@ -1,0 +1,77 @@
+// The one writer of this process.  A job runs at once, within the caller's turn; only when another
+// process holds the lock does it wait, on a timer, and later jobs queue behind it in order.
+
+import type { Clock, Timer } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
+import { type Database, isBusy, translated } from './database.ts'
+
+const RETRY_MS = 1
+const PATIENCE_MS = 10_000
+const JOBS_MAX = 65_536
+
+interface Job {
+  readonly run: () => unknown
+  readonly done: (result: unknown) => void
+  readonly failed: (error: unknown) => void
+  readonly since: number
+}
+
+export class Transactions {
+  readonly #database: Database
+  readonly #clock: Clock
+  readonly #committed: () => void
+  readonly #jobs: Job[] = []
+  #timer: Timer | undefined
+  #closed = false
+
+  constructor(database: Database, clock: Clock, committed: () => void) {
+    this.#database = database
+    this.#clock = clock
+    this.#committed = committed
+  }
+
+  submit<T>(run: () => T): Promise<T> {
+    return new Promise((done, failed) => {
+      if (this.#closed) throw fail('STORE_UNAVAILABLE', { reason: 'it is closed' })
+      if (this.#jobs.length >= JOBS_MAX)
+        throw fail('LIMIT', { what: 'the queue of writes to the store', limit: JOBS_MAX })
+      const job = { run, done: done as Job['done'], failed, since: this.#clock.now() }
+      if (this.#jobs.length > 0 || !this.#attempt(job)) this.#wait(job)
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#timer?.cancel()
+    for (const job of this.#jobs.splice(0))
+      job.failed(fail('STORE_UNAVAILABLE', { reason: 'it is closed' }))
+  }
+
+  #wait(job: Job): void {
+    this.#jobs.push(job)
+    this.#timer ??= this.#clock.after(RETRY_MS, () => this.#retry())
+  }
+
+  #retry(): void {
+    this.#timer = undefined
+    const started = this.#clock.now()
+    while (this.#jobs.length > 0 && this.#attempt(this.#jobs[0]!)) {
+      this.#jobs.shift()
+      if (this.#clock.now() - started > RETRY_MS * 4) break // the loop's turn
+    }
+    if (this.#jobs.length > 0) this.#timer = this.#clock.after(RETRY_MS, () => this.#retry())
+  }
+
+  // False when the lock is held and there is still patience.
+  #attempt(job: Job): boolean {
+    try {
+      const result = this.#database.write(job.run)
+      this.#committed() // first, so that watches hear before the writer goes on
+      job.done(result)
+    } catch (error) {
+      if (isBusy(error) && this.#clock.now() - job.since < PATIENCE_MS) return false
+      job.failed(translated(error))
+    }
+    return true
+  }
+}
