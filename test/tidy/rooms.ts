@@ -69,7 +69,9 @@ function checkOutside(path: string, from: string): string | undefined {
   const plugin = path.startsWith('plugins/')
   const where = plugin ? 'a plugin' : `src/${roomOf(path)}`
   const allowed = plugin ? ['typebox'] : (rooms[roomOf(path)]?.outside ?? [])
-  const named = allowed.some(name => (name === 'node:' ? from.startsWith(name) : name === from))
+  const named = allowed.some(name =>
+    name === 'node:' ? from.startsWith(name) : `${from}/`.startsWith(`${name}/`)
+  )
   if (named || allowed.includes('*')) return undefined
   return `${where} may import ${list(allowed)} from outside, not ${from}`
 }
