@@ -5,6 +5,7 @@
 // them.  `setup` runs in every packet worker, where devices live.
 
 import type { Static, TObject } from 'typebox'
+import type { Lifetime as Running } from './core/lifetime.ts'
 import type { Given, Needs, Token } from './core/token.ts'
 import type { DeviceFactory } from './topology/factory.ts'
 import type { Model } from './topology/model.ts'
@@ -46,11 +47,6 @@ export interface Registry {
   provide<T>(token: Token<T>, service: T): void
 }
 
-export interface Lifetimes {
-  start?(): void | Promise<void>
-  stop?(): void | Promise<void>
-}
-
 export interface Plugin<N extends Needs = Needs, S extends TObject = TObject> {
   readonly name: string
   readonly needs: N
@@ -58,7 +54,7 @@ export interface Plugin<N extends Needs = Needs, S extends TObject = TObject> {
   readonly resources?: readonly Model[]
   /** Its section of the configuration, `plugins.<name>`: made by `section`. */
   readonly settings?: S
-  setup(given: Given<N>, registry: Registry, settings: Readonly<Static<S>>): Lifetimes | undefined
+  setup(given: Given<N>, registry: Registry, settings: Readonly<Static<S>>): Running | undefined
 }
 
 // Identity at run time; at compile time it ties `setup` to `needs`.

@@ -48,6 +48,7 @@ export class SimulationContext {
   chainDepth = 0
   cacheable = true
   generated = false // made by a device, not received
+  rehearsal = false // a trace: devices look, but learn nothing and ask nobody
   lifetime: number = Lifetime.normal
   dropReason = ''
   waitingFor = ''

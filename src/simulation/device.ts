@@ -39,7 +39,8 @@ export interface Port {
   readonly vlan: number // 0 = none
   readonly mac: number // router ports; 0 = none
   readonly addresses: readonly PortAddress[]
-  readonly tag: Tag
+  readonly tag: Tag // deviceTag(id)
+  readonly egress: Tag // egressTag(id)
 }
 
 // What the walk sees.  undefined: not known yet, the packet must wait (the view has asked for it);

@@ -1,6 +1,6 @@
 // Port models, compiled: text becomes numbers once, so the walk meets only numbers.
 
-import { deviceTag } from '../flow/tag.ts'
+import { deviceTag, egressTag } from '../flow/tag.ts'
 import type { Port, PortAddress } from '../simulation/device.ts'
 import { parseMac, parsePrefix } from '../wire/address.ts'
 import type { PortModel } from './models.ts'
@@ -21,7 +21,8 @@ export function compilePort(model: PortModel, active: boolean): Port {
     vlan: model.vlan ?? 0,
     mac: model.mac === undefined ? 0 : parseMac(model.mac),
     addresses: (model.addresses ?? []).map(compileAddress),
-    tag: deviceTag(model.id)
+    tag: deviceTag(model.id),
+    egress: egressTag(model.id)
   })
 }
 

@@ -41,7 +41,7 @@ export class SharedTable implements Table {
 
   owns(key: string): boolean {
     const entry = this.#entries.get(key)
-    return entry !== undefined && entry.own && entry.value !== undefined
+    return entry?.own && entry.value !== undefined
   }
 
   *entries(): IterableIterator<[string, string]> {
@@ -50,7 +50,7 @@ export class SharedTable implements Table {
 
   put(key: string, value: string): void {
     const entry = this.#entries.get(key)
-    if (entry !== undefined && entry.own && entry.value === value) return
+    if (entry?.own && entry.value === value) return
     this.#set(key, value, true, true)
     this.#link.put(this.name, key, value)
   }

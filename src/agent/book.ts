@@ -1,0 +1,160 @@
+// The agent's book of its flows: what is in the datapath, what each flow depended on, and what is
+// on its way in or out.  Changes are collected and cross to the datapath in batches.
+
+import { type Datapath, FlowBatch } from '../datapath/datapath.ts'
+import type { ActionList } from '../flow/actions.ts'
+import { FlowTable } from '../flow/table.ts'
+import type { Tag } from '../flow/tag.ts'
+import { TagIndex } from '../flow/tag-index.ts'
+
+const PENDING = 1
+const INSTALLED = 2
+
+export interface Flow {
+  actions: ActionList
+  readonly ttlMin: number
+  readonly lifetime: number // Lifetime of simulation/context.ts
+  state: number
+  createdMs: number
+  checkedMs: number // when the walk last confirmed it
+  usedMs: number
+  packets: number
+  bytes: number
+}
+
+export interface NewFlow {
+  readonly actions: ActionList
+  readonly ttlMin: number
+  readonly lifetime: number
+  readonly tags: readonly Tag[]
+  readonly tagCount: number
+  readonly now: number
+}
+
+export class FlowBook {
+  readonly table: FlowTable
+  readonly tags = new TagIndex()
+  readonly #datapath: Datapath
+  readonly #flows: Array<Flow | undefined> = []
+  readonly #pending: number[] = []
+  readonly #installs = new FlowBatch(1024)
+  readonly #removals = new FlowBatch(1024)
+  refused = 0 // flows the datapath had no room for
+
+  constructor(datapath: Datapath) {
+    this.#datapath = datapath
+    this.table = new FlowTable(datapath.limits.flowsMax)
+  }
+
+  get size(): number {
+    return this.table.size
+  }
+
+  get(id: number): Flow | undefined {
+    return this.#flows[id]
+  }
+
+  // A new flow, or the flow that stands under the same key and mask, which is replaced.  0: full.
+  add(key: Int32Array, mask: Int32Array, flow: NewFlow): number {
+    const known = this.table.findExact(key, 0, mask)
+    if (known !== 0) this.remove(known)
+    const id = this.table.add(key, 0, mask)
+    if (id === 0) return 0
+    this.#store(id, flow, PENDING)
+    this.#pending.push(id)
+    return id
+  }
+
+  // A flow that is in the datapath already, under the id given here.
+  adopt(batch: FlowBatch, i: number, words: number, flow: NewFlow): number {
+    const o = i * words
+    if (this.table.findExact(batch.keys, o, batch.masks, o) !== 0) return 0
+    const id = this.table.add(batch.keys, o, batch.masks, o)
+    if (id !== 0) this.#store(id, flow, PENDING)
+    if (id !== 0) this.#pending.push(id) // goes in again, under its new id
+    return id
+  }
+
+  // What a flow depends on, after it was walked again.
+  retag(id: number, tags: readonly Tag[], count: number): void {
+    this.tags.remove(id)
+    this.tags.add(id, tags, count)
+  }
+
+  remove(id: number): void {
+    const flow = this.#flows[id]
+    if (flow === undefined) return
+    if (flow.state === INSTALLED) {
+      if (this.#removals.count === this.#removals.capacity) this.#flushRemovals()
+      this.#removals.add(id, this.table.key(id), this.table.mask(id), 0, null)
+    }
+    this.#flows[id] = undefined
+    this.tags.remove(id)
+    this.table.remove(id)
+  }
+
+  // Every flow that carries the tag goes.  Gives how many.
+  invalidate(tag: Tag): number {
+    const gone = this.tags.flows(tag)
+    for (const id of gone) this.remove(id)
+    return gone.length
+  }
+
+  // Puts a flow in again that the datapath seems to have lost.
+  reinstall(id: number): void {
+    const flow = this.#flows[id]
+    if (flow === undefined || flow.state === PENDING) return
+    flow.state = PENDING
+    this.#pending.push(id)
+  }
+
+  // Removals first: a replaced flow may share key and mask with its successor.
+  flush(): void {
+    this.#flushRemovals()
+    for (const id of this.#pending) {
+      const flow = this.#flows[id]
+      if (flow === undefined || flow.state !== PENDING) continue
+      if (this.#installs.count === this.#installs.capacity) this.#flushInstalls()
+      flow.state = INSTALLED
+      this.#installs.add(id, this.table.key(id), this.table.mask(id), flow.ttlMin, flow.actions)
+    }
+    this.#pending.length = 0
+    this.#flushInstalls()
+  }
+
+  #store(id: number, flow: NewFlow, state: number): void {
+    this.#flows[id] = {
+      actions: flow.actions,
+      ttlMin: flow.ttlMin,
+      lifetime: flow.lifetime,
+      state,
+      createdMs: flow.now,
+      checkedMs: flow.now,
+      usedMs: flow.now,
+      packets: 0,
+      bytes: 0
+    }
+    this.tags.add(id, flow.tags, flow.tagCount)
+  }
+
+  #flushRemovals(): void {
+    if (this.#removals.count === 0) return
+    this.#datapath.remove(this.#removals)
+    this.#removals.clear()
+  }
+
+  #flushInstalls(): void {
+    const batch = this.#installs
+    if (batch.count === 0) return
+    this.#datapath.install(batch)
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.result[i] !== 0) continue
+      this.refused++
+      const id = batch.ids[i]!
+      const flow = this.#flows[id]
+      if (flow !== undefined) flow.state = PENDING // it never was there: nothing to take out
+      this.remove(id)
+    }
+    batch.clear()
+  }
+}

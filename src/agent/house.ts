@@ -1,0 +1,122 @@
+// Puts one host's packet side together: plugins, the view of the topology, places, the worker and
+// the upkeep of its flows.  The packet thread (thread.ts) builds one around a kernel datapath, the
+// tests' world many around memory.
+
+import Value from 'typebox/value'
+import { Clock } from '../core/clock.ts'
+import { Container } from '../core/container.ts'
+import { Counters } from '../core/counters.ts'
+import type { Lifetime } from '../core/lifetime.ts'
+import { Log } from '../core/log.ts'
+import { Random } from '../core/random.ts'
+import type { Datapath } from '../datapath/datapath.ts'
+import type { Tag } from '../flow/tag.ts'
+import type { Plugin, Registry } from '../plugin.ts'
+import { Walks } from '../simulation/walks.ts'
+import type { DeviceFactory } from '../topology/factory.ts'
+import { TopologyView, type ViewLink, type ViewListener } from '../topology/view.ts'
+import { type InterfaceWatcher, Places } from './places.ts'
+import { Tunnels, tunnelTag, waitForTunnel } from './tunnels.ts'
+import { Upkeep, type UpkeepSettings } from './upkeep.ts'
+import { Worker } from './worker.ts'
+
+export interface HouseParts {
+  readonly host: string // id
+  readonly plugins: readonly Plugin[]
+  readonly datapath: Datapath
+  readonly watcher: InterfaceWatcher
+  readonly link: ViewLink
+  readonly clock: Clock
+  readonly random: Random
+  readonly counters: Counters
+  readonly log: Log
+  readonly settings?: Readonly<Record<string, object>> // by plugin; defaults where left out
+  readonly upkeep?: Partial<UpkeepSettings>
+}
+
+const settingsOf = (plugin: Plugin, all: HouseParts['settings']): object =>
+  all?.[plugin.name] ??
+  (plugin.settings === undefined ? {} : (Value.Default(plugin.settings, {}) as object))
+
+export class House {
+  readonly worker: Worker
+  readonly view: TopologyView
+  readonly places: Places
+  readonly upkeep: Upkeep
+  readonly #running: Lifetime[] = []
+  readonly #datapath: Datapath
+  #refreshing = false
+
+  constructor(parts: HouseParts) {
+    const { host, datapath, counters, clock, watcher } = parts
+    this.#datapath = datapath
+    const factories = this.#assemble(parts)
+    const listener: ViewListener = {
+      stale: tags => this.worker.invalidate(tags),
+      wake: waitingFor => this.worker.wake(waitingFor),
+      changed: () => this.#placesChanged(clock)
+    }
+    this.view = new TopologyView(factories, parts.link, listener)
+    const tunnels = new Tunnels(host, this.view, other => {
+      this.worker.invalidate([tunnelTag(other)])
+      this.worker.wake(waitForTunnel(other))
+    })
+    const invalidate = (tags: readonly Tag[]): void => this.worker.invalidate(tags)
+    const { view } = this
+    this.places = new Places({ host, view, datapath, watcher, tunnels, counters, invalidate })
+    this.worker = new Worker({ datapath, view, places: this.places, clock, counters })
+    this.upkeep = new Upkeep({ worker: this.worker, datapath, clock, counters }, parts.upkeep)
+    watcher.onChange(() => this.#placesChanged(clock))
+  }
+
+  async start(): Promise<void> {
+    for (const running of this.#running) await running.start?.()
+    this.places.refresh()
+    this.worker.start()
+    this.upkeep.start()
+  }
+
+  // keep: the datapath goes on forwarding for the next agent.
+  async stop(keep: boolean): Promise<void> {
+    this.upkeep.stop()
+    this.places.close()
+    for (const running of [...this.#running].reverse()) await running.stop?.()
+    this.view.close()
+    this.#datapath.close(keep)
+  }
+
+  // Many changes arrive together: one look for all of them.
+  #placesChanged(clock: Clock): void {
+    if (this.#refreshing) return
+    this.#refreshing = true
+    clock.soon(() => {
+      this.#refreshing = false
+      this.places.refresh()
+    })
+  }
+
+  #assemble(parts: HouseParts): Map<string, DeviceFactory> {
+    const factories = new Map<string, DeviceFactory>()
+    const container = new Container()
+    container.provide(Clock, parts.clock)
+    container.provide(Random, parts.random)
+    container.provide(Counters, parts.counters)
+    container.provide(Log, parts.log)
+    container.provide(Walks, {
+      emit: (frame, port) => this.worker.emit(frame, port),
+      wake: waitingFor => this.worker.wake(waitingFor),
+      invalidate: tags => this.worker.invalidate(tags)
+    })
+    container.assemble(parts.plugins, (plugin, given) => {
+      const registry: Registry = {
+        device: (kind, factory) => {
+          factories.set(kind, factory)
+        },
+        provide: (token, service) => container.provide(token, service, plugin.name)
+      }
+      const running = plugin.setup(given, registry, settingsOf(plugin, parts.settings))
+      if (running !== undefined) this.#running.push(running)
+    })
+    return factories
+  }
+}

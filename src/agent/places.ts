@@ -1,0 +1,161 @@
+// Where virtual ports are: which interface of this host, or which tunnel to another host.  Bindings
+// come with the topology, interfaces from the kernel, in any order; a port is active when both are
+// there and the interface is up.
+
+import type { Counter, Counters } from '../core/counters.ts'
+import { type Datapath, PortClass } from '../datapath/datapath.ts'
+import { egressTag, type Tag } from '../flow/tag.ts'
+import type { Port } from '../simulation/device.ts'
+import type { PortModel } from '../topology/models.ts'
+import { ACTIVE_TABLE, type TopologyView } from '../topology/view.ts'
+import type { Tunnel, Tunnels } from './tunnels.ts'
+
+// An interface as the kernel (or a test) reports it.
+export interface Interface {
+  readonly ifindex: number
+  readonly name: string
+  readonly up: boolean
+  readonly mtu: number
+  readonly mac: string
+  readonly peerElsewhere: boolean // a veth whose other end is in another namespace
+  readonly addresses: readonly string[] // IPv4, without length
+}
+
+export interface InterfaceWatcher {
+  list(): readonly Interface[]
+  onChange(fire: () => void): void
+  close(): void
+}
+
+interface Bound {
+  readonly port: string
+  readonly ifindex: number
+  readonly name: string
+  readonly peerRedirect: boolean
+}
+
+export class Places {
+  readonly #host: string
+  readonly #view: TopologyView
+  readonly #datapath: Datapath
+  readonly #watcher: InterfaceWatcher
+  readonly #tunnels: Tunnels
+  readonly #invalidate: (tags: readonly Tag[]) => void
+  readonly #byIfindex = new Map<number, Bound>()
+  readonly #byPort = new Map<string, Bound>()
+  readonly #byNumber = new Map<number, string>()
+  readonly #underlays = new Set<number>()
+  readonly #refused: Counter
+
+  constructor(parts: {
+    host: string
+    view: TopologyView
+    datapath: Datapath
+    watcher: InterfaceWatcher
+    tunnels: Tunnels
+    counters: Counters
+    invalidate: (tags: readonly Tag[]) => void
+  }) {
+    this.#host = parts.host
+    this.#view = parts.view
+    this.#datapath = parts.datapath
+    this.#watcher = parts.watcher
+    this.#tunnels = parts.tunnels
+    this.#invalidate = parts.invalidate
+    this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
+    parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
+    this.#view.need({ kind: 'port', field: 'host', value: this.#host })
+  }
+
+  // The port behind an interface.
+  entry(ifindex: number): Port | undefined {
+    const bound = this.#byIfindex.get(ifindex)
+    return bound === undefined ? undefined : (this.#view.port(bound.port) ?? undefined)
+  }
+
+  // The port of this host whose number a tunnelled frame carries.
+  numbered(number: number): Port | undefined {
+    const id = this.#byNumber.get(number)
+    return id === undefined ? undefined : (this.#view.port(id) ?? undefined)
+  }
+
+  local(port: Port): { ifindex: number; peerRedirect: boolean } | undefined {
+    return this.#byPort.get(port.id)
+  }
+
+  isHere(port: Port): boolean {
+    return port.host === this.#host
+  }
+
+  tunnel(port: Port): Tunnel | null | undefined {
+    return this.#tunnels.to(port.host!)
+  }
+
+  // Compares what is bound with what should be.  Called when bindings or interfaces change.
+  refresh(): void {
+    const interfaces = this.#watcher.list()
+    this.#tunnels.refresh(interfaces)
+    this.#refreshUnderlays()
+    const byName = new Map(interfaces.map(each => [each.name, each]))
+    const models = this.#view.where<PortModel>('port', 'host', this.#host)
+    const wanted = new Map<string, Interface>()
+    for (const { id, interface: name } of models) {
+      const found = name === undefined ? undefined : byName.get(name)
+      if (found?.up === true) wanted.set(id, found)
+    }
+    for (const bound of [...this.#byPort.values()])
+      if (wanted.get(bound.port)?.ifindex !== bound.ifindex) this.#unbind(bound)
+    this.#byNumber.clear()
+    for (const { id, number } of models) this.#byNumber.set(number ?? 0, id)
+    for (const [id, at] of wanted) if (!this.#byPort.has(id)) this.#bind(id, at)
+  }
+
+  // Leaves the datapath as it is; the ports only stop being announced.
+  close(): void {
+    for (const { port } of this.#byPort.values()) this.#view.table(ACTIVE_TABLE).remove(port)
+    this.#watcher.close()
+  }
+
+  #bind(id: string, at: Interface): void {
+    const port = this.#view.port(id)
+    const portClass = port?.kind === 'router' ? PortClass.uplink : PortClass.vm
+    const { ifindex, name, peerElsewhere: peerRedirect } = at
+    try {
+      this.#datapath.attach({ ifindex, name, portClass, peerRedirect })
+    } catch {
+      this.#refused.value++ // the interface went while we looked: its going is the next event
+      return
+    }
+    const bound = { port: id, ifindex, name, peerRedirect }
+    this.#byIfindex.set(ifindex, bound)
+    this.#byPort.set(id, bound)
+    this.#view.table(ACTIVE_TABLE).put(id, this.#host)
+    this.#invalidate([egressTag(id)])
+  }
+
+  #unbind(bound: Bound): void {
+    this.#byIfindex.delete(bound.ifindex)
+    this.#byPort.delete(bound.port)
+    if (!this.#underlays.has(bound.ifindex)) this.#datapath.detach(bound.ifindex)
+    this.#view.table(ACTIVE_TABLE).remove(bound.port)
+    this.#invalidate([egressTag(bound.port)])
+  }
+
+  #refreshUnderlays(): void {
+    const wanted = new Map(this.#tunnels.underlays().map(each => [each.ifindex, each]))
+    for (const ifindex of this.#underlays) {
+      if (wanted.has(ifindex)) continue
+      this.#underlays.delete(ifindex)
+      this.#datapath.detach(ifindex)
+    }
+    for (const { ifindex, name } of wanted.values()) {
+      if (this.#underlays.has(ifindex)) continue
+      try {
+        this.#datapath.attach({ ifindex, name, portClass: PortClass.tunnel, peerRedirect: false })
+        this.#underlays.add(ifindex)
+      } catch {
+        this.#refused.value++
+      }
+    }
+  }
+}

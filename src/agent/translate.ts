@@ -1,0 +1,63 @@
+// The last step of a walk: outputs that name virtual ports become outputs to interfaces and
+// tunnels.  Only here does it matter on which host a port is.
+
+import { ActionList, ActionType, OUT_PEER } from '../flow/actions.ts'
+import type { SimulationContext } from '../simulation/context.ts'
+import type { Port } from '../simulation/device.ts'
+import type { Places } from './places.ts'
+import { waitForTunnel } from './tunnels.ts'
+
+export class Translator {
+  readonly actions = new ActionList(64) // physical
+  waitingFor = ''
+  unreachable = 0 // outputs that led nowhere
+  readonly #places: Places
+
+  constructor(places: Places) {
+    this.#places = places
+  }
+
+  // Fills `actions` from the outcome in `ctx` and tags what it depended on.  False: the way to a
+  // host is not known yet, the packet must wait for `waitingFor`.
+  translate(ctx: SimulationContext): boolean {
+    const { actions } = this
+    actions.clear()
+    this.unreachable = 0
+    let next = 0
+    let used = 0 // actions up to the last output; edits behind it change nothing
+    for (let i = 0; i < ctx.actions.count; i++) {
+      if (ctx.actions.type(i) !== ActionType.output) {
+        actions.append(ctx.actions, i)
+        continue
+      }
+      const port = ctx.outPorts[next++]!
+      ctx.tag(port.egress)
+      if (!this.#output(ctx, port)) return false
+      used = actions.count
+    }
+    actions.count = used
+    return true
+  }
+
+  #output(ctx: SimulationContext, port: Port): boolean {
+    if (this.#places.isHere(port)) {
+      const local = this.#places.local(port)
+      if (local === undefined) this.unreachable++
+      else this.actions.output(local.ifindex, local.peerRedirect ? OUT_PEER : 0)
+      return true
+    }
+    const tunnel = this.#places.tunnel(port)
+    if (tunnel === undefined) {
+      this.waitingFor = waitForTunnel(port.host!)
+      return false
+    }
+    if (tunnel === null) {
+      this.unreachable++
+      ctx.cacheable = false // the way may appear without this flow's tags knowing
+      return true
+    }
+    ctx.tag(tunnel.tag)
+    this.actions.tunnel(tunnel.kind, port.number, tunnel.remote, tunnel.local, tunnel.ifindex)
+    return true
+  }
+}

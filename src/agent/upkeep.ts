@@ -1,0 +1,194 @@
+// The upkeep of flows, off the packets' way: reads how much each was used, lets idle ones go,
+// walks old ones again so that what they learned stays true, takes over what an earlier agent
+// left, and compares the book with the datapath.  A little at each tick; a packet never waits.
+
+import type { Clock, Timer } from '../core/clock.ts'
+import type { Counter, Counters } from '../core/counters.ts'
+import { type Datapath, FlowBatch, StatsBatch } from '../datapath/datapath.ts'
+import { readActions } from '../datapath/memory-flow.ts'
+import { WORDS } from '../flow/key.ts'
+import { Lifetime } from '../simulation/context.ts'
+import type { Worker } from './worker.ts'
+
+export interface UpkeepSettings {
+  readonly tickMs: number
+  readonly idleMs: number // a flow nobody used for so long goes
+  readonly checkMs: number // a flow in use is walked again this often
+  readonly shortMs: number // drops that should be looked at again soon
+  readonly perTickMax: number // flows looked at in one tick
+}
+
+export const UPKEEP_DEFAULTS: UpkeepSettings = {
+  tickMs: 250,
+  idleMs: 60_000,
+  checkMs: 60_000,
+  shortMs: 5_000,
+  perTickMax: 4096
+}
+
+const ADOPT_TRIES_MAX = 40 // ticks until a flow whose devices never come is let go
+const FULL_FRACTION = 0.95 // above this, the flows unused for longest go
+
+export interface UpkeepParts {
+  readonly worker: Worker
+  readonly datapath: Datapath
+  readonly clock: Clock
+  readonly counters: Counters
+}
+
+export class Upkeep {
+  readonly #parts: UpkeepParts
+  readonly #settings: UpkeepSettings
+  readonly #stats = new StatsBatch()
+  readonly #adopted = new Map<number, number>() // id → tries
+  readonly #expired: Counter
+  readonly #evicted: Counter
+  readonly #rechecked: Counter
+  readonly #disowned: Counter
+  readonly #kept: Counter
+  #statsCursor = 0
+  #scan = 1 // the next flow id to look at
+  #timer: Timer | null = null
+
+  constructor(parts: UpkeepParts, settings: Partial<UpkeepSettings> = {}) {
+    this.#parts = parts
+    this.#settings = { ...UPKEEP_DEFAULTS, ...settings }
+    const { counters } = parts
+    this.#expired = counters.claim('flows.expired', 'Flows removed because nobody used them')
+    this.#evicted = counters.claim('flows.evicted', 'Flows removed to make room')
+    this.#rechecked = counters.claim('flows.rechecked', 'Flows walked again and found true')
+    this.#disowned = counters.claim('flows.disowned', 'Flows walked again and found wrong')
+    this.#kept = counters.claim('flows.adopted', 'Flows taken over from an earlier agent')
+  }
+
+  // How many adopted flows have yet to be confirmed.
+  get unconfirmed(): number {
+    return this.#adopted.size
+  }
+
+  start(): void {
+    this.adopt()
+    this.#arm()
+  }
+
+  stop(): void {
+    this.#timer?.cancel()
+    this.#timer = null
+  }
+
+  // Takes what an earlier agent left into the book.  Each flow goes on forwarding while its walk is
+  // checked; until then it carries no tags.
+  adopt(): void {
+    const { datapath, worker, clock } = this.#parts
+    const batch = new FlowBatch(1024)
+    let more = true
+    while (more) {
+      batch.clear()
+      more = datapath.adopt(batch)
+      const now = clock.now()
+      for (let i = 0; i < batch.count; i++) {
+        const actions = readActions(batch, i)
+        const ttlMin = batch.ttlMin[i]!
+        const flow = { actions, ttlMin, lifetime: Lifetime.normal, tags: [], tagCount: 0, now }
+        const id = worker.book.adopt(batch, i, WORDS, flow)
+        if (id !== 0) this.#adopted.set(id, 0)
+      }
+    }
+    worker.book.flush()
+  }
+
+  // One round.  Public so that tests can move it.
+  tick(): void {
+    const { worker, clock } = this.#parts
+    const now = clock.now()
+    worker.waiting.expire(now)
+    this.#readStats()
+    this.#confirmAdopted()
+    this.#look(now)
+    this.#makeRoom()
+    worker.book.flush()
+  }
+
+  #arm(): void {
+    this.#timer = this.#parts.clock.after(this.#settings.tickMs, () => {
+      this.tick()
+      this.#arm()
+    })
+  }
+
+  #readStats(): void {
+    const { datapath, worker } = this.#parts
+    const stats = this.#stats
+    datapath.stats(stats, this.#statsCursor)
+    this.#statsCursor = stats.next
+    for (let i = 0; i < stats.count; i++) {
+      const flow = worker.book.get(stats.ids[i]!)
+      if (flow === undefined) continue
+      flow.packets = stats.packets[i]!
+      flow.bytes = stats.bytes[i]!
+      if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
+    }
+  }
+
+  #confirmAdopted(): void {
+    const { worker } = this.#parts
+    let looked = 0
+    for (const [id, tries] of this.#adopted) {
+      if (++looked > this.#settings.perTickMax) break
+      const holds = worker.recheck(id)
+      if (holds === undefined && tries < ADOPT_TRIES_MAX) {
+        this.#adopted.set(id, tries + 1)
+        continue
+      }
+      this.#adopted.delete(id)
+      if (holds === true) this.#kept.value++
+      else this.#disown(id)
+    }
+  }
+
+  // A slice of the book: what is idle goes, what is old is walked again.
+  #look(now: number): void {
+    const { book } = this.#parts.worker
+    const end = book.table.top
+    if (this.#scan >= end) this.#scan = 1
+    const until = Math.min(end, this.#scan + this.#settings.perTickMax)
+    for (let id = this.#scan; id < until; id++) this.#lookAt(id, now)
+    this.#scan = until
+  }
+
+  #lookAt(id: number, now: number): void {
+    const { worker } = this.#parts
+    const flow = worker.book.get(id)
+    if (flow === undefined || this.#adopted.has(id)) return
+    const { idleMs, shortMs, checkMs } = this.#settings
+    if (flow.lifetime === Lifetime.short && now - flow.createdMs >= shortMs) return this.#expire(id)
+    if (now - flow.usedMs >= idleMs) return this.#expire(id)
+    if (now - flow.checkedMs < checkMs) return
+    const holds = worker.recheck(id)
+    if (holds === true) this.#rechecked.value++
+    else if (holds === false) this.#disown(id)
+  }
+
+  #expire(id: number): void {
+    this.#expired.value++
+    this.#parts.worker.book.remove(id)
+  }
+
+  #disown(id: number): void {
+    this.#disowned.value++
+    this.#parts.worker.book.remove(id)
+  }
+
+  // A full table would leave new flows uncached: the longest unused tenth of a sample goes.
+  #makeRoom(): void {
+    const { book } = this.#parts.worker
+    const { capacity } = book.table
+    if (book.size <= capacity * FULL_FRACTION) return
+    const live = [...book.table.ids()]
+    live.sort((a, b) => book.get(a)!.usedMs - book.get(b)!.usedMs)
+    for (const id of live.slice(0, Math.ceil(capacity / 10))) {
+      this.#evicted.value++
+      book.remove(id)
+    }
+  }
+}
