@@ -20,6 +20,8 @@ import { Tunnels, tunnelTag, waitForTunnel } from './tunnels.ts'
 import { Upkeep, type UpkeepSettings } from './upkeep.ts'
 import { Worker } from './worker.ts'
 
+type Settings = Record<string, unknown>
+
 export interface HouseParts {
   readonly host: string // id
   readonly plugins: readonly Plugin[]
@@ -30,13 +32,14 @@ export interface HouseParts {
   readonly random: Random
   readonly counters: Counters
   readonly log: Log
-  readonly settings?: Readonly<Record<string, object>> // by plugin; defaults where left out
+  // By plugin; defaults where left out.
+  readonly settings?: Readonly<Record<string, Settings>>
   readonly upkeep?: Partial<UpkeepSettings>
 }
 
-const settingsOf = (plugin: Plugin, all: HouseParts['settings']): object =>
+const settingsOf = (plugin: Plugin, all: HouseParts['settings']): Settings =>
   all?.[plugin.name] ??
-  (plugin.settings === undefined ? {} : (Value.Default(plugin.settings, {}) as object))
+  (plugin.settings === undefined ? {} : (Value.Default(plugin.settings, {}) as Settings))
 
 export class House {
   readonly worker: Worker

@@ -82,7 +82,7 @@ export class Worker implements Walks {
     this.#datapath.onReadable(() => this.turn())
   }
 
-  // --- Walks: what devices and the topology ask for ---------------------------------------------
+  // --- Walks: what devices and the topology ask for ----------------------------------------------
 
   emit(frame: Uint8Array, port: string): void {
     if (this.#generated.length >= GENERATED_MAX) return this.#dropped('agent.generated-overflow')
@@ -102,7 +102,7 @@ export class Worker implements Walks {
     this.#schedule()
   }
 
-  // --- the loop -----------------------------------------------------------------------------------
+  // --- the loop ----------------------------------------------------------------------------------
 
   // Handles what is there, at most BURSTS_PER_TURN bursts.  Gives the frames handled.
   turn(): number {
@@ -148,7 +148,7 @@ export class Worker implements Walks {
     return generated.length + woken.length
   }
 
-  // --- one packet -----------------------------------------------------------------------------------
+  // --- one packet --------------------------------------------------------------------------------
 
   #received(i: number): void {
     const { descriptors, keys, view } = this.#burst
@@ -202,7 +202,7 @@ export class Worker implements Walks {
       this.#park({ frame, key, ifindex: 0, reason: Reason.miss, gsoSize: 0, port, deadline: 0 })
   }
 
-  // --- the walk and its outcome --------------------------------------------------------------------
+  // --- the walk and its outcome ------------------------------------------------------------------
 
   // False: the packet must wait.  True: the translator holds what is to be done with it.
   #walk(ifindex: number): boolean {
@@ -300,7 +300,7 @@ export class Worker implements Walks {
       this.#dropped('agent.too-big')
   }
 
-  // --- waiting ----------------------------------------------------------------------------------------
+  // --- waiting -----------------------------------------------------------------------------------
 
   #parked(i: number): Parked {
     const { descriptors, bytes, keys } = this.#burst

@@ -41,7 +41,7 @@ export class SharedTable implements Table {
 
   owns(key: string): boolean {
     const entry = this.#entries.get(key)
-    return entry?.own && entry.value !== undefined
+    return entry?.own === true && entry.value !== undefined
   }
 
   *entries(): IterableIterator<[string, string]> {
