@@ -63,6 +63,10 @@ export class TopologyView implements Topology, Models {
     this.#active.onChange(port => this.#portMoved(port))
   }
 
+  get session(): string {
+    return this.#link.session
+  }
+
   // --- for the walk ------------------------------------------------------------------------------
 
   port(id: PortId): Port | undefined | null {

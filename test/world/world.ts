@@ -1,0 +1,231 @@
+// A world of many hosts in one process: one virtual clock, the real worker, container, view and
+// plugins on the memory datapath, and a seeded underlay that may delay and lose.  The same seed
+// gives the same history, to the byte.
+
+import { createHash } from 'node:crypto'
+import { House } from '../../src/agent/house.ts'
+import type { Interface, InterfaceWatcher } from '../../src/agent/places.ts'
+import type { UpkeepSettings } from '../../src/agent/upkeep.ts'
+import { VirtualClock } from '../../src/core/clock.ts'
+import { CounterTable } from '../../src/core/counters.ts'
+import { silentLog } from '../../src/core/log.ts'
+import { SeededRandom } from '../../src/core/random.ts'
+import { MemoryDatapath } from '../../src/datapath/memory.ts'
+import type { Plugin } from '../../src/plugin.ts'
+import type { PortModel } from '../../src/topology/models.ts'
+import { parseIpv4 } from '../../src/wire/address.ts'
+import { Hub, type WorldObject } from './hub.ts'
+
+export interface WorldOptions {
+  readonly seed?: number
+  readonly plugins: readonly Plugin[]
+  // Topology; hosts are made of the ports' `host` fields.  Interfaces are named by the ports.
+  readonly objects: readonly WorldObject[]
+  readonly cache?: boolean // false: every packet is walked
+  readonly lossProbability?: number
+  readonly delayMsMax?: number
+  readonly tunnel?: 'vxlan' | 'gre'
+  readonly tunnelMtu?: number
+  readonly upkeep?: Partial<UpkeepSettings>
+  readonly creditsPerPort?: number
+}
+
+export interface Delivery {
+  readonly port: string // where the frame came out
+  readonly frame: Uint8Array
+}
+
+const UNDERLAY = 1 // ifindex of every host's underlay interface
+const ZONE = 'zone'
+
+export class World {
+  readonly clock = new VirtualClock()
+  readonly hub: Hub
+  readonly hosts = new Map<string, WorldHost>()
+  readonly delivered: Delivery[] = []
+  readonly #history = createHash('sha256')
+  readonly #random: SeededRandom
+  readonly #options: WorldOptions
+  readonly #byAddress = new Map<number, WorldHost>()
+
+  constructor(options: WorldOptions) {
+    this.#options = options
+    this.hub = new Hub(this.clock)
+    this.#random = new SeededRandom(options.seed ?? 1)
+    this.hub.put('tunnel-zone', { id: ZONE, name: ZONE, type: options.tunnel ?? 'vxlan' })
+    for (const { kind, value } of options.objects) this.hub.put(kind, value)
+    const names = new Set(options.objects.flatMap(({ kind, value }) => hostOf(kind, value)))
+    for (const name of [...names].sort()) this.addHost(name)
+    this.settle()
+  }
+
+  addHost(id: string): WorldHost {
+    const address = `172.31.0.${this.hosts.size + 1}`
+    const host = new WorldHost(this, id, address, this.#options)
+    this.hosts.set(id, host)
+    this.#byAddress.set(parseIpv4(address), host)
+    this.hub.put('tunnel-zone-host', { id: `${ZONE}-${id}`, zone: ZONE, host: id, address })
+    void host.house.start()
+    return host
+  }
+
+  // A frame comes in by the interface of a bound port.
+  send(port: string, frame: Uint8Array): void {
+    const model = this.hub.get('port', port) as PortModel | undefined
+    const host = model?.host === undefined ? undefined : this.hosts.get(model.host)
+    host?.input(model!.interface!, frame)
+  }
+
+  // Lets everything happen that is under way; timers further off stay where they are.
+  settle(ms = 1): void {
+    this.clock.advance(ms + (this.#options.delayMsMax ?? 0) * 8)
+  }
+
+  // Sends, settles, and says what came out where because of it.
+  exchange(port: string, frame: Uint8Array): Delivery[] {
+    this.delivered.length = 0
+    this.send(port, frame)
+    this.settle()
+    return this.delivered.splice(0)
+  }
+
+  counter(name: string): number {
+    let total = 0
+    for (const { counters } of this.hosts.values()) total += counters.value(name)
+    return total
+  }
+
+  drops(): Record<string, number> {
+    const all: Record<string, number> = {}
+    for (const { counters } of this.hosts.values())
+      for (const [name, value] of Object.entries(counters.snapshot().counters))
+        if (name.startsWith('drop.') && value > 0) all[name] = (all[name] ?? 0) + value
+    return all
+  }
+
+  deliver(port: string, frame: Uint8Array): void {
+    this.delivered.push({ port, frame })
+    this.#history.update(`${this.clock.now()} ${port} `).update(frame)
+  }
+
+  underlay(remote: number, key: number, src: number, frame: Uint8Array): void {
+    if (this.#random.chance(this.#options.lossProbability ?? 0)) return
+    const delayMs = this.#random.below((this.#options.delayMsMax ?? 0) + 1)
+    this.clock.after(delayMs, () => this.#byAddress.get(remote)?.fromUnderlay(key, src, frame))
+  }
+
+  fingerprint(): string {
+    return this.#history.copy().digest('hex').slice(0, 16)
+  }
+}
+
+export class WorldHost {
+  readonly id: string
+  readonly house: House
+  readonly datapath: MemoryDatapath
+  readonly counters = new CounterTable()
+  readonly #watcher: WorldInterfaces
+  readonly #address: number
+
+  constructor(world: World, id: string, address: string, options: WorldOptions) {
+    this.id = id
+    this.#address = parseIpv4(address)
+    this.#watcher = new WorldInterfaces(world, id, address)
+    this.datapath = new MemoryDatapath(
+      {
+        output: (ifindex, frame) => world.deliver(this.#watcher.portOf(ifindex), frame),
+        tunnel: ({ remote, key }, frame) => world.underlay(remote, key, this.#address, frame)
+      },
+      {
+        now: () => world.clock.now(),
+        flowsMax: options.cache === false ? 0 : 16384,
+        ...(options.tunnelMtu === undefined ? {} : { tunnelMtu: options.tunnelMtu }),
+        ...(options.creditsPerPort === undefined ? {} : { creditsPerPort: options.creditsPerPort })
+      }
+    )
+    this.house = new House({
+      host: id,
+      plugins: options.plugins,
+      datapath: this.datapath,
+      watcher: this.#watcher,
+      link: world.hub.link(`session-${id}`, () => this.house.view),
+      clock: world.clock,
+      random: new SeededRandom(options.seed ?? 1),
+      counters: this.counters,
+      log: silentLog(),
+      ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep })
+    })
+  }
+
+  input(name: string, frame: Uint8Array): void {
+    this.datapath.input(this.#watcher.ifindexOf(name), frame)
+  }
+
+  fromUnderlay(key: number, src: number, frame: Uint8Array): void {
+    this.datapath.input(UNDERLAY, frame, { key, src })
+  }
+
+  // The interface of a port goes down or comes up again.
+  setUp(name: string, up: boolean): void {
+    this.#watcher.setUp(name, up)
+  }
+}
+
+// Interfaces come into being as soon as a port of the host names them.
+class WorldInterfaces implements InterfaceWatcher {
+  readonly #world: World
+  readonly #host: string
+  readonly #address: string
+  readonly #ifindexes = new Map<string, number>()
+  readonly #down = new Set<string>()
+  #fire: () => void = () => {}
+
+  constructor(world: World, host: string, address: string) {
+    this.#world = world
+    this.#host = host
+    this.#address = address
+  }
+
+  list(): Interface[] {
+    const common = { mtu: 1500, mac: '02:00:00:00:00:01', peerElsewhere: false }
+    const underlay = { ...common, ifindex: UNDERLAY, name: 'underlay', up: true }
+    const list: Interface[] = [{ ...underlay, addresses: [this.#address] }]
+    for (const { interface: name } of this.#ports()) {
+      const ifindex = this.ifindexOf(name!)
+      list.push({ ...common, ifindex, name: name!, up: !this.#down.has(name!), addresses: [] })
+    }
+    return list
+  }
+
+  onChange(fire: () => void): void {
+    this.#fire = fire
+  }
+
+  close(): void {}
+
+  setUp(name: string, up: boolean): void {
+    if (up) this.#down.delete(name)
+    else this.#down.add(name)
+    this.#fire()
+  }
+
+  ifindexOf(name: string): number {
+    let ifindex = this.#ifindexes.get(name)
+    if (ifindex === undefined) this.#ifindexes.set(name, (ifindex = this.#ifindexes.size + 10))
+    return ifindex
+  }
+
+  portOf(ifindex: number): string {
+    for (const port of this.#ports())
+      if (this.ifindexOf(port.interface!) === ifindex) return port.id
+    return `${this.#host}:${ifindex}`
+  }
+
+  #ports(): PortModel[] {
+    return this.#world.hub.list('port').filter(port => port.host === this.#host) as PortModel[]
+  }
+}
+
+function hostOf(kind: string, value: WorldObject['value']): string[] {
+  return kind === 'port' && typeof value.host === 'string' ? [value.host] : []
+}
