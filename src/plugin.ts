@@ -19,7 +19,14 @@ export { type Token, token } from './core/token.ts'
 export { type FlowKey, Fragment, VLAN_PRESENT } from './flow/key.ts'
 export { derive, deviceTag, egressTag, type Tag, tagOf } from './flow/tag.ts'
 export { Lifetime, type SimulationContext, Verdict } from './simulation/context.ts'
-export type { Device, DeviceId, Port, PortAddress, PortId } from './simulation/device.ts'
+export {
+  type Device,
+  type DeviceId,
+  type Port,
+  type PortAddress,
+  type PortId,
+  waitForDevice
+} from './simulation/device.ts'
 export { describePort } from './simulation/simulate.ts'
 export { Walks } from './simulation/walks.ts'
 export type { DeviceFactory, LiveDevice, Models } from './topology/factory.ts'
@@ -35,12 +42,15 @@ export { AdminStateUp, Name, Uuid } from './topology/models.ts'
 export type { Table } from './topology/table.ts'
 export * as address from './wire/address.ts'
 export * as arp from './wire/arp.ts'
+export * as checksum from './wire/checksum.ts'
 export * as ethernet from './wire/ethernet.ts'
+export * as frames from './wire/frames.ts'
 export * as icmp from './wire/icmp.ts'
 export * as icmpv6 from './wire/icmpv6.ts'
 export * as ipv4 from './wire/ipv4.ts'
 export * as ipv6 from './wire/ipv6.ts'
 export * as nd from './wire/nd.ts'
+export * as vlan from './wire/vlan.ts'
 
 export interface Registry {
   device(kind: string, factory: DeviceFactory): void

@@ -44,6 +44,7 @@ export class SimulationContext {
   inPort!: Port // where the packet entered the current device
   outPort: Port | null = null // where it is about to leave; null while flooding is undecided
   outPortId: PortId = ''
+  entry: PortId = '' // where the packet came from outside; '' for one of a device's making
   hops = 0
   chainDepth = 0
   cacheable = true
@@ -88,7 +89,7 @@ export class SimulationContext {
     this.hops = this.chainDepth = this.ttlMin = this.tagCount = 0
     this.cacheable = true
     this.lifetime = Lifetime.normal
-    this.dropReason = this.waitingFor = this.outPortId = ''
+    this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
     this.outPort = null
     this.actions.clear()
     if (this.outPorts.length > 0) this.outPorts.length = 0

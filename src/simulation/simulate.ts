@@ -9,6 +9,7 @@ export const HOPS_MAX = 32 // port crossings of one branch
 
 // From the ingress of a port.  Verdict.forward: `ctx.actions` delivers the packet somewhere.
 export function simulate(ctx: SimulationContext, entry: PortId): Verdict {
+  ctx.entry = entry
   return walk(ctx, enter(ctx, entry))
 }
 

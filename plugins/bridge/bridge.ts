@@ -1,0 +1,217 @@
+// A learning bridge: remembers by which port each address was last heard, forwards by that, and
+// floods the rest.  Its ports are trunks, which carry tagged frames as they are, or access ports of
+// one VLAN; inside, every VLAN has addresses of its own.
+
+import {
+  address,
+  type Clock,
+  type DeviceId,
+  derive,
+  deviceTag,
+  ethernet,
+  Lifetime,
+  type LiveDevice,
+  type Models,
+  type SimulationContext,
+  type Tag,
+  Verdict,
+  type Walks
+} from '../../src/plugin.ts'
+import { answerArp, answerNd, isNeighbourDiscovery } from './answer.ts'
+import type { BridgeCounters } from './counters.ts'
+import { Macs } from './macs.ts'
+import { type Member, Members } from './members.ts'
+import { type BridgeModel, MAC_AGE_MS, MACS_MAX } from './model.ts'
+import { Neighbours } from './neighbours.ts'
+
+const VID = 0xfff
+
+export interface BridgeServices {
+  readonly clock: Clock
+  readonly walks: Walks
+  readonly counters: BridgeCounters
+}
+
+export class Bridge implements LiveDevice {
+  readonly id: DeviceId
+  readonly #tag: Tag
+  readonly #floodTag: Tag
+  readonly #walks: Walks
+  readonly #counters: BridgeCounters
+  readonly #macs: Macs
+  readonly #neighbours: Neighbours
+  readonly #vlans = new Set([0]) // whose addresses some flow may have asked for
+  #members: Members
+  #up = true
+  #inFilter: string | null = null
+  #outFilter: string | null = null
+  #visit: SimulationContext | null = null // the walk that is learning
+
+  constructor(id: DeviceId, models: Models, { clock, walks, counters }: BridgeServices) {
+    this.id = id
+    this.#tag = deviceTag(id)
+    this.#floodTag = derive(this.#tag, 1)
+    this.#walks = walks
+    this.#counters = counters
+    this.#members = new Members(models, id)
+    this.#macs = new Macs({
+      table: models.table(macTable(id)),
+      clock,
+      counters,
+      moved: (mac, vlan) => this.#stale(this.#macTag(mac, vlan))
+    })
+    this.#neighbours = new Neighbours({
+      table: models.table(arpTable(id)),
+      counters,
+      tag: derive(this.#tag, 2),
+      stale: tag => this.#stale(tag)
+    })
+    this.#configure(models)
+    this.#neighbours.update(this.#members)
+  }
+
+  process(ctx: SimulationContext): Verdict {
+    ctx.tag(this.#tag)
+    const { key } = ctx
+    const src = key.ethSrc
+    if (address.macIsGroup(src)) return ctx.drop('bridge.group-source')
+    if (!this.#up) return ctx.drop('bridge.down')
+    // Chains of bridges do not look at tagged frames; those of ports do.
+    const passed = key.vlanOuter === 0 ? ctx.filter(this.#inFilter) : Verdict.forward
+    if (passed === Verdict.postpone) return passed
+    if (ctx.inPort.vlan !== 0) {
+      if (key.vlanInner !== 0) return ctx.drop('bridge.too-many-tags')
+      key.pushVlan(ctx.inPort.vlan)
+    }
+    const vlan = key.vlanOuter & VID
+    this.#learn(ctx, src, vlan) // also from what the filter drops
+    if (passed !== Verdict.forward) return passed
+    const dst = key.ethDst
+    return address.macIsGroup(dst) ? this.#group(ctx, vlan) : this.#unicast(ctx, src, dst, vlan)
+  }
+
+  update(models: Models): readonly Tag[] {
+    const before = this.#members
+    const after = new Members(models, this.id)
+    const stale: Tag[] = this.#configure(models) ? [this.#tag] : []
+    this.#members = after
+    if (before.floodSignature !== after.floodSignature) stale.push(this.#floodTag)
+    for (const { port, role } of before.all()) {
+      const now = after.get(port.id)
+      if (now === undefined) this.#macs.forget(port.id)
+      if (now?.role !== role || now.port.vlan !== port.vlan) stale.push(port.tag)
+    }
+    this.#staleRouters(before, after, stale)
+    this.#staleRouters(after, before, stale)
+    stale.push(...this.#neighbours.update(after))
+    return stale
+  }
+
+  close(): void {
+    this.#macs.close()
+    this.#neighbours.close()
+  }
+
+  // --- learning --------------------------------------------------------------------------------------
+
+  #learn(ctx: SimulationContext, mac: number, vlan: number): void {
+    if (this.#members.router(mac) === undefined && !ctx.rehearsal) {
+      this.#visit = ctx
+      const heard = this.#macs.hear(mac, vlan, ctx.inPort.id, ctx.now)
+      this.#visit = null
+      if (!heard) ctx.lifetime = Lifetime.short // there may be room soon
+    }
+    ctx.tag(this.#asked(mac, vlan)) // if this address moves, it must be learned again
+  }
+
+  // Both ways, for a walk that learns and is then postponed forgets what it said.
+  #stale(tag: Tag): void {
+    this.#visit?.invalidate(tag)
+    this.#walks.invalidate([tag])
+  }
+
+  // --- forwarding --------------------------------------------------------------------------------------
+
+  #unicast(ctx: SimulationContext, src: number, dst: number, vlan: number): Verdict {
+    ctx.tag(this.#asked(dst, vlan)) // also when it is unknown: it may become known
+    if (dst === src) return ctx.drop('bridge.same-port', Lifetime.short)
+    const to = this.#members.router(dst) ?? this.#learned(dst, vlan)
+    if (to === undefined) return this.#flood(ctx, vlan, false)
+    if (to.port.id === ctx.inPort.id) return ctx.drop('bridge.same-port', Lifetime.short)
+    const { port } = to
+    ctx.tag(port.tag)
+    if (port.vlan !== 0 && port.vlan !== vlan) return ctx.drop('bridge.other-vlan')
+    ctx.outPort = port
+    const passed = ctx.key.vlanOuter === 0 ? ctx.filter(this.#outFilter) : Verdict.forward
+    if (passed !== Verdict.forward) return passed
+    if (port.vlan !== 0) ctx.key.popVlan()
+    if (ctx.trace !== null) ctx.trace.step(`     ${address.formatMac(dst)} is at ${port.name}`)
+    return ctx.forward(port.id)
+  }
+
+  #learned(mac: number, vlan: number): Member | undefined {
+    const port = this.#macs.portOf(mac, vlan)
+    return port === undefined ? undefined : this.#members.get(port)
+  }
+
+  #group(ctx: SimulationContext, vlan: number): Verdict {
+    const type = ctx.key.ethType
+    const isArp = type === ethernet.Type.arp
+    const isNd = type === ethernet.Type.ipv6 && isNeighbourDiscovery(ctx)
+    if ((isArp || isNd) && ctx.key.vlanOuter === 0) {
+      const answer = isArp ? answerArp : answerNd
+      const verdict = answer(ctx, this.#neighbours, this.#counters)
+      if (verdict !== 0) return verdict
+    }
+    return this.#flood(ctx, vlan, isArp || isNd)
+  }
+
+  // Routers learn their neighbours from ARP and ND, and get no other flood.
+  #flood(ctx: SimulationContext, vlan: number, withRouters: boolean): Verdict {
+    const members = this.#members
+    ctx.tag(this.#floodTag)
+    for (const tag of members.downTags) ctx.tag(tag)
+    ctx.outPort = null
+    const passed = ctx.key.vlanOuter === 0 ? ctx.filter(this.#outFilter) : Verdict.forward
+    if (passed !== Verdict.forward) return passed
+    if (ctx.trace !== null) ctx.trace.step('     flood')
+    const verdict = ctx.flood(members.trunks(withRouters && vlan === 0))
+    if (vlan === 0) return verdict
+    ctx.key.popVlan()
+    return ctx.flood(members.access(vlan, withRouters))
+  }
+
+  // --- what outcomes depend on ---------------------------------------------------------------------------
+
+  #asked(mac: number, vlan: number): Tag {
+    if (vlan !== 0) this.#vlans.add(vlan)
+    return this.#macTag(mac, vlan)
+  }
+
+  #macTag(mac: number, vlan: number): Tag {
+    return derive(this.#tag, address.macHi(mac), address.macLo(mac), vlan)
+  }
+
+  // Routers' addresses hold in every VLAN.
+  #staleRouters(these: Members, those: Members, stale: Tag[]): void {
+    for (const [mac, { port }] of these.routers())
+      if (those.router(mac)?.port.id !== port.id)
+        for (const vlan of this.#vlans) stale.push(this.#macTag(mac, vlan))
+  }
+
+  // True when a flow through the bridge may now end otherwise.
+  #configure(models: Models): boolean {
+    const model = models.get<BridgeModel>('bridge', this.id)
+    const { adminStateUp = true, inFilter = null, outFilter = null } = model ?? {}
+    this.#macs.configure(model?.macAgeMs ?? MAC_AGE_MS, model?.macsMax ?? MACS_MAX)
+    if (this.#up === adminStateUp && this.#inFilter === inFilter && this.#outFilter === outFilter)
+      return false
+    this.#up = adminStateUp
+    this.#inFilter = inFilter
+    this.#outFilter = outFilter
+    return true
+  }
+}
+
+export const macTable = (bridge: DeviceId): string => `mac/${bridge}`
+export const arpTable = (bridge: DeviceId): string => `arp/${bridge}`

@@ -1,0 +1,90 @@
+// A bridge's ports as forwarding sees them: who gets a flood, where the routers are.  Made anew
+// from the models at every change and never edited, so that two of them can be compared.
+//
+//   trunk    no VLAN of its own: frames pass as they are, tagged or not
+//   access   `vlan` set: untagged outside, that VLAN inside
+//   router   linked to a router: gets what is for its MAC, and ARP and ND, but no other flood
+
+import type { DeviceId, Models, Port, PortId, Tag } from '../../src/plugin.ts'
+
+export type Role = 'edge' | 'bridge' | 'router' | 'free'
+
+export interface Member {
+  readonly port: Port
+  readonly role: Role
+  readonly peer: Port | null
+}
+
+// Where a flood goes: without and with the links to routers.
+interface Floods {
+  readonly plain: PortId[]
+  readonly all: PortId[]
+}
+
+const NOBODY: Floods = { plain: [], all: [] }
+
+export class Members {
+  readonly #byId = new Map<PortId, Member>()
+  readonly #trunks: Floods = { plain: [], all: [] }
+  readonly #access = new Map<number, Floods>()
+  readonly #routers = new Map<number, Member>()
+  readonly downTags: Tag[] = [] // left out of floods while they are down
+  readonly floodSignature: string
+
+  constructor(models: Models, bridge: DeviceId) {
+    const signature: string[] = []
+    for (const port of models.portsOf(bridge)) {
+      const member = memberOf(models, port)
+      this.#byId.set(port.id, member)
+      if (member.role === 'router') this.#routers.set(member.peer!.mac, member)
+      signature.push(`${port.id} ${member.role} ${port.vlan} ${port.adminStateUp}`)
+      if (member.role === 'free') continue
+      if (port.adminStateUp) this.#join(member)
+      else this.downTags.push(port.tag)
+    }
+    this.floodSignature = signature.join()
+  }
+
+  get(port: PortId): Member | undefined {
+    return this.#byId.get(port)
+  }
+
+  all(): IterableIterator<Member> {
+    return this.#byId.values()
+  }
+
+  // The link to the router port with this MAC.
+  router(mac: number): Member | undefined {
+    return this.#routers.get(mac)
+  }
+
+  routers(): IterableIterator<[number, Member]> {
+    return this.#routers.entries()
+  }
+
+  trunks(withRouters: boolean): readonly PortId[] {
+    return withRouters ? this.#trunks.all : this.#trunks.plain
+  }
+
+  access(vlan: number, withRouters: boolean): readonly PortId[] {
+    const floods = this.#access.get(vlan) ?? NOBODY
+    return withRouters ? floods.all : floods.plain
+  }
+
+  #join({ port, role }: Member): void {
+    let floods: Floods | undefined = this.#trunks
+    if (port.vlan !== 0) {
+      floods = this.#access.get(port.vlan)
+      if (floods === undefined) this.#access.set(port.vlan, (floods = { plain: [], all: [] }))
+    }
+    floods.all.push(port.id)
+    if (role !== 'router') floods.plain.push(port.id)
+  }
+}
+
+function memberOf(models: Models, port: Port): Member {
+  if (port.host !== null) return { port, role: 'edge', peer: null }
+  const peer = port.peer === null ? null : (models.port(port.peer) ?? null)
+  if (peer === null) return { port, role: 'free', peer: null }
+  return { port, role: peer.kind === 'router' ? 'router' : 'bridge', peer }
+}

@@ -1,0 +1,45 @@
+// What a bridge is, as data: the store, the API, the CLI and the docs are made of this.
+
+import Type from 'typebox'
+import { AdminStateUp, defineModel, type ModelValue, Name, Uuid } from '../../src/plugin.ts'
+
+export const MAC_AGE_MS = 300_000
+export const MACS_MAX = 8192
+
+export const bridgeModel = defineModel({
+  kind: 'bridge',
+  plural: 'bridges',
+  summary: 'A virtual switch: learns addresses, forwards by them, floods what it does not know.',
+  schema: Type.Object(
+    {
+      name: Type.Optional(Name),
+      tenant: Type.Optional(Name),
+      adminStateUp: Type.Optional(AdminStateUp),
+      inFilter: Type.Optional(Uuid('chain for untagged frames that enter')),
+      outFilter: Type.Optional(Uuid('chain for untagged frames that leave')),
+      macAgeMs: Type.Optional(
+        Type.Integer({
+          minimum: 1000,
+          maximum: 86_400_000,
+          default: MAC_AGE_MS,
+          description: 'how long a silent address is remembered'
+        })
+      ),
+      macsMax: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 1_048_576,
+          default: MACS_MAX,
+          description: 'addresses remembered at most'
+        })
+      )
+    },
+    { additionalProperties: false }
+  ),
+  references: [
+    { field: 'inFilter', kind: 'chain', onDelete: 'clear' },
+    { field: 'outFilter', kind: 'chain', onDelete: 'clear' }
+  ],
+  indexes: ['tenant']
+})
+export type BridgeModel = ModelValue<typeof bridgeModel>

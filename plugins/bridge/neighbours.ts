@@ -1,0 +1,133 @@
+// Who has which IP address, as far as the bridge can say: the routers linked to it, and the table
+// `arp/<bridge>` that all hosts share.  With it the bridge answers ARP and neighbour solicitations
+// itself, so that they need not be flooded.
+//
+// What routers have comes from the models.  The table's entries are seeds (the API writes them);
+// packets never add one, so packets cannot fill it.  A gratuitous ARP or an unsolicited
+// advertisement moves an entry that is there to another MAC, as MidoNet does.
+
+import { address, derive, type Table, type Tag } from '../../src/plugin.ts'
+import type { BridgeCounters } from './counters.ts'
+import type { Members } from './members.ts'
+
+interface Known {
+  readonly family: 4 | 6
+  readonly words: Int32Array
+  readonly mac: number
+}
+
+// By address, without making text of it: buckets of a few by a mixed number.
+class AddressMap {
+  readonly #buckets = new Map<number, Known[]>()
+
+  get(family: 4 | 6, words: Int32Array): number | undefined {
+    const bucket = this.#buckets.get(mixed(family, words))
+    if (bucket === undefined) return undefined
+    for (const known of bucket) if (isOf(known, family, words)) return known.mac
+    return undefined
+  }
+
+  set(known: Known): void {
+    this.delete(known.family, known.words)
+    const at = mixed(known.family, known.words)
+    const bucket = this.#buckets.get(at)
+    if (bucket === undefined) this.#buckets.set(at, [known])
+    else bucket.push(known)
+  }
+
+  delete(family: 4 | 6, words: Int32Array): void {
+    const at = mixed(family, words)
+    const rest = this.#buckets.get(at)?.filter(known => !isOf(known, family, words)) ?? []
+    if (rest.length > 0) this.#buckets.set(at, rest)
+    else this.#buckets.delete(at)
+  }
+
+  *[Symbol.iterator](): IterableIterator<Known> {
+    for (const bucket of this.#buckets.values()) yield* bucket
+  }
+}
+
+const mixed = (family: 4 | 6, [a, b, c, d]: Int32Array): number =>
+  derive(derive(family, a!, b, c), d!)
+
+const isOf = (known: Known, family: 4 | 6, words: Int32Array): boolean =>
+  known.family === family && known.words.every((word, i) => word === words[i])
+
+export interface NeighboursParts {
+  readonly table: Table
+  readonly counters: BridgeCounters
+  readonly tag: Tag // of the bridge
+  readonly stale: (tag: Tag) => void
+}
+
+export class Neighbours {
+  readonly #table: Table
+  readonly #counters: BridgeCounters
+  readonly #tag: Tag
+  readonly #stale: (tag: Tag) => void
+  readonly #shared = new AddressMap()
+  readonly #stop: () => void
+  #routers = new AddressMap()
+
+  constructor({ table, counters, tag, stale }: NeighboursParts) {
+    this.#table = table
+    this.#counters = counters
+    this.#tag = tag
+    this.#stale = stale
+    for (const [key, value] of table.entries()) this.#changed(key, value)
+    this.#stop = table.onChange((key, value) => this.#changed(key, value))
+  }
+
+  // -1: nobody the bridge knows.
+  macOf(family: 4 | 6, words: Int32Array): number {
+    return this.#routers.get(family, words) ?? this.#shared.get(family, words) ?? -1
+  }
+
+  isRouter(family: 4 | 6, words: Int32Array): boolean {
+    return this.#routers.get(family, words) !== undefined
+  }
+
+  // Carried by what was flooded because nobody here knew the address.
+  tagOf(family: 4 | 6, words: Int32Array): Tag {
+    return derive(this.#tag, mixed(family, words))
+  }
+
+  // True when the table has an entry for the address, which now says what the announcer says.
+  announced(family: 4 | 6, words: Int32Array, mac: number): boolean {
+    const known = this.#shared.get(family, words)
+    if (known === undefined) return false
+    if (known !== mac && mac !== 0 && !address.macIsGroup(mac))
+      this.#table.put(address.formatIp({ family, words }), address.formatMac(mac))
+    return true
+  }
+
+  // Takes the addresses of linked routers from the models.  Gives the tags of those that changed.
+  update(members: Members): Tag[] {
+    const before = this.#routers
+    const after = new AddressMap()
+    for (const [mac, { peer }] of members.routers())
+      for (const { family, words } of peer!.addresses) after.set({ family, words, mac })
+    this.#routers = after
+    const stale: Tag[] = []
+    for (const { family, words, mac } of before)
+      if (after.get(family, words) !== mac) stale.push(this.tagOf(family, words))
+    for (const { family, words } of after)
+      if (before.get(family, words) === undefined) stale.push(this.tagOf(family, words))
+    return stale
+  }
+
+  close(): void {
+    this.#stop()
+  }
+
+  #changed(key: string, value: string | undefined): void {
+    try {
+      const { family, words } = address.parseIp(key)
+      if (value === undefined) this.#shared.delete(family, words)
+      else this.#shared.set({ family, words, mac: address.parseMac(value) })
+      this.#stale(this.tagOf(family, words))
+    } catch {
+      this.#counters.badEntries.value++
+    }
+  }
+}
