@@ -30,7 +30,11 @@ export class Bell {
   }
 
   ring(): void {
-    writeSync(this.#file, BYTE, 0, 1, 0)
+    try {
+      writeSync(this.#file, BYTE, 0, 1, 0)
+    } catch {
+      // A full disk: what was committed stays so, and others see it at their next look.
+    }
   }
 
   close(): void {

@@ -82,6 +82,7 @@ export class Database {
   }
 
   #prepared(sql: string): StatementSync {
+    if (!this.#handle.isOpen) throw fail('STORE_UNAVAILABLE', { reason: 'it is closed' })
     let statement = this.#statements.get(sql)
     if (statement === undefined) {
       statement = this.#handle.prepare(sql)
@@ -134,6 +135,10 @@ const codeOf = (error: unknown): number =>
 /** Another process holds the lock: try again a little later. */
 export const isBusy = (error: unknown): boolean =>
   codeOf(error) === SQLITE_BUSY || codeOf(error) === SQLITE_LOCKED
+
+/** The file's fault, not ours: worth another try later. */
+export const isDatabaseError = (error: unknown): boolean =>
+  codeOf(error) !== 0 || isFailure(error)
 
 /** What a caller of the store sees of an error of SQLite. */
 export const translated = (error: unknown): unknown =>

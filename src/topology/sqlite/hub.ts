@@ -6,7 +6,7 @@ import type { Clock, Timer } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'
 import type { Model } from '../model.ts'
 import { Bell } from './bell.ts'
-import { Database } from './database.ts'
+import { Database, isDatabaseError } from './database.ts'
 import { Entries } from './entries.ts'
 import { EntryFeed } from './entry-feed.ts'
 import { Leases } from './leases.ts'
@@ -125,7 +125,8 @@ export class Hub {
       const lost = (follower: AnyFollower): void => this.load(follower)
       more = this.objectFeed.catchUp(lost)
       more = this.entryFeed.catchUp(lost) || more
-    } catch {
+    } catch (error) {
+      if (!isDatabaseError(error)) throw error
       this.#later(() => this.look()) // busy, or the disk is away: the position has not moved
     }
     if (!more || this.#looking) return
@@ -139,7 +140,8 @@ export class Hub {
       const follower = next
       try {
         if (!this.#closed) await follower.load(pace)
-      } catch {
+      } catch (error) {
+        if (!isDatabaseError(error)) throw error
         this.#later(() => this.load(follower))
       }
       await pace.breathe()
@@ -168,8 +170,8 @@ export class Hub {
     try {
       if (this.sessions.beatIsDue()) await this.transact(() => this.sessions.beat())
       for (const id of this.sessions.dead(this.clock.now())) await this.vanish(id)
-    } catch {
-      // Busy or away: the next tick tries again.
+    } catch (error) {
+      if (!isDatabaseError(error)) throw error // else the next tick tries again
     }
   }
 
