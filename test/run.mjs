@@ -56,7 +56,12 @@ finish()
 async function runCheck() {
   await runTool('types', join(bin, 'tsc'), ['--noEmit', '-p', root], 120 * seconds)
   await runTool('style', join(bin, 'biome'), ['check', '--error-on-warnings', root], 60 * seconds)
-  const unit = [...find('src', '.test.ts'), ...find('plugins', '.test.ts'), ...findIn('test')]
+  const unit = [
+    ...find('src', '.test.ts'),
+    ...find('plugins', '.test.ts'),
+    ...findIn('test'),
+    ...findIn('test/store')
+  ]
   const sideBySide = Math.max(2, availableParallelism())
   await runTests('unit tests', unit, 240 * seconds, [`--test-concurrency=${sideBySide}`])
 }

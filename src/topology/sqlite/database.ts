@@ -137,8 +137,7 @@ export const isBusy = (error: unknown): boolean =>
   codeOf(error) === SQLITE_BUSY || codeOf(error) === SQLITE_LOCKED
 
 /** The file's fault, not ours: worth another try later. */
-export const isDatabaseError = (error: unknown): boolean =>
-  codeOf(error) !== 0 || isFailure(error)
+export const isDatabaseError = (error: unknown): boolean => codeOf(error) !== 0 || isFailure(error)
 
 /** What a caller of the store sees of an error of SQLite. */
 export const translated = (error: unknown): unknown =>

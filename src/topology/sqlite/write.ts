@@ -168,7 +168,7 @@ function existing(draft: Draft, version: number | undefined): Stored {
 
 function checked(model: Model, value: Stored): Stored {
   const faults = checkObject(model, value)
-  if (faults.length > 0) throw invalid(model.kind, value.id, faults)
+  if (faults.length > 0) throw invalid(model.kind, value?.id, faults)
   return value
 }
 

@@ -1,0 +1,159 @@
+// The contract of watches: everything that is there, then every change, in order and once; one
+// call per write.
+
+import assert from 'node:assert/strict'
+import type { StoreTest } from './contract.ts'
+import { all, eventually, Replica } from './ground.ts'
+import { create, newId, remove, update } from './models.ts'
+
+export function watchTests(test: StoreTest): void {
+  selectionTests(test)
+  orderTests(test)
+  lifeTests(test)
+}
+
+function selectionTests(test: StoreTest): void {
+  test('a watch of one object sees it come, change and go', async ground => {
+    const [a, b] = [await ground.session(), await ground.session()]
+    const host = create('host', { name: 'a' })
+    const replica = new Replica(b, { kind: 'host', id: host.value.id })
+    await replica.ready
+    assert.equal(replica.calls.length, 0)
+    await a.write([create('host', { name: 'other' }), host])
+    await a.write([update('host', { ...host.value, name: 'b' })])
+    await a.write([remove('host', host.value.id)])
+    await eventually(() => assert.equal(replica.calls.length, 3))
+    const told = replica.calls.flat().map(e => (e.op === 'put' ? e.object.value.name : e.op))
+    assert.deepEqual(told, ['a', 'b', 'delete'])
+  })
+
+  test('a watch of an index sees who enters and who leaves', async ground => {
+    const store = await ground.session()
+    const [here, there] = [create('bridge'), create('bridge')]
+    const port = create('port', { type: 'bridge', device: there.value.id })
+    await store.write([here, there, port])
+    const replica = new Replica(store, { kind: 'port', field: 'device', value: here.value.id })
+    await replica.ready
+    assert.equal(replica.objects.size, 0)
+    await store.write([update('port', { ...port.value, device: here.value.id })])
+    await eventually(() => assert.equal(replica.objects.size, 1))
+    await store.write([update('port', { ...port.value, device: here.value.id, name: 'x' })])
+    await store.write([update('port', { ...port.value, device: there.value.id, name: 'x' })])
+    await eventually(() => assert.equal(replica.objects.size, 0))
+    await store.write([update('port', { ...port.value, device: there.value.id, name: 'y' })])
+    await store.write([update('port', { ...port.value, device: here.value.id, name: 'y' })])
+    await store.write([remove('bridge', here.value.id)])
+    await eventually(() => assert.equal(replica.calls.length, 5))
+    const operations = replica.calls.flat().map(event => event.op)
+    assert.deepEqual(operations, ['put', 'put', 'delete', 'put', 'delete'])
+  })
+
+  test('a watch of the items of a list follows them', async ground => {
+    const store = await ground.session()
+    const [a, b] = [create('host', { name: 'a' }), create('host', { name: 'b' })]
+    const team = create('team', { members: [a.value.id] })
+    await store.write([a, b, team])
+    const ofA = new Replica(store, { kind: 'team', field: 'members', value: a.value.id })
+    const ofB = new Replica(store, { kind: 'team', field: 'members', value: b.value.id })
+    await Promise.all([ofA.ready, ofB.ready])
+    await store.write([update('team', { ...team.value, members: [a.value.id, b.value.id] })])
+    await store.write([remove('host', a.value.id)])
+    await eventually(() => {
+      assert.equal(ofA.objects.size, 0)
+      assert.deepEqual(ofB.values, [{ ...team.value, members: [b.value.id] }])
+    })
+  })
+
+  test('watching what does not exist is refused at once', async ground => {
+    const store = await ground.session()
+    const nothing = (): void => {}
+    assert.throws(() => store.watch({ kind: 'spoon' }, nothing), /spoon/)
+    const noIndex = { kind: 'host', field: 'name', value: 'x' }
+    assert.throws(() => store.watch(noIndex, nothing), /"name"/)
+  })
+}
+
+function orderTests(test: StoreTest): void {
+  test('one call tells all of a write, in its order', async ground => {
+    const [a, b] = [await ground.session(), await ground.session()]
+    const replica = new Replica(b, { kind: 'host' })
+    await replica.ready
+    const hosts = Array.from({ length: 1500 }, (_, i) => create('host', { name: `h${i}` }))
+    await a.write(hosts)
+    await a.write(hosts.slice(0, 2).map(host => remove('host', host.value.id)))
+    await eventually(() => assert.equal(replica.calls.length, 2))
+    const ids = replica.calls[0]!.map(event => (event.op === 'put' ? event.object.id : ''))
+    assert.deepEqual(
+      ids,
+      hosts.map(host => host.value.id)
+    )
+    assert.deepEqual(
+      replica.calls[1]!.map(event => event.op),
+      ['delete', 'delete']
+    )
+  })
+
+  test('a write that changes nothing is not told', async ground => {
+    const store = await ground.session()
+    const host = create('host', { name: 'a' })
+    await store.write([host])
+    const replica = new Replica(store, { kind: 'host' })
+    await replica.ready
+    await store.write([update('host', host.value)])
+    await store.write([])
+    await store.write([create('host', { name: 'last' })])
+    await eventually(() => assert.equal(replica.objects.size, 2))
+    assert.equal(replica.calls.length, 2)
+  })
+}
+
+function lifeTests(test: StoreTest): void {
+  test('a watch that begins amid writes misses nothing', async ground => {
+    const [a, b] = [await ground.session(), await ground.session()]
+    const first = Array.from({ length: 600 }, (_, i) => create('host', { name: `h${i}` }))
+    await a.write(first)
+    const replicas: Replica[] = []
+    for (let round = 0; round < 20; round++) {
+      const writes = a.write([
+        create('host', { name: `late ${round}` }),
+        update('host', { ...first[round]!.value, name: `new ${round}` }),
+        remove('host', first[599 - round]!.value.id)
+      ])
+      replicas.push(new Replica(b, { kind: 'host' }))
+      await writes
+    }
+    const truth = await all(a.list('host'))
+    await eventually(() => {
+      for (const replica of replicas) assert.deepEqual(replica.sorted, truth)
+    })
+  })
+
+  test('a closed watch hears no more', async ground => {
+    const store = await ground.session()
+    const [closed, open] = [
+      new Replica(store, { kind: 'host' }),
+      new Replica(store, { kind: 'host' })
+    ]
+    await Promise.all([closed.ready, open.ready])
+    closed.close()
+    closed.close()
+    await store.write([create('host', { name: 'a' })])
+    await eventually(() => assert.equal(open.objects.size, 1))
+    assert.equal(closed.calls.length, 0)
+    const never = new Replica(store, { kind: 'host', id: newId() })
+    never.close()
+    await never.ready
+  })
+
+  test('a listener may write, watch and close', async ground => {
+    const store = await ground.session()
+    const names: unknown[] = []
+    const watch = store.watch({ kind: 'host' }, events => {
+      for (const event of events) if (event.op === 'put') names.push(event.object.value.name)
+      if (names.length < 3) void store.write([create('host', { name: `h${names.length}` })])
+      else watch.close()
+    })
+    await store.write([create('host', { name: 'h0' })])
+    await eventually(() => assert.deepEqual(names, ['h0', 'h1', 'h2']))
+  })
+}
