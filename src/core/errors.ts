@@ -39,6 +39,10 @@ const sentences = {
   FORBIDDEN: '{action} is not allowed for {who}',
   UNSUPPORTED: '{what} is not supported; expected {expected}',
 
+  // agents
+  AGENT_START: 'the agent of host {host} did not start: {reason}',
+  AGENT_GONE: 'the agent of host {host} does not run',
+
   // limits and lower rooms
   LIMIT: '{what} is full: its limit is {limit}',
   COUNTER_NAME: 'a counter cannot be called {name}; expected lower-case words with dots and dashes',

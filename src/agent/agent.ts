@@ -1,0 +1,204 @@
+// An agent, seen from the main thread: a packet thread, and the feed that serves it from the store.
+// One process may run several, one a host; each has its own session with the store.
+
+import { Worker as Thread } from 'node:worker_threads'
+import type { CountersSnapshot } from '../core/counters.ts'
+import { fail } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import { TopologyFeed } from '../topology/feed.ts'
+import type { Store } from '../topology/store.ts'
+import type { FlowText, Traced } from './explain.ts'
+import type { Call, FromThread, ThreadSettings, ToThread } from './messages.ts'
+import type { Interface } from './places.ts'
+
+export interface AgentOptions {
+  readonly host: { readonly id: string; readonly name: string }
+  readonly store: Store // this agent's own session
+  readonly log: Log
+  readonly datapath: ThreadSettings['datapath']
+  readonly plugins: ThreadSettings['plugins']
+  readonly upkeep?: ThreadSettings['upkeep']
+  readonly logLevel?: string
+  // Frames of a memory datapath.
+  readonly onFrame?: (name: string, frame: Uint8Array) => void
+  readonly onTunnelled?: (remote: number, key: number, src: number, frame: Uint8Array) => void
+  // The thread ended without being asked to.
+  readonly onDeath?: (reason: string) => void
+}
+
+interface Waiting {
+  readonly done: (value: unknown) => void
+  readonly failed: (error: Error) => void
+}
+
+const EMPTY: CountersSnapshot = { counters: {}, gauges: {}, histograms: {}, help: {} }
+
+export class Agent {
+  readonly host: AgentOptions['host']
+  readonly #thread: Thread
+  readonly #feed: TopologyFeed
+  readonly #options: AgentOptions
+  readonly #calls = new Map<number, Waiting>()
+  readonly #outbox: ToThread[] = []
+  readonly #ended: Promise<void>
+  #nextCall = 1
+  #snapshot = EMPTY
+  #started: () => void = () => {}
+  #alive = false
+  #stopping = false
+  #deathReason = 'it ended'
+
+  // Resolves when the agent takes packets.
+  static async start(options: AgentOptions): Promise<Agent> {
+    const agent = new Agent(options)
+    await agent.#up()
+    return agent
+  }
+
+  private constructor(options: AgentOptions) {
+    this.#options = options
+    this.host = options.host
+    const workerData: ThreadSettings = {
+      host: options.host.id,
+      session: options.store.session,
+      datapath: options.datapath,
+      plugins: options.plugins,
+      upkeep: options.upkeep ?? {},
+      logLevel: options.logLevel ?? 'warn'
+    }
+    this.#thread = new Thread(new URL('./thread.ts', import.meta.url), { workerData })
+    this.#feed = new TopologyFeed(
+      options.store,
+      {
+        events: (key, events, ready) => this.#send({ is: 'events', key, events, ready }),
+        tableEvents: (name, events, ready) => this.#send({ is: 'table', name, events, ready })
+      },
+      options.log
+    )
+    this.#thread.on('message', (messages: readonly FromThread[]) => {
+      for (const message of messages) this.#received(message)
+    })
+    this.#thread.on('error', error => {
+      this.#deathReason = error instanceof Error ? error.message : String(error)
+    })
+    this.#ended = new Promise(done => {
+      this.#thread.on('exit', () => {
+        this.#died()
+        done()
+      })
+    })
+  }
+
+  get alive(): boolean {
+    return this.#alive
+  }
+
+  get counters(): CountersSnapshot {
+    return this.#snapshot
+  }
+
+  flows(limit: number): Promise<FlowText[]> {
+    return this.#call({ name: 'flows', limit })
+  }
+
+  trace(port: string, frame: Uint8Array): Promise<Traced> {
+    return this.#call({ name: 'trace', port, frame })
+  }
+
+  interfaces(): Promise<Interface[]> {
+    return this.#call({ name: 'interfaces' })
+  }
+
+  status(): Promise<{ unconfirmed: number; bound: number }> {
+    return this.#call({ name: 'status' })
+  }
+
+  // For a memory datapath.
+  input(name: string, frame: Uint8Array): void {
+    this.#send({ is: 'frame', interface: name, frame })
+  }
+
+  fromUnderlay(key: number, src: number, frame: Uint8Array): void {
+    this.#send({ is: 'tunnelled', key, src, frame })
+  }
+
+  // keep: the kernel goes on forwarding for the next agent.
+  async stop(keep = false): Promise<void> {
+    if (this.#stopping) return this.#ended
+    this.#stopping = true
+    if (this.#alive) await this.#call({ name: 'stop', keep }).catch(() => {})
+    this.#feed.close()
+    await this.#ended
+    await this.#options.store.close()
+  }
+
+  // As a crash would: nothing is put away.
+  async kill(): Promise<void> {
+    this.#stopping = true
+    await this.#thread.terminate()
+    this.#feed.close()
+  }
+
+  #up(): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#started = () => {
+        this.#alive = true
+        done()
+      }
+      void this.#ended.then(() => {
+        const { name } = this.host
+        failed(fail('AGENT_START', { host: name, reason: this.#deathReason }))
+      })
+    })
+  }
+
+  #call<T>(call: Call): Promise<T> {
+    const id = this.#nextCall++
+    return new Promise<unknown>((done, failed) => {
+      if (!this.#alive) return failed(fail('AGENT_GONE', { host: this.host.name }))
+      this.#calls.set(id, { done, failed })
+      this.#send({ is: 'call', id, call })
+    }) as Promise<T>
+  }
+
+  #send(message: ToThread): void {
+    this.#outbox.push(message)
+    if (this.#outbox.length > 1) return
+    queueMicrotask(() => this.#thread.postMessage(this.#outbox.splice(0)))
+  }
+
+  #received(message: FromThread): void {
+    switch (message.is) {
+      case 'want':
+        return this.#feed.want(message.interest)
+      case 'put':
+        return this.#feed.put(message.table, message.key, message.value)
+      case 'remove':
+        return this.#feed.remove(message.table, message.key)
+      case 'started':
+        return this.#started()
+      case 'counters':
+        this.#snapshot = message.snapshot
+        return
+      case 'frame':
+        return this.#options.onFrame?.(message.interface, message.frame)
+      case 'tunnelled':
+        return this.#options.onTunnelled?.(message.remote, message.key, message.src, message.frame)
+      case 'answer':
+        this.#calls.get(message.id)?.done(message.value)
+        this.#calls.delete(message.id)
+        return
+      case 'failure':
+        this.#calls.get(message.id)?.failed(new Error(message.reason))
+        this.#calls.delete(message.id)
+    }
+  }
+
+  #died(): void {
+    this.#alive = false
+    for (const { failed } of this.#calls.values())
+      failed(fail('AGENT_GONE', { host: this.host.name }))
+    this.#calls.clear()
+    if (!this.#stopping) this.#options.onDeath?.(this.#deathReason)
+  }
+}

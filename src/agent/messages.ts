@@ -1,0 +1,78 @@
+// What the main thread and a packet thread say to each other.  Plain data; one post a turn carries
+// a list of them, so that learning ten thousand addresses is not ten thousand posts.
+
+import type { CountersSnapshot } from '../core/counters.ts'
+import type { Interest } from '../topology/interest.ts'
+import type { TableEvent, WatchEvent } from '../topology/store.ts'
+import type { UpkeepSettings } from './upkeep.ts'
+
+export type ToThread =
+  | {
+      readonly is: 'events'
+      readonly key: string
+      readonly events: readonly WatchEvent[]
+      readonly ready: boolean
+    }
+  | {
+      readonly is: 'table'
+      readonly name: string
+      readonly events: readonly TableEvent[]
+      readonly ready: boolean
+    }
+  | { readonly is: 'call'; readonly id: number; readonly call: Call }
+  | { readonly is: 'frame'; readonly interface: string; readonly frame: Uint8Array }
+  | {
+      readonly is: 'tunnelled'
+      readonly key: number
+      readonly src: number
+      readonly frame: Uint8Array
+    }
+
+export type FromThread =
+  | { readonly is: 'want'; readonly interest: Interest }
+  | { readonly is: 'put'; readonly table: string; readonly key: string; readonly value: string }
+  | { readonly is: 'remove'; readonly table: string; readonly key: string }
+  | { readonly is: 'started' }
+  | { readonly is: 'counters'; readonly snapshot: CountersSnapshot }
+  | { readonly is: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly is: 'failure'; readonly id: number; readonly reason: string }
+  | { readonly is: 'frame'; readonly interface: string; readonly frame: Uint8Array }
+  | {
+      readonly is: 'tunnelled'
+      readonly remote: number
+      readonly key: number
+      readonly src: number
+      readonly frame: Uint8Array
+    }
+
+export type Call =
+  | { readonly name: 'flows'; readonly limit: number }
+  | { readonly name: 'trace'; readonly port: string; readonly frame: Uint8Array }
+  | { readonly name: 'interfaces' }
+  | { readonly name: 'status' }
+  | { readonly name: 'stop'; readonly keep: boolean }
+
+export interface KernelSettings {
+  readonly kind: 'ebpf'
+  readonly netns: string | null // path of the namespace the thread enters
+  readonly pins: string | null // bpffs directory; null: nothing outlives the process
+  readonly flowsMax: number
+  readonly creditsPerPort: number
+}
+
+export interface MemorySettings {
+  readonly kind: 'memory'
+  readonly address: string // underlay address
+  readonly interfaces: readonly string[]
+  readonly flowsMax: number
+  readonly creditsPerPort: number
+}
+
+export interface ThreadSettings {
+  readonly host: string
+  readonly session: string
+  readonly datapath: KernelSettings | MemorySettings
+  readonly plugins: Readonly<Record<string, Record<string, unknown>>> // name → settings
+  readonly upkeep: Partial<UpkeepSettings>
+  readonly logLevel: string
+}

@@ -1,0 +1,70 @@
+// Serves one packet worker from the store: opens a watch for each interest the worker names, and
+// carries table writes back.  Lives on the main thread; the worker's end is TopologyView.
+
+import { reasonOf } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import { type Interest, interestKey } from './interest.ts'
+import type { Store, TableEvent, Watch, WatchEvent } from './store.ts'
+
+export interface FeedListener {
+  events(key: string, events: readonly WatchEvent[], ready: boolean): void
+  tableEvents(name: string, events: readonly TableEvent[], ready: boolean): void
+}
+
+export class TopologyFeed {
+  readonly #store: Store
+  readonly #listener: FeedListener
+  readonly #log: Log
+  readonly #watches = new Map<string, Watch>()
+
+  constructor(store: Store, listener: FeedListener, log: Log) {
+    this.#store = store
+    this.#listener = listener
+    this.#log = log
+  }
+
+  // How many interests the worker has.
+  get size(): number {
+    return this.#watches.size
+  }
+
+  want(interest: Interest): void {
+    const key = interestKey(interest)
+    if (this.#watches.has(key)) return
+    const watch = 'table' in interest ? this.#watchTable(interest.table) : this.#watch(interest)
+    this.#watches.set(key, watch)
+    watch.ready.then(
+      () => {
+        if ('table' in interest) this.#listener.tableEvents(interest.table, [], true)
+        else this.#listener.events(key, [], true)
+      },
+      error => this.#log.warn('a watch could not be opened', { key, reason: reasonOf(error) })
+    )
+  }
+
+  put(table: string, key: string, value: string): void {
+    this.#store.table(table).put(key, value).catch(this.#failed)
+  }
+
+  remove(table: string, key: string): void {
+    this.#store.table(table).remove(key).catch(this.#failed)
+  }
+
+  close(): void {
+    for (const watch of this.#watches.values()) watch.close()
+    this.#watches.clear()
+  }
+
+  readonly #failed = (error: unknown): void => {
+    this.#log.warn('a table write was refused', { reason: reasonOf(error) })
+  }
+
+  #watch(interest: Exclude<Interest, { table: string }>): Watch {
+    const key = interestKey(interest)
+    return this.#store.watch(interest, events => this.#listener.events(key, events, false))
+  }
+
+  #watchTable(name: string): Watch {
+    return this.#store.table(name).watch(events => this.#listener.tableEvents(name, events, false))
+  }
+}
