@@ -38,7 +38,7 @@ export class TopologyFeed {
         if ('table' in interest) this.#listener.tableEvents(interest.table, [], true)
         else this.#listener.events(key, [], true)
       },
-      error => this.#log.warn('a watch could not be opened', { key, reason: reasonOf(error) })
+      error => this.#log.warn({ key, reason: reasonOf(error) }, 'a watch could not be opened')
     )
   }
 
@@ -56,7 +56,7 @@ export class TopologyFeed {
   }
 
   readonly #failed = (error: unknown): void => {
-    this.#log.warn('a table write was refused', { reason: reasonOf(error) })
+    this.#log.warn({ reason: reasonOf(error) }, 'a table write was refused')
   }
 
   #watch(interest: Exclude<Interest, { table: string }>): Watch {
