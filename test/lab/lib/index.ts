@@ -1,0 +1,13 @@
+// The lab's door: everything the demo, the lab tests and the benchmarks use.
+
+export type { Capture, CaptureOptions, DecodedFrame, RawFrame } from './capture.ts'
+export { type Counters, type Usage, usageOf } from './counters.ts'
+export type { Host, HostOptions } from './host.ts'
+export { Lab, type LabOptions } from './lab.ts'
+export type { Machine } from './machine.ts'
+export type { Outside, OutsideLink, OutsideOptions } from './outside.ts'
+export { median, type PingOptions, type PingResult } from './ping.ts'
+export { Job, LabError, must, type RunResult, run } from './process.ts'
+export { type StreamReport, type StreamServer, type TcpStream, until } from './stream.ts'
+export type { Underlay, UnderlayOptions } from './underlay.ts'
+export type { Vm, VmOptions } from './vm.ts'
