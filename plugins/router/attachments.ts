@@ -1,0 +1,102 @@
+// The router's side of the topology: its ports with their neighbours and peers, and the routes
+// that are in effect.  It reads the models again at every change and keeps what has not changed
+// as the same object: that is how the table (table.ts) knows what has.
+
+import type { Models, Port, PortId } from '../../src/plugin.ts'
+import type { RouterCounters } from './counters.ts'
+import type { RouteModel } from './models.ts'
+import { type NeighbourNeeds, Neighbours, tableOf } from './neighbours.ts'
+import { RouterPort } from './ports.ts'
+import { type Route, routeOfModel, routesOfPort } from './route.ts'
+
+export interface Attachment {
+  readonly port: RouterPort
+  readonly neighbours: Neighbours
+  readonly counters: RouterCounters
+  peer: RouterPort | null // when the link leads to another router
+}
+
+interface Compiled {
+  readonly model: RouteModel
+  readonly route: Route | undefined
+}
+
+export class Attachments {
+  readonly #given: NeighbourNeeds
+  readonly #ports = new Map<PortId, RouterPort>()
+  readonly #attachments = new Map<PortId, Attachment>()
+  #compiled = new Map<string, Compiled>()
+  #routes: ReadonlyMap<string, Route> = new Map()
+
+  constructor(given: NeighbourNeeds) {
+    this.#given = given
+  }
+
+  get(id: PortId): Attachment | undefined {
+    return this.#attachments.get(id)
+  }
+
+  update(router: string, models: Models): ReadonlyMap<string, Route> {
+    const gone = new Set(this.#ports.keys())
+    for (const port of models.portsOf(router)) {
+      gone.delete(port.id)
+      this.#attach(port, models)
+    }
+    for (const id of gone) this.#detach(id)
+    const routes = new Map<string, Route>()
+    for (const port of this.#ports.values())
+      for (const route of routesOfPort(port)) routes.set(route.id, this.#kept(route))
+    for (const route of this.#stored(router, models)) routes.set(route.id, route)
+    this.#routes = routes
+    return routes
+  }
+
+  close(): void {
+    for (const id of [...this.#ports.keys()]) this.#detach(id)
+  }
+
+  #attach(port: Port, models: Models): void {
+    let own = this.#ports.get(port.id)
+    if (own === undefined) this.#ports.set(port.id, (own = new RouterPort(port)))
+    else if (own.port !== port) own.update(port)
+    let attachment = this.#attachments.get(port.id)
+    if (attachment === undefined) {
+      const neighbours = new Neighbours(own, models.table(tableOf(port.id)), this.#given)
+      attachment = { port: own, neighbours, counters: this.#given.counters, peer: null }
+      this.#attachments.set(port.id, attachment)
+    }
+    const peer = port.peer === null ? undefined : models.port(port.peer)
+    attachment.peer = peer?.kind === 'router' ? new RouterPort(peer) : null
+  }
+
+  #detach(id: PortId): void {
+    this.#attachments.get(id)?.neighbours.close()
+    this.#attachments.delete(id)
+    this.#ports.delete(id)
+  }
+
+  // The id of such a route says all that is in it, but not which object its port is.
+  #kept(route: Route): Route {
+    const before = this.#routes.get(route.id)
+    return before?.port === route.port ? before : route
+  }
+
+  *#stored(router: string, models: Models): Generator<Route> {
+    const compiled = new Map<string, Compiled>()
+    for (const model of models.where<RouteModel>('route', 'router', router)) {
+      const known = this.#compiled.get(model.id)
+      const isSame = known?.model === model && this.#stands(known)
+      const next = isSame ? known : { model, route: routeOfModel(model, this.#ports) }
+      compiled.set(model.id, next)
+      if (next.route !== undefined) yield next.route
+    }
+    this.#compiled = compiled
+  }
+
+  // Its port is as usable, and the same, as when it was compiled.
+  #stands({ model, route }: Compiled): boolean {
+    if ((model.type ?? 'port') !== 'port') return true
+    const port = this.#ports.get(model.port ?? '')
+    return port?.isUsable === true ? route?.port === port : route === undefined
+  }
+}

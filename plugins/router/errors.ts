@@ -1,0 +1,152 @@
+// The ICMP errors a router sends.  They quote the packet as it entered the router, go back by the
+// port it came in by, and are about one sender only: that is why a packet that gets one never
+// becomes a flow.  A flow of packets that all deserve an error gets a few at once and then one per
+// interval (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f).
+//
+// Silence where an error would be wrong (wire/errors.ts, and subnet broadcasts here) is decided by
+// fields of the key alone, so such a drop may become a flow.
+
+import {
+  address,
+  derive,
+  ethernet,
+  FlowKey,
+  icmp,
+  icmpError,
+  icmpv6,
+  ipv4,
+  ipv6,
+  mayAnswerWithError,
+  type SimulationContext,
+  Word
+} from '../../src/plugin.ts'
+import type { RouterCounters } from './counters.ts'
+import type { RouterPort } from './ports.ts'
+import type { RouterSettings } from './settings.ts'
+
+export interface ErrorKind {
+  readonly v4: readonly [type: number, code: number]
+  readonly v6: readonly [type: number, code: number, param?: number]
+}
+
+const V4 = icmp.Type
+const V6 = icmpv6.Type
+const IPV6_MTU_MIN = 1280
+
+export const Errors = {
+  ttlExpired: { v4: [V4.timeExceeded, 0], v6: [V6.timeExceeded, 0] },
+  noRoute: {
+    v4: [V4.unreachable, icmp.Unreachable.net],
+    v6: [V6.unreachable, icmpv6.Unreachable.noRoute]
+  },
+  hostUnreachable: {
+    v4: [V4.unreachable, icmp.Unreachable.host],
+    v6: [V6.unreachable, icmpv6.Unreachable.address]
+  },
+  prohibited: {
+    v4: [V4.unreachable, icmp.Unreachable.adminProhibited],
+    v6: [V6.unreachable, icmpv6.Unreachable.adminProhibited]
+  },
+  // A filter that looks at layer 4 refuses fragments: the sender is to send smaller packets.
+  fragmented: {
+    v4: [V4.unreachable, icmp.Unreachable.fragmentationNeeded],
+    v6: [V6.packetTooBig, 0, IPV6_MTU_MIN]
+  }
+} as const satisfies Record<string, ErrorKind>
+
+const SLOTS = 1024
+
+export class ErrorSender {
+  readonly #counters: RouterCounters
+  readonly #settings: RouterSettings
+  readonly #credit = new Float64Array(SLOTS)
+  readonly #since = new Float64Array(SLOTS)
+  readonly #kept = new FlowKey()
+
+  constructor(counters: RouterCounters, settings: RouterSettings) {
+    this.#counters = counters
+    this.#settings = settings
+    this.#credit.fill(settings.errorBurstMax)
+  }
+
+  // `entered` is the packet as it came into the router.
+  send(ctx: SimulationContext, kind: ErrorKind, port: RouterPort, entered: FlowKey): void {
+    if (ctx.generated || !isForUs(ctx.key, entered, port)) return
+    const family = entered.words[Word.typeId]! >>> 16 === ethernet.Type.ipv4 ? 4 : 6
+    askWhoAndWhat(ctx.key, family)
+    const own = port.sourceFor(family, entered.words, Word.ipSrc)
+    const isBroadcast = family === 4 && port.isSubnetBroadcast(entered.words[Word.ipDst + 3]!)
+    if (own === undefined || isBroadcast) return
+    const cacheable = ctx.cacheable
+    const frame = this.frameOf(ctx, entered)
+    if (frame === undefined) return
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+    const [type, code, param] = family === 4 ? [...kind.v4, 0] : kind.v6
+    const tooBig = family === 6 && type === V6.packetTooBig
+    if (!mayAnswerWithError(view, 0, frame.length, tooBig)) {
+      ctx.cacheable = cacheable
+      return
+    }
+    if (!ctx.rehearsal && !this.#mayAfford(entered, ctx)) return
+    const fields = { type, code, param, src: own.words, srcMac: port.port.mac }
+    const error = icmpError(fields, view, 0, frame.length)
+    if (error === undefined) return
+    this.#counters.errors.value++
+    ctx.emit(error, port.id)
+  }
+
+  // The frame with what happened to it before this router, and nothing of what happened in it.
+  frameOf(ctx: SimulationContext, entered: FlowKey): Uint8Array | undefined {
+    const { key } = ctx
+    this.#kept.copy(key)
+    key.copy(entered)
+    const frame = ctx.frame()
+    key.copy(this.#kept)
+    return frame
+  }
+
+  // Flows that share a slot share its credit: the table is small, and the limit stays a limit.
+  #mayAfford(entered: FlowKey, ctx: SimulationContext): boolean {
+    const { errorIntervalMs, errorBurstMax } = this.#settings
+    const slot = flowHash(entered) & (SLOTS - 1)
+    const earned = (ctx.now - this.#since[slot]!) / errorIntervalMs
+    const credit = Math.min(errorBurstMax, this.#credit[slot]! + earned)
+    this.#since[slot] = ctx.now
+    this.#credit[slot] = credit < 1 ? credit : credit - 1
+    if (credit < 1) this.#counters.errorsLimited.value++
+    return credit >= 1
+  }
+}
+
+// A frame that reached the port only because a bridge floods has another's address.
+function isForUs(key: FlowKey, entered: FlowKey, { port }: RouterPort): boolean {
+  void key.ethDst
+  const { words } = entered
+  const hi = words[Word.ethDstHi]!
+  const lo = words[Word.ethMid]! >>> 16
+  return address.macFrom(hi >>> 16, ((hi & 0xffff) << 16) | lo) === port.mac
+}
+
+// What decides whether the packet may be answered, and whom.
+function askWhoAndWhat(key: FlowKey, family: 4 | 6): void {
+  void key.ethSrc
+  for (let i = family === 4 ? 3 : 0; i < 4; i++) {
+    key.ipSrcWord(i)
+    key.ipDstWord(i)
+  }
+  void key.fragment
+  const isIcmp = key.ipProto === (family === 4 ? ipv4.Protocol.icmp : ipv6.Protocol.icmpv6)
+  if (isIcmp) void key.icmpType
+}
+
+const Protocol = ipv4.Protocol
+
+// Where it came in, its addresses, its protocol and ports.
+function flowHash({ words }: FlowKey): number {
+  let hash = words[Word.inPort]!
+  for (let i = Word.ipSrc; i < Word.ipMisc; i += 2) hash = derive(hash, words[i]!, words[i + 1]!)
+  const protocol = words[Word.ipMisc]! >>> 24
+  return protocol === Protocol.icmp || protocol === Protocol.icmpv6
+    ? derive(hash, protocol, words[Word.typeId]!)
+    : derive(hash, protocol, words[Word.l4Ports]!)
+}

@@ -1,0 +1,115 @@
+// What a router is made of, as the API and the store know it: the router itself and its routes.
+// The routes to what its ports are connected to, and to their own addresses, are not stored:
+// they follow from the addresses of the ports (routes.ts).
+
+import Type from 'typebox'
+import {
+  AdminStateUp,
+  address,
+  defineModel,
+  type Fault,
+  type ModelValue,
+  Name,
+  type Stored,
+  Uuid
+} from '../../src/plugin.ts'
+
+export const WEIGHT_DEFAULT = 100
+const WEIGHT_MAX = 0x7fff_ffff
+
+const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
+  Type.Object(properties, { additionalProperties: false })
+
+export const routerModel = defineModel({
+  kind: 'router',
+  plural: 'routers',
+  summary: 'Forwards IPv4 and IPv6 between its ports by the longest matching route.',
+  schema: object({
+    name: Type.Optional(Name),
+    tenant: Type.Optional(Name),
+    adminStateUp: Type.Optional(AdminStateUp),
+    inFilter: Type.Optional(Uuid('chain for what is about to be routed')),
+    outFilter: Type.Optional(Uuid('chain for what has been routed'))
+  }),
+  references: [
+    { field: 'inFilter', kind: 'chain', onDelete: 'clear' },
+    { field: 'outFilter', kind: 'chain', onDelete: 'clear' }
+  ],
+  indexes: ['tenant']
+})
+export type RouterModel = ModelValue<typeof routerModel>
+
+export const routeModel = defineModel({
+  kind: 'route',
+  plural: 'routes',
+  summary: 'Where a router sends packets for a destination.',
+  schema: object({
+    router: Uuid('the router it belongs to'),
+    destination: Type.String({ format: 'cidr', description: 'network, IPv4 or IPv6' }),
+    source: Type.Optional(
+      Type.String({ format: 'cidr', description: 'senders it is for; everyone when left out' })
+    ),
+    type: Type.Optional(
+      Type.Union([Type.Literal('port'), Type.Literal('blackhole'), Type.Literal('reject')], {
+        default: 'port',
+        description: 'blackhole: drops in silence; reject: tells the sender'
+      })
+    ),
+    port: Type.Optional(Uuid('the port it leaves by; needed for type port')),
+    gateway: Type.Optional(
+      Type.String({ format: 'ip', description: 'next hop; the destination when left out' })
+    ),
+    weight: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: WEIGHT_MAX,
+        default: WEIGHT_DEFAULT,
+        description: 'the lower wins among routes of one destination'
+      })
+    )
+  }),
+  references: [
+    { field: 'router', kind: 'router', onDelete: 'cascade' },
+    { field: 'port', kind: 'port', onDelete: 'cascade' }
+  ],
+  indexes: ['router', 'port'],
+  validate: routeFaults
+})
+export type RouteModel = ModelValue<typeof routeModel>
+
+function routeFaults(value: Stored): Fault[] {
+  const route = value as RouteModel
+  const faults: Fault[] = []
+  const need = (ok: boolean, field: keyof RouteModel, expected: string): void => {
+    if (!ok) faults.push({ field, value: route[field], expected })
+  }
+  const type = route.type ?? 'port'
+  const family = familyOf(route.destination)
+  const like = `an IPv${family} address, as ${route.destination} is`
+  if (type === 'port') need(route.port !== undefined, 'port', 'a port of the router')
+  else {
+    need(route.port === undefined, 'port', `none: a ${type} route leads nowhere`)
+    need(route.gateway === undefined, 'gateway', `none: a ${type} route leads nowhere`)
+  }
+  if (route.source !== undefined)
+    need(familyOf(route.source) === family, 'source', like.replace('address', 'network'))
+  if (route.gateway !== undefined) {
+    need(familyOf(route.gateway) === family, 'gateway', like)
+    need(isNode(route.gateway), 'gateway', 'the address of one node')
+  }
+  return faults
+}
+
+const familyOf = (text: string): 4 | 6 => (text.includes(':') ? 6 : 4)
+
+// Text that is no address has been refused by its format already.
+function isNode(text: string): boolean {
+  const { family, words } = address.parseIp(text)
+  const [w0, w1, w2, w3] = words as unknown as [number, number, number, number]
+  if (family === 4) return address.ipv4IsUnicast(w3) && !address.ipv4IsLoopback(w3)
+  return (
+    !address.ipv6IsMulticast(w0) &&
+    !address.ipv6IsUnspecified(w0, w1, w2, w3) &&
+    !address.ipv6IsLoopback(w0, w1, w2, w3)
+  )
+}

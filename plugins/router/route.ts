@@ -1,0 +1,87 @@
+// A route as the router uses it: numbers only, in effect, with a rank among its equals.
+
+import { address, tagOf } from '../../src/plugin.ts'
+import { type RouteModel, WEIGHT_DEFAULT } from './models.ts'
+import type { RouterPort } from './ports.ts'
+
+export type RouteKind = 'local' | 'port' | 'blackhole' | 'reject'
+
+export interface Route {
+  readonly id: string
+  readonly kind: RouteKind
+  readonly family: 4 | 6
+  readonly words: Int32Array
+  readonly length: number
+  readonly srcWords: Int32Array
+  readonly srcLength: number
+  readonly weight: number
+  readonly port: RouterPort | null
+  readonly gateway: Int32Array | null
+  // What spreading flows over equal routes goes by: the next hop, so that a route that is made
+  // again under another id keeps its flows.
+  readonly hash: number
+  readonly text: string // for traces
+}
+
+const ANY = new Int32Array(4)
+// An address of the router is itself whatever the routes say.
+const LOCAL_WEIGHT = -1
+const CONNECTED_WEIGHT = 0
+
+// To the addresses of the port, and to the networks it is on.  Link-local ones belong to a link,
+// not to the router: router.ts looks after them.
+export function* routesOfPort(port: RouterPort): Generator<Route> {
+  if (!port.isUsable) return
+  for (const given of port.port.addresses) {
+    const { family } = given
+    const text = address.formatPrefix(given)
+    const common = { family, srcWords: ANY, srcLength: 0, gateway: null, port }
+    const length = family === 4 ? 32 : 128
+    const name = `${port.id}/${text}`
+    const own = { words: given.words, length, weight: LOCAL_WEIGHT, text: `local ${text}` }
+    yield { ...common, ...own, id: `local/${name}`, kind: 'local', hash: tagOf(name) }
+    if (family === 6 && address.ipv6IsLinkLocal(given.words[0]!)) continue
+    const { words } = address.networkOf(given)
+    const link = { words, length: given.length, weight: CONNECTED_WEIGHT, text: `link ${text}` }
+    yield { ...common, ...link, id: `link/${name}`, kind: 'port', hash: tagOf(port.id, '') }
+  }
+}
+
+// Undefined while the port it leaves by is not there or cannot be used.
+export function routeOfModel(
+  model: RouteModel,
+  ports: ReadonlyMap<string, RouterPort>
+): Route | undefined {
+  const kind = model.type ?? 'port'
+  const port = kind === 'port' ? ports.get(model.port ?? '') : undefined
+  if (kind === 'port' && port?.isUsable !== true) return undefined
+  const { family, words, length } = address.networkOf(address.parsePrefix(model.destination))
+  const source = model.source === undefined ? undefined : address.parsePrefix(model.source)
+  const gateway = model.gateway === undefined ? null : address.parseIp(model.gateway)
+  return {
+    id: model.id,
+    kind,
+    family,
+    words,
+    length,
+    srcWords: source?.words ?? ANY,
+    srcLength: source?.length ?? 0,
+    weight: model.weight ?? WEIGHT_DEFAULT,
+    port: port ?? null,
+    gateway: gateway?.words ?? null,
+    hash: tagOf(model.port ?? kind, gateway === null ? '' : address.formatIp(gateway)),
+    text: describe(model, kind)
+  }
+}
+
+const describe = (model: RouteModel, kind: string): string =>
+  [
+    model.destination,
+    model.source === undefined ? '' : ` from ${model.source}`,
+    kind === 'port' ? '' : ` ${kind}`,
+    model.gateway === undefined ? '' : ` via ${model.gateway}`
+  ].join('')
+
+// The order in which equal prefixes are tried; the same at every agent.
+export const byRank = (a: Route, b: Route): number =>
+  a.weight - b.weight || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)

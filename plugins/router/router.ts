@@ -1,0 +1,257 @@
+// A router: a frame for its MAC is filtered, routed, loses one hop, is filtered again, and leaves
+// with a new Ethernet header.  IPv4 and IPv6 take the same way; where they differ, a line says so.
+//
+//   frame ─► for us? ─► in-filter ─► route ─┬─► port: TTL ─► out-filter ─► next hop ─► out
+//              │ARP, ND: link.ts            ├─► local: ping
+//                                           └─► none, reject, blackhole: errors.ts
+
+import {
+  address,
+  type DeviceId,
+  deviceTag,
+  echoReply,
+  ethernet,
+  FlowKey,
+  Fragment,
+  icmp,
+  icmpv6,
+  ipv4,
+  Lifetime,
+  type LiveDevice,
+  type Models,
+  type SimulationContext,
+  type Tag,
+  Verdict,
+  VLAN_PRESENT,
+  Word
+} from '../../src/plugin.ts'
+import { type Attachment, Attachments } from './attachments.ts'
+import { type ErrorKind, type ErrorSender, Errors } from './errors.ts'
+import { hearArp, hearDiscovery, isDiscovery } from './link.ts'
+import type { RouterModel } from './models.ts'
+import { NEIGHBOUR_FAILED, NEIGHBOUR_PENDING, type NeighbourNeeds } from './neighbours.ts'
+import type { Route } from './route.ts'
+import { RouteTable } from './table.ts'
+
+const { Type } = ethernet
+const { Protocol } = ipv4
+const VID_MASK = 0xfff
+const TOP_8 = 0xff00_0000 | 0
+const TOP_16 = 0xffff_0000 | 0
+
+export interface RouterNeeds extends NeighbourNeeds {
+  readonly errors: ErrorSender
+}
+
+export class Router implements LiveDevice {
+  readonly id: DeviceId
+  readonly #tag: Tag
+  readonly #given: RouterNeeds
+  readonly #attachments: Attachments
+  readonly #table: RouteTable
+  readonly #entered = new FlowKey() // the packet as it came in
+  #model: RouterModel
+
+  constructor(id: DeviceId, models: Models, given: RouterNeeds) {
+    this.id = id
+    this.#tag = deviceTag(id)
+    this.#given = given
+    this.#attachments = new Attachments(given)
+    this.#table = new RouteTable(this.#tag)
+    this.#model = models.get<RouterModel>('router', id)!
+    this.update(models)
+  }
+
+  // --- the packet --------------------------------------------------------------------------------
+
+  process(ctx: SimulationContext): Verdict {
+    const { key } = ctx
+    ctx.tag(this.#tag)
+    const attached = this.#attachments.get(ctx.inPort.id)
+    if (attached === undefined) return ctx.drop('router.no-such-port', Lifetime.short)
+    if (!untagged(key)) return ctx.drop('router.vlan')
+    const type = key.ethType
+    const family = type === Type.ipv4 ? 4 : 6
+    if (family === 6 && type !== Type.ipv6 && type !== Type.arp) return ctx.drop('router.not-ip')
+    this.#entered.copy(key)
+    if (this.#model.adminStateUp === false) {
+      this.#tell(ctx, Errors.prohibited)
+      return ctx.drop('router.down')
+    }
+    if (type === Type.arp) return hearArp(ctx, attached)
+    const dst = key.ethDst
+    const isGroup = address.macIsGroup(dst)
+    if (!isGroup && dst !== attached.port.port.mac) return ctx.drop('router.not-for-us')
+    if (family === 6 && isDiscovery(key, attached.port)) return hearDiscovery(ctx, attached)
+    if (isGroup) return ctx.drop('router.group')
+    const passed = this.#filterIn(ctx)
+    return passed === Verdict.forward ? this.#route(ctx, family) : passed
+  }
+
+  // Asked by the walk when a port said no.  At the way in nothing has happened to the packet in
+  // here; at the way out it is the one that `process` saw last.
+  refuse(ctx: SimulationContext): void {
+    if (ctx.outPort === null) this.#entered.copy(ctx.key)
+    this.#tell(ctx, Errors.prohibited)
+  }
+
+  #filterIn(ctx: SimulationContext): Verdict {
+    const passed = this.#filter(ctx, this.#model.inFilter)
+    if (passed !== Verdict.drop || ctx.key.fragment !== Fragment.first) return passed
+    this.#tell(ctx, Errors.fragmented)
+    return ctx.drop(ctx.dropReason, Lifetime.short)
+  }
+
+  #filter(ctx: SimulationContext, chain: string | undefined): Verdict {
+    const passed = ctx.filter(chain ?? null)
+    if (passed !== Verdict.reject) return passed
+    this.#tell(ctx, Errors.prohibited)
+    return ctx.drop(ctx.dropReason, Lifetime.short)
+  }
+
+  #route(ctx: SimulationContext, family: 4 | 6): Verdict {
+    const { key } = ctx
+    if (isMartian(key, family)) return ctx.drop('router.martian')
+    if (family === 6 && touchesLinkLocal(key)) return this.#onLinkOnly(ctx)
+    const route = this.#table.lookup(key, family)
+    ctx.tag(this.#table.regionTag)
+    if (this.#table.isCoarse) this.#given.counters.regionsFull.value++
+    if (ctx.trace !== null) ctx.trace.step(`route ${route?.text ?? 'none'}`)
+    if (route === undefined) return this.#fail(ctx, 'router.no-route', Errors.noRoute)
+    switch (route.kind) {
+      case 'local':
+        return this.#local(ctx, family)
+      case 'blackhole':
+        return ctx.drop('router.blackhole')
+      case 'reject':
+        return this.#fail(ctx, 'router.reject', Errors.prohibited)
+      case 'port':
+        return this.#send(ctx, route)
+    }
+  }
+
+  #send(ctx: SimulationContext, route: Route): Verdict {
+    const attached = this.#attachments.get(route.port!.id)!
+    const out = attached.port.port
+    if (!ctx.decrementTtl()) return this.#fail(ctx, 'router.ttl-expired', Errors.ttlExpired)
+    ctx.tag(out.tag)
+    ctx.outPort = out
+    const passed = this.#filter(ctx, this.#model.outFilter)
+    if (passed !== Verdict.forward) return passed
+    const next = nextHop(ctx.key, route)
+    if (
+      route.gateway === null &&
+      route.family === 4 &&
+      attached.port.isSubnetBroadcast(next.words[3]!)
+    )
+      return ctx.drop('router.subnet-broadcast')
+    const mac = this.#macOf(ctx, attached, next)
+    if (mac === NEIGHBOUR_PENDING) return ctx.postpone(attached.neighbours.waitingFor(next))
+    if (mac === NEIGHBOUR_FAILED) {
+      const error = route.gateway === null ? Errors.hostUnreachable : Errors.noRoute
+      return this.#fail(ctx, 'router.no-neighbour', error)
+    }
+    ctx.key.ethSrc = out.mac
+    ctx.key.ethDst = mac
+    return ctx.forward(out.id)
+  }
+
+  #macOf(ctx: SimulationContext, { port, peer, neighbours }: Attachment, next: address.Ip): number {
+    // At the other end of the link is a router: it is the only neighbour, and we know it.
+    if (peer !== null) {
+      ctx.tag(peer.port.tag)
+      return peer.owns(next.family, next.words) ? peer.port.mac : NEIGHBOUR_FAILED
+    }
+    if (port.onLink(next.family, next.words) === undefined) return NEIGHBOUR_FAILED
+    ctx.tag(neighbours.tag(next))
+    return neighbours.find(next, ctx.rehearsal)
+  }
+
+  // For an address of the router, whichever port has it.
+  #local(ctx: SimulationContext, family: 4 | 6): Verdict {
+    if (!isPing(ctx.key, family)) return ctx.drop('router.local', Lifetime.short)
+    const frame = this.#given.errors.frameOf(ctx, this.#entered)
+    if (frame === undefined) return ctx.consume()
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+    const reply = echoReply(view, 0, frame.length)
+    if (reply === undefined) return ctx.drop('router.local', Lifetime.short)
+    this.#given.counters.echoReplies.value++
+    ctx.emit(reply, ctx.inPort.id)
+    return ctx.consume()
+  }
+
+  // RFC 4291 §2.5.6: a packet with a link-local address does not leave its link.
+  #onLinkOnly(ctx: SimulationContext): Verdict {
+    const { key, inPort } = ctx
+    for (let i = 0; i < 4; i++) key.ipDstWord(i)
+    const { port } = this.#attachments.get(inPort.id)!
+    if (port.owns(6, key.words, Word.ipDst)) return this.#local(ctx, 6)
+    return ctx.drop('router.link-local')
+  }
+
+  #fail(ctx: SimulationContext, reason: string, error: ErrorKind): Verdict {
+    this.#tell(ctx, error)
+    return ctx.drop(reason, Lifetime.short)
+  }
+
+  #tell(ctx: SimulationContext, error: ErrorKind): void {
+    const attached = this.#attachments.get(ctx.inPort.id)
+    if (attached !== undefined) this.#given.errors.send(ctx, error, attached.port, this.#entered)
+  }
+
+  // --- the models --------------------------------------------------------------------------------
+
+  update(models: Models): readonly Tag[] {
+    const before = this.#model
+    const model = models.get<RouterModel>('router', this.id) ?? before
+    this.#model = model
+    const stale = this.#table.replace(this.#attachments.update(this.id, models))
+    const isSame =
+      before.inFilter === model.inFilter &&
+      before.outFilter === model.outFilter &&
+      before.adminStateUp === model.adminStateUp
+    return isSame ? stale : [this.#tag]
+  }
+
+  close(): void {
+    this.#attachments.close()
+  }
+}
+
+// A priority tag (VLAN 0) says nothing of a VLAN: it is taken off.  False for any other tag.
+function untagged(key: FlowKey): boolean {
+  const outer = key.vlanOuter
+  if (outer === 0) return true
+  if ((outer & ~VLAN_PRESENT & VID_MASK) !== 0) return false
+  key.popVlan()
+  return key.vlanOuter === 0
+}
+
+// Addresses that no router forwards from or to (RFC 1812 §5.3.7, RFC 4291 §2.5 and §2.7): IPv4
+// 0/8, 127/8 and from 224/4 up; IPv6 groups and ::/16, which holds `::`, `::1` and mapped ones.
+function isMartian(key: FlowKey, family: 4 | 6): boolean {
+  if (family === 4)
+    return isMartian4(key.ipDstWord(3, TOP_8) >>> 24) || isMartian4(key.ipSrcWord(3, TOP_8) >>> 24)
+  return isMartian6(key.ipDstWord(0, TOP_16) >>> 16) || isMartian6(key.ipSrcWord(0, TOP_16) >>> 16)
+}
+
+const isMartian4 = (octet: number): boolean => octet === 0 || octet === 127 || octet >= 224
+const isMartian6 = (top: number): boolean => top === 0 || top >= 0xff00
+
+const touchesLinkLocal = (key: FlowKey): boolean =>
+  address.ipv6IsLinkLocal(key.ipDstWord(0, TOP_16)) ||
+  address.ipv6IsLinkLocal(key.ipSrcWord(0, TOP_16))
+
+function isPing(key: FlowKey, family: 4 | 6): boolean {
+  return family === 4
+    ? key.ipProto === Protocol.icmp && key.icmpType === icmp.Type.echoRequest
+    : key.ipProto === Protocol.icmpv6 && key.icmpType === icmpv6.Type.echoRequest
+}
+
+// With a gateway the destination is not asked for any further.
+function nextHop(key: FlowKey, { family, gateway }: Route): address.Ip {
+  if (gateway !== null) return { family, words: gateway }
+  const words = new Int32Array(4)
+  for (let i = family === 4 ? 3 : 0; i < 4; i++) words[i] = key.ipDstWord(i)
+  return { family, words }
+}
