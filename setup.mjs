@@ -39,6 +39,7 @@ const lab = [
   ['tshark', 'tshark', 'decodes captured tunnels'],
   ['iperf3', 'iperf3', 'sends TCP and UDP streams'],
   ['ethtool', 'ethtool', 'switches offloads'],
+  ['nftables', 'nft', 'cuts links between hosts'],
   ['iputils-ping', 'ping', 'sends pings'],
   ['procps', 'ps', 'looks at processes']
 ]

@@ -27,7 +27,8 @@ function makePattern() {
     state = (Math.imul(state, 1103515245) + 12345) >>> 0
     bytes[i] = state >>> 16
   }
-  bytes.copy(bytes, PERIOD, 0, CHUNK)
+  // Once more from the front, so that any piece of it is in one piece.
+  for (let i = PERIOD; i < bytes.length; i++) bytes[i] = bytes[i - PERIOD]
   return bytes
 }
 

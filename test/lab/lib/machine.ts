@@ -1,5 +1,5 @@
 // A namespace that sends and receives: a VM, an outside node, and a host too. All traffic comes
-// from real kernels and real clients; what has to be fast or exact is in tools/traffic.c.
+// from real kernels and real clients; what has to be fast or exact is written in C, in tools.
 
 import { Namespace } from './namespace.ts'
 import { type PingOptions, type PingResult, parsePing, pingCommand, pingLimitMs } from './ping.ts'

@@ -1,5 +1,7 @@
-// Traffic that Node is too slow or too imprecise for, made by tools/traffic.c, which is compiled at
-// first use; and bulk TCP by iperf3. Frames of a flood are counted at interfaces, not here.
+// Traffic that Node is too slow or too imprecise for, made by the programs in tools, which are
+// compiled at first use; and bulk TCP by iperf3. Measured between two VMs at a Linux bridge on two
+// cores: 400 000 frames/s, each a new flow; 18 Gbit/s over veth, 14 over tap. What a flood
+// delivers is counted at interfaces or by discard().
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -55,7 +57,7 @@ const tools = join(import.meta.dirname, '..', 'tools')
 let built: Promise<string> | undefined
 
 /** The compiled program of this name; make decides whether there is anything to do. */
-export async function tool(name: 'traffic' | 'relay'): Promise<string> {
+export async function tool(name: 'traffic' | 'flood' | 'relay'): Promise<string> {
   built ??= build()
   return join(await built, name)
 }
@@ -100,7 +102,8 @@ export class Traffic {
     const link = ['--if', hop.ifname, '--dst-mac', hop.mac, '--from', hop.source]
     const shape = ['--pps', `${pps}`, '--flows', `${flows}`, '--size', `${size}`]
     const rest = ['--seconds', `${seconds}`, '--port', `${port}`, '--first', `${firstFlow}`]
-    return this.#run(['flood', '--to', to, ...link, ...shape, ...rest], seconds * 1000 + 10_000)
+    const command = [await tool('flood'), '--to', to, ...link, ...shape, ...rest]
+    return this.#json(command, seconds * 1000 + 10_000)
   }
 
   /** Counts and drops UDP to this port before the stack sees it, so that no ICMP answers it. */
@@ -156,7 +159,10 @@ export class Traffic {
   }
 
   async #run<T>(args: readonly string[], timeoutMs: number): Promise<T> {
-    const command = [await tool('traffic'), ...args]
+    return this.#json([await tool('traffic'), ...args], timeoutMs)
+  }
+
+  async #json<T>(command: readonly string[], timeoutMs: number): Promise<T> {
     return JSON.parse(await this.#machine.must(command, { timeoutMs })) as T
   }
 }
