@@ -53,7 +53,7 @@ function natural(name: string, text: string): number {
   return value
 }
 
-// xorshift32 over a scrambled seed; a generator of the house would do, but is seeded in another way.
+// xorshift32 over a scrambled seed.
 function xorshift(seed: number): Draw {
   let state = Math.imul(seed ^ 0x9e37_79b9, 0x85eb_ca6b) | 1
   return below => {
