@@ -1,0 +1,133 @@
+// A chain of rules, run at a port or a device.  Rules are tried in order; accept, drop and reject
+// end everything, return goes back to the chain that jumped here, and so does the end of the list.
+// Who gets back to the first chain, or finds no rule, passes.
+
+import {
+  type DeviceId,
+  deviceTag,
+  Lifetime,
+  type LiveDevice,
+  type Models,
+  type SimulationContext,
+  type Tag,
+  Verdict,
+  waitForDevice
+} from '../../src/plugin.ts'
+import { Condition } from './condition.ts'
+import type { ChainModel, RuleModel } from './model.ts'
+
+export const JUMPS_MAX = 32 // chains within chains
+
+// Neither accepted nor refused: whoever jumped here goes on.
+const PASS = 0
+type Outcome = Verdict | typeof PASS
+
+interface Rule {
+  readonly position: number
+  readonly action: RuleModel['action']
+  readonly condition: Condition
+  readonly jumpChain: DeviceId | null
+}
+
+// Which evaluation runs: a chain is entered once in each.  Shared by all chains of a worker.
+export interface Evaluations {
+  current: number
+}
+
+export class Chain implements LiveDevice {
+  readonly id: DeviceId
+  readonly #tag: Tag
+  readonly #evaluations: Evaluations
+  #name = ''
+  #rules: readonly Rule[] = []
+  #signature = ''
+  #enteredIn = 0
+
+  constructor(id: DeviceId, models: Models, evaluations: Evaluations) {
+    this.id = id
+    this.#tag = deviceTag(id)
+    this.#evaluations = evaluations
+    this.update(models)
+  }
+
+  process(ctx: SimulationContext): Verdict {
+    this.#evaluations.current++
+    const outcome = this.#evaluate(ctx, 0)
+    return outcome === PASS ? Verdict.forward : outcome
+  }
+
+  update(models: Models): readonly Tag[] {
+    this.#name = models.get<ChainModel>('chain', this.id)?.name ?? this.id
+    const rules = rulesOf(models, this.id)
+    const signature = JSON.stringify([
+      rules,
+      groupsOf(rules).map(({ kind, id }) => models.get(kind, id))
+    ])
+    if (signature === this.#signature) return []
+    this.#signature = signature
+    this.#rules = rules.map(rule => ({
+      position: rule.position ?? 1,
+      action: rule.action,
+      condition: new Condition(rule, models),
+      jumpChain: rule.jumpChain ?? null
+    }))
+    return [this.#tag]
+  }
+
+  #evaluate(ctx: SimulationContext, depth: number): Outcome {
+    this.#enteredIn = this.#evaluations.current
+    ctx.tag(this.#tag)
+    for (const rule of this.#rules) {
+      if (!rule.condition.matches(ctx)) continue
+      if (ctx.trace !== null)
+        ctx.trace.step(`     chain ${this.#name} rule ${rule.position}: ${rule.action}`)
+      switch (rule.action) {
+        case 'accept':
+          return Verdict.forward
+        case 'drop':
+          return ctx.drop('firewall.rule')
+        case 'reject':
+          return ctx.reject('firewall.reject')
+        case 'return':
+          return PASS
+        case 'jump': {
+          const outcome = this.#jump(ctx, rule.jumpChain!, depth)
+          if (outcome !== PASS) return outcome
+        }
+      }
+    }
+    return PASS
+  }
+
+  #jump(ctx: SimulationContext, id: DeviceId, depth: number): Outcome {
+    const target = ctx.topology.device('chain', id)
+    if (target === undefined) return ctx.postpone(waitForDevice('chain', id))
+    if (!(target instanceof Chain)) {
+      ctx.tag(deviceTag(id)) // deleted a moment ago; the rule is about to go too
+      return PASS
+    }
+    if (target.#enteredIn === this.#evaluations.current) return PASS // a loop
+    // Nobody can say what rules that deep mean: better nothing passes than everything.
+    if (depth === JUMPS_MAX) return ctx.drop('firewall.too-many-jumps', Lifetime.short)
+    return target.#evaluate(ctx, depth + 1)
+  }
+}
+
+export function rulesOf(models: Models, chain: DeviceId): readonly RuleModel[] {
+  const position = ({ position = 1 }: RuleModel): number => position
+  return models
+    .where<RuleModel>('rule', 'chain', chain)
+    .toSorted((a, b) => position(a) - position(b) || (a.id < b.id ? -1 : 1))
+}
+
+// The groups that rules name.
+export function groupsOf(rules: readonly RuleModel[]): { kind: string; id: string }[] {
+  const groups: { kind: string; id: string }[] = []
+  for (const rule of rules) {
+    for (const id of [rule.portGroup, rule.inPortGroup, rule.outPortGroup])
+      if (id !== undefined) groups.push({ kind: 'port-group', id })
+    for (const id of [rule.ipGroupSource, rule.ipGroupDestination])
+      if (id !== undefined) groups.push({ kind: 'ip-group', id })
+  }
+  return groups
+}

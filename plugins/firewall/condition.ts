@@ -1,0 +1,176 @@
+// A rule's conditions, compiled: an AND of parts, each with its own inversion, the whole perhaps
+// inverted once more.  The fragment policy comes first and is never inverted.
+//
+// Parts that ask nothing of the packet come first, then the cheap questions: evaluation stops at
+// the first part that fails, and only what was asked narrows the flow.  A part whose field the
+// packet does not have does not match; its inversion does.
+
+import {
+  address,
+  deviceTag,
+  ethernet,
+  Fragment,
+  ipv4,
+  type Models,
+  type SimulationContext
+} from '../../src/plugin.ts'
+import { AddressSet } from './address-set.ts'
+import { asksL4, type IpGroupModel, type PortGroupModel, type RuleModel } from './model.ts'
+import { protocolNumber } from './protocols.ts'
+import { quotedWithin, within } from './within.ts'
+
+type Question = (ctx: SimulationContext) => boolean
+
+interface Part {
+  readonly asks: Question
+  readonly invert: boolean
+}
+
+export class Condition {
+  readonly #fragments: Question | null
+  readonly #parts: readonly Part[]
+  readonly #invert: boolean
+
+  constructor(rule: RuleModel, models: Models) {
+    this.#fragments = fragmentQuestion(rule)
+    this.#parts = compile(rule, models)
+    this.#invert = rule.condInvert ?? false
+  }
+
+  matches(ctx: SimulationContext): boolean {
+    if (this.#fragments !== null && !this.#fragments(ctx)) return false
+    for (const { asks, invert } of this.#parts) if (asks(ctx) === invert) return this.#invert
+    return !this.#invert
+  }
+}
+
+function fragmentQuestion(rule: RuleModel): Question | null {
+  switch (rule.fragmentPolicy ?? (asksL4(rule) ? 'header' : 'any')) {
+    case 'any':
+      return null
+    case 'header':
+      return ctx => ctx.key.fragment !== Fragment.later
+    case 'nonheader':
+      return ctx => ctx.key.fragment === Fragment.later
+    case 'unfragmented':
+      return ctx => ctx.key.fragment === Fragment.none
+  }
+}
+
+function compile(rule: RuleModel, models: Models): Part[] {
+  const parts: Part[] = []
+  // Takes a condition if its field is given.
+  const add = <T>(
+    value: T | undefined,
+    invert: boolean | undefined,
+    to: (value: T) => Question
+  ) => {
+    if (value !== undefined) parts.push({ asks: to(value), invert: invert ?? false })
+  }
+  const members = (id: string): ReadonlySet<string> =>
+    new Set(models.get<PortGroupModel>('port-group', id)?.ports)
+  const addresses = (id: string): AddressSet =>
+    new AddressSet(models.get<IpGroupModel>('ip-group', id)?.addresses ?? [])
+
+  add(rule.traversedDevice, rule.invertTraversedDevice, traversed)
+  add(rule.inPorts, rule.invertInPorts, ports => enteredBy(new Set(ports)))
+  add(rule.outPorts, rule.invertOutPorts, ports => leavesBy(new Set(ports)))
+  add(rule.portGroup, rule.invertPortGroup, id => cameFrom(members(id)))
+  add(rule.inPortGroup, rule.invertInPortGroup, id => enteredBy(members(id)))
+  add(rule.outPortGroup, rule.invertOutPortGroup, id => leavesBy(members(id)))
+  if (rule.noVlan === true) add(rule.noVlan, false, () => untagged)
+  add(rule.vlan, false, vlan => ctx => ctx.key.vlanOuter !== 0 && vidOf(ctx) === vlan)
+  add(rule.ethType, rule.invertEthType, type => ctx => ctx.key.ethType === type)
+  add(rule.ethSrc, rule.invertEthSrc, mac => macQuestion('ethSrc', mac, rule.ethSrcMask))
+  add(rule.ethDst, rule.invertEthDst, mac => macQuestion('ethDst', mac, rule.ethDstMask))
+  add(rule.protocol, rule.invertProtocol, value => protocolQuestion(rule, value))
+  add(rule.tos, rule.invertTos, tos => ctx => isIp(ctx) && ctx.key.ipTos === tos)
+  add(rule.source, rule.invertSource, text => within('src', address.parsePrefix(text)))
+  add(rule.destination, rule.invertDestination, text => within('dst', address.parsePrefix(text)))
+  add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range))
+  add(rule.destinationPorts, rule.invertDestinationPorts, range => inRange('l4Dst', range))
+  add(rule.ipGroupSource, rule.invertIpGroupSource, id => addresses(id).question('src'))
+  add(rule.ipGroupDestination, rule.invertIpGroupDestination, id => addresses(id).question('dst'))
+  add(rule.icmpDataSource, rule.invertIcmpDataSource, text =>
+    quotedWithin('src', address.parsePrefix(text))
+  )
+  add(rule.icmpDataDestination, rule.invertIcmpDataDestination, text =>
+    quotedWithin('dst', address.parsePrefix(text))
+  )
+  return parts
+}
+
+// --- what asks nothing of the packet -----------------------------------------------------------
+
+// Each port, device and chain on the way has left its tag.
+function traversed(id: string): Question {
+  const tag = deviceTag(id)
+  return ctx => {
+    for (let i = 0; i < ctx.tagCount; i++) if (ctx.tags[i] === tag) return true
+    return false
+  }
+}
+
+const enteredBy =
+  (ports: ReadonlySet<string>): Question =>
+  ctx =>
+    ports.has(ctx.inPort.id)
+
+// While a flood is undecided there is no such port.
+const leavesBy =
+  (ports: ReadonlySet<string>): Question =>
+  ctx =>
+    ctx.outPort !== null && ports.has(ctx.outPort.id)
+
+const cameFrom =
+  (ports: ReadonlySet<string>): Question =>
+  ctx =>
+    ports.has(ctx.entry)
+
+// --- what does ---------------------------------------------------------------------------------
+
+const untagged: Question = ctx => ctx.key.vlanOuter === 0
+const vidOf = (ctx: SimulationContext): number => ctx.key.vlanOuter & 0xfff
+
+const isIp: Question = ctx => {
+  const type = ctx.key.ethType
+  return type === ethernet.Type.ipv4 || type === ethernet.Type.ipv6
+}
+
+function macQuestion(field: 'ethSrc' | 'ethDst', text: string, maskText?: string): Question {
+  const mac = address.parseMac(text)
+  const mask = maskText === undefined ? address.MAC_BROADCAST : address.parseMac(maskText)
+  const hi = address.macHi(mac)
+  const lo = address.macLo(mac)
+  const maskHi = address.macHi(mask)
+  const maskLo = address.macLo(mask)
+  return ctx => {
+    const value = ctx.key[field]
+    return (
+      ((address.macHi(value) ^ hi) & maskHi) === 0 && ((address.macLo(value) ^ lo) & maskLo) === 0
+    )
+  }
+}
+
+// In ARP the same field holds the operation: it is asked for only by a rule that says so, lest a
+// rule against ICMP (1) stop ARP requests (1).
+function protocolQuestion(rule: RuleModel, value: number | string): Question {
+  const protocol = protocolNumber(value)
+  const plain = rule.ethType !== undefined && !rule.invertEthType
+  return ctx => (plain || isIp(ctx)) && ctx.key.ipProto === protocol
+}
+
+function inRange(field: 'l4Src' | 'l4Dst', range: { start?: number; end?: number }): Question {
+  const { start = 0, end = 0xffff } = range
+  return ctx => {
+    if (!isIp(ctx) || !hasPorts(ctx.key.ipProto)) return false
+    const port = ctx.key[field]
+    return port >= start && port <= end
+  }
+}
+
+const hasPorts = (protocol: number): boolean =>
+  protocol === ipv4.Protocol.tcp ||
+  protocol === ipv4.Protocol.udp ||
+  protocol === ipv4.Protocol.icmp ||
+  protocol === ipv4.Protocol.icmpv6
