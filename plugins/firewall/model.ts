@@ -29,8 +29,19 @@ const Range = (description: string) => {
     Type.Object({ start: end, end }, { additionalProperties: false, description })
   )
 }
-const OneOf = <const T extends string>(...values: T[]) =>
-  Type.Union(values.map(value => Type.Literal(value)))
+const Action = Type.Union([
+  Type.Literal('accept'),
+  Type.Literal('drop'),
+  Type.Literal('reject'),
+  Type.Literal('return'),
+  Type.Literal('jump')
+])
+const FragmentPolicy = Type.Union([
+  Type.Literal('any'),
+  Type.Literal('header'),
+  Type.Literal('nonheader'),
+  Type.Literal('unfragmented')
+])
 
 export const chainModel = defineModel({
   kind: 'chain',
@@ -82,10 +93,10 @@ export const ruleModel = defineModel({
     position: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1, description: 'lowest first' })
     ),
-    action: OneOf('accept', 'drop', 'reject', 'return', 'jump'),
+    action: Action,
     jumpChain: Type.Optional(Uuid('the chain a jump goes to')),
     condInvert: Invert,
-    fragmentPolicy: Type.Optional(OneOf('any', 'header', 'nonheader', 'unfragmented')),
+    fragmentPolicy: Type.Optional(FragmentPolicy),
     noVlan: Type.Optional(Type.Boolean({ description: 'untagged frames only' })),
     vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094, description: 'outer tag' })),
     inPorts: Ports('where the packet entered the device; an empty list matches none'),
