@@ -73,7 +73,8 @@ struct mz_flow {
 	__u8 ttl_min;         /* a packet whose TTL is not above this goes up (0: any goes) */
 	__u16 flags;
 	__u32 chunk;          /* first chunk of further actions, 0 = none */
-	__u32 rsv;
+	__u32 mtu;            /* a packet with more bytes behind its MAC addresses and type than
+				 this goes up instead (0: any goes); a GSO packet counts by segment */
 	struct mz_action act[MZ_ACT_INLINE];
 };
 struct mz_chunk {
@@ -108,14 +109,44 @@ struct mz_upcall {
 	__u32 arg;
 	__u32 gso_size;       /* 0 = not GSO */
 	__u32 gso_segs;
+	__u32 slot;           /* whose credit it took */
+	__u32 rsv;
 	struct mz_key key;
 };
+
+/* frames up to 64 KiB of payload come up whole: the largest GSO packet fits */
+#define MZ_FRAME_MAX 65600
 
 /* port classes: one set of upcall rings each, so that one class cannot fill another's */
 #define MZ_CLASS_VM 0
 #define MZ_CLASS_UPLINK 1
 #define MZ_CLASS_TUNNEL 2
 #define MZ_CLASSES 3
+
+/* --- the agent's settings and ports, as the programs see them ---------------------------------- */
+struct mz_config {
+	__u32 inject_ifindex; /* the private veth that packets of our own making leave by */
+	__u32 vxlan_port;
+};
+struct mz_port {
+	__u16 slot;           /* of the credit */
+	__u8 port_class;
+	__u8 flags;
+};
+#define MZ_PORTS_MAX 4096
+#define MZ_LOCALS_MAX 256     /* underlay addresses */
+struct mz_credit {
+	__s64 left;
+	__s64 pad[7];         /* a cache line each: ports run on different CPUs */
+};
+
+/* A packet-out carries, in its mark, the first of the chunks its actions lie in. */
+#define MZ_MARK_MASK 0xffff0000u
+#define MZ_MARK_OUT 0x4d5a0000u
+#define MZ_MARK_TUNNEL 0x4d5b0000u /* a clone that only awaits its tunnel header */
+#define MZ_OUT_CHUNKS 512
+/* a list longer than this is cut: the memory of a loop has an end */
+#define MZ_ACTIONS_MAX 4096
 
 /* counters, per CPU; retired numbers stay, as UNUSED */
 #define MZ_CNT_RX 0

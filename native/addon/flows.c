@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The flow table from outside: batches of flows in and out, masks, chunks, use statistics and the
+ * dump that adoption reads.  TypeScript (src/datapath/ebpf.ts) owns mask slots and chunk numbers;
+ * these functions only carry.
+ */
+#define _GNU_SOURCE
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "addon.h"
+
+#define DUMP_BATCH 4096
+#define STATS_BATCH 4096
+
+enum { REFUSED, PLACED, REPLACED };
+
+/* Ids may have had an earlier life: their counts start again. */
+static int zero_stats(struct host *h, const struct mz_flow *flows, uint32_t n)
+{
+	struct mz_stats *zeros = calloc(h->cpus, sizeof(*zeros));
+	int e = 0;
+
+	if (zeros == NULL)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n && !e; i++)
+		e = bpf_map_update_elem(h->stats, &flows[i].flow_id, zeros, BPF_ANY);
+	free(zeros);
+	return e;
+}
+
+static uint8_t install_one(struct host *h, const struct mz_key *key, const struct mz_flow *flow,
+			   uint32_t *replaced)
+{
+	struct mz_flow old;
+
+	*replaced = 0;
+	if (!bpf_map_update_elem(h->flows, key, flow, BPF_NOEXIST))
+		return PLACED;
+	if (errno != EEXIST)
+		return REFUSED;
+	if (!bpf_map_lookup_elem(h->flows, key, &old))
+		*replaced = old.flow_id;
+	return bpf_map_update_elem(h->flows, key, flow, BPF_ANY) ? REFUSED : REPLACED;
+}
+
+/* install(handle, keys, flows, n, results, replacedIds) */
+napi_value install_flows(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	struct span keys = arg_span(&a, 1), flows = arg_span(&a, 2), results = arg_span(&a, 4),
+		    replaced = arg_span(&a, 5);
+	struct mz_key *key = (struct mz_key *)keys.at;
+	struct mz_flow *flow = (struct mz_flow *)flows.at;
+	uint32_t n = arg_u32(&a, 3);
+	int e;
+
+	if (h == NULL)
+		return number(env, -EBADF);
+	if (keys.len < n * sizeof(*key) || flows.len < n * sizeof(*flow) || results.len < n ||
+	    replaced.len < n * 4)
+		return number(env, -EINVAL);
+	e = zero_stats(h, flow, n);
+	for (uint32_t i = 0; i < n && !e; i++)
+		results.at[i] = install_one(h, &key[i], &flow[i], (uint32_t *)replaced.at + i);
+	return number(env, e);
+}
+
+/* remove(handle, keys, n, results) */
+napi_value remove_flows(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	struct span keys = arg_span(&a, 1), results = arg_span(&a, 3);
+	struct mz_key *key = (struct mz_key *)keys.at;
+	uint32_t n = arg_u32(&a, 2);
+
+	if (h == NULL)
+		return number(env, -EBADF);
+	if (keys.len < n * sizeof(*key) || results.len < n)
+		return number(env, -EINVAL);
+	for (uint32_t i = 0; i < n; i++)
+		results.at[i] = !bpf_map_delete_elem(h->flows, &key[i]);
+	return number(env, 0);
+}
+
+/* setMasks(handle, struct mz_masks as words) */
+napi_value set_masks(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	struct span masks = arg_span(&a, 1);
+	uint32_t zero = 0;
+
+	if (h == NULL || masks.len != sizeof(struct mz_masks))
+		return number(env, h == NULL ? -EBADF : -EINVAL);
+	return number(env, bpf_map_update_elem(h->masks, &zero, masks.at, BPF_ANY));
+}
+
+napi_value get_masks(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	struct span masks = arg_span(&a, 1);
+	uint32_t zero = 0;
+
+	if (h == NULL || masks.len != sizeof(struct mz_masks))
+		return number(env, h == NULL ? -EBADF : -EINVAL);
+	return number(env, bpf_map_lookup_elem(h->masks, &zero, masks.at));
+}
+
+/* setChunks(handle, indices, chunks, n) */
+napi_value set_chunks(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	struct span indices = arg_span(&a, 1), chunks = arg_span(&a, 2);
+	uint32_t n = arg_u32(&a, 3);
+	int e = 0;
+
+	if (h == NULL)
+		return number(env, -EBADF);
+	if (indices.len < n * 4 || chunks.len < n * sizeof(struct mz_chunk))
+		return number(env, -EINVAL);
+	for (uint32_t i = 0; i < n && !e; i++)
+		e = bpf_map_update_elem(h->chunks, (uint32_t *)indices.at + i,
+					(struct mz_chunk *)chunks.at + i, BPF_ANY);
+	return number(env, e);
+}
+
+/* getChunk(handle, index, into) */
+napi_value get_chunk(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	uint32_t index = arg_u32(&a, 1);
+	struct span chunk = arg_span(&a, 2);
+
+	if (h == NULL || chunk.len < sizeof(struct mz_chunk))
+		return number(env, h == NULL ? -EBADF : -EINVAL);
+	return number(env, bpf_map_lookup_elem(h->chunks, &index, chunk.at));
+}
+
+static double monotonic_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e3 + t.tv_nsec * 1e-6;
+}
+
+/* monotonicMs(): the kernel's own scale, to be set against Clock.now() */
+napi_value monotonic_now(napi_env env, napi_callback_info info)
+{
+	(void)info;
+	return number(env, monotonic_ms());
+}
+
+struct stats_out {
+	uint32_t *ids;
+	double *packets, *bytes, *used;
+};
+
+static void sum_stats(struct host *h, const struct mz_stats *cpu, struct stats_out *out, uint32_t i)
+{
+	uint64_t packets = 0, bytes = 0, used = 0;
+
+	for (uint32_t c = 0; c < h->cpus; c++) {
+		packets += cpu[c].packets;
+		bytes += cpu[c].bytes;
+		if (cpu[c].used_ns > used)
+			used = cpu[c].used_ns;
+	}
+	out->packets[i] = packets;
+	out->bytes[i] = bytes;
+	out->used[i] = used * 1e-6;
+}
+
+/* stats(handle, first, n, live, ids, packets, bytes, usedMs) -> how many ids in [first, first + n)
+ * are live; used is on monotonicMs()'s scale, 0 = never */
+napi_value read_stats(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	uint32_t first = arg_u32(&a, 1), n = arg_u32(&a, 2), found = 0, got, before = first - 1, next;
+	struct span live = arg_span(&a, 3), ids = arg_span(&a, 4), packets = arg_span(&a, 5),
+		    bytes = arg_span(&a, 6), used = arg_span(&a, 7);
+	struct stats_out out = { (uint32_t *)ids.at, (double *)packets.at, (double *)bytes.at,
+				 (double *)used.at };
+	uint32_t keys[STATS_BATCH];
+
+	if (h == NULL)
+		return number(env, -EBADF);
+	if (first == 0 || n > STATS_BATCH || first + n > h->flows_max + 1 || live.len < first + n ||
+	    ids.len < n * 4 || packets.len < n * 8 || bytes.len < n * 8 || used.len < n * 8)
+		return number(env, -EINVAL);
+	if (h->percpu == NULL)
+		h->percpu = malloc(sizeof(*h->percpu) * h->cpus * STATS_BATCH);
+	if (h->percpu == NULL)
+		return number(env, -ENOMEM);
+	got = n;
+	if (bpf_map_lookup_batch(h->stats, &before, &next, keys, h->percpu, &got, NULL) &&
+	    errno != ENOENT)
+		return number(env, -errno);
+	for (uint32_t i = 0; i < got; i++) {
+		if (live.at[keys[i]] == 0xff)
+			continue;
+		out.ids[found] = keys[i];
+		sum_stats(h, h->percpu + (size_t)i * h->cpus, &out, found++);
+	}
+	return number(env, found);
+}
+
+/* The next slice of the table, or negative; 0 when there is no more. */
+static int dump_more(struct host *h)
+{
+	uint32_t next = 0, n = DUMP_BATCH;
+	int e;
+
+	h->dump_at = 0;
+	h->dump_count = 0;
+	if (h->dump_done)
+		return 0;
+	if (h->dump_keys == NULL) {
+		h->dump_keys = malloc(DUMP_BATCH * sizeof(*h->dump_keys));
+		h->dump_flows = malloc(DUMP_BATCH * sizeof(*h->dump_flows));
+	}
+	if (h->dump_keys == NULL || h->dump_flows == NULL)
+		return -ENOMEM;
+	e = bpf_map_lookup_batch(h->flows, h->dumping ? &h->dump_token : NULL, &next, h->dump_keys,
+				 h->dump_flows, &n, NULL) ? errno : 0;
+	if (e && e != ENOENT)
+		return -e;
+	h->dump_done = e == ENOENT;
+	h->dumping = true;
+	h->dump_token = next;
+	h->dump_count = n;
+	return n;
+}
+
+/* adopt(handle, keys, flows, max) -> how many, 0 when there is no more */
+napi_value adopt_flows(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	struct span keys = arg_span(&a, 1), flows = arg_span(&a, 2);
+	uint32_t max = arg_u32(&a, 3), n;
+
+	if (h == NULL)
+		return number(env, -EBADF);
+	if (keys.len < max * sizeof(struct mz_key) || flows.len < max * sizeof(struct mz_flow))
+		return number(env, -EINVAL);
+	while (h->dump_at == h->dump_count) {
+		int got = dump_more(h);
+
+		if (got < 0 || h->dump_done)
+			if (got <= 0)
+				return number(env, got);
+	}
+	n = h->dump_count - h->dump_at;
+	if (n > max)
+		n = max;
+	memcpy(keys.at, h->dump_keys + h->dump_at, n * sizeof(struct mz_key));
+	memcpy(flows.at, h->dump_flows + h->dump_at, n * sizeof(struct mz_flow));
+	h->dump_at += n;
+	return number(env, n);
+}

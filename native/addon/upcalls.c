@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reads upcalls from the rings into a burst.  The rings are read here rather than by libbpf's
+ * consumer, which drains one ring before the next: each class gets its share of a burst, so that a
+ * flood from VMs does not keep tunnels waiting.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "addon.h"
+
+#define FRAMES_MAX 64
+#define DESCRIPTOR_WORDS 8
+#define ALIGN 8
+
+int map_ring(struct ring *r, int fd, uint32_t size)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	uint8_t *p;
+
+	r->fd = fd;
+	r->mask = size - 1;
+	p = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return -errno;
+	r->consumer = (unsigned long *)p;
+	/* the data is mapped twice in a row, so a record never wraps */
+	p = mmap(NULL, page + 2 * (size_t)size, PROT_READ, MAP_SHARED, fd, page);
+	if (p == MAP_FAILED)
+		return -errno;
+	r->producer = (unsigned long *)p;
+	r->data = p + page;
+	return 0;
+}
+
+void unmap_ring(struct ring *r, uint32_t size)
+{
+	long page = sysconf(_SC_PAGESIZE);
+
+	if (r->consumer != NULL)
+		munmap(r->consumer, page);
+	if (r->producer != NULL)
+		munmap(r->producer, page + 2 * (size_t)size);
+	r->consumer = r->producer = NULL;
+}
+
+/* The next finished record, NULL when there is none.  `past` is where the consumer stands after. */
+static struct mz_upcall *next_record(struct ring *r, unsigned long *past)
+{
+	for (;;) {
+		unsigned long at = *r->consumer;
+		uint32_t *header, length;
+
+		if (at >= __atomic_load_n(r->producer, __ATOMIC_ACQUIRE))
+			return NULL;
+		header = (uint32_t *)(r->data + (at & r->mask));
+		length = __atomic_load_n(header, __ATOMIC_ACQUIRE);
+		if (length & BPF_RINGBUF_BUSY_BIT)
+			return NULL;
+		*past = at + (((length & ~BPF_RINGBUF_DISCARD_BIT) + BPF_RINGBUF_HDR_SZ + 7) & ~7ul);
+		if (!(length & BPF_RINGBUF_DISCARD_BIT))
+			return (struct mz_upcall *)((uint8_t *)header + BPF_RINGBUF_HDR_SZ);
+		__atomic_store_n(r->consumer, *past, __ATOMIC_RELEASE);
+	}
+}
+
+struct burst {
+	struct span bytes;
+	uint32_t *descriptors;
+	struct mz_key *keys;
+	uint32_t count, used;
+};
+
+static void take_record(struct host *h, struct burst *b, const struct mz_upcall *up, uint32_t class)
+{
+	uint32_t *d = b->descriptors + b->count * DESCRIPTOR_WORDS;
+
+	memcpy(b->bytes.at + b->used, up + 1, up->cap_len);
+	d[0] = b->used;
+	d[1] = up->cap_len;
+	d[2] = up->key.in_port;
+	d[3] = up->reason;
+	d[4] = up->arg;
+	d[5] = up->gso_size;
+	d[6] = up->gso_segs;
+	d[7] = class;
+	b->keys[b->count++] = up->key;
+	b->used += (up->cap_len + ALIGN - 1) & ~(ALIGN - 1);
+	if (up->slot < MZ_PORTS_MAX && h->attached[up->slot].ifindex == up->key.in_port)
+		h->lent[h->lent_count++] = up->slot;
+}
+
+static void take_from(struct host *h, struct burst *b, uint32_t class, uint32_t most)
+{
+	struct ring *r = &h->rings[class];
+	struct mz_upcall *up;
+	unsigned long past;
+
+	for (; most > 0 && b->count < FRAMES_MAX; most--) {
+		up = next_record(r, &past);
+		if (up == NULL || up->cap_len > MZ_FRAME_MAX || b->used + up->cap_len > b->bytes.len)
+			return;
+		take_record(h, b, up, class);
+		__atomic_store_n(r->consumer, past, __ATOMIC_RELEASE);
+	}
+}
+
+static void give_back(struct host *h)
+{
+	for (uint32_t i = 0; i < h->lent_count; i++) {
+		int64_t *left = (int64_t *)&h->credits[h->lent[i]].left;
+
+		/* a slot that changed hands meanwhile must not grow */
+		if (__atomic_load_n(left, __ATOMIC_RELAXED) < h->credits_max)
+			__atomic_fetch_add(left, 1, __ATOMIC_RELAXED);
+	}
+	h->lent_count = 0;
+}
+
+/* receive(handle, bytes, descriptors, keys) -> frames */
+napi_value receive_burst(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	struct span descriptors = arg_span(&a, 2), keys = arg_span(&a, 3);
+	struct burst b = { .bytes = arg_span(&a, 1), .descriptors = (uint32_t *)descriptors.at,
+			   .keys = (struct mz_key *)keys.at };
+
+	if (h == NULL)
+		return number(env, -EBADF);
+	if (descriptors.len < FRAMES_MAX * DESCRIPTOR_WORDS * 4 ||
+	    keys.len < FRAMES_MAX * sizeof(struct mz_key))
+		return number(env, -EINVAL);
+	give_back(h);
+	for (int class = MZ_CLASSES - 1; class >= 0; class--)
+		take_from(h, &b, class, FRAMES_MAX / MZ_CLASSES);
+	for (int class = MZ_CLASSES - 1; class >= 0; class--)
+		take_from(h, &b, class, FRAMES_MAX);
+	if (b.count < FRAMES_MAX)
+		waiter_rearm(&h->waiter);
+	return number(env, b.count);
+}
+
+/* start(handle, fire) */
+napi_value start_upcalls(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+
+	if (h == NULL || a.n < 2)
+		return number(env, h == NULL ? -EBADF : -EINVAL);
+	return number(env, waiter_start(&h->waiter, env, a.v[1]));
+}

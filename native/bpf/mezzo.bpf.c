@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+/*
+ * The three programs.  `port` runs where frames enter from VMs and uplinks, `underlay` where tunnels
+ * arrive, `inject` on the private device that frames of the agent's own leave by.  All three end in
+ * the same lookup and the same action interpreter.
+ */
+#include "actions.h"
+#include "lookup.h"
+#include "parse.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline void account(struct __sk_buff *skb, struct mz_flow *flow)
+{
+	__u32 id = flow->flow_id;
+	struct mz_stats *s = bpf_map_lookup_elem(&stats, &id);
+
+	if (!s)
+		return;
+	s->packets++;
+	s->bytes += skb->len;
+	s->used_ns = bpf_ktime_get_coarse_ns(); /* to a tick: expiry asks for no more */
+}
+
+/* What the packet needs behind its MAC header; of a GSO packet, the largest segment. */
+static __always_inline __u32 body_size(struct __sk_buff *skb, struct mz_packet *p)
+{
+	__u32 tag = skb->vlan_present ? VLAN_LEN : 0, headers;
+	__u8 offset;
+
+	if (!skb->gso_size)
+		return skb->len - ETH_LEN + tag;
+	headers = p->l4 ? p->l4 - ETH_LEN : 40;
+	if (p->l4 && p->proto == IP_TCP && !bpf_skb_load_bytes(skb, p->l4 + 12, &offset, 1))
+		headers += (offset >> 4) << 2;
+	else
+		headers += 8;
+	return headers + tag + skb->gso_size;
+}
+
+static __always_inline __u32 tag_bytes(struct mz_packet *p)
+{
+	__u32 vlans = p->key.k.vlans;
+
+	return (vlans >> 16 ? VLAN_LEN : 0) + (vlans & 0xffff ? VLAN_LEN : 0);
+}
+
+static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
+{
+	struct mz_flow *flow;
+	__u32 mtu;
+
+	if (mz_parse(skb, p)) {
+		count(MZ_CNT_PARSE);
+		return TC_ACT_SHOT;
+	}
+	flow = lookup(skb, p);
+	if (!flow) {
+		count(MZ_CNT_MISS);
+		return mz_upcall(skb, p, MZ_UP_MISS, 0);
+	}
+	count(MZ_CNT_HIT);
+	if (flow->ttl_min && p->version && (p->key.k.ip_misc >> 8 & 0xff) <= flow->ttl_min) {
+		count(MZ_CNT_TTL_UP);
+		return mz_upcall(skb, p, MZ_UP_TTL, 0);
+	}
+	mtu = flow->mtu;
+	if (mtu && body_size(skb, p) > mtu) {
+		count(MZ_CNT_MTU_UP);
+		return mz_upcall(skb, p, MZ_UP_MTU, mtu - tag_bytes(p));
+	}
+	account(skb, flow);
+	return run_flow(skb, p, flow);
+}
+
+SEC("tc")
+int port(struct __sk_buff *skb)
+{
+	struct mz_packet p = {};
+
+	p.key.k.in_port = skb->ifindex;
+	p.ingress = 1;
+	return process(skb, &p);
+}
+
+SEC("tc")
+int underlay(struct __sk_buff *skb)
+{
+	struct mz_packet p = {};
+	int r;
+
+	p.key.k.in_port = skb->ifindex;
+	p.ingress = 1;
+	r = mz_decap(skb, &p);
+	if (r > 0)
+		return TC_ACT_OK;
+	if (r < 0) {
+		count(MZ_CNT_ERROR);
+		return TC_ACT_SHOT;
+	}
+	return process(skb, &p);
+}
+
+static __always_inline int finish_clone(struct __sk_buff *skb)
+{
+	__u32 zero = 0;
+	struct mz_pending *note = bpf_map_lookup_elem(&pending, &zero);
+
+	if (!note)
+		return TC_ACT_SHOT;
+	skb->mark = note->mark;
+	return mz_encap(skb, &note->action, note->decapped);
+}
+
+SEC("tc")
+int inject(struct __sk_buff *skb)
+{
+	struct mz_packet p = {};
+	__u32 mark = skb->mark;
+
+	if ((mark & MZ_MARK_MASK) == MZ_MARK_TUNNEL)
+		return finish_clone(skb);
+	if ((mark & MZ_MARK_MASK) != MZ_MARK_OUT)
+		return TC_ACT_SHOT; /* the stack's own chatter */
+	skb->mark = 0;
+	if (mz_parse(skb, &p)) {
+		count(MZ_CNT_PARSE);
+		return TC_ACT_SHOT;
+	}
+	count(MZ_CNT_PACKET_OUT);
+	return run_chunks(skb, &p, mark & ~MZ_MARK_MASK, 1);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+ *
+ * What one run of a program knows of its packet, and the few kernel constants it needs.  Only
+ * uapi headers are used: the programs touch no kernel structure, so no vmlinux.h and no CO-RE.
+ */
+#ifndef MEZZO_PACKET_H
+#define MEZZO_PACKET_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_endian.h>
+#include "abi.h"
+
+#define TC_ACT_OK 0
+#define TC_ACT_SHOT 2
+#define CONTINUE (-1)         /* of an action: go on with the next */
+
+#define ETH_P_IPV4 0x0800
+#define ETH_P_ARP 0x0806
+#define ETH_P_8021Q 0x8100
+#define ETH_P_8021AD 0x88a8
+#define ETH_P_IPV6 0x86dd
+#define ETH_LEN 14
+#define VLAN_LEN 4
+
+#define IP_TCP 6
+#define IP_UDP 17
+#define IP_ICMP 1
+#define IP_GRE 47
+#define IP_ICMPV6 58
+
+#define PACKET_HOST 0
+
+union mz_ukey {
+	struct mz_key k;
+	__u32 w[MZ_KEY_WORDS];
+	__u64 d[MZ_KEY_WORDS / 2];
+};
+
+/* Offsets are from the MAC header and follow pushes and pops of tags; 0 = no such header. */
+struct mz_packet {
+	union mz_ukey key;
+	__u32 body;           /* behind the tags */
+	__u32 l3;             /* a sound IPv4 or IPv6 header */
+	__u32 l4;             /* a whole TCP, UDP or ICMP header, not in a later fragment */
+	__u8 version;         /* 4, 6 or 0 */
+	__u8 proto;
+	__u8 ingress;         /* run by an ingress hook: bpf_redirect_peer works */
+	__u8 decapped;        /* 1 + kind of the tunnel it came by */
+	__u8 routed;          /* an IPv6 routing header has segments left */
+	__u8 sent;            /* went out at least once */
+	__u8 pad[2];
+};
+
+static __always_inline int is_tag(__u32 type)
+{
+	return type == ETH_P_8021Q || type == ETH_P_8021AD;
+}
+
+#endif

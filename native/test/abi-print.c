@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Prints every offset and number of abi.h as JSON; src/datapath/abi.test.ts holds them against
+ * TypeScript's.
+ */
+#include <linux/types.h>
+#include <stddef.h>
+#include <stdio.h>
+#include "../include/abi.h"
+
+#define SIZE(t) printf("  \"sizeof." #t "\": %zu,\n", sizeof(struct t))
+#define FIELD(t, f) printf("  \"" #t "." #f "\": %zu,\n", offsetof(struct t, f))
+#define NUMBER(n) printf("  \"" #n "\": %lld,\n", (long long)(n))
+
+static void layouts(void)
+{
+	SIZE(mz_key); FIELD(mz_key, in_port); FIELD(mz_key, tunnel_key); FIELD(mz_key, tunnel_src);
+	FIELD(mz_key, vlans); FIELD(mz_key, eth_dst_hi); FIELD(mz_key, eth_mid);
+	FIELD(mz_key, eth_src_lo); FIELD(mz_key, type_id); FIELD(mz_key, ip_src);
+	FIELD(mz_key, ip_dst); FIELD(mz_key, ip_misc); FIELD(mz_key, l4_ports);
+	FIELD(mz_key, l4_misc); FIELD(mz_key, mask_id);
+	SIZE(mz_action); FIELD(mz_action, type); FIELD(mz_action, flags); FIELD(mz_action, a);
+	FIELD(mz_action, w);
+	SIZE(mz_flow); FIELD(mz_flow, flow_id); FIELD(mz_flow, n_act); FIELD(mz_flow, ttl_min);
+	FIELD(mz_flow, flags); FIELD(mz_flow, chunk); FIELD(mz_flow, mtu); FIELD(mz_flow, act);
+	SIZE(mz_chunk); FIELD(mz_chunk, n); FIELD(mz_chunk, next); FIELD(mz_chunk, act);
+	SIZE(mz_stats); SIZE(mz_masks); FIELD(mz_masks, n); FIELD(mz_masks, mask);
+	SIZE(mz_upcall); SIZE(mz_port); SIZE(mz_config); SIZE(mz_credit);
+}
+
+static void actions(void)
+{
+	NUMBER(MZ_ACT_NONE); NUMBER(MZ_ACT_OUTPUT); NUMBER(MZ_ACT_TUNNEL);
+	NUMBER(MZ_ACT_SET_ETH_DST); NUMBER(MZ_ACT_SET_ETH_SRC); NUMBER(MZ_ACT_PUSH_VLAN);
+	NUMBER(MZ_ACT_POP_VLAN); NUMBER(MZ_ACT_SET_IP_SRC); NUMBER(MZ_ACT_SET_IP_DST);
+	NUMBER(MZ_ACT_SET_TOS); NUMBER(MZ_ACT_ADD_TTL); NUMBER(MZ_ACT_SET_L4_SRC);
+	NUMBER(MZ_ACT_SET_L4_DST); NUMBER(MZ_ACT_SET_ICMP_ID); NUMBER(MZ_ACT_UPCALL);
+	NUMBER(MZ_OUT_PEER); NUMBER(MZ_TUN_VXLAN); NUMBER(MZ_TUN_GRE);
+	NUMBER(MZ_ACT_WORDS); NUMBER(MZ_ACT_INLINE); NUMBER(MZ_CHUNK_ACTIONS);
+	NUMBER(MZ_ACTIONS_MAX);
+}
+
+static void counters(void)
+{
+	NUMBER(MZ_CNT_RX); NUMBER(MZ_CNT_HIT); NUMBER(MZ_CNT_MISS); NUMBER(MZ_CNT_UPCALL);
+	NUMBER(MZ_CNT_RING_FULL); NUMBER(MZ_CNT_NO_CREDIT); NUMBER(MZ_CNT_ERROR);
+	NUMBER(MZ_CNT_PACKET_OUT); NUMBER(MZ_CNT_TTL_UP); NUMBER(MZ_CNT_MTU_UP);
+	NUMBER(MZ_CNT_TUNNEL_TX); NUMBER(MZ_CNT_TUNNEL_RX); NUMBER(MZ_CNT_MASK_CACHE_HIT);
+	NUMBER(MZ_CNT_PARSE); NUMBER(MZ_CNT_MAX);
+}
+
+int main(void)
+{
+	printf("{\n");
+	layouts();
+	actions();
+	counters();
+	NUMBER(MZ_KEY_WORDS); NUMBER(MZ_MASKS_MAX); NUMBER(MZ_FRAME_MAX);
+	NUMBER(MZ_VLAN_PRESENT); NUMBER(MZ_FRAG_NONE); NUMBER(MZ_FRAG_FIRST);
+	NUMBER(MZ_FRAG_LATER); NUMBER(MZ_UP_MISS); NUMBER(MZ_UP_TTL); NUMBER(MZ_UP_MTU);
+	NUMBER(MZ_UP_ACTION); NUMBER(MZ_CLASS_VM); NUMBER(MZ_CLASS_UPLINK);
+	NUMBER(MZ_CLASS_TUNNEL);
+	printf("  \"MZ_ABI_VERSION\": %d\n}\n", MZ_ABI_VERSION);
+	return 0;
+}

@@ -1,0 +1,41 @@
+// The numbers of native/include/abi.h that TypeScript needs; src/flow has the key and the actions.
+// abi.test.ts compares all of them with what the C compiler says.
+
+export const ABI_VERSION = 1
+
+export const MASKS_MAX = 64
+export const ACTIONS_INLINE = 8
+export const CHUNK_ACTIONS = 32
+export const ACTIONS_MAX = 4096
+export const FRAME_MAX = 65600
+
+// struct mz_flow, in words.
+export const FLOW_WORDS = 44
+export const FlowWord = { id: 0, counts: 1, chunk: 2, mtu: 3, actions: 4 } as const
+
+// struct mz_chunk, in words.
+export const CHUNK_WORDS = 162
+export const ChunkWord = { count: 0, next: 1, actions: 2 } as const
+
+// struct mz_masks, in words.
+export const MASKS_WORDS = 2 + MASKS_MAX * 20
+export const MasksWord = { count: 0, masks: 2 } as const
+
+export const COUNTERS_MAX = 16
+// Names for people, by MZ_CNT_*.
+export const counterNames = [
+  'rx',
+  'hits',
+  'misses',
+  'upcalls',
+  'ring-full',
+  'no-credit',
+  'errors',
+  'packet-outs',
+  'ttl-upcalls',
+  'mtu-upcalls',
+  'tunnel-tx',
+  'tunnel-rx',
+  'mask-cache-hits',
+  'not-ethernet'
+] as const

@@ -1,0 +1,106 @@
+// Loads the native addon and says its functions in TypeScript.  Each answers a number, negative
+// errno for failure; `check` makes a sentence of that.  A handle is opaque and belongs to the
+// thread that opened it: nothing in the addon is global.
+
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { fail, reasonOf } from '../core/errors.ts'
+
+export type HostHandle = { readonly opaque: 'host' }
+export type NetlinkHandle = { readonly opaque: 'netlink' }
+
+// Order of the settings of `open`.
+export const Setting = {
+  flowsMax: 0,
+  chunksMax: 1,
+  creditsPerPort: 2,
+  vxlanPort: 3,
+  ringVmBytes: 4,
+  ringUplinkBytes: 5,
+  ringTunnelBytes: 6
+} as const
+export const SETTINGS = 7
+
+export interface Addon {
+  open(object: string, pins: string, injectName: string, settings: Uint32Array): HostHandle | number
+  close(host: HostHandle, keep: boolean): number
+  attach(host: HostHandle, ifindex: number, portClass: number, clsact: boolean): number
+  detach(host: HostHandle, ifindex: number): number
+  pinned(host: HostHandle, ifindexes: Uint32Array): number
+  setLocals(host: HostHandle, addresses: Uint32Array): number
+  counters(host: HostHandle, into: Float64Array): number
+  setMasks(host: HostHandle, masks: Int32Array): number
+  getMasks(host: HostHandle, masks: Int32Array): number
+  setChunks(host: HostHandle, indices: Uint32Array, chunks: Int32Array, n: number): number
+  getChunk(host: HostHandle, index: number, into: Int32Array): number
+  install(
+    host: HostHandle,
+    keys: Int32Array,
+    flows: Int32Array,
+    n: number,
+    results: Uint8Array,
+    replacedIds: Uint32Array
+  ): number
+  remove(host: HostHandle, keys: Int32Array, n: number, results: Uint8Array): number
+  stats(
+    host: HostHandle,
+    first: number,
+    n: number,
+    live: Uint8Array,
+    ids: Uint32Array,
+    packets: Float64Array,
+    bytes: Float64Array,
+    used: Float64Array
+  ): number
+  adopt(host: HostHandle, keys: Int32Array, flows: Int32Array, max: number): number
+  start(host: HostHandle, fire: () => void): number
+  receive(
+    host: HostHandle,
+    bytes: Uint8Array,
+    descriptors: Uint32Array,
+    keys: Int32Array
+  ): number
+  send(
+    host: HostHandle,
+    burst: Uint8Array,
+    own: Uint8Array,
+    jobs: Uint32Array,
+    n: number,
+    actions: Int32Array
+  ): number
+  enterNamespace(path: string): number
+  netlinkOpen(fire: () => void): NetlinkHandle | number
+  netlinkRead(netlink: NetlinkHandle, into: Uint8Array, wait: boolean): number
+  netlinkWrite(netlink: NetlinkHandle, bytes: Uint8Array): number
+  netlinkClose(netlink: NetlinkHandle): number
+  monotonicMs(): number
+}
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+export const objectPath = here('../../native/build/mezzo.bpf.o')
+const addonPath = here('../../native/build/mezzo.node')
+
+export function loadAddon(): Addon {
+  try {
+    return createRequire(import.meta.url)(addonPath) as Addon
+  } catch (error) {
+    throw fail('UNAVAILABLE', { what: 'the native addon', reason: reasonOf(error) }, error)
+  }
+}
+
+const errnoName = (errno: number): string =>
+  Object.entries(constants.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`
+
+// The result, or an error that says what failed and why.
+export function check<T>(what: string, result: T | number): T {
+  if (typeof result === 'number' && result < 0)
+    throw fail('UNAVAILABLE', { what, reason: errnoName(-result) })
+  return result as T
+}
+
+// Moves the calling thread alone into a network namespace, such as /var/run/netns/vm1.
+export const enterNamespace = (path: string): void => {
+  check(`the namespace ${path}`, loadAddon().enterNamespace(path))
+}
