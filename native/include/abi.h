@@ -89,7 +89,7 @@ struct mz_stats {
 };
 
 /* --- masks ------------------------------------------------------------------------------------ */
-#define MZ_MASKS_MAX 64
+#define MZ_MASKS_MAX 128    /* a power of two */
 struct mz_masks {
 	__u32 n;              /* slots in use, counted from 0; bumped after the slot is written */
 	__u32 rsv;

@@ -3,7 +3,7 @@
 
 export const ABI_VERSION = 1
 
-export const MASKS_MAX = 64
+export const MASKS_MAX = 128
 export const ACTIONS_INLINE = 8
 export const CHUNK_ACTIONS = 32
 export const ACTIONS_MAX = 4096

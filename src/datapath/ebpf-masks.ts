@@ -1,12 +1,9 @@
-// The kernel table's masks: up to 64 slots, each counted by the flows that stand under it.  A slot
-// may get another mask only when no flow names it, and `n` grows only after the mask is in place,
-// so a packet never meets half a mask with flows behind it.  When all slots are taken, further flows
-// are made exact and share the last slot: narrower than they need be, never wrong.
+// The kernel table's masks: a fixed number of slots, each counted by the flows that stand under it.
+// A slot may get another mask only when no flow names it, and `n` grows only after the mask is in
+// place, so a packet never meets half a mask with flows behind it.
 
 import { WORDS, Word } from '../flow/key.ts'
 import { MASKS_MAX, MASKS_WORDS, MasksWord } from './abi.ts'
-
-export const EXACT_SLOT = MASKS_MAX - 1
 
 export class MaskSlots {
   // The kernel's struct mz_masks, as it is or is about to be.
@@ -40,11 +37,11 @@ export class MaskSlots {
     return this.words[MasksWord.count]!
   }
 
-  // The slot of the mask, one more flow under it; EXACT_SLOT when none is left.
+  // The slot of the mask, one more flow under it; -1 when none is left.
   acquire(masks: Int32Array, at: number): number {
     const h = hash(masks, at)
     let free = -1
-    for (let slot = 0; slot < EXACT_SLOT; slot++) {
+    for (let slot = 0; slot < MASKS_MAX; slot++) {
       if (this.#used[slot] === 1 && this.#hashes[slot] === h && this.#equals(slot, masks, at)) {
         this.#references[slot]!++
         if (slot >= this.count) this.#grow(slot)
@@ -52,7 +49,7 @@ export class MaskSlots {
       }
       if (free === -1 && this.#references[slot] === 0) free = slot
     }
-    return free === -1 ? this.#exact() : this.#take(free, masks, at, h)
+    return free === -1 ? -1 : this.#take(free, masks, at, h)
   }
 
   retain(slot: number): void {
@@ -76,8 +73,7 @@ export class MaskSlots {
 
   #equals(slot: number, masks: Int32Array, at: number): boolean {
     const mine = this.#at(slot)
-    for (let w = 0; w < Word.maskId; w++)
-      if (this.words[mine + w] !== masks[at + w]) return false
+    for (let w = 0; w < Word.maskId; w++) if (this.words[mine + w] !== masks[at + w]) return false
     return true
   }
 
@@ -91,17 +87,6 @@ export class MaskSlots {
     this.#write()
     if (slot >= this.count) this.#grow(slot)
     return slot
-  }
-
-  #exact(): number {
-    if (this.#used[EXACT_SLOT] === 0) {
-      this.words.fill(-1, this.#at(EXACT_SLOT), this.#at(EXACT_SLOT) + Word.maskId)
-      this.#used[EXACT_SLOT] = 1
-      this.#write()
-    }
-    this.#references[EXACT_SLOT]!++
-    if (this.count < MASKS_MAX) this.#grow(EXACT_SLOT)
-    return EXACT_SLOT
   }
 
   #grow(slot: number): void {

@@ -3,7 +3,7 @@
 // carries messages; what they mean is read here (rtnetlink(7)).
 
 import { constants } from 'node:os'
-import { macFrom } from '../wire/address.ts'
+import { formatIpv4, formatMac, macFrom } from '../wire/address.ts'
 import { type Addon, check, loadAddon, type NetlinkHandle } from './addon.ts'
 
 export interface Interface {
@@ -12,11 +12,14 @@ export interface Interface {
   readonly up: boolean // set up by the operator
   readonly running: boolean // and able to carry frames
   readonly mtu: number
-  readonly mac: number
+  readonly mac: string
   readonly kind: string // veth, tun, bridge …; '' for hardware
   readonly link: number // the other end of a veth, the lower device of a VLAN; 0 = none
-  readonly linkNamespace: number // id of the namespace `link` is in, -1 = ours
+  readonly peerElsewhere: boolean // a veth whose other end is in another namespace
+  readonly addresses: readonly string[] // IPv4, without length
 }
+
+type Link = Omit<Interface, 'addresses'>
 
 export interface InterfaceAddress {
   readonly ifindex: number
@@ -25,7 +28,14 @@ export interface InterfaceAddress {
   readonly prefixLength: number
 }
 
-const Message = { done: 3, error: 2, newLink: 16, delLink: 17, getLink: 18, newAddress: 20 } as const
+const Message = {
+  done: 3,
+  error: 2,
+  newLink: 16,
+  delLink: 17,
+  getLink: 18,
+  newAddress: 20
+} as const
 const DEL_ADDRESS = 21
 const GET_ADDRESS = 22
 const NLM_F_REQUEST = 1
@@ -47,7 +57,7 @@ const BUFFER = 256 * 1024
 export class InterfaceWatcher {
   readonly #addon: Addon
   readonly #handle: NetlinkHandle
-  readonly #interfaces = new Map<number, Interface>()
+  readonly #links = new Map<number, Link>()
   readonly #addresses = new Map<string, InterfaceAddress>()
   readonly #listeners = new Set<() => void>()
   readonly #buffer = new Uint8Array(BUFFER)
@@ -66,15 +76,16 @@ export class InterfaceWatcher {
   }
 
   list(): Interface[] {
-    return [...this.#interfaces.values()]
+    return [...this.#links.values()].map(link => this.#withAddresses(link))
   }
 
-  get(ifindex: number): Interface | undefined {
-    return this.#interfaces.get(ifindex)
+  mtu(ifindex: number): number | undefined {
+    return this.#links.get(ifindex)?.mtu
   }
 
   byName(name: string): Interface | undefined {
-    for (const one of this.#interfaces.values()) if (one.name === name) return one
+    for (const link of this.#links.values())
+      if (link.name === name) return this.#withAddresses(link)
     return undefined
   }
 
@@ -118,7 +129,7 @@ export class InterfaceWatcher {
   #dumpAll(): void {
     this.#lost = false
     this.#changed = true
-    this.#interfaces.clear()
+    this.#links.clear()
     this.#addresses.clear()
     this.#dump(Message.getLink, LINK_INFO)
     this.#dump(GET_ADDRESS, ADDRESS_INFO)
@@ -163,14 +174,14 @@ export class InterfaceWatcher {
     if (this.#view.getUint8(at) === AF_BRIDGE) return
     const ifindex = this.#view.getInt32(at + 4, true)
     this.#changed = true
-    if (type === Message.delLink) this.#interfaces.delete(ifindex)
-    else this.#interfaces.set(ifindex, this.#parseLink(ifindex, at, end))
+    if (type === Message.delLink) this.#links.delete(ifindex)
+    else this.#links.set(ifindex, this.#parseLink(ifindex, at, end))
   }
 
-  #parseLink(ifindex: number, at: number, end: number): Interface {
+  #parseLink(ifindex: number, at: number, end: number): Link {
     const view = this.#view
     const flags = view.getUint32(at + 8, true)
-    const found = { name: '', mtu: 0, mac: 0, kind: '', link: 0, linkNamespace: -1 }
+    const found = { name: '', mtu: 0, mac: '', kind: '', link: 0, linkNamespace: -1 }
     this.#attributes(at + LINK_INFO, end, (attribute, from, to) => {
       if (attribute === Attribute.name) found.name = this.#text(from, to)
       else if (attribute === Attribute.mtu) found.mtu = view.getUint32(from, true)
@@ -178,14 +189,23 @@ export class InterfaceWatcher {
       else if (attribute === Attribute.linkNamespace)
         found.linkNamespace = view.getInt32(from, true)
       else if (attribute === Attribute.address && to - from === 6)
-        found.mac = macFrom(view.getUint16(from), view.getInt32(from + 2))
+        found.mac = formatMac(macFrom(view.getUint16(from), view.getInt32(from + 2)))
       else if (attribute === Attribute.linkInfo)
         this.#attributes(from, to, (inner, start, stop) => {
           if (inner === INFO_KIND) found.kind = this.#text(start, stop)
         })
     })
     const up = (flags & IFF_UP) !== 0
-    return { ifindex, up, running: up && (flags & IFF_RUNNING) !== 0, ...found }
+    const { linkNamespace, ...rest } = found
+    const peerElsewhere = rest.kind === 'veth' && linkNamespace !== -1
+    return { ifindex, up, running: up && (flags & IFF_RUNNING) !== 0, peerElsewhere, ...rest }
+  }
+
+  #withAddresses(link: Link): Interface {
+    const addresses: string[] = []
+    for (const { ifindex, version, words } of this.#addresses.values())
+      if (ifindex === link.ifindex && version === 4) addresses.push(formatIpv4(words[3]!))
+    return { ...link, addresses }
   }
 
   #address(type: number, at: number, end: number): void {

@@ -1,0 +1,91 @@
+// Holds what TypeScript believes of native/include/abi.h against what the C compiler says.
+
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { ACTION_WORDS, ActionType, OUT_PEER, TunnelKind } from '../flow/actions.ts'
+import { Fragment, VLAN_PRESENT, WORDS, Word } from '../flow/key.ts'
+import * as abi from './abi.ts'
+import { PortClass, Reason } from './datapath.ts'
+
+const printer = fileURLToPath(new URL('../../native/build/abi-print', import.meta.url))
+const skip = existsSync(printer) ? false : 'native/build/abi-print is not built'
+const said = (): Record<string, number> =>
+  JSON.parse(execFileSync(printer, { encoding: 'utf8' })) as Record<string, number>
+
+const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
+const keyFields: Record<string, string> = { l4Ports: 'l4_ports', l4Misc: 'l4_misc' }
+
+test('every word of the key is where C has it', { skip }, () => {
+  const c = said()
+  for (const [name, word] of Object.entries(Word))
+    assert.equal(c[`mz_key.${keyFields[name] ?? snake(name)}`], word * 4, name)
+  assert.equal(c['sizeof.mz_key'], WORDS * 4)
+  assert.equal(c.MZ_KEY_WORDS, WORDS)
+})
+
+test('every action type has its number', { skip }, () => {
+  const c = said()
+  for (const [name, number] of Object.entries(ActionType)) {
+    const named = snake(name).toUpperCase()
+    assert.equal(c[`MZ_ACT_${named}`], number, name)
+  }
+  assert.equal(c['sizeof.mz_action'], ACTION_WORDS * 4)
+  assert.equal(c['mz_action.w'], 4)
+  assert.equal(c['mz_action.flags'], 1)
+  assert.equal(c['mz_action.a'], 2)
+})
+
+test('flows, chunks and masks have the sizes and places', { skip }, () => {
+  const c = said()
+  assert.equal(c['sizeof.mz_flow'], abi.FLOW_WORDS * 4)
+  assert.equal(c['mz_flow.flow_id'], abi.FlowWord.id * 4)
+  assert.equal(c['mz_flow.n_act'], abi.FlowWord.counts * 4)
+  assert.equal(c['mz_flow.ttl_min'], abi.FlowWord.counts * 4 + 1)
+  assert.equal(c['mz_flow.chunk'], abi.FlowWord.chunk * 4)
+  assert.equal(c['mz_flow.mtu'], abi.FlowWord.mtu * 4)
+  assert.equal(c['mz_flow.act'], abi.FlowWord.actions * 4)
+  assert.equal(c['sizeof.mz_chunk'], abi.CHUNK_WORDS * 4)
+  assert.equal(c['mz_chunk.n'], abi.ChunkWord.count * 4)
+  assert.equal(c['mz_chunk.next'], abi.ChunkWord.next * 4)
+  assert.equal(c['mz_chunk.act'], abi.ChunkWord.actions * 4)
+  assert.equal(c['sizeof.mz_masks'], abi.MASKS_WORDS * 4)
+  assert.equal(c['mz_masks.n'], abi.MasksWord.count * 4)
+  assert.equal(c['mz_masks.mask'], abi.MasksWord.masks * 4)
+})
+
+test('numbers that both sides name are the same', { skip }, () => {
+  const c = said()
+  const pairs: Array<[string, number]> = [
+    ['MZ_ABI_VERSION', abi.ABI_VERSION],
+    ['MZ_MASKS_MAX', abi.MASKS_MAX],
+    ['MZ_ACT_INLINE', abi.ACTIONS_INLINE],
+    ['MZ_CHUNK_ACTIONS', abi.CHUNK_ACTIONS],
+    ['MZ_ACTIONS_MAX', abi.ACTIONS_MAX],
+    ['MZ_FRAME_MAX', abi.FRAME_MAX],
+    ['MZ_CNT_MAX', abi.COUNTERS_MAX],
+    ['MZ_OUT_PEER', OUT_PEER],
+    ['MZ_TUN_VXLAN', TunnelKind.vxlan],
+    ['MZ_TUN_GRE', TunnelKind.gre],
+    ['MZ_VLAN_PRESENT', VLAN_PRESENT],
+    ['MZ_FRAG_NONE', Fragment.none],
+    ['MZ_FRAG_FIRST', Fragment.first],
+    ['MZ_FRAG_LATER', Fragment.later],
+    ['MZ_UP_MISS', Reason.miss],
+    ['MZ_UP_TTL', Reason.ttl],
+    ['MZ_UP_MTU', Reason.mtu],
+    ['MZ_UP_ACTION', Reason.action],
+    ['MZ_CLASS_VM', PortClass.vm],
+    ['MZ_CLASS_UPLINK', PortClass.uplink],
+    ['MZ_CLASS_TUNNEL', PortClass.tunnel]
+  ]
+  for (const [name, ours] of pairs) assert.equal(c[name], ours, name)
+  const counters = ['RX', 'HIT', 'MISS', 'UPCALL', 'RING_FULL', 'NO_CREDIT', 'ERROR', 'PACKET_OUT']
+  counters.push('TTL_UP', 'MTU_UP', 'TUNNEL_TX', 'TUNNEL_RX', 'MASK_CACHE_HIT', 'PARSE')
+  assert.equal(counters.length, abi.counterNames.length)
+  counters.forEach((name, i) => {
+    assert.equal(c[`MZ_CNT_${name}`], i, name)
+  })
+})

@@ -1,0 +1,302 @@
+// The datapath in the kernel: eBPF programs forward what they know (native/bpf), the rest comes up
+// here.  This class ties the parts together: flows (ebpf-flows.ts), packet-outs (ebpf-out.ts), the
+// namespace's interfaces (netlink.ts).  It belongs to the thread that opened it, and to the network
+// namespace that thread was in.
+
+import type { Clock } from '../core/clock.ts'
+import { fail } from '../core/errors.ts'
+import type { ActionList } from '../flow/actions.ts'
+import { WORDS } from '../flow/key.ts'
+import { parseIpv4 } from '../wire/address.ts'
+import { ACTIONS_MAX, COUNTERS_MAX, counterNames } from './abi.ts'
+import {
+  type Addon,
+  check,
+  type HostHandle,
+  loadAddon,
+  objectPath,
+  SETTINGS,
+  Setting
+} from './addon.ts'
+import {
+  Burst,
+  type Datapath,
+  type DatapathLimits,
+  DESCRIPTOR_WORDS,
+  Descriptor,
+  type FlowBatch,
+  type PhysicalPort,
+  Reason,
+  type StatsBatch
+} from './datapath.ts'
+import { KernelFlows } from './ebpf-flows.ts'
+import { bodySize, roomOf } from './ebpf-mtu.ts'
+import { OutQueue } from './ebpf-out.ts'
+import { InterfaceWatcher } from './netlink.ts'
+
+export interface EbpfOptions extends Partial<DatapathLimits> {
+  readonly clock: Clock
+  // A directory for a bpffs of this agent's own; without one nothing outlives the process.
+  readonly pins?: string
+  // Of the private veth pair, made here: two to thirteen letters, unique in the namespace.
+  readonly injectName?: string
+  readonly chunksMax?: number
+  readonly vxlanPort?: number
+  // Of the rings, powers of two.
+  readonly ringVmBytes?: number
+  readonly ringUplinkBytes?: number
+  readonly ringTunnelBytes?: number
+  // Attach by clsact even where tcx works: for tests.
+  readonly clsact?: boolean
+}
+
+// Frames too big for their tunnel, on their way back up.  More at once than a burst holds are lost.
+const OVERSIZE_MAX = 64
+
+interface Oversize {
+  readonly frame: Uint8Array
+  readonly descriptor: Uint32Array
+  readonly key: Int32Array
+}
+
+const defaults = {
+  flowsMax: 65536,
+  creditsPerPort: 1024,
+  chunksMax: 4096,
+  vxlanPort: 4789,
+  ringVmBytes: 16 << 20,
+  ringUplinkBytes: 8 << 20,
+  ringTunnelBytes: 8 << 20
+} as const
+
+export class EbpfDatapath implements Datapath {
+  readonly kind = 'ebpf'
+  readonly limits: DatapathLimits
+  readonly interfaces: InterfaceWatcher
+  readonly #addon: Addon
+  readonly #host: HostHandle
+  readonly #clock: Clock
+  readonly #clsact: boolean
+  readonly #flows: KernelFlows
+  readonly #out = new OutQueue()
+  readonly #ports = new Map<number, PhysicalPort>()
+  readonly #counters = new Float64Array(COUNTERS_MAX)
+  readonly #oversize: Oversize[] = []
+  #burst: Burst | null = null // whose frames are queued
+  #fire: (() => void) | null = null
+  #outDropped = 0
+  #tooBig = 0
+  #open = true
+
+  constructor(options: EbpfOptions) {
+    const o = { ...defaults, ...options }
+    this.#addon = loadAddon()
+    this.#clock = options.clock
+    this.#clsact = options.clsact ?? false
+    this.limits = { flowsMax: o.flowsMax, creditsPerPort: o.creditsPerPort }
+    const settings = settingsOf(o)
+    const { pins = '', injectName = 'mzinj' } = options
+    this.#host = check('eBPF', this.#addon.open(objectPath, pins, injectName, settings))
+    this.interfaces = new InterfaceWatcher(this.#addon)
+    this.interfaces.onChange(() => this.#readLocals())
+    this.#readLocals()
+    this.#flows = new KernelFlows({
+      addon: this.#addon,
+      host: this.#host,
+      flowsMax: o.flowsMax,
+      chunksMax: o.chunksMax,
+      now: () => this.#clock.now(),
+      room: actions => this.#room(actions),
+      redirectsToPeer: ifindex => this.#ports.get(ifindex)?.peerRedirect === true
+    })
+  }
+
+  attach(port: PhysicalPort): void {
+    const { ifindex, name, portClass } = port
+    if (this.#ports.get(ifindex)?.portClass !== portClass)
+      check(
+        `interface ${name} (${ifindex})`,
+        this.#addon.attach(this.#host, ifindex, portClass, this.#clsact)
+      )
+    this.#ports.set(ifindex, port)
+  }
+
+  detach(ifindex: number): void {
+    this.#ports.delete(ifindex)
+    this.#addon.detach(this.#host, ifindex) // the interface may be gone
+  }
+
+  // Interfaces that an earlier agent attached and this one has not.
+  leftAttached(): number[] {
+    const found = new Uint32Array(4096)
+    const n = check('pins', this.#addon.pinned(this.#host, found))
+    return [...found.subarray(0, n)]
+  }
+
+  receive(burst: Burst): number {
+    if (this.#out.count > 0) this.flush()
+    if (this.#oversize.length > 0) return this.#receiveOversize(burst)
+    const { bytes, descriptors, keys } = burst
+    burst.count = check('upcalls', this.#addon.receive(this.#host, bytes, descriptors, keys))
+    return burst.count
+  }
+
+  onReadable(fire: () => void): void {
+    this.#fire = fire
+    check('upcalls', this.#addon.start(this.#host, fire))
+  }
+
+  execute(burst: Burst, frame: number, actions: ActionList): void {
+    if (actions.count === 0) return
+    const d = frame * DESCRIPTOR_WORDS
+    const at = burst.descriptors[d + Descriptor.offset]!
+    const length = burst.descriptors[d + Descriptor.length]!
+    const gsoSize = burst.descriptors[d + Descriptor.gsoSize]!
+    const exceeded = this.#exceeded(burst.view, at, at + length, gsoSize, actions)
+    if (exceeded > 0) return this.#returnOversize(burst, frame, exceeded)
+    if (!this.#makeRoom(0, actions)) return
+    this.#burst = burst
+    this.#out.addShared(at, length, gsoSize, actions)
+  }
+
+  inject(frame: Uint8Array, actions: ActionList): void {
+    if (actions.count === 0) return
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+    if (this.#exceeded(view, 0, frame.length, 0, actions) > 0) this.#tooBig++
+    else if (this.#makeRoom(frame.length, actions)) this.#out.addOwn(frame, actions)
+  }
+
+  flush(): void {
+    const { count, jobs, own, actions } = this.#out
+    if (count > 0) {
+      const bytes = this.#burst?.bytes ?? own
+      const sent = check('send', this.#addon.send(this.#host, bytes, own, jobs, count, actions))
+      this.#outDropped += count - sent
+      this.#out.clear()
+      this.#burst = null
+    }
+    // what came back while these were queued must not wait for the next upcall
+    if (this.#oversize.length > 0 && this.#fire !== null) this.#clock.soon(this.#fire)
+  }
+
+  install(batch: FlowBatch): void {
+    this.#flows.install(batch)
+  }
+
+  remove(batch: FlowBatch): void {
+    this.#flows.remove(batch)
+  }
+
+  stats(batch: StatsBatch, cursor: number): void {
+    this.#flows.stats(batch, cursor)
+  }
+
+  adopt(into: FlowBatch): boolean {
+    return this.#flows.adopt(into)
+  }
+
+  counters(): Record<string, number> {
+    check('counters', this.#addon.counters(this.#host, this.#counters))
+    const named: Record<string, number> = {}
+    counterNames.forEach((name, i) => {
+      named[name] = this.#counters[i]!
+    })
+    // the programs do not count twice what a sum says
+    named.rx = named.hits! + named.misses!
+    return {
+      ...named,
+      ...this.#flows.counters(),
+      'out-dropped': this.#outDropped,
+      'too-big': this.#tooBig
+    }
+  }
+
+  close(keep: boolean): void {
+    if (!this.#open) return
+    this.#open = false
+    this.interfaces.close()
+    this.#addon.close(this.#host, keep)
+  }
+
+  #room(actions: ActionList): number {
+    return roomOf(actions, ifindex => this.interfaces.mtu(ifindex) ?? 0)
+  }
+
+  // The IP MTU that the frame exceeds on its way through a tunnel; 0: it fits.
+  #exceeded(view: DataView, at: number, end: number, gso: number, actions: ActionList): number {
+    const room = this.#room(actions)
+    if (room === 0) return 0
+    const { size, tags } = bodySize(view, at, end, gso)
+    return size > room ? room - tags : 0
+  }
+
+  // Up again, as the kernel would have sent it: the agent answers, or fragments.  Once only.
+  #returnOversize(burst: Burst, frame: number, mtu: number): void {
+    const d = frame * DESCRIPTOR_WORDS
+    const descriptor = burst.descriptors.slice(d, d + DESCRIPTOR_WORDS)
+    if (descriptor[Descriptor.reason] === Reason.mtu || this.#oversize.length >= OVERSIZE_MAX) {
+      this.#tooBig++
+      return
+    }
+    const at = descriptor[Descriptor.offset]!
+    descriptor[Descriptor.reason] = Reason.mtu
+    descriptor[Descriptor.arg] = mtu
+    this.#oversize.push({
+      frame: burst.bytes.slice(at, at + descriptor[Descriptor.length]!),
+      descriptor,
+      key: burst.keys.slice(frame * WORDS, (frame + 1) * WORDS)
+    })
+  }
+
+  #receiveOversize(burst: Burst): number {
+    let offset = 0
+    burst.count = 0
+    for (const { frame, descriptor, key } of this.#oversize.splice(0, Burst.FRAMES_MAX)) {
+      const d = burst.count * DESCRIPTOR_WORDS
+      burst.bytes.set(frame, offset)
+      burst.descriptors.set(descriptor, d)
+      burst.descriptors[d + Descriptor.offset] = offset
+      burst.keys.set(key, burst.count * WORDS)
+      offset += (frame.length + 7) & ~7
+      burst.count++
+    }
+    return burst.count
+  }
+
+  #makeRoom(bytes: number, actions: ActionList): boolean {
+    if (!this.#out.hasRoom(bytes)) this.flush()
+    if (actions.count <= ACTIONS_MAX && this.#out.hasRoom(bytes)) return true
+    this.#outDropped++
+    return false
+  }
+
+  // Tunnels to any address of this namespace are ours.
+  #readLocals(): void {
+    const addresses = new Set<number>()
+    for (const each of this.interfaces.list())
+      for (const address of each.addresses) addresses.add(parseIpv4(address))
+    check('addresses', this.#addon.setLocals(this.#host, Uint32Array.from(addresses)))
+  }
+}
+
+function settingsOf(o: Required<Omit<EbpfOptions, 'clock' | 'pins' | 'injectName' | 'clsact'>>) {
+  const settings = new Uint32Array(SETTINGS)
+  for (const [name, at] of Object.entries(Setting)) {
+    const value = o[name as keyof typeof Setting]
+    const isRing = name.startsWith('ring')
+    if (
+      !Number.isInteger(value) ||
+      value < 1 ||
+      (isRing && (value < 1 << 17 || value & (value - 1)))
+    )
+      throw fail('INVALID', {
+        field: name,
+        value,
+        expected: isRing ? 'a power of two of at least 131072' : 'a whole number above 0'
+      })
+    settings[at] = value
+  }
+  return settings
+}
+
+export const openEbpf = (options: EbpfOptions): EbpfDatapath => new EbpfDatapath(options)
