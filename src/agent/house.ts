@@ -59,7 +59,7 @@ export class House {
       wake: waitingFor => this.worker.wake(waitingFor),
       changed: () => this.#placesChanged(clock)
     }
-    this.view = new TopologyView(factories, parts.link, listener)
+    this.view = new TopologyView(factories, parts.link, listener, clock)
     const tunnels = new Tunnels(host, this.view, other => {
       this.worker.invalidate([tunnelTag(other)])
       this.worker.wake(waitForTunnel(other))
@@ -82,7 +82,7 @@ export class House {
   // keep: the datapath goes on forwarding for the next agent.
   async stop(keep: boolean): Promise<void> {
     this.upkeep.stop()
-    this.places.close()
+    this.places.close(keep)
     for (const running of [...this.#running].reverse()) await running.stop?.()
     this.view.close()
     this.#datapath.close(keep)

@@ -4,7 +4,7 @@
 
 import type { Counter, Counters } from '../core/counters.ts'
 import { type Datapath, PortClass } from '../datapath/datapath.ts'
-import { egressTag, type Tag } from '../flow/tag.ts'
+import { derive, egressTag, type Tag, tagOf } from '../flow/tag.ts'
 import type { Port } from '../simulation/device.ts'
 import type { PortModel } from '../topology/models.ts'
 import { ACTIVE_TABLE, type TopologyView } from '../topology/view.ts'
@@ -26,6 +26,10 @@ export interface InterfaceWatcher {
   onChange(fire: () => void): void
   close(): void
 }
+
+// Carried by flows that drop what is tunnelled to a port this host does not have.
+const STRAY = tagOf('stray-tunnel')
+export const strayTag = (number: number): Tag => derive(STRAY, number)
 
 interface Bound {
   readonly port: string
@@ -105,15 +109,25 @@ export class Places {
     }
     for (const bound of [...this.#byPort.values()])
       if (wanted.get(bound.port)?.ifindex !== bound.ifindex) this.#unbind(bound)
-    this.#byNumber.clear()
-    for (const { id, number } of models) this.#byNumber.set(number ?? 0, id)
+    this.#renumber(models)
     for (const [id, at] of wanted) if (!this.#byPort.has(id)) this.#bind(id, at)
   }
 
-  // Leaves the datapath as it is; the ports only stop being announced.
-  close(): void {
-    for (const { port } of this.#byPort.values()) this.#view.table(ACTIVE_TABLE).remove(port)
+  // kept: the kernel goes on forwarding, so the ports stay announced until the next agent speaks.
+  close(kept: boolean): void {
+    const active = this.#view.table(ACTIVE_TABLE)
+    if (!kept) for (const { port } of this.#byPort.values()) active.put(port, '')
     this.#watcher.close()
+  }
+
+  // A frame that came before its port was known here was dropped; from now on it is not.
+  #renumber(models: readonly PortModel[]): void {
+    const before = new Map(this.#byNumber)
+    this.#byNumber.clear()
+    for (const { id, number = 0 } of models) {
+      this.#byNumber.set(number, id)
+      if (before.get(number) !== id) this.#invalidate([strayTag(number)])
+    }
   }
 
   #bind(id: string, at: Interface): void {
@@ -137,7 +151,7 @@ export class Places {
     this.#byIfindex.delete(bound.ifindex)
     this.#byPort.delete(bound.port)
     if (!this.#underlays.has(bound.ifindex)) this.#datapath.detach(bound.ifindex)
-    this.#view.table(ACTIVE_TABLE).remove(bound.port)
+    this.#view.table(ACTIVE_TABLE).put(bound.port, '')
     this.#invalidate([egressTag(bound.port)])
   }
 

@@ -20,7 +20,7 @@ import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { FlowBook } from './book.ts'
 import { tooBig } from './mtu.ts'
-import type { Places } from './places.ts'
+import { type Places, strayTag } from './places.ts'
 import { Translator } from './translate.ts'
 import { type Parked, WaitingRoom } from './waiting.ts'
 
@@ -162,7 +162,8 @@ export class Worker implements Walks {
     if (known !== 0 && this.#ttlSuffices(known, keys, i * WORDS)) {
       // It missed before its flow was in place, or the datapath has lost the flow.
       this.book.reinstall(known)
-      this.#datapath.execute(this.#burst, i, this.book.get(known)!.actions)
+      const { actions } = this.book.get(known)!
+      if (actions.count > 0) this.#datapath.execute(this.#burst, i, actions)
       return
     }
     const { ctx } = this
@@ -231,7 +232,10 @@ export class Worker implements Walks {
     const number = ctx.key.tunnelKey
     if (number === FLOW_STATE_KEY) return ctx.drop('agent.flow-state', Lifetime.short)
     const port = this.#places.numbered(number)
-    if (port === undefined) return ctx.drop('agent.stray-tunnel', Lifetime.short)
+    if (port === undefined) {
+      ctx.tag(strayTag(number))
+      return ctx.drop('agent.stray-tunnel', Lifetime.short)
+    }
     ctx.output(port)
     return Verdict.forward
   }

@@ -3,6 +3,7 @@
 // for what it needs, and wakes the walk when all of it is there.  Every change that arrives is
 // given to the devices that named it, and what they say became stale goes to the flow table.
 
+import type { Clock, Timer } from '../core/clock.ts'
 import { deviceTag, egressTag, type Tag } from '../flow/tag.ts'
 import type { Port, PortId, Topology } from '../simulation/device.ts'
 import { waitForDevice, waitForPort } from '../simulation/device.ts'
@@ -37,7 +38,11 @@ interface Slot {
   device: LiveDevice | null | undefined // undefined: loading; null: does not exist
 }
 
-export const ACTIVE_TABLE = 'active' // port id → host id, while the interface is up
+// Port id → host id while the interface is up, '' when its agent has seen it down.
+export const ACTIVE_TABLE = 'active'
+// An agent that dies or is upgraded takes its word with it, but its kernel forwards on: the word
+// stands for so long.
+const ACTIVE_GRACE_MS = 30_000
 
 export class TopologyView implements Topology, Models {
   readonly #factories: ReadonlyMap<string, DeviceFactory>
@@ -48,19 +53,22 @@ export class TopologyView implements Topology, Models {
   readonly #slots = new Map<string, Slot>()
   readonly #users = new Map<string, Set<Slot>>() // interest key → who named it
   readonly #tables = new Map<string, SharedTable>()
-  readonly #active: SharedTable
+  readonly #clock: Clock
+  readonly #activeOn = new Map<PortId, string>() // host id; '' = down
+  readonly #fading = new Map<PortId, Timer>()
 
   constructor(
     factories: ReadonlyMap<string, DeviceFactory>,
     link: ViewLink,
-    listener: ViewListener
+    listener: ViewListener,
+    clock: Clock
   ) {
     this.#factories = factories
     this.#link = link
     this.#listener = listener
+    this.#clock = clock
     this.need({ table: ACTIVE_TABLE })
-    this.#active = this.#openTable(ACTIVE_TABLE)
-    this.#active.onChange(port => this.#portMoved(port))
+    this.#openTable(ACTIVE_TABLE).onChange((port, host) => this.#activeChanged(port, host))
   }
 
   get session(): string {
@@ -146,6 +154,7 @@ export class TopologyView implements Topology, Models {
   }
 
   close(): void {
+    for (const timer of this.#fading.values()) timer.cancel()
     for (const { device } of this.#slots.values()) device?.close?.()
     this.#slots.clear()
   }
@@ -175,12 +184,29 @@ export class TopologyView implements Topology, Models {
       if (before !== undefined) this.#listener.stale([before.tag, egressTag(id)])
       return
     }
-    const after = compilePort(model, this.#active.get(id) === model.host)
+    const after = compilePort(model, this.#activeOn.get(id) === model.host)
     this.#ports.set(id, after)
     if (before === undefined) return this.#listener.wake(waitForPort(id))
     const change = portChange(before, after)
     if (change === 'walk') this.#listener.stale([after.tag, egressTag(id)])
     if (change === 'place') this.#listener.stale([egressTag(id)])
+  }
+
+  #activeChanged(port: PortId, host: string | undefined): void {
+    this.#fading.get(port)?.cancel()
+    this.#fading.delete(port)
+    if (host === undefined) {
+      const fade = (): void => {
+        this.#fading.delete(port)
+        this.#activeOn.delete(port)
+        this.#portMoved(port)
+      }
+      this.#fading.set(port, this.#clock.after(ACTIVE_GRACE_MS, fade))
+      return
+    }
+    if (this.#activeOn.get(port) === host) return
+    this.#activeOn.set(port, host)
+    this.#portMoved(port)
   }
 
   // A bound port's interface went up or down, here or elsewhere.
