@@ -1,0 +1,63 @@
+// What the API may ask of the agents that run in or behind this process: read-only, as text and
+// plain data.  The agent implements it; a trace walks a packet but sends and remembers nothing.
+
+import type { CountersSnapshot } from '../core/counters.ts'
+import { token } from '../core/token.ts'
+
+export interface AgentInfo {
+  readonly id: string // of the host
+  readonly name: string
+  readonly alive: boolean
+}
+
+export interface InterfaceInfo {
+  readonly name: string
+  readonly index: number
+  readonly mac: string
+  readonly mtu: number
+  readonly up: boolean
+  readonly kind?: string // veth, tap, physical …
+  readonly port?: string // id of the port bound to it
+}
+
+// One line of the live flow table.
+export interface FlowLine {
+  readonly key: string // the fields the flow asks for, with the values it wants
+  readonly mask: string // which of their bits
+  readonly actions: readonly string[] // none: the flow drops
+  readonly packets: number
+  readonly bytes: number
+  readonly ageMs: number
+  readonly idleMs: number
+}
+
+export interface TraceRequest {
+  readonly portId: string
+  readonly frame: Uint8Array
+}
+
+export interface TraceResult {
+  readonly lines: readonly string[]
+  readonly verdict: string // forward, flood, drop, consume, postpone
+  readonly dropReason: string | null // 'router.no-route'
+  readonly mask: readonly string[] // the fields that were asked, with their bits
+  readonly actions: readonly string[]
+  readonly tags: readonly string[]
+}
+
+// Counters of one thread of one host; those of the same host add up on the page.
+export interface HostCounters {
+  readonly host: string
+  readonly source: string
+  readonly snapshot: CountersSnapshot
+}
+
+export interface AgentsView {
+  hosts(): readonly AgentInfo[]
+  // undefined: no agent of that host reports here.
+  interfaces(hostId: string): Promise<readonly InterfaceInfo[] | undefined>
+  flows(hostId: string, page: { readonly limit: number }): Promise<readonly FlowLine[]>
+  trace(hostId: string, request: TraceRequest): Promise<TraceResult>
+  metrics(): readonly HostCounters[]
+}
+export const AgentsView = token<AgentsView>('agents-view')

@@ -1,0 +1,80 @@
+// Help: of the whole, of a noun, with examples that work as they stand.
+
+import { actions } from './actions.ts'
+import type { FieldSchema, Noun } from './nouns.ts'
+import { pairs } from './print.ts'
+
+export const generalHelp = (nouns: readonly Noun[] | undefined): string => `\
+mezzo NOUN VERB [words] [--json] [--api URL]
+
+Every noun:
+  mezzo bridge list [field=value …]     mezzo bridge create name=br1
+  mezzo bridge show br1                 mezzo bridge set br1 adminStateUp=false
+  mezzo bridge delete br1               mezzo bridge help
+
+Besides:
+${indented(pairs(actions.map(a => [commandOf(a), a.summary])))}
+
+Nouns: ${nouns?.map(noun => noun.kind).join(', ') ?? 'ask again when the server runs'}
+
+Wherever an id is taken, a name, the beginning of an id or DEVICE:NAME will do.
+  --json        print what the server said
+  --api URL     the server; or MEZZO_API; http://127.0.0.1:7400 by default
+  MEZZO_TOKEN   the token, when the server wants one
+Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reached.`
+
+const commandOf = ({ noun, verb, words }: (typeof actions)[number]): string =>
+  ['mezzo', noun, verb, words].filter(part => part).join(' ')
+
+export function nounHelp(noun: Noun): string {
+  const own = actions.filter(action => action.noun === noun.kind)
+  const fields = Object.entries(noun.fields).filter(([field]) => noun.settable.includes(field))
+  const example = Object.entries(noun.example).filter(([field]) => field !== noun.implied)
+  const words = example.map(([field, value]) => `${field}=${wordOf(noun, field, value)}`)
+  return `${noun.summary}
+
+  mezzo ${noun.kind} list${noun.filters.map(field => ` [${field}=…]`).join('')}
+  mezzo ${noun.kind} show ${noun.kind.toUpperCase()}
+  mezzo ${noun.kind} create ${words.join(' ')}
+  mezzo ${noun.kind} set ${noun.kind.toUpperCase()} field=value …    (field= takes it away)
+  mezzo ${noun.kind} delete ${noun.kind.toUpperCase()}
+${own.map(action => `  ${commandOf(action)}\n`).join('')}
+Fields (* must be given):
+${indented(pairs(fields.map(([field, schema]) => rowOf(noun, field, schema))))}`
+}
+
+export const actionHelp = (noun: string): string | undefined => {
+  const own = actions.filter(action => action.noun === noun)
+  return own.length === 0 ? undefined : pairs(own.map(a => [commandOf(a), a.summary]))
+}
+
+function rowOf(noun: Noun, field: string, schema: FieldSchema): [string, string] {
+  const mark = noun.required.includes(field) ? '*' : ''
+  return [`${field}${mark}`, fieldText(noun, field, schema)]
+}
+
+function fieldText(noun: Noun, field: string, schema: FieldSchema): string {
+  const type = noun.references[field]?.join(' or ') ?? typeText(schema)
+  const fallback =
+    schema.default === undefined ? '' : `, ${JSON.stringify(schema.default)} if absent`
+  const about = schema.description === undefined ? '' : `: ${schema.description}`
+  return `${type}${fallback}${about}`
+}
+
+function typeText(schema: FieldSchema): string {
+  if ('const' in schema) return String(schema.const)
+  if (schema.anyOf !== undefined) return schema.anyOf.map(typeText).join(' | ')
+  if (schema.type === 'array') return `${typeText(schema.items ?? {})}, …`
+  if (schema.type === 'integer' && schema.maximum !== undefined)
+    return `${schema.minimum ?? 0}..${schema.maximum}`
+  return schema.format ?? schema.type ?? 'JSON'
+}
+
+function wordOf(noun: Noun, field: string, value: unknown): string {
+  const kinds = noun.references[field]
+  if (kinds !== undefined) return kinds[0]!.toUpperCase()
+  if (Array.isArray(value)) return value.join(',')
+  return typeof value === 'object' ? `'${JSON.stringify(value)}'` : String(value)
+}
+
+const indented = (text: string): string => text.replace(/^/gm, '  ')

@@ -1,0 +1,97 @@
+// What a person reads: aligned columns, one object a block, numbers with their units.
+
+import type { Item } from './client.ts'
+import { type Names, short } from './names.ts'
+import type { Noun } from './nouns.ts'
+
+export type Rows = readonly (readonly string[])[]
+
+/** Columns as wide as their widest cell; the last one is not padded. */
+export function table(head: readonly string[], rows: Rows): string {
+  const all = [head.map(each => each.toUpperCase()), ...rows]
+  const widths = head.map((_, i) => Math.max(...all.map(row => (row[i] ?? '').length)))
+  return all.map(row => aligned(row, widths)).join('\n')
+}
+
+const aligned = (row: readonly string[], widths: readonly number[]): string =>
+  row
+    .map((cell, i) => (i === row.length - 1 ? cell : cell.padEnd(widths[i]!)))
+    .join('  ')
+    .trimEnd()
+
+/** Only columns that say something; short ids as long as they are told apart. */
+export async function listText(noun: Noun, items: readonly Item[], names: Names): Promise<string> {
+  if (items.length === 0) return `no ${noun.plural}`
+  const fields = columnsOf(noun).filter(field => items.some(item => !isDefault(noun, item, field)))
+  const length = idLength(items.map(item => item.id))
+  const rows: string[][] = []
+  for (const item of items) {
+    const cells = await Promise.all(fields.map(field => cellText(noun, field, item[field], names)))
+    rows.push([item.id.slice(0, length), ...cells])
+  }
+  return table(['id', ...fields], rows)
+}
+
+// The name is what one looks for; then the place in the order, then the rest as declared.
+function columnsOf(noun: Noun): string[] {
+  const first = ['name', noun.owner, noun.ordered].filter(f => f !== undefined && f in noun.fields)
+  const rest = Object.keys(noun.fields).filter(f => f !== 'id' && !first.includes(f))
+  return [...first, ...rest] as string[]
+}
+
+const isDefault = (noun: Noun, item: Item, field: string): boolean =>
+  item[field] === undefined ||
+  (noun.fields[field]?.default !== undefined && item[field] === noun.fields[field].default)
+
+function idLength(ids: readonly string[]): number {
+  let length = 8
+  while (length < 36 && new Set(ids.map(id => id.slice(0, length))).size < ids.length) length++
+  return length
+}
+
+export async function itemText(noun: Noun, item: Item, names: Names): Promise<string> {
+  const rows: string[][] = []
+  for (const field of ['id', ...columnsOf(noun)])
+    if (item[field] !== undefined)
+      rows.push([field, await cellText(noun, field, item[field], names, true)])
+  return pairs(rows)
+}
+
+/** Names on the left, values on the right. */
+export function pairs(rows: Rows): string {
+  const width = Math.max(...rows.map(([name]) => name!.length))
+  return rows.map(([name, value]) => `${name!.padEnd(width)}  ${value}`.trimEnd()).join('\n')
+}
+
+async function cellText(
+  noun: Noun,
+  field: string,
+  value: unknown,
+  names: Names,
+  whole = false
+): Promise<string> {
+  if (value === undefined) return '-'
+  const kinds = noun.references[field]
+  if (kinds === undefined) return plainText(value)
+  const ids = Array.isArray(value) ? value.map(String) : [String(value)]
+  const labels = await Promise.all(
+    ids.map(async id => {
+      const label = await names.label(kinds, id)
+      if (!whole) return label
+      return label === short(id) ? id : `${id} (${label})`
+    })
+  )
+  return labels.join(', ')
+}
+
+function plainText(value: unknown): string {
+  if (Array.isArray(value)) return value.map(plainText).join(', ')
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
+
+/** 950 ms, 12.5 s, 3 min: as exact as one reads. */
+export function duration(ms: number): string {
+  if (ms < 1000) return `${Math.round(ms)} ms`
+  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`
+  return ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`
+}

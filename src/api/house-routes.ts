@@ -1,0 +1,140 @@
+// What the API says of itself: its index, its models, its health, the counters of the house.
+
+import type { FastifyInstance } from 'fastify'
+import { Registry } from 'prom-client'
+import type { Counters } from '../core/counters.ts'
+import { reasonOf } from '../core/errors.ts'
+import { Exposition } from '../core/exposition.ts'
+import type { Store } from '../topology/store.ts'
+import type { AgentsView } from './agents.ts'
+import { type Catalogue, echoOf, ownerOf } from './catalogue.ts'
+import { managedFields } from './ports.ts'
+import { queryOf } from './request.ts'
+import { filtersOf } from './resources.ts'
+import { addRoute } from './routes.ts'
+import { modelSchemas, refTo } from './schemas.ts'
+
+const TAG = 'house'
+const ACTIONS = [
+  '/bindings',
+  '/agents',
+  '/trace',
+  '/health',
+  '/metrics',
+  '/models',
+  '/openapi.json'
+]
+
+const anything = { type: 'object', additionalProperties: true } as const
+
+export function addIndex(app: FastifyInstance, catalogue: Catalogue): void {
+  const links = Object.fromEntries(
+    [...catalogue.models.map(model => `/${model.plural}`), ...ACTIONS].map(path => [
+      path.slice(1).replace('.json', ''),
+      path
+    ])
+  )
+  const models = catalogue.models.map(model => describe(model, catalogue))
+  addRoute(app, {
+    url: '/',
+    tag: TAG,
+    method: 'GET',
+    id: 'index',
+    summary: 'Where everything is.',
+    answers: { 200: { description: 'Name and path.', schema: anything } },
+    async handle(request) {
+      queryOf(request, [])
+      return { name: 'mezzo', links }
+    }
+  })
+  addRoute(app, {
+    url: '/models',
+    tag: TAG,
+    method: 'GET',
+    id: 'listModel',
+    summary: 'The kinds of objects there are, as a command line needs them.',
+    answers: {
+      200: { description: 'By collection.', schema: { type: 'array', items: anything } }
+    },
+    async handle(request) {
+      queryOf(request, [])
+      return models
+    }
+  })
+}
+
+function describe(model: Catalogue['models'][number], catalogue: Catalogue): unknown {
+  const { whole, create } = modelSchemas(model, managedFields)
+  return {
+    kind: model.kind,
+    plural: model.plural,
+    summary: model.summary,
+    fields: whole.properties,
+    settable: Object.keys(create.properties ?? {}),
+    required: create.required,
+    example: create.examples?.[0],
+    filters: filtersOf(model),
+    ordered: model.ordered,
+    owner: ownerOf(model)?.field,
+    implied: echoOf(model),
+    references: Object.fromEntries(
+      model.references.map(({ field, kind }) => [field, typeof kind === 'string' ? [kind] : kind])
+    ),
+    below: catalogue.nested
+      .filter(nested => nested.parent === model)
+      .map(({ name, child, owned }) => ({ name, kind: child.kind, owned }))
+  }
+}
+
+export function addHealth(app: FastifyInstance, store: Store): void {
+  addRoute(app, {
+    url: '/health',
+    tag: TAG,
+    method: 'GET',
+    id: 'health',
+    summary: 'Whether the API can do its work; asks for no token.',
+    answers: { 200: { description: 'It can.', schema: refTo('Health') } },
+    async handle(_request, reply) {
+      const fault = await faultOf(store)
+      if (fault === undefined) return { status: 'ok', store: 'ok' }
+      void reply.code(503)
+      return { status: 'failing', store: fault }
+    }
+  })
+}
+
+async function faultOf(store: Store): Promise<string | undefined> {
+  try {
+    await store.read('host', '00000000-0000-4000-8000-000000000000')
+    return undefined
+  } catch (error) {
+    return reasonOf(error)
+  }
+}
+
+interface Sources {
+  readonly counters: Counters
+  readonly agents: AgentsView
+}
+
+export function addMetrics(app: FastifyInstance, { counters, agents }: Sources): void {
+  addRoute(app, {
+    url: '/metrics',
+    tag: TAG,
+    method: 'GET',
+    id: 'metrics',
+    summary: 'All counters, as Prometheus reads them.',
+    answers: {
+      200: { description: 'Text format.', schema: { type: 'string' }, type: 'text/plain' }
+    },
+    async handle(request, reply) {
+      queryOf(request, [])
+      // Made anew for each scrape: a host that has gone is gone from the page as well.
+      const page = new Exposition(new Registry())
+      page.local('api', counters, 'api')
+      for (const { host, source, snapshot } of agents.metrics()) page.merge(host, snapshot, source)
+      void reply.type(page.contentType)
+      return page.text()
+    }
+  })
+}

@@ -1,0 +1,38 @@
+// Bodies as values: what may be merged (RFC 7396), and when two values are the same.
+
+import { invalid } from './refusal.ts'
+
+export type Plain = Readonly<Record<string, unknown>>
+
+export const isPlain = (value: unknown): value is Plain =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The body of a request that must be a JSON object. */
+export function plain(body: unknown): Plain {
+  if (isPlain(body)) return body
+  throw invalid([{ field: 'body', value: body, expected: 'a JSON object' }])
+}
+
+/** A null takes a field away, an object is merged into, anything else replaces. */
+export function merge(value: unknown, patch: unknown): unknown {
+  if (!isPlain(patch)) return patch
+  const merged = new Map(Object.entries(isPlain(value) ? value : {}))
+  for (const [field, change] of Object.entries(patch))
+    if (change === null) merged.delete(field)
+    else merged.set(field, merge(merged.get(field), change))
+  return Object.fromEntries(merged)
+}
+
+/** Equal as JSON, whatever the order of fields; an absent field and undefined are the same. */
+export function sameValue(a: unknown, b: unknown): boolean {
+  if (Array.isArray(a) || Array.isArray(b))
+    return (
+      Array.isArray(a) &&
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((item, i) => sameValue(item, b[i]))
+    )
+  if (!isPlain(a) || !isPlain(b)) return a === b
+  const fields = new Set([...Object.keys(a), ...Object.keys(b)])
+  return [...fields].every(field => sameValue(a[field], b[field]))
+}

@@ -1,0 +1,185 @@
+// The routes of every model, made from its declaration: its collection, its objects, and the
+// collections below those it belongs to or points at.
+
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { Model } from '../topology/model.ts'
+import type { Versioned } from '../topology/store.ts'
+import { type Catalogue, fieldsOf, type Nested } from './catalogue.ts'
+import type { JsonSchema } from './examples.ts'
+import type { Objects } from './objects.ts'
+import { managedFields } from './ports.ts'
+import { etagOf, expectedOf, idOf, isKnown, LIMIT_MAX, linkNext, queryOf } from './request.ts'
+import { addRoute, ifMatch, pageQuery, type Route } from './routes.ts'
+import { createBelow, refTo, typeName } from './schemas.ts'
+
+const etag = { ETag: { type: 'string', description: 'its version' } } as const
+const listHeaders = {
+  Link: { type: 'string', description: 'rel="next": the rest of the list, if there is more' }
+} as const
+const location = { Location: { type: 'string', description: 'the new object' }, ...etag } as const
+
+const listOf = (model: Model): JsonSchema => ({ type: 'array', items: refTo(typeName(model)) })
+
+/** Fields a list may be asked for: the indexed ones, and the name. */
+export const filtersOf = (model: Model): string[] =>
+  [...new Set([...model.indexes, 'name'])].filter(field => field in fieldsOf(model))
+
+const filterQuery = (fields: readonly string[]): Record<string, JsonSchema> =>
+  Object.fromEntries(
+    fields.map(field => [field, { type: 'string', description: `only those with this ${field}` }])
+  )
+
+export function addResources(app: FastifyInstance, catalogue: Catalogue, objects: Objects): void {
+  for (const model of catalogue.models) {
+    addCollection(app, model, objects)
+    addItem(app, model, objects)
+    addEdits(app, model, objects)
+  }
+  for (const nested of catalogue.nested) addNested(app, nested, objects)
+}
+
+function addCollection(app: FastifyInstance, model: Model, objects: Objects): void {
+  const name = typeName(model)
+  const filters = filtersOf(model)
+  const common = { url: `/${model.plural}`, tag: model.plural }
+  addRoute(app, {
+    ...common,
+    method: 'GET',
+    id: `list${name}`,
+    summary: `List ${model.plural}. ${model.summary}`,
+    query: { ...pageQuery(LIMIT_MAX), ...filterQuery(filters) },
+    answers: {
+      200: { description: 'By id, or in their order.', schema: listOf(model), headers: listHeaders }
+    },
+    async handle(request, reply) {
+      const { objects: page, next } = await objects.list(model, queryOf(request, filters))
+      linkNext(request, reply, next)
+      return page.map(object => object.value)
+    }
+  })
+  addRoute(app, {
+    ...common,
+    method: 'POST',
+    id: `create${name}`,
+    summary: `Create a ${model.kind}.`,
+    body: refTo(`${name}New`),
+    answers: { 201: { description: 'Created.', schema: refTo(name), headers: location } },
+    refusals: [409],
+    handle: async (request, reply) =>
+      created(reply, model, await objects.create(model, request.body))
+  })
+}
+
+function addItem(app: FastifyInstance, model: Model, objects: Objects): void {
+  const name = typeName(model)
+  const common = { url: `/${model.plural}/:id`, tag: model.plural }
+  addRoute(app, {
+    ...common,
+    method: 'GET',
+    id: `read${name}`,
+    summary: `Read a ${model.kind}.`,
+    answers: {
+      200: { description: 'As it is now.', schema: refTo(name), headers: etag },
+      304: { description: 'If-None-Match names the current version.' }
+    },
+    async handle(request, reply) {
+      const object = await objects.read(model.kind, idOf(request))
+      void reply.header('etag', etagOf(object))
+      return isKnown(request, object) ? reply.code(304).send() : object.value
+    }
+  })
+  addRoute(app, {
+    ...common,
+    method: 'DELETE',
+    id: `delete${name}`,
+    summary: `Delete a ${model.kind}, with all that belongs to it.`,
+    headers: ifMatch,
+    answers: { 204: { description: 'Gone.' } },
+    refusals: [409, 412],
+    async handle(request, reply) {
+      await objects.remove(model, idOf(request), expectedOf(request))
+      return reply.code(204).send()
+    }
+  })
+}
+
+function addEdits(app: FastifyInstance, model: Model, objects: Objects): void {
+  const name = typeName(model)
+  const common = {
+    url: `/${model.plural}/:id`,
+    tag: model.plural,
+    headers: ifMatch,
+    answers: { 200: { description: 'As it is now.', schema: refTo(name), headers: etag } },
+    refusals: [409, 412]
+  } satisfies Partial<Route>
+  addRoute(app, {
+    ...common,
+    method: 'PUT',
+    id: `replace${name}`,
+    summary: `Replace a ${model.kind}: what is not named falls back to its default.`,
+    body: refTo(`${name}Put`),
+    handle: async (request, reply) =>
+      changed(reply, await objects.replace(model, idOf(request), request.body, expectedOf(request)))
+  })
+  addRoute(app, {
+    ...common,
+    method: 'PATCH',
+    id: `change${name}`,
+    summary: `Change some fields of a ${model.kind} (RFC 7396).`,
+    body: refTo(`${name}Patch`),
+    handle: async (request, reply) =>
+      changed(reply, await objects.merge(model, idOf(request), request.body, expectedOf(request)))
+  })
+}
+
+function addNested(app: FastifyInstance, nested: Nested, objects: Objects): void {
+  const { parent, child, reference, owned } = nested
+  const { field } = reference
+  const filters = filtersOf(child).filter(each => each !== field)
+  const common = { url: `/${parent.plural}/:id/${nested.name}`, tag: parent.plural }
+  const name = `${typeName(parent)}${typeName(child)}`
+  addRoute(app, {
+    ...common,
+    method: 'GET',
+    id: `list${name}`,
+    summary: `List the ${child.plural} of a ${parent.kind}.`,
+    query: { ...pageQuery(LIMIT_MAX), ...filterQuery(filters) },
+    answers: {
+      200: { description: 'By id, or in their order.', schema: listOf(child), headers: listHeaders }
+    },
+    async handle(request, reply) {
+      const { id } = await objects.read(parent.kind, idOf(request))
+      const query = queryOf(request, filters)
+      const selection = { ...query, filters: { ...query.filters, [field]: id } }
+      const { objects: page, next } = await objects.list(child, selection)
+      linkNext(request, reply, next)
+      return page.map(object => object.value)
+    }
+  })
+  if (!owned) return
+  addRoute(app, {
+    ...common,
+    method: 'POST',
+    id: `create${name}`,
+    summary: `Create a ${child.kind} of a ${parent.kind}.`,
+    body: createBelow(child, managedFields),
+    answers: {
+      201: { description: 'Created.', schema: refTo(typeName(child)), headers: location }
+    },
+    refusals: [409],
+    async handle(request, reply) {
+      const { id } = await objects.read(parent.kind, idOf(request))
+      return created(reply, child, await objects.create(child, request.body, { [field]: id }))
+    }
+  })
+}
+
+function created(reply: FastifyReply, model: Model, object: Versioned): unknown {
+  void reply.code(201).header('location', `/${model.plural}/${object.id}`)
+  return changed(reply, object)
+}
+
+function changed(reply: FastifyReply, object: Versioned): unknown {
+  void reply.header('etag', etagOf(object))
+  return object.value
+}

@@ -1,0 +1,97 @@
+// How a route is declared: once, with what the document says of it.  The shape of errors and what
+// every route may answer are added here, so that no route can forget them.
+
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { JsonSchema } from './examples.ts'
+import { refTo } from './schemas.ts'
+
+export interface Answer {
+  readonly description: string
+  readonly schema?: JsonSchema
+  readonly headers?: Readonly<Record<string, JsonSchema>>
+  readonly type?: string // application/json
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly url: string
+  readonly tag: string
+  readonly id: string // operationId
+  readonly summary: string
+  readonly query?: Readonly<Record<string, JsonSchema>>
+  readonly headers?: Readonly<Record<string, JsonSchema>>
+  readonly body?: JsonSchema
+  readonly answers: Readonly<Record<number, Answer>>
+  // Statuses of refusals beside those any route may give.
+  readonly refusals?: readonly number[]
+  readonly timeoutMs?: number
+  handle(request: FastifyRequest, reply: FastifyReply): Promise<unknown>
+}
+
+const refusalWords: Readonly<Record<number, string>> = {
+  400: 'The request can never be right as it is.',
+  401: 'No valid token.',
+  403: 'Not for this host.',
+  404: 'There is no such object.',
+  409: 'It stands against something that is there.',
+  412: 'Somebody changed it meanwhile.',
+  415: 'The body is of a type that is not understood.',
+  429: 'Too many in too short a time.',
+  500: 'A mistake of ours; the log has it.',
+  503: 'Not now.'
+}
+
+export function addRoute(app: FastifyInstance, route: Route): void {
+  const { method, url, body, timeoutMs } = route
+  app.route({
+    method,
+    url,
+    schema: {
+      tags: [route.tag],
+      operationId: route.id,
+      summary: route.summary,
+      ...paramsOf(url),
+      ...(route.query && { querystring: { type: 'object', properties: route.query } }),
+      ...(route.headers && { headers: { type: 'object', properties: route.headers } }),
+      ...(body && { body }),
+      response: responsesOf(route)
+    },
+    ...(timeoutMs === undefined ? {} : { handlerTimeout: timeoutMs }),
+    handler: (request, reply) => route.handle(request, reply)
+  })
+}
+
+function paramsOf(url: string): object {
+  if (!url.includes(':id')) return {}
+  const id = { type: 'string', format: 'uuid', description: 'of the object' }
+  return { params: { type: 'object', properties: { id }, required: ['id'] } }
+}
+
+function responsesOf(route: Route): Record<number, object> {
+  const responses: Record<number, object> = {}
+  for (const [status, answer] of Object.entries(route.answers))
+    responses[Number(status)] = answerOf(answer)
+  const withBody = route.body === undefined ? [] : [415]
+  const withId = route.url.includes(':id') ? [404] : []
+  const refusals = [400, 401, 403, 500, 503, ...withId, ...withBody, ...(route.refusals ?? [])]
+  for (const status of refusals)
+    responses[status] = answerOf({ description: refusalWords[status]!, schema: refTo('Error') })
+  return responses
+}
+
+function answerOf({ description, schema, headers, type = 'application/json' }: Answer): object {
+  return {
+    description,
+    ...(headers && { headers }),
+    ...(schema ? { content: { [type]: { schema } } } : { type: 'null' })
+  }
+}
+
+export const pageQuery = (maximum: number): Readonly<Record<string, JsonSchema>> => ({
+  limit: { type: 'integer', minimum: 1, maximum, description: 'at most so many; all by default' },
+  after: { type: 'string', description: 'go on behind this id; see the Link header' }
+})
+
+export const ifMatch = {
+  'if-match': { type: 'string', description: 'an ETag: refused with 412 unless it is current' }
+} as const

@@ -1,0 +1,276 @@
+// The schemas of the OpenAPI document, made of the models' own: what comes back, what may be
+// posted, put and patched.  They describe; what is right is decided by topology/validation.ts,
+// whose words are better than a schema compiler's.
+
+import type { Model } from '../topology/model.ts'
+import { echoOf, fieldsOf, isRequired, ownerOf, readOnlyFields } from './catalogue.ts'
+import { exampleOf, type JsonSchema } from './examples.ts'
+import type { Managed } from './objects.ts'
+
+export const UUID: JsonSchema = { type: 'string', format: 'uuid' }
+
+export const typeName = (model: Model): string =>
+  model.kind.replace(/(^|-)([a-z])/g, (_, _dash, letter: string) => letter.toUpperCase())
+
+export const refTo = (name: string): { $ref: string } => ({ $ref: `${name}#` })
+
+export interface ModelSchemas {
+  readonly whole: JsonSchema // as it comes back
+  readonly create: JsonSchema
+  readonly replace: JsonSchema
+  readonly patch: JsonSchema
+}
+
+export function modelSchemas(model: Model, managed: Managed): ModelSchemas {
+  const name = typeName(model)
+  const fields = fieldsOf(model) as Readonly<Record<string, JsonSchema>>
+  const required = Object.keys(fields).filter(field => isRequired(model, field))
+  const example = exampleOf(model)
+  const settable = without(fields, [
+    ...readOnlyFields(model),
+    ...Object.keys(managed[model.kind] ?? {})
+  ])
+  const echo = echoOf(model)
+  const needed = required.filter(field => field in settable && field !== echo)
+  return {
+    whole: object(name, model.summary, { id: UUID, ...fields }, ['id', ...required], example),
+    create: object(
+      `${name}New`,
+      `${model.summary} Without an id it gets one.`,
+      { id: UUID, ...settable },
+      needed,
+      without(example, ['id'])
+    ),
+    replace: object(
+      `${name}Put`,
+      `${model.summary} Fields that cannot be changed may be left out.`,
+      { id: UUID, ...fields },
+      needed.filter(field => field !== ownerOf(model)?.field),
+      example
+    ),
+    patch: object(
+      `${name}Patch`,
+      `${model.summary} Only what is named changes; null takes a field away.`,
+      Object.fromEntries(Object.entries(settable).map(([f, s]) => [f, orNull(s, required, f)])),
+      [],
+      {}
+    )
+  }
+}
+
+/** What may be posted below an owner: the path says the rest. */
+export function createBelow(model: Model, managed: Managed): JsonSchema {
+  const said = [ownerOf(model)?.field ?? '', echoOf(model) ?? '']
+  const { create } = modelSchemas(model, managed)
+  const { properties = {}, required = [], examples = [] } = create
+  return {
+    type: 'object',
+    description: model.summary,
+    properties: without(properties, said),
+    required: required.filter(field => !said.includes(field)),
+    additionalProperties: false,
+    examples: examples.map(example => without(example as Record<string, unknown>, said))
+  }
+}
+
+function object(
+  $id: string,
+  description: string,
+  properties: Readonly<Record<string, JsonSchema>>,
+  required: readonly string[],
+  example: Readonly<Record<string, unknown>>
+): JsonSchema {
+  const examples = [example]
+  return {
+    $id,
+    type: 'object',
+    description,
+    properties,
+    required,
+    additionalProperties: false,
+    examples
+  }
+}
+
+const orNull = (schema: JsonSchema, required: readonly string[], field: string): JsonSchema =>
+  required.includes(field) ? schema : { anyOf: [schema, { type: 'null' }] }
+
+const without = <T>(record: Readonly<Record<string, T>>, names: readonly string[]) =>
+  Object.fromEntries(Object.entries(record).filter(([name]) => !names.includes(name)))
+
+// ---- what is no model
+
+const text = (description: string): JsonSchema => ({ type: 'string', description })
+const whole = (description: string): JsonSchema => ({ type: 'integer', minimum: 0, description })
+const yes = (description: string): JsonSchema => ({ type: 'boolean', description })
+const texts = (description: string): JsonSchema => ({
+  type: 'array',
+  items: { type: 'string' },
+  description
+})
+
+const record = (
+  $id: string,
+  description: string,
+  properties: Readonly<Record<string, JsonSchema>>,
+  example: Readonly<Record<string, unknown>>,
+  optional: readonly string[] = []
+): JsonSchema => {
+  const required = Object.keys(properties).filter(name => !optional.includes(name))
+  return { ...object($id, description, properties, required, example) }
+}
+
+const fault = {
+  type: 'object',
+  properties: {
+    field: text('where: the path of a field, a header, a query parameter'),
+    value: { description: 'what came; null when nothing did' },
+    expected: text('what would have been right')
+  },
+  required: ['field', 'value', 'expected'],
+  additionalProperties: false
+} as const satisfies JsonSchema
+
+const ID = '6f1c0a52-3b7e-4d11-9a53-0d5a1f6b2c01'
+const OTHER = '0b9d7c44-91f2-4a3e-8e5b-7a2c4d6e8f02'
+
+export const plainSchemas: readonly JsonSchema[] = [
+  record(
+    'Error',
+    'Why a request was refused. Nothing has changed.',
+    {
+      error: {
+        type: 'object',
+        properties: {
+          code: text('INVALID, NOT_FOUND, EXISTS, REFERENCED, CONFLICT, PRECONDITION …'),
+          message: text('one sentence for people'),
+          faults: { type: 'array', items: fault }
+        },
+        required: ['code', 'message', 'faults'],
+        additionalProperties: false
+      }
+    },
+    {
+      error: {
+        code: 'INVALID',
+        message: 'name is 7; expected text of 1 to 255 characters',
+        faults: [{ field: 'name', value: 7, expected: 'text of 1 to 255 characters' }]
+      }
+    }
+  ),
+  record('Link', 'The port at the other end.', { peer: UUID }, { peer: OTHER }),
+  record(
+    'BindingPut',
+    'Where a port meets the physical world.',
+    {
+      host: UUID,
+      interface: { type: 'string', minLength: 1, maxLength: 15, format: 'interface' }
+    },
+    { host: OTHER, interface: 'tap0' }
+  ),
+  record(
+    'Binding',
+    'A port and the interface it is bound to.',
+    { port: UUID, host: UUID, interface: text('name of the interface') },
+    { port: ID, host: OTHER, interface: 'tap0' }
+  ),
+  record(
+    'Agent',
+    'An agent that reports to this API.',
+    { id: UUID, name: text('of its host'), alive: yes('it has reported lately') },
+    { id: OTHER, name: 'compute1', alive: true }
+  ),
+  record(
+    'Interface',
+    'A network interface of a host.',
+    {
+      name: text('as the kernel calls it'),
+      index: whole('as the kernel numbers it'),
+      mac: { type: 'string', format: 'mac' },
+      mtu: whole('bytes'),
+      up: yes('administratively up, with carrier'),
+      kind: text('veth, tap, physical …'),
+      port: { ...UUID, description: 'the port bound to it' }
+    },
+    { name: 'tap0', index: 7, mac: '02:00:00:00:00:01', mtu: 1500, up: true },
+    ['kind', 'port']
+  ),
+  record(
+    'Flow',
+    'One line of the live flow table of a host.',
+    {
+      key: text('the values it wants'),
+      mask: text('the bits it asks for'),
+      actions: texts('what is done with its packets; none: they are dropped'),
+      packets: whole('since it was installed'),
+      bytes: whole('since it was installed'),
+      ageMs: whole('since it was installed'),
+      idleMs: whole('since it was last used')
+    },
+    {
+      key: 'port 7 IPv4 10.0.1.5 > 10.0.2.7 ICMP',
+      mask: 'in-port eth-type ip-src/32 ip-dst/24',
+      actions: ['set-eth-src 02:4d:00:00:00:02', 'ttl -1', 'output 9'],
+      packets: 12,
+      bytes: 1176,
+      ageMs: 11000,
+      idleMs: 950
+    }
+  ),
+  record(
+    'Trace',
+    'A packet and the port it enters, by id or by the interface it is bound to.',
+    {
+      port: UUID,
+      host: { ...UUID, description: 'with `interface`; with `port`: the host that walks' },
+      interface: text('with `host`'),
+      packet: {
+        description: 'text such as "icmp 10.0.1.5 > 10.0.2.7", or an object of the same fields',
+        anyOf: [{ type: 'string', maxLength: 1024 }, { type: 'object' }]
+      },
+      frame: text('the whole frame in hexadecimal, instead of `packet`')
+    },
+    { port: ID, packet: 'icmp 10.0.1.5 > 10.0.2.7' },
+    ['port', 'host', 'interface', 'packet', 'frame']
+  ),
+  record(
+    'TraceResult',
+    'The walk of a packet, told in lines.',
+    {
+      port: UUID,
+      host: UUID,
+      packet: text('the frame that was walked'),
+      assumed: texts('what the description did not say and we filled in'),
+      lines: texts('the walk'),
+      verdict: text('how it ended: forward, flood, drop, consume, postpone'),
+      dropReason: { anyOf: [text('room.why'), { type: 'null' }] },
+      mask: texts('the fields that were asked'),
+      actions: texts('what a flow would do'),
+      tags: texts('what the outcome depends on')
+    },
+    {
+      port: ID,
+      host: OTHER,
+      packet: '02:4d:00:00:00:05 > 02:4d:00:00:00:01 IPv4 10.0.1.5 > 10.0.2.7 ttl 64 ICMP echo',
+      assumed: ['src=02:4d:00:00:00:05'],
+      lines: ['in   port 1 of bridge br1', 'out  port 2 of bridge br1'],
+      verdict: 'forward',
+      dropReason: null,
+      mask: ['eth-dst'],
+      actions: ['output 9'],
+      tags: ['bridge/br1']
+    }
+  ),
+  record(
+    'Health',
+    'Whether this API can do its work.',
+    { status: { type: 'string', enum: ['ok', 'failing'] }, store: text('ok, or why not') },
+    { status: 'ok', store: 'ok' }
+  )
+]
+
+export function schemaNamed(name: string): JsonSchema {
+  const schema = plainSchemas.find(each => each.$id === name)
+  if (schema === undefined) throw new Error(`there is no schema ${name}`)
+  return schema
+}

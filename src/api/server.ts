@@ -1,0 +1,157 @@
+// The REST server: fastify with our routes, our errors and our limits.  Routes come from models;
+// nothing here knows a bridge from a router.  Bad input never gets further than a refusal.
+
+import swagger from '@fastify/swagger'
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest
+} from 'fastify'
+import type { Clock } from '../core/clock.ts'
+import type { Counters } from '../core/counters.ts'
+import { reasonOf } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { Random } from '../core/random.ts'
+import type { Model } from '../topology/model.ts'
+import type { Store } from '../topology/store.ts'
+import type { AgentsView } from './agents.ts'
+import { Catalogue } from './catalogue.ts'
+import { documentOptions } from './document.ts'
+import { addHostRoutes, addTraceRoute } from './host-routes.ts'
+import { addHealth, addIndex, addMetrics } from './house-routes.ts'
+import { methodsAt } from './methods.ts'
+import { Objects } from './objects.ts'
+import { addPortRoutes } from './port-routes.ts'
+import { managedFields, Ports } from './ports.ts'
+import { BODY_MAX, Refusal, refusalOf } from './refusal.ts'
+import { addResources } from './resources.ts'
+import { modelSchemas, plainSchemas } from './schemas.ts'
+import { checkListen, type Listen, secure } from './security.ts'
+import { Tracer } from './tracer.ts'
+
+export interface ApiOptions {
+  readonly store: Store
+  readonly models: readonly Model[]
+  readonly agents: AgentsView
+  readonly counters: Counters // the API's own thread's
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly listen: Listen
+  readonly token?: string | undefined
+}
+
+export interface Api {
+  readonly url: string
+  readonly app: FastifyInstance
+  close(): Promise<void>
+}
+
+/** Listens when it resolves. */
+export async function openApi(options: ApiOptions): Promise<Api> {
+  checkListen(options.listen, options.token)
+  const app = newApp(options)
+  secure(app, options.token)
+  addRefusals(app, options)
+  await app.register(swagger, documentOptions(options.token !== undefined))
+  await app.register(async inner => addRoutes(inner, options))
+  const url = await app.listen(options.listen)
+  options.log.info({ url }, 'the API listens')
+  return { url, app, close: () => app.close() }
+}
+
+const RECEIVE_TIMEOUT_MS = 15_000
+const HANDLER_TIMEOUT_MS = 30_000
+const IDLE_TIMEOUT_MS = 60_000
+const CONNECTIONS_MAX = 512
+const ID_LENGTH_MAX = 64
+
+function newApp({ log }: ApiOptions): FastifyInstance {
+  const app = Fastify({
+    bodyLimit: BODY_MAX,
+    requestTimeout: RECEIVE_TIMEOUT_MS,
+    handlerTimeout: HANDLER_TIMEOUT_MS,
+    keepAliveTimeout: IDLE_TIMEOUT_MS,
+    connectionTimeout: IDLE_TIMEOUT_MS,
+    forceCloseConnections: true,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: ID_LENGTH_MAX },
+    frameworkErrors: (error, request, reply: FastifyReply) => {
+      const refusal = refusalOf(error) ?? internal(error, request, log)
+      void reply.code(refusal.status).send(refusal.body)
+    }
+  })
+  app.server.maxConnections = CONNECTIONS_MAX
+  app.removeContentTypeParser('text/plain')
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, parseJson)
+  return app
+}
+
+async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<void> {
+  const { store, agents, clock, random } = options
+  const catalogue = new Catalogue(options.models)
+  const objects = new Objects(store, catalogue, random, managedFields)
+  const ports = new Ports(store, agents)
+  // Schemas are there to be read: bodies are judged by the models, answers are ours.
+  app.setValidatorCompiler(() => () => true)
+  app.setSerializerCompiler(() => data => JSON.stringify(data))
+  for (const schema of plainSchemas) app.addSchema(schema)
+  for (const model of catalogue.models)
+    for (const schema of Object.values(modelSchemas(model, managedFields))) app.addSchema(schema)
+  addIndex(app, catalogue)
+  addResources(app, catalogue, objects)
+  addPortRoutes(app, ports)
+  addHostRoutes(app, objects, agents)
+  addTraceRoute(app, new Tracer(store, ports, agents), clock)
+  addHealth(app, store)
+  addMetrics(app, options)
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+}
+
+function addRefusals(app: FastifyInstance, { counters, log }: ApiOptions): void {
+  const requests = counters.claim('api.requests', 'Requests answered')
+  const refused = counters.claim('api.refused', 'Requests refused')
+  const failed = counters.claim('api.failed', 'Requests that met a mistake of ours')
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const refusal = refusalOf(error) ?? internal(error, request, log)
+    void reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
+  })
+  const allowed = methodsAt(app)
+  app.setNotFoundHandler(request => {
+    throw nothingHere(request, allowed(request.url))
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    const { statusCode: status, elapsedTime } = reply
+    requests.value++
+    if (status >= 500) failed.value++
+    else if (status >= 400) refused.value++
+    const { method, url } = request
+    log.debug({ method, url: url.slice(0, URL_LOGGED), status, ms: elapsedTime }, 'request')
+  })
+}
+
+const URL_LOGGED = 200
+
+function nothingHere({ method, url }: FastifyRequest, allowed: readonly string[]): Refusal {
+  const path = url.split('?', 1)[0]!.slice(0, URL_LOGGED)
+  if (allowed.length === 0) {
+    const message = `there is nothing at ${path}; GET / says what there is`
+    const faults = [{ field: 'path', value: path, expected: 'a path of GET /openapi.json' }]
+    return new Refusal({ status: 404, code: 'NOT_FOUND', message, faults })
+  }
+  const expected = allowed.join(', ')
+  return new Refusal({
+    status: 405,
+    code: 'NOT_ALLOWED',
+    message: `${method} is not allowed at ${path}; expected ${expected}`,
+    faults: [{ field: 'method', value: method, expected }],
+    headers: { allow: expected }
+  })
+}
+
+function internal(error: unknown, request: FastifyRequest, log: Log): Refusal {
+  log.error({ err: error, request: request.id, method: request.method }, reasonOf(error))
+  const message = `a mistake of ours; the log has it under request ${request.id}`
+  return new Refusal({ status: 500, code: 'INTERNAL', message })
+}

@@ -1,0 +1,50 @@
+// So many a second, so many at once, and no more: a token bucket and a count.
+
+import type { Clock } from '../core/clock.ts'
+import { Refusal } from './refusal.ts'
+
+export interface ThrottleLimits {
+  readonly perSecond: number
+  readonly burst: number
+  readonly atOnce: number
+}
+
+export class Throttle {
+  readonly #clock: Clock
+  readonly #limits: ThrottleLimits
+  #tokens: number
+  #filledAt: number
+  #running = 0
+
+  constructor(clock: Clock, limits: ThrottleLimits) {
+    this.#clock = clock
+    this.#limits = limits
+    this.#tokens = limits.burst
+    this.#filledAt = clock.now()
+  }
+
+  async run<T>(what: string, job: () => Promise<T>): Promise<T> {
+    this.#fill()
+    const { perSecond, atOnce } = this.#limits
+    if (this.#tokens < 1) throw tooOften(`too many ${what}; expected at most ${perSecond} a second`)
+    if (this.#running >= atOnce)
+      throw tooOften(`too many ${what}; expected at most ${atOnce} at once`)
+    this.#tokens--
+    this.#running++
+    try {
+      return await job()
+    } finally {
+      this.#running--
+    }
+  }
+
+  #fill(): void {
+    const now = this.#clock.now()
+    const gained = ((now - this.#filledAt) / 1000) * this.#limits.perSecond
+    this.#tokens = Math.min(this.#limits.burst, this.#tokens + gained)
+    this.#filledAt = now
+  }
+}
+
+const tooOften = (message: string): Refusal =>
+  new Refusal({ status: 429, code: 'TOO_OFTEN', message, headers: { 'retry-after': '1' } })

@@ -1,0 +1,85 @@
+// From a trace request to a walk: which port, which host, which frame.  What a description leaves
+// out (the MAC addresses, mostly) is filled in as the neighbourhood would, and told.
+
+import type { Store, Versioned } from '../topology/store.ts'
+import { describeFrame } from '../wire/describe.ts'
+import type { AgentsView, TraceResult } from './agents.ts'
+import { gatewayMac } from './gateway.ts'
+import { type Built, frameOf, hexFrame, parsePacket } from './packet.ts'
+import type { Ports } from './ports.ts'
+import { conflict, invalid, Refusal } from './refusal.ts'
+
+export interface TraceBody {
+  readonly port?: string
+  readonly host?: string
+  readonly interface?: string
+  readonly packet?: unknown
+  readonly frame?: string
+}
+
+export interface TraceAnswer extends TraceResult {
+  readonly port: string
+  readonly host: string
+  readonly packet: string
+  readonly assumed: readonly string[]
+}
+
+export class Tracer {
+  readonly #store: Store
+  readonly #ports: Ports
+  readonly #agents: AgentsView
+
+  constructor(store: Store, ports: Ports, agents: AgentsView) {
+    this.#store = store
+    this.#ports = ports
+    this.#agents = agents
+  }
+
+  async trace(body: TraceBody): Promise<TraceAnswer> {
+    if ((body.packet === undefined) === (body.frame === undefined))
+      throw invalid([{ field: 'packet', value: body.packet, expected: 'either packet or frame' }])
+    const port = await this.#entry(body)
+    const host = this.#walker(port, body.port === undefined ? undefined : body.host)
+    const { frame, assumed } = await this.#frame(port, body)
+    const result = await this.#agents.trace(host, { portId: port.id, frame })
+    return { port: port.id, host, packet: describeFrame(frame), assumed, ...result }
+  }
+
+  async #entry(body: TraceBody): Promise<Versioned> {
+    const { port: id, host, interface: name } = body
+    if (id !== undefined) {
+      if (name !== undefined)
+        throw invalid([{ field: 'interface', value: name, expected: 'none: there is a port' }])
+      const port = await this.#store.read('port', id)
+      if (port !== undefined) return port
+      throw invalid([{ field: 'port', value: id, expected: 'the id of a port that exists' }])
+    }
+    if (host === undefined || name === undefined) {
+      const expected = 'the id of a port, or host and interface'
+      throw invalid([{ field: 'port', value: undefined, expected }])
+    }
+    const bound = await this.#ports.boundTo(host, name)
+    if (bound !== undefined) return bound
+    const expected = `an interface of host ${host} that a port is bound to`
+    throw invalid([{ field: 'interface', value: name, expected }])
+  }
+
+  // Any host walks alike; the one the port is bound on knows most.
+  #walker(port: Versioned, wanted: string | undefined): string {
+    const alive = this.#agents.hosts().filter(host => host.alive)
+    const bound = alive.find(host => host.id === port.value.host)
+    if (wanted === undefined && (bound ?? alive[0]) !== undefined) return (bound ?? alive[0]!).id
+    if (alive.some(host => host.id === wanted)) return wanted!
+    if (wanted !== undefined)
+      throw conflict({ field: 'host', value: wanted, expected: 'a host whose agent is alive' })
+    const message = 'no agent reports here, so nobody can walk the packet'
+    throw new Refusal({ status: 503, code: 'UNAVAILABLE', message })
+  }
+
+  async #frame(port: Versioned, { packet, frame }: TraceBody): Promise<Built> {
+    if (frame !== undefined) return { frame: hexFrame(frame), assumed: [] }
+    const described = parsePacket(packet)
+    const { from, to } = described
+    return frameOf(described, await gatewayMac(this.#store, port, from.ip, to.ip))
+  }
+}
