@@ -67,7 +67,9 @@ function leave(ctx: SimulationContext): Verdict {
   ctx.tag(port.tag)
   ctx.outPort = port
   if (ctx.trace !== null) ctx.trace.step(`out  ${describePort(port)}`)
-  if (!port.adminStateUp) return ctx.reject('simulation.port-down')
+  // What the device of a closed port has to say to whoever is refused at it leaves by it.
+  const isOwnWord = ctx.generated && ctx.hops === 0
+  if (!port.adminStateUp && !isOwnWord) return ctx.reject('simulation.port-down')
   const passed = ctx.filter(port.outFilter)
   if (passed !== Verdict.forward) return passed
   return beyond(ctx, port)
