@@ -72,7 +72,9 @@ export class ErrorSender {
   // `entered` is the packet as it came into the router.
   send(ctx: SimulationContext, kind: ErrorKind, port: RouterPort, entered: FlowKey): void {
     if (ctx.generated || !isForUs(ctx.key, entered, port)) return
-    const family = entered.words[Word.typeId]! >>> 16 === ethernet.Type.ipv4 ? 4 : 6
+    const type = entered.words[Word.typeId]! >>> 16
+    if (type !== ethernet.Type.ipv4 && type !== ethernet.Type.ipv6) return
+    const family = type === ethernet.Type.ipv4 ? 4 : 6
     askWhoAndWhat(ctx.key, family)
     const own = port.sourceFor(family, entered.words, Word.ipSrc)
     const isBroadcast = family === 4 && port.isSubnetBroadcast(entered.words[Word.ipDst + 3]!)
@@ -81,14 +83,14 @@ export class ErrorSender {
     const frame = this.frameOf(ctx, entered)
     if (frame === undefined) return
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-    const [type, code, param] = family === 4 ? [...kind.v4, 0] : kind.v6
-    const tooBig = family === 6 && type === V6.packetTooBig
+    const [what, code, param] = family === 4 ? [...kind.v4, 0] : kind.v6
+    const tooBig = family === 6 && what === V6.packetTooBig
     if (!mayAnswerWithError(view, 0, frame.length, tooBig)) {
       ctx.cacheable = cacheable
       return
     }
     if (!ctx.rehearsal && !this.#mayAfford(entered, ctx)) return
-    const fields = { type, code, param, src: own.words, srcMac: port.port.mac }
+    const fields = { type: what, code, param, src: own.words, srcMac: port.port.mac }
     const error = icmpError(fields, view, 0, frame.length)
     if (error === undefined) return
     this.#counters.errors.value++
@@ -118,10 +120,14 @@ export class ErrorSender {
   }
 }
 
-// A frame that reached the port only because a bridge floods has another's address.
+// A frame that reached the port only because a bridge floods has another's address; one with a
+// tag is not for a router either.
 function isForUs(key: FlowKey, entered: FlowKey, { port }: RouterPort): boolean {
   void key.ethDst
+  void key.vlanOuter
+  void key.ethType
   const { words } = entered
+  if (words[Word.vlans] !== 0) return false
   const hi = words[Word.ethDstHi]!
   const lo = words[Word.ethMid]! >>> 16
   return address.macFrom(hi >>> 16, ((hi & 0xffff) << 16) | lo) === port.mac

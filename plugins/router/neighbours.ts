@@ -1,17 +1,11 @@
 // The neighbours of one router port: IP address → MAC, found by ARP and neighbour discovery.
 //
-//              asked for                   answered
-//   unknown ───────────────► pending ──────────────────► fresh ──── staleMs ────► stale
-//      ▲                        │ timeoutMs                ▲                        │ asked
-//      │ failedMs               ▼                          └────── answered ────────┤ again
-//   failed ◄────────────────────┘                                                   │ expireMs
-//   unknown ◄───────────────────────────────────────────────────────────────────────┘
+//   unknown ─ asked for ─► pending ─ answered ─► fresh ─ staleMs ─► stale: asked again, still used
+//      ▲                      │ timeoutMs          ▲                  │  │
+//      └────── failedMs ── failed                  └──── answered ────┘  └─ expireMs ─► unknown
 //
 // The table is shared with all hosts (`neighbour/<port>`: address → "mac seconds"), because the
-// host that asks need not be the one the answer comes in at.  The seconds only make a renewed
-// entry differ from the old one, so that every host hears of it; ages are measured by the hosts.
-// Who wrote an entry last asks again when it is stale, used or not: a flow in the kernel uses it
-// without telling anyone.  What no answer renews, its writer removes.
+// host that asks need not be the one the answer comes in at.
 
 import {
   address,
@@ -58,6 +52,9 @@ const JITTER_MAX = 1024
 
 export const tableOf = (port: string): string => `neighbour/${port}`
 
+// Who wrote an entry last asks again when it is stale, used or not: a flow in the kernel uses it
+// without telling anyone.  What no answer renews, its writer removes.  The seconds in the value
+// only make a renewed entry a new one, so that every host hears of it; each measures ages itself.
 export class Neighbours {
   port: RouterPort
   readonly #given: NeighbourNeeds
@@ -158,7 +155,7 @@ export class Neighbours {
   #send({ ip, mac, tries }: Request): void {
     const { walks, counters } = this.#given
     const own = this.port.onLink(ip.family, ip.words)
-    if (own === undefined) return
+    if (own === undefined || !this.port.isUsable) return
     counters.requests.value++
     const ours = this.port.port.mac
     const unicast = tries === 0 && mac !== 0
