@@ -60,7 +60,8 @@ async function runCheck() {
     ...find('src', '.test.ts'),
     ...find('plugins', '.test.ts'),
     ...findIn('test'),
-    ...findIn('test/store')
+    ...findIn('test/store'),
+    ...findIn('test/api')
   ]
   const sideBySide = Math.max(2, availableParallelism())
   await runTests('unit tests', unit, 240 * seconds, [`--test-concurrency=${sideBySide}`])

@@ -16,14 +16,14 @@ export interface InterfaceInfo {
   readonly mac: string
   readonly mtu: number
   readonly up: boolean
-  readonly kind?: string // veth, tap, physical …
-  readonly port?: string // id of the port bound to it
+  readonly addresses: readonly string[]
 }
 
 // One line of the live flow table.
 export interface FlowLine {
-  readonly key: string // the fields the flow asks for, with the values it wants
-  readonly mask: string // which of their bits
+  readonly id: number // while it lives, on its host
+  readonly key: string // the fields the flow asks for, with the values and bits it wants
+  readonly mask: string // all words of the mask, in hexadecimal
   readonly actions: readonly string[] // none: the flow drops
   readonly packets: number
   readonly bytes: number

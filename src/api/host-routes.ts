@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../core/clock.ts'
 import type { AgentsView } from './agents.ts'
 import type { Objects } from './objects.ts'
+import type { Ports } from './ports.ts'
 import { Refusal } from './refusal.ts'
 import { bodyOf, idOf, queryOf } from './request.ts'
 import { addRoute, pageQuery } from './routes.ts'
@@ -13,7 +14,13 @@ import type { TraceBody, Tracer } from './tracer.ts'
 
 const AGENT_TIMEOUT_MS = 10_000
 
-export function addHostRoutes(app: FastifyInstance, objects: Objects, agents: AgentsView): void {
+interface Sources {
+  readonly objects: Objects
+  readonly ports: Ports
+  readonly agents: AgentsView
+}
+
+export function addHostRoutes(app: FastifyInstance, { objects, ports, agents }: Sources): void {
   addRoute(app, {
     url: '/agents',
     tag: 'hosts',
@@ -41,7 +48,10 @@ export function addHostRoutes(app: FastifyInstance, objects: Objects, agents: Ag
     async handle(request) {
       noQuery(request)
       const { id } = await objects.read('host', idOf(request))
-      return (await agents.interfaces(id)) ?? away(id)
+      const interfaces = (await agents.interfaces(id)) ?? away(id)
+      const bound = new Map<string, string>()
+      for await (const binding of ports.bindings(id)) bound.set(binding.interface, binding.port)
+      return interfaces.map(each => ({ ...each, port: bound.get(each.name) }))
     }
   })
   addRoute(app, {

@@ -86,6 +86,18 @@ function describe(model: Catalogue['models'][number], catalogue: Catalogue): unk
   }
 }
 
+export function addDocument(app: FastifyInstance): void {
+  addRoute(app, {
+    url: '/openapi.json',
+    tag: TAG,
+    method: 'GET',
+    id: 'openapi',
+    summary: 'This document.',
+    answers: { 200: { description: 'OpenAPI 3.1.', schema: anything } },
+    handle: async () => app.swagger()
+  })
+}
+
 export function addHealth(app: FastifyInstance, store: Store): void {
   addRoute(app, {
     url: '/health',

@@ -120,7 +120,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   CONFLICT: 409,
   LIMIT: 503,
   STORE_UNAVAILABLE: 503,
-  UNAVAILABLE: 503
+  UNAVAILABLE: 503,
+  AGENT_GONE: 503
 }
 
 function ofStore(error: MezzoError): Refusal | undefined {

@@ -189,18 +189,26 @@ export const plainSchemas: readonly JsonSchema[] = [
       mac: { type: 'string', format: 'mac' },
       mtu: whole('bytes'),
       up: yes('administratively up, with carrier'),
-      kind: text('veth, tap, physical …'),
+      addresses: texts('its own'),
       port: { ...UUID, description: 'the port bound to it' }
     },
-    { name: 'tap0', index: 7, mac: '02:00:00:00:00:01', mtu: 1500, up: true },
-    ['kind', 'port']
+    {
+      name: 'tap0',
+      index: 7,
+      mac: '02:00:00:00:00:01',
+      mtu: 1500,
+      up: true,
+      addresses: ['10.0.0.1']
+    },
+    ['port']
   ),
   record(
     'Flow',
     'One line of the live flow table of a host.',
     {
-      key: text('the values it wants'),
-      mask: text('the bits it asks for'),
+      id: whole('while it lives, on its host'),
+      key: text('the fields it asks for, with the values and bits it wants'),
+      mask: text('all words of the mask, in hexadecimal'),
       actions: texts('what is done with its packets; none: they are dropped'),
       packets: whole('since it was installed'),
       bytes: whole('since it was installed'),
@@ -208,8 +216,9 @@ export const plainSchemas: readonly JsonSchema[] = [
       idleMs: whole('since it was last used')
     },
     {
-      key: 'port 7 IPv4 10.0.1.5 > 10.0.2.7 ICMP',
-      mask: 'in-port eth-type ip-src/32 ip-dst/24',
+      id: 3,
+      key: 'in-port=7,eth-type=ipv4,ip-dst=10.0.2.0/24',
+      mask: '000000ff',
       actions: ['set-eth-src 02:4d:00:00:00:02', 'ttl -1', 'output 9'],
       packets: 12,
       bytes: 1176,

@@ -19,7 +19,7 @@ import type { AgentsView } from './agents.ts'
 import { Catalogue } from './catalogue.ts'
 import { documentOptions } from './document.ts'
 import { addHostRoutes, addTraceRoute } from './host-routes.ts'
-import { addHealth, addIndex, addMetrics } from './house-routes.ts'
+import { addDocument, addHealth, addIndex, addMetrics } from './house-routes.ts'
 import { methodsAt } from './methods.ts'
 import { Objects } from './objects.ts'
 import { addPortRoutes } from './port-routes.ts'
@@ -102,11 +102,11 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
   addIndex(app, catalogue)
   addResources(app, catalogue, objects)
   addPortRoutes(app, ports)
-  addHostRoutes(app, objects, agents)
+  addHostRoutes(app, { objects, ports, agents })
   addTraceRoute(app, new Tracer(store, ports, agents), clock)
   addHealth(app, store)
   addMetrics(app, options)
-  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  addDocument(app)
 }
 
 function addRefusals(app: FastifyInstance, { counters, log }: ApiOptions): void {

@@ -1,6 +1,7 @@
 // A real server on loopback over a real store in memory, for the tests of the API and the command
 // line.  Agents are played by MemoryAgents: what they report is set by the test.
 
+import { loadPlugins } from '../../src/agent/plugins.ts'
 import type {
   AgentInfo,
   AgentsView,
@@ -31,7 +32,8 @@ export class MemoryAgents implements AgentsView {
       index: i + 1,
       mac: `02:00:00:00:00:0${i + 1}`,
       mtu: 1500,
-      up: true
+      up: true,
+      addresses: []
     }))
     this.reporting.set(id, { info: { id, name, alive: true }, interfaces: described })
   }
@@ -72,6 +74,7 @@ export interface House {
   readonly api: Api
   readonly url: string
   readonly store: Store
+  readonly models: readonly Model[]
   readonly agents: MemoryAgents
   readonly log: string[]
   close(): Promise<void>
@@ -79,11 +82,18 @@ export interface House {
 
 export interface HouseOptions {
   readonly token?: string
-  readonly models?: readonly Model[]
+  readonly host?: string
 }
 
-export async function openHouse({ token, models = coreModels }: HouseOptions = {}): Promise<House> {
+/** The models of the core and of every plugin there is. */
+export async function allModels(): Promise<Model[]> {
+  const plugins = await loadPlugins()
+  return [...coreModels, ...plugins.flatMap(({ resources = [] }) => resources)]
+}
+
+export async function openHouse({ token, host }: HouseOptions = {}): Promise<House> {
   const clock = new SystemClock()
+  const models = await allModels()
   const store = await openSqliteStore({ models, clock })
   const agents = new MemoryAgents()
   const lines: string[] = []
@@ -95,14 +105,14 @@ export async function openHouse({ token, models = coreModels }: HouseOptions = {
     clock,
     random: new SystemRandom(),
     log: openLog({ level: 'warn' }, { write: line => lines.push(line) }),
-    listen: { host: '127.0.0.1', port: 0 },
+    listen: { host: host ?? '127.0.0.1', port: 0 },
     token
   })
   const close = async () => {
     await api.close()
     await store.close()
   }
-  return { api, url: api.url, store, agents, log: lines, close }
+  return { api, url: api.url, store, models, agents, log: lines, close }
 }
 
 /** What the tests look for in a body, whatever it is. */

@@ -160,7 +160,7 @@ interface Interface {
   readonly mac: string
   readonly mtu: number
   readonly up: boolean
-  readonly kind?: string
+  readonly addresses: readonly string[]
   readonly port?: string
 }
 
@@ -169,17 +169,24 @@ async function listInterfaces({ client, names, out }: Context, words: readonly s
   const interfaces = await client.get<Interface[]>(`/hosts/${host}/interfaces`)
   await out(interfaces, async () => {
     const rows: string[][] = []
-    for (const { name, index, mac, mtu, up, kind, port } of interfaces) {
+    for (const { name, index, mac, mtu, up, addresses, port } of interfaces) {
       const label = port === undefined ? '-' : await names.label(['port'], port)
-      rows.push([name, String(index), mac, String(mtu), up ? 'up' : 'down', kind ?? '-', label])
+      rows.push([
+        name,
+        String(index),
+        mac,
+        String(mtu),
+        up ? 'up' : 'down',
+        label,
+        addresses.join(' ')
+      ])
     }
-    return table(['name', 'index', 'mac', 'mtu', 'state', 'kind', 'port'], rows)
+    return table(['name', 'index', 'mac', 'mtu', 'state', 'port', 'addresses'], rows)
   })
 }
 
 interface Flow {
   readonly key: string
-  readonly mask: string
   readonly actions: readonly string[]
   readonly packets: number
   readonly bytes: number
@@ -199,10 +206,9 @@ async function listFlows({ client, names, out }: Context, words: readonly string
     duration(flow.ageMs),
     duration(flow.idleMs),
     flow.key,
-    flow.mask,
     flow.actions.join(', ') || 'drop'
   ])
-  const head = ['packets', 'bytes', 'age', 'idle', 'key', 'mask', 'actions']
+  const head = ['packets', 'bytes', 'age', 'idle', 'key', 'actions']
   await out(flows, async () => (rows.length === 0 ? 'no flows' : table(head, rows)))
 }
 

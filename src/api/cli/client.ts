@@ -36,7 +36,7 @@ export class Client {
   constructor(base: string, token: string | undefined) {
     const url = URL.canParse(base) ? new URL(base) : undefined
     if (url === undefined || !/^https?:$/.test(url.protocol))
-      throw usage(`--api is "${base}"; expected a URL such as http://127.0.0.1:7400`)
+      throw usage(`--api is "${base}"; expected a URL such as http://127.0.0.1:8181`)
     this.#base = url
     this.#token = token
   }

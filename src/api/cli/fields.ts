@@ -66,7 +66,19 @@ function typed(schema: FieldSchema, text: string): unknown {
     case 'array':
       return listOf(schema.items ?? {}, text)
     default:
-      return text === '' ? null : jsonOf(text)
+      return text === '' ? null : (rangeOf(schema, text) ?? jsonOf(text))
+  }
+}
+
+// 80, 80-90, 1024- or -1023, where the model has { start, end }.
+function rangeOf({ properties }: FieldSchema, text: string): unknown {
+  if (properties?.start === undefined || properties.end === undefined) return undefined
+  const [, start = '', dash, end = ''] = /^([0-9]*)(-?)([0-9]*)$/.exec(text) ?? []
+  if (start === '' && end === '') return undefined
+  if (dash === '') return { start: Number(start), end: Number(start) }
+  return {
+    ...(start !== '' && { start: Number(start) }),
+    ...(end !== '' && { end: Number(end) })
   }
 }
 

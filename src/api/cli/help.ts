@@ -19,7 +19,7 @@ Nouns: ${nouns?.map(noun => noun.kind).join(', ') ?? 'ask again when the server 
 
 Wherever an id is taken, a name, the beginning of an id or DEVICE:NAME will do.
   --json        print what the server said
-  --api URL     the server; or MEZZO_API; http://127.0.0.1:7400 by default
+  --api URL     the server; or MEZZO_API; http://127.0.0.1:8181 by default
   MEZZO_TOKEN   the token, when the server wants one
 Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reached.`
 
@@ -65,6 +65,8 @@ function typeText(schema: FieldSchema): string {
   if ('const' in schema) return String(schema.const)
   if (schema.anyOf !== undefined) return schema.anyOf.map(typeText).join(' | ')
   if (schema.type === 'array') return `${typeText(schema.items ?? {})}, …`
+  if (schema.properties?.start !== undefined && schema.properties.end !== undefined)
+    return '80 | 80-90 | 1024- | -1023'
   if (schema.type === 'integer' && schema.maximum !== undefined)
     return `${schema.minimum ?? 0}..${schema.maximum}`
   return schema.format ?? schema.type ?? 'JSON'

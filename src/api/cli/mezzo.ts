@@ -10,7 +10,7 @@ import { Names } from './names.ts'
 import { Nouns } from './nouns.ts'
 import { verbs } from './objects.ts'
 
-const API = 'http://127.0.0.1:7400'
+const API = 'http://127.0.0.1:8181'
 
 interface Options {
   readonly words: readonly string[]

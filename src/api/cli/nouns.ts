@@ -8,6 +8,7 @@ export interface FieldSchema {
   readonly const?: unknown
   readonly anyOf?: readonly FieldSchema[]
   readonly items?: FieldSchema
+  readonly properties?: Readonly<Record<string, FieldSchema>>
   readonly default?: unknown
   readonly readOnly?: boolean
   readonly description?: string
