@@ -27,8 +27,8 @@ class AddressMap {
     return undefined
   }
 
-  set(known: Known): void {
-    this.delete(known.family, known.words)
+  // One that is not there yet.
+  add(known: Known): void {
     const at = mixed(known.family, known.words)
     const bucket = this.#buckets.get(at)
     if (bucket === undefined) this.#buckets.set(at, [known])
@@ -106,7 +106,7 @@ export class Neighbours {
     const before = this.#routers
     const after = new AddressMap()
     for (const [mac, { peer }] of members.routers())
-      for (const { family, words } of peer!.addresses) after.set({ family, words, mac })
+      for (const { family, words } of peer!.addresses) after.add({ family, words, mac })
     this.#routers = after
     const stale: Tag[] = []
     for (const { family, words, mac } of before)
@@ -123,9 +123,10 @@ export class Neighbours {
   #changed(key: string, value: string | undefined): void {
     try {
       const { family, words } = address.parseIp(key)
-      if (value === undefined) this.#shared.delete(family, words)
-      else this.#shared.set({ family, words, mac: address.parseMac(value) })
+      this.#shared.delete(family, words)
       this.#stale(this.tagOf(family, words))
+      if (value !== undefined)
+        this.#shared.add({ family, words, mac: address.parseMac(value) })
     } catch {
       this.#counters.badEntries.value++
     }
