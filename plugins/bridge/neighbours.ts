@@ -125,8 +125,7 @@ export class Neighbours {
       const { family, words } = address.parseIp(key)
       this.#shared.delete(family, words)
       this.#stale(this.tagOf(family, words))
-      if (value !== undefined)
-        this.#shared.add({ family, words, mac: address.parseMac(value) })
+      if (value !== undefined) this.#shared.add({ family, words, mac: address.parseMac(value) })
     } catch {
       this.#counters.badEntries.value++
     }
