@@ -40,9 +40,10 @@ function pair(wire: Wire = frame => [frame]) {
 /** Moves time on until the ping is over. */
 async function over(clock: VirtualClock, ping: Promise<PingResult>): Promise<PingResult> {
   let done = false
-  ping.finally(() => {
+  const end = (): void => {
     done = true
-  })
+  }
+  ping.then(end, end)
   for (let turn = 0; turn < 10_000 && !done; turn++) {
     await Promise.resolve()
     clock.step()

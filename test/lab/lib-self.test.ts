@@ -172,6 +172,51 @@ describe('faults of the underlay', { skip }, () => {
   })
 })
 
+describe('an outside network behind a gateway', { skip }, () => {
+  test('is reached through the gateway, also after the VM was unplugged', async () => {
+    await using lab = await Lab.open({ prefix: 'mz-lab-outside' })
+    const gateway = await lab.host('gateway')
+    const vm = await gateway.vm('vm', {
+      addresses: ['10.0.1.5/24', 'fd00:1::5/64'],
+      gateway: '10.0.1.1',
+      gateway6: 'fd00:1::1'
+    })
+    const outside = await lab.outside('internet', {
+      links: [{ host: gateway, interface: 'up0', addresses: ['203.0.113.1/24', '2001:db8::1/64'] }],
+      addresses: ['198.51.100.1/32', '2001:db8:1::1/128'],
+      routes: [
+        { to: '10.0.0.0/8', via: '203.0.113.2' },
+        { to: 'fd00:1::/64', via: '2001:db8::2' }
+      ]
+    })
+    // Here the gateway's kernel routes, where otherwise Mezzo would.
+    const on = { 'ipv6/conf/vm/disable_ipv6': 0, 'ipv6/conf/up0/disable_ipv6': 0 }
+    await gateway.sysctl({ ...on, 'ipv4/ip_forward': 1, 'ipv6/conf/all/forwarding': 1 })
+    await gateway.ip(
+      'addr add 10.0.1.1/24 dev vm',
+      'addr add fd00:1::1/64 dev vm nodad',
+      'addr add 203.0.113.2/24 dev up0',
+      'addr add 2001:db8::2/64 dev up0 nodad',
+      'route add default via 203.0.113.1',
+      'route add default via 2001:db8::1'
+    )
+    for (const to of ['198.51.100.1', '2001:db8:1::1']) {
+      const far = await vm.ping(to, { count: 1 })
+      assert.equal(far.received, 1, far.output)
+      const near = await vm.ping(to, { count: 1, ttl: 1, timeoutMs: 100 })
+      assert.match(near.errors[0]!.text, /exceeded/)
+      assert.equal(near.errors[0]!.from, to.includes(':') ? 'fd00:1::1' : '10.0.1.1')
+    }
+    await vm.unplug()
+    await vm.plug()
+    for (const to of ['198.51.100.1', '2001:db8:1::1']) {
+      const far = await vm.ping(to, { count: 1 })
+      assert.equal(far.received, 1, far.output)
+    }
+    assert.equal((await outside.ping('10.0.1.5', { count: 1 })).received, 1)
+  })
+})
+
 describe('nothing stays behind', { skip }, () => {
   const prefix = 'mz-lab-crash'
   const script = `

@@ -16,6 +16,9 @@ const sysctls = {
   // Loopback has its address by now. A link-local one on a VM's interface would make the host
   // send router solicitations and multicast reports into the virtual network.
   'ipv6/conf/default/disable_ipv6': 1,
+  // Whoever switches IPv6 on again has his addresses at once.
+  'ipv6/conf/all/accept_dad': 0,
+  'ipv6/conf/default/accept_dad': 0,
   // Answer ARP for an address only where that address is.
   'ipv4/conf/all/arp_ignore': 1,
   'ipv4/conf/all/rp_filter': 0,
