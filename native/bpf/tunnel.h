@@ -18,6 +18,8 @@
 #define DONT_FRAGMENT 0x4000
 #define OUTER_TTL 64
 #define TAGS_MAX 2
+#define ETH_MIN 60
+#define SHORTEST (ETH_LEN + 20) /* what decapsulation must leave */
 #define MZ_F_DECAP_IPV6 (1ull << 8) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV6 */
 
 struct mz_outer {
@@ -161,6 +163,8 @@ __noinline int mz_encap(struct __sk_buff *skb, struct mz_action *a, __u32 decapp
 	kind = a->flags;
 	head = kind == MZ_TUN_GRE ? GRE_LEN : VXLAN_LEN;
 	hash = bpf_get_hash_recalc(skb);
+	if (skb->len < SHORTEST && bpf_skb_change_tail(skb, ETH_MIN, 0))
+		goto failed;
 	inner = take_inner(skb, &in);
 	if (inner < 0)
 		goto failed;
@@ -240,8 +244,9 @@ __noinline int mz_decap(struct __sk_buff *skb, struct mz_packet *p)
 	if (bpf_skb_load_bytes(skb, head, mac, ETH_LEN))
 		return -1;
 	type = mac[12] << 8 | mac[13];
-	/* the kernel leaves no less than an IP header; Ethernet pads to 60 bytes anyway */
-	if (skb->len < head + 60 && bpf_skb_change_tail(skb, head + 60, 0))
+	/* the kernel leaves no less than an IP header; it refuses to grow what its own stack, on the
+	 * other side of a veth, marked as encapsulated: so the sender has padded (mz_encap) */
+	if (skb->len < head + SHORTEST && bpf_skb_change_tail(skb, head + ETH_MIN, 0))
 		return -1;
 	if (take_outer(skb, head, type) || bpf_skb_store_bytes(skb, 0, mac, ETH_LEN, 0))
 		return -1;

@@ -1,14 +1,34 @@
 // A host with a kernel: the eBPF datapath and the interfaces of the thread's network namespace.
 
 import type { Clock } from '../core/clock.ts'
-import { fail } from '../core/errors.ts'
+import { enterNamespace } from '../datapath/addon.ts'
 import type { Datapath } from '../datapath/datapath.ts'
+import { openEbpf } from '../datapath/ebpf.ts'
 import type { KernelSettings } from './messages.ts'
-import type { InterfaceWatcher } from './places.ts'
+import type { Interface, InterfaceWatcher } from './places.ts'
 
-export async function openKernelDoor(
-  _settings: KernelSettings,
-  _clock: Clock
-): Promise<{ datapath: Datapath; watcher: InterfaceWatcher }> {
-  throw fail('UNAVAILABLE', { what: 'the eBPF datapath', reason: 'it is not built' })
+// Enters the namespace first: sockets, programs and interface events are of wherever the thread is.
+export function openKernelDoor(
+  settings: KernelSettings,
+  clock: Clock
+): { datapath: Datapath; watcher: InterfaceWatcher } {
+  const { netns, pins, flowsMax, creditsPerPort } = settings
+  if (netns !== null) enterNamespace(netns)
+  const datapath = openEbpf({
+    clock,
+    flowsMax,
+    creditsPerPort,
+    ...(pins === null ? {} : { pins })
+  })
+  const { interfaces } = datapath
+  return {
+    datapath,
+    watcher: {
+      // An interface without carrier takes no frames: to us it is down.
+      list: (): Interface[] =>
+        interfaces.list().map(each => ({ ...each, up: each.up && each.running })),
+      onChange: fire => interfaces.onChange(fire),
+      close: () => {} // it belongs to the datapath
+    }
+  }
 }

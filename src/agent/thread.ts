@@ -48,7 +48,7 @@ async function openDoor(): Promise<Door> {
   }
   // Loaded only here: a machine without the addon runs the memory datapath all the same.
   const { openKernelDoor } = await import('./kernel-door.ts')
-  return { ...(await openKernelDoor(datapath, clock)), memory: null }
+  return { ...openKernelDoor(datapath, clock), memory: null }
 }
 
 const door = await openDoor()

@@ -87,7 +87,17 @@ function sweepSync(prefix: string): void {
     const input = names.map(name => `netns delete ${name}\n`).join('')
     spawnSync('ip', ['-force', '-batch', '-'], { input })
   }
+  unmountSync(`${STATE}/${prefix}`)
   rmSync(`${STATE}/${prefix}`, { recursive: true, force: true })
+}
+
+// An agent's bpffs lies in the run's folder; what is pinned in it goes with it.
+function unmountSync(folder: string): void {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+  for (const mount of mounts) {
+    const at = mount.split(' ')[1] ?? ''
+    if (at.startsWith(`${folder}/`)) spawnSync('umount', ['-l', at])
+  }
 }
 
 export function namespacesOf(prefix: string): string[] {

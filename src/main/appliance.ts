@@ -1,0 +1,156 @@
+// The appliance: a store, the API, and one agent for each host that lives in this process (one as
+// a rule; the demo runs three).  Whatever starts here stops here.
+
+import { existsSync } from 'node:fs'
+import { Agent } from '../agent/agent.ts'
+import type { ThreadSettings } from '../agent/messages.ts'
+import type { AgentsView, HostCounters } from '../api/agents.ts'
+import { type Api, openApi } from '../api/server.ts'
+import { SystemClock } from '../core/clock.ts'
+import { CounterTable } from '../core/counters.ts'
+import { fail } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import { SystemRandom } from '../core/random.ts'
+import type { Plugin } from '../plugin.ts'
+import { coreModels } from '../topology/models.ts'
+import { openSqliteStore, type SqliteStore } from '../topology/sqlite/store.ts'
+
+export interface ApplianceOptions {
+  readonly storePath: string
+  readonly plugins: readonly Plugin[]
+  readonly log: Log
+}
+
+export interface HostOptions {
+  readonly id: string
+  readonly name: string
+  readonly datapath: ThreadSettings['datapath']
+  readonly settings: ThreadSettings['plugins']
+  readonly upkeep?: ThreadSettings['upkeep']
+  readonly onFrame?: (name: string, frame: Uint8Array) => void
+  readonly onTunnelled?: (remote: number, key: number, src: number, frame: Uint8Array) => void
+  readonly onDeath?: (reason: string) => void
+}
+
+export class Appliance implements AgentsView {
+  readonly store: SqliteStore
+  readonly clock = new SystemClock()
+  readonly counters = new CounterTable()
+  readonly #options: ApplianceOptions
+  readonly #agents = new Map<string, Agent>()
+  #api: Api | null = null
+
+  static async open(options: ApplianceOptions): Promise<Appliance> {
+    const models = [...coreModels, ...options.plugins.flatMap(({ resources }) => resources ?? [])]
+    const clock = new SystemClock()
+    const path = options.storePath
+    const store = await openSqliteStore({ path, models, clock, session: 'appliance' })
+    return new Appliance(options, store, models)
+  }
+
+  readonly #models: Parameters<typeof openApi>[0]['models']
+
+  private constructor(
+    options: ApplianceOptions,
+    store: SqliteStore,
+    models: Parameters<typeof openApi>[0]['models']
+  ) {
+    this.#options = options
+    this.store = store
+    this.#models = models
+  }
+
+  // The API's address.
+  async listen(listen: { host: string; port: number }, token?: string): Promise<string> {
+    const { store, clock, counters } = this
+    const log = this.#options.log.room('api')
+    const random = new SystemRandom()
+    const models = this.#models
+    const options = { store, models, agents: this, counters, clock, random, log, listen, token }
+    this.#api = await openApi(options)
+    return this.#api.url
+  }
+
+  async startAgent(options: HostOptions): Promise<Agent> {
+    const { id, name } = options
+    if (this.#agents.get(id)?.alive === true)
+      throw fail('EXISTS', { kind: 'agent of host', id: name })
+    const { log } = this.#options
+    const agent = await Agent.start({
+      host: { id, name },
+      store: await this.store.fork(name),
+      log: log.room('agent'),
+      datapath: options.datapath,
+      plugins: options.settings,
+      ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep }),
+      ...(options.onFrame === undefined ? {} : { onFrame: options.onFrame }),
+      ...(options.onTunnelled === undefined ? {} : { onTunnelled: options.onTunnelled }),
+      onDeath: reason => {
+        log.error({ host: name, reason }, 'an agent died')
+        options.onDeath?.(reason)
+      }
+    })
+    this.#agents.set(id, agent)
+    return agent
+  }
+
+  agent(host: string): Agent | undefined {
+    return this.#agents.get(host)
+  }
+
+  async close(keep = false): Promise<void> {
+    await this.#api?.close()
+    for (const agent of this.#agents.values()) await agent.stop(keep)
+    await this.store.close()
+  }
+
+  // --- AgentsView ---------------------------------------------------------------------------------
+
+  hosts(): { id: string; name: string; alive: boolean }[] {
+    return [...this.#agents.values()].map(({ host, alive }) => ({ ...host, alive }))
+  }
+
+  async interfaces(host: string) {
+    const agent = this.#agents.get(host)
+    if (agent?.alive !== true) return undefined
+    const interfaces = await agent.interfaces()
+    return interfaces.map(({ ifindex: index, name, mac, mtu, up }) => ({
+      index,
+      name,
+      mac,
+      mtu,
+      up
+    }))
+  }
+
+  async flows(host: string, { limit }: { limit: number }) {
+    return this.#running(host).flows(limit)
+  }
+
+  async trace(host: string, request: { portId: string; frame: Uint8Array }) {
+    return this.#running(host).trace(request.portId, request.frame)
+  }
+
+  metrics(): HostCounters[] {
+    return [...this.#agents.values()].map(({ host, counters }) => ({
+      host: host.name,
+      source: 'packets',
+      snapshot: counters
+    }))
+  }
+
+  #running(host: string): Agent {
+    const agent = this.#agents.get(host)
+    if (agent?.alive !== true) throw fail('AGENT_GONE', { host: agent?.host.name ?? host })
+    return agent
+  }
+}
+
+const addon = new URL('../../native/build/mezzo.node', import.meta.url)
+
+// Why this machine cannot run the kernel datapath, or null when it can.
+export function kernelUnavailable(): string | null {
+  if (process.getuid?.() !== 0) return 'it needs root'
+  if (!existsSync(addon)) return 'the native addon is not built (see `npm run native`)'
+  return null
+}

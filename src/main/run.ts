@@ -1,0 +1,77 @@
+// The bare appliance: one host, this machine's own interfaces, the embedded store.  The host and
+// its id are kept in the store, so that a restart finds its bindings again.
+
+import { randomUUID } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { dirname, resolve } from 'node:path'
+import type { ThreadSettings } from '../agent/messages.ts'
+import type { Config } from '../core/config.ts'
+import { fail } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { Plugin } from '../plugin.ts'
+import { Appliance, kernelUnavailable } from './appliance.ts'
+import type { sections } from './settings.ts'
+
+export type ApplianceConfig = Config<typeof sections>
+
+export async function runAppliance(
+  config: ApplianceConfig,
+  plugins: readonly Plugin[],
+  log: Log
+): Promise<number> {
+  const named = plugins.filter(({ name }) => name in config.plugins)
+  const storePath = config.store.path
+  if (storePath !== ':memory:') mkdirSync(dirname(resolve(storePath)), { recursive: true })
+  const appliance = await Appliance.open({ storePath, plugins: named, log })
+  const stopped = stopSignal()
+  try {
+    const host = await ownHost(appliance, config.host.name ?? hostname())
+    const datapath = datapathOf(config, log)
+    const { idleMs, checkMs } = config.flows
+    await appliance.startAgent({
+      ...host,
+      datapath,
+      settings: config.plugins,
+      upkeep: { idleMs, checkMs },
+      onDeath: () => stopped.now(1)
+    })
+    const { api } = config
+    if (api.enabled) await appliance.listen({ host: api.address, port: api.port }, api.token)
+    log.info({ host: host.name, datapath: datapath.kind }, 'ready')
+    return await stopped.code
+  } finally {
+    // What the kernel forwards goes on: the next start adopts it.
+    await appliance.close(true)
+  }
+}
+
+export function datapathOf(config: ApplianceConfig, log: Log): ThreadSettings['datapath'] {
+  const { kind, pins, flowsMax, creditsPerPortMax: creditsPerPort } = config.datapath
+  const reason = kernelUnavailable()
+  if (kind === 'ebpf' && reason !== null) throw fail('UNAVAILABLE', { what: 'eBPF', reason })
+  if (kind === 'memory' || reason !== null) {
+    if (kind === 'auto') log.warn({ reason }, 'no kernel datapath: frames stay in memory')
+    return { kind: 'memory', address: '127.0.0.1', interfaces: [], flowsMax, creditsPerPort }
+  }
+  const netns = config.host.netns ?? null
+  return { kind: 'ebpf', netns, pins: pins === '' ? null : resolve(pins), flowsMax, creditsPerPort }
+}
+
+async function ownHost(appliance: Appliance, name: string): Promise<{ id: string; name: string }> {
+  for await (const { id, value } of appliance.store.list('host'))
+    if (value.name === name) return { id, name }
+  const id = randomUUID()
+  await appliance.store.write([{ op: 'create', kind: 'host', value: { id, name } }])
+  return { id, name }
+}
+
+function stopSignal(): { code: Promise<number>; now: (code: number) => void } {
+  let now: (code: number) => void = () => {}
+  const code = new Promise<number>(done => {
+    now = done
+    process.once('SIGINT', () => done(0))
+    process.once('SIGTERM', () => done(0))
+  })
+  return { code, now }
+}
