@@ -114,13 +114,10 @@ export class Appliance implements AgentsView {
     const agent = this.#agents.get(host)
     if (agent?.alive !== true) return undefined
     const interfaces = await agent.interfaces()
-    return interfaces.map(({ ifindex: index, name, mac, mtu, up }) => ({
-      index,
-      name,
-      mac,
-      mtu,
-      up
-    }))
+    return interfaces.map(({ ifindex: index, ...rest }) => {
+      const { name, mac, mtu, up, addresses } = rest
+      return { index, name, mac, mtu, up, addresses }
+    })
   }
 
   async flows(host: string, { limit }: { limit: number }) {
