@@ -112,6 +112,19 @@ for (const { name, packet } of [
     assert.deepEqual(lab.told('d1', packet instanceof Uint8Array ? packet : packet.udp(1, 2)), [])
   })
 
+test('INV-15 silence about one packet is not silence about the next of the same sender', () => {
+  for (const dst of ['8.8.8.8', '2400::8']) {
+    const lab = lost()
+    const later = udp('d1', dst).payload(2000).fragments(1500)[1]!
+    assert.deepEqual(lab.told('d1', later), [])
+    assert.equal(lab.flows() > 0, true)
+    assert.equal(lab.told('d1', udp('d1', dst)).length, 1)
+  }
+  const lab = lost()
+  assert.deepEqual(lab.told('d1', unreachable4()), [])
+  assert.equal(lab.told('d1', ping('d1', '8.8.8.8')).length, 1)
+})
+
 test('INV-15 no error about a packet to the broadcast address of the subnet it came from', () => {
   const lab = lost()
   lab.change('router', 'r', { adminStateUp: false })

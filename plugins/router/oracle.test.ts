@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { eth } from '../../src/wire/builder.ts'
+import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import bridge from '../bridge/index.ts'
 import {
+  from,
   hostIp,
   hostIp6,
   hostMac,
@@ -41,6 +42,12 @@ const ROUTES = [
   { destination: '::/0', port: 'd1', gateway: hostIp6.d1, weight: 1 }
 ]
 
+// An ICMP error of the host behind a port, about something.
+const about = (port: PortName, dst: string, ttl: number): PacketBuilder =>
+  dst.includes(':')
+    ? from(port).ipv6(hostIp6[port], dst, { hopLimit: ttl }).icmpv6(1, 3).payload(48)
+    : from(port).ipv4(hostIp[port], dst, { ttl }).icmp(3, 1).payload(28)
+
 type Step = (lab: Lab) => string[]
 
 const port: fc.Arbitrary<PortName> = fc.constantFrom(...PORTS)
@@ -50,11 +57,15 @@ const packetStep: fc.Arbitrary<Step> = fc
     dst: fc.constantFrom(...DSTS),
     sport: fc.nat(2),
     ttl: fc.constantFrom(1, 2, 3, 64, 255),
-    isPing: fc.boolean()
+    kind: fc.constantFrom('udp', 'udp', 'ping', 'error', 'fragment')
   })
-  .map(({ port, dst, sport, ttl, isPing }) => {
-    const packet = isPing ? ping(port, dst, sport) : udp(port, dst, sport, ttl)
-    return lab => lab.told(port, packet)
+  .map(({ port, dst, sport, ttl, kind }) => {
+    if (kind === 'ping') return lab => lab.told(port, ping(port, dst, sport))
+    if (kind === 'error') return lab => lab.told(port, about(port, dst, ttl))
+    const packet = udp(port, dst, sport, ttl)
+    if (kind === 'udp') return lab => lab.told(port, packet)
+    const pieces = packet.payload(1000).fragments(600)
+    return lab => pieces.flatMap(piece => lab.told(port, piece))
   })
 const routeStep: fc.Arbitrary<Step> = fc.nat(ROUTES.length - 1).map(i => lab => {
   if (lab.world.hub.get('route', `r${i}`) === undefined) lab.add(route(`r${i}`, ROUTES[i]!))
