@@ -1,0 +1,159 @@
+// Links and bindings: both ends or none, one winner, and every refusal with its reason.
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { call, type House, openHouse } from './fixture.ts'
+import { create } from './samples.ts'
+
+let house: House
+let bridge: string
+before(async () => {
+  house = await openHouse()
+  bridge = await create(house, '/bridges', { name: 'br' })
+})
+after(() => house.close())
+
+const at = (path: string): string => house.url + path
+const newPort = (): Promise<string> => create(house, `/bridges/${bridge}/ports`, {})
+const NOBODY = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99'
+
+async function newHost(name: string, interfaces?: readonly string[]): Promise<string> {
+  const id = await create(house, '/hosts', { name })
+  if (interfaces !== undefined) house.agents.report(id, name, interfaces)
+  return id
+}
+
+async function refused(method: string, path: string, body: unknown, status: number, field: string) {
+  const answer = await call(at(path), method, body)
+  assert.equal(answer.status, status, JSON.stringify(answer.body))
+  const [fault] = answer.body.error.faults
+  assert.equal(fault?.field, field)
+  assert.ok(fault?.expected)
+}
+
+test('a link is written at both ports and taken from both', async () => {
+  const [a, b] = [await newPort(), await newPort()]
+  assert.equal((await call(at(`/ports/${a}/link`), 'POST', { peer: b })).status, 201)
+  assert.equal((await call(at(`/ports/${a}`))).body.peer, b)
+  assert.equal((await call(at(`/ports/${b}`))).body.peer, a)
+  assert.equal((await call(at(`/ports/${b}/link`))).body.peer, a)
+  assert.equal((await call(at(`/ports/${a}/link`), 'POST', { peer: b })).status, 201, 'again')
+  assert.equal((await call(at(`/ports/${b}/link`), 'DELETE')).status, 204)
+  assert.equal((await call(at(`/ports/${a}`))).body.peer, undefined)
+  assert.equal((await call(at(`/ports/${a}/link`), 'DELETE')).status, 404)
+  assert.equal((await call(at(`/ports/${a}/link`))).status, 404)
+})
+
+test('a linked port keeps its link through PUT of what was read, and frees its peer when it goes', async () => {
+  const [a, b] = [await newPort(), await newPort()]
+  await call(at(`/ports/${a}/link`), 'POST', { peer: b })
+  const { body } = await call(at(`/ports/${a}`))
+  assert.equal((await call(at(`/ports/${a}`), 'PUT', body)).status, 200)
+  assert.equal((await call(at(`/ports/${a}`), 'PUT', { name: 'named' })).body.peer, b)
+  await call(at(`/ports/${a}`), 'DELETE')
+  assert.equal((await call(at(`/ports/${b}`))).body.peer, undefined)
+})
+
+test('links that cannot be are refused', async () => {
+  const [a, b, c] = [await newPort(), await newPort(), await newPort()]
+  const host = await newHost('h-link')
+  await call(at(`/ports/${c}/binding`), 'PUT', { host, interface: 'eth0' })
+  await refused('POST', `/ports/${a}/link`, { peer: a }, 400, 'peer')
+  await refused('POST', `/ports/${a}/link`, { peer: NOBODY }, 400, 'peer')
+  await refused('POST', `/ports/${a}/link`, { peer: 'x' }, 400, 'peer')
+  await refused('POST', `/ports/${a}/link`, {}, 400, 'peer')
+  await refused('POST', `/ports/${NOBODY}/link`, { peer: a }, 404, 'id')
+  await refused('POST', `/ports/${a}/link`, { peer: c }, 409, 'peer')
+  await refused('POST', `/ports/${c}/link`, { peer: a }, 409, 'id')
+  await call(at(`/ports/${a}/link`), 'POST', { peer: b })
+  const d = await newPort()
+  await refused('POST', `/ports/${d}/link`, { peer: a }, 409, 'peer')
+  await refused('POST', `/ports/${a}/link`, { peer: d }, 409, 'id')
+})
+
+test('of many links to one port at once, one wins', async () => {
+  const target = await newPort()
+  const others = await Promise.all(Array.from({ length: 6 }, newPort))
+  const answers = await Promise.all(
+    others.map(id => call(at(`/ports/${id}/link`), 'POST', { peer: target }))
+  )
+  const winners = others.filter((_, i) => answers[i]!.status === 201)
+  assert.equal(winners.length, 1)
+  assert.equal((await call(at(`/ports/${target}`))).body.peer, winners[0])
+  for (const id of others)
+    assert.equal(
+      (await call(at(`/ports/${id}`))).body.peer,
+      winners.includes(id) ? target : undefined
+    )
+})
+
+test('a binding is put, read, listed and taken away', async () => {
+  const port = await newPort()
+  const host = await newHost('h-bind', ['lo', 'tap0'])
+  const binding = { host, interface: 'tap0' }
+  const bound = await call(at(`/ports/${port}/binding`), 'PUT', binding)
+  assert.equal(bound.status, 200)
+  assert.deepEqual(bound.body, { port, ...binding })
+  assert.equal((await call(at(`/ports/${port}/binding`), 'PUT', binding)).status, 200, 'again')
+  assert.deepEqual((await call(at(`/bindings?host=${host}`))).body, [{ port, ...binding }])
+  assert.deepEqual((await call(at(`/bindings?host=${NOBODY}`))).body, [])
+  const interfaces = (await call(at(`/hosts/${host}/interfaces`))).body as unknown as {
+    name: string
+    port?: string
+  }[]
+  assert.deepEqual(
+    interfaces.map(each => [each.name, each.port]),
+    [
+      ['lo', undefined],
+      ['tap0', port]
+    ]
+  )
+  assert.equal((await call(at(`/hosts/${host}`), 'DELETE')).body.error.code, 'REFERENCED')
+  assert.equal((await call(at(`/ports/${port}/binding`), 'DELETE')).status, 204)
+  assert.equal((await call(at(`/ports/${port}/binding`), 'DELETE')).status, 404)
+  assert.equal((await call(at(`/hosts/${host}/interfaces`))).status, 200)
+})
+
+test('bindings that cannot be are refused', async () => {
+  const [port, other, linked] = [await newPort(), await newPort(), await newPort()]
+  await call(at(`/ports/${linked}/link`), 'POST', { peer: await newPort() })
+  const host = await newHost('h-refuse', ['tap0', 'tap1'])
+  const path = `/ports/${port}/binding`
+  await refused('PUT', path, { host: NOBODY, interface: 'tap0' }, 400, 'host')
+  await refused('PUT', path, { host, interface: 'nosuch0' }, 400, 'interface')
+  await refused('PUT', path, { host, interface: 'x'.repeat(16) }, 400, 'interface')
+  await refused('PUT', path, { host, interface: '' }, 400, 'interface')
+  await refused('PUT', path, { host }, 400, 'interface')
+  await refused('PUT', path, { host, interface: 'tap0', port }, 400, 'port')
+  await refused('PUT', `/ports/${NOBODY}/binding`, { host, interface: 'tap0' }, 404, 'id')
+  await refused('PUT', `/ports/${linked}/binding`, { host, interface: 'tap0' }, 409, 'id')
+  await call(at(path), 'PUT', { host, interface: 'tap0' })
+  await refused('PUT', `/ports/${other}/binding`, { host, interface: 'tap0' }, 409, 'interface')
+  await refused('PUT', path, { host, interface: 'tap1' }, 409, 'id')
+  const stale = { 'if-match': '"1"' }
+  const late = await call(at(`/ports/${other}/binding`), 'PUT', { host, interface: 'tap1' }, stale)
+  assert.equal(late.status, 412)
+})
+
+test('of many ports bound to one interface at once, one wins', async () => {
+  const host = await newHost('h-race')
+  const ports = await Promise.all(Array.from({ length: 6 }, newPort))
+  const answers = await Promise.all(
+    ports.map(id => call(at(`/ports/${id}/binding`), 'PUT', { host, interface: 'eth9' }))
+  )
+  const statuses = answers.map(answer => answer.status).sort()
+  assert.deepEqual(statuses, [200, 409, 409, 409, 409, 409])
+  assert.equal(((await call(at(`/bindings?host=${host}`))).body as unknown as []).length, 1)
+})
+
+test('a host whose agent is away: its interfaces are unknown, its ports may be bound', async () => {
+  const host = await newHost('h-away')
+  const port = await newPort()
+  const answer = await call(at(`/hosts/${host}/interfaces`))
+  assert.equal(answer.status, 503)
+  assert.equal(answer.body.error.code, 'UNAVAILABLE')
+  assert.equal((await call(at(`/hosts/${host}/flows`))).status, 503)
+  assert.equal((await call(at(`/hosts/${NOBODY}/interfaces`))).status, 404)
+  const bound = await call(at(`/ports/${port}/binding`), 'PUT', { host, interface: 'later0' })
+  assert.equal(bound.status, 200)
+})

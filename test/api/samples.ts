@@ -1,0 +1,47 @@
+// One good object of every kind, with all it needs around it: what a test of every model creates.
+
+import assert from 'node:assert/strict'
+import { call, type House } from './fixture.ts'
+
+export interface ModelText {
+  readonly kind: string
+  readonly plural: string
+  readonly example: Readonly<Record<string, unknown>>
+  readonly references: Readonly<Record<string, readonly string[]>>
+  readonly owner?: string
+  readonly ordered?: string
+}
+
+export async function modelTexts({ url }: House): Promise<ModelText[]> {
+  const { body } = await call(`${url}/models`)
+  return body as unknown as ModelText[]
+}
+
+export async function create(house: House, path: string, body: unknown): Promise<string> {
+  const answer = await call(house.url + path, 'POST', body)
+  assert.equal(answer.status, 201, JSON.stringify(answer.body))
+  return answer.body.id
+}
+
+let serial = 0
+
+/** The example the server gives for a kind, its references led to objects that exist. */
+export async function sampleOf(house: House, kind: string): Promise<Record<string, unknown>> {
+  const models = await modelTexts(house)
+  const { example, references } = models.find(model => model.kind === kind)!
+  const sample: Record<string, unknown> = { ...example }
+  if ('name' in sample) sample.name = `sample-${++serial}`
+  for (const field of Object.keys(example)) {
+    const target = references[field]?.[0]
+    if (target !== undefined) sample[field] = await createSample(house, target)
+  }
+  // A route leaves by a port of its own router.
+  if (kind === 'route') sample.port = await create(house, `/routers/${sample.router}/ports`, {})
+  return sample
+}
+
+export async function createSample(house: House, kind: string): Promise<string> {
+  const models = await modelTexts(house)
+  const { plural } = models.find(model => model.kind === kind)!
+  return create(house, `/${plural}`, await sampleOf(house, kind))
+}
