@@ -9,8 +9,26 @@ export const isPlain = (value: unknown): value is Plain =>
 
 /** The body of a request that must be a JSON object. */
 export function plain(body: unknown): Plain {
+  if (depthOf(body) > DEPTH_MAX) {
+    const value = `nested deeper than ${DEPTH_MAX}`
+    throw invalid([{ field: 'body', value, expected: `at most ${DEPTH_MAX} levels` }])
+  }
   if (isPlain(body)) return body
   throw invalid([{ field: 'body', value: body, expected: 'a JSON object' }])
+}
+
+// No model is deeper; what walks a body may recurse.
+const DEPTH_MAX = 16
+
+// Level by level, because a hostile body is deeper than the stack.
+function depthOf(body: unknown): number {
+  let depth = 0
+  let level: unknown[] = [body]
+  for (; level.length > 0 && depth <= DEPTH_MAX; depth++)
+    level = level.flatMap(value =>
+      typeof value === 'object' && value !== null ? Object.values(value) : []
+    )
+  return depth
 }
 
 /** A null takes a field away, an object is merged into, anything else replaces. */

@@ -1,6 +1,7 @@
 // The REST server: fastify with our routes, our errors and our limits.  Routes come from models;
 // nothing here knows a bridge from a router.  Bad input never gets further than a refusal.
 
+import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
 import Fastify, {
   type FastifyError,
@@ -24,7 +25,7 @@ import { methodsAt } from './methods.ts'
 import { Objects } from './objects.ts'
 import { addPortRoutes } from './port-routes.ts'
 import { managedFields, Ports } from './ports.ts'
-import { BODY_MAX, Refusal, refusalOf } from './refusal.ts'
+import { BODY_MAX, invalid, Refusal, refusalOf } from './refusal.ts'
 import { addResources } from './resources.ts'
 import { modelSchemas, plainSchemas } from './schemas.ts'
 import { checkListen, type Listen, secure } from './security.ts'
@@ -76,6 +77,7 @@ function newApp({ log }: ApiOptions): FastifyInstance {
     connectionTimeout: IDLE_TIMEOUT_MS,
     forceCloseConnections: true,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: ID_LENGTH_MAX },
+    clientErrorHandler: (_error, socket) => refuseGarbage(socket),
     frameworkErrors: (error, request, reply: FastifyReply) => {
       const refusal = refusalOf(error) ?? internal(error, request, log)
       void reply.code(refusal.status).send(refusal.body)
@@ -86,6 +88,16 @@ function newApp({ log }: ApiOptions): FastifyInstance {
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, parseJson)
   return app
+}
+
+// What is no HTTP never becomes a request: the answer is written by hand.
+function refuseGarbage(socket: Socket): void {
+  const faults = [{ field: 'request', value: undefined, expected: 'HTTP/1.1' }]
+  const text = JSON.stringify(invalid(faults).body)
+  const head = ['HTTP/1.1 400 Bad Request', 'content-type: application/json', 'connection: close']
+  const length = `content-length: ${Buffer.byteLength(text)}`
+  if (socket.writable) socket.end([...head, length, '', text].join('\r\n'))
+  else socket.destroy()
 }
 
 async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<void> {

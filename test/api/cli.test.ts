@@ -1,0 +1,156 @@
+// The command line as a person runs it: a child process, its output and its exit status.
+
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { after, before, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { type House, openHouse } from './fixture.ts'
+
+const program = fileURLToPath(new URL('../../src/api/cli/mezzo.ts', import.meta.url))
+const TOKEN = 'correct-horse-battery-staple'
+
+let house: House
+before(async () => {
+  house = await openHouse({ token: TOKEN })
+})
+after(() => house.close())
+
+interface Run {
+  readonly exit: number | null
+  readonly out: string
+  readonly err: string
+}
+
+function mezzo(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
+  const ours = { MEZZO_API: house.url, MEZZO_TOKEN: TOKEN }
+  const child = spawn(process.execPath, [program, ...words], {
+    env: { PATH: process.env.PATH, ...ours, ...env }
+  })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', chunk => (out += chunk))
+  child.stderr.on('data', chunk => (err += chunk))
+  return new Promise(done => child.on('close', exit => done({ exit, out, err })))
+}
+
+/** A command that must be done; its output without the last line end. */
+async function done(...words: string[]): Promise<string> {
+  const { exit, out, err } = await mezzo(words)
+  assert.equal(exit, 0, `mezzo ${words.join(' ')}: ${err}`)
+  assert.equal(err, '')
+  return out.trimEnd()
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+test('a network is built, looked at and taken down by names', async () => {
+  assert.match(await done('bridge', 'create', 'name=br1'), UUID)
+  await done('router', 'create', 'name=r1')
+  await done('port', 'create', 'device=br1', 'name=up')
+  await done('port', 'create', 'device=br1', 'name=vm')
+  await done('port', 'create', 'device=r1', 'name=down', 'addresses=10.0.1.1/24,fd00:1::1/64')
+  assert.equal(await done('port', 'link', 'br1:up', 'r1:down'), '')
+  const route = ['router=r1', 'destination=0.0.0.0/0', 'port=r1:down', 'gateway=10.0.1.254']
+  await done('route', 'create', ...route)
+  await done('host', 'create', 'name=compute1')
+  house.agents.report(JSON.parse(await done('hosts', '--json'))[0].id, 'compute1', ['tap0'])
+  await done('port', 'bind', 'vm', 'compute1', 'tap0')
+
+  const ports = await done('port', 'list')
+  assert.match(ports, /^ID +NAME +DEVICE +TYPE +NUMBER/)
+  assert.match(ports, /vm +br1 +bridge .*compute1 +tap0/)
+  assert.match(ports, /down +r1 +router .*br1:up .*10\.0\.1\.1\/24, fd00:1::1\/64/)
+  assert.equal(new Set(ports.split('\n').map(line => line.indexOf('  '))).size > 0, true)
+  assert.match(await done('port', 'show', 'r1:down'), /^peer +[0-9a-f-]{36} \(br1:up\)$/m)
+  assert.match(await done('route', 'list'), /r1 +0\.0\.0\.0\/0 +r1:down +10\.0\.1\.254/)
+  assert.match(await done('binding', 'list'), /br1:vm +compute1 +tap0/)
+  assert.match(await done('host', 'interfaces', 'compute1'), /tap0 .*up +br1:vm/)
+  assert.match(await done('agent', 'list'), /compute1 +yes/)
+  assert.equal(await done('port', 'list', 'device=r1', '--json').then(t => JSON.parse(t).length), 1)
+
+  await done('port', 'unlink', 'up')
+  await done('port', 'unbind', 'vm')
+  await done('bridge', 'set', 'br1', 'tenant=blue', 'macsMax=9')
+  assert.match(await done('bridge', 'list', 'tenant=blue'), /br1 +blue +9/)
+  await done('bridge', 'set', 'br1', 'tenant=')
+  assert.doesNotMatch(await done('bridge', 'show', 'br1'), /tenant/)
+  await done('bridge', 'delete', 'br1')
+  assert.equal(await done('bridge', 'list'), 'no bridges')
+})
+
+test('ids may be shortened, as long as one object is meant', async () => {
+  const id = await done('chain', 'create', 'name=web')
+  assert.match(await done('chain', 'show', id.slice(0, 6)), /web/)
+  await done('chain', 'create', 'name=twin')
+  await done('chain', 'create', 'name=twin')
+  const both = await mezzo(['chain', 'delete', 'twin'])
+  assert.equal(both.exit, 2)
+  assert.match(both.err, /several/)
+})
+
+test('rules take ranges, numbers, lists and their order', async () => {
+  const chain = await done('chain', 'create', 'name=ordered')
+  const rule = ['rule', 'create', `chain=${chain}`]
+  await done(...rule, 'action=drop')
+  await done(...rule, 'action=accept', 'protocol=tcp', 'destinationPorts=80-90', 'position=1')
+  const rules = JSON.parse(await done('rule', 'list', 'chain=ordered', '--json'))
+  assert.deepEqual(
+    rules.map((each: { position: number; action: string }) => [each.position, each.action]),
+    [
+      [1, 'accept'],
+      [2, 'drop']
+    ]
+  )
+  assert.deepEqual(rules[0].destinationPorts, { start: 80, end: 90 })
+})
+
+test('trace, flows, metrics and health are printed as lines', async () => {
+  await done('bridge', 'create', 'name=traced')
+  await done('port', 'create', 'device=traced', 'name=in')
+  const walk = await done('trace', 'traced:in', 'icmp', '10.0.1.5', '>', '10.0.2.7')
+  assert.match(walk, /^packet +.*10\.0\.1\.5 > 10\.0\.2\.7/)
+  assert.match(walk, /^assumed +src=/m)
+  assert.match(walk, /^ {2}in {3}port /m)
+  assert.match(walk, /^verdict +drop bridge\.same-port$/m)
+  assert.equal(await done('flow', 'list', 'compute1'), 'no flows')
+  assert.equal(await done('metrics', 'flow_hits'), 'mezzo_flow_hits_total{host="compute1"} 7')
+  assert.match(await done('health'), /^status +ok$/m)
+})
+
+test('help is given for the whole and for every noun, with commands that work', async () => {
+  assert.match(await done(), /mezzo NOUN VERB/)
+  for (const { kind, plural } of house.models) {
+    const help = await done(kind, 'help')
+    assert.match(help, new RegExp(`mezzo ${kind} create`))
+    assert.equal(await done('help', plural), help)
+  }
+  assert.match(await done('trace', '--help'), /HOST:INTERFACE/)
+})
+
+test('the exit status tells a refusal from wrong usage from silence', async () => {
+  const failing: readonly (readonly [readonly string[], number, RegExp])[] = [
+    [['host', 'create'], 1, /name is missing; expected text/],
+    [['host', 'create', 'name=compute1'], 1, /name is "compute1"; expected one that no other/],
+    [['bridge', 'create', 'macsMax=many'], 1, /macsMax is "many"; expected a whole number/],
+    [['bridge', 'create', 'nmae=x'], 2, /nmae is no field of a bridge; expected one of/],
+    [['bridge', 'create', 'name'], 2, /"name" is no setting; expected field=value/],
+    [['bridge', 'list', 'macsMax=1'], 2, /macsMax is no filter/],
+    [['bridge', 'show', 'nosuch'], 2, /there is no bridge "nosuch"/],
+    [['bridge', 'show'], 2, /expected one bridge/],
+    [['bridge', 'paint'], 2, /paint is no verb of bridge; expected one of list, show/],
+    [['nosuch', 'list'], 2, /nosuch is no noun/],
+    [['--colour'], 2, /--colour is no option/],
+    [['port', 'link', 'a'], 2, /expected PORT PORT/],
+    [['bridge', 'list', '--api', 'nonsense'], 2, /expected a URL/],
+    [['bridge', 'list', '--api', 'http://127.0.0.1:1'], 3, /does not answer/]
+  ]
+  for (const [words, exit, message] of failing) {
+    const run = await mezzo(words)
+    assert.equal(run.exit, exit, words.join(' '))
+    assert.match(run.err, message)
+    assert.equal(run.out, '')
+  }
+  const stranger = await mezzo(['bridge', 'list'], { MEZZO_TOKEN: '' })
+  assert.equal(stranger.exit, 1)
+  assert.match(stranger.err, /expected Bearer and the token/)
+})
