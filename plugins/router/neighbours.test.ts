@@ -126,7 +126,7 @@ for (const { family, text } of [
     assert.equal(a.asked(), asked + 1)
   })
 
-  test(`ArpRequestBroker: pauses are 0.75 to 1.25 of the interval and grow by 0.1 (${family})`, () => {
+  test(`ArpRequestBroker: pauses have jitter and grow by 0.1 (${family})`, () => {
     const street = new Street()
     const a = street.host({ neighbourTimeoutMs: 60_000 })
     a.neighbours.find(ip)
@@ -272,7 +272,7 @@ test('a scan of the subnet asks for so many at once; the oldest fails for the ne
   assert.equal(a.neighbours.find(parseIp('10.0.1.110')), NEIGHBOUR_PENDING)
 })
 
-test('a full table forgets the own entry heard of longest ago, and refuses when it owns none', () => {
+test('a full table forgets its oldest own entry, and refuses when it owns none', () => {
   const street = new Street()
   const a = street.host({ neighbourMax: 3 })
   const b = street.host({ neighbourMax: 3 })

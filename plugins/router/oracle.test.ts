@@ -128,7 +128,7 @@ test('many hosts are one: the ports of a router on one, two and four hosts', () 
   )
 })
 
-test('a neighbour behind a bridge answers at its own host, and the packet at another goes on', () => {
+test('a neighbour behind a bridge answers at one host, a packet at another goes on', () => {
   const lab = new Lab({
     plugins: [router, bridge],
     knows: ['d1'],

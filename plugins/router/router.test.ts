@@ -53,14 +53,16 @@ for (const family of ['IPv4', 'IPv6'] as const) {
   twice('SR-03 to the uplink: new MACs, one hop less, out by the uplink', lab => {
     const dst = OUTSIDE[family]
     assert.deepEqual(lab.told('d1', udp('d1', dst, 1000, 8)), [
-      `up: ${portMac('up')} > ${hostMac('up')} ${family} ${HOST[family].d1} > ${dst} ${hops} 7 UDP 1000 > 53 length 7`
+      `up: ${portMac('up')} > ${hostMac('up')} ${family} ${HOST[family].d1} > ${dst} ${hops} 7 ` +
+        'UDP 1000 > 53 length 7'
     ])
   })
 
   twice('SR-08 between down-links, and one flow for many senders and ports', lab => {
     const dst = HOST[family].d2
     assert.deepEqual(lab.told('d1', udp('d1', dst)), [
-      `d2: ${portMac('d2')} > ${hostMac('d2')} ${family} ${HOST[family].d1} > ${dst} ${hops} 7 UDP 1000 > 53 length 7`
+      `d2: ${portMac('d2')} > ${hostMac('d2')} ${family} ${HOST[family].d1} > ${dst} ${hops} 7 ` +
+        'UDP 1000 > 53 length 7'
     ])
     const flows = lab.flows()
     for (let sport = 1; sport < 40; sport++)
@@ -94,7 +96,8 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     twice(`${id} a ping to the ${port === 'd1' ? 'near' : 'far'} port is answered by it`, lab => {
       const reply = family === 'IPv4' ? 'ICMP echo reply' : 'ICMPv6 echo reply'
       assert.deepEqual(lab.told('d1', ping('d1', PORT[family][port])), [
-        `d1: ${portMac('d1')} > ${hostMac('d1')} ${family} ${PORT[family][port]} > ${HOST[family].d1} ${hops} 64 ${reply} id 7 seq 1 length 4`
+        `d1: ${portMac('d1')} > ${hostMac('d1')} ${family} ${PORT[family][port]} > ` +
+          `${HOST[family].d1} ${hops} 64 ${reply} id 7 seq 1 length 4`
       ])
       assert.equal(lab.world.counter('router.echo-replies'), 1)
     })
@@ -254,7 +257,7 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     assert.equal(lab.wayOf('d1', udp('d1', OUTSIDE[family])), 'd2')
   })
 
-  test(`SR-01 equal routes: flows spread, each keeps its way, and ports go into the mask (${family})`, () => {
+  test(`SR-01 equal routes: flows spread, each keeps its way (${family})`, () => {
     const gateway = HOST[family].d2
     const second = { destination: ANYWHERE[family], port: 'd2', gateway, weight: 1 }
     const lab = new Lab({ objects: topology(route('second', second)) })

@@ -124,7 +124,7 @@ for (const { name, dst, gateways } of [
   { name: 'IPv4', dst: '10.0.0.0/8', gateways: ['1.0.0.1', '1.0.0.2', '1.0.0.3', '1.0.0.4'] },
   { name: 'IPv6', dst: 'fd00::/8', gateways: ['fe80::1', 'fe80::2', 'fe80::3', 'fe80::4'] }
 ]) {
-  test(`SR-01 ${name}: a flow keeps its next hop, flows spread, and a lost hop moves only its own`, () => {
+  test(`SR-01 ${name}: flows spread, and a lost hop moves only its own`, () => {
     const routes = new Routes()
     for (const gateway of gateways) routes.add(gateway, { destination: dst, gateway })
     const to = dst.replace(/0\.0\.0\/8|::\/8/, match => (match === '::/8' ? '::9' : '1.2.3'))
@@ -205,7 +205,7 @@ for (const family of [4, 6] as const) {
   const addresses = fc.array(fc.tuple(ip, ip), { minLength: 1, maxLength: 12 })
   const rules = fc.array(ruleArb(family), { maxLength: 14 })
 
-  test(`INV-14 IPv${family}: longest prefix, this sender, lowest weight; the same for all agents`, () => {
+  test(`INV-14 IPv${family}: longest, this sender, lowest weight; all agents alike`, () => {
     fc.assert(
       fc.property(rules, addresses, (fields, pairs) => {
         const routes = fields.map((each, i) => compile(`${i}`, each))
@@ -229,7 +229,7 @@ for (const family of [4, 6] as const) {
     )
   })
 
-  test(`INV-01 IPv${family}: a packet that agrees on the bits asked for gets the same route`, () => {
+  test(`INV-01 IPv${family}: who agrees on the bits asked for gets the same route`, () => {
     fc.assert(
       fc.property(rules, addresses, addresses, fc.nat(0xffff), (fields, pairs, others, sport) => {
         const routes = fields.map((each, i) => compile(`${i}`, each))
@@ -250,7 +250,7 @@ for (const family of [4, 6] as const) {
     )
   })
 
-  test(`INV-03 IPv${family}: what a change routes otherwise carries a tag that the change names`, () => {
+  test(`INV-03 IPv${family}: what a change reroutes carries a tag it names`, () => {
     const changes = fc.array(fc.tuple(fc.nat(13), ruleArb(family)), { minLength: 1, maxLength: 6 })
     fc.assert(
       fc.property(rules, addresses, changes, fc.boolean(), (fields, pairs, edits, isSmall) => {
