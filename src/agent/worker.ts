@@ -10,6 +10,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Counter, Counters, Histogram } from '../core/counters.ts'
 import { Burst, type Datapath, DESCRIPTOR_WORDS, Descriptor, Reason } from '../datapath/datapath.ts'
+import { ActionCache } from '../flow/action-cache.ts'
 import type { ActionList } from '../flow/actions.ts'
 import { extract } from '../flow/extract.ts'
 import { WORDS, Word } from '../flow/key.ts'
@@ -56,6 +57,7 @@ export class Worker implements Walks {
   readonly #flowsMade: Counter
   readonly #stale: Counter
   readonly #walkUs: Histogram
+  readonly #kept = new ActionCache()
   readonly #generated: Generated[] = []
   readonly #woken: Parked[] = []
   #turning = false
@@ -259,7 +261,8 @@ export class Worker implements Walks {
   #install(actions: ActionList): void {
     const { ctx } = this
     const { tags, tagCount, ttlMin, lifetime, now } = ctx
-    const flow = { actions: actions.snapshot(), ttlMin, lifetime, tags, tagCount, now }
+    const kept = this.#kept.keep(actions)
+    const flow = { actions: kept, ttlMin, lifetime, tags, tagCount, now }
     const id = this.book.add(ctx.arrived.words, ctx.key.mask, flow)
     if (id === 0) this.#dropped('agent.flow-table-full')
     else this.#flowsMade.value++
