@@ -71,7 +71,8 @@ export class Agent {
       options.store,
       {
         events: (key, events, ready) => this.#send({ is: 'events', key, events, ready }),
-        tableEvents: (name, events, ready) => this.#send({ is: 'table', name, events, ready })
+        tableEvents: (name, events, ready) => this.#send({ is: 'table', name, events, ready }),
+        tableWritten: (name, key) => this.#send({ is: 'written', name, key })
       },
       options.log
     )

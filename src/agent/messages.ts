@@ -19,6 +19,7 @@ export type ToThread =
       readonly events: readonly TableEvent[]
       readonly ready: boolean
     }
+  | { readonly is: 'written'; readonly name: string; readonly key: string }
   | { readonly is: 'call'; readonly id: number; readonly call: Call }
   | { readonly is: 'frame'; readonly interface: string; readonly frame: Uint8Array }
   | {

@@ -84,6 +84,8 @@ function received(message: ToThread): void {
       return house.view.apply(message.key, message.events, message.ready)
     case 'table':
       return house.view.applyTable(message.name, message.events, message.ready)
+    case 'written':
+      return house.view.tableWritten(message.name, message.key)
     case 'frame':
       return door.memory?.input(message.interface, message.frame)
     case 'tunnelled':

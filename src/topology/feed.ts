@@ -9,6 +9,8 @@ import type { Store, TableEvent, Watch, WatchEvent } from './store.ts'
 export interface FeedListener {
   events(key: string, events: readonly WatchEvent[], ready: boolean): void
   tableEvents(name: string, events: readonly TableEvent[], ready: boolean): void
+  // A write was taken or refused; what it changed has been told, for watches hear before writers.
+  tableWritten(name: string, key: string): void
 }
 
 export class TopologyFeed {
@@ -43,16 +45,20 @@ export class TopologyFeed {
   }
 
   put(table: string, key: string, value: string): void {
-    this.#store.table(table).put(key, value).catch(this.#failed)
+    this.#written(table, key, this.#store.table(table).put(key, value))
   }
 
   remove(table: string, key: string): void {
-    this.#store.table(table).remove(key).catch(this.#failed)
+    this.#written(table, key, this.#store.table(table).remove(key))
   }
 
   close(): void {
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()
+  }
+
+  #written(table: string, key: string, write: Promise<void>): void {
+    void write.catch(this.#failed).then(() => this.#listener.tableWritten(table, key))
   }
 
   readonly #failed = (error: unknown): void => {

@@ -1,17 +1,22 @@
-// The worker's copy of a replicated table.  An own write shows at once and is pending until the
-// store gives it back: what others wrote before it is then already overruled, what they write
-// after it comes after it.  So no entry flaps between an old and a new value.
+// The worker's copy of a replicated table.  An own write shows at once and stands until the store
+// has taken all own writes of the key and told what it made of them; then the store's word stands.
+// So no entry flaps between an old and a new value, and none is at odds with the store for good:
+//
+//   mine    put a ─────── put b ───────────────┐         shown: a, b, b, b, then what was said last
+//   store        said x ───── said a ── said b ─┴ both taken
 
 import type { TableEvent } from './store.ts'
 import type { Table, TableListener } from './table.ts'
 
 interface Entry {
-  value: string | undefined // undefined: removed here, the store has yet to say so
-  own: boolean
-  pending: boolean
+  said: string | undefined // by the store, last
+  saidOwn: boolean
+  mine: string | undefined // what own writes made of it; undefined: removed
+  writes: number // own writes the store has yet to take
 }
 
-// The way to the store, from the worker.
+// The way to the store, from the worker.  Each write is answered by `SharedTable.written`, after
+// the events it gave rise to, whether it did anything or not.
 export interface TableLink {
   put(table: string, key: string, value: string): void
   remove(table: string, key: string): void
@@ -36,28 +41,31 @@ export class SharedTable implements Table {
   }
 
   get(key: string): string | undefined {
-    return this.#entries.get(key)?.value
+    return shown(this.#entries.get(key))
   }
 
   owns(key: string): boolean {
     const entry = this.#entries.get(key)
-    return entry?.own === true && entry.value !== undefined
+    if (shown(entry) === undefined) return false
+    return entry!.writes > 0 || entry!.saidOwn
   }
 
   *entries(): IterableIterator<[string, string]> {
-    for (const [key, { value }] of this.#entries) if (value !== undefined) yield [key, value]
+    for (const [key, entry] of this.#entries) {
+      const value = shown(entry)
+      if (value !== undefined) yield [key, value]
+    }
   }
 
   put(key: string, value: string): void {
-    const entry = this.#entries.get(key)
-    if (entry?.own && entry.value === value) return
-    this.#set(key, value, true, true)
+    if (this.owns(key) && this.get(key) === value) return
+    this.#write(key, value)
     this.#link.put(this.name, key, value)
   }
 
   remove(key: string): void {
     if (!this.owns(key)) return
-    this.#set(key, undefined, true, true)
+    this.#write(key, undefined)
     this.#link.remove(this.name, key)
   }
 
@@ -76,27 +84,44 @@ export class SharedTable implements Table {
       else this.#said(event.key, undefined, false)
   }
 
-  #said(key: string, value: string | undefined, own: boolean): void {
+  // The store has taken the oldest own write of the key, or refused it.
+  written(key: string): void {
     const entry = this.#entries.get(key)
-    if (entry?.pending === true) {
-      const settled = value === entry.value && (own || value === undefined)
-      if (!settled) return
-    }
-    this.#set(key, value, own, false)
+    if (entry === undefined || entry.writes === 0) return
+    this.#change(key, () => {
+      entry.writes--
+    })
   }
 
-  #set(key: string, value: string | undefined, own: boolean, pending: boolean): void {
-    const entry = this.#entries.get(key)
-    const before = entry?.value
-    if (value === undefined && !pending) this.#entries.delete(key)
-    else if (entry === undefined) this.#entries.set(key, { value, own, pending })
-    else {
-      entry.value = value
-      entry.own = own
-      entry.pending = pending
+  #write(key: string, value: string | undefined): void {
+    this.#change(key, entry => {
+      entry.mine = value
+      entry.writes++
+    })
+  }
+
+  #said(key: string, value: string | undefined, own: boolean): void {
+    this.#change(key, entry => {
+      entry.said = value
+      entry.saidOwn = own
+    })
+  }
+
+  #change(key: string, change: (entry: Entry) => void): void {
+    let entry = this.#entries.get(key)
+    if (entry === undefined) {
+      entry = { said: undefined, saidOwn: false, mine: undefined, writes: 0 }
+      this.#entries.set(key, entry)
     }
+    const before = shown(entry)
+    change(entry)
+    const value = shown(entry)
+    if (value === undefined && entry.writes === 0) this.#entries.delete(key)
     if (before === value) return
     this.#size += (value === undefined ? 0 : 1) - (before === undefined ? 0 : 1)
     for (const listener of this.#listeners) listener(key, value, before)
   }
 }
+
+const shown = (entry: Entry | undefined): string | undefined =>
+  entry === undefined ? undefined : entry.writes > 0 ? entry.mine : entry.said

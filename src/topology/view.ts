@@ -153,6 +153,11 @@ export class TopologyView implements Topology, Models {
     this.#listener.changed()
   }
 
+  // The store has taken, or refused, the oldest write of this worker under the key.
+  tableWritten(name: string, key: string): void {
+    this.#tables.get(name)?.written(key)
+  }
+
   close(): void {
     for (const timer of this.#fading.values()) timer.cancel()
     for (const { device } of this.#slots.values()) device?.close?.()

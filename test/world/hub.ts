@@ -32,8 +32,16 @@ export class Hub {
     return {
       session,
       want: interest => this.#clock.soon(() => this.#subscribe({ interest, view })),
-      put: (table, key, value) => this.#clock.soon(() => this.tablePut(table, key, value, session)),
-      remove: (table, key) => this.#clock.soon(() => this.tableRemove(table, key, session))
+      put: (table, key, value) =>
+        this.#clock.soon(() => {
+          this.tablePut(table, key, value, session)
+          view().tableWritten(table, key)
+        }),
+      remove: (table, key) =>
+        this.#clock.soon(() => {
+          this.tableRemove(table, key, session)
+          view().tableWritten(table, key)
+        })
     }
   }
 
