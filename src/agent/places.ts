@@ -107,8 +107,10 @@ export class Places {
       const found = name === undefined ? undefined : byName.get(name)
       if (found?.up === true) wanted.set(id, found)
     }
+    const ours = new Set(models.map(({ id }) => id))
     for (const bound of [...this.#byPort.values()])
-      if (wanted.get(bound.port)?.ifindex !== bound.ifindex) this.#unbind(bound)
+      if (wanted.get(bound.port)?.ifindex !== bound.ifindex)
+        this.#unbind(bound, ours.has(bound.port))
     this.#renumber(models)
     for (const [id, at] of wanted) if (!this.#byPort.has(id)) this.#bind(id, at)
   }
@@ -147,11 +149,14 @@ export class Places {
     this.#invalidate([egressTag(id)])
   }
 
-  #unbind(bound: Bound): void {
+  // Of a port that has moved to another host only that host may speak: it may have spoken already.
+  #unbind(bound: Bound, isOurs: boolean): void {
     this.#byIfindex.delete(bound.ifindex)
     this.#byPort.delete(bound.port)
     if (!this.#underlays.has(bound.ifindex)) this.#datapath.detach(bound.ifindex)
-    this.#view.table(ACTIVE_TABLE).put(bound.port, '')
+    const active = this.#view.table(ACTIVE_TABLE)
+    if (isOurs) active.put(bound.port, '')
+    else active.remove(bound.port)
     this.#invalidate([egressTag(bound.port)])
   }
 
