@@ -61,6 +61,7 @@ async function runCheck() {
     ...find('plugins', '.test.ts'),
     ...findIn('test'),
     ...findIn('test/store'),
+    ...findIn('test/oracle'),
     ...findIn('test/api')
   ]
   const sideBySide = Math.max(2, availableParallelism())

@@ -35,6 +35,7 @@ export interface HouseParts {
   // By plugin; defaults where left out.
   readonly settings?: Readonly<Record<string, Settings>>
   readonly upkeep?: Partial<UpkeepSettings>
+  readonly burstBytes?: number
 }
 
 const settingsOf = (plugin: Plugin, all: HouseParts['settings']): Settings =>
@@ -67,7 +68,9 @@ export class House {
     const invalidate = (tags: readonly Tag[]): void => this.worker.invalidate(tags)
     const { view } = this
     this.places = new Places({ host, view, datapath, watcher, tunnels, counters, invalidate })
-    this.worker = new Worker({ datapath, view, places: this.places, clock, counters })
+    const { places } = this
+    const { burstBytes } = parts
+    this.worker = new Worker({ datapath, view, places, clock, counters, burstBytes })
     this.upkeep = new Upkeep({ worker: this.worker, datapath, clock, counters }, parts.upkeep)
     watcher.onChange(() => this.#placesChanged(clock))
   }

@@ -41,13 +41,14 @@ export interface WorkerParts {
   readonly places: Places
   readonly clock: Clock
   readonly counters: Counters
+  readonly burstBytes?: number | undefined
 }
 
 export class Worker implements Walks {
   readonly ctx: SimulationContext
   readonly book: FlowBook
   readonly waiting: WaitingRoom
-  readonly #burst = new Burst()
+  readonly #burst: Burst
   readonly #datapath: Datapath
   readonly #places: Places
   readonly #translator: Translator
@@ -64,6 +65,7 @@ export class Worker implements Walks {
   #scheduled = false
 
   constructor(parts: WorkerParts) {
+    this.#burst = new Burst(parts.burstBytes)
     this.#datapath = parts.datapath
     this.#places = parts.places
     this.#clock = parts.clock

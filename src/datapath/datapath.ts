@@ -27,13 +27,22 @@ export const Descriptor = {
 export class Burst {
   static readonly FRAMES_MAX = 64
   static readonly BYTES = 4 * 1024 * 1024 + 128 * 1024 // 64 GSO frames and their padding
-  readonly buffer = new ArrayBuffer(Burst.BYTES)
-  readonly view = new DataView(this.buffer)
-  readonly bytes = new Uint8Array(this.buffer)
+  readonly buffer: ArrayBuffer
+  readonly view: DataView
+  readonly bytes: Uint8Array
   readonly descriptors = new Uint32Array(Burst.FRAMES_MAX * DESCRIPTOR_WORDS)
   readonly keys = new Int32Array(Burst.FRAMES_MAX * WORDS)
   count = 0
+
+  // Less than BYTES is for datapaths whose frames are small: a test makes thousands of them.
+  constructor(bytes = Burst.BYTES) {
+    this.buffer = new ArrayBuffer(bytes)
+    this.view = new DataView(this.buffer)
+    this.bytes = new Uint8Array(this.buffer)
+  }
 }
+
+const ACTIONS_AT_FIRST = 256
 
 // Flows to install, remove or adopt, packed.  `masks` is the mask each flow was walked with;
 // a datapath that numbers its masks does so itself.  Flow ids are the caller's: 1..flowsMax.
@@ -60,7 +69,7 @@ export class FlowBatch {
     this.actionAt = new Uint32Array(capacity)
     this.actionCount = new Uint32Array(capacity)
     this.result = new Uint8Array(capacity)
-    this.actions = new Int32Array(capacity * 8 * ACTION_WORDS)
+    this.actions = new Int32Array(ACTIONS_AT_FIRST * ACTION_WORDS) // grows
   }
 
   clear(): void {

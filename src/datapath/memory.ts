@@ -130,7 +130,7 @@ export class MemoryDatapath implements Datapath {
     let offset = 0
     while (burst.count < Burst.FRAMES_MAX) {
       const upcall = this.#upcalls[0]
-      if (upcall === undefined || offset + upcall.frame.length > Burst.BYTES) break
+      if (upcall === undefined || offset + upcall.frame.length > burst.bytes.length) break
       this.#upcalls.shift()
       this.#describe(burst, upcall, offset)
       offset += (upcall.frame.length + 63) & ~63

@@ -28,6 +28,9 @@ export interface WorldOptions {
   readonly tunnelMtu?: number
   readonly upkeep?: Partial<UpkeepSettings>
   readonly creditsPerPort?: number
+  readonly flowsMax?: number
+  // By plugin.
+  readonly settings?: Readonly<Record<string, Record<string, unknown>>>
 }
 
 export interface Delivery {
@@ -37,6 +40,7 @@ export interface Delivery {
 
 const UNDERLAY = 1 // ifindex of every host's underlay interface
 const ZONE = 'zone'
+const BURST_BYTES = 256 * 1024
 
 export class World {
   readonly clock = new VirtualClock()
@@ -138,7 +142,7 @@ export class WorldHost {
       },
       {
         now: () => world.clock.now(),
-        flowsMax: options.cache === false ? 0 : 16384,
+        flowsMax: options.cache === false ? 0 : (options.flowsMax ?? 16384),
         ...(options.tunnelMtu === undefined ? {} : { tunnelMtu: options.tunnelMtu }),
         ...(options.creditsPerPort === undefined ? {} : { creditsPerPort: options.creditsPerPort })
       }
@@ -153,6 +157,8 @@ export class WorldHost {
       random: new SeededRandom(options.seed ?? 1),
       counters: this.counters,
       log: silentLog(),
+      burstBytes: BURST_BYTES,
+      ...(options.settings === undefined ? {} : { settings: options.settings }),
       ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep })
     })
   }

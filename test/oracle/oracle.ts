@@ -1,0 +1,105 @@
+// The two oracles of the architecture, executable: the same plan is played on two worlds that
+// should not be told apart, and what comes out must be the same, frame by frame.
+//
+//   cache   a world that keeps flows, and one that walks every packet
+//   hosts   ports on several hosts, and all ports on one
+//
+// ORACLE_SEED and ORACLE_RUNS look for more; a failure prints the seed and the shrunk plan.
+
+import fc from 'fast-check'
+import bridge from '../../plugins/bridge/index.ts'
+import firewall from '../../plugins/firewall/index.ts'
+import router from '../../plugins/router/index.ts'
+import type { Plugin } from '../../src/plugin.ts'
+import { Net } from './net.ts'
+import { type Move, type Plan, plans } from './plan.ts'
+import { readable, Stage, type StageOptions } from './stage.ts'
+
+export const PLUGINS = [bridge, router, firewall] as unknown as readonly Plugin[]
+
+export type Oracle = (plan: Plan) => string | undefined
+
+type Variant = Omit<StageOptions, 'plugins'>
+
+export const cacheOracle = (plugins = PLUGINS, looks?: Look): Oracle =>
+  compare(
+    { cache: true, spread: true, patient: true },
+    { cache: false, spread: true, patient: true },
+    plugins,
+    looks
+  )
+
+export const hostsOracle = (plugins = PLUGINS): Oracle =>
+  compare({ cache: true, spread: true }, { cache: true, spread: false }, plugins)
+
+// A further look at the first world after each move; text when it finds a fault.
+export type Look = (stage: Stage) => string | undefined
+
+function compare(a: Variant, b: Variant, plugins: readonly Plugin[], look?: Look): Oracle {
+  return plan => {
+    const net = new Net(plan)
+    const one = new Stage(net, { ...a, plugins })
+    const other = new Stage(net, { ...b, plugins })
+    for (const [i, move] of plan.moves.entries()) {
+      const [left, right] = [one.play(move), other.play(move)]
+      const found = difference(left, right) ?? look?.(one)
+      if (found !== undefined) return `move ${i}, ${describeMove(move)}:\n${found}\n${story(net)}`
+    }
+    return undefined
+  }
+}
+
+function difference(a: readonly string[], b: readonly string[]): string | undefined {
+  if (a.length === b.length && a.every((line, i) => line === b[i])) return undefined
+  const rest = [...b]
+  const only = a.filter(line => {
+    const at = rest.indexOf(line)
+    if (at >= 0) rest.splice(at, 1)
+    return at < 0
+  })
+  const lines = (sign: string, of: string[]) => of.slice(0, 8).map(x => `  ${sign} ${readable(x)}`)
+  return [...lines('first world only: ', only), ...lines('second world only:', rest)].join('\n')
+}
+
+// --- text for people -------------------------------------------------------------------------------
+
+const describeMove = ({ is, ...rest }: Move): string => `${is} ${JSON.stringify(rest)}`
+
+function story({ objects, plan, stations }: Net): string {
+  const lines = objects.map(({ kind, value: { id, ...rest } }) => `${kind} ${id} ${plain(rest)}`)
+  for (const { port, ip4, ip6, silent } of stations)
+    lines.push(`station ${port} ${ip4} ${ip6}${silent ? ' silent' : ''}`)
+  return [...lines, ...plan.moves.map((move, i) => `move ${i}: ${describeMove(move)}`)].join('\n')
+}
+
+const plain = (fields: object): string =>
+  Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
+    .join(' ')
+
+// --- runs --------------------------------------------------------------------------------------------
+
+export interface Runs {
+  readonly seed: number
+  readonly numRuns: number
+}
+
+export const runs = (seed: number, numRuns: number): Runs => ({
+  seed: Number(process.env.ORACLE_SEED ?? seed),
+  numRuns: Number(process.env.ORACLE_RUNS ?? numRuns)
+})
+
+// Throws with the shrunk counterexample.
+export function check(oracle: Oracle, { seed, numRuns }: Runs): void {
+  const property = fc.property(plans, plan => {
+    const found = oracle(plan)
+    if (found !== undefined) throw new Error(found)
+  })
+  const outcome = fc.check(property, { seed, numRuns })
+  if (!outcome.failed) return
+  const error = outcome.errorInstance
+  const why = error instanceof Error ? error.message : String(error)
+  const stack = error instanceof Error && !why.startsWith('move') ? `\n${error.stack}` : ''
+  throw new Error(`ORACLE_SEED=${seed}, ${outcome.numShrinks} shrinks: ${why}${stack}`)
+}

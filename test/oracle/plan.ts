@@ -1,0 +1,172 @@
+// What a case of the oracles is made of, as plain numbers.  Each number is taken modulo what there
+// is to choose from (net.ts, moves.ts), so that every plan has a meaning and fast-check may shrink
+// it as it likes.
+
+import fc from 'fast-check'
+
+export interface VmPlan {
+  readonly bridge: number
+  readonly host: number
+  readonly silent: boolean // answers neither ARP nor ND nor ping
+}
+
+export interface LinkPlan {
+  readonly kind: number // bridge–router, router–router, bridge–bridge
+  readonly a: number
+  readonly b: number
+}
+
+export interface RulePlan {
+  readonly chain: number
+  readonly action: number
+  readonly match: number
+  readonly value: number
+  readonly more: number // a second condition; 0 none
+  readonly invert: boolean
+}
+
+export interface FilterPlan {
+  readonly at: number // port, bridge or router
+  readonly chain: number
+  readonly out: boolean
+}
+
+export interface RoutePlan {
+  readonly router: number
+  readonly destination: number
+  readonly source: number
+  readonly type: number
+  readonly port: number
+  readonly gateway: number
+  readonly weight: number
+}
+
+export interface PacketPlan {
+  readonly from: number
+  readonly to: number
+  readonly family: number
+  readonly protocol: number
+  readonly ports: number
+  readonly ttl: number
+  readonly tos: number
+  readonly fragment: number
+  readonly mac: number
+}
+
+export type Move =
+  | ({ readonly is: 'packet'; readonly times: number } & PacketPlan)
+  | { readonly is: 'ask'; readonly from: number; readonly whom: number; readonly family: number }
+  | { readonly is: 'announce'; readonly from: number; readonly as: number; readonly family: number }
+  | { readonly is: 'garbage'; readonly from: number; readonly bytes: readonly number[] }
+  | { readonly is: 'admin'; readonly at: number }
+  | { readonly is: 'route'; readonly slot: number; readonly route: RoutePlan }
+  | { readonly is: 'rule'; readonly slot: number; readonly rule: RulePlan }
+  | { readonly is: 'filter'; readonly filter: FilterPlan }
+  | { readonly is: 'rebind'; readonly vm: number; readonly host: number }
+  | { readonly is: 'flap'; readonly vm: number }
+  | { readonly is: 'unplug'; readonly port: number }
+  | { readonly is: 'wait'; readonly ms: number }
+
+export interface Plan {
+  readonly routers: number
+  readonly bridges: readonly number[] // the router each is linked to
+  readonly hosts: number
+  readonly loops: boolean
+  readonly vms: readonly VmPlan[]
+  readonly uplinks: readonly { readonly router: number; readonly host: number }[]
+  readonly links: readonly LinkPlan[]
+  readonly rules: readonly RulePlan[]
+  readonly filters: readonly FilterPlan[]
+  readonly routes: readonly RoutePlan[]
+  readonly down: readonly number[]
+  readonly moves: readonly Move[]
+}
+
+const n = fc.nat({ max: 23 })
+const few = fc.nat({ max: 3 })
+
+const rule: fc.Arbitrary<RulePlan> = fc.record({
+  chain: n,
+  action: n,
+  match: n,
+  value: n,
+  more: few,
+  invert: fc.boolean()
+})
+const filter: fc.Arbitrary<FilterPlan> = fc.record({ at: n, chain: n, out: fc.boolean() })
+const route: fc.Arbitrary<RoutePlan> = fc.record({
+  router: n,
+  destination: n,
+  source: n,
+  type: n,
+  port: n,
+  gateway: n,
+  weight: few
+})
+
+const packet: fc.Arbitrary<Move> = fc.record({
+  is: fc.constant('packet' as const),
+  times: fc.constantFrom(1, 2, 3),
+  from: n,
+  to: n,
+  family: few,
+  protocol: n,
+  ports: n,
+  ttl: n,
+  tos: few,
+  fragment: n,
+  mac: n
+})
+
+const move: fc.Arbitrary<Move> = fc.oneof(
+  { weight: 24, arbitrary: packet },
+  {
+    weight: 3,
+    arbitrary: fc.record({ is: fc.constant('ask' as const), from: n, whom: n, family: few })
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ is: fc.constant('announce' as const), from: n, as: n, family: few })
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      is: fc.constant('garbage' as const),
+      from: n,
+      bytes: fc.array(fc.nat({ max: 255 }), { maxLength: 60 })
+    })
+  },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('admin' as const), at: n }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('route' as const), slot: few, route }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('rule' as const), slot: few, rule }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('filter' as const), filter }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('rebind' as const), vm: n, host: n }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('flap' as const), vm: n }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('unplug' as const), port: n }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ is: fc.constant('wait' as const), ms: fc.constantFrom(50, 1200, 4000) })
+  }
+)
+
+const list = <T>(of: fc.Arbitrary<T>, minLength: number, maxLength: number): fc.Arbitrary<T[]> =>
+  fc.array(of, { minLength, maxLength, size: 'max' })
+
+export const plans: fc.Arbitrary<Plan> = fc.record({
+  routers: fc.constantFrom(1, 1, 2, 3),
+  bridges: list(few, 1, 4),
+  hosts: fc.constantFrom(2, 3, 1),
+  loops: fc.constantFrom(false, false, false, true),
+  vms: list(
+    fc.record({ bridge: n, host: few, silent: fc.constantFrom(false, false, false, true) }),
+    2,
+    6
+  ),
+  uplinks: fc.array(fc.record({ router: few, host: few }), { maxLength: 1 }),
+  links: fc.array(fc.record({ kind: n, a: few, b: few }), { maxLength: 4 }),
+  rules: fc.array(rule, { maxLength: 4 }),
+  filters: fc.array(filter, { maxLength: 3 }),
+  routes: fc.array(route, { maxLength: 5 }),
+  down: fc.array(n, { maxLength: 1 }),
+  moves: list(move, 4, 22)
+})

@@ -1,0 +1,206 @@
+// One world on which a plan is played.  `spread` puts the ports on the hosts the plan names, else
+// all are on one; `cache` lets flows be kept, else every packet is walked.
+
+import Value from 'typebox/value'
+import { routerSettings } from '../../plugins/router/settings.ts'
+import type { Plugin } from '../../src/plugin.ts'
+import type { Stored } from '../../src/topology/model.ts'
+import type { PortModel } from '../../src/topology/models.ts'
+import { describeFrame } from '../../src/wire/describe.ts'
+import type { WorldObject } from '../world/hub.ts'
+import { type Delivery, World } from '../world/world.ts'
+import type { Net } from './net.ts'
+import { announcement, answer, packet, question } from './packets.ts'
+import type { Move } from './plan.ts'
+
+export interface StageOptions {
+  readonly plugins: readonly Plugin[]
+  readonly cache: boolean
+  readonly spread: boolean
+  readonly patient?: boolean // neighbours are waited for as long as in real life
+}
+
+// Each host asks for itself who a neighbour is, and remembers for itself that nobody answered: two
+// hosts ask where one would not ask again.  So that this does not show, a question lasts no longer
+// than a settle, and a failure not at all.
+const SETTLE_MS = 12
+const HASTY = {
+  ...(Value.Default(routerSettings, {}) as object),
+  neighbourRetryMs: 20,
+  neighbourTimeoutMs: 10,
+  neighbourFailedMs: 1
+}
+
+const ROUNDS_MAX = 6
+const ANSWERS_MAX = 12 // in one round: a loop of bridges may ask a thousand times
+
+export class Stage {
+  readonly world: World
+  readonly #net: Net
+  readonly #options: StageOptions
+  readonly #down = new Set<string>()
+  #serial = 0
+  // What was sent last and may have become a flow.
+  readonly sent: { port: string; frame: Uint8Array }[] = []
+
+  constructor(net: Net, options: StageOptions) {
+    this.#net = net
+    this.#options = options
+    const objects = options.spread ? net.objects : net.objects.map(onOneHost)
+    const { plugins, cache } = options
+    const settings = options.patient === true ? {} : { router: HASTY }
+    this.world = new World({ seed: 7, plugins, objects, cache, flowsMax: 1024, settings })
+    for (let h = 0; h < (options.spread ? net.plan.hosts : 1); h++)
+      if (!this.world.hosts.has(`h${h}`)) this.world.addHost(`h${h}`)
+    this.#settle()
+  }
+
+  // Plays a move, lets the VMs answer, and says what came out, in an order of its own.
+  play(move: Move): string[] {
+    this.world.delivered.length = 0
+    const heard: Delivery[] = []
+    for (const { port, frame } of this.#framesOf(move)) {
+      this.sent.push({ port, frame })
+      this.world.send(port, frame)
+      this.#settle()
+      this.#converse(heard)
+    }
+    this.#change(move)
+    this.#settle(move.is === 'wait' ? move.ms : undefined)
+    this.#converse(heard)
+    return heard.map(text).sort()
+  }
+
+  #settle(ms = this.#options.patient === true ? 1 : SETTLE_MS): void {
+    this.world.settle(ms)
+  }
+
+  #converse(heard: Delivery[]): void {
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const delivered = this.world.delivered.splice(0)
+      if (delivered.length === 0) return
+      heard.push(...delivered)
+      const answers = delivered.flatMap(each => this.#answer(each))
+      answers.sort((a, b) => (text(a) < text(b) ? -1 : 1))
+      for (const { port, frame } of answers.slice(0, ANSWERS_MAX)) this.world.send(port, frame)
+      this.#settle()
+    }
+    heard.push(...this.world.delivered.splice(0))
+  }
+
+  #answer({ port, frame }: Delivery): Delivery[] {
+    const vm = this.#net.stations.find(each => each.port === port)
+    const reply = vm === undefined ? undefined : answer(vm, frame)
+    return reply === undefined ? [] : [{ port, frame: reply }]
+  }
+
+  #framesOf(move: Move): Delivery[] {
+    const { stations } = this.#net
+    const at = (from: number): string => stations[from % stations.length]!.port
+    switch (move.is) {
+      case 'packet':
+        return Array.from({ length: move.times }, () => {
+          const frame = packet(this.#net, move, ++this.#serial)
+          return { port: at(move.from), frame }
+        })
+      case 'ask':
+        return [
+          { port: at(move.from), frame: question(this.#net, move.from, move.whom, move.family) }
+        ]
+      case 'announce':
+        return [
+          { port: at(move.from), frame: announcement(this.#net, move.from, move.as, move.family) }
+        ]
+      case 'garbage':
+        return [{ port: at(move.from), frame: Uint8Array.from(move.bytes) }]
+      default:
+        return []
+    }
+  }
+
+  // --- the topology changes --------------------------------------------------------------------------
+
+  #change(move: Move): void {
+    switch (move.is) {
+      case 'admin':
+        return this.#edit(this.#net.target(move.at).id, old => ({
+          adminStateUp: old.adminStateUp === false
+        }))
+      case 'filter': {
+        const { at, chain, out } = move.filter
+        const field = out ? 'outFilter' : 'inFilter'
+        return this.#edit(this.#net.target(at).id, old => ({
+          [field]: old[field] === undefined ? `c${chain % 2}` : undefined
+        }))
+      }
+      case 'route':
+        return this.#toggle('route', this.#net.route(`extra${move.slot}`, move.route))
+      case 'rule':
+        return this.#toggle('rule', this.#net.rule(`extra${move.slot}`, move.rule, move.slot))
+      case 'rebind':
+        return this.#rebind(move.vm, move.host)
+      case 'flap':
+        return this.#flap(move.vm)
+      case 'unplug':
+        return this.#unplug(move.port)
+    }
+  }
+
+  #edit(id: string, change: (old: Stored) => object): void {
+    const kind = this.#net.kindOf(id)
+    const old = this.world.hub.get(kind, id)
+    if (old !== undefined) this.world.hub.put(kind, { ...old, ...change(old) })
+  }
+
+  #toggle(kind: string, value: Stored): void {
+    if (this.world.hub.get(kind, value.id) === undefined) this.world.hub.put(kind, value)
+    else this.world.hub.delete(kind, value.id)
+  }
+
+  #vm(n: number): PortModel {
+    const { stations } = this.#net
+    return this.world.hub.get('port', stations[n % stations.length]!.port) as PortModel
+  }
+
+  #rebind(vm: number, host: number): void {
+    const port = this.#vm(vm)
+    if (this.#down.has(port.id)) this.#flap(vm)
+    this.#settle()
+    if (!this.#options.spread) return
+    this.#edit(port.id, () => ({ host: `h${host % this.#net.plan.hosts}` }))
+  }
+
+  #flap(vm: number): void {
+    const port = this.#vm(vm)
+    if (port.host === undefined) return
+    const up = this.#down.delete(port.id)
+    if (!up) this.#down.add(port.id)
+    this.world.hosts.get(port.host)!.setUp(port.interface!, up)
+  }
+
+  // A link is taken apart, or put together again.
+  #unplug(n: number): void {
+    const { ports } = this.#net
+    const id = ports[n % ports.length]!
+    const original = this.#net.objects.find(({ value }) => value.id === id)!.value
+    const peer = original.peer as string | undefined
+    if (peer === undefined) return
+    this.#edit(id, old => ({ peer: old.peer === undefined ? peer : undefined }))
+    this.#edit(peer, old => ({ peer: old.peer === undefined ? id : undefined }))
+  }
+}
+
+const text = ({ port, frame }: Delivery): string => `${port} ${hexOf(frame)}`
+
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+// A line of `play` for people.
+export function readable(line: string): string {
+  const [port, hex] = line.split(' ') as [string, string]
+  return `${port}: ${describeFrame(Uint8Array.from(Buffer.from(hex, 'hex')))}`
+}
+
+function onOneHost({ kind, value }: WorldObject): WorldObject {
+  if (kind !== 'port' || value.host === undefined) return { kind, value }
+  return { kind, value: { ...value, host: 'h0' } }
+}
