@@ -112,7 +112,7 @@ export class Bridge implements LiveDevice {
     this.#neighbours.close()
   }
 
-  // --- learning --------------------------------------------------------------------------------------
+  // --- learning ---------------------------------------------------------------------------------
 
   #learn(ctx: SimulationContext, mac: number, vlan: number): void {
     if (this.#members.router(mac) === undefined && !ctx.rehearsal) {
@@ -130,7 +130,7 @@ export class Bridge implements LiveDevice {
     this.#walks.invalidate([tag])
   }
 
-  // --- forwarding --------------------------------------------------------------------------------------
+  // --- forwarding -------------------------------------------------------------------------------
 
   #unicast(ctx: SimulationContext, src: number, dst: number, vlan: number): Verdict {
     ctx.tag(this.#asked(dst, vlan)) // also when it is unknown: it may become known
@@ -181,7 +181,7 @@ export class Bridge implements LiveDevice {
     return ctx.flood(members.access(vlan, withRouters))
   }
 
-  // --- what outcomes depend on ---------------------------------------------------------------------------
+  // --- what outcomes depend on ------------------------------------------------------------------
 
   #asked(mac: number, vlan: number): Tag {
     if (vlan !== 0) this.#vlans.add(vlan)

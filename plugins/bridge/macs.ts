@@ -100,7 +100,7 @@ export class Macs {
     for (const { own } of this.#ports.values()) for (const { key } of own) this.#table.remove(key)
   }
 
-  // --- what the table says -----------------------------------------------------------------------
+  // --- what the table says ----------------------------------------------------------------------
 
   #changed(key: string, value: string | undefined): void {
     const gone = this.#drop(key)
@@ -156,7 +156,7 @@ export class Macs {
     this.#ownCount--
   }
 
-  // --- what goes ------------------------------------------------------------------------------------
+  // --- what goes --------------------------------------------------------------------------------
 
   // Makes room at the port that has most, but not of the address that asks for it.
   #evict(newcomer: Entry | undefined): boolean {

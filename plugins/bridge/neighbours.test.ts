@@ -138,7 +138,7 @@ describe('ARP', () => {
     assert.deepEqual(ports(world, 'b', arpRequest(B, '0.0.0.0', '10.0.0.1')), ['b'])
   })
 
-  test('GARP-01: an announcement moves an entry that is there, on all hosts, and is flooded', () => {
+  test('GARP-01: an announcement moves an entry, on all hosts, and is flooded', () => {
     for (const frame of [
       arpRequest(B, '10.0.0.3', '10.0.0.3'),
       eth(B, ALL).arpReply(B, '10.0.0.3', B, '10.0.0.3')
@@ -187,7 +187,7 @@ describe('neighbour discovery', () => {
     assert.equal(router.heard, 0)
   })
 
-  test('SB-07 in IPv6: a seeded address is answered, to a probe for duplicates to all nodes', () => {
+  test('SB-07 in IPv6: a seeded address is answered, a probe for duplicates to all nodes', () => {
     const { world } = house()
     seed(world, '2001:db8::3', C)
     const na = (to: string, ip: string, flags: number): Uint8Array =>
@@ -238,7 +238,7 @@ describe('neighbour discovery', () => {
     assert.deepEqual(ports(world, 'a', ns(255)), ['a'])
   })
 
-  test('an unsolicited advertisement moves an entry that is there, a solicited one does not', () => {
+  test('an unsolicited advertisement moves an entry, a solicited one does not', () => {
     const { world } = house()
     seed(world, '2001:db8::3', C)
     const na = (flags: number): PacketBuilder =>

@@ -100,7 +100,7 @@ function compile(rule: RuleModel, models: Models): Part[] {
   return parts
 }
 
-// --- what asks nothing of the packet -----------------------------------------------------------
+// --- what asks nothing of the packet ------------------------------------------------------------
 
 // Each port, device and chain on the way has left its tag.
 function traversed(id: string): Question {
@@ -127,7 +127,7 @@ const cameFrom =
   ctx =>
     ports.has(ctx.entry)
 
-// --- what does ---------------------------------------------------------------------------------
+// --- what does ----------------------------------------------------------------------------------
 
 const untagged: Question = ctx => ctx.key.vlanOuter === 0
 const vidOf = (ctx: SimulationContext): number => ctx.key.vlanOuter & 0xfff

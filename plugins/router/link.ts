@@ -30,7 +30,7 @@ export interface Link {
   readonly counters: RouterCounters
 }
 
-// --- ARP -----------------------------------------------------------------------------------------
+// --- ARP ---
 
 export function hearArp(ctx: SimulationContext, link: Link): Verdict {
   const { key } = ctx
@@ -66,7 +66,7 @@ function readArp(ctx: SimulationContext, link: Link, frame: Uint8Array): void {
   ctx.emit(frames.arpReply(ours, target.words[3]!, mac, sender.words[3]!), port.id)
 }
 
-// --- neighbour discovery -------------------------------------------------------------------------
+// --- neighbour discovery ---
 
 // True for a neighbour solicitation or advertisement that may be meant for this port.
 export function isDiscovery(key: FlowKey, port: RouterPort): boolean {

@@ -126,7 +126,7 @@ export class Neighbours {
     this.#entries.clear()
   }
 
-  // --- asking ------------------------------------------------------------------------------------
+  // --- asking ---
 
   // The newcomer always gets its turn: an answer that comes at all comes within milliseconds, so
   // a scan of the subnet only shortens the patience with those who do not answer.
@@ -193,7 +193,7 @@ export class Neighbours {
     if (!this.#requests.has(key)) this.#ask(key, ip, mac)
   }
 
-  // --- hearing -----------------------------------------------------------------------------------
+  // --- hearing ---
 
   #changed(key: string, value: string | undefined, before: string | undefined): void {
     const mac = macOf(value)
@@ -236,7 +236,7 @@ export class Neighbours {
     return false
   }
 
-  // --- ageing ------------------------------------------------------------------------------------
+  // --- ageing ---
 
   #arm(): void {
     const { clock, settings } = this.#given

@@ -62,7 +62,7 @@ export class Router implements LiveDevice {
     this.update(models)
   }
 
-  // --- the packet --------------------------------------------------------------------------------
+  // --- the packet ---
 
   process(ctx: SimulationContext): Verdict {
     const { key } = ctx
@@ -199,7 +199,7 @@ export class Router implements LiveDevice {
     if (attached !== undefined) this.#given.errors.send(ctx, error, attached.port, this.#entered)
   }
 
-  // --- the models --------------------------------------------------------------------------------
+  // --- the models ---
 
   update(models: Models): readonly Tag[] {
     const before = this.#model

@@ -166,7 +166,7 @@ test('fragments of one datagram take one way', () => {
   }
 })
 
-// --- INV-14, against the definition --------------------------------------------------------------
+// --- INV-14, against the definition ---
 
 const v4Arb = fc
   .tuple(fc.constantFrom(10, 11, 192), fc.nat(3), fc.nat(3), fc.nat(3))
@@ -275,7 +275,7 @@ for (const family of [4, 6] as const) {
   })
 }
 
-// --- which flows a change is about ---------------------------------------------------------------
+// --- which flows a change is about ---
 
 test('SR-25 a new route makes stale only the region that it lies in or covers', () => {
   const routes = new Routes()
