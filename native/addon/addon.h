@@ -18,7 +18,7 @@
 
 struct bpf_object;
 
-/* --- util.c: arguments and results -------------------------------------------------------------- */
+/* --- util.c: arguments and results ---------------------------------------------------------- */
 
 #define ARGS_MAX 12
 struct args {
@@ -40,7 +40,7 @@ bool arg_bool(struct args *a, size_t i);
 void arg_text(struct args *a, size_t i, char *into, size_t size);
 struct span arg_span(struct args *a, size_t i);
 
-/* --- waiter.c: a thread that tells the loop when a descriptor is readable -------------------------- */
+/* --- waiter.c: a thread that tells the loop when a descriptor is readable ------------------- */
 
 struct waiter {
 	int epoll, rearm, stop;
@@ -56,7 +56,7 @@ int waiter_start(struct waiter *w, napi_env env, napi_value fire);
 void waiter_rearm(struct waiter *w);
 void waiter_close(struct waiter *w);
 
-/* --- a host's datapath ------------------------------------------------------------------------------ */
+/* --- a host's datapath ---------------------------------------------------------------------- */
 
 #define HOST_MAGIC 0x6d7a4850
 #define PATH_SIZE 256
@@ -115,7 +115,7 @@ void delete_link(const char *name);
 struct virtio_net_hdr;
 void finish_frame(uint8_t *frame, uint32_t len, uint32_t gso_size, struct virtio_net_hdr *h);
 
-/* --- the addon's functions ----------------------------------------------------------------------------- */
+/* --- the addon's functions ------------------------------------------------------------------ */
 
 napi_value open_host(napi_env env, napi_callback_info info);
 napi_value close_host(napi_env env, napi_callback_info info);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Puts programs on interfaces: tcx where the kernel has it (6.6), the older clsact otherwise.  A tcx
- * link is pinned, so that it stays when the process goes; the next process finds the pin and swaps
- * the program in place: no packet meets an empty hook.
+ * Puts programs on interfaces: tcx where the kernel has it (6.6), the older clsact otherwise.  A
+ * tcx link is pinned, so that it stays when the process goes; the next process finds the pin and
+ * swaps the program in place: no packet meets an empty hook.
  */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
@@ -142,7 +142,8 @@ napi_value attach_port(napi_env env, napi_callback_info info)
 	port = (struct mz_port){ .slot = slot, .port_class = class };
 	if (bpf_map_update_elem(h->ports, &ifindex, &port, BPF_ANY))
 		return number(env, -errno);
-	h->attached[slot] = (struct attachment){ .ifindex = ifindex, .link = -1, .port_class = class };
+	h->attached[slot] = (struct attachment){ .ifindex = ifindex, .link = -1,
+						  .port_class = class };
 	e = attach_program(h, &h->attached[slot], class == MZ_CLASS_TUNNEL ? "underlay" : "port",
 			   arg_bool(&a, 3));
 	if (e < 0) {

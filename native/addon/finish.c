@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A frame from a veth or a tap may come up unfinished: its layer-4 checksum holds the pseudo header
- * only, and it may be many segments in one (GSO).  Sent again as it is, every receiver would drop it.
- * The virtio header says the same to the kernel once more, so that no byte is summed here.  A
- * checksum that is neither finished nor the pseudo header's is wrong, and stays wrong: it is not
- * ours to repair what a wire has spoilt.
+ * A frame from a veth or a tap may come up unfinished: its layer-4 checksum holds the pseudo
+ * header only, and it may be many segments in one (GSO).  Sent again as it is, every receiver
+ * would drop it. The virtio header says the same to the kernel once more, so that no byte is
+ * summed here.  A checksum that is neither finished nor the pseudo header's is wrong, and stays
+ * wrong: it is not ours to repair what a wire has spoilt.
  */
 #include <linux/virtio_net.h>
 #include <stdbool.h>

@@ -179,13 +179,14 @@ static void sum_stats(struct host *h, const struct mz_stats *cpu, struct stats_o
 	out->used[i] = used * 1e-6;
 }
 
-/* stats(handle, first, n, live, ids, packets, bytes, usedMs) -> how many ids in [first, first + n)
- * are live; used is on monotonicMs()'s scale, 0 = never */
+/* stats(handle, first, n, live, ids, packets, bytes, usedMs) -> how many ids in [first, first
+ * + n) are live; used is on monotonicMs()'s scale, 0 = never */
 napi_value read_stats(napi_env env, napi_callback_info info)
 {
 	struct args a = take_args(env, info);
 	struct host *h = arg_host(&a, 0);
-	uint32_t first = arg_u32(&a, 1), n = arg_u32(&a, 2), found = 0, got, before = first - 1, next;
+	uint32_t first = arg_u32(&a, 1), n = arg_u32(&a, 2), before = first - 1;
+	uint32_t found = 0, got, next;
 	struct span live = arg_span(&a, 3), ids = arg_span(&a, 4), packets = arg_span(&a, 5),
 		    bytes = arg_span(&a, 6), used = arg_span(&a, 7);
 	struct stats_out out = { (uint32_t *)ids.at, (double *)packets.at, (double *)bytes.at,

@@ -238,7 +238,8 @@ static void close_all(struct host *h, bool keep)
 	free(h->percpu);
 }
 
-/* Without close() the kernel side goes on when it is pinned: a forgotten handle is a killed agent. */
+/* Without close() the kernel side goes on when it is pinned: a forgotten handle is a killed
+ * agent. */
 static void finalize(napi_env env, void *data, void *hint)
 {
 	struct host *h = data;

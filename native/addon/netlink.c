@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Netlink: a raw route socket whose messages TypeScript writes and reads (src/datapath/netlink.ts),
- * the private veth pair of packet-outs, and the move of this thread into another namespace.
+ * Netlink: a raw route socket whose messages TypeScript writes and reads
+ * (src/datapath/netlink.ts), the private veth pair of packet-outs, and the move of this thread
+ * into another namespace.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -62,6 +63,7 @@ static int ask(struct message *m)
 	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), e;
 	uint8_t answer[1024];
 	struct nlmsghdr *n = (struct nlmsghdr *)answer;
+	struct nlmsgerr *said = NLMSG_DATA(n);
 
 	if (fd < 0)
 		return -errno;
@@ -69,7 +71,7 @@ static int ask(struct message *m)
 	if (send(fd, m, m->n.nlmsg_len, 0) < 0 || recv(fd, answer, sizeof(answer), 0) < 0)
 		e = -errno;
 	else
-		e = n->nlmsg_type == NLMSG_ERROR ? ((struct nlmsgerr *)NLMSG_DATA(n))->error : -EPROTO;
+		e = n->nlmsg_type == NLMSG_ERROR ? said->error : -EPROTO;
 	close(fd);
 	return e;
 }
@@ -112,8 +114,8 @@ static int set_up(const char *name)
 	return ask(&m);
 }
 
-/* No neighbour discovery on it: the pair is nobody's network.  /proc/sys/net shows the namespace of
- * the thread that opens it. */
+/* No neighbour discovery on it: the pair is nobody's network.  /proc/sys/net shows the
+ * namespace of the thread that opens it. */
 static void disable_ipv6(const char *name)
 {
 	char path[96];
@@ -165,7 +167,7 @@ napi_value enter_namespace(napi_env env, napi_callback_info info)
 	return number(env, e);
 }
 
-/* --- the socket that TypeScript speaks through --------------------------------------------------- */
+/* --- the socket that TypeScript speaks through ---------------------------------------------- */
 
 static struct netlink *arg_netlink(struct args *a)
 {
@@ -200,7 +202,8 @@ static void finalize(napi_env env, void *data, void *hint)
 static int connect_netlink(struct netlink *l, napi_env env, napi_value fire)
 {
 	struct sockaddr_nl me = { .nl_family = AF_NETLINK,
-				  .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR };
+				  .nl_groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR |
+					       RTMGRP_IPV6_IFADDR };
 	int room = RECEIVE_ROOM, e;
 
 	l->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
@@ -235,7 +238,8 @@ napi_value open_netlink(napi_env env, napi_callback_info info)
 	return number(env, e ? e : -ENOMEM);
 }
 
-/* netlinkRead(handle, into, wait) -> bytes of one datagram; 0: nothing now; -ENOBUFS: some were lost */
+/* netlinkRead(handle, into, wait) -> bytes of one datagram; 0: nothing now; -ENOBUFS: some
+ * were lost */
 napi_value read_netlink(napi_env env, napi_callback_info info)
 {
 	struct args a = take_args(env, info);
@@ -246,7 +250,7 @@ napi_value read_netlink(napi_env env, napi_callback_info info)
 
 	if (l == NULL)
 		return number(env, -EBADF);
-	if (arg_bool(&a, 2)) { /* the answer to a request is on its way: the kernel made it in send() */
+	if (arg_bool(&a, 2)) { /* an answer is on its way: the kernel made it in send() */
 		fd_set set;
 
 		FD_ZERO(&set);

@@ -55,10 +55,12 @@ static int send_one(struct host *h, uint8_t *frame, const struct job *job)
 
 static bool sound(const struct job *job, struct span frames, struct span actions)
 {
+	uint64_t actions_end = (uint64_t)job->action_at + job->action_count;
+
 	return job->length >= 14 && job->offset <= frames.len &&
 	       job->length <= frames.len - job->offset && job->action_count > 0 &&
 	       job->action_count <= MZ_ACTIONS_MAX &&
-	       (uint64_t)(job->action_at + job->action_count) * sizeof(struct mz_action) <= actions.len;
+	       actions_end * sizeof(struct mz_action) <= actions.len;
 }
 
 /* send(handle, burst, own, jobs, n, actions) -> how many left */
@@ -82,7 +84,8 @@ napi_value send_frames(napi_env env, napi_callback_info info)
 			continue;
 		write_actions(h->outs, (struct mz_action *)actions.at + job->action_at,
 			      job->action_count);
-		/* the egress program's verdict may come back as an error: the actions were done */
+		/* the egress program's verdict may come back as an error: the actions were
+		 * done */
 		send_one(h, from.at + job->offset, job);
 		sent++;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reads upcalls from the rings into a burst.  The rings are read here rather than by libbpf's
- * consumer, which drains one ring before the next: each class gets its share of a burst, so that a
- * flood from VMs does not keep tunnels waiting.
+ * consumer, which drains one ring before the next: each class gets its share of a burst, so that
+ * a flood from VMs does not keep tunnels waiting.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -47,12 +47,14 @@ void unmap_ring(struct ring *r, uint32_t size)
 	r->consumer = r->producer = NULL;
 }
 
-/* The next finished record, NULL when there is none.  `past` is where the consumer stands after. */
+/* The next finished record, NULL when there is none.  `past` is where the consumer stands
+ * after. */
 static struct mz_upcall *next_record(struct ring *r, unsigned long *past)
 {
 	for (;;) {
 		unsigned long at = *r->consumer;
 		uint32_t *header, length;
+		bool discarded;
 
 		if (at >= __atomic_load_n(r->producer, __ATOMIC_ACQUIRE))
 			return NULL;
@@ -60,8 +62,10 @@ static struct mz_upcall *next_record(struct ring *r, unsigned long *past)
 		length = __atomic_load_n(header, __ATOMIC_ACQUIRE);
 		if (length & BPF_RINGBUF_BUSY_BIT)
 			return NULL;
-		*past = at + (((length & ~BPF_RINGBUF_DISCARD_BIT) + BPF_RINGBUF_HDR_SZ + 7) & ~7ul);
-		if (!(length & BPF_RINGBUF_DISCARD_BIT))
+		discarded = length & BPF_RINGBUF_DISCARD_BIT;
+		length &= ~BPF_RINGBUF_DISCARD_BIT;
+		*past = at + ((length + BPF_RINGBUF_HDR_SZ + 7) & ~7ul);
+		if (!discarded)
 			return (struct mz_upcall *)((uint8_t *)header + BPF_RINGBUF_HDR_SZ);
 		__atomic_store_n(r->consumer, *past, __ATOMIC_RELEASE);
 	}
@@ -101,7 +105,8 @@ static void take_from(struct host *h, struct burst *b, uint32_t class, uint32_t 
 
 	for (; most > 0 && b->count < FRAMES_MAX; most--) {
 		up = next_record(r, &past);
-		if (up == NULL || up->cap_len > MZ_FRAME_MAX || b->used + up->cap_len > b->bytes.len)
+		if (up == NULL || up->cap_len > MZ_FRAME_MAX ||
+		    b->used + up->cap_len > b->bytes.len)
 			return;
 		take_record(h, b, up, class);
 		__atomic_store_n(r->consumer, past, __ATOMIC_RELEASE);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A thread that sleeps on descriptors and calls one function on the loop's thread when any is
- * readable; then it holds its peace until it is armed again.  (Node-API has no way into libuv's own
- * poll; the detour costs under 10 us.)
+ * readable; then it holds its peace until it is armed again.  (Node-API has no way into libuv's
+ * own poll; the detour costs under 10 us.)
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -39,7 +39,8 @@ static void *run(void *context)
 		if (n <= 0 || event.data.fd == w->stop)
 			continue;
 		drain(w->rearm);
-		if (napi_call_threadsafe_function(w->tell, NULL, napi_tsfn_nonblocking) == napi_closing)
+		if (napi_call_threadsafe_function(w->tell, NULL, napi_tsfn_nonblocking) ==
+		    napi_closing)
 			break;
 		while (poll(wait, 2, -1) < 0 && errno == EINTR)
 			;
@@ -96,7 +97,8 @@ int waiter_start(struct waiter *w, napi_env env, napi_value fire)
 		return -EAGAIN;
 	}
 	w->running = true;
-	/* added after the function's own hook, so it runs before it: a worker may end at any time */
+	/* added after the function's own hook, so it runs before it: a worker may end at any
+	 * time */
 	napi_add_env_cleanup_hook(env, at_exit, w);
 	return 0;
 }

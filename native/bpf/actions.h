@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
  *
  * The action interpreter.  The last action of a list takes the packet itself, each output before
- * it a clone.  A clone for a tunnel must not be written on here (the outputs after it want the frame
- * as it is), so it goes to the inject device, whose egress program adds the tunnel header; that runs
- * within the call, on this CPU, so a per-CPU note tells it what to do.
+ * it a clone.  A clone for a tunnel must not be written on here (the outputs after it want the
+ * frame as it is), so it goes to the inject device, whose egress program adds the tunnel header;
+ * that runs within the call, on this CPU, so a per-CPU note tells it what to do.
  */
 #ifndef MEZZO_ACTIONS_H
 #define MEZZO_ACTIONS_H

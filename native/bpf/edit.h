@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
  *
- * Actions that edit the frame; src/flow/rewrite.ts is the twin of this file.  Each reads what stands
- * in the frame now, so a list may set a field several times, and keeps every checksum true: the
- * helpers know of checksums that a sender or a card has yet to finish (CHECKSUM_PARTIAL).
+ * Actions that edit the frame; src/flow/rewrite.ts is the twin of this file.  Each reads what
+ * stands in the frame now, so a list may set a field several times, and keeps every checksum
+ * true: the helpers know of checksums that a sender or a card has yet to finish
+ * (CHECKSUM_PARTIAL).
  */
 #ifndef MEZZO_EDIT_H
 #define MEZZO_EDIT_H
 
 #include "packet.h"
 
-/* Since 6.16; tells bpf_l4_csum_replace that a card's own sum (CHECKSUM_COMPLETE) stays as it is. */
+/* Since 6.16; tells bpf_l4_csum_replace that a card's own sum (CHECKSUM_COMPLETE) stays as it
+ * is. */
 #define MZ_F_IPV6 (1ull << 7)
 
 /* Where the checksum of the layer above lies, and whether it covers the addresses. */

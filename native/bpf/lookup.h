@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
  *
- * Finds a packet's flow.  One hash holds the flows of all masks, told apart by the mask's number in
- * the key.  Flows are disjoint, so the first hit is the only one.  Each further mask costs some
- * 36 ns, so with many masks a per-CPU cache remembers which one a packet's hash matched last; what
- * it says is only a guess where to look first, and never outlives the flow.
+ * Finds a packet's flow.  One hash holds the flows of all masks, told apart by the mask's number
+ * in the key.  Flows are disjoint, so the first hit is the only one.  Each further mask costs
+ * some 36 ns, so with many masks a per-CPU cache remembers which one a packet's hash matched
+ * last; what it says is only a guess where to look first, and never outlives the flow.
  */
 #ifndef MEZZO_LOOKUP_H
 #define MEZZO_LOOKUP_H

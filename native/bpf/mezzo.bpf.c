@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /*
- * The three programs.  `port` runs where frames enter from VMs and uplinks, `underlay` where tunnels
- * arrive, `inject` on the private device that frames of the agent's own leave by.  All three end in
- * the same lookup and the same action interpreter.
+ * The three programs.  `port` runs where frames enter from VMs and uplinks, `underlay` where
+ * tunnels arrive, `inject` on the private device that frames of the agent's own leave by.  All
+ * three end in the same lookup and the same action interpreter.
  */
 #include "actions.h"
 #include "lookup.h"

@@ -72,7 +72,8 @@ static __always_inline void parse_arp(struct __sk_buff *skb, struct mz_packet *p
 	if (peek(skb, p->body, w, 7))
 		return;
 	/* Ethernet, IPv4, address lengths 6 and 4; others are not ours to read */
-	if (w[0] != bpf_htonl(0x00010800) || (w[1] & bpf_htonl(0xffff0000)) != bpf_htonl(0x06040000))
+	if (w[0] != bpf_htonl(0x00010800) ||
+	    (w[1] & bpf_htonl(0xffff0000)) != bpf_htonl(0x06040000))
 		return;
 	k->ip_misc = (bpf_ntohl(w[1]) & 0xff) << 24;
 	k->ip_src[3] = bpf_ntohl(w[3]) << 16 | bpf_ntohl(w[4]) >> 16;

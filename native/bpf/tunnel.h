@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
  *
- * VXLAN (RFC 7348) and GRE with key (RFC 2890, Ethernet inside), written and taken off by hand: one
- * code path, no tunnel devices.  The kernel's neighbour table finds the outer MAC addresses
+ * VXLAN (RFC 7348) and GRE with key (RFC 2890, Ethernet inside), written and taken off by hand:
+ * one code path, no tunnel devices.  The kernel's neighbour table finds the outer MAC addresses
  * (bpf_redirect_neigh), so a next hop resolves, ages and moves as for any other sender.
  *
- *   outer Ethernet 14 | IPv4 20 | UDP 8 · VXLAN 8  or  GRE 4 · key 4 | inner Ethernet ...
+ * outer Ethernet 14 | IPv4 20 | UDP 8 · VXLAN 8  or  GRE 4 · key 4 | inner Ethernet ...
  */
 #ifndef MEZZO_TUNNEL_H
 #define MEZZO_TUNNEL_H
@@ -18,8 +18,6 @@
 #define DONT_FRAGMENT 0x4000
 #define OUTER_TTL 64
 #define TAGS_MAX 2
-#define ETH_MIN 60
-#define SHORTEST (ETH_LEN + 20) /* what decapsulation must leave */
 #define MZ_F_DECAP_IPV6 (1ull << 8) /* BPF_F_ADJ_ROOM_DECAP_L3_IPV6 */
 
 struct mz_outer {
@@ -33,7 +31,8 @@ struct mz_inner {
 	__u16 rest[2 * TAGS_MAX + 1]; /* tags and type */
 };
 
-/* Makes skb->protocol what the frame's bytes say: no helper does it, but popping a tag reads it. */
+/* Makes skb->protocol what the frame's bytes say: no helper does it, but popping a tag reads
+ * it. */
 static __always_inline int retype(struct __sk_buff *skb)
 {
 	return bpf_skb_vlan_push(skb, bpf_htons(ETH_P_8021Q), 0) ||
@@ -112,6 +111,16 @@ static __always_inline void outer_tunnel(struct mz_outer *o, struct mz_action *a
 	o->tunnel[3] = bpf_htonl(a->w[0] << 8);
 }
 
+/* adjust_room leaves no less than an IP header behind: runts get the padding that Ethernet
+ * would have given them.  Both ends do it, for the kernel refuses it to packets marked as
+ * encapsulated, which they are at the other end of a veth. */
+static __always_inline int pad(struct __sk_buff *skb, __u32 head)
+{
+	if (skb->len >= head + ETH_LEN + 20)
+		return 0;
+	return bpf_skb_change_tail(skb, head + 60, 0);
+}
+
 /* Makes room and marks the packet as encapsulated, so that what is behind may still segment it.
  * A packet that came by a tunnel is so marked already, its inner offsets are true, and the kernel
  * refuses to mark it twice (EALREADY): it only gets the room.  That leaves one hole: a GSO packet
@@ -120,7 +129,8 @@ static __always_inline int make_room(struct __sk_buff *skb, __u32 kind, __u32 le
 				     __u32 decapped)
 {
 	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
-	__u64 encap = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L2_ETH | (__u64)inner << 56;
+	__u64 encap = BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L2_ETH |
+		      (__u64)inner << 56;
 
 	encap |= kind == MZ_TUN_GRE ? BPF_F_ADJ_ROOM_ENCAP_L4_GRE : BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
 	if (!bpf_skb_adjust_room(skb, length, BPF_ADJ_ROOM_MAC, flags | encap))
@@ -163,14 +173,14 @@ __noinline int mz_encap(struct __sk_buff *skb, struct mz_action *a, __u32 decapp
 	kind = a->flags;
 	head = kind == MZ_TUN_GRE ? GRE_LEN : VXLAN_LEN;
 	hash = bpf_get_hash_recalc(skb);
-	if (skb->len < SHORTEST && bpf_skb_change_tail(skb, ETH_MIN, 0))
-		goto failed;
 	inner = take_inner(skb, &in);
 	if (inner < 0)
 		goto failed;
 	/* adjust_room takes IP only; what the frame really is stands in `in` */
 	if (skb->protocol != bpf_htons(ETH_P_IPV4) && skb->protocol != bpf_htons(ETH_P_IPV6) &&
 	    set_type(skb, bpf_htons(ETH_P_IPV4)))
+		goto failed;
+	if (pad(skb, 0))
 		goto failed;
 	length = skb->len - ETH_LEN + inner + head - ETH_LEN;
 	outer_ipv4(&o, a, length);
@@ -186,9 +196,10 @@ failed:
 	return TC_ACT_SHOT;
 }
 
-/* --- the way back -------------------------------------------------------------------------------- */
+/* --- the way back --------------------------------------------------------------------------- */
 
-/* Reads the outer headers: 0 and the key's tunnel words when the packet is ours, else negative. */
+/* Reads the outer headers: 0 and the key's tunnel words when the packet is ours, else
+ * negative. */
 static __always_inline int read_outer(struct __sk_buff *skb, struct mz_packet *p, __u32 *head)
 {
 	__u32 w[9], zero = 0, local;
@@ -244,9 +255,7 @@ __noinline int mz_decap(struct __sk_buff *skb, struct mz_packet *p)
 	if (bpf_skb_load_bytes(skb, head, mac, ETH_LEN))
 		return -1;
 	type = mac[12] << 8 | mac[13];
-	/* the kernel leaves no less than an IP header; it refuses to grow what its own stack, on the
-	 * other side of a veth, marked as encapsulated: so the sender has padded (mz_encap) */
-	if (skb->len < head + SHORTEST && bpf_skb_change_tail(skb, head + ETH_MIN, 0))
+	if (pad(skb, head))
 		return -1;
 	if (take_outer(skb, head, type) || bpf_skb_store_bytes(skb, 0, mac, ETH_LEN, 0))
 		return -1;

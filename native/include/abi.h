@@ -11,7 +11,7 @@
 
 #define MZ_ABI_VERSION 1
 
-/* --- flow key: twenty 32-bit words, 80 bytes, ten 64-bit words for masking ------------------- */
+/* --- flow key: twenty 32-bit words, 80 bytes, ten 64-bit words for masking ----------- */
 #define MZ_KEY_WORDS 20
 struct mz_key {
 	__u32 in_port;     /* w0  ifindex */
@@ -34,7 +34,7 @@ struct mz_key {
 #define MZ_FRAG_LATER 2
 #define MZ_VLAN_PRESENT 0x1000
 
-/* --- actions: 20 bytes, each sets one field or sends the frame somewhere ---------------------- */
+/* --- actions: 20 bytes, each sets one field or sends the frame somewhere -------------- */
 #define MZ_ACT_NONE 0
 #define MZ_ACT_OUTPUT 1       /* w0 ifindex; flag MZ_OUT_PEER: bpf_redirect_peer where it applies */
 #define MZ_ACT_TUNNEL 2       /* w0 key, w1 remote, w2 local IPv4, w3 underlay ifindex; kind */
@@ -64,7 +64,7 @@ struct mz_action {
 	__u32 w[4];
 };
 
-/* --- a flow in the kernel table --------------------------------------------------------------- */
+/* --- a flow in the kernel table ------------------------------------------------------- */
 #define MZ_ACT_INLINE 8       /* actions in the flow itself; longer lists live in chunks */
 #define MZ_CHUNK_ACTIONS 32
 struct mz_flow {
@@ -73,8 +73,8 @@ struct mz_flow {
 	__u8 ttl_min;         /* a packet whose TTL is not above this goes up (0: any goes) */
 	__u16 flags;
 	__u32 chunk;          /* first chunk of further actions, 0 = none */
-	__u32 mtu;            /* a packet with more bytes behind its MAC addresses and type than
-				 this goes up instead (0: any goes); a GSO packet counts by segment */
+	__u32 mtu;            /* a packet with more bytes than this behind its MAC addresses and
+				 type goes up instead (0: any goes); GSO counts by segment */
 	struct mz_action act[MZ_ACT_INLINE];
 };
 struct mz_chunk {
@@ -88,7 +88,7 @@ struct mz_stats {
 	__u64 used_ns;        /* CLOCK_MONOTONIC of the last packet */
 };
 
-/* --- masks ------------------------------------------------------------------------------------ */
+/* --- masks ---------------------------------------------------------------------------- */
 #define MZ_MASKS_MAX 128    /* a power of two */
 struct mz_masks {
 	__u32 n;              /* slots in use, counted from 0; bumped after the slot is written */
@@ -96,7 +96,7 @@ struct mz_masks {
 	__u64 mask[MZ_MASKS_MAX][MZ_KEY_WORDS / 2];
 };
 
-/* --- upcalls: the record that goes up the ring, followed by cap_len bytes of frame ------------ */
+/* --- upcalls: the record that goes up the ring, followed by cap_len bytes of frame ---- */
 #define MZ_UP_MISS 0          /* no flow */
 #define MZ_UP_TTL 1           /* a flow, but this packet's TTL runs out on the way */
 #define MZ_UP_MTU 2           /* a flow, but the frame does not fit the tunnel; arg = overlay MTU */
@@ -123,7 +123,7 @@ struct mz_upcall {
 #define MZ_CLASS_TUNNEL 2
 #define MZ_CLASSES 3
 
-/* --- the agent's settings and ports, as the programs see them ---------------------------------- */
+/* --- the agent's settings and ports, as the programs see them ----------------- */
 struct mz_config {
 	__u32 inject_ifindex; /* the private veth that packets of our own making leave by */
 	__u32 vxlan_port;
