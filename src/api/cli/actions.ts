@@ -252,7 +252,7 @@ function walkText(walk: Walk): string {
   const end = [
     ['verdict', verdict],
     ['mask', walk.mask.join(', ') || 'none'],
-    ['actions', walk.actions.join(', ') || 'drop'],
+    ['actions', walk.actions.join(', ') || (walk.verdict === 'drop' ? 'drop' : 'none')],
     ['tags', walk.tags.join(', ') || 'none']
   ]
   const lines = walk.lines.map(line => `  ${line}`)

@@ -8,7 +8,7 @@ export type Rows = readonly (readonly string[])[]
 
 /** Columns as wide as their widest cell; the last one is not padded. */
 export function table(head: readonly string[], rows: Rows): string {
-  const all = [head.map(each => each.toUpperCase()), ...rows]
+  const all = [head, ...rows]
   const widths = head.map((_, i) => Math.max(...all.map(row => (row[i] ?? '').length)))
   return all.map(row => aligned(row, widths)).join('\n')
 }
@@ -29,8 +29,27 @@ export async function listText(noun: Noun, items: readonly Item[], names: Names)
     const cells = await Promise.all(fields.map(field => cellText(noun, field, item[field], names)))
     rows.push([item.id.slice(0, length), ...cells])
   }
-  return table(['id', ...fields], rows)
+  const by = [noun.owner, noun.ordered, 'name'].map(field => fields.indexOf(field ?? '') + 1)
+  return table(
+    ['id', ...fields],
+    sorted(
+      rows,
+      by.filter(column => column > 0)
+    )
+  )
 }
+
+/** By these columns, numbers as numbers. */
+const sorted = (rows: readonly string[][], columns: readonly number[]): string[][] =>
+  [...rows].sort((a, b) => {
+    for (const column of columns) {
+      const order = collator.compare(a[column]!, b[column]!)
+      if (order !== 0) return order
+    }
+    return 0
+  })
+
+const collator = new Intl.Collator('en', { numeric: true })
 
 // The name is what one looks for; then the place in the order, then the rest as declared.
 function columnsOf(noun: Noun): string[] {
@@ -86,7 +105,15 @@ async function cellText(
 
 function plainText(value: unknown): string {
   if (Array.isArray(value)) return value.map(plainText).join(', ')
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  if (typeof value !== 'object' || value === null) return String(value)
+  return rangeText(value) ?? JSON.stringify(value)
+}
+
+// 80, 80-90, 1024-, -1023: as it is typed.
+function rangeText(value: object): string | undefined {
+  const { start, end, ...rest } = value as { start?: unknown; end?: unknown }
+  if (Object.keys(rest).length > 0 || (start === undefined && end === undefined)) return undefined
+  return start === end ? String(start) : `${start ?? ''}-${end ?? ''}`
 }
 
 /** 950 ms, 12.5 s, 3 min: as exact as one reads. */

@@ -1,0 +1,76 @@
+// The API over a real agent: what it reports of its interfaces and flows, and the walk of a packet
+// through a bridge, a router and another bridge.
+
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { loadPlugins } from '../../src/agent/plugins.ts'
+import { silentLog } from '../../src/core/log.ts'
+import { Appliance } from '../../src/main/appliance.ts'
+import { call } from './fixture.ts'
+
+const HOST = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
+let house: Appliance
+let url: string
+
+before(async () => {
+  const plugins = await loadPlugins()
+  house = await Appliance.open({ storePath: ':memory:', plugins, log: silentLog() })
+  await house.store.write([{ op: 'create', kind: 'host', value: { id: HOST, name: 'compute1' } }])
+  await house.startAgent({
+    id: HOST,
+    name: 'compute1',
+    settings: Object.fromEntries(plugins.map(({ name }) => [name, {}])),
+    datapath: {
+      kind: 'memory',
+      address: '192.0.2.1',
+      interfaces: ['tap0'],
+      flowsMax: 64,
+      creditsPerPort: 8
+    }
+  })
+  url = await house.listen({ host: '127.0.0.1', port: 0 })
+})
+after(() => house.close())
+
+async function post(path: string, body: unknown): Promise<string> {
+  const answer = await call(url + path, 'POST', body)
+  assert.equal(answer.status, 201, JSON.stringify(answer.body))
+  return answer.body.id
+}
+
+test('a described packet is walked by the agent; interfaces and bindings are its own', async () => {
+  const router = await post('/routers', { name: 'r' })
+  const ends: string[] = []
+  for (const net of [1, 2]) {
+    const bridge = await post('/bridges', { name: `br${net}` })
+    const addresses = [`10.0.${net}.1/24`]
+    const down = await post(`/routers/${router}/ports`, { addresses })
+    const up = await post(`/bridges/${bridge}/ports`, {})
+    await call(`${url}/ports/${up}/link`, 'POST', { peer: down })
+    ends.push(await post(`/bridges/${bridge}/ports`, {}))
+  }
+  const binding = `${url}/ports/${ends[0]}/binding`
+  const wrong = await call(binding, 'PUT', { host: HOST, interface: 'nosuch0' })
+  assert.equal(wrong.status, 400)
+  assert.match(wrong.body.error.faults[0]!.expected, /tap0/)
+  assert.equal((await call(binding, 'PUT', { host: HOST, interface: 'tap0' })).status, 200)
+
+  const walk = async (packet: string) =>
+    (await call(`${url}/trace`, 'POST', { host: HOST, interface: 'tap0', packet })).body
+  const ping = await walk('icmp 10.0.1.5 > 10.0.1.1')
+  assert.equal(ping.verdict, 'consume', JSON.stringify(ping))
+  const lost = await walk('icmp 10.0.1.5 > 10.0.9.9')
+  assert.deepEqual([lost.verdict, lost.dropReason], ['drop', 'router.no-route'])
+  assert.ok((lost.mask as string[]).some(field => field.includes('10.0.9.9')))
+  assert.ok((lost.tags as string[]).length > 0)
+  const flows = (await call(`${url}/hosts/${HOST}/flows`)).body as unknown as unknown[]
+  assert.deepEqual(flows, [], 'a trace installs nothing')
+})
+
+test('an agent that has stopped is told apart from one that never was', async () => {
+  await house.agent(HOST)!.stop()
+  const agents = (await call(`${url}/agents`)).body as unknown as unknown[]
+  assert.deepEqual(agents, [{ id: HOST, name: 'compute1', alive: false }])
+  assert.equal((await call(`${url}/hosts/${HOST}/interfaces`)).status, 503)
+  assert.equal((await call(`${url}/hosts/${HOST}/flows`)).status, 503)
+})
