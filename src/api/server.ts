@@ -11,7 +11,7 @@ import Fastify, {
 } from 'fastify'
 import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
-import { reasonOf } from '../core/errors.ts'
+import { fail, reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Random } from '../core/random.ts'
 import type { Model } from '../topology/model.ts'
@@ -57,9 +57,21 @@ export async function openApi(options: ApiOptions): Promise<Api> {
   addRefusals(app, options)
   await app.register(swagger, documentOptions(options.token !== undefined))
   await app.register(async inner => addRoutes(inner, options))
-  const url = await app.listen(options.listen)
+  const url = await listening(app, options.listen)
   options.log.info({ url }, 'the API listens')
   return { url, app, close: () => app.close() }
+}
+
+async function listening(app: FastifyInstance, { host, port }: Listen): Promise<string> {
+  try {
+    return await app.listen({ host, port })
+  } catch (error) {
+    await app.close()
+    throw fail('UNAVAILABLE', {
+      what: `the API's address ${host}:${port}`,
+      reason: reasonOf(error)
+    })
+  }
 }
 
 const RECEIVE_TIMEOUT_MS = 15_000

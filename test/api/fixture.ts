@@ -83,6 +83,7 @@ export interface House {
 export interface HouseOptions {
   readonly token?: string
   readonly host?: string
+  readonly port?: number
 }
 
 /** The models of the core and of every plugin there is. */
@@ -91,7 +92,7 @@ export async function allModels(): Promise<Model[]> {
   return [...coreModels, ...plugins.flatMap(({ resources = [] }) => resources)]
 }
 
-export async function openHouse({ token, host }: HouseOptions = {}): Promise<House> {
+export async function openHouse({ token, host, port }: HouseOptions = {}): Promise<House> {
   const clock = new SystemClock()
   const models = await allModels()
   const store = await openSqliteStore({ models, clock })
@@ -105,7 +106,7 @@ export async function openHouse({ token, host }: HouseOptions = {}): Promise<Hou
     clock,
     random: new SystemRandom(),
     log: openLog({ level: 'warn' }, { write: line => lines.push(line) }),
-    listen: { host: host ?? '127.0.0.1', port: 0 },
+    listen: { host: host ?? '127.0.0.1', port: port ?? 0 },
     token
   })
   const close = async () => {

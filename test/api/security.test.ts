@@ -61,3 +61,13 @@ test('every answer carries headers that keep browsers from guessing', async () =
   }
   await house.close()
 })
+
+test('an address that is taken is an error that names it', async () => {
+  const house = await openHouse()
+  const port = Number(new URL(house.url).port)
+  await assert.rejects(openHouse({ port }), {
+    code: 'UNAVAILABLE',
+    message: new RegExp(`:${port}`)
+  })
+  await house.close()
+})
