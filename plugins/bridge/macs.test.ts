@@ -8,17 +8,19 @@ import { SharedTable } from '../../src/topology/shared-table.ts'
 import { bridgeCounters } from './counters.ts'
 import { keyOf, Macs } from './macs.ts'
 
+const SESSIONS = ['one', 'two']
+
 // Two hosts' copies of one table; what one writes the store tells both.
 class Hosts {
   readonly clock = new VirtualClock()
   readonly counters = new CounterTable()
   readonly moved: string[] = []
   readonly #entries = new Map<string, { value: string; owner: string }>()
-  readonly tables = ['one', 'two'].map(
+  readonly tables = SESSIONS.map(
     session =>
       new SharedTable('mac', session, {
-        put: (_, key, value) => this.#say(key, { value, owner: session }),
-        remove: (_, key) => this.#say(key, undefined)
+        put: (_, key, value) => this.#say(session, key, { value, owner: session }),
+        remove: (_, key) => this.#say(session, key, undefined)
       })
   )
   readonly macs = this.tables.map(
@@ -43,16 +45,18 @@ class Hosts {
     return [...this.#entries.keys()].sort()
   }
 
-  #say(key: string, entry: { value: string; owner: string } | undefined): void {
-    if (entry === undefined) this.#entries.delete(key)
-    else this.#entries.set(key, entry)
+  // The store removes for a session only what that session owns.
+  #say(session: string, key: string, entry: { value: string; owner: string } | undefined): void {
+    const does = entry !== undefined || this.#entries.get(key)?.owner === session
+    if (entry !== undefined) this.#entries.set(key, entry)
+    else if (does) this.#entries.delete(key)
+    const event =
+      entry === undefined
+        ? ({ op: 'delete', key } as const)
+        : ({ op: 'put', entry: { key, version: 1, ...entry } } as const)
     this.clock.soon(() => {
-      for (const table of this.tables)
-        table.apply([
-          entry === undefined
-            ? { op: 'delete', key }
-            : { op: 'put', entry: { key, version: 1, ...entry } }
-        ])
+      if (does) for (const table of this.tables) table.apply([event])
+      this.tables[SESSIONS.indexOf(session)]!.written(key)
     })
   }
 }
