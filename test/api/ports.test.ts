@@ -44,7 +44,7 @@ test('a link is written at both ports and taken from both', async () => {
   assert.equal((await call(at(`/ports/${a}/link`))).status, 404)
 })
 
-test('a linked port keeps its link through PUT of what was read, and frees its peer when it goes', async () => {
+test('a linked port keeps its link through PUT, and frees its peer when it goes', async () => {
   const [a, b] = [await newPort(), await newPort()]
   await call(at(`/ports/${a}/link`), 'POST', { peer: b })
   const { body } = await call(at(`/ports/${a}`))
