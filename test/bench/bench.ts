@@ -1,0 +1,93 @@
+// `npm run bench [-- NAME …] [--json] [--rounds N] [--seconds S]`: prints what Mezzo reaches, as
+// ratios against a named rival measured in the same run.  Figures, not verdicts.
+
+import { parseArgs } from 'node:util'
+import { Lab } from '../lab/lib/index.ts'
+import type { Figures, Scale } from './figures.ts'
+import * as figures from './figures.ts'
+import { type Net, openNet } from './net.ts'
+
+interface Suite {
+  readonly needsLab: boolean
+  readonly measure: (net: Net, scale: Scale) => Promise<Figures>
+}
+
+const suites: Record<string, Suite> = {
+  walk: { needsLab: false, measure: () => figures.walk() },
+  flows: { needsLab: true, measure: figures.newFlows },
+  first: { needsLab: true, measure: figures.firstPacket },
+  forward: { needsLab: true, measure: figures.forwarding },
+  route: { needsLab: true, measure: figures.routing },
+  tunnels: { needsLab: true, measure: figures.tunnels },
+  crr: { needsLab: true, measure: figures.connections },
+  footprint: { needsLab: true, measure: figures.footprint }
+}
+
+// What each figure means and what it should reach.
+const goals: Record<string, string> = {
+  walk_us_median: 'us, bridge-router-bridge; goal <= 5',
+  book_flows_per_s: 'flows/s walked and booked, no kernel',
+  new_flows_per_s: 'flows/s walked and installed, one worker; goal >= 100 000',
+  first_packet_ms_p50: 'ms, UDP echo from new ports, two misses',
+  first_packet_ms_p99: 'ms, the same; goal < 1',
+  forward_vs_bridge_1: 'x Linux bridge, 64 B, 1 flow; goal >= 1.0',
+  forward_vs_bridge_1k: 'x Linux bridge, 1 000 flows; goal >= 1.0',
+  forward_vs_bridge_100k: 'x Linux bridge, 100 000 flows; goal >= 1.0',
+  route_vs_kernel: 'x kernel routing, 64 B; goal >= 1.0',
+  vxlan_tcp_vs_kernel: 'x kernel VXLAN, TCP; goal >= 0.9',
+  gre_tcp_vs_kernel: 'x kernel VXLAN, TCP over GRE; goal >= 0.9',
+  crr_vs_veth: 'x raw veth, connect-request-response-close; goal >= 0.6',
+  crr_l4_vs_veth: 'x raw veth, every connection two new flows',
+  rss_mb_10k_flows: 'MB resident, agent process; goal < 150',
+  idle_cpu_pct: '% of a core; goal < 1'
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '1' }
+  }
+})
+
+const say = (line: string): void => {
+  if (!values.json) process.stdout.write(`${line}\n`)
+}
+
+async function measure(name: string, suite: Suite): Promise<Figures> {
+  const scale = { rounds: Number(values.rounds), seconds: Number(values.seconds) }
+  if (!suite.needsLab) return suite.measure(undefined as unknown as Net, scale)
+  const net = await openNet('mz-bench')
+  try {
+    return await suite.measure(net, scale)
+  } catch (error) {
+    process.stderr.write(`${name}: ${error instanceof Error ? error.stack : String(error)}\n`)
+    return {}
+  } finally {
+    await net.close()
+  }
+}
+
+const names = positionals.length > 0 ? positionals : Object.keys(suites)
+const unknown = names.filter(name => suites[name] === undefined)
+if (unknown.length > 0) {
+  process.stderr.write(`no benchmark ${unknown}; there are ${Object.keys(suites).join(', ')}\n`)
+  process.exit(2)
+}
+const reason = Lab.available()
+const all: Figures = {}
+for (const name of names) {
+  const suite = suites[name]!
+  if (suite.needsLab && reason !== null) {
+    say(`${name}: skipped, ${reason}`)
+    continue
+  }
+  const found = await measure(name, suite)
+  for (const [figure, value] of Object.entries(found)) {
+    all[figure] = Number(value.toPrecision(4))
+    say(`${figure.padEnd(24)} ${String(all[figure]).padStart(10)}  ${goals[figure] ?? ''}`)
+  }
+}
+if (values.json) process.stdout.write(`${JSON.stringify(all)}\n`)
+process.exit(0)
