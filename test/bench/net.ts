@@ -98,7 +98,7 @@ export async function bridgedPair(
   net: Net,
   name: string,
   ports: boolean
-): Promise<Pair & { id: string; forget: () => Promise<void> }> { id: string }> {
+): Promise<Pair & { id: string; forget: () => Promise<void> }> {
   const host = await net.lab.host(name)
   const [a, b] = await vms(host, name, '10.9.1.1/24', '10.9.1.2/24')
   const id = randomUUID()
