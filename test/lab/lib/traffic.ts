@@ -57,7 +57,7 @@ const tools = join(import.meta.dirname, '..', 'tools')
 let built: Promise<string> | undefined
 
 /** The compiled program of this name; make decides whether there is anything to do. */
-export async function tool(name: 'traffic' | 'flood' | 'relay'): Promise<string> {
+export async function tool(name: 'traffic' | 'flood' | 'relay' | 'frames'): Promise<string> {
   built ??= build()
   return join(await built, name)
 }
@@ -104,6 +104,12 @@ export class Traffic {
     const rest = ['--seconds', `${seconds}`, '--port', `${port}`, '--first', `${firstFlow}`]
     const command = [await tool('flood'), '--to', to, ...link, ...shape, ...rest]
     return this.#json(command, seconds * 1000 + 10_000)
+  }
+
+  /** Sends frames as they are by eth0, or another interface. */
+  async send(frames: readonly Uint8Array[], ifname = 'eth0'): Promise<void> {
+    const input = frames.map(frame => `${Buffer.from(frame).toString('hex')}\n`).join('')
+    await this.#machine.must([await tool('frames'), ifname], { input })
   }
 
   /** Counts and drops UDP to this port before the stack sees it, so that no ICMP answers it. */
