@@ -52,6 +52,10 @@ export class Bench {
     }
   }
 
+  sh(namespace: string, command: string): string {
+    return sh(`ip netns exec ${netns(namespace)} ${command}`)
+  }
+
   veth(a: VethEnd, b: VethEnd): void {
     sh(`ip link add ${a.name} netns ${netns(a.in)} type veth \
       peer name ${b.name} netns ${netns(b.in)}`)
@@ -197,6 +201,7 @@ export class Deputy {
   readonly #burst = new Burst()
   readonly #batch = new FlowBatch()
   readonly #actions = new ActionList()
+  readonly #installed: Array<{ id: number; key: Int32Array; mask: Int32Array }> = []
   #id = 0
 
   constructor(datapath: EbpfDatapath, decide: Decide) {
@@ -207,9 +212,21 @@ export class Deputy {
 
   install(key: Int32Array, mask: Mask, actions: ActionList): number {
     this.#batch.clear()
-    this.#batch.add(++this.#id, key, mask.words, mask.ttlMin ?? 0, actions)
+    this.#add(key, mask, actions)
     this.datapath.install(this.#batch)
     return this.#batch.result[0]!
+  }
+
+  #add(key: Int32Array, mask: Mask, actions: ActionList): void {
+    this.#batch.add(++this.#id, key, mask.words, mask.ttlMin ?? 0, actions)
+    this.#installed.push({ id: this.#id, key, mask: mask.words })
+  }
+
+  // Takes out everything it has put in.
+  forget(): void {
+    const batch = new FlowBatch(Math.max(1, this.#installed.length))
+    for (const { id, key, mask } of this.#installed.splice(0)) batch.add(id, key, mask, 0, null)
+    this.datapath.remove(batch)
   }
 
   #work(): void {
@@ -236,8 +253,7 @@ export class Deputy {
     this.seen.push(seen)
     this.#actions.clear()
     const mask = this.decide(seen, this.#actions)
-    if (mask !== null)
-      this.#batch.add(++this.#id, seen.key, mask.words, mask.ttlMin ?? 0, this.#actions)
+    if (mask !== null) this.#add(seen.key, mask, this.#actions)
     this.datapath.execute(this.#burst, i, this.#actions)
   }
 }
