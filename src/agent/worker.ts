@@ -102,7 +102,7 @@ export class Worker implements Walks {
   }
 
   invalidate(tags: readonly Tag[]): void {
-    for (const tag of tags) this.#stale.value += this.book.invalidate(tag)
+    this.#forget(tags)
     this.#schedule()
   }
 
@@ -126,6 +126,10 @@ export class Worker implements Walks {
     this.#turning = false
     if (count > 0 || this.#generated.length > 0 || this.#woken.length > 0) this.#schedule()
     return handled
+  }
+
+  #forget(tags: readonly Tag[]): void {
+    for (const tag of tags) this.#stale.value += this.book.invalidate(tag)
   }
 
   #schedule(): void {
@@ -254,7 +258,7 @@ export class Worker implements Walks {
     }
     if (translator.unreachable > 0) this.#dropped('agent.unreachable-port')
     if (verdict === Verdict.drop) this.#dropped(ctx.dropReason)
-    for (const tag of ctx.stale) this.#stale.value += this.book.invalidate(tag)
+    this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
     if (ctx.cacheable) this.#install(translator.actions)
     return true
@@ -288,7 +292,8 @@ export class Worker implements Walks {
     for (let i = 0; i < WORDS; i++) wider |= ctx.key.mask[i]! & ~mask[i]!
     if (!ctx.cacheable || wider !== 0 || ctx.ttlMin !== flow.ttlMin) return false
     if (!this.#translator.actions.equals(flow.actions)) return false
-    for (const tag of ctx.stale) this.#stale.value += this.book.invalidate(tag)
+    this.#forget(ctx.stale) // may take this very flow, by the tags it had
+    if (this.book.get(id) !== flow) return true
     this.book.retag(id, ctx.tags, ctx.tagCount)
     flow.checkedMs = ctx.now
     return true
@@ -326,9 +331,10 @@ export class Worker implements Walks {
     }
   }
 
-  // The request that the walk made before it was postponed goes out all the same.
+  // What the walk learned and asked before it was postponed holds all the same.
   #park(parked: Parked): void {
     const { ctx } = this
+    this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
     this.waiting.park(ctx.waitingFor, parked, ctx.now)
   }
