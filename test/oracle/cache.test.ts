@@ -2,8 +2,12 @@
 // packet.  It guards masks, tags and actions together.
 
 import { test } from 'node:test'
-import { cacheOracle, check, runs } from './oracle.ts'
+import { cacheOracle, check, PLUGINS, runs, traceLook } from './oracle.ts'
 
 test('the cache is transparent', () => {
-  check(cacheOracle(), runs(20_260_101, 1200))
+  check(cacheOracle(), runs(20_260_101, 1100))
+})
+
+test('a trace tells what the flow does', () => {
+  check(cacheOracle(PLUGINS, traceLook), runs(20_260_104, 300))
 })

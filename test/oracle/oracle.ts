@@ -11,9 +11,12 @@ import bridge from '../../plugins/bridge/index.ts'
 import firewall from '../../plugins/firewall/index.ts'
 import router from '../../plugins/router/index.ts'
 import type { Plugin } from '../../src/plugin.ts'
+import { traceLook } from './look.ts'
 import { Net } from './net.ts'
 import { type Move, type Plan, plans } from './plan.ts'
 import { readable, Stage, type StageOptions } from './stage.ts'
+
+export { traceLook }
 
 export const PLUGINS = [bridge, router, firewall] as unknown as readonly Plugin[]
 
@@ -21,12 +24,12 @@ export type Oracle = (plan: Plan) => string | undefined
 
 type Variant = Omit<StageOptions, 'plugins'>
 
-export const cacheOracle = (plugins = PLUGINS, looks?: Look): Oracle =>
+export const cacheOracle = (plugins = PLUGINS, look?: Look): Oracle =>
   compare(
     { cache: true, spread: true, patient: true },
     { cache: false, spread: true, patient: true },
     plugins,
-    looks
+    look
   )
 
 export const hostsOracle = (plugins = PLUGINS): Oracle =>
@@ -83,6 +86,7 @@ const plain = (fields: object): string =>
 export interface Runs {
   readonly seed: number
   readonly numRuns: number
+  readonly endOnFailure?: boolean // do not shrink
 }
 
 export const runs = (seed: number, numRuns: number): Runs => ({
@@ -91,15 +95,17 @@ export const runs = (seed: number, numRuns: number): Runs => ({
 })
 
 // Throws with the shrunk counterexample.
-export function check(oracle: Oracle, { seed, numRuns }: Runs): void {
+export function check(oracle: Oracle, { seed, numRuns, endOnFailure = false }: Runs): void {
   const property = fc.property(plans, plan => {
     const found = oracle(plan)
     if (found !== undefined) throw new Error(found)
   })
-  const outcome = fc.check(property, { seed, numRuns })
+  const outcome = fc.check(property, { seed, numRuns, endOnFailure })
   if (!outcome.failed) return
   const error = outcome.errorInstance
   const why = error instanceof Error ? error.message : String(error)
   const stack = error instanceof Error && !why.startsWith('move') ? `\n${error.stack}` : ''
-  throw new Error(`ORACLE_SEED=${seed}, ${outcome.numShrinks} shrinks: ${why}${stack}`)
+  throw new Error(
+    `ORACLE_SEED=${seed}, run ${outcome.numRuns}, ${outcome.numShrinks} shrinks: ${why}${stack}`
+  )
 }

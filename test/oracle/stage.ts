@@ -11,7 +11,7 @@ import type { WorldObject } from '../world/hub.ts'
 import { type Delivery, World } from '../world/world.ts'
 import type { Net } from './net.ts'
 import { announcement, answer, packet, question } from './packets.ts'
-import type { Move } from './plan.ts'
+import type { Move, PacketPlan } from './plan.ts'
 
 export interface StageOptions {
   readonly plugins: readonly Plugin[]
@@ -24,12 +24,19 @@ export interface StageOptions {
 // hosts ask where one would not ask again.  So that this does not show, a question lasts no longer
 // than a settle, and a failure not at all.
 const SETTLE_MS = 12
+const DEFAULTS = Value.Default(routerSettings, {}) as object
 const HASTY = {
-  ...(Value.Default(routerSettings, {}) as object),
+  ...DEFAULTS,
   neighbourRetryMs: 20,
   neighbourTimeoutMs: 10,
-  neighbourFailedMs: 1
+  neighbourFailedMs: 1,
+  // The limit is kept by host, and told apart by interface.
+  errorBurstMax: 1_000_000
 }
+
+// A drop because nobody answered is kept a few seconds longer than the neighbour is not asked: that
+// is as it should be, and must not show either.
+const PATIENT = { ...DEFAULTS, neighbourFailedMs: 600_000 }
 
 const ROUNDS_MAX = 6
 const ANSWERS_MAX = 12 // in one round: a loop of bridges may ask a thousand times
@@ -39,6 +46,7 @@ export class Stage {
   readonly #net: Net
   readonly #options: StageOptions
   readonly #down = new Set<string>()
+  readonly #packets: PacketPlan[] = []
   #serial = 0
   // What was sent last and may have become a flow.
   readonly sent: { port: string; frame: Uint8Array }[] = []
@@ -48,7 +56,7 @@ export class Stage {
     this.#options = options
     const objects = options.spread ? net.objects : net.objects.map(onOneHost)
     const { plugins, cache } = options
-    const settings = options.patient === true ? {} : { router: HASTY }
+    const settings = { router: options.patient === true ? PATIENT : HASTY }
     this.world = new World({ seed: 7, plugins, objects, cache, flowsMax: 1024, settings })
     for (let h = 0; h < (options.spread ? net.plan.hosts : 1); h++)
       if (!this.world.hosts.has(`h${h}`)) this.world.addHost(`h${h}`)
@@ -99,10 +107,12 @@ export class Stage {
     const at = (from: number): string => stations[from % stations.length]!.port
     switch (move.is) {
       case 'packet':
-        return Array.from({ length: move.times }, () => {
-          const frame = packet(this.#net, move, ++this.#serial)
-          return { port: at(move.from), frame }
-        })
+        this.#packets.push(move)
+        return this.#framesOfPacket(move, move.times)
+      case 'again': {
+        const before = this.#packets.at(-1 - move.back)
+        return before === undefined ? [] : this.#framesOfPacket(varied(before, move.vary), 1)
+      }
       case 'ask':
         return [
           { port: at(move.from), frame: question(this.#net, move.from, move.whom, move.family) }
@@ -116,6 +126,14 @@ export class Stage {
       default:
         return []
     }
+  }
+
+  #framesOfPacket(plan: PacketPlan, times: number): Delivery[] {
+    const { stations } = this.#net
+    const { port } = stations[plan.from % stations.length]!
+    return Array.from({ length: times }, () => {
+      return { port, frame: packet(this.#net, plan, ++this.#serial) }
+    })
   }
 
   // --- the topology changes --------------------------------------------------------------------------
@@ -187,6 +205,30 @@ export class Stage {
     if (peer === undefined) return
     this.#edit(id, old => ({ peer: old.peer === undefined ? peer : undefined }))
     this.#edit(peer, old => ({ peer: old.peer === undefined ? id : undefined }))
+  }
+}
+
+// The same packet, or one that differs in one thing.
+function varied(plan: PacketPlan, n: number): PacketPlan {
+  switch (n) {
+    case 1:
+      return { ...plan, ports: plan.ports ^ 2 }
+    case 2:
+      return { ...plan, ports: plan.ports ^ 1 }
+    case 3:
+      return { ...plan, tos: (plan.tos + 2) % 4 }
+    case 4:
+      return { ...plan, protocol: plan.protocol + 3 }
+    case 5:
+      return { ...plan, fragment: plan.fragment === 22 ? 23 : 22 }
+    case 6:
+      return { ...plan, ttl: plan.ttl + 4 }
+    case 7:
+      return { ...plan, to: plan.to + 1 }
+    case 8:
+      return { ...plan, from: plan.from + 1 }
+    default:
+      return plan
   }
 }
 

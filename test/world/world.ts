@@ -163,6 +163,10 @@ export class WorldHost {
     })
   }
 
+  ifindexOf(name: string): number {
+    return this.#watcher.ifindexOf(name)
+  }
+
   input(name: string, frame: Uint8Array): void {
     this.datapath.input(this.#watcher.ifindexOf(name), frame)
   }

@@ -1,0 +1,46 @@
+// A look at a world between moves: what a trace tells of a packet is what its flow does to it.
+
+import { Translator } from '../../src/agent/translate.ts'
+import { describeActions } from '../../src/flow/describe.ts'
+import { extract } from '../../src/flow/extract.ts'
+import { WORDS, Word } from '../../src/flow/key.ts'
+import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
+import { simulate } from '../../src/simulation/simulate.ts'
+import type { PortModel } from '../../src/topology/models.ts'
+import { describeFrame } from '../../src/wire/describe.ts'
+import type { WorldHost } from '../world/world.ts'
+import type { Stage } from './stage.ts'
+
+// Text when a flow of a frame sent since the last look differs from the trace.
+export function traceLook(stage: Stage): string | undefined {
+  for (const { port, frame } of stage.sent.splice(0)) {
+    const model = stage.world.hub.get('port', port) as PortModel
+    const host = model.host === undefined ? undefined : stage.world.hosts.get(model.host)
+    if (host === undefined) continue
+    const found = compare(host, model, frame)
+    if (found !== undefined) return `${port}, ${describeFrame(frame)}: ${found}`
+  }
+  return undefined
+}
+
+function compare(host: WorldHost, port: PortModel, frame: Uint8Array): string | undefined {
+  const { worker, view, places } = host.house
+  const key = new Int32Array(WORDS)
+  const bytes = new DataView(frame.buffer, frame.byteOffset, frame.length)
+  if (!extract(key, 0, host.ifindexOf(port.interface!), 0, 0, bytes, 0, frame.length)) return
+  const id = worker.book.table.find(key, 0)
+  if (id === 0) return
+  const flow = worker.book.get(id)!
+  if (flow.ttlMin >= ((key[Word.ipMisc]! >>> 8) & 255) && flow.ttlMin > 0) return
+  const ctx = new SimulationContext(view)
+  ctx.rehearsal = true
+  ctx.key.load(key, 0)
+  ctx.begin(worker.ctx.now, bytes, 0, frame.length)
+  const verdict = simulate(ctx, port.id)
+  const translator = new Translator(places)
+  if (verdict === Verdict.postpone || !translator.translate(ctx))
+    return `a flow, but the trace waits for ${ctx.waitingFor}`
+  if (translator.actions.equals(flow.actions)) return
+  const [told, done] = [describeActions(translator.actions), describeActions(flow.actions)]
+  return `the trace tells ${told.join(', ') || 'drop'}; the flow does ${done.join(', ') || 'drop'}`
+}
