@@ -12,7 +12,7 @@ export const MEMORY = ':memory:'
 
 // SQLite waits for another writer within the call, which stalls the event loop: so it waits
 // little, and whoever must wait longer does so on a timer (see `Transactions`).
-const BUSY_MS = 4
+const BUSY_MS = 2
 // Opening may meet another process that makes the same file at the same moment.
 const OPEN_BUSY_MS = 5_000
 
@@ -98,7 +98,7 @@ export class Database {
       throw fail('STORE_FILE', { path: this.path, reason: 'it is a database of something else' })
     this.#handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
     this.#handle.exec('PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 67108864')
-    this.write(() => this.#migrate())
+    if (this.#pragma('user_version') !== SCHEMA_VERSION) this.write(() => this.#migrate())
   }
 
   #migrate(): void {

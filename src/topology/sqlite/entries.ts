@@ -5,7 +5,7 @@
 
 import type { TableEntry, TableEvent } from '../store.ts'
 import type { Database } from './database.ts'
-import { type Item, PAGE, type Source, type Step } from './follower.ts'
+import { type Item, PAGE, type Source, STEPS, type Step } from './follower.ts'
 
 export const SEED = ''
 
@@ -91,7 +91,7 @@ export class Entries {
   }
 
   source(table: string): Source<TableEvent> {
-    const since = `${LOG_ROWS} WHERE n > ? AND tbl = ? ORDER BY n`
+    const since = `${LOG_ROWS} WHERE n > ? AND tbl = ? ORDER BY n LIMIT ${STEPS}`
     return {
       read: job => this.#database.read(job),
       head: () => this.head(),

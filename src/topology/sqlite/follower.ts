@@ -33,12 +33,13 @@ export interface Source<E> {
   oldest(): number
   /** At most PAGE items whose key comes after the given one, in key order. */
   page(after: string): Item<E>[]
-  /** Changes after this row of the log. */
+  /** The next changes after this row of the log: whole writes; fewer than STEPS: all there are. */
   since(position: number): Step<E>[]
   gone(key: string): E
 }
 
 export const PAGE = 256
+export const STEPS = 1024
 
 export class Follower<E> {
   readonly ready: Promise<void>
@@ -106,7 +107,17 @@ export class Follower<E> {
       await pace.breathe()
       if (this.#closed) return true
     }
-    return this.#join()
+    // What was written meanwhile; from there on the feed brings every change.
+    return this.#advance(
+      pace,
+      steps => {
+        for (const write of byWrite(steps)) this.apply(write)
+      },
+      () => {
+        this.#live = true
+        this.#isReady()
+      }
+    )
   }
 
   async #snapshot(pace: Pace): Promise<Map<string, Item<E>> | undefined> {
@@ -122,22 +133,41 @@ export class Follower<E> {
       if (this.#closed) return undefined
       page = source.page(page.at(-1)!.key)
     }
-    return this.#overlay(state) ? state : undefined
-  }
-
-  #overlay(state: Map<string, Item<E>>): boolean {
-    const source = this.#source
-    return source.read(() => {
-      if (source.oldest() > this.#position + 1) return false
-      for (const { key, version, put } of source.since(this.#position))
+    const isWhole = await this.#advance(pace, steps => {
+      for (const { key, version, put } of steps)
         if (put === undefined) state.delete(key)
         else state.set(key, { key, version, event: put })
-      this.#position = source.head()
-      return true
     })
+    return isWhole ? state : undefined
   }
 
-  // In order of version; what is gone comes first.  What is told is known from then on.
+  // Goes through the log to its end.  `arrived` runs in the turn that found the end, because the
+  // next write may come in the turn after.  False when rows it needs were trimmed, or when closed.
+  async #advance(
+    pace: Pace,
+    take: (steps: readonly Step<E>[]) => void,
+    arrived: () => void = () => {}
+  ): Promise<boolean> {
+    const source = this.#source
+    while (!this.#closed) {
+      const next = source.read(() => {
+        if (source.oldest() > this.#position + 1) return undefined
+        const steps = source.since(this.#position)
+        return { steps, end: steps.length < STEPS ? source.head() : steps.at(-1)!.n }
+      })
+      if (next === undefined) return false
+      take(next.steps)
+      this.#position = next.end
+      if (next.steps.length < STEPS) {
+        if (!this.#closed) arrived()
+        return true
+      }
+      await pace.breathe()
+    }
+    return false
+  }
+
+  // What is gone comes first.  What is told is known from then on.
   *#difference(state: Map<string, Item<E>>): Generator<E[]> {
     let events: E[] = []
     for (const key of this.#known.keys())
@@ -145,30 +175,14 @@ export class Follower<E> {
         this.#known.delete(key)
         events.push(this.#source.gone(key))
       }
-    const items = [...state.values()].filter(i => this.#known.get(i.key) !== i.version)
-    for (const item of items.sort((a, b) => a.version - b.version)) {
-      this.#known.set(item.key, item.version)
-      if (events.push(item.event()) < PAGE) continue
+    for (const { key, version, event } of state.values()) {
+      if (this.#known.get(key) === version) continue
+      this.#known.set(key, version)
+      if (events.push(event()) < PAGE) continue
       yield events
       events = []
     }
     if (events.length > 0) yield events
-  }
-
-  // What was written while pages were delivered; from here on the feed brings every change.
-  #join(): boolean {
-    const source = this.#source
-    if (this.#closed) return true
-    const late = source.read(() => {
-      if (source.oldest() > this.#position + 1) return undefined
-      return { steps: source.since(this.#position), head: source.head() }
-    })
-    if (late === undefined) return false
-    for (const steps of byWrite(late.steps)) this.apply(steps)
-    this.#position = Math.max(this.#position, late.head)
-    this.#live = !this.#closed
-    this.#isReady()
-    return true
   }
 
   #tell(events: readonly E[]): void {

@@ -31,6 +31,8 @@ type AnyFollower = { load(pace: Pace): Promise<void> }
 // Two at a time, so that a table of a hundred thousand does not hold up a port.
 const LANES = 2
 const RELOAD_MS = 500
+// Telling goes on for so long before the event loop has a turn.
+const LOOK_MS = 4
 // Looks even without a bell, and for sessions that died; bounds both to about this long.
 const TICK_MS = 1_000
 // Without inotify (its watches can run out) looking is all there is.
@@ -119,19 +121,26 @@ export class Hub {
 
   #catchUp(): void {
     this.#looking = false
-    if (this.#closed) return
-    let more = false
-    try {
-      const lost = (follower: AnyFollower): void => this.load(follower)
-      more = this.objectFeed.catchUp(lost)
-      more = this.entryFeed.catchUp(lost) || more
-    } catch (error) {
-      if (!isDatabaseError(error)) throw error
-      this.#later(() => this.look()) // busy, or the disk is away: the position has not moved
-    }
+    const begin = this.clock.now()
+    let more = !this.#closed
+    while (more && this.clock.now() - begin < LOOK_MS) more = this.#tellSome()
     if (!more || this.#looking) return
     this.#looking = true
     this.clock.soon(() => this.#catchUp())
+  }
+
+  // True when there is more to tell.
+  #tellSome(): boolean {
+    if (this.#closed) return false
+    const lost = (follower: AnyFollower): void => this.load(follower)
+    try {
+      const objects = this.objectFeed.catchUp(lost)
+      return this.entryFeed.catchUp(lost) || objects
+    } catch (error) {
+      if (!isDatabaseError(error)) throw error
+      this.#later(() => this.look()) // busy, or the disk is away: the position has not moved
+      return false
+    }
   }
 
   async #lane(): Promise<void> {

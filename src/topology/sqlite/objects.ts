@@ -4,7 +4,7 @@ import { fail, show } from '../../core/errors.ts'
 import type { Model, ObjectId, Stored } from '../model.ts'
 import type { Versioned, WatchEvent } from '../store.ts'
 import type { Database } from './database.ts'
-import { type Item, PAGE, type Source, type Step } from './follower.ts'
+import { type Item, PAGE, type Source, STEPS, type Step } from './follower.ts'
 import { type Indexed, texts } from './indexing.ts'
 import { checkedModels } from './models.ts'
 
@@ -27,6 +27,9 @@ interface ObjectRow {
   readonly version: number
   readonly value: string
 }
+
+// Objects of one write, at most: it holds the lock and the event loop until it is done.
+export const CHANGES_MAX = 10_000
 
 const LOG_ROWS = 'SELECT n, write, kind, id, before, value FROM object_log'
 
@@ -88,9 +91,10 @@ export class Objects {
   log(position: number, count: number): ObjectLogRow[] {
     const rows = this.#logTo(position, position + count)
     const last = rows.at(-1)
-    if (last === undefined) return rows
-    const rest = `${LOG_ROWS} WHERE n > ? AND write = ? ORDER BY n`
-    return rows.concat(this.#database.all<ObjectLogRow>(rest, last.n, last.write))
+    if (last === undefined || last.n < position + count) return rows
+    const rest = `${LOG_ROWS} WHERE n > ? AND n < ? AND write = ? ORDER BY n`
+    const { n, write } = last
+    return rows.concat(this.#database.all<ObjectLogRow>(rest, n, write + CHANGES_MAX, write))
   }
 
   source(kind: string, index: Index | undefined, id: ObjectId | undefined): Source<WatchEvent> {
@@ -133,12 +137,17 @@ export class Objects {
   }
 
   #since(position: number, kind: string, id: ObjectId | undefined): ObjectLogRow[] {
-    if (id === undefined) {
-      const all = `${LOG_ROWS} WHERE n > ? AND kind = ? ORDER BY n`
-      return this.#database.all<ObjectLogRow>(all, position, kind)
+    if (id !== undefined) {
+      const one = `${LOG_ROWS} WHERE n > ? AND kind = ? AND id = ? ORDER BY n LIMIT ${STEPS}`
+      return this.#database.all<ObjectLogRow>(one, position, kind, id)
     }
-    const one = `${LOG_ROWS} WHERE n > ? AND kind = ? AND id = ? ORDER BY n`
-    return this.#database.all<ObjectLogRow>(one, position, kind, id)
+    const all = `${LOG_ROWS} WHERE n > ? AND kind = ? ORDER BY n LIMIT ${STEPS}`
+    const rows = this.#database.all<ObjectLogRow>(all, position, kind)
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < STEPS) return rows
+    const rest = `${LOG_ROWS} WHERE n > ? AND n < ? AND kind = ? AND write = ? ORDER BY n`
+    const { n, write } = last
+    return rows.concat(this.#database.all<ObjectLogRow>(rest, n, write + CHANGES_MAX, kind, write))
   }
 }
 

@@ -14,7 +14,7 @@ interface Operation {
   readonly failed: (error: unknown) => void
 }
 
-const BATCH = 512
+const BATCH = 256
 const PENDING_MAX = 262_144
 const NAME_LENGTH_MAX = 255
 const KEY_LENGTH_MAX = 255

@@ -5,7 +5,9 @@ import type { Clock, Timer } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import { type Database, isBusy, translated } from './database.ts'
 
-const RETRY_MS = 1
+const RETRY_MS = 2
+// Queued jobs run for so long before the event loop has a turn.
+const STRETCH_MS = 4
 const PATIENCE_MS = 10_000
 const JOBS_MAX = 65_536
 
@@ -57,7 +59,7 @@ export class Transactions {
     const started = this.#clock.now()
     while (this.#jobs.length > 0 && this.#attempt(this.#jobs[0]!)) {
       this.#jobs.shift()
-      if (this.#clock.now() - started > RETRY_MS * 4) break // the loop's turn
+      if (this.#clock.now() - started > STRETCH_MS) break
     }
     if (this.#jobs.length > 0) this.#timer = this.#clock.after(RETRY_MS, () => this.#retry())
   }

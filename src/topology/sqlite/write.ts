@@ -9,7 +9,7 @@ import { applyDefaults, checkObject, invalid } from '../validation.ts'
 import type { Database } from './database.ts'
 import { cleared, kindsOf, type Pointer, pointers, pointsAt, textOf } from './indexing.ts'
 import { Numbers } from './numbers.ts'
-import type { Objects } from './objects.ts'
+import { CHANGES_MAX, type Objects } from './objects.ts'
 import { saveDraft, takeCombinations } from './save.ts'
 
 /** An object before and after the write; undefined: it does not exist. */
@@ -32,8 +32,6 @@ interface Referrer {
   readonly field: string
 }
 
-// A write holds the lock and the event loop until it is done.
-const CHANGES_MAX = 10_000
 const TEXT_LENGTH_MAX = 1 << 20
 
 export class Write {
