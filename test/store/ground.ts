@@ -2,6 +2,7 @@
 // waiting for what arrives in its own time, and copies kept by watches.
 
 import assert from 'node:assert/strict'
+import { isDeepStrictEqual } from 'node:util'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
 import { type ErrorCode, isFailure } from '../../src/core/errors.ts'
 import type { Model, Stored } from '../../src/topology/model.ts'
@@ -38,6 +39,16 @@ export async function eventually(check: () => unknown): Promise<void> {
       await sleep(clock, 5)
     }
   }
+}
+
+/** Deeply equal.  Says little when not: the difference of thousands of objects takes minutes. */
+export function assertSame(actual: readonly unknown[], expected: readonly unknown[]): void {
+  if (isDeepStrictEqual(actual, expected)) return
+  if (actual.length + expected.length < 20) assert.deepEqual(actual, expected)
+  const at = expected.findIndex((item, i) => !isDeepStrictEqual(actual[i], item))
+  const found = at < 0 ? 'more' : JSON.stringify(actual[at])
+  const wanted = at < 0 ? 'no more' : JSON.stringify(expected[at])
+  assert.fail(`${actual.length} against ${expected.length}; item ${at}: ${found}, not ${wanted}`)
 }
 
 /** The write is refused with this code and a sentence that names all of these. */

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { isFailure } from '../../src/core/errors.ts'
 import type { Change, Store } from '../../src/topology/store.ts'
 import type { StoreTest } from './contract.ts'
-import { all, eventually, pairs, Replica, TableReplica } from './ground.ts'
+import { all, assertSame, eventually, pairs, Replica, TableReplica } from './ground.ts'
 import { newId } from './models.ts'
 
 const IDS = Array.from({ length: 6 }, newId)
@@ -70,7 +70,7 @@ export function randomTests(test: StoreTest): void {
         await last.remove('end')
         const truth = await pairs(last)
         await eventually(() => {
-          for (const copy of copies) assert.deepEqual(copy.sorted, truth)
+          for (const copy of copies) assertSame(copy.sorted, truth)
         })
         for (const copy of copies) copy.close()
       }),
@@ -118,7 +118,7 @@ async function agree(store: Store, copies: readonly Replica[]): Promise<void> {
     truth.filter(({ value }) => value.peer === IDS[2])
   ]
   await eventually(() => {
-    for (const [i, copy] of copies.entries()) assert.deepEqual(copy.sorted, wanted[i % 4])
+    for (const [i, copy] of copies.entries()) assertSame(copy.sorted, wanted[i % 4]!)
   })
   for (const copy of copies) copy.close()
 }

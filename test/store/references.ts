@@ -67,16 +67,16 @@ function deletionTests(test: StoreTest): void {
 
   test('refuse gives way when the referrer goes along with another', async ground => {
     const store = await ground.session()
-    const [host, zone] = [create('host', { name: 'h' }), create('tunnel-zone', { name: 'z' })]
-    const member = create('tunnel-zone-host', {
-      zone: zone.value.id,
-      host: host.value.id,
-      address: '10.0.0.1'
-    })
-    await store.write([host, zone, member])
-    await refused(store.write([remove('host', host.value.id)]), 'REFERENCED')
-    await store.write([remove('host', host.value.id), remove('tunnel-zone', zone.value.id)])
-    assert.equal(await countOf(store, 'tunnel-zone-host'), 0)
+    for (const order of ['host first', 'zone first']) {
+      const [host, zone] = [create('host', { name: 'h' }), create('tunnel-zone', { name: 'z' })]
+      const [hostId, zoneId] = [host.value.id, zone.value.id]
+      const member = { zone: zoneId, host: hostId, address: '10.0.0.1' }
+      await store.write([host, zone, create('tunnel-zone-host', member)])
+      const deletions = [remove('host', hostId), remove('tunnel-zone', zoneId)]
+      await refused(store.write(deletions.slice(0, 1)), 'REFERENCED')
+      await store.write(order === 'host first' ? deletions : deletions.reverse())
+      assert.equal(await countOf(store, 'tunnel-zone-host'), 0)
+    }
   })
 
   test('cascade: ports go with their device, and their peers forget them', async ground => {

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import type { StoreTest } from './contract.ts'
-import { eventually, pairs, refused, TableReplica } from './ground.ts'
+import { assertSame, eventually, pairs, refused, TableReplica } from './ground.ts'
 
 export function tableTests(test: StoreTest): void {
   ownershipTests(test)
@@ -103,11 +103,11 @@ function watchTests(test: StoreTest): void {
     await a.table('other').put('one', 'elsewhere')
     const replica = new TableReplica(b.table('t'))
     await replica.ready
-    assert.deepEqual(replica.sorted, [['one', '1']])
+    assertSame(replica.sorted, [['one', '1']])
     await b.table('t').put('one', '2')
     await a.table('t').put('two', '2')
     await b.table('t').remove('one')
-    await eventually(() => assert.deepEqual(replica.sorted, [['two', '2']]))
+    await eventually(() => assertSame(replica.sorted, [['two', '2']]))
     const told = replica.events.map(e => (e.op === 'put' ? e.entry.value : e.op))
     assert.deepEqual(told, ['1', '2', '2', 'delete'])
     const versions = replica.events.flatMap(e => (e.op === 'put' ? [e.entry.version] : []))
@@ -144,7 +144,7 @@ function watchTests(test: StoreTest): void {
     }
     const truth = await pairs(a.table('t'))
     await eventually(() => {
-      for (const replica of replicas) assert.deepEqual(replica.sorted, truth)
+      for (const replica of replicas) assertSame(replica.sorted, truth)
     })
   })
 }

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import type { StoreTest } from './contract.ts'
-import { all, eventually, Replica } from './ground.ts'
+import { all, assertSame, eventually, Replica } from './ground.ts'
 import { create, newId, remove, update } from './models.ts'
 
 export function watchTests(test: StoreTest): void {
@@ -83,7 +83,7 @@ function orderTests(test: StoreTest): void {
     await a.write(hosts.slice(0, 2).map(host => remove('host', host.value.id)))
     await eventually(() => assert.equal(replica.calls.length, 2))
     const ids = replica.calls[0]!.map(event => (event.op === 'put' ? event.object.id : ''))
-    assert.deepEqual(
+    assertSame(
       ids,
       hosts.map(host => host.value.id)
     )
@@ -124,7 +124,7 @@ function lifeTests(test: StoreTest): void {
     }
     const truth = await all(a.list('host'))
     await eventually(() => {
-      for (const replica of replicas) assert.deepEqual(replica.sorted, truth)
+      for (const replica of replicas) assertSame(replica.sorted, truth)
     })
   })
 

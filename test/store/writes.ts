@@ -5,7 +5,7 @@ import type { MezzoError } from '../../src/core/errors.ts'
 import type { Store } from '../../src/topology/store.ts'
 import { faultsOf } from '../../src/topology/validation.ts'
 import type { StoreTest } from './contract.ts'
-import { all, refused, valuesOf } from './ground.ts'
+import { all, assertSame, refused, valuesOf } from './ground.ts'
 import { create, newId, remove, update } from './models.ts'
 
 export function writeTests(test: StoreTest): void {
@@ -203,7 +203,7 @@ function listTests(test: StoreTest): void {
     const store = await ground.session()
     const hosts = Array.from({ length: 700 }, (_, i) => create('host', { name: `h${i}` }))
     await store.write(hosts)
-    assert.deepEqual(
+    assertSame(
       valuesOf(await all(store.list('host'))),
       hosts.map(h => h.value)
     )

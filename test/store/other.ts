@@ -1,0 +1,74 @@
+// Another process on the same store file, for the tests: it does what it is told, one line of
+// JSON at a time, and answers with one line each.  A test may kill it in the middle of its
+// work.
+
+import { createInterface } from 'node:readline'
+import { SystemClock } from '../../src/core/clock.ts'
+import { openSqliteStore, type SqliteStore } from '../../src/topology/sqlite/store.ts'
+import { create, models, newId } from './models.ts'
+
+export interface Order {
+  readonly do: 'write' | 'put' | 'lease' | 'churn' | 'count' | 'close'
+  readonly name?: string
+  readonly id?: string
+  readonly times?: number
+}
+
+const clock = new SystemClock()
+const answer = (value: unknown): void => {
+  process.stdout.write(`${JSON.stringify(value)}\n`)
+}
+
+const work: Record<Order['do'], (store: SqliteStore, order: Order) => Promise<unknown>> = {
+  async write(store, { id = newId(), name = 'x' }) {
+    await store.write([{ op: 'create', kind: 'host', value: { id, name } }])
+    return clock.wall()
+  },
+  async put(store, { times = 1 }) {
+    const table = store.table('t')
+    await Promise.all(Array.from({ length: times }, (_, i) => table.put(`k${i}`, store.session)))
+    return store.session
+  },
+  async lease(store) {
+    return (await store.lease('pool', 1)) ?? null
+  },
+  // Writes pairs that only make sense together until it is killed.
+  async churn(store) {
+    for (let i = 0; ; i++) {
+      const host = create('host', { name: `churn ${process.pid} ${i}` })
+      const id = crypto.randomUUID()
+      const team = { id: crypto.randomUUID(), members: [id], size: i % 10 }
+      await store.write([
+        { ...host, value: { ...host.value, id } },
+        { op: 'create', kind: 'team', value: team }
+      ])
+      if (i === 20) answer('churning')
+    }
+  },
+  // Compare-and-set, again and again, on one object.
+  async count(store, { id = '', times = 1 }) {
+    for (let done = 0; done < times; ) {
+      const { value, version } = (await store.read('team', id))!
+      const size = (Number(value.size) + 1) % 10
+      const change = { op: 'update', kind: 'team', value: { ...value, size }, version } as const
+      await store.write([change]).then(
+        () => done++,
+        () => 0
+      )
+    }
+    return times
+  },
+  async close(store) {
+    await store.close()
+    return true
+  }
+}
+
+const store = await openSqliteStore({ path: process.argv[2]!, models, clock, session: 'other' })
+answer(store.session)
+for await (const line of createInterface({ input: process.stdin })) {
+  const order = JSON.parse(line) as Order
+  answer(await work[order.do](store, order))
+  if (order.do === 'close') break
+}
+process.stdin.destroy()

@@ -1,0 +1,105 @@
+// When a session ends although nobody closed it: its process is recognised as gone by pid, start
+// time and boot, or, where pids cannot be compared, by silence.  Rows of other processes are put
+// into the file by hand, and time is moved by hand.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { test } from 'node:test'
+import { SystemClock, sleep, VirtualClock } from '../../src/core/clock.ts'
+import { openSqliteStore, type SqliteStore } from '../../src/topology/sqlite/store.ts'
+import { eventually, pairs, refused } from './ground.ts'
+import { models } from './models.ts'
+
+const linux = process.platform === 'linux' ? false : 'needs /proc'
+
+interface File {
+  readonly clock: VirtualClock
+  readonly database: DatabaseSync
+  open(): Promise<SqliteStore>
+}
+
+async function withFile(body: (file: File) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'mezzo-store-'))
+  const path = join(folder, 'store.db')
+  const clock = new VirtualClock()
+  const sessions: SqliteStore[] = []
+  const open = async (): Promise<SqliteStore> => {
+    const store = await openSqliteStore({ path, models, clock })
+    sessions.push(store)
+    return store
+  }
+  await open()
+  const database = new DatabaseSync(path, { timeout: 1000 })
+  try {
+    await body({ clock, database, open })
+  } finally {
+    database.close()
+    for (const session of sessions) await session.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const boot = (): string => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+const namespace = (): string => readlinkSync('/proc/self/ns/pid')
+
+// A session with one entry and one lease, of a process as described.
+function insert(database: DatabaseSync, id: string, who: { boot?: string; namespace?: string }) {
+  database
+    .prepare('INSERT INTO sessions VALUES (?, ?, ?, ?, ?, 0, 0)')
+    .run(id, process.pid, '1', who.namespace ?? namespace(), who.boot ?? boot())
+  database.prepare('INSERT INTO entries VALUES (?, ?, ?, 1, ?)').run('t', id, id, 'x')
+  database.prepare('INSERT INTO leases VALUES (?, 0, 1, ?)').run(id, id)
+}
+
+test('a pid that another process has now does not keep a session', { skip: linux }, () =>
+  withFile(async ({ database, open }) => {
+    insert(database, 'reused', {})
+    const store = await open()
+    assert.deepEqual(await pairs(store.table('t')), [])
+    assert.equal((await store.lease('reused', 1))?.epoch, 2)
+  })
+)
+
+test('no session outlives the boot of the machine', { skip: linux }, () =>
+  withFile(async ({ database, open }) => {
+    insert(database, 'before', { boot: 'an earlier one', namespace: 'pid:[1]' })
+    const store = await open()
+    assert.deepEqual(await pairs(store.table('t')), [])
+  })
+)
+
+test('a session of another pid namespace lives while it beats', { skip: linux }, () =>
+  withFile(async ({ database, clock, open }) => {
+    insert(database, 'stranger', { namespace: 'pid:[1]' })
+    const store = await open()
+    const own = 'SELECT beat FROM sessions WHERE id = ?'
+    const pass = async (seconds: number): Promise<void> => {
+      for (let i = 0; i < seconds; i++) {
+        clock.advance(1000)
+        await sleep(new SystemClock(), 1)
+      }
+    }
+    for (let beat = 1; beat < 5; beat++) {
+      database.prepare("UPDATE sessions SET beat = ? WHERE id = 'stranger'").run(beat)
+      await pass(15)
+      assert.equal((await pairs(store.table('t'))).length, 1)
+    }
+    assert.ok(Number(database.prepare(own).get(store.session)?.beat) > 0, 'we beat for strangers')
+    await pass(30)
+    await eventually(async () => assert.deepEqual(await pairs(store.table('t')), []))
+  })
+)
+
+test('a session that was declared dead writes no more, and says so', () =>
+  withFile(async ({ database, open }) => {
+    const store = await open()
+    await store.table('t').put('k', 'v')
+    database.prepare('UPDATE sessions SET dead = 1 WHERE id = ?').run(store.session)
+    await refused(store.table('t').put('k', 'w'), 'SESSION_LOST', store.session)
+    await refused(store.lease('pool', 1), 'SESSION_LOST')
+    const survivor = await open()
+    assert.deepEqual(await pairs(survivor.table('t')), [])
+  }))
