@@ -98,6 +98,12 @@ export class Agent {
     return this.#snapshot
   }
 
+  // The counters as they are now, not as they were told last.
+  async freshCounters(): Promise<CountersSnapshot> {
+    this.#snapshot = await this.#call<CountersSnapshot>({ name: 'counters' })
+    return this.#snapshot
+  }
+
   flows(limit: number): Promise<FlowText[]> {
     return this.#call({ name: 'flows', limit })
   }

@@ -51,6 +51,7 @@ export type Call =
   | { readonly name: 'trace'; readonly port: string; readonly frame: Uint8Array }
   | { readonly name: 'interfaces' }
   | { readonly name: 'status' }
+  | { readonly name: 'counters' }
   | { readonly name: 'stop'; readonly keep: boolean }
 
 export interface KernelSettings {

@@ -117,6 +117,8 @@ async function answerTo(call: Call): Promise<unknown> {
       return door.watcher.list()
     case 'status':
       return { unconfirmed: house.upkeep.unconfirmed, bound: counters.value('agent.ports-bound') }
+    case 'counters':
+      return counters.snapshot()
     case 'stop':
       reporting.cancel()
       return house.stop(call.keep)

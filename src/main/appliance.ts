@@ -104,7 +104,7 @@ export class Appliance implements AgentsView {
     await this.store.close()
   }
 
-  // --- AgentsView ---------------------------------------------------------------------------------
+  // --- AgentsView --------------------------------------------------------------------------------
 
   hosts(): { id: string; name: string; alive: boolean }[] {
     return [...this.#agents.values()].map(({ host, alive }) => ({ ...host, alive }))

@@ -56,8 +56,10 @@ export interface BulkResult {
 const tools = join(import.meta.dirname, '..', 'tools')
 let built: Promise<string> | undefined
 
+export type Tool = 'traffic' | 'flood' | 'relay' | 'frames' | 'probe'
+
 /** The compiled program of this name; make decides whether there is anything to do. */
-export async function tool(name: 'traffic' | 'flood' | 'relay' | 'frames'): Promise<string> {
+export async function tool(name: Tool): Promise<string> {
   built ??= build()
   return join(await built, name)
 }

@@ -1,0 +1,42 @@
+// What the demo stands on: a kernel with namespaces, or memory. Both have the same nodes, and both
+// can say who answered a question and who heard it.
+
+import type { HostOptions } from '../../../src/main/appliance.ts'
+import type { HostName, Pair } from './plan.ts'
+
+export interface AskOptions {
+  readonly count: number
+  /** How long each answer may take. */
+  readonly timeoutMs: number
+}
+
+export interface Answered {
+  /** Of the answers, in order: the first packet of the flow first. */
+  readonly rttMs: readonly number[]
+  /** Who answered; '' when nobody did. */
+  readonly by: string
+  /** Answers that came twice, or from different nodes. */
+  readonly strange: number
+}
+
+/** Called for each question that arrives anywhere, rightly or not. */
+export type Heard = (node: string, label: string) => void
+
+export interface Ground {
+  readonly kind: 'ebpf' | 'memory'
+  readonly underlay: Readonly<Record<HostName, string>>
+  /** What the agent of a host is started with. */
+  agentOptions(host: HostName): Pick<HostOptions, 'datapath' | 'onFrame' | 'onTunnelled'>
+  /** Puts VMs and the outside network there; the agents may be running by now. */
+  populate(agents: Agents): Promise<void>
+  ask(pair: Pair, options: AskOptions): Promise<Answered>
+  close(): Promise<void>
+}
+
+/** Frames into the hosts, for a ground without a kernel. */
+export interface Agents {
+  input(host: HostName, name: string, frame: Uint8Array): void
+  fromUnderlay(host: HostName, key: number, src: number, frame: Uint8Array): void
+}
+
+export const labelOf = ({ from, to, family }: Pair): string => `${from.name}>${to.name}/${family}`

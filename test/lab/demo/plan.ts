@@ -1,0 +1,110 @@
+// The demo's network as data: who is where, under which address, and who may reach whom. Both
+// tenants use the same networks; web1 and web2 of both even have the same addresses, so an answer
+// counts only together with who gave it.
+
+export type Family = 4 | 6
+export const families = [4, 6] as const
+
+export const hosts = ['compute1', 'compute2', 'gateway1'] as const
+export type HostName = (typeof hosts)[number]
+
+export const tenants = ['red', 'blue'] as const
+export type Tenant = (typeof tenants)[number]
+export const networks = ['web', 'db'] as const
+export type Network = (typeof networks)[number]
+
+export interface VmPlan {
+  readonly name: string
+  readonly tenant: Tenant
+  readonly network: Network
+  readonly host: HostName
+  /** The last group of its addresses. */
+  readonly number: number
+}
+
+// The first of blue's web servers is on the other host than the first of red's: what is in the
+// same place cannot be told from what has the same address.
+export const vms: readonly VmPlan[] = [
+  { name: 'red-web1', tenant: 'red', network: 'web', host: 'compute1', number: 11 },
+  { name: 'red-web2', tenant: 'red', network: 'web', host: 'compute2', number: 12 },
+  { name: 'red-db1', tenant: 'red', network: 'db', host: 'compute2', number: 21 },
+  { name: 'blue-web1', tenant: 'blue', network: 'web', host: 'compute2', number: 11 },
+  { name: 'blue-web2', tenant: 'blue', network: 'web', host: 'compute2', number: 12 },
+  { name: 'blue-db1', tenant: 'blue', network: 'db', host: 'compute1', number: 22 }
+]
+
+const numberOf: Readonly<Record<Network, number>> = { web: 1, db: 2 }
+
+export const gatewayOf = (network: Network, family: Family): string =>
+  family === 4 ? `10.0.${numberOf[network]}.1` : `fd00:${numberOf[network]}::1`
+
+export const addressOf = ({ network, number }: VmPlan, family: Family): string =>
+  family === 4 ? `10.0.${numberOf[network]}.${number}` : `fd00:${numberOf[network]}::${number}`
+
+export const lengthOf: Readonly<Record<Family, number>> = { 4: 24, 6: 64 }
+
+/** The network outside: an address of its own behind the far end of red's uplink. */
+export const outside = {
+  name: 'outside',
+  host: 'gateway1',
+  interface: 'up0',
+  4: { own: '203.0.113.10', far: '192.0.2.1', near: '192.0.2.2', length: 30, red: '10.0.0.0/8' },
+  6: {
+    own: '2001:db8:113::10',
+    far: '2001:db8:ffff::1',
+    near: '2001:db8:ffff::2',
+    length: 64,
+    red: 'fd00::/16'
+  }
+} as const
+
+/** Whom red's database does not talk to. */
+export const guarded: Readonly<Record<Family, string>> = {
+  4: '203.0.113.0/24',
+  6: '2001:db8:113::/48'
+}
+
+export interface Node {
+  readonly name: string
+  readonly tenant: Tenant | null
+  address(family: Family): string
+}
+
+export const nodes: readonly Node[] = [
+  ...vms.map(vm => ({
+    name: vm.name,
+    tenant: vm.tenant,
+    address: (family: Family) => addressOf(vm, family)
+  })),
+  { name: outside.name, tenant: null, address: (family: Family) => outside[family].own }
+]
+
+export interface Pair {
+  readonly id: number
+  readonly from: Node
+  readonly to: Node
+  readonly family: Family
+  /** Whether `from` is meant to reach `to`. */
+  readonly expected: boolean
+  readonly because: string
+}
+
+export const pairs: readonly Pair[] = families.flatMap((family, f) =>
+  nodes.flatMap((from, i) =>
+    nodes.flatMap((to, j) => {
+      if (from === to) return []
+      const id = (f * nodes.length + i) * nodes.length + j
+      return [{ id, from, to, family, ...expectation(from, to) }]
+    })
+  )
+)
+
+function expectation(from: Node, to: Node): { expected: boolean; because: string } {
+  if (from.tenant === to.tenant) return { expected: true, because: 'same tenant' }
+  if (from.tenant !== null && to.tenant !== null)
+    return { expected: false, because: 'another tenant' }
+  const inside = from.tenant === null ? to : from
+  if (inside.tenant === 'blue') return { expected: false, because: 'blue has no way out' }
+  if (inside.name === 'red-db1') return { expected: false, because: 'firewall' }
+  return { expected: true, because: "red's uplink" }
+}

@@ -1,0 +1,77 @@
+// Where the table appears: redrawn in place on a terminal, printed when something is to be said
+// elsewhere.
+
+import { type Family, families } from './plan.ts'
+import type { Report } from './report.ts'
+import { type Paint, plain, tableOf } from './table.ts'
+
+const ESC = '\x1b['
+const codes = { good: '32', bad: '31;1', dim: '2', bold: '1' } as const
+
+export class Screen {
+  readonly #out: NodeJS.WriteStream
+  readonly #paint: Paint
+  readonly isLive: boolean
+  #drawn = 0 // lines of the table that stand on the terminal
+  #turn = 0
+
+  constructor(out: NodeJS.WriteStream) {
+    this.#out = out
+    this.isLive = out.isTTY === true && process.env.TERM !== 'dumb'
+    const isPlain = !this.isLive || (process.env.NO_COLOR ?? '') !== ''
+    this.#paint = isPlain ? plain : (text, how) => `${ESC}${codes[how]}m${text}${ESC}0m`
+  }
+
+  /** A line above the table. */
+  say(text: string): void {
+    this.#erase()
+    this.#out.write(`${text}\n`)
+  }
+
+  /** The table as it is now; nothing where it cannot be redrawn. */
+  draw(report: Report, live: boolean): void {
+    if (!this.isLive) return
+    this.#turn++
+    const lines = this.#fit(report, live)
+    this.#erase()
+    this.#out.write(`${lines.join('\n')}\n`)
+    this.#drawn = lines.length
+  }
+
+  /** The table for good. */
+  print(report: Report, live: boolean): void {
+    this.#erase()
+    const lines = tableOf(report, { paint: this.#paint, live })
+    this.#out.write(`${lines.join('\n')}\n`)
+  }
+
+  #erase(): void {
+    if (this.#drawn > 0) this.#out.write(`${ESC}${this.#drawn}A${ESC}0J`)
+    this.#drawn = 0
+  }
+
+  // A line that wraps or a table that scrolls could not be redrawn: on a small terminal the
+  // families take turns, and what is still too much is cut.
+  #fit(report: Report, live: boolean): string[] {
+    const { rows = 24, columns = 80 } = this.#out
+    const all = tableOf(report, { paint: this.#paint, live })
+    const family: Family = families[(this.#turn >> 1) % 2]!
+    const one = [family]
+    const lines =
+      all.length < rows ? all : tableOf(report, { paint: this.#paint, live, families: one })
+    return lines.slice(0, rows - 1).map(line => cut(line, columns))
+  }
+}
+
+/** Cuts what would wrap; colours take no room. */
+export function cut(line: string, columns: number): string {
+  let room = columns
+  let at = 0
+  while (at < line.length) {
+    const code = line.startsWith(ESC, at) ? line.indexOf('m', at) + 1 : 0
+    if (code > 0) at = code
+    else if (room-- === 0) return `${line.slice(0, at)}${ESC}0m`
+    else at++
+  }
+  return line
+}
