@@ -45,18 +45,28 @@ static __always_inline int set_type(struct __sk_buff *skb, __u16 type)
 	return bpf_skb_store_bytes(skb, 12, &type, 2, 0) || retype(skb);
 }
 
-/* The inner MAC header as it must stand behind the outer one; tags the kernel keeps beside the
- * frame are written into it.  Returns its length, or negative. */
+/* The outermost tag, beside the frame or in it: TPID and TCI as they stand on the wire. */
+static __always_inline int read_tag(struct __sk_buff *skb, __u16 *tag)
+{
+	if (skb->vlan_present) {
+		tag[0] = skb->vlan_proto;
+		tag[1] = bpf_htons(skb->vlan_tci);
+		return 1;
+	}
+	return is_tag(bpf_ntohs(skb->protocol)) && !bpf_skb_load_bytes(skb, 12, tag, 4);
+}
+
+/* The inner MAC header as it must stand behind the outer one.  All tags come off the frame, and
+ * are written back with the rest: only then does the kernel's idea of where the network header
+ * begins, which adjust_room goes by, agree with the bytes.  Returns its length, or negative. */
 static __always_inline int take_inner(struct __sk_buff *skb, struct mz_inner *in)
 {
 	int tags = 0;
 
 #pragma unroll
 	for (int i = 0; i < TAGS_MAX; i++) {
-		if (!skb->vlan_present)
+		if (!read_tag(skb, &in->rest[2 * i]))
 			break;
-		in->rest[2 * i] = skb->vlan_proto;
-		in->rest[2 * i + 1] = bpf_htons(skb->vlan_tci);
 		tags++;
 		if (bpf_skb_vlan_pop(skb))
 			return -1;
