@@ -34,6 +34,11 @@ export const OUT_PEER = 1
 const TPID_INNER = 0x8100
 const TPID_OUTER = 0x88a8
 
+const ALL = -1
+const HIGH = 0xffff0000 | 0
+const LOW = 0xffff
+const TOS = 0x00ff0000
+
 export class ActionList {
   words: Int32Array
   count = 0
@@ -112,97 +117,90 @@ export class ActionList {
   }
 }
 
-// Appends to `into` what turns a packet in state `before` into one in state `after`.  `arrived`
-// is the packet as it came: a value put back to it is marked in `after.mask`.
-export function diff(before: FlowKey, after: FlowKey, arrived: FlowKey, into: ActionList): void {
-  const b = before.words
-  const a = after.words
-  let changed = 0
-  for (let i = 0; i < WORDS; i++) changed |= b[i]! ^ a[i]!
-  if (changed === 0) return
-  diffVlans(b[Word.vlans]!, a[Word.vlans]!, arrived.words[Word.vlans]!, after, into)
-  diffEthernet(b, a, arrived.words, after, into)
-  diffAddress(Word.ipSrc, ActionType.setIpSrc, b, a, arrived.words, after, into)
-  diffAddress(Word.ipDst, ActionType.setIpDst, b, a, arrived.words, after, into)
-  diffMisc(before, after, arrived.words, into)
-  diffL4(b, a, arrived.words, after, into)
+// Appends to `into` what turns a packet in state `before` into one in state `after`, and marks in
+// `after.mask` what that rests on:
+//   - a value that arrived, put back after an action has changed it: for this flow it is fixed;
+//   - a value a device has set to what it was: there is nothing to do, but only for that value.
+export function diff(before: FlowKey, after: FlowKey, into: ActionList): void {
+  let difference = 0
+  for (let i = 0; i < WORDS; i++)
+    difference |= (before.words[i]! ^ after.words[i]!) | (before.written[i]! ^ after.written[i]!)
+  if (difference === 0) return
+  diffVlans(before, after, into)
+  diffEthernet(before, after, into)
+  diffAddress(Word.ipSrc, ActionType.setIpSrc, before, after, into)
+  diffAddress(Word.ipDst, ActionType.setIpDst, before, after, into)
+  diffMisc(before, after, into)
+  diffL4(before, after, into)
 }
 
-function diffEthernet(
-  b: Int32Array,
-  a: Int32Array,
-  arrived: Int32Array,
-  after: FlowKey,
-  into: ActionList
-): void {
+// One word's part of a field, which is always written as a whole.
+function rest(before: FlowKey, after: FlowKey, word: number, bits: number, acted: boolean): void {
+  const was = (before.written[word]! & bits) !== 0
+  const is = (after.written[word]! & bits) !== 0
+  if (was !== is && !(is && acted)) after.mark(word, bits)
+}
+
+function diffEthernet(before: FlowKey, after: FlowKey, into: ActionList): void {
+  const b = before.words
+  const a = after.words
   const mid = a[Word.ethMid]!
   const midChange = b[Word.ethMid]! ^ mid
-  if (b[Word.ethDstHi] !== a[Word.ethDstHi] || midChange >>> 16 !== 0) {
-    into.push(ActionType.setEthDst, a[Word.ethDstHi]!, mid >>> 16)
-    if (a[Word.ethDstHi] === arrived[Word.ethDstHi]) after.mark(Word.ethDstHi, -1)
-    if ((mid ^ arrived[Word.ethMid]!) >>> 16 === 0) after.mark(Word.ethMid, 0xffff0000 | 0)
-  }
-  if (b[Word.ethSrcLo] !== a[Word.ethSrcLo] || (midChange & 0xffff) !== 0) {
-    into.push(ActionType.setEthSrc, mid & 0xffff, a[Word.ethSrcLo]!)
-    if (a[Word.ethSrcLo] === arrived[Word.ethSrcLo]) after.mark(Word.ethSrcLo, -1)
-    if (((mid ^ arrived[Word.ethMid]!) & 0xffff) === 0) after.mark(Word.ethMid, 0xffff)
-  }
+  const dst = b[Word.ethDstHi] !== a[Word.ethDstHi] || midChange >>> 16 !== 0
+  if (dst) into.push(ActionType.setEthDst, a[Word.ethDstHi]!, mid >>> 16)
+  rest(before, after, Word.ethDstHi, ALL, dst)
+  rest(before, after, Word.ethMid, HIGH, dst)
+  const src = b[Word.ethSrcLo] !== a[Word.ethSrcLo] || (midChange & LOW) !== 0
+  if (src) into.push(ActionType.setEthSrc, mid & LOW, a[Word.ethSrcLo]!)
+  rest(before, after, Word.ethMid, LOW, src)
+  rest(before, after, Word.ethSrcLo, ALL, src)
 }
 
 function diffAddress(
   word: number,
   type: number,
-  b: Int32Array,
-  a: Int32Array,
-  arrived: Int32Array,
+  before: FlowKey,
   after: FlowKey,
   into: ActionList
 ): void {
+  const b = before.words
+  const a = after.words
   let change = 0
   for (let i = word; i < word + 4; i++) change |= b[i]! ^ a[i]!
-  if (change === 0) return
-  into.push(type, a[word]!, a[word + 1]!, a[word + 2]!, a[word + 3]!)
-  for (let i = word; i < word + 4; i++) if (a[i] === arrived[i]) after.mark(i, -1)
+  if (change !== 0) into.push(type, a[word]!, a[word + 1]!, a[word + 2]!, a[word + 3]!)
+  for (let i = word; i < word + 4; i++) rest(before, after, i, ALL, change !== 0)
 }
 
-function diffMisc(before: FlowKey, after: FlowKey, arrived: Int32Array, into: ActionList): void {
+function diffMisc(before: FlowKey, after: FlowKey, into: ActionList): void {
   const a = after.words[Word.ipMisc]!
-  if (((before.words[Word.ipMisc]! ^ a) & 0x00ff0000) !== 0) {
-    into.push(ActionType.setTos | (((a >>> 16) & 255) << 16))
-    if (((a ^ arrived[Word.ipMisc]!) & 0x00ff0000) === 0) after.mark(Word.ipMisc, 0x00ff0000)
-  }
+  const tos = ((before.words[Word.ipMisc]! ^ a) & TOS) !== 0
+  if (tos) into.push(ActionType.setTos | (((a >>> 16) & 255) << 16))
+  rest(before, after, Word.ipMisc, TOS, tos)
   const delta = after.ttlDelta - before.ttlDelta
   if (delta !== 0) into.push(ActionType.addTtl, delta)
 }
 
-function diffL4(
-  b: Int32Array,
-  a: Int32Array,
-  arrived: Int32Array,
-  after: FlowKey,
-  into: ActionList
-): void {
-  const ports = a[Word.l4Ports]!
-  const change = b[Word.l4Ports]! ^ ports
-  if (change >>> 16 !== 0) {
-    into.push(ActionType.setL4Src | ((ports >>> 16) << 16))
-    if ((ports ^ arrived[Word.l4Ports]!) >>> 16 === 0) after.mark(Word.l4Ports, 0xffff0000 | 0)
-  }
-  if ((change & 0xffff) !== 0) {
-    into.push(ActionType.setL4Dst | (ports << 16))
-    if (((ports ^ arrived[Word.l4Ports]!) & 0xffff) === 0) after.mark(Word.l4Ports, 0xffff)
-  }
-  const id = a[Word.typeId]!
-  if (((b[Word.typeId]! ^ id) & 0xffff) !== 0) {
-    into.push(ActionType.setIcmpId | (id << 16))
-    if (((id ^ arrived[Word.typeId]!) & 0xffff) === 0) after.mark(Word.typeId, 0xffff)
-  }
+function diffL4(before: FlowKey, after: FlowKey, into: ActionList): void {
+  const ports = after.words[Word.l4Ports]!
+  const change = before.words[Word.l4Ports]! ^ ports
+  const src = change >>> 16 !== 0
+  if (src) into.push(ActionType.setL4Src | ((ports >>> 16) << 16))
+  rest(before, after, Word.l4Ports, HIGH, src)
+  const dst = (change & LOW) !== 0
+  if (dst) into.push(ActionType.setL4Dst | (ports << 16))
+  rest(before, after, Word.l4Ports, LOW, dst)
+  const id = after.words[Word.typeId]!
+  const isNewId = ((before.words[Word.typeId]! ^ id) & LOW) !== 0
+  if (isNewId) into.push(ActionType.setIcmpId | (id << 16))
+  rest(before, after, Word.typeId, LOW, isNewId)
 }
 
 // Pops down to what both stacks share at the bottom, then pushes the rest.
-function diffVlans(b: number, a: number, arrived: number, after: FlowKey, into: ActionList): void {
-  if (b === a) return
-  if (a === arrived) after.mark(Word.vlans, -1)
+function diffVlans(before: FlowKey, after: FlowKey, into: ActionList): void {
+  const b = before.words[Word.vlans]!
+  const a = after.words[Word.vlans]!
+  rest(before, after, Word.vlans, ALL, a !== b)
+  if (a === b) return
   const had = tags(b)
   const has = tags(a)
   let shared = 0

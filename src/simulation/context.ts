@@ -194,7 +194,7 @@ export class SimulationContext {
     const raw = this.bytes()
     if (raw === undefined) return undefined
     const edits = new ActionList()
-    diff(this.arrived, this.key, this.arrived, edits)
+    diff(this.arrived, this.key, edits)
     const { view, at, end } = raw
     return rewrite(new Uint8Array(view.buffer, view.byteOffset + at, end - at), edits)
   }
@@ -206,7 +206,7 @@ export class SimulationContext {
   // --- for the walk ---------------------------------------------------------------------------
 
   output(port: Port): void {
-    diff(this.#emittedKey, this.key, this.arrived, this.actions)
+    diff(this.#emittedKey, this.key, this.actions)
     this.#emittedKey.copy(this.key)
     this.actions.output(port.number)
     this.outPorts.push(port)
