@@ -183,6 +183,7 @@ export class FlowKey {
     this.#put(Word.vlans, ALL, ((tci | VLAN_PRESENT) << 16) | outer)
   }
   popVlan(): void {
+    void this.vlanOuter
     this.#put(Word.vlans, ALL, this.vlanInner << 16)
   }
 
