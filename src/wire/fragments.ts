@@ -1,5 +1,5 @@
-// Cuts a whole frame into IP fragments (RFC 791 §3.2, RFC 8200 §4.5).  For packets we originate
-// and for tests: a packet in transit is never fragmented here, its sender is told instead.
+// Cuts a whole frame into IP fragments (RFC 791 §3.2, RFC 8200 §4.5).  For packets we originate,
+// for IPv4 packets that may be fragmented on their way, fragments among them, and for tests.
 
 import * as ipv4 from './ipv4.ts'
 import * as ipv6 from './ipv6.ts'
@@ -11,11 +11,14 @@ export function fragmentIpv4(frame: Uint8Array, l3: number, mtu: number, id: num
   const header = ipv4.payload(view, l3)
   const end = ipv4.payloadEnd(view, l3)
   if (end - l3 <= mtu) return [frame]
+  // Of a fragment: where it lies in its packet, and whether there is more behind it.
+  const from = ipv4.fragmentOffset(view, l3)
+  const goesOn = ipv4.moreFragments(view, l3)
   return cut(frame, header, end, piece(mtu - (header - l3)), (bytes, offset, more) => {
     const out = viewOf(bytes)
     ipv4.setTotalLength(out, l3, bytes.length - l3)
     ipv4.setId(out, l3, id)
-    ipv4.setFragment(out, l3, offset, more, false)
+    ipv4.setFragment(out, l3, from + offset, more || goesOn, false)
   })
 }
 
