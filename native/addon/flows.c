@@ -20,13 +20,17 @@ enum { REFUSED, PLACED, REPLACED };
 /* Ids may have had an earlier life: their counts start again. */
 static int zero_stats(struct host *h, const struct mz_flow *flows, uint32_t n)
 {
-	struct mz_stats *zeros = calloc(h->cpus, sizeof(*zeros));
-	int e = 0;
+	size_t size = h->cpus * sizeof(struct mz_stats);
+	uint32_t *ids = malloc(n * sizeof(*ids));
+	void *zeros = calloc(n, size);
+	int e = -ENOMEM;
 
-	if (zeros == NULL)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < n && !e; i++)
-		e = bpf_map_update_elem(h->stats, &flows[i].flow_id, zeros, BPF_ANY);
+	if (ids != NULL && zeros != NULL) {
+		for (uint32_t i = 0; i < n; i++)
+			ids[i] = flows[i].flow_id;
+		e = bpf_map_update_batch(h->stats, ids, zeros, &n, NULL) ? -errno : 0;
+	}
+	free(ids);
 	free(zeros);
 	return e;
 }
