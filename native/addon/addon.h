@@ -105,6 +105,7 @@ struct host {
 
 struct host *arg_host(struct args *a, size_t i);
 
+int64_t credits_of(const struct host *h, uint32_t class);
 int map_ring(struct ring *r, int fd, uint32_t size);
 void unmap_ring(struct ring *r, uint32_t size);
 int attach_program(struct host *h, struct attachment *at, const char *program, bool clsact);

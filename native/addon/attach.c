@@ -138,7 +138,7 @@ napi_value attach_port(napi_env env, napi_callback_info info)
 		slot = slot_of(h, 0);
 	if (slot < 0)
 		return number(env, slot);
-	h->credits[slot].left = h->credits_max;
+	h->credits[slot].left = credits_of(h, class);
 	port = (struct mz_port){ .slot = slot, .port_class = class };
 	if (bpf_map_update_elem(h->ports, &ifindex, &port, BPF_ANY))
 		return number(env, -errno);

@@ -113,13 +113,21 @@ static void take_from(struct host *h, struct burst *b, uint32_t class, uint32_t 
 	}
 }
 
+/* A VM has its own; an underlay or an uplink carries the flows of many, in rings of its own. */
+int64_t credits_of(const struct host *h, uint32_t class)
+{
+	return (int64_t)h->credits_max * (class == MZ_CLASS_VM ? 1 : MZ_SHARED_CREDITS);
+}
+
 static void give_back(struct host *h)
 {
 	for (uint32_t i = 0; i < h->lent_count; i++) {
-		int64_t *left = (int64_t *)&h->credits[h->lent[i]].left;
+		uint32_t slot = h->lent[i];
+		int64_t *left = (int64_t *)&h->credits[slot].left;
 
 		/* a slot that changed hands meanwhile must not grow */
-		if (__atomic_load_n(left, __ATOMIC_RELAXED) < h->credits_max)
+		if (__atomic_load_n(left, __ATOMIC_RELAXED) <
+		    credits_of(h, h->attached[slot].port_class))
 			__atomic_fetch_add(left, 1, __ATOMIC_RELAXED);
 	}
 	h->lent_count = 0;

@@ -122,6 +122,7 @@ struct mz_upcall {
 #define MZ_CLASS_UPLINK 1
 #define MZ_CLASS_TUNNEL 2
 #define MZ_CLASSES 3
+#define MZ_SHARED_CREDITS 16  /* times a VM port's credits: classes that carry many ports' flows */
 
 /* --- the agent's settings and ports, as the programs see them ----------------- */
 struct mz_config {

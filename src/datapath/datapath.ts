@@ -130,6 +130,8 @@ export class StatsBatch {
 }
 
 export const PortClass = { vm: 0, uplink: 1, tunnel: 2 } as const
+// An underlay or an uplink carries the flows of many ports: so many times a VM port's credits.
+export const SHARED_CREDITS = 16
 
 export interface PhysicalPort {
   readonly ifindex: number
@@ -141,7 +143,8 @@ export interface PhysicalPort {
 
 export interface DatapathLimits {
   readonly flowsMax: number
-  readonly creditsPerPort: number // upcalls in flight per port before the kernel drops its misses
+  // Upcalls in flight per VM port before the kernel drops its misses.
+  readonly creditsPerPort: number
 }
 
 export interface Datapath {

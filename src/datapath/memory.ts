@@ -17,6 +17,7 @@ import {
   type PhysicalPort,
   PortClass,
   Reason,
+  SHARED_CREDITS,
   type StatsBatch
 } from './datapath.ts'
 import { readActions, type StoredFlow } from './memory-flow.ts'
@@ -83,7 +84,9 @@ export class MemoryDatapath implements Datapath {
   }
 
   attach(port: PhysicalPort): void {
-    const credits = this.#ports.get(port.ifindex)?.credits ?? this.limits.creditsPerPort
+    const shared = port.portClass === PortClass.vm ? 1 : SHARED_CREDITS
+    const most = this.limits.creditsPerPort * shared
+    const credits = this.#ports.get(port.ifindex)?.credits ?? most
     this.#ports.set(port.ifindex, { port, credits })
   }
 
