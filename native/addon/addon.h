@@ -91,6 +91,7 @@ struct host {
 	struct mz_credit *credits;
 	struct mz_chunk *outs;
 	int packet_socket;
+	int namespace;            /* it was opened in: interface numbers mean nothing elsewhere */
 	struct attachment attached[MZ_PORTS_MAX];
 	uint16_t lent[64];        /* slots whose credit the last burst holds */
 	uint32_t lent_count;
@@ -112,6 +113,10 @@ int attach_program(struct host *h, struct attachment *at, const char *program, b
 void detach_program(struct host *h, struct attachment *at, bool keep);
 int make_inject_pair(const char *name, const char *peer);
 void delete_link(const char *name);
+/* This thread's namespace, as a descriptor.  Visiting another gives the way back. */
+int own_namespace(void);
+int visit_namespace(int fd);
+void leave_namespace(int back);
 /* Completes what an upcalled frame left unfinished, for PACKET_VNET_HDR. */
 struct virtio_net_hdr;
 void finish_frame(uint8_t *frame, uint32_t len, uint32_t gso_size, struct virtio_net_hdr *h);

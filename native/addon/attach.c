@@ -127,25 +127,30 @@ napi_value attach_port(napi_env env, napi_callback_info info)
 	struct host *h = arg_host(&a, 0);
 	uint32_t ifindex = arg_u32(&a, 1), class = arg_u32(&a, 2);
 	struct mz_port port;
-	int slot, e;
+	int slot, back, e;
 
 	if (h == NULL || ifindex == 0 || class >= MZ_CLASSES)
 		return number(env, h == NULL ? -EBADF : -EINVAL);
 	slot = slot_of(h, ifindex);
-	if (slot >= 0)
+	if (slot >= 0) {
+		back = visit_namespace(h->namespace);
 		detach_program(h, &h->attached[slot], h->pins[0] != 0);
-	else
+		leave_namespace(back);
+	} else {
 		slot = slot_of(h, 0);
+	}
 	if (slot < 0)
 		return number(env, slot);
 	h->credits[slot].left = credits_of(h, class);
 	port = (struct mz_port){ .slot = slot, .port_class = class };
 	if (bpf_map_update_elem(h->ports, &ifindex, &port, BPF_ANY))
 		return number(env, -errno);
+	back = visit_namespace(h->namespace);
 	h->attached[slot] = (struct attachment){ .ifindex = ifindex, .link = -1,
 						  .port_class = class };
 	e = attach_program(h, &h->attached[slot], class == MZ_CLASS_TUNNEL ? "underlay" : "port",
 			   arg_bool(&a, 3));
+	leave_namespace(back);
 	if (e < 0) {
 		h->attached[slot].ifindex = 0;
 		bpf_map_delete_elem(h->ports, &ifindex);
@@ -160,12 +165,14 @@ napi_value detach_port(napi_env env, napi_callback_info info)
 	struct host *h = arg_host(&a, 0);
 	uint32_t ifindex = arg_u32(&a, 1);
 	struct attachment left = { .ifindex = ifindex, .link = -1 };
-	int slot;
+	int slot, back;
 
 	if (h == NULL || ifindex == 0)
 		return number(env, h == NULL ? -EBADF : -EINVAL);
 	slot = slot_of(h, ifindex);
+	back = visit_namespace(h->namespace);
 	detach_program(h, slot >= 0 ? &h->attached[slot] : &left, false);
+	leave_namespace(back);
 	bpf_map_delete_elem(h->ports, &ifindex);
 	return number(env, 0);
 }

@@ -188,6 +188,7 @@ static int open_all(struct host *h, const char *path, const uint32_t *settings)
 {
 	int e = waiter_open(&h->waiter);
 
+	h->namespace = own_namespace();
 	if (!e && h->pins[0])
 		e = mount_pins(h->pins);
 	if (!e)
@@ -205,8 +206,8 @@ static int open_all(struct host *h, const char *path, const uint32_t *settings)
 
 static void close_all(struct host *h, bool keep)
 {
-	if (!h->open)
-		return;
+	int back = visit_namespace(h->namespace);
+
 	h->open = false;
 	waiter_close(&h->waiter);
 	for (uint32_t i = 0; i < MZ_PORTS_MAX; i++)
@@ -236,6 +237,9 @@ static void close_all(struct host *h, bool keep)
 	free(h->dump_keys);
 	free(h->dump_flows);
 	free(h->percpu);
+	leave_namespace(back);
+	if (h->namespace >= 0)
+		close(h->namespace);
 }
 
 /* Without close() the kernel side goes on when it is pinned: a forgotten handle is a killed
@@ -246,7 +250,8 @@ static void finalize(napi_env env, void *data, void *hint)
 
 	(void)env;
 	(void)hint;
-	close_all(h, true);
+	if (h->open)
+		close_all(h, true);
 	h->magic = 0;
 	free(h);
 }
@@ -266,6 +271,7 @@ napi_value open_host(napi_env env, napi_callback_info info)
 	h->magic = HOST_MAGIC;
 	h->open = true;
 	h->packet_socket = -1;
+	h->namespace = -1;
 	arg_text(&a, 0, path, sizeof(path));
 	arg_text(&a, 1, h->pins, sizeof(h->pins));
 	arg_text(&a, 2, name, sizeof(name));

@@ -151,6 +151,30 @@ void delete_link(const char *name)
 	ask(&m);
 }
 
+int own_namespace(void)
+{
+	return open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+}
+
+int visit_namespace(int fd)
+{
+	int back = own_namespace();
+
+	if (fd >= 0 && setns(fd, CLONE_NEWNET) && back >= 0) {
+		close(back);
+		return -1;
+	}
+	return back;
+}
+
+void leave_namespace(int back)
+{
+	if (back < 0)
+		return;
+	setns(back, CLONE_NEWNET);
+	close(back);
+}
+
 /* enterNamespace(path): this thread alone */
 napi_value enter_namespace(napi_env env, napi_callback_info info)
 {

@@ -45,6 +45,13 @@ static __always_inline __u32 tag_bytes(struct mz_packet *p)
 	return (vlans >> 16 ? VLAN_LEN : 0) + (vlans & 0xffff ? VLAN_LEN : 0);
 }
 
+/* A GSO packet from one kind of tunnel into another would be segmented by the wrong kind's rules
+ * (make_room): it goes up, and comes back as a packet that no tunnel has marked. */
+static __always_inline int mixes_tunnels(struct __sk_buff *skb, struct mz_packet *p, __u32 flags)
+{
+	return p->decapped && skb->gso_size && flags & ~(1u << (p->decapped - 1));
+}
+
 static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
 {
 	struct mz_flow *flow;
@@ -64,6 +71,8 @@ static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
 		count(MZ_CNT_TTL_UP);
 		return mz_upcall(skb, p, MZ_UP_TTL, 0);
 	}
+	if (mixes_tunnels(skb, p, flow->flags))
+		return mz_upcall(skb, p, MZ_UP_MISS, 0);
 	mtu = flow->mtu;
 	if (mtu && body_size(skb, p) > mtu) {
 		count(MZ_CNT_MTU_UP);

@@ -71,7 +71,7 @@ struct mz_flow {
 	__u32 flow_id;        /* index into the per-CPU statistics */
 	__u8 n_act;           /* actions in act[]; the chunks hold the rest */
 	__u8 ttl_min;         /* a packet whose TTL is not above this goes up (0: any goes) */
-	__u16 flags;
+	__u16 flags;          /* 1 << kind of each tunnel among the actions */
 	__u32 chunk;          /* first chunk of further actions, 0 = none */
 	__u32 mtu;            /* a packet with more bytes than this behind its MAC addresses and
 				 type goes up instead (0: any goes); GSO counts by segment */

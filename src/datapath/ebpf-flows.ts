@@ -174,7 +174,7 @@ export class KernelFlows {
     const chunk = rest === 0 ? 0 : this.#chunks.store(list.words, inline * ACTION_WORDS, rest)
     if (rest > 0 && chunk === 0) return false
     this.#flows[o + FlowWord.id] = batch.ids[i]!
-    this.#flows[o + FlowWord.counts] = inline | (batch.ttlMin[i]! << 8)
+    this.#flows[o + FlowWord.counts] = inline | (batch.ttlMin[i]! << 8) | (tunnelKinds(list) << 16)
     this.#flows[o + FlowWord.chunk] = chunk
     this.#flows[o + FlowWord.mtu] = this.#at.room(list)
     for (let w = 0; w < inline * ACTION_WORDS; w++)
@@ -241,6 +241,14 @@ export class KernelFlows {
     this.#results = new Uint8Array(capacity)
     this.#replaced = new Uint32Array(capacity)
   }
+}
+
+// One bit for each kind of tunnel among the actions.
+function tunnelKinds(list: ActionList): number {
+  let kinds = 0
+  for (let i = 0; i < list.count; i++)
+    if (list.type(i) === ActionType.tunnel) kinds |= 1 << list.flags(i)
+  return kinds
 }
 
 // Appends the actions of a kernel flow at flows[o], chunks and all; gives the chunks it holds.

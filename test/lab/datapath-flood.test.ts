@@ -1,5 +1,5 @@
-// Lists longer than a flow holds: floods to hundreds of ports, and to ports and tunnels mixed, where
-// a clone's tunnel header must not spoil what goes out after it.
+// Lists longer than a flow holds: floods to hundreds of ports, and to ports and tunnels mixed,
+// where a clone's tunnel header must not spoil what goes out after it.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -145,7 +145,7 @@ describe('datapath: floods', { skip: canRun }, () => {
     await check(frame, actions, [...wanted, `2 ${hex(tagged)}`])
   })
 
-  test('what arrives by a tunnel comes up with its key and sender, and goes on by a tunnel', async () => {
+  test('what arrives by a tunnel shows its key and sender, and goes on by a tunnel', async () => {
     at.datapath.detach(underlay)
     at.bench.attach('h', at.datapath, 'h3', PortClass.tunnel)
     const mac = at.datapath.interfaces.byName('h3')!.mac

@@ -1,0 +1,387 @@
+// What the kernel's flow table does beside forwarding: TTL and MTU exceptions, credits, statistics,
+// many masks, replacement, removal, and a life longer than the process's.
+
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, test } from 'node:test'
+import { Burst, FlowBatch, PortClass, Reason, StatsBatch } from '../../src/datapath/datapath.ts'
+import { ActionList, TunnelKind } from '../../src/flow/actions.ts'
+import { Word } from '../../src/flow/key.ts'
+import { parseIpv4 } from '../../src/wire/address.ts'
+import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
+import { FrameBench, hex, until } from './datapath-frames.ts'
+import { canRun, type Mask, maskOf } from './datapath-lab.ts'
+
+const A = '02:00:00:00:00:01'
+const B = '02:00:00:00:00:02'
+const udp = (port: number, ttl = 64): PacketBuilder =>
+  eth(A, B).ipv4('10.0.0.1', '10.0.0.2', { ttl }).udp(port, 7)
+const frames = (n: number, from = 1000): Uint8Array[] =>
+  Array.from({ length: n }, (_, i) => udp(from + i).frame())
+const L4: Mask = maskOf(Word.inPort, Word.tunnelKey, Word.l4Ports)
+
+describe('datapath: the flow table', { skip: canRun }, () => {
+  let at: FrameBench
+  before(() => {
+    at = new FrameBench(3, { creditsPerPort: 32, flowsMax: 512 })
+  })
+  afterEach(() => {
+    at.under.forget()
+    at.under.seen.length = 0
+    at.outside.seen.length = 0
+  })
+  after(() => at.close())
+
+  const forward = (mask: Mask): void =>
+    at.decide((_, into) => {
+      into.output(at.ports[1]!)
+      return mask
+    })
+  const stats = (): StatsBatch => {
+    const batch = new StatsBatch()
+    at.datapath.stats(batch, 0)
+    return batch
+  }
+
+  test('n packets of a flow make one upcall, and are counted', async () => {
+    forward(L4)
+    at.send(0, udp(1).payload(10).frame())
+    await at.arrivals(1)
+    for (let i = 0; i < 20; i++) at.send(0, udp(1).payload(10).frame())
+    assert.equal((await at.arrivals(20)).length, 20)
+    assert.equal((await at.upcalls(1)).length, 1)
+    const batch = stats()
+    assert.equal(batch.count, 1)
+    assert.equal(batch.packets[0], 20)
+    assert.equal(batch.bytes[0], 20 * 52)
+    assert.ok(Math.abs(batch.usedMs[0]! - performance.now()) < 10_000)
+  })
+
+  test('statistics start again when an id is used again', async () => {
+    forward(L4)
+    at.send(0, udp(1).frame())
+    await at.arrivals(1)
+    at.send(0, udp(1).frame())
+    await at.arrivals(1)
+    const batch = new FlowBatch(1)
+    const [seen] = await at.upcalls(1)
+    const id = stats().ids[0]!
+    const actions = new ActionList()
+    actions.output(at.ports[1]!)
+    batch.add(id, seen!.key, L4.words, 0, actions)
+    at.datapath.install(batch)
+    assert.equal(batch.result[0], 2)
+    assert.equal(stats().packets[0], 0)
+  })
+
+  test('a TTL that would run out comes up, whatever the flow', async () => {
+    at.decide((_, into) => {
+      into.output(at.ports[1]!)
+      return { ...L4, ttlMin: 2 }
+    })
+    at.send(0, udp(1).frame())
+    await at.arrivals(1)
+    await at.upcalls(1)
+    at.decide(() => null)
+    at.send(0, udp(1, 2).frame(), udp(1, 1).frame(), udp(1, 3).frame())
+    assert.equal((await at.arrivals(1)).length, 1)
+    const up = await at.upcalls(2)
+    assert.deepEqual(
+      up.map(({ reason, key }) => [reason, (key[Word.ipMisc]! >>> 8) & 255]),
+      [
+        [Reason.ttl, 2],
+        [Reason.ttl, 1]
+      ]
+    )
+  })
+
+  test('a removed flow no longer forwards; a replaced one does as it is told last', async () => {
+    forward(L4)
+    at.send(0, udp(5).frame())
+    await at.arrivals(1)
+    const [seen] = await at.upcalls(1)
+    const actions = new ActionList()
+    for (let i = 0; i < 40; i++) actions.output(at.ports[2]!)
+    assert.equal(at.under.install(seen!.key, L4, actions), 2)
+    at.send(0, udp(5).frame())
+    const arrivals = await at.arrivals(40)
+    assert.equal(arrivals.length, 40)
+    assert.ok(arrivals.every(({ port }) => port === 2))
+    assert.equal(at.datapath.counters().flows, 1)
+    at.under.forget()
+    assert.equal(at.datapath.counters().flows, 0)
+    assert.equal(at.datapath.counters().chunks, 0)
+    at.decide(() => null)
+    at.send(0, udp(5).frame())
+    assert.equal((await at.upcalls(1))[0]!.reason, Reason.miss)
+  })
+
+  test('misses beyond the credits are dropped in the kernel; other ports do not notice', async () => {
+    const before = at.datapath.counters()['no-credit']!
+    at.decide(() => null)
+    at.send(0, ...frames(100))
+    at.send(1, udp(9).frame())
+    const up = await at.upcalls(33)
+    assert.equal(up.filter(({ ifindex }) => ifindex === at.ports[0]).length, 32)
+    assert.equal(up.filter(({ ifindex }) => ifindex === at.ports[1]).length, 1)
+    assert.equal(at.datapath.counters()['no-credit']! - before, 68)
+    await until(() => false, 20)
+    at.send(0, ...frames(32))
+    assert.equal((await at.upcalls(32)).length, 32, 'credits are given back')
+  })
+
+  test('flows under many masks are found, by the mask cache too', async () => {
+    const masks: Mask[] = []
+    for (let bits = 1; bits <= 40; bits++) {
+      const words = new Int32Array(20)
+      words[Word.inPort] = -1
+      words[Word.l4Ports] = -1
+      words[Word.ipSrc + 3] = bits > 32 ? -1 : -1 << (32 - bits)
+      words[Word.ipDst + 3] = bits > 32 ? -1 << (40 - bits) : 0
+      masks.push({ words })
+    }
+    for (let i = 0; i < masks.length; i++) {
+      at.decide((_, into) => {
+        into.output(at.ports[1]!)
+        return masks[i]!
+      })
+      at.send(0, udp(100 + i).frame())
+      assert.equal((await at.arrivals(1)).length, 1)
+    }
+    assert.equal(at.datapath.counters().masks, 40)
+    at.under.seen.length = 0
+    const { hits, 'mask-cache-hits': guessed } = at.datapath.counters()
+    for (let round = 0; round < 3; round++) {
+      at.send(0, ...masks.map((_, i) => udp(100 + i).frame()))
+      assert.equal((await at.arrivals(40)).length, 40)
+    }
+    assert.equal(at.datapath.counters().hits! - hits!, 120)
+    assert.ok(at.datapath.counters()['mask-cache-hits']! - guessed! >= 40)
+    at.under.forget()
+    assert.equal(at.datapath.counters().masks, 0, 'slots are given back')
+    at.decide(() => null)
+    at.send(0, udp(100).frame())
+    assert.equal((await at.upcalls(1)).length, 1, 'a cached mask does not outlive its flow')
+  })
+
+  test('when mask slots run out a flow is refused and counted', async () => {
+    const actions = new ActionList()
+    actions.output(at.ports[1]!)
+    const key = new Int32Array(20)
+    const results = new Map<number, number>()
+    for (let i = 0; i < 130; i++) {
+      const words = new Int32Array(20)
+      words[Word.inPort] = -1
+      words[Word.l4Ports] = i
+      const result = at.under.install(key, { words }, actions)
+      results.set(result, (results.get(result) ?? 0) + 1)
+    }
+    assert.deepEqual([...results].sort(), [
+      [0, 2],
+      [1, 128]
+    ])
+    assert.equal(at.datapath.counters()['masks-full'], 2)
+  })
+
+  test('a full table refuses', () => {
+    const actions = new ActionList()
+    actions.output(at.ports[1]!)
+    const batch = new FlowBatch(600)
+    const ids: number[] = []
+    for (let i = 0; i < 600; i++) {
+      const key = new Int32Array(20)
+      key[Word.l4Ports] = i
+      batch.add(i + 1, key, L4.words, 0, actions)
+      ids.push(i + 1)
+    }
+    at.datapath.install(batch)
+    assert.ok(batch.result.slice(0, 512).every(result => result === 1))
+    assert.ok(batch.result.slice(512).every(result => result === 0))
+    at.datapath.remove(batch)
+    assert.ok(batch.result.slice(0, 512).every(result => result === 1))
+    assert.equal(at.datapath.counters().flows, 0)
+  })
+
+  test('a frame too big for its tunnel comes up with the MTU, on both paths', async () => {
+    at.datapath.detach(at.ports[2]!)
+    at.bench.sh('h', 'ip addr add 172.31.0.1/24 dev h2')
+    at.bench.sh('h', 'ip neigh add 172.31.0.2 lladdr 02:00:00:00:09:01 dev h2 nud permanent')
+    at.decide((frame, into) => {
+      if (frame.reason === Reason.mtu) return null
+      const [remote, local] = [parseIpv4('172.31.0.2'), parseIpv4('172.31.0.1')]
+      into.tunnel(TunnelKind.vxlan, 1, remote, local, at.ports[2]!)
+      return L4
+    })
+    const sized = (ip: number, tag = false): Uint8Array =>
+      (tag ? eth(A, B).vlan(3) : eth(A, B))
+        .ipv4('10.0.0.1', '10.0.0.2')
+        .udp(50, 7)
+        .payload(ip - 28)
+        .frame()
+    at.send(0, sized(1451))
+    const up = await at.upcalls(2)
+    assert.deepEqual(
+      up.map(({ reason, arg }) => [reason, arg]),
+      [
+        [Reason.miss, 0],
+        [Reason.mtu, 1450]
+      ]
+    )
+    assert.equal(hex(up[1]!.bytes), hex(sized(1451)))
+    at.send(0, sized(1451), sized(1450), sized(1447, true), sized(1446, true))
+    const more = await at.upcalls(2)
+    assert.deepEqual(
+      more.map(({ reason, arg }) => [reason, arg]),
+      [
+        [Reason.mtu, 1450],
+        [Reason.mtu, 1446]
+      ]
+    )
+    assert.equal((await at.arrivals(2)).length, 2)
+  })
+})
+
+describe('datapath: across agents', { skip: canRun }, () => {
+  test('flows go on without the agent, and the next one adopts them', async () => {
+    const pins = '/run/mz-dp-pins'
+    const options = { pins, injectName: 'mzdp', creditsPerPort: 64 }
+    const at = new FrameBench(3, options)
+    at.bench.directory(pins)
+    try {
+      at.decide((_, into) => {
+        for (let i = 0; i < 50; i++) into.output(at.ports[1]!)
+        return { ...L4, ttlMin: 3 }
+      })
+      at.send(0, udp(1).frame())
+      assert.equal((await at.arrivals(50)).length, 50)
+      at.datapath.close(true)
+      at.send(0, udp(1).frame())
+      assert.equal((await at.arrivals(50)).length, 50, 'forwards with nobody there')
+
+      const next = at.bench.open('h', options)
+      assert.deepEqual(next.leftAttached().sort(), at.ports.slice().sort())
+      const batch = new FlowBatch()
+      let found = 0
+      while (next.adopt(batch))
+        for (let i = 0; i < batch.count; i++) {
+          found++
+          assert.equal(batch.ttlMin[i], 3)
+          assert.equal(batch.actionCount[i], 50)
+          assert.deepEqual([...batch.masks.subarray(0, 20)], [...L4.words])
+          assert.equal(batch.keys[Word.l4Ports], (1 << 16) | 7)
+        }
+      assert.equal(found, 1)
+      for (const port of [0, 1, 2]) at.bench.attach('h', next, `h${port}`)
+      assert.deepEqual(next.leftAttached(), [])
+      at.send(0, udp(1).frame())
+      assert.equal((await at.arrivals(50)).length, 50, 'forwards with the new program')
+
+      const actions = new ActionList()
+      actions.output(at.ports[2]!)
+      batch.clear()
+      const key = new Int32Array(20)
+      key[Word.inPort] = at.ports[0]!
+      key[Word.l4Ports] = (1 << 16) | 7
+      batch.add(77, key, L4.words, 0, actions)
+      next.install(batch)
+      assert.equal(batch.result[0], 2, 'it was there already')
+      at.send(0, udp(1).frame())
+      const arrivals = await at.arrivals(1)
+      assert.deepEqual(
+        arrivals.map(({ port }) => port),
+        [2]
+      )
+      assert.equal(next.counters().chunks, 0)
+      assert.equal(next.counters().flows, 1)
+      const burst = new Burst()
+      at.send(0, udp(2).frame())
+      await until(() => next.receive(burst) > 0)
+      assert.equal(burst.count, 1, 'misses come up to the new agent')
+    } finally {
+      at.close()
+    }
+  })
+
+  test('adopted flows that nobody installs again go', async () => {
+    const pins = '/run/mz-dp-pins2'
+    const options = { pins, injectName: 'mzdp' }
+    const at = new FrameBench(2, options)
+    at.bench.directory(pins)
+    try {
+      const actions = new ActionList()
+      actions.output(at.ports[1]!)
+      for (let i = 0; i < 600; i++) {
+        const key = new Int32Array(20)
+        key[Word.inPort] = at.ports[0]!
+        key[Word.l4Ports] = i
+        at.under.install(key, L4, actions)
+      }
+      at.datapath.close(true)
+      const next = at.bench.open('h', options)
+      const batch = new FlowBatch()
+      let found = 0
+      while (next.adopt(batch)) found += batch.count
+      assert.equal(found, 600)
+      next.stats(new StatsBatch(), 0)
+      assert.equal(next.counters().masks, 0)
+      next.close(true)
+      const third = at.bench.open('h', options)
+      assert.equal(third.adopt(batch), false)
+    } finally {
+      at.close()
+    }
+  })
+
+  test('clsact serves where tcx is missing, and leaves nothing', async () => {
+    const at = new FrameBench(2, { clsact: true })
+    try {
+      at.decide((_, into) => {
+        into.output(at.ports[1]!)
+        return L4
+      })
+      for (let i = 0; i < 2; i++) {
+        at.send(0, udp(1).frame())
+        assert.equal((await at.arrivals(1)).length, 1)
+      }
+      assert.match(at.bench.sh('h', 'tc filter show dev h0 ingress'), /bpf/)
+      at.datapath.close(false)
+      assert.equal(at.bench.sh('h', 'tc filter show dev h0 ingress').trim(), '')
+    } finally {
+      at.close()
+    }
+  })
+})
+
+describe('datapath: interfaces', { skip: canRun }, () => {
+  test('events, addresses and MTU are seen without polling', async () => {
+    const at = new FrameBench(1)
+    try {
+      const { interfaces } = at.datapath
+      let changes = 0
+      interfaces.onChange(() => changes++)
+      at.bench.sh('h', 'ip link add name veth8 type veth peer name veth9')
+      at.bench.sh('h', 'ip addr add 192.0.2.8/24 dev veth8')
+      at.bench.sh('h', 'ip link set veth8 up mtu 1400')
+      await until(() => interfaces.byName('veth8')?.up === true)
+      const seen = interfaces.byName('veth8')!
+      assert.deepEqual([seen.kind, seen.peerElsewhere, seen.mtu], ['veth', false, 1400])
+      assert.deepEqual(seen.addresses, ['192.0.2.8'])
+      assert.equal(interfaces.byName('h0')!.peerElsewhere, true)
+      at.bench.sh('h', 'ip link del veth8')
+      await until(() => interfaces.byName('veth8') === undefined)
+      assert.equal(interfaces.byName('veth8'), undefined)
+      assert.ok(changes > 0)
+    } finally {
+      at.close()
+    }
+  })
+
+  test('an interface that does not exist is refused by name', () => {
+    const at = new FrameBench(1)
+    try {
+      const port = { ifindex: 4711, name: 'nowhere', portClass: PortClass.vm, peerRedirect: false }
+      assert.throws(() => at.datapath.attach(port), /nowhere.*ENODEV/)
+    } finally {
+      at.close()
+    }
+  })
+})
