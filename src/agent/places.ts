@@ -30,6 +30,9 @@ export interface InterfaceWatcher {
 // Carried by flows that drop what is tunnelled to a port this host does not have.
 const STRAY = tagOf('stray-tunnel')
 export const strayTag = (number: number): Tag => derive(STRAY, number)
+// Carried by flows that drop what comes in by an interface that is no port's.
+const UNBOUND = tagOf('unbound-interface')
+export const unboundTag = (ifindex: number): Tag => derive(UNBOUND, ifindex)
 
 interface Bound {
   readonly port: string
@@ -146,7 +149,7 @@ export class Places {
     this.#byIfindex.set(ifindex, bound)
     this.#byPort.set(id, bound)
     this.#view.table(ACTIVE_TABLE).put(id, this.#host)
-    this.#invalidate([egressTag(id)])
+    this.#invalidate([egressTag(id), unboundTag(ifindex)])
   }
 
   // Of a port that has moved to another host only that host may speak: it may have spoken already.

@@ -27,7 +27,9 @@ function compare(host: WorldHost, port: PortModel, frame: Uint8Array): string | 
   const { worker, view, places } = host.house
   const key = new Int32Array(WORDS)
   const bytes = new DataView(frame.buffer, frame.byteOffset, frame.length)
-  if (!extract(key, 0, host.ifindexOf(port.interface!), 0, 0, bytes, 0, frame.length)) return
+  const ifindex = host.ifindexOf(port.interface!)
+  if (places.entry(ifindex)?.id !== port.id) return // what comes in there now is dropped
+  if (!extract(key, 0, ifindex, 0, 0, bytes, 0, frame.length)) return
   const id = worker.book.table.find(key, 0)
   if (id === 0) return
   const flow = worker.book.get(id)!

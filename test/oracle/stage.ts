@@ -184,8 +184,10 @@ export class Stage {
     const port = this.#vm(vm)
     if (this.#down.has(port.id)) this.#flap(vm)
     this.#settle()
-    if (!this.#options.spread) return
-    this.#edit(port.id, () => ({ host: `h${host % this.#net.plan.hosts}` }))
+    this.#edit(port.id, () => {
+      const place = { ...port, host: `h${host % this.#net.plan.hosts}` }
+      return this.#options.spread ? place : onOneHost({ kind: 'port', value: place }).value
+    })
   }
 
   #flap(vm: number): void {
@@ -244,5 +246,6 @@ export function readable(line: string): string {
 
 function onOneHost({ kind, value }: WorldObject): WorldObject {
   if (kind !== 'port' || value.host === undefined) return { kind, value }
-  return { kind, value: { ...value, host: 'h0' } }
+  const place = `${value.host}-${value.id}` // as another host, it would be another interface
+  return { kind, value: { ...value, host: 'h0', interface: place } }
 }
