@@ -7,8 +7,9 @@ import { FlowTable } from '../flow/table.ts'
 import type { Tag } from '../flow/tag.ts'
 import { TagIndex } from '../flow/tag-index.ts'
 
-const PENDING = 1
+const PENDING = 1 // not in the datapath yet
 const INSTALLED = 2
+const AGAIN = 3 // put in once, and perhaps lost
 
 export interface Flow {
   actions: ActionList
@@ -84,7 +85,7 @@ export class FlowBook {
   remove(id: number): void {
     const flow = this.#flows[id]
     if (flow === undefined) return
-    if (flow.state === INSTALLED) {
+    if (flow.state !== PENDING) {
       if (this.#removals.count === this.#removals.capacity) this.#flushRemovals()
       this.#removals.add(id, this.table.key(id), this.table.mask(id), 0, null)
     }
@@ -103,8 +104,8 @@ export class FlowBook {
   // Puts a flow in again that the datapath seems to have lost.
   reinstall(id: number): void {
     const flow = this.#flows[id]
-    if (flow === undefined || flow.state === PENDING) return
-    flow.state = PENDING
+    if (flow?.state !== INSTALLED) return
+    flow.state = AGAIN
     this.#pending.push(id)
   }
 
@@ -113,7 +114,7 @@ export class FlowBook {
     this.#flushRemovals()
     for (const id of this.#pending) {
       const flow = this.#flows[id]
-      if (flow === undefined || flow.state !== PENDING) continue
+      if (flow === undefined || flow.state === INSTALLED) continue
       if (this.#installs.count === this.#installs.capacity) this.#flushInstalls()
       flow.state = INSTALLED
       this.#installs.add(id, this.table.key(id), this.table.mask(id), flow.ttlMin, flow.actions)

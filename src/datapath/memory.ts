@@ -178,11 +178,17 @@ export class MemoryDatapath implements Datapath {
     }
   }
 
-  stats(batch: StatsBatch, _cursor: number): void {
+  // The cursor is the table's id to go on from.
+  stats(batch: StatsBatch, cursor: number): void {
     batch.count = 0
     batch.next = 0
-    for (const flow of this.#flows.values()) {
-      if (batch.count === batch.ids.length) break
+    for (let id = Math.max(1, cursor); id < this.#table.top; id++) {
+      const flow = this.#flows.get(id)
+      if (flow === undefined) continue
+      if (batch.count === batch.ids.length) {
+        batch.next = id
+        break
+      }
       const i = batch.count++
       batch.ids[i] = flow.id
       batch.packets[i] = flow.packets
