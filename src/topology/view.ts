@@ -136,6 +136,9 @@ export class TopologyView implements Topology, Models {
     for (const object of changed) {
       if (object.startsWith('port/')) this.#recompile(object)
       for (const by of this.#replica.namedBy(object)) this.#addUsers(by, dirty)
+      // An object that is gone for one interest may last a moment longer for another: those who
+      // named it by its id must hear of its end too.
+      this.#addUsers(object, dirty)
     }
     for (const slot of dirty) this.#refresh(slot)
     if (becameReady && 'id' in watched.interest && watched.interest.kind === 'port')
