@@ -8,7 +8,7 @@
 
 #include "packet.h"
 
-#define MZ_MASK_CACHE 1024
+#define MZ_MASK_CACHE 4096
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -39,12 +39,12 @@ struct {
 	__type(value, struct mz_stats);
 } stats SEC(".maps");
 
-/* Which mask a packet with this hash matched last: hash << 32 | mask. */
+/* Which mask packets of a class matched last (class_of in lookup.h). */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, MZ_MASK_CACHE);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, __u32);
 } mask_cache SEC(".maps");
 
 struct {

@@ -61,7 +61,7 @@ static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
 		count(MZ_CNT_PARSE);
 		return TC_ACT_SHOT;
 	}
-	flow = lookup(skb, p);
+	flow = lookup(p);
 	if (!flow) {
 		count(MZ_CNT_MISS);
 		return mz_upcall(skb, p, MZ_UP_MISS, 0);
