@@ -229,7 +229,7 @@ function clean() {
     }
   }
   for (const name of namespaces()) {
-    if (namespacesBefore.has(name) || isInhabited(name)) continue
+    if (namespacesBefore.has(name) || isInhabited(name) || isOwned(name)) continue
     process.stdout.write(`left behind: namespace ${name}, deleted\n`)
     spawnSync('ip', ['netns', 'delete', name])
   }
@@ -257,6 +257,17 @@ function namespaces() {
 function isInhabited(name) {
   const pids = spawnSync('ip', ['netns', 'pids', name], { encoding: 'utf8' }).stdout ?? ''
   return pids.trim() !== ''
+}
+
+// A lab of another run on this machine, which may have namespaces in which nothing runs right now.
+function isOwned(name) {
+  try {
+    const file = join('/run/mezzo-lab', name.split('.')[0], 'owner.json')
+    process.kill(JSON.parse(readFileSync(file, 'utf8')).pid, 0)
+    return true
+  } catch {
+    return false // no such lab, or its owner is dead
+  }
 }
 
 function find(folder, ending) {
