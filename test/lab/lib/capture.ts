@@ -29,6 +29,9 @@ export interface RawFrame {
 type Spawn = (command: readonly string[], options?: JobOptions) => Job
 
 const FRAMES_MAX = 100_000
+// In immediate mode each frame takes a slot of the snap length: the default 2 MB hold a few only,
+// and a burst is lost.
+const BUFFER_KIB = 16_384
 const always = ['frame.protocols', 'frame.len']
 
 export class Capture {
@@ -51,6 +54,7 @@ export class Capture {
     // -U and immediate mode: a frame is in the file as soon as it was on the wire.
     const job = spawn([
       ...['tcpdump', '-i', ifname, '-n', '-U', '--immediate-mode', '-Z', 'root'],
+      ...['-B', `${BUFFER_KIB}`],
       ...['-w', path, '-s', `${snapLength}`, '-c', `${framesMax}`, '-Q', direction],
       ...(filter === '' ? [] : [filter])
     ])
