@@ -133,8 +133,8 @@ static __always_inline int pad(struct __sk_buff *skb, __u32 head)
 
 /* Makes room and marks the packet as encapsulated, so that what is behind may still segment it.
  * A packet that came by a tunnel is so marked already, its inner offsets are true, and the kernel
- * refuses to mark it twice (EALREADY): it only gets the room.  GSO from one kind of tunnel into another never comes here
- * (mixes_tunnels). */
+ * refuses to mark it twice (EALREADY): it only gets the room.  GSO from one kind of tunnel into
+ * another never comes here (mixes_tunnels). */
 static __always_inline int make_room(struct __sk_buff *skb, __u32 kind, __u32 length, __u32 inner,
 				     __u32 decapped)
 {

@@ -40,12 +40,14 @@ class Street {
 
   share(): void {
     for (const { key, value, owner } of this.#waiting.splice(0))
-      for (const { table } of this.hosts)
+      for (const { name, table } of this.hosts) {
         table.apply([
           value === undefined
             ? { op: 'delete', key }
             : { op: 'put', entry: { key, value, owner, version: 1 } }
         ])
+        if (name === owner) table.written(key)
+      }
   }
 
   // Time passes, and what is written is shared at once.
@@ -58,6 +60,7 @@ class Street {
 }
 
 class Host {
+  readonly name: string
   readonly table: SharedTable
   readonly neighbours: Neighbours
   readonly counters = new CounterTable()
@@ -67,6 +70,7 @@ class Host {
 
   constructor(street: Street, name: string, settings: RouterSettings) {
     const { clock } = street
+    this.name = name
     this.table = new SharedTable('neighbour/d1', name, {
       put: (_, key, value) => street.write(key, value, name),
       remove: (_, key) => street.write(key, undefined, name)

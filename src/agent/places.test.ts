@@ -146,7 +146,7 @@ test('a zone that changes from VXLAN to GRE takes its flows along', () => {
   assert.deepEqual(kinds(), [1])
 })
 
-test('what is tunnelled to a port that is gone is dropped, and goes on when the port is back', () => {
+test('what is tunnelled to a port that is gone is dropped, and goes on when it is back', () => {
   const world = acquainted()
   const { datapath } = world.hosts.get('h2')!
   const arrive = (): string[] => {

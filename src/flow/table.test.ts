@@ -7,7 +7,8 @@ import { SeededRandom } from '../core/random.ts'
 import { WORDS } from './key.ts'
 import { FlowTable } from './table.ts'
 
-// Masks that look at one word each, so that a key has one answer whatever the order they are tried in.
+// Masks that look at one word each, so that a key has one answer whatever the order they are
+// tried in.
 const mask = (...words: readonly [number, number][]): Int32Array => {
   const bits = new Int32Array(WORDS)
   for (const [word, value] of words) bits[word] = value

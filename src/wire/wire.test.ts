@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { exercise } from '../../test/fuzz/exercise.ts'
-import { type Draw, damaged, hostile, randomBytes, randomPacket } from '../../test/fuzz/packets.ts'
+import { type Draw, damaged, hostile, noise, randomPacket } from '../../test/fuzz/packets.ts'
 import { l4Valid } from './checksum.ts'
 import { describeFrame } from './describe.ts'
 import * as ethernet from './ethernet.ts'
@@ -57,5 +57,5 @@ test('the same draws give the same frames', () => {
     return below => n++ % below
   }
   assert.deepEqual(hostile(counter()), hostile(counter()))
-  assert.deepEqual(damaged(counter(), randomBytes(counter(), 50)).length > 0, true)
+  assert.deepEqual(damaged(counter(), noise(counter(), 50)).length > 0, true)
 })

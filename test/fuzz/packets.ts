@@ -52,10 +52,10 @@ function randomIpv4(draw: Draw, base: PacketBuilder, depth: number): PacketBuild
     tos: draw(256),
     id: draw(65536),
     dontFragment: draw(2) === 0,
-    options: randomBytes(draw, draw(8) === 0 ? draw(41) : 0)
+    options: noise(draw, draw(8) === 0 ? draw(41) : 0)
   })
   if (draw(6) !== 0) return randomTransport(draw, ip, depth)
-  return ip.icmp(draw(19), draw(3), draw(65536)).payload(randomBytes(draw, draw(40)))
+  return ip.icmp(draw(19), draw(3), draw(65536)).payload(noise(draw, draw(40)))
 }
 
 function randomIpv6(draw: Draw, base: PacketBuilder, depth: number): PacketBuilder {
@@ -67,7 +67,7 @@ function randomIpv6(draw: Draw, base: PacketBuilder, depth: number): PacketBuild
   })
   for (let n = draw(4) === 0 ? draw(11) : 0; n > 0; n--) {
     const kinds = ['hop-by-hop', 'destination', 'routing'] as const
-    ip = ip.extension(pick(draw, kinds), randomBytes(draw, draw(16)))
+    ip = ip.extension(pick(draw, kinds), noise(draw, draw(16)))
   }
   const mac = draw(2) === 0 ? undefined : pick(draw, MACS)
   if (draw(6) === 0) return ip.ns(target, { mac })
@@ -80,13 +80,13 @@ function randomTransport(draw: Draw, ip: PacketBuilder, depth: number): PacketBu
   switch (draw(depth < 2 ? 8 : 6)) {
     case 0:
     case 1:
-      return ip.udp(draw(65536), draw(65536)).payload(randomBytes(draw, draw(50)))
+      return ip.udp(draw(65536), draw(65536)).payload(noise(draw, draw(50)))
     case 2:
-      return ip.icmpEcho(draw(65536), draw(65536)).payload(randomBytes(draw, draw(50)))
+      return ip.icmpEcho(draw(65536), draw(65536)).payload(noise(draw, draw(50)))
     case 3:
-      return ip.icmpv6Echo(draw(65536), draw(65536)).payload(randomBytes(draw, draw(50)))
+      return ip.icmpv6Echo(draw(65536), draw(65536)).payload(noise(draw, draw(50)))
     case 4:
-      return ip.payload(randomBytes(draw, draw(60)))
+      return ip.payload(noise(draw, draw(60)))
     case 5:
       return randomTcp(draw, ip)
     case 6:
@@ -97,10 +97,10 @@ function randomTransport(draw: Draw, ip: PacketBuilder, depth: number): PacketBu
 }
 
 function randomTcp(draw: Draw, ip: PacketBuilder): PacketBuilder {
-  const options = randomBytes(draw, draw(3) === 0 ? draw(33) : 0)
+  const options = noise(draw, draw(3) === 0 ? draw(33) : 0)
   const fields = { flags: draw(256), sequence: draw(0x1_0000_0000), options }
   const tcp = draw(2) === 0 ? { ...fields, mss: draw(65536) } : fields
-  return ip.tcp(draw(65536), draw(65536), tcp).payload(randomBytes(draw, draw(50)))
+  return ip.tcp(draw(65536), draw(65536), tcp).payload(noise(draw, draw(50)))
 }
 
 const randomGre = (draw: Draw) => ({
@@ -112,7 +112,7 @@ const randomGre = (draw: Draw) => ({
 const inner = (draw: Draw, base: PacketBuilder, depth: number): PacketBuilder =>
   randomNetwork(draw, base.eth(mostly(draw, MACS), mostly(draw, MACS)), depth + 1)
 
-export const randomBytes = (draw: Draw, length: number): Uint8Array =>
+export const noise = (draw: Draw, length: number): Uint8Array =>
   Uint8Array.from({ length }, () => draw(256))
 
 // What a hostile or broken sender makes of a frame: some bytes changed, the tail cut or grown.
@@ -125,9 +125,9 @@ export function damaged(draw: Draw, frame: Uint8Array): Uint8Array {
   }
   const cut = draw(4)
   if (cut === 0) return bytes.subarray(0, draw(bytes.length + 1))
-  return cut === 1 ? Uint8Array.from([...bytes, ...randomBytes(draw, draw(20))]) : bytes
+  return cut === 1 ? Uint8Array.from([...bytes, ...noise(draw, draw(20))]) : bytes
 }
 
 // A hostile frame: now and then pure noise, mostly a damaged packet.
 export const hostile = (draw: Draw): Uint8Array =>
-  draw(10) === 0 ? randomBytes(draw, draw(120)) : damaged(draw, randomPacket(draw).frame())
+  draw(10) === 0 ? noise(draw, draw(120)) : damaged(draw, randomPacket(draw).frame())

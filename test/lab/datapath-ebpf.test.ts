@@ -115,7 +115,7 @@ describe('datapath: the flow table', { skip: canRun }, () => {
     assert.equal((await at.upcalls(1))[0]!.reason, Reason.miss)
   })
 
-  test('misses beyond the credits are dropped in the kernel; other ports do not notice', async () => {
+  test('misses beyond the credits are dropped in the kernel; others do not notice', async () => {
     const before = at.datapath.counters()['no-credit']!
     at.decide(() => null)
     at.send(0, ...frames(100))

@@ -49,7 +49,7 @@ for (const tunnels of ['vxlan', 'gre'] as const)
 
     after(() => net?.close())
 
-    test('tshark decodes what is on the wire; the key is the number of the egress port', async () => {
+    test('tshark decodes what is on the wire; the key is the number of the port', async () => {
       const { key, filter, protocols } = wire[tunnels]
       const numbers = await Promise.all([b, a].map(vm => net.number(net.port(vm))))
       for (const family of [4, 6] as const) {

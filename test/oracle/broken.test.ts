@@ -62,7 +62,7 @@ test('a flow that rewrites a MAC to another is found', () => {
   withAlteredActions(ActionType.setEthDst, flip, () => finds(cacheOracle()))
 })
 
-test('a flow that leaves for the wrong tunnel key is found by both oracles, and by the trace', () => {
+test('a flow that leaves for the wrong tunnel key is found by both oracles and the trace', () => {
   const other = (actions: { words: Int32Array }, i: number): void => {
     actions.words[i * ACTION_WORDS + 1]! ^= 1
   }

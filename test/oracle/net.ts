@@ -94,7 +94,7 @@ export class Net {
     return this.objects.find(({ value }) => value.id === id)!.kind
   }
 
-  // --- ports ---------------------------------------------------------------------------------------
+  // --- ports -------------------------------------------------------------------------------------
 
   #add(kind: string, value: Values): void {
     this.objects.push({ kind, value })
@@ -198,7 +198,7 @@ export class Net {
     })
   }
 
-  // --- routes --------------------------------------------------------------------------------------
+  // --- routes ------------------------------------------------------------------------------------
 
   // Each router's way to every subnet it is not on: breadth first over the links.
   #routes(): void {
@@ -273,7 +273,7 @@ export class Net {
     return isV6 ? via?.ip6 : via?.ip4
   }
 
-  // --- rules ---------------------------------------------------------------------------------------
+  // --- rules -------------------------------------------------------------------------------------
 
   rule(id: string, plan: RulePlan, position: number): Values {
     const actions = ['drop', 'accept', 'drop', 'reject', 'return', 'jump']

@@ -64,7 +64,7 @@ function difference(a: readonly string[], b: readonly string[]): string | undefi
   return [...lines('first world only: ', only), ...lines('second world only:', rest)].join('\n')
 }
 
-// --- text for people -------------------------------------------------------------------------------
+// --- text for people -----------------------------------------------------------------------------
 
 const describeMove = ({ is, ...rest }: Move): string => `${is} ${JSON.stringify(rest)}`
 
@@ -81,7 +81,7 @@ const plain = (fields: object): string =>
     .map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     .join(' ')
 
-// --- runs --------------------------------------------------------------------------------------------
+// --- runs ----------------------------------------------------------------------------------------
 
 export interface Runs {
   readonly seed: number

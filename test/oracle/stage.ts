@@ -136,7 +136,7 @@ export class Stage {
     })
   }
 
-  // --- the topology changes --------------------------------------------------------------------------
+  // --- the topology changes ----------------------------------------------------------------------
 
   #change(move: Move): void {
     switch (move.is) {
