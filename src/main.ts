@@ -62,9 +62,12 @@ async function main(): Promise<number> {
   return runDemo({ once, json, memory, config, plugins })
 }
 
-// Wherever we are started from; said the short way, since errors name it.
-const roleFile = (role: string): string =>
-  relative(process.cwd(), fileURLToPath(new URL(`${role}.json`, roles)))
+// Wherever we are started from; said the short way when that is the tree, since errors name it.
+function roleFile(role: string): string {
+  const path = fileURLToPath(new URL(`${role}.json`, roles))
+  const short = relative(process.cwd(), path)
+  return short.startsWith('..') ? path : short
+}
 
 try {
   process.exitCode = await main()

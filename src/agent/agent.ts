@@ -51,8 +51,14 @@ export class Agent {
   // Resolves when the agent takes packets.
   static async start(options: AgentOptions): Promise<Agent> {
     const agent = new Agent(options)
-    await agent.#up()
-    return agent
+    try {
+      await agent.#up()
+      return agent
+    } catch (error) {
+      agent.#feed.close()
+      await options.store.close()
+      throw error
+    }
   }
 
   private constructor(options: AgentOptions) {
@@ -202,10 +208,11 @@ export class Agent {
   }
 
   #died(): void {
+    const wasAlive = this.#alive
     this.#alive = false
     for (const { failed } of this.#calls.values())
       failed(fail('AGENT_GONE', { host: this.host.name }))
     this.#calls.clear()
-    if (!this.#stopping) this.#options.onDeath?.(this.#deathReason)
+    if (wasAlive && !this.#stopping) this.#options.onDeath?.(this.#deathReason)
   }
 }

@@ -27,7 +27,7 @@ export function checkListen({ host, port }: Listen, token: string | undefined): 
     })
   if (token === undefined && !LOOPBACK.test(host))
     throw fail('INVALID', {
-      field: 'api.host',
+      field: 'api.address',
       value: host,
       expected: 'a loopback address such as 127.0.0.1, unless there is an api.token'
     })

@@ -67,10 +67,8 @@ async function listening(app: FastifyInstance, { host, port }: Listen): Promise<
     return await app.listen({ host, port })
   } catch (error) {
     await app.close()
-    throw fail('UNAVAILABLE', {
-      what: `the API's address ${host}:${port}`,
-      reason: reasonOf(error)
-    })
+    const what = `the API's address ${host}:${port}`
+    throw fail('UNAVAILABLE', { what, reason: reasonOf(error) }, error)
   }
 }
 

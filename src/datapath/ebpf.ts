@@ -96,7 +96,8 @@ export class EbpfDatapath implements Datapath {
     this.limits = { flowsMax: o.flowsMax, creditsPerPort: o.creditsPerPort }
     const settings = settingsOf(o)
     const { pins = '', injectName = 'mzinj' } = options
-    this.#host = check('eBPF', this.#addon.open(objectPath, pins, injectName, settings))
+    const what = pins === '' ? 'eBPF' : `eBPF with its pins in ${pins}`
+    this.#host = check(what, this.#addon.open(objectPath, pins, injectName, settings))
     this.interfaces = new InterfaceWatcher(this.#addon)
     this.interfaces.onChange(() => this.#readLocals())
     this.#readLocals()

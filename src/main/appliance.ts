@@ -1,7 +1,7 @@
 // The appliance: a store, the API, and one agent for each host that lives in this process (one as
 // a rule; the demo runs three).  Whatever starts here stops here.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { Agent } from '../agent/agent.ts'
 import type { ThreadSettings } from '../agent/messages.ts'
 import type { AgentsView, HostCounters } from '../api/agents.ts'
@@ -145,9 +145,23 @@ export class Appliance implements AgentsView {
 
 const addon = new URL('../../native/build/mezzo.node', import.meta.url)
 
+// Numbers of include/uapi/linux/capability.h.  CAP_SYS_ADMIN mounts the bpffs and enters
+// namespaces, so nothing less will do.
+const needed = { NET_ADMIN: 12, NET_RAW: 13, SYS_ADMIN: 21 } as const
+
 // Why this machine cannot run the kernel datapath, or null when it can.
 export function kernelUnavailable(): string | null {
-  if (process.getuid?.() !== 0) return 'it needs root'
+  if (process.platform !== 'linux') return `it needs Linux, not ${process.platform}`
+  const missing = missingCapabilities()
+  if (missing.length > 0)
+    return process.getuid?.() === 0 ? `root lacks ${missing.join(', ')} here` : 'it needs root'
   if (!existsSync(addon)) return 'the native addon is not built (see `npm run native`)'
   return null
+}
+
+function missingCapabilities(): string[] {
+  const text = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'
+  const held = BigInt(`0x${text}`)
+  const missing = Object.entries(needed).filter(([, bit]) => ((held >> BigInt(bit)) & 1n) === 0n)
+  return missing.map(([name]) => `CAP_${name}`)
 }

@@ -27,6 +27,7 @@ export async function runAppliance(
   const stopped = stopSignal()
   try {
     const host = await ownHost(appliance, config.host.name ?? hostname())
+    await takeSeat(appliance, host)
     const datapath = datapathOf(config, log)
     const { idleMs, checkMs } = config.flows
     await appliance.startAgent({
@@ -39,7 +40,9 @@ export async function runAppliance(
     const { api } = config
     if (api.enabled) await appliance.listen({ host: api.address, port: api.port }, api.token)
     log.info({ host: host.name, datapath: datapath.kind }, 'ready')
-    return await stopped.code
+    const code = await stopped.code
+    log.info({}, 'stopping; what the kernel forwards goes on')
+    return code
   } finally {
     // What the kernel forwards goes on: the next start adopts it.
     await appliance.close(true)
@@ -64,6 +67,13 @@ async function ownHost(appliance: Appliance, name: string): Promise<{ id: string
   const id = randomUUID()
   await appliance.store.write([{ op: 'create', kind: 'host', value: { id, name } }])
   return { id, name }
+}
+
+// Two agents of one host would take each other's programs off the interfaces.  The seat goes with
+// the session, so a process that was killed does not keep it.
+async function takeSeat({ store }: Appliance, host: { id: string; name: string }): Promise<void> {
+  const seat = await store.lease(`agent/${host.id}`, 1)
+  if (seat === undefined) throw fail('EXISTS', { kind: 'an agent of host', id: host.name })
 }
 
 function stopSignal(): { code: Promise<number>; now: (code: number) => void } {

@@ -128,7 +128,8 @@ class Demo {
     try {
       this.#url = await appliance.listen({ host, port }, token)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error
+      const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
+      if (cause?.code !== 'EADDRINUSE') throw error
       this.#url = await appliance.listen({ host, port: 0 }, token)
     }
   }
@@ -171,7 +172,7 @@ class Demo {
         this.#screen.say(now === '' ? 'all pairs are as they should be again' : now)
       before = now
     }
-    this.#screen.say('')
+    this.#screen.leave('taking everything down')
     return 0
   }
 

@@ -45,6 +45,12 @@ export class Screen {
     this.#out.write(`${lines.join('\n')}\n`)
   }
 
+  /** The table stays where it is; what follows comes below it. */
+  leave(text: string): void {
+    this.#drawn = 0
+    this.#out.write(`${text}\n`)
+  }
+
   #erase(): void {
     if (this.#drawn > 0) this.#out.write(`${ESC}${this.#drawn}A${ESC}0J`)
     this.#drawn = 0

@@ -10,7 +10,8 @@ export type Paint = (text: string, how: 'good' | 'bad' | 'dim' | 'bold') => stri
 export const plain: Paint = text => text
 
 const NAME = 10
-const CELL = 11
+const CELL = 10
+const COLUMN = 8
 
 export interface TableOptions {
   readonly paint: Paint
@@ -89,9 +90,9 @@ function summary({ pairs, faults, ok }: Report, paint: Paint): string[] {
 const FAULTS_MAX = 8
 
 function hostLines(hosts: readonly HostReport[], paint: Paint): string[] {
-  const heads = ['ports', 'flows', 'masks', 'hits', 'misses', 'hit rate']
+  const heads = ['ports', 'flows', 'masks', 'hits', 'misses', 'rate']
   const line = ([name, ...cells]: string[], drops: string): string =>
-    `${name!.padEnd(NAME)}${cells.map(text => text.padStart(9)).join('')}  ${drops}`
+    `${name!.padEnd(NAME)}${cells.map(text => text.padStart(COLUMN)).join('')}  ${drops}`
   const rows = hosts.map(host => {
     const numbers = [host.ports, host.flows, host.masks, host.hits, host.misses].map(String)
     const rate = host.hit_rate === null ? '-' : `${(host.hit_rate * 100).toFixed(1)} %`
@@ -103,8 +104,7 @@ function hostLines(hosts: readonly HostReport[], paint: Paint): string[] {
 const dropText = ({ drops, drops_by_reason }: HostReport): string => {
   const [first, ...more] = Object.entries(drops_by_reason).sort(([, a], [, b]) => b - a)
   if (first === undefined) return '0'
-  const others = more.length > 0 ? ` and ${more.length} more` : ''
-  return `${drops} (${first[0]}${others})`
+  return `${drops} (${first[0]}${more.length > 0 ? ', …' : ''})`
 }
 
 function hints({ api, datapath }: Report, paint: Paint): string[] {

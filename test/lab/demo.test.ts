@@ -1,0 +1,139 @@
+// `npm start` as its users meet it: a process with arguments, output and an exit status. On the
+// kernel where there is root, in memory everywhere; and once killed in the middle, for the next
+// run must find the machine as if nothing had been.
+
+import assert from 'node:assert/strict'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { kernelUnavailable } from '../../src/main/appliance.ts'
+import { pairs } from './demo/plan.ts'
+import type { Report } from './demo/report.ts'
+import { Lab, until } from './lib/index.ts'
+
+const top = join(import.meta.dirname, '..', '..')
+const skip = kernelUnavailable() ?? Lab.available() ?? false
+const LIMIT_MS = 40_000
+
+interface Ended {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function start(...args: string[]) {
+  const child = spawn(process.execPath, ['src/main.ts', ...args], { cwd: top, timeout: LIMIT_MS })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.setEncoding('utf8').on('data', text => (stdout += text))
+  child.stderr.setEncoding('utf8').on('data', text => (stderr += text))
+  const ended = once(child, 'close').then(([status]): Ended => ({ status, stdout, stderr }))
+  return { child, ended, printed: () => stdout, complained: () => stderr }
+}
+
+async function reportOf(...args: string[]): Promise<Report> {
+  const { status, stdout, stderr } = await start('--once', '--json', ...args).ended
+  assert.equal(status, 0, `${stdout.slice(-2000)}${stderr}`)
+  return JSON.parse(stdout) as Report // one document and nothing else
+}
+
+const namespaces = (): string[] =>
+  existsSync('/run/netns')
+    ? readdirSync('/run/netns').filter(name => /^mz-demo(-\d)?\./.test(name))
+    : []
+const mounts = (): string[] =>
+  readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .filter(line => /mezzo-lab\/mz-demo/.test(line))
+const leftFolders = (): string[] =>
+  existsSync('/run/mezzo-lab')
+    ? readdirSync('/run/mezzo-lab').filter(name => name.startsWith('mz-demo'))
+    : []
+
+function assertNothingLeft(): void {
+  assert.deepEqual([namespaces(), mounts(), leftFolders()], [[], [], []])
+  const probes = spawnSync('pgrep', ['-f', join(top, 'native/build/lab/probe')], { encoding: 'utf8' })
+  assert.equal(probes.stdout, '')
+}
+
+function assertSound(report: Report, datapath: string): void {
+  assert.deepEqual(report.faults, [])
+  assert.equal(report.datapath, datapath)
+  assert.equal(report.pairs.length, pairs.length)
+  for (const pair of report.pairs) {
+    assert.equal(pair.reached, pair.expected, JSON.stringify(pair))
+    assert.equal(pair.first_ms !== null && pair.later_ms !== null, pair.reached)
+    if (pair.reached) assert.equal(pair.answered_by, pair.to)
+  }
+  // The same address, seen from the other tenant, is somebody else: the asker's own neighbour.
+  const twin = report.pairs.find(
+    ({ from, to, family }) => from === 'red-web1' && to === 'blue-web2' && family === 4
+  )
+  assert.deepEqual([twin?.reached, twin?.answered_by], [false, 'red-web2'])
+  assert.deepEqual(
+    report.hosts.map(({ name, ports }) => [name, ports]),
+    [
+      ['compute1', 2],
+      ['compute2', 4],
+      ['gateway1', 1]
+    ]
+  )
+  for (const host of report.hosts) {
+    assert.ok(host.flows > 0 && host.hits > host.misses && host.hit_rate! > 0.5, host.name)
+    assert.ok(host.drops_by_reason['agent.unreachable-port'] === undefined, host.name)
+  }
+  assert.ok(report.hosts[2]!.drops_by_reason['firewall.rule']! > 0)
+}
+
+test('--once on the kernel: every pair is as it should be, and nothing stays', {
+  skip
+}, async () => {
+  assertSound(await reportOf(), 'ebpf')
+  assertNothingLeft()
+})
+
+test('--once in memory: the same, without a kernel', async () => {
+  assertSound(await reportOf('--memory'), 'memory')
+})
+
+test('a live demo shows its table and goes when it is told to', { skip }, async () => {
+  const demo = start('--set', 'api.port=0')
+  await until('the table', () => /Ctrl-C/.test(demo.printed()), LIMIT_MS)
+  const url = /API {2}(\S+)/.exec(demo.printed())![1]!
+  const flows = await (await fetch(`${url}/metrics`)).text()
+  assert.match(flows, /mezzo_flows_live\{host="compute1"\} [1-9]/)
+  demo.child.kill('SIGINT')
+  const { status, stderr } = await demo.ended
+  assert.deepEqual([status, stderr], [0, ''])
+  assertNothingLeft()
+})
+
+test('what a killed demo leaves, the next removes', { skip }, async () => {
+  const demo = start('--set', 'api.port=0')
+  await until('the table', () => /Ctrl-C/.test(demo.printed()), LIMIT_MS)
+  demo.child.kill('SIGKILL')
+  await demo.ended
+  assert.ok(namespaces().length > 10 && mounts().length > 0)
+  assertSound(await reportOf(), 'ebpf')
+  assertNothingLeft()
+})
+
+const refusals: [string, string[], number, RegExp][] = [
+  ['an unknown option', ['--bogus'], 2, /--bogus/],
+  ['an unknown setting', ['--set', 'api.prot=1'], 1, /api\.prot.*expected one of.*port/],
+  ['a wrong type', ['--set', 'api.port="x"'], 1, /api\.port is "x"; expected a whole number/],
+  ['a missing plugin', ['--set', 'plugins.nat={}'], 1, /plugins\.nat.*expected one of bridge/],
+  ['no such file', ['--config', 'nowhere.json'], 1, /nowhere\.json cannot be read/],
+  ['an open door', ['--no-demo', '--set', 'api.address=0.0.0.0'], 1, /api\.address.*loopback/]
+]
+for (const [name, args, expected, sentence] of refusals)
+  test(`refused in a sentence: ${name}`, async () => {
+    const memory = ['--set', 'store.path=":memory:"', '--set', 'datapath.kind="memory"']
+    const { status, stdout, stderr } = await start(...args, ...memory).ended
+    assert.deepEqual([status, stdout], [expected, ''])
+    assert.match(stderr, /^mezzo: /)
+    assert.match(stderr, sentence)
+    assert.doesNotMatch(stderr, /\n {4}at /) // no stack
+  })
