@@ -16,7 +16,7 @@ import { Walks } from '../simulation/walks.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 import { TopologyView, type ViewLink, type ViewListener } from '../topology/view.ts'
 import { type InterfaceWatcher, Places } from './places.ts'
-import { Tunnels, tunnelTag, waitForTunnel } from './tunnels.ts'
+import { senderTag, Tunnels, tunnelTag, WAIT_FOR_SENDERS, waitForTunnel } from './tunnels.ts'
 import { Upkeep, type UpkeepSettings } from './upkeep.ts'
 import { Worker } from './worker.ts'
 
@@ -61,9 +61,15 @@ export class House {
       changed: () => this.#placesChanged(clock)
     }
     this.view = new TopologyView(factories, parts.link, listener, clock)
-    const tunnels = new Tunnels(host, this.view, other => {
-      this.worker.invalidate([tunnelTag(other)])
-      this.worker.wake(waitForTunnel(other))
+    const tunnels = new Tunnels(host, this.view, {
+      changed: other => {
+        this.worker.invalidate([tunnelTag(other)])
+        this.worker.wake(waitForTunnel(other))
+      },
+      sendersChanged: addresses => {
+        this.worker.invalidate(addresses.map(senderTag))
+        this.worker.wake(WAIT_FOR_SENDERS)
+      }
     })
     const invalidate = (tags: readonly Tag[]): void => this.worker.invalidate(tags)
     const { view } = this

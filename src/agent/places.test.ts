@@ -8,6 +8,7 @@ import router from '../../plugins/router/index.ts'
 import type { WorldObject } from '../../test/world/hub.ts'
 import { World } from '../../test/world/world.ts'
 import type { Plugin } from '../plugin.ts'
+import { parseIpv4 } from '../wire/address.ts'
 import { eth } from '../wire/builder.ts'
 
 const PLUGINS = [bridge, router] as unknown as readonly Plugin[]
@@ -151,7 +152,7 @@ test('what is tunnelled to a port that is gone is dropped, and goes on when it i
   const { datapath } = world.hosts.get('h2')!
   const arrive = (): string[] => {
     world.delivered.length = 0
-    datapath.input(1, frame(A, B), { key: 2, src: 1 })
+    datapath.input(1, frame(A, B), { key: 2, src: parseIpv4('172.31.0.1') })
     world.settle()
     return world.delivered.map(({ port }) => port)
   }

@@ -98,6 +98,16 @@ export class Places {
     return this.#tunnels.to(port.host!)
   }
 
+  // What comes in here comes by tunnels.
+  isUnderlay(ifindex: number): boolean {
+    return this.#underlays.has(ifindex)
+  }
+
+  // Whether an underlay address may send to us.  undefined: not known yet.
+  isSender(address: number): boolean | undefined {
+    return this.#tunnels.isSender(address)
+  }
+
   // Compares what is bound with what should be.  Called when bindings or interfaces change.
   refresh(): void {
     const interfaces = this.#watcher.list()

@@ -1,9 +1,10 @@
 // Tunnels to other hosts.  Two hosts reach each other by the first tunnel zone they share, between
-// the addresses they have in it; the underlay's own routing does the rest.
+// the addresses they have in it; the underlay's own routing does the rest.  Only members of our
+// zones may send us tunnelled frames: anybody on the underlay can write a header and guess a key.
 
 import { TunnelKind } from '../flow/actions.ts'
 import type { Tag } from '../flow/tag.ts'
-import { tagOf } from '../flow/tag.ts'
+import { derive, tagOf } from '../flow/tag.ts'
 import type { TunnelZoneHostModel, TunnelZoneModel } from '../topology/models.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { parseIpv4 } from '../wire/address.ts'
@@ -21,18 +22,30 @@ export interface Tunnel {
 export const tunnelTag = (host: string): Tag => tagOf('tunnel', host)
 export const waitForTunnel = (host: string): string => `tunnel/${host}`
 
+// Carried by what came in a tunnel from an address; stale when its membership changes.
+const SENDER = tagOf('tunnel-sender')
+export const senderTag = (address: number): Tag => derive(SENDER, address)
+export const WAIT_FOR_SENDERS = 'tunnel-senders'
+
+export interface TunnelListener {
+  // The way to a host was found, has changed or is gone.
+  changed(host: string): void
+  // These addresses may send to us from now on, or may no longer.
+  sendersChanged(addresses: readonly number[]): void
+}
+
 export class Tunnels {
   readonly #host: string
   readonly #view: TopologyView
-  readonly #changed: (host: string) => void
+  readonly #listener: TunnelListener
   readonly #known = new Map<string, Tunnel | null | undefined>()
   #interfaces: readonly Interface[] = []
+  #senders: ReadonlySet<number> | undefined // of the other members; undefined: not known yet
 
-  // `changed` is called when the way to a host is found, changes or goes.
-  constructor(host: string, view: TopologyView, changed: (host: string) => void) {
+  constructor(host: string, view: TopologyView, listener: TunnelListener) {
     this.#host = host
     this.#view = view
-    this.#changed = changed
+    this.#listener = listener
     view.need({ kind: 'tunnel-zone-host', field: 'host', value: host })
   }
 
@@ -54,8 +67,37 @@ export class Tunnels {
       const now = this.#find(host)
       if (same(before, now)) continue
       this.#known.set(host, now)
-      this.#changed(host)
+      this.#listener.changed(host)
     }
+    this.#refreshSenders()
+  }
+
+  // Whether a member of our zones has the address.  undefined: not known yet.
+  isSender(address: number): boolean | undefined {
+    return this.#senders?.has(address)
+  }
+
+  #refreshSenders(): void {
+    const before = this.#senders
+    const now = this.#findSenders()
+    if (now === undefined) return // what is known stands until it is known better
+    this.#senders = now
+    const changed = [...now].filter(address => before?.has(address) !== true)
+    for (const address of before ?? []) if (!now.has(address)) changed.push(address)
+    if (before === undefined || changed.length > 0) this.#listener.sendersChanged(changed)
+  }
+
+  #findSenders(): Set<number> | undefined {
+    const kind = 'tunnel-zone-host'
+    if (!this.#view.need({ kind, field: 'host', value: this.#host })) return undefined
+    const senders = new Set<number>()
+    let ready = true
+    for (const { zone } of this.#memberships(this.#host)) {
+      ready = this.#view.need({ kind, field: 'zone', value: zone }) && ready
+      for (const each of this.#view.where<TunnelZoneHostModel>(kind, 'zone', zone))
+        if (each.host !== this.#host) senders.add(parseIpv4(each.address))
+    }
+    return ready ? senders : undefined
   }
 
   #memberships(host: string): readonly TunnelZoneHostModel[] {

@@ -23,6 +23,7 @@ import { FlowBook } from './book.ts'
 import { tooBig } from './mtu.ts'
 import { type Places, strayTag, unboundTag } from './places.ts'
 import { Translator } from './translate.ts'
+import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
 import { type Parked, WaitingRoom } from './waiting.ts'
 
 const BURSTS_PER_TURN = 16 // then messages and timers have their turn
@@ -218,14 +219,19 @@ export class Worker implements Walks {
     const { ctx } = this
     const startedMs = this.#clock.now()
     void ctx.key.inPort // every flow depends on where it came from
-    const verdict =
-      ctx.key.words[Word.tunnelKey] !== 0 ? this.fromTunnel() : this.#fromInterface(ifindex)
+    const verdict = this.#enter(ifindex)
     this.#walkUs.observe((this.#clock.now() - startedMs) * 1000)
     return this.#concluded(verdict)
   }
 
   #walkGenerated(port: string): boolean {
     return this.#concluded(simulateEgress(this.ctx, port))
+  }
+
+  // A key of 0 does not make a frame of the underlay one of an interface: the flow would take
+  // everything that comes in there.
+  #enter(ifindex: number): Verdict {
+    return this.#places.isUnderlay(ifindex) ? this.#fromTunnel() : this.#fromInterface(ifindex)
   }
 
   #fromInterface(ifindex: number): Verdict {
@@ -238,9 +244,14 @@ export class Worker implements Walks {
   }
 
   // The ingress host has done the walk; a tunnelled frame only needs its last step.
-  fromTunnel(): Verdict {
+  #fromTunnel(): Verdict {
     const { ctx } = this
     const number = ctx.key.tunnelKey
+    const sender = ctx.key.tunnelSrc
+    const isSender = this.#places.isSender(sender)
+    if (isSender === undefined) return ctx.postpone(WAIT_FOR_SENDERS)
+    ctx.tag(senderTag(sender))
+    if (!isSender) return ctx.drop('agent.stranger', Lifetime.short)
     if (number === FLOW_STATE_KEY) return ctx.drop('agent.flow-state', Lifetime.short)
     const port = this.#places.numbered(number)
     if (port === undefined) {
@@ -288,8 +299,7 @@ export class Worker implements Walks {
     if ((mask[Word.ipMisc]! & 0xff00) === 0) ctx.key.words[Word.ipMisc]! |= 0xff00
     ctx.begin(this.#clock.now(), null, 0, 0)
     void ctx.key.inPort
-    const tunnelled = ctx.key.words[Word.tunnelKey] !== 0
-    const verdict = tunnelled ? this.fromTunnel() : this.#fromInterface(ctx.key.words[0]!)
+    const verdict = this.#enter(ctx.key.words[Word.inPort]!)
     if (verdict === Verdict.postpone || !this.#translator.translate(ctx)) return undefined
     let wider = 0
     for (let i = 0; i < WORDS; i++) wider |= ctx.key.mask[i]! & ~mask[i]!
