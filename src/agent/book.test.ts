@@ -89,6 +89,19 @@ test('a flow the datapath has no room for leaves the book, counted', () => {
   assert.deepEqual([book.size, book.refused], [1, 2])
 })
 
+test('a flow that cannot go in again does not stay in the datapath', () => {
+  const { book, datapath, probe } = open()
+  const id = book.add(key(1), mask, flow(11))
+  book.flush()
+  const install = datapath.install.bind(datapath)
+  datapath.install = batch => void batch.result.fill(0) // as when a kernel has no chunks left
+  book.reinstall(id)
+  book.flush()
+  datapath.install = install
+  book.flush()
+  assert.deepEqual([book.size, probe(1)], [0, undefined])
+})
+
 test('a full book refuses a new flow, and takes one in the place of its like', () => {
   const { book, probe } = open(2)
   assert.ok(book.add(key(1), mask, flow(11)) > 0)

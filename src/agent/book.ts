@@ -151,10 +151,7 @@ export class FlowBook {
     for (let i = 0; i < batch.count; i++) {
       if (batch.result[i] !== 0) continue
       this.refused++
-      const id = batch.ids[i]!
-      const flow = this.#flows[id]
-      if (flow !== undefined) flow.state = PENDING // it never was there: nothing to take out
-      this.remove(id)
+      this.remove(batch.ids[i]!) // out of the datapath too: it may have been there before
     }
     batch.clear()
   }

@@ -86,6 +86,29 @@ test('a port that moves to another host is reached there at once', () => {
   }
 })
 
+test('an interface that is given to another port speaks for that port at once', () => {
+  const world = open([
+    { kind: 'bridge', value: { id: 'other' } },
+    { kind: 'port', value: { id: 'c', number: 4, type: 'bridge', device: 'other' } }
+  ])
+  assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
+  world.hub.put('port', { ...vm('a', 1, 'h1').value, interface: 'tap-new' })
+  const taken = { host: 'h1', interface: 'tap-a' }
+  world.hub.put('port', { ...world.hub.get('port', 'c')!, ...taken })
+  world.settle()
+  assert.deepEqual(ports(world, 'c', frame(A, B)), []) // nobody else is in that network
+})
+
+test('a port bound to the underlay does not take the tunnels down', () => {
+  const world = acquainted()
+  const { value } = vm('late', 3, 'h1')
+  world.hub.put('port', { ...value, interface: 'underlay' })
+  world.settle()
+  assert.equal(world.hosts.get('h1')!.house.view.port('late')!.active, false)
+  assert.deepEqual(ports(world, 'b', frame(B, A)), ['a'])
+  assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
+})
+
 test('a packet that waited while its interface went does not shut the interface', () => {
   const gateway = {
     kind: 'port',

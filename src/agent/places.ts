@@ -30,9 +30,9 @@ export interface InterfaceWatcher {
 // Carried by flows that drop what is tunnelled to a port this host does not have.
 const STRAY = tagOf('stray-tunnel')
 export const strayTag = (number: number): Tag => derive(STRAY, number)
-// Carried by flows that drop what comes in by an interface that is no port's.
-const UNBOUND = tagOf('unbound-interface')
-export const unboundTag = (ifindex: number): Tag => derive(UNBOUND, ifindex)
+// Carried by flows of what comes in by an interface; stale when it becomes another port's, or none.
+const INTERFACE = tagOf('interface')
+export const interfaceTag = (ifindex: number): Tag => derive(INTERFACE, ifindex)
 
 interface Bound {
   readonly port: string
@@ -118,7 +118,8 @@ export class Places {
     const wanted = new Map<string, Interface>()
     for (const { id, interface: name } of models) {
       const found = name === undefined ? undefined : byName.get(name)
-      if (found?.up === true) wanted.set(id, found)
+      // An underlay bound to a port would take the tunnels of every other port down.
+      if (found?.up === true && !this.#underlays.has(found.ifindex)) wanted.set(id, found)
     }
     const ours = new Set(models.map(({ id }) => id))
     for (const bound of [...this.#byPort.values()])
@@ -159,7 +160,7 @@ export class Places {
     this.#byIfindex.set(ifindex, bound)
     this.#byPort.set(id, bound)
     this.#view.table(ACTIVE_TABLE).put(id, this.#host)
-    this.#invalidate([egressTag(id), unboundTag(ifindex)])
+    this.#invalidate([egressTag(id), interfaceTag(ifindex)])
   }
 
   // Of a port that has moved to another host only that host may speak: it may have spoken already.
@@ -170,7 +171,7 @@ export class Places {
     const active = this.#view.table(ACTIVE_TABLE)
     if (isOurs) active.put(bound.port, '')
     else active.remove(bound.port)
-    this.#invalidate([egressTag(bound.port)])
+    this.#invalidate([egressTag(bound.port), interfaceTag(bound.ifindex)])
   }
 
   #refreshUnderlays(): void {
@@ -179,12 +180,14 @@ export class Places {
       if (wanted.has(ifindex)) continue
       this.#underlays.delete(ifindex)
       this.#datapath.detach(ifindex)
+      this.#invalidate([interfaceTag(ifindex)])
     }
     for (const { ifindex, name } of wanted.values()) {
       if (this.#underlays.has(ifindex)) continue
       try {
         this.#datapath.attach({ ifindex, name, portClass: PortClass.tunnel, peerRedirect: false })
         this.#underlays.add(ifindex)
+        this.#invalidate([interfaceTag(ifindex)])
       } catch {
         this.#refused.value++
       }

@@ -21,7 +21,7 @@ import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { FlowBook } from './book.ts'
 import { tooBig } from './mtu.ts'
-import { type Places, strayTag, unboundTag } from './places.ts'
+import { interfaceTag, type Places, strayTag } from './places.ts'
 import { Translator } from './translate.ts'
 import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
 import { type Parked, WaitingRoom } from './waiting.ts'
@@ -236,10 +236,8 @@ export class Worker implements Walks {
 
   #fromInterface(ifindex: number): Verdict {
     const port = this.#places.entry(ifindex)
-    if (port === undefined) {
-      this.ctx.tag(unboundTag(ifindex))
-      return this.ctx.drop('agent.unbound-interface', Lifetime.short)
-    }
+    this.ctx.tag(interfaceTag(ifindex))
+    if (port === undefined) return this.ctx.drop('agent.unbound-interface', Lifetime.short)
     return simulate(this.ctx, port.id)
   }
 

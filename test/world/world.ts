@@ -201,6 +201,7 @@ class WorldInterfaces implements InterfaceWatcher {
     const underlay = { ...common, ifindex: UNDERLAY, name: 'underlay', up: true }
     const list: Interface[] = [{ ...underlay, addresses: [this.#address] }]
     for (const { interface: name } of this.#ports()) {
+      if (name === underlay.name) continue
       const ifindex = this.ifindexOf(name!)
       list.push({ ...common, ifindex, name: name!, up: !this.#down.has(name!), addresses: [] })
     }
