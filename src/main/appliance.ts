@@ -145,9 +145,10 @@ export class Appliance implements AgentsView {
 
 const addon = new URL('../../native/build/mezzo.node', import.meta.url)
 
-// Numbers of include/uapi/linux/capability.h.  CAP_SYS_ADMIN mounts the bpffs and enters
-// namespaces, so nothing less will do.
-const needed = { NET_ADMIN: 12, NET_RAW: 13, SYS_ADMIN: 21 } as const
+// Bits of include/uapi/linux/capability.h.  CAP_SYS_ADMIN stands for the newer two; besides, it
+// mounts the bpffs and enters namespaces, where that is asked for.
+const SYS_ADMIN = 21
+const capabilities = { NET_ADMIN: 12, NET_RAW: 13, PERFMON: 38, BPF: 39 } as const
 
 // Why this machine cannot run the kernel datapath, or null when it can.
 export function kernelUnavailable(): string | null {
@@ -160,8 +161,10 @@ export function kernelUnavailable(): string | null {
 }
 
 function missingCapabilities(): string[] {
-  const text = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'
-  const held = BigInt(`0x${text}`)
-  const missing = Object.entries(needed).filter(([, bit]) => ((held >> BigInt(bit)) & 1n) === 0n)
-  return missing.map(([name]) => `CAP_${name}`)
+  const status = readFileSync('/proc/self/status', 'utf8')
+  const held = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`)
+  const has = (bit: number): boolean => ((held >> BigInt(bit)) & 1n) === 1n
+  return Object.entries(capabilities)
+    .filter(([, bit]) => !has(bit) && !(bit >= capabilities.PERFMON && has(SYS_ADMIN)))
+    .map(([name]) => `CAP_${name}`)
 }

@@ -54,8 +54,8 @@ const leftFolders = (): string[] =>
 
 function assertNothingLeft(): void {
   assert.deepEqual([namespaces(), mounts(), leftFolders()], [[], [], []])
-  const probes = spawnSync('pgrep', ['-f', join(top, 'native/build/lab/probe')], { encoding: 'utf8' })
-  assert.equal(probes.stdout, '')
+  const probe = join(top, 'native', 'build', 'lab', 'probe')
+  assert.equal(spawnSync('pgrep', ['-f', probe], { encoding: 'utf8' }).stdout, '')
 }
 
 function assertSound(report: Report, datapath: string): void {
