@@ -1,12 +1,13 @@
-// The command line as a person runs it: a child process, its output and its exit status.
+// The command line: what is printed, what is complained of, and the exit status. Commands run in
+// this process; that the program passes all of it on is asked of a child.
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { command } from '../../src/api/cli/command.ts'
 import { type House, openHouse } from './fixture.ts'
 
-const program = fileURLToPath(new URL('../../src/api/cli/mezzo.ts', import.meta.url))
 const TOKEN = 'correct-horse-battery-staple'
 
 let house: House
@@ -21,11 +22,21 @@ interface Run {
   readonly err: string
 }
 
-function mezzo(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Run> {
-  const ours = { MEZZO_API: house.url, MEZZO_TOKEN: TOKEN }
-  const child = spawn(process.execPath, [program, ...words], {
-    env: { PATH: process.env.PATH, ...ours, ...env }
+async function mezzo(words: readonly string[], token = TOKEN): Promise<Run> {
+  const run = { out: '', err: '' }
+  const exit = await command(words, {
+    api: house.url,
+    token,
+    say: text => (run.out += `${text}\n`),
+    complain: text => (run.err += `${text}\n`)
   })
+  return { exit, ...run }
+}
+
+function program(words: readonly string[]): Promise<Run> {
+  const path = fileURLToPath(new URL('../../src/api/cli/mezzo.ts', import.meta.url))
+  const env = { ...process.env, MEZZO_API: house.url, MEZZO_TOKEN: TOKEN }
+  const child = spawn(process.execPath, [path, ...words], { env })
   let out = ''
   let err = ''
   child.stdout.on('data', chunk => (out += chunk))
@@ -150,7 +161,15 @@ test('the exit status tells a refusal from wrong usage from silence', async () =
     assert.match(run.err, message)
     assert.equal(run.out, '')
   }
-  const stranger = await mezzo(['bridge', 'list'], { MEZZO_TOKEN: '' })
+  const stranger = await mezzo(['bridge', 'list'], '')
   assert.equal(stranger.exit, 1)
   assert.match(stranger.err, /expected Bearer and the token/)
+})
+
+test('the program reads its environment and ends as the command did', async () => {
+  assert.deepEqual(await program(['health', '--json']).then(run => [run.exit, run.err]), [0, ''])
+  const silent = await program(['bridge', 'list', '--api', 'http://127.0.0.1:1'])
+  assert.equal(silent.exit, 3)
+  assert.match(silent.err, /^mezzo: .*does not answer/)
+  assert.equal(silent.out, '')
 })

@@ -1,100 +1,16 @@
 #!/usr/bin/env node
-// mezzo: the command line.  It knows no bridge and no router: nouns, fields and help come from
-// the server's models, so whatever a plugin adds can be commanded at once.
 
-import { actions } from './actions.ts'
-import { Client, Exit, Failure, usage } from './client.ts'
-import type { Context } from './context.ts'
-import { actionHelp, generalHelp, nounHelp } from './help.ts'
-import { Names } from './names.ts'
-import { Nouns } from './nouns.ts'
-import { verbs } from './objects.ts'
+// mezzo: the command line, as a program.
 
-const API = 'http://127.0.0.1:8181'
-
-interface Options {
-  readonly words: readonly string[]
-  readonly json: boolean
-  readonly help: boolean
-  readonly api: string
-}
-
-function optionsOf(given: readonly string[], env: NodeJS.ProcessEnv): Options {
-  const words: string[] = []
-  const found = { json: false, help: false, api: env.MEZZO_API || API }
-  for (let i = 0; i < given.length; i++) {
-    const word = given[i]!
-    if (word === '--json') found.json = true
-    else if (word === '--help' || word === '-h') found.help = true
-    else if (word.startsWith('--api=')) found.api = word.slice('--api='.length)
-    else if (word === '--api') found.api = given[++i] ?? ''
-    else if (word.startsWith('--'))
-      throw usage(`${word} is no option; expected --json, --api URL or --help`)
-    else words.push(word)
-  }
-  return { words, ...found }
-}
-
-async function run({ words, json, help, api }: Options, token: string | undefined): Promise<void> {
-  const client = new Client(api, token)
-  const [noun, verb, ...rest] = words[0] === 'help' ? words.slice(1) : words
-  const wantsHelp = help || words[0] === 'help' || verb === 'help'
-  if (noun === undefined || wantsHelp) return say(await helpFor(noun, client))
-  const nouns = await Nouns.of(client)
-  const context: Context = { client, nouns, names: new Names(client, nouns), out }
-  await perform(context, noun, verb, rest)
-
-  async function out(value: unknown, text: () => Promise<string | undefined>): Promise<void> {
-    say(json ? JSON.stringify(value, null, 2) : await text())
-  }
-}
-
-async function perform(
-  context: Context,
-  word: string,
-  verb: string | undefined,
-  rest: readonly string[]
-): Promise<void> {
-  const noun = context.nouns.find(word)
-  const name = noun?.kind ?? word.replace(/s$/, '')
-  const action = actions.find(a =>
-    a.verb === undefined ? a.noun === word : a.noun === name && a.verb === (verb ?? 'list')
-  )
-  if (action?.verb === undefined && action !== undefined)
-    return action.run(context, verb === undefined ? [] : [verb, ...rest])
-  if (action !== undefined) return action.run(context, rest)
-  if (noun === undefined) throw usage(`${word} is no noun; try mezzo help`)
-  const does = Object.hasOwn(verbs, verb ?? 'list') ? verbs[verb ?? 'list'] : undefined
-  if (does !== undefined) return does(context, noun, rest)
-  const known = [...Object.keys(verbs), ...actions.filter(a => a.noun === name).map(a => a.verb)]
-  throw usage(`${verb} is no verb of ${noun.kind}; expected one of ${known.join(', ')}`)
-}
-
-/** Without a server there is still help, only less of it. */
-async function helpFor(word: string | undefined, client: Client): Promise<string> {
-  if (word === undefined) {
-    const nouns = await Nouns.of(client).catch(() => undefined)
-    return generalHelp(nouns?.all)
-  }
-  const own = actionHelp(word)
-  const nouns =
-    own === undefined ? await Nouns.of(client) : await Nouns.of(client).catch(() => null)
-  const noun = nouns?.find(word)
-  if (noun !== undefined) return nounHelp(noun)
-  if (own === undefined) throw usage(`${word} is no noun; try mezzo help`)
-  return own
-}
-
-function say(text: string | undefined): void {
-  if (text !== undefined) process.stdout.write(`${text}\n`)
-}
+import { Exit } from './client.ts'
+import { command } from './command.ts'
 
 // A reader that went away (`| head`) is no failure of ours.
 process.stdout.on('error', () => process.exit(Exit.ok))
-try {
-  await run(optionsOf(process.argv.slice(2), process.env), process.env.MEZZO_TOKEN || undefined)
-} catch (error) {
-  const exit = error instanceof Failure ? error.exit : Exit.refused
-  process.stderr.write(`mezzo: ${error instanceof Error ? error.message : String(error)}\n`)
-  process.exitCode = exit
-}
+
+process.exitCode = await command(process.argv.slice(2), {
+  api: process.env.MEZZO_API || undefined,
+  token: process.env.MEZZO_TOKEN || undefined,
+  say: text => process.stdout.write(`${text}\n`),
+  complain: text => process.stderr.write(`${text}\n`)
+})
