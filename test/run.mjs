@@ -230,6 +230,8 @@ function clean() {
       // It has ended meanwhile.
     }
   }
+  // Only the lab makes any: those that came up during another mode are somebody else's.
+  if (mode !== 'lab' && mode !== 'all') return
   for (const name of namespaces()) {
     if (namespacesBefore.has(name) || isInhabited(name) || isOwned(name)) continue
     process.stdout.write(`left behind: namespace ${name}, deleted\n`)

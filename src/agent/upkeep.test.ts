@@ -135,7 +135,7 @@ test('after a stop nothing ticks', async () => {
   assert.equal(world.counter('flows.expired'), 0)
 })
 
-// --- adoption --------------------------------------------------------------------------------------
+// --- adoption ------------------------------------------------------------------------------------
 
 // A datapath that outlives its agent, as the kernel's does: the flows of the first life are told
 // to the second.

@@ -126,7 +126,7 @@ const step = fc.record({
   value: fc.constantFrom(...VALUES)
 })
 
-test('when all is told it is what the store says; an own write stands while it is under way', () => {
+test('when all is told it is what the store says; an own write stands while under way', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40, size: 'max' }), steps => {
       const pair = open()

@@ -180,7 +180,7 @@ function change(
   }
 }
 
-test('it ends where the store is, whatever was told when, and wakes whoever asked too early', () => {
+test('it ends where the store is, whatever was told when, and wakes who asked too early', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), steps => {
       const ground = new Ground()
@@ -259,7 +259,7 @@ function assertLikeStore(ground: Ground): void {
   }
 }
 
-// --- activity ----------------------------------------------------------------------------------------
+// --- activity ------------------------------------------------------------------------------------
 
 const BOUND = { id: 'p0', number: 1, type: 'bridge', device: 'd0', host: 'h1', interface: 'tap0' }
 

@@ -81,7 +81,7 @@ describe('n packets of a flow make one upcall', { skip }, () => {
     assert.deepEqual(await cameUp(questions(c, 4)), none)
   })
 
-  test('a new destination costs as many walks as there are hops to learn, not packets', async () => {
+  test('a new destination costs a walk for each hop to learn, not for each packet', async () => {
     await b.ip('addr add 10.0.1.99/24 dev eth0')
     const walked = await cameUp(() => allReceived(a, '10.0.1.99', { count: 200, intervalMs: 2 }))
     for (const [host, [misses]] of Object.entries(walked))

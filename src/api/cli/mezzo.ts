@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-
 // mezzo: the command line, as a program.
 
 import { Exit } from './client.ts'
