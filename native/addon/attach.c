@@ -70,6 +70,18 @@ static int attach_clsact(struct attachment *at, int program)
 	return bpf_tc_attach(&hook, &opts);
 }
 
+/* A filter stays by itself; the pin only tells the next agent that it is there. */
+static void note_clsact(struct host *h, struct attachment *at, int program)
+{
+	char path[PATH_SIZE + 32];
+
+	if (!h->pins[0])
+		return;
+	link_path(h, at, path);
+	unlink(path);
+	bpf_obj_pin(program, path);
+}
+
 static void detach_clsact(struct attachment *at)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = at->ifindex,
@@ -93,7 +105,10 @@ int attach_program(struct host *h, struct attachment *at, const char *name, bool
 			return e;
 	}
 	e = attach_clsact(at, bpf_program__fd(program));
-	return e ? e : 1;
+	if (e)
+		return e;
+	note_clsact(h, at, bpf_program__fd(program));
+	return 1;
 }
 
 void detach_program(struct host *h, struct attachment *at, bool keep)

@@ -102,12 +102,13 @@ __noinline int mz_upcall(struct __sk_buff *skb, struct mz_packet *p, __u32 reaso
 	struct mz_reason why = { reason, arg, 0 };
 	struct mz_port *port;
 	struct mz_credit *credit;
-	__u32 slot, class, outcome;
+	__u32 slot, class, outcome, in_port;
 	void *ring;
 
 	if (!p)
 		return TC_ACT_SHOT;
-	port = bpf_map_lookup_elem(&ports, &p->key.k.in_port);
+	in_port = p->key.k.in_port; /* 6.1 takes a key from the stack, not from an argument */
+	port = bpf_map_lookup_elem(&ports, &in_port);
 	if (!port)
 		return TC_ACT_SHOT;
 	slot = port->slot;

@@ -247,65 +247,70 @@ describe('datapath: the flow table', { skip: canRun }, () => {
 })
 
 describe('datapath: across agents', { skip: canRun }, () => {
-  test('flows go on without the agent, and the next one adopts them', async () => {
-    const pins = '/run/mz-dp-pins'
-    const options = { pins, injectName: 'mzdp', creditsPerPort: 64 }
-    const at = new FrameBench(3, options)
-    at.bench.directory(pins)
-    try {
-      at.decide((_, into) => {
-        for (let i = 0; i < 50; i++) into.output(at.ports[1]!)
-        return { ...L4, ttlMin: 3 }
-      })
-      at.send(0, udp(1).frame())
-      assert.equal((await at.arrivals(50)).length, 50)
-      at.datapath.close(true)
-      at.send(0, udp(1).frame())
-      assert.equal((await at.arrivals(50)).length, 50, 'forwards with nobody there')
+  const hooks = [
+    { hook: 'tcx where there is one', clsact: false },
+    { hook: 'clsact', clsact: true }
+  ]
+  for (const { hook, clsact } of hooks)
+    test(`flows go on without the agent, and the next one adopts them: ${hook}`, async () => {
+      const pins = '/run/mz-dp-pins'
+      const options = { pins, injectName: 'mzdp', creditsPerPort: 64, clsact }
+      const at = new FrameBench(3, options)
+      at.bench.directory(pins)
+      try {
+        at.decide((_, into) => {
+          for (let i = 0; i < 50; i++) into.output(at.ports[1]!)
+          return { ...L4, ttlMin: 3 }
+        })
+        at.send(0, udp(1).frame())
+        assert.equal((await at.arrivals(50)).length, 50)
+        at.datapath.close(true)
+        at.send(0, udp(1).frame())
+        assert.equal((await at.arrivals(50)).length, 50, 'forwards with nobody there')
 
-      const next = at.bench.open('h', options)
-      assert.deepEqual(next.leftAttached().sort(), at.ports.slice().sort())
-      const batch = new FlowBatch()
-      let found = 0
-      while (next.adopt(batch))
-        for (let i = 0; i < batch.count; i++) {
-          found++
-          assert.equal(batch.ttlMin[i], 3)
-          assert.equal(batch.actionCount[i], 50)
-          assert.deepEqual([...batch.masks.subarray(0, 20)], [...L4.words])
-          assert.equal(batch.keys[Word.l4Ports], (1 << 16) | 7)
-        }
-      assert.equal(found, 1)
-      for (const port of [0, 1, 2]) at.bench.attach('h', next, `h${port}`)
-      assert.deepEqual(next.leftAttached(), [])
-      at.send(0, udp(1).frame())
-      assert.equal((await at.arrivals(50)).length, 50, 'forwards with the new program')
+        const next = at.bench.open('h', options)
+        assert.deepEqual(next.leftAttached().sort(), at.ports.slice().sort())
+        const batch = new FlowBatch()
+        let found = 0
+        while (next.adopt(batch))
+          for (let i = 0; i < batch.count; i++) {
+            found++
+            assert.equal(batch.ttlMin[i], 3)
+            assert.equal(batch.actionCount[i], 50)
+            assert.deepEqual([...batch.masks.subarray(0, 20)], [...L4.words])
+            assert.equal(batch.keys[Word.l4Ports], (1 << 16) | 7)
+          }
+        assert.equal(found, 1)
+        for (const port of [0, 1, 2]) at.bench.attach('h', next, `h${port}`)
+        assert.deepEqual(next.leftAttached(), [])
+        at.send(0, udp(1).frame())
+        assert.equal((await at.arrivals(50)).length, 50, 'forwards with the new program')
 
-      const actions = new ActionList()
-      actions.output(at.ports[2]!)
-      batch.clear()
-      const key = new Int32Array(20)
-      key[Word.inPort] = at.ports[0]!
-      key[Word.l4Ports] = (1 << 16) | 7
-      batch.add(77, key, L4.words, 0, actions)
-      next.install(batch)
-      assert.equal(batch.result[0], 2, 'it was there already')
-      at.send(0, udp(1).frame())
-      const arrivals = await at.arrivals(1)
-      assert.deepEqual(
-        arrivals.map(({ port }) => port),
-        [2]
-      )
-      assert.equal(next.counters().chunks, 0)
-      assert.equal(next.counters().flows, 1)
-      const burst = new Burst()
-      at.send(0, udp(2).frame())
-      await until(() => next.receive(burst) > 0)
-      assert.equal(burst.count, 1, 'misses come up to the new agent')
-    } finally {
-      at.close()
-    }
-  })
+        const actions = new ActionList()
+        actions.output(at.ports[2]!)
+        batch.clear()
+        const key = new Int32Array(20)
+        key[Word.inPort] = at.ports[0]!
+        key[Word.l4Ports] = (1 << 16) | 7
+        batch.add(77, key, L4.words, 0, actions)
+        next.install(batch)
+        assert.equal(batch.result[0], 2, 'it was there already')
+        at.send(0, udp(1).frame())
+        const arrivals = await at.arrivals(1)
+        assert.deepEqual(
+          arrivals.map(({ port }) => port),
+          [2]
+        )
+        assert.equal(next.counters().chunks, 0)
+        assert.equal(next.counters().flows, 1)
+        const burst = new Burst()
+        at.send(0, udp(2).frame())
+        await until(() => next.receive(burst) > 0)
+        assert.equal(burst.count, 1, 'misses come up to the new agent')
+      } finally {
+        at.close()
+      }
+    })
 
   test('adopted flows that nobody installs again go', async () => {
     const pins = '/run/mz-dp-pins2'
