@@ -65,6 +65,7 @@ test('numbers that both sides name are the same', { skip }, () => {
     ['MZ_CHUNK_ACTIONS', abi.CHUNK_ACTIONS],
     ['MZ_ACTIONS_MAX', abi.ACTIONS_MAX],
     ['MZ_FRAME_MAX', abi.FRAME_MAX],
+    ['MZ_LOCALS_MAX', abi.LOCALS_MAX],
     ['MZ_CNT_MAX', abi.COUNTERS_MAX],
     ['MZ_OUT_PEER', OUT_PEER],
     ['MZ_TUN_VXLAN', TunnelKind.vxlan],

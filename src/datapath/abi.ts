@@ -8,6 +8,7 @@ export const ACTIONS_INLINE = 8
 export const CHUNK_ACTIONS = 32
 export const ACTIONS_MAX = 4096
 export const FRAME_MAX = 65600
+export const LOCALS_MAX = 256
 
 // struct mz_flow, in words.
 export const FLOW_WORDS = 44

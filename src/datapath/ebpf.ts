@@ -7,8 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { ActionList } from '../flow/actions.ts'
 import { WORDS } from '../flow/key.ts'
-import { parseIpv4 } from '../wire/address.ts'
-import { ACTIONS_MAX, COUNTERS_MAX, counterNames } from './abi.ts'
+import { ACTIONS_MAX, COUNTERS_MAX, counterNames, LOCALS_MAX } from './abi.ts'
 import {
   type Addon,
   check,
@@ -26,6 +25,7 @@ import {
   Descriptor,
   type FlowBatch,
   type PhysicalPort,
+  PortClass,
   Reason,
   type StatsBatch
 } from './datapath.ts'
@@ -100,7 +100,6 @@ export class EbpfDatapath implements Datapath {
     this.#host = check(what, this.#addon.open(objectPath, pins, injectName, settings))
     this.interfaces = new InterfaceWatcher(this.#addon)
     this.interfaces.onChange(() => this.#readLocals())
-    this.#readLocals()
     this.#flows = new KernelFlows({
       addon: this.#addon,
       host: this.#host,
@@ -120,11 +119,13 @@ export class EbpfDatapath implements Datapath {
         this.#addon.attach(this.#host, ifindex, portClass, this.#clsact)
       )
     this.#ports.set(ifindex, port)
+    this.#readLocals()
   }
 
   detach(ifindex: number): void {
     this.#ports.delete(ifindex)
     this.#addon.detach(this.#host, ifindex) // the interface may be gone
+    this.#readLocals()
   }
 
   // Interfaces that an earlier agent attached and this one has not.
@@ -271,12 +272,15 @@ export class EbpfDatapath implements Datapath {
     return false
   }
 
-  // Tunnels to any address of this namespace are ours.
+  // Tunnels to the addresses of underlays are ours.  A host may have thousands of others, which the
+  // kernel's map has no room for.
   #readLocals(): void {
-    const addresses = new Set<number>()
-    for (const each of this.interfaces.list())
-      for (const address of each.addresses) addresses.add(parseIpv4(address))
-    check('addresses', this.#addon.setLocals(this.#host, Uint32Array.from(addresses)))
+    const locals = new Set<number>()
+    for (const { ifindex, portClass } of this.#ports.values())
+      if (portClass === PortClass.tunnel)
+        for (const address of this.interfaces.addressesOf(ifindex)) locals.add(address)
+    const told = [...locals].slice(0, LOCALS_MAX)
+    check('addresses', this.#addon.setLocals(this.#host, Uint32Array.from(told)))
   }
 }
 

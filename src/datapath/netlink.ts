@@ -89,6 +89,13 @@ export class InterfaceWatcher {
     return undefined
   }
 
+  // IPv4, as numbers.
+  addressesOf(ifindex: number): number[] {
+    return this.addresses()
+      .filter(each => each.ifindex === ifindex && each.version === 4)
+      .map(({ words }) => words[3]!)
+  }
+
   addresses(): InterfaceAddress[] {
     return [...this.#addresses.values()]
   }
