@@ -170,6 +170,23 @@ test('a zone that changes from VXLAN to GRE takes its flows along', () => {
   assert.deepEqual(kinds(), [1])
 })
 
+test('flows that leave by a tunnel go when the underlay gets another MTU', () => {
+  const world = acquainted()
+  const h1 = world.hosts.get('h1')!
+  const { book } = h1.house.worker
+  const tunnelled = (): number =>
+    [...book.table.ids()].filter(id => {
+      const { actions } = book.get(id)!
+      return actions.count > 0 && actions.type(0) === 2
+    }).length
+  assert.equal(tunnelled(), 1)
+  h1.setUnderlayMtu(1280)
+  world.settle()
+  assert.equal(tunnelled(), 0) // the kernel's part was made for the MTU of before
+  assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
+  assert.equal(tunnelled(), 1)
+})
+
 test('what is tunnelled to a port that is gone is dropped, and goes on when it is back', () => {
   const world = acquainted()
   const { datapath } = world.hosts.get('h2')!

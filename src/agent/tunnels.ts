@@ -15,6 +15,7 @@ export interface Tunnel {
   readonly remote: number // int32 addresses
   readonly local: number
   readonly ifindex: number // the underlay interface
+  readonly mtu: number // its MTU, which flows are installed with
   readonly tag: Tag // tunnelTag(host)
 }
 
@@ -122,6 +123,7 @@ export class Tunnels {
         remote: parseIpv4(remote.address),
         local: parseIpv4(mine.address),
         ifindex: at.ifindex,
+        mtu: at.mtu,
         tag: tunnelTag(host)
       }
     }
@@ -133,6 +135,10 @@ function same(a: Tunnel | null | undefined, b: Tunnel | null | undefined): boole
   if (a === b) return true
   if (a === null || b === null || a === undefined || b === undefined) return false
   return (
-    a.kind === b.kind && a.remote === b.remote && a.local === b.local && a.ifindex === b.ifindex
+    a.kind === b.kind &&
+    a.remote === b.remote &&
+    a.local === b.local &&
+    a.ifindex === b.ifindex &&
+    a.mtu === b.mtu
   )
 }

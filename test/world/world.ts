@@ -175,6 +175,10 @@ export class WorldHost {
     this.datapath.input(UNDERLAY, frame, { key, src })
   }
 
+  setUnderlayMtu(mtu: number): void {
+    this.#watcher.setUnderlayMtu(mtu)
+  }
+
   // The interface of a port goes down or comes up again.
   setUp(name: string, up: boolean): void {
     this.#watcher.setUp(name, up)
@@ -188,6 +192,7 @@ class WorldInterfaces implements InterfaceWatcher {
   readonly #address: string
   readonly #ifindexes = new Map<string, number>()
   readonly #down = new Set<string>()
+  #underlayMtu = 1500
   #fire: () => void = () => {}
 
   constructor(world: World, host: string, address: string) {
@@ -198,7 +203,13 @@ class WorldInterfaces implements InterfaceWatcher {
 
   list(): Interface[] {
     const common = { mtu: 1500, mac: '02:00:00:00:00:01', peerElsewhere: false }
-    const underlay = { ...common, ifindex: UNDERLAY, name: 'underlay', up: true }
+    const underlay = {
+      ...common,
+      ifindex: UNDERLAY,
+      name: 'underlay',
+      up: true,
+      mtu: this.#underlayMtu
+    }
     const list: Interface[] = [{ ...underlay, addresses: [this.#address] }]
     for (const { interface: name } of this.#ports()) {
       if (name === underlay.name) continue
@@ -213,6 +224,11 @@ class WorldInterfaces implements InterfaceWatcher {
   }
 
   close(): void {}
+
+  setUnderlayMtu(mtu: number): void {
+    this.#underlayMtu = mtu
+    this.#fire()
+  }
 
   setUp(name: string, up: boolean): void {
     if (up) this.#down.delete(name)
