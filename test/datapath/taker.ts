@@ -1,0 +1,132 @@
+// The agent's part in the conformance test: takes what comes up, and keeps account of the flows.
+
+import {
+  Burst,
+  type Datapath,
+  DESCRIPTOR_WORDS,
+  Descriptor,
+  FlowBatch,
+  StatsBatch
+} from '../../src/datapath/datapath.ts'
+import type { ActionList } from '../../src/flow/actions.ts'
+import { WORDS } from '../../src/flow/key.ts'
+
+export interface Upcall {
+  readonly ifindex: number
+  readonly reason: number
+  readonly arg: number
+  readonly key: Int32Array
+  readonly bytes: Uint8Array
+}
+
+export const mask = (words: Readonly<Record<number, number>>): Int32Array =>
+  Int32Array.from({ length: WORDS }, (_, i) => words[i] ?? 0)
+
+interface Ground {
+  readonly datapath: Datapath
+  until(done: () => boolean): Promise<void>
+}
+
+export class Taker {
+  isPaused = false
+  answer: ActionList | null = null // what is done with a frame that comes up
+  readonly #ground: Ground
+  readonly #burst = new Burst()
+  readonly #seen: Upcall[] = []
+
+  constructor(ground: Ground) {
+    this.#ground = ground
+    ground.datapath.onReadable(() => this.drain())
+  }
+
+  // What came up since the last call: waits until there are `count`, or no more come.
+  async upcalls(count: number): Promise<Upcall[]> {
+    await this.#ground.until(() => this.#seen.length >= count)
+    return this.#seen.splice(0)
+  }
+
+  clear(): void {
+    this.#seen.length = 0
+  }
+
+  drain(): void {
+    if (this.isPaused) return
+    const { datapath } = this.#ground
+    while (datapath.receive(this.#burst) > 0) {
+      for (let i = 0; i < this.#burst.count; i++) this.#take(i)
+      datapath.flush()
+    }
+  }
+
+  #take(i: number): void {
+    const { descriptors, bytes, keys } = this.#burst
+    const d = i * DESCRIPTOR_WORDS
+    const at = descriptors[d + Descriptor.offset]!
+    this.#seen.push({
+      ifindex: descriptors[d + Descriptor.ifindex]!,
+      reason: descriptors[d + Descriptor.reason]!,
+      arg: descriptors[d + Descriptor.arg]!,
+      key: keys.slice(i * WORDS, (i + 1) * WORDS),
+      bytes: bytes.slice(at, at + descriptors[d + Descriptor.length]!)
+    })
+    if (this.answer !== null) this.#ground.datapath.execute(this.#burst, i, this.answer)
+  }
+}
+
+export class Installer {
+  readonly #datapath: Datapath
+  readonly #batch = new FlowBatch(1)
+  readonly #ids = new Map<string, number>() // key and mask → id
+  readonly #free: number[] = []
+  #top = 0
+  #last = 0
+
+  constructor(datapath: Datapath) {
+    this.#datapath = datapath
+  }
+
+  // 1 in place, 2 in the place of another, 0 refused.
+  install(key: Int32Array, bits: Int32Array, actions: ActionList, ttlMin = 0): number {
+    const name = `${key.map((word, i) => word & bits[i]!)}/${bits}`
+    const before = this.#ids.get(name)
+    const id = this.#free.pop() ?? ++this.#top
+    this.#batch.clear()
+    this.#batch.add(id, key, bits, ttlMin, actions)
+    this.#datapath.install(this.#batch)
+    const result = this.#batch.result[0]!
+    if (result === 0) {
+      this.#free.push(id)
+      return 0
+    }
+    if (before !== undefined) this.#free.push(before)
+    this.#ids.set(name, id)
+    this.#last = id
+    return result
+  }
+
+  // Removes every flow.
+  clear(): void {
+    for (const [name, id] of this.#ids) {
+      const [key, bits] = name.split('/').map(words => Int32Array.from(words.split(','), Number))
+      this.#batch.clear()
+      this.#batch.add(id, key!, bits!, 0, null)
+      this.#datapath.remove(this.#batch)
+      this.#free.push(id)
+    }
+    this.#ids.clear()
+  }
+
+  // How the flow installed last was used.
+  statsOf(): { packets: number; bytes: number } | undefined {
+    const stats = new StatsBatch()
+    let cursor = 0
+    do {
+      this.#datapath.stats(stats, cursor)
+      for (let i = 0; i < stats.count; i++)
+        if (stats.ids[i] === this.#last)
+          return { packets: stats.packets[i]!, bytes: stats.bytes[i]! }
+      cursor = stats.next
+    } while (cursor !== 0)
+    return undefined
+  }
+}
