@@ -7,7 +7,7 @@ import { SeededRandom } from '../core/random.ts'
 import { WORDS } from './key.ts'
 import { FlowTable } from './table.ts'
 
-// Masks that look at one word each, so that a key has one answer whatever the order they are
+// Few masks, so that keys meet.
 // tried in.
 const mask = (...words: readonly [number, number][]): Int32Array => {
   const bits = new Int32Array(WORDS)

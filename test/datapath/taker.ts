@@ -41,7 +41,7 @@ export class Taker {
 
   // What came up since the last call: waits until there are `count`, or no more come.
   async upcalls(count: number): Promise<Upcall[]> {
-    await this.#ground.until(() => this.#seen.length >= count)
+    await this.#ground.until(() => count > 0 && this.#seen.length >= count)
     return this.#seen.splice(0)
   }
 
@@ -89,19 +89,26 @@ export class Installer {
   install(key: Int32Array, bits: Int32Array, actions: ActionList, ttlMin = 0): number {
     const name = `${key.map((word, i) => word & bits[i]!)}/${bits}`
     const before = this.#ids.get(name)
-    const id = this.#free.pop() ?? ++this.#top
+    const own = this.#freeId()
+    const id = own ?? before ?? 1
     this.#batch.clear()
     this.#batch.add(id, key, bits, ttlMin, actions)
     this.#datapath.install(this.#batch)
     const result = this.#batch.result[0]!
     if (result === 0) {
-      this.#free.push(id)
+      if (own !== undefined) this.#free.push(own)
       return 0
     }
-    if (before !== undefined) this.#free.push(before)
+    if (before !== undefined && own !== undefined) this.#free.push(before)
     this.#ids.set(name, id)
     this.#last = id
     return result
+  }
+
+  // Ids are 1..flowsMax; a flow that takes the place of another has a new one while there are some.
+  #freeId(): number | undefined {
+    if (this.#free.length > 0) return this.#free.pop()
+    return this.#top < this.#datapath.limits.flowsMax ? ++this.#top : undefined
   }
 
   // Removes every flow.
