@@ -1,0 +1,299 @@
+// The walk, with devices that do as they are told: every way it can end, and every bound it keeps.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ActionType } from '../flow/actions.ts'
+import { extract } from '../flow/extract.ts'
+import { WORDS, Word } from '../flow/key.ts'
+import { deviceTag, egressTag, tagOf } from '../flow/tag.ts'
+import { eth } from '../wire/builder.ts'
+import { BRANCHES_MAX } from './branches.ts'
+import { Lifetime, SimulationContext, Verdict } from './context.ts'
+import type { Device, Port, Topology } from './device.ts'
+import { HOPS_MAX, simulate, simulateEgress } from './simulate.ts'
+import { LineTrace } from './trace.ts'
+
+type Does = (ctx: SimulationContext) => Verdict
+
+class Town implements Topology {
+  readonly ports = new Map<string, Port | null>()
+  readonly devices = new Map<string, (Device & { refused: number }) | null>()
+
+  port(id: string): Port | undefined | null {
+    return this.ports.get(id)
+  }
+  device(_kind: string, id: string): Device | undefined | null {
+    return this.devices.get(id)
+  }
+
+  add(id: string, device: string, fields: Partial<Port> = {}): void {
+    const place = { peer: null, host: 'h', active: true, inFilter: null, outFilter: null }
+    const common = { kind: 'box', device, adminStateUp: true, vlan: 0, mac: 0, addresses: [] }
+    const tags = { tag: deviceTag(id), egress: egressTag(id) }
+    const number = this.ports.size + 1
+    this.ports.set(id, { id, number, name: id, ...place, ...common, ...tags, ...fields })
+  }
+
+  box(id: string, does: Does): { refused: number } {
+    const device = { id, process: does, refused: 0, refuse: () => void device.refused++ }
+    this.devices.set(id, device)
+    return device
+  }
+}
+
+const FRAME = eth('02:00:00:00:00:0a', '02:00:00:00:00:0b')
+  .ipv4('10.0.0.1', '10.0.0.2', { ttl: 9 })
+  .udp(1, 2)
+  .frame()
+
+function enter(town: Town, port = 'in'): { ctx: SimulationContext; verdict: Verdict } {
+  const ctx = new SimulationContext(town)
+  const words = new Int32Array(WORDS)
+  extract(words, 0, 1, 0, 0, new DataView(FRAME.buffer), 0, FRAME.length)
+  ctx.key.load(words, 0)
+  ctx.begin(5, new DataView(FRAME.buffer), 0, FRAME.length)
+  return { ctx, verdict: simulate(ctx, port) }
+}
+
+// in ─ d ─ a, b, c: three ports with interfaces
+function town(does: Does): Town {
+  const town = new Town()
+  for (const id of ['in', 'a', 'b', 'c']) town.add(id, 'd')
+  town.box('d', does)
+  return town
+}
+const outputs = (ctx: SimulationContext): string[] => ctx.outPorts.map(({ id }) => id)
+const types = (ctx: SimulationContext): number[] =>
+  Array.from({ length: ctx.actions.count }, (_, i) => ctx.actions.type(i))
+const tags = (ctx: SimulationContext): number[] => ctx.tags.slice(0, ctx.tagCount)
+
+test('a packet forwarded to an interface ends in an output, and depends on both ports', () => {
+  const { ctx, verdict } = enter(town(ctx => ctx.forward('a')))
+  assert.equal(verdict, Verdict.forward)
+  assert.deepEqual(outputs(ctx), ['a'])
+  assert.deepEqual(tags(ctx), [deviceTag('in'), deviceTag('a')])
+  assert.deepEqual([ctx.cacheable, ctx.entry, ctx.lifetime], [true, 'in', Lifetime.normal])
+  assert.deepEqual(ctx.key.mask, new Int32Array(WORDS))
+})
+
+test('a link leads to the next device; a port with neither link nor interface to nowhere', () => {
+  const streets = town(ctx => ctx.forward('a'))
+  streets.add('a', 'd', { host: null, peer: 'z' })
+  streets.add('z', 'e', { host: null, peer: 'a' })
+  streets.add('out', 'e')
+  streets.box('e', ctx => ctx.forward(ctx.inPort.id === 'z' ? 'out' : 'z'))
+  assert.deepEqual(outputs(enter(streets).ctx), ['out'])
+  streets.add('out', 'e', { host: null })
+  const { ctx, verdict } = enter(streets)
+  assert.deepEqual([verdict, ctx.dropReason], [Verdict.drop, 'simulation.port-unbound'])
+})
+
+test('each branch of a flood begins with the packet as it was flooded', () => {
+  const streets = town(ctx => ctx.flood(['in', 'a', 'b', 'c']))
+  streets.add('b', 'd', { host: null, peer: 'z' })
+  streets.add('z', 'e', { host: null, peer: 'b' })
+  streets.add('out', 'e')
+  streets.box('e', ctx => {
+    ctx.key.ethDst = 0x020000000099
+    ctx.decrementTtl()
+    return ctx.forward('out')
+  })
+  const { ctx } = enter(streets)
+  assert.deepEqual(outputs(ctx), ['a', 'out', 'c'])
+  const { output, setEthDst, addTtl } = ActionType
+  const wanted = [output, setEthDst, addTtl, output, setEthDst, addTtl, output]
+  assert.deepEqual(types(ctx), wanted)
+  assert.deepEqual([ctx.actions.w(2, 0), ctx.actions.w(5, 0), ctx.ttlMin], [-1, 1, 1])
+  assert.equal(ctx.key.mask[Word.ethDstHi], -1) // put back: it must be what it was
+})
+
+test('one branch that is dropped does not keep the others', () => {
+  const streets = town(ctx => ctx.flood(['a', 'b', 'c']))
+  streets.add('b', 'd', { adminStateUp: false })
+  const { ctx, verdict } = enter(streets)
+  assert.deepEqual([verdict, outputs(ctx)], [Verdict.forward, ['a', 'c']])
+  const nobody = enter(town(ctx => ctx.flood(['in'])))
+  assert.deepEqual([nobody.verdict, nobody.ctx.dropReason], [Verdict.drop, 'simulation.no-output'])
+})
+
+test('a port that is down refuses, and its device may say so', () => {
+  const streets = town(ctx => ctx.forward('a'))
+  const box = streets.box('d', ctx => ctx.forward('a'))
+  streets.add('a', 'd', { adminStateUp: false })
+  assert.equal(enter(streets).ctx.dropReason, 'simulation.port-down')
+  assert.equal(box.refused, 1)
+  streets.add('in', 'd', { adminStateUp: false })
+  const { ctx, verdict } = enter(streets)
+  assert.deepEqual([verdict, ctx.cacheable, box.refused], [Verdict.drop, true, 2])
+})
+
+test('a packet that goes round is dropped after so many hops', () => {
+  const streets = town(ctx => ctx.forward('a'))
+  streets.add('a', 'd', { host: null, peer: 'in' })
+  const { ctx, verdict } = enter(streets)
+  assert.deepEqual([verdict, ctx.dropReason], [Verdict.drop, 'simulation.loop'])
+  assert.deepEqual([ctx.hops, ctx.lifetime], [HOPS_MAX + 1, Lifetime.short])
+})
+
+test('a flood that floods itself ends at the bound of branches, uncached', () => {
+  const streets = town(ctx => ctx.flood(['a', 'b', 'c']))
+  streets.add('a', 'd', { host: null, peer: 'x' })
+  streets.add('b', 'd', { host: null, peer: 'y' })
+  streets.add('x', 'd', { host: null, peer: 'a' })
+  streets.add('y', 'd', { host: null, peer: 'b' })
+  const { ctx, verdict } = enter(streets)
+  assert.deepEqual([verdict, ctx.cacheable], [Verdict.forward, false])
+  assert.ok(ctx.outPorts.length <= BRANCHES_MAX)
+})
+
+test('what is not known yet is waited for, by name; nothing has been sent', () => {
+  const streets = town(ctx => ctx.flood(['a', 'missing']))
+  const { ctx, verdict } = enter(streets)
+  assert.deepEqual([verdict, ctx.waitingFor], [Verdict.postpone, 'port/missing'])
+  assert.equal(enter(streets, 'nowhere').ctx.waitingFor, 'port/nowhere')
+  streets.devices.delete('d')
+  assert.equal(enter(streets).ctx.waitingFor, 'box/d')
+})
+
+test('what does not exist drops the packet, for a short time', () => {
+  const streets = town(ctx => ctx.forward('gone'))
+  streets.ports.set('gone', null)
+  streets.ports.set('never', null)
+  for (const port of ['in', 'never']) {
+    const { ctx, verdict } = enter(streets, port)
+    assert.deepEqual([verdict, ctx.dropReason], [Verdict.drop, 'simulation.no-such-port'])
+    assert.equal(ctx.lifetime, Lifetime.short)
+  }
+  streets.devices.set('d', null)
+  assert.equal(enter(streets).ctx.dropReason, 'simulation.no-such-device')
+})
+
+test('filters are asked at the way in and at the way out', () => {
+  const streets = town(ctx => ctx.forward('a'))
+  const asked: string[] = []
+  streets.box('pass', ctx => {
+    asked.push(`${ctx.inPort.id} ${ctx.outPort?.id ?? '-'}`)
+    return Verdict.forward
+  })
+  streets.add('in', 'd', { inFilter: 'pass' })
+  streets.add('a', 'd', { outFilter: 'pass' })
+  assert.deepEqual(outputs(enter(streets).ctx), ['a'])
+  assert.deepEqual(asked, ['in -', 'in a'])
+  streets.box('pass', ctx => ctx.drop('test.no'))
+  assert.equal(enter(streets).ctx.dropReason, 'test.no')
+  streets.devices.delete('pass')
+  assert.equal(enter(streets).ctx.waitingFor, 'chain/pass')
+  streets.devices.set('pass', null)
+  assert.equal(enter(streets).ctx.dropReason, 'simulation.no-such-chain')
+})
+
+test('a rejection is told to the device the packet was in', () => {
+  const streets = town(ctx => ctx.forward('a'))
+  const box = streets.box('d', ctx => ctx.forward('a'))
+  streets.box('no', ctx => ctx.reject('test.no'))
+  streets.add('a', 'd', { outFilter: 'no' })
+  const { ctx, verdict } = enter(streets)
+  assert.deepEqual([verdict, ctx.dropReason, box.refused], [Verdict.drop, 'test.no', 1])
+  assert.equal(ctx.lifetime, Lifetime.short)
+})
+
+test('who keeps a packet, reads its bytes or lets its TTL run out makes no flow', () => {
+  const kept = enter(town(ctx => ctx.consume()))
+  assert.deepEqual([kept.verdict, kept.ctx.cacheable], [Verdict.consume, false])
+  const read = enter(town(ctx => (ctx.bytes() === undefined ? ctx.drop('x.y') : ctx.forward('a'))))
+  assert.deepEqual([read.verdict, read.ctx.cacheable], [Verdict.forward, false])
+  const old = enter(
+    town(ctx => {
+      while (ctx.decrementTtl()) {}
+      return ctx.drop('x.old')
+    })
+  )
+  assert.deepEqual([old.ctx.cacheable, old.ctx.ttlMin], [false, 8])
+})
+
+test('what a walk learns after it has asked makes its own outcome old', () => {
+  const tag = tagOf('mac')
+  const before = enter(
+    town(ctx => {
+      ctx.tag(tag)
+      ctx.invalidate(tag)
+      return ctx.forward('a')
+    })
+  )
+  const later = enter(
+    town(ctx => {
+      ctx.invalidate(tag)
+      ctx.tag(tag)
+      return ctx.forward('a')
+    })
+  )
+  assert.deepEqual([before.ctx.cacheable, later.ctx.cacheable], [false, true])
+  assert.deepEqual(later.ctx.stale, [tag])
+})
+
+test('an outcome that depends on more than can be written down is not kept', () => {
+  const many = enter(
+    town(ctx => {
+      for (let i = 0; i < 5000; i++) ctx.tag(i)
+      return ctx.forward('a')
+    })
+  )
+  assert.equal(many.ctx.cacheable, false)
+  const twice = enter(
+    town(ctx => {
+      for (let i = 0; i < 20; i++) ctx.tag(7)
+      return ctx.forward('a')
+    })
+  )
+  assert.equal(twice.ctx.tagCount, 3)
+})
+
+test('a frame of a device leaves by its port, makes no flow, and is never refused aloud', () => {
+  const streets = town(ctx => ctx.drop('x.y'))
+  const box = streets.box('d', ctx => ctx.drop('x.y'))
+  const ctx = new SimulationContext(streets)
+  ctx.begin(0, new DataView(FRAME.buffer), 0, FRAME.length)
+  assert.equal(simulateEgress(ctx, 'a'), Verdict.forward)
+  assert.deepEqual([outputs(ctx), ctx.cacheable, ctx.entry], [['a'], false, ''])
+  // Out of a port of its own that is closed it may go, but not through another's.
+  streets.add('a', 'd', { adminStateUp: false })
+  ctx.begin(0, null, 0, 0)
+  assert.equal(simulateEgress(ctx, 'a'), Verdict.forward)
+  streets.add('a', 'd', { host: null, peer: 'z' })
+  streets.add('z', 'd', { adminStateUp: false })
+  ctx.begin(0, null, 0, 0)
+  assert.equal(simulateEgress(ctx, 'a'), Verdict.drop)
+  assert.equal(box.refused, 0)
+  ctx.begin(0, null, 0, 0)
+  assert.equal(simulateEgress(ctx, 'missing'), Verdict.postpone)
+})
+
+test('a trace is the walk in lines, and changes nothing of it', () => {
+  const plain = enter(town(ctx => ctx.forward('a'))).ctx
+  const streets = town(ctx => ctx.forward('a'))
+  const ctx = new SimulationContext(streets)
+  const trace = new LineTrace()
+  ctx.trace = trace
+  ctx.key.copy(plain.arrived)
+  ctx.begin(5, new DataView(FRAME.buffer), 0, FRAME.length)
+  simulate(ctx, 'in')
+  assert.deepEqual(
+    trace.lines.map(line => line.slice(0, 6).trim()),
+    ['in   i', 'out  a', 'send a']
+  )
+  assert.ok(ctx.actions.equals(plain.actions))
+  assert.deepEqual(ctx.key.mask, plain.key.mask)
+})
+
+test('the frame as it stands carries every edit of the walk', () => {
+  let seen: Uint8Array | undefined
+  enter(
+    town(ctx => {
+      ctx.key.ethSrc = 0x020000000077
+      ctx.decrementTtl()
+      seen = ctx.frame()
+      return ctx.consume()
+    })
+  )
+  assert.deepEqual([seen![11], seen![22]], [0x77, 8])
+})
