@@ -27,14 +27,35 @@ test('those who waited for the same are woken together, once, in the order they 
   assert.equal(room.size, 1)
 })
 
-test('one cause keeps 128 packets, the room 4096; who does not get in is counted', () => {
+test('one cause keeps 128 packets of one sender; who does not get in is counted', () => {
   const { room, drops } = open()
   for (let n = 0; n < 130; n++) room.park('a', packet(), 0)
   assert.equal(room.size, 128)
   assert.equal(drops('drop.waiting.full'), 2)
+  room.park('a', packet(2), 0)
+  assert.equal(room.wake('a').length, 129)
+})
+
+test('the room keeps 4096; whoever has most in it makes place, its oldest first', () => {
+  const { room, drops } = open()
+  room.park('mine', packet(2), 0)
   for (let n = 0; n < 5000; n++) room.park(`cause ${n}`, packet(), 0)
   assert.equal(room.size, 4096)
-  assert.equal(drops('drop.waiting.full'), 2 + 5000 - (4096 - 128))
+  assert.equal(drops('drop.waiting.full'), 5001 - 4096)
+  room.park('mine', packet(2), 0)
+  room.park('mine', { ...packet(), port: 'p' }, 0)
+  assert.equal(room.size, 4096)
+  assert.equal(room.wake('mine').length, 3)
+  assert.deepEqual([room.wake('cause 0').length, room.wake('cause 4999').length], [0, 1])
+})
+
+test('large frames fill the room by their bytes, and only their sender loses any', () => {
+  const { room } = open()
+  room.park('mine', packet(2), 0)
+  for (let n = 0; n < 600; n++)
+    room.park(`cause ${n}`, { ...packet(), frame: new Uint8Array(65_000) }, 0)
+  assert.ok(room.size < 300)
+  assert.equal(room.wake('mine').length, 1)
 })
 
 test('a packet waits five seconds at most, however often it is woken', () => {

@@ -1,5 +1,7 @@
-// The waiting room: packets whose walk lacks a device or a neighbour.  Bounded in number, in
-// packets per cause, and in time; whoever does not get in, or waits too long, is a counted drop.
+// The waiting room: packets whose walk lacks a device or a neighbour.  Bounded in number, in bytes,
+// in packets per cause, and in time; whoever does not get in, is displaced, or waits too long, is a
+// counted drop.  A full room takes the newcomer and puts out the oldest of whoever has most in it:
+// a port that asks for a thousand absent neighbours only displaces itself.
 
 import type { Counter, Counters } from '../core/counters.ts'
 
@@ -13,15 +15,33 @@ export interface Parked {
   deadline: number
 }
 
+// Who sent it: an interface, or a port for what a device has made.
+type Origin = number | string
+
+interface Seat {
+  readonly parked: Parked
+  readonly cause: string
+  readonly origin: Origin
+}
+
+interface Guest {
+  readonly seats: Set<Seat> // the oldest first
+  readonly byCause: Map<string, number>
+  bytes: number
+}
+
 const WAITING_MAX = 4096
-const PER_CAUSE_MAX = 128
+const BYTES_MAX = 16 << 20 // a frame may be 64 KiB
+const PER_CAUSE_MAX = 128 // of one origin
 const WAIT_MS_MAX = 5000
 
 export class WaitingRoom {
-  readonly #causes = new Map<string, Parked[]>()
+  readonly #causes = new Map<string, Set<Seat>>()
+  readonly #guests = new Map<Origin, Guest>()
   readonly #full: Counter
   readonly #expired: Counter
   #count = 0
+  #bytes = 0
 
   constructor(counters: Counters) {
     this.#full = counters.claim('drop.waiting.full', 'Packets the waiting room had no place for')
@@ -36,32 +56,74 @@ export class WaitingRoom {
   // A packet that comes back keeps the deadline of its first wait.
   park(cause: string, parked: Parked, now: number): void {
     if (parked.deadline === 0) parked.deadline = now + WAIT_MS_MAX
-    let list = this.#causes.get(cause)
-    if (this.#count >= WAITING_MAX || (list !== undefined && list.length >= PER_CAUSE_MAX)) {
+    const origin = parked.port === '' ? parked.ifindex : parked.port
+    const known = this.#guests.get(origin)
+    if ((known?.byCause.get(cause) ?? 0) >= PER_CAUSE_MAX) {
       this.#full.value++
       return
     }
-    if (list === undefined) this.#causes.set(cause, (list = []))
-    list.push(parked)
-    this.#count++
+    this.#enter({ parked, cause, origin })
+    while (this.#count > WAITING_MAX || this.#bytes > BYTES_MAX) this.#displace()
   }
 
   // Those who waited for this, in the order they came.
   wake(cause: string): readonly Parked[] {
-    const list = this.#causes.get(cause)
-    if (list === undefined) return []
-    this.#causes.delete(cause)
-    this.#count -= list.length
-    return list
+    const seats = this.#causes.get(cause)
+    if (seats === undefined) return []
+    const woken = [...seats]
+    for (const seat of woken) this.#leave(seat)
+    return woken.map(({ parked }) => parked)
   }
 
   expire(now: number): void {
-    for (const [cause, list] of this.#causes) {
-      const kept = list.filter(({ deadline }) => deadline > now)
-      this.#expired.value += list.length - kept.length
-      this.#count -= list.length - kept.length
-      if (kept.length === 0) this.#causes.delete(cause)
-      else if (kept.length < list.length) this.#causes.set(cause, kept)
-    }
+    for (const seats of [...this.#causes.values()])
+      for (const seat of [...seats]) {
+        if (seat.parked.deadline > now) continue
+        this.#leave(seat)
+        this.#expired.value++
+      }
+  }
+
+  #displace(): void {
+    let most: Guest | undefined
+    for (const guest of this.#guests.values())
+      if (most === undefined || weight(guest) > weight(most)) most = guest
+    this.#leave(most!.seats.values().next().value!)
+    this.#full.value++
+  }
+
+  #enter(seat: Seat): void {
+    const { cause, origin, parked } = seat
+    let seats = this.#causes.get(cause)
+    if (seats === undefined) this.#causes.set(cause, (seats = new Set()))
+    seats.add(seat)
+    let guest = this.#guests.get(origin)
+    if (guest === undefined)
+      this.#guests.set(origin, (guest = { seats: new Set(), byCause: new Map(), bytes: 0 }))
+    guest.seats.add(seat)
+    guest.byCause.set(cause, (guest.byCause.get(cause) ?? 0) + 1)
+    guest.bytes += parked.frame.length
+    this.#bytes += parked.frame.length
+    this.#count++
+  }
+
+  #leave(seat: Seat): void {
+    const { cause, origin, parked } = seat
+    const seats = this.#causes.get(cause)!
+    seats.delete(seat)
+    if (seats.size === 0) this.#causes.delete(cause)
+    const guest = this.#guests.get(origin)!
+    guest.seats.delete(seat)
+    if (guest.seats.size === 0) this.#guests.delete(origin)
+    const rest = guest.byCause.get(cause)! - 1
+    if (rest === 0) guest.byCause.delete(cause)
+    else guest.byCause.set(cause, rest)
+    guest.bytes -= parked.frame.length
+    this.#bytes -= parked.frame.length
+    this.#count--
   }
 }
+
+// The share of the room a guest takes, by whichever of the two limits it is nearer to.
+const weight = ({ seats, bytes }: Guest): number =>
+  Math.max(seats.size / WAITING_MAX, bytes / BYTES_MAX)
