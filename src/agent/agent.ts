@@ -142,7 +142,7 @@ export class Agent {
     if (this.#alive) await this.#call({ name: 'stop', keep }).catch(() => {})
     this.#feed.close()
     await this.#ended
-    await this.#options.store.close()
+    await (keep ? this.#options.store.leave() : this.#options.store.close())
   }
 
   // As a crash would: nothing is put away.

@@ -32,6 +32,10 @@ export interface HostOptions {
   readonly onDeath?: (reason: string) => void
 }
 
+// What an agent has learned outlives it for so long: its kernel forwards on, and the next agent
+// comes soon.
+const LINGER_MS = 30_000
+
 export class Appliance implements AgentsView {
   readonly store: SqliteStore
   readonly clock = new SystemClock()
@@ -44,7 +48,8 @@ export class Appliance implements AgentsView {
     const models = [...coreModels, ...options.plugins.flatMap(({ resources }) => resources ?? [])]
     const clock = new SystemClock()
     const path = options.storePath
-    const store = await openSqliteStore({ path, models, clock, session: 'appliance' })
+    const session = 'appliance'
+    const store = await openSqliteStore({ path, models, clock, session, lingerMs: LINGER_MS })
     return new Appliance(options, store, models)
   }
 

@@ -52,7 +52,8 @@ export type TableEvent =
   | { readonly op: 'delete'; readonly key: string }
 
 // A table all agents share: MAC → port, IP → MAC, active ports.  The last writer wins by version;
-// an entry vanishes with its owner; a persistent seed shows again when a learned entry goes.
+// an entry vanishes with its owner (of one that died or left, when its session expires, so that a
+// successor finds it); a persistent seed shows again when a learned entry goes.
 export interface ReplicatedTable {
   readonly name: string
   put(key: string, value: string): Promise<void>
@@ -87,6 +88,9 @@ export interface Store {
   table(name: string): ReplicatedTable
   // A free block of 0..blocks-1 of the pool (random unless `block` is given); undefined if none.
   lease(pool: string, blocks: number, block?: number): Promise<Lease | undefined>
+  // Takes all that the session owns away.
   close(): Promise<void>
+  // Closes as a death would: what the session owns stands until the session expires.
+  leave(): Promise<void>
 }
 export const Store = token<Store>('store')

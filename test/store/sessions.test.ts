@@ -21,13 +21,15 @@ interface File {
   open(): Promise<SqliteStore>
 }
 
-async function withFile(body: (file: File) => Promise<void>): Promise<void> {
+const LINGER_MS = 10_000
+
+async function withFile(body: (file: File) => Promise<void>, lingerMs = 0): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'mezzo-store-'))
   const path = join(folder, 'store.db')
   const clock = new VirtualClock()
   const sessions: SqliteStore[] = []
   const open = async (): Promise<SqliteStore> => {
-    const store = await openSqliteStore({ path, models, clock })
+    const store = await openSqliteStore({ path, models, clock, lingerMs })
     sessions.push(store)
     return store
   }
@@ -103,3 +105,27 @@ test('a session that was declared dead writes no more, and says so', () =>
     const survivor = await open()
     assert.deepEqual(await pairs(survivor.table('t')), [])
   }))
+
+test('what a session has learned stands until it expires, when it has left or died', () =>
+  withFile(async ({ clock, database, open }) => {
+    const store = await open()
+    const leaver = await open()
+    await leaver.table('t').put('left', 'x')
+    assert.equal((await leaver.lease('pool', 1))?.epoch, 1)
+    await leaver.leave()
+    insert(database, 'died', {})
+    const pass = async (seconds: number): Promise<void> => {
+      for (let i = 0; i < seconds; i++) {
+        clock.advance(1000)
+        await sleep(new SystemClock(), 2)
+      }
+    }
+    await pass(LINGER_MS / 1000 - 2)
+    const keys = async () => (await pairs(store.table('t'))).map(([key]) => key).sort()
+    assert.deepEqual(await keys(), linux === false ? ['died', 'left'] : ['left'])
+    assert.equal((await store.lease('pool', 1))?.epoch, 2, 'leases do not stand')
+    // A successor that says the same takes over; nothing flaps when the old entry goes.
+    await store.table('t').put('left', 'x')
+    await pass(6)
+    await eventually(async () => assert.deepEqual(await keys(), ['left']))
+  }, LINGER_MS))

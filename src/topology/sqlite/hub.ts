@@ -24,6 +24,8 @@ export interface HubOptions {
   readonly random: Random
   /** Rows kept in each log; a watch that fell behind compares instead. */
   readonly logMax: number
+  /** How long the entries of a session stand that died or left without closing. */
+  readonly lingerMs: number
 }
 
 type AnyFollower = { load(pace: Pace): Promise<void> }
@@ -178,10 +180,22 @@ export class Hub {
   async reap(): Promise<void> {
     try {
       if (this.sessions.beatIsDue()) await this.transact(() => this.sessions.beat())
-      for (const id of this.sessions.dead(this.clock.now())) await this.vanish(id)
+      for (const { id, forMs } of this.sessions.dead(this.clock.now()))
+        if (forMs >= this.options.lingerMs) await this.vanish(id)
+        else if (forMs === 0) await this.leave(id)
     } catch (error) {
       if (!isDatabaseError(error)) throw error // else the next tick tries again
     }
+  }
+
+  /** Ends a session whose entries stand for a while, so that its successor finds them. */
+  async leave(session: string): Promise<void> {
+    await this.transact(() => {
+      this.sessions.bury(session)
+      this.leases.forget(session)
+    })
+    this.sessions.disown(session)
+    if (this.#tick === undefined && !this.#closed) this.#arm()
   }
 
   /** Removes a session and all it owns.  In parts: a gateway may own a hundred thousand entries. */

@@ -29,6 +29,7 @@ export class Sessions {
   readonly #self = identity()
   readonly #own = new Set<string>()
   readonly #strangers = new Map<string, { beat: number; since: number }>()
+  readonly #ended = new Map<string, number>() // since when we know
   #looks = 0
 
   constructor(database: Database) {
@@ -54,14 +55,21 @@ export class Sessions {
     if (this.#database.get(sql, id) === undefined) throw fail('SESSION_LOST', { session: id })
   }
 
+  /** It writes no more; what it owns may stand for a while. */
   bury(id: string): void {
     this.#database.run('UPDATE sessions SET dead = 1 WHERE id = ?', id)
+  }
+
+  /** From now on it counts as any that died. */
+  disown(id: string): void {
+    this.#own.delete(id)
   }
 
   remove(id: string): void {
     this.#database.run('DELETE FROM sessions WHERE id = ?', id)
     this.#own.delete(id)
     this.#strangers.delete(id)
+    this.#ended.delete(id)
   }
 
   beatIsDue(): boolean {
@@ -73,14 +81,22 @@ export class Sessions {
       this.#database.run('UPDATE sessions SET beat = beat + 1 WHERE id = ?', id)
   }
 
-  /** Sessions to be reaped: their process is gone, or their reaper died at it. */
-  dead(now: number): string[] {
+  /** Sessions whose process is gone or that have left, and for how long we know. */
+  dead(now: number): { readonly id: string; readonly forMs: number }[] {
     this.#looks++
     const rows = this.#database.all<Row>('SELECT * FROM sessions')
     const alive = new Map<string, boolean>()
     return rows
       .filter(row => !this.#own.has(row.id) && this.#isDead(row, now, alive))
-      .map(r => r.id)
+      .map(({ id, boot }) => ({ id, forMs: this.#endedFor(id, boot, now) }))
+  }
+
+  // With the machine's boot ended what the session spoke of.
+  #endedFor(id: string, boot: string, now: number): number {
+    if (boot !== this.#self.boot) return Infinity
+    const since = this.#ended.get(id) ?? now
+    this.#ended.set(id, since)
+    return now - since
   }
 
   #isDead(row: Row, now: number, alive: Map<string, boolean>): boolean {

@@ -34,6 +34,8 @@ export interface SqliteStoreOptions {
   readonly session?: string
   /** Rows kept in each log of changes. */
   readonly logMax?: number
+  /** How long the entries of a session stand that died, or left; default 0. */
+  readonly lingerMs?: number
 }
 
 const LOG_MAX = 50_000
@@ -43,8 +45,10 @@ const OPEN_RETRY_MS = 50
 /** A session of its own on the file or, by `fork`, further ones on the same connection. */
 export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const { models, clock } = options
-  const { path = MEMORY, random = new SystemRandom(), logMax = LOG_MAX } = options
-  const hub = await openHub(() => new Hub({ path, models, clock, random, logMax }), clock)
+  const { path = MEMORY, random = new SystemRandom() } = options
+  const { logMax = LOG_MAX, lingerMs = 0 } = options
+  const all = { path, models, clock, random, logMax, lingerMs }
+  const hub = await openHub(() => new Hub(all), clock)
   try {
     await hub.reap()
     return await newSession(hub, options.session ?? 'session')
@@ -172,15 +176,20 @@ export class SqliteStore implements Store {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
+    this.#closing ??= this.#close(() => this.#hub.vanish(this.session))
     return this.#closing
   }
 
-  async #close(): Promise<void> {
+  leave(): Promise<void> {
+    this.#closing ??= this.#close(() => this.#hub.leave(this.session))
+    return this.#closing
+  }
+
+  async #close(end: () => Promise<void>): Promise<void> {
     for (const watch of this.#watches) watch.close()
     try {
       await this.#queue.idle()
-      await this.#hub.vanish(this.session)
+      await end()
     } finally {
       if (this.#hub.sessions.count === 0) this.#hub.close()
     }
