@@ -53,6 +53,8 @@ export interface StreamReport {
   readonly receivedBytes: number
   /** Segments sent again, by both kernels' accounts; those of an end that is gone are unknown. */
   readonly retransmits: number
+  /** Of those, what the receiver said it had already: an answer was late, nothing was lost. */
+  readonly spurious: number
   /** Nothing wrong: open at both ends, every byte as it should be. */
   readonly sound: boolean
 }
@@ -116,10 +118,10 @@ export class TcpStream {
     const [client, server] = await Promise.all([call(this.#client), call(this.#server)])
     // By the client's port, which on its way to the server may have been translated.
     const counts = await Promise.all([
-      retransmitsOf(this.#client, `sport = :${client.localPort}`),
-      retransmitsOf(this.#server, `dport = :${server.remotePort}`)
+      countsOf(this.#client, `sport = :${client.localPort}`),
+      countsOf(this.#server, `dport = :${server.remotePort}`)
     ])
-    return combined(client, server, counts[0] + counts[1])
+    return combined(client, server, counts)
   }
 
   /** Closes it; the report is from the moment before. */
@@ -131,9 +133,16 @@ export class TcpStream {
   }
 }
 
-async function retransmitsOf(node: StreamNode, filter: string): Promise<number> {
+interface SentAgain {
+  readonly retransmits: number
+  readonly spurious: number
+}
+
+async function countsOf(node: StreamNode, filter: string): Promise<SentAgain> {
   const text = await node.must(['ss', '-tinH', filter])
-  return Number(/ retrans:\d+\/(\d+)/.exec(text)?.[1] ?? 0)
+  const retransmits = Number(/ retrans:\d+\/(\d+)/.exec(text)?.[1] ?? 0)
+  const spurious = Number(/ dsack_dups:(\d+)/.exec(text)?.[1] ?? 0) // RFC 2883
+  return { retransmits, spurious }
 }
 
 interface Opened {
@@ -141,14 +150,20 @@ interface Opened {
   readonly connectMs: number
 }
 
-function combined(client: EndReport, server: EndReport, retransmits: number): StreamReport {
+function combined(
+  client: EndReport,
+  server: EndReport,
+  counts: readonly SentAgain[]
+): StreamReport {
   const ends = [client, server]
+  const sum = (of: keyof SentAgain): number => counts.reduce((n, each) => n + each[of], 0)
   return {
     client,
     server,
     gapMaxMs: Math.max(client.gapMaxMs, server.gapMaxMs),
     receivedBytes: client.receivedBytes + server.receivedBytes,
-    retransmits,
+    retransmits: sum('retransmits'),
+    spurious: sum('spurious'),
     sound: ends.every(end => end.ended === null && end.corruptAt < 0)
   }
 }
