@@ -13,7 +13,7 @@ const cache = join(root, 'var', 'kernels')
 const modules = ['veth', 'sch_ingress', 'cls_bpf', 'tun']
 const tests = ['parse', 'actions', 'flood', 'ebpf']
 const DONE = 'mezzo-kernel-tests:'
-const BOOT_MS_MAX = 420_000
+const BOOT_MS_MAX = 600_000
 
 const run = (command: string, cwd = cache): string =>
   execFileSync('sh', ['-ec', command], { cwd, encoding: 'utf8', maxBuffer: 1 << 28 })
