@@ -73,7 +73,9 @@ export class House {
     })
     const invalidate = (tags: readonly Tag[]): void => this.worker.invalidate(tags)
     const { view } = this
-    this.places = new Places({ host, view, datapath, watcher, tunnels, counters, invalidate })
+    const wake = (waitingFor: string): void => this.worker.wake(waitingFor)
+    const common = { host, view, datapath, watcher, tunnels, counters }
+    this.places = new Places({ ...common, invalidate, wake })
     const { places } = this
     const { burstBytes } = parts
     this.worker = new Worker({ datapath, view, places, clock, counters, burstBytes })

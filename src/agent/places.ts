@@ -30,9 +30,12 @@ export interface InterfaceWatcher {
 // Carried by flows that drop what is tunnelled to a port this host does not have.
 const STRAY = tagOf('stray-tunnel')
 export const strayTag = (number: number): Tag => derive(STRAY, number)
+export const WAIT_FOR_BINDINGS = 'bindings'
 // Carried by flows of what comes in by an interface; stale when it becomes another port's, or none.
 const INTERFACE = tagOf('interface')
 export const interfaceTag = (ifindex: number): Tag => derive(INTERFACE, ifindex)
+
+const bindingsOf = (host: string) => ({ kind: 'port', field: 'host', value: host })
 
 interface Bound {
   readonly port: string
@@ -53,6 +56,8 @@ export class Places {
   readonly #byNumber = new Map<number, string>()
   readonly #underlays = new Set<number>()
   readonly #refused: Counter
+  readonly #wake: (waitingFor: string) => void
+  #known = false
 
   constructor(parts: {
     host: string
@@ -62,6 +67,7 @@ export class Places {
     tunnels: Tunnels
     counters: Counters
     invalidate: (tags: readonly Tag[]) => void
+    wake: (waitingFor: string) => void
   }) {
     this.#host = parts.host
     this.#view = parts.view
@@ -69,9 +75,16 @@ export class Places {
     this.#watcher = parts.watcher
     this.#tunnels = parts.tunnels
     this.#invalidate = parts.invalidate
+    this.#wake = parts.wake
     this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
     parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
-    this.#view.need({ kind: 'port', field: 'host', value: this.#host })
+    this.#view.need(bindingsOf(this.#host))
+  }
+
+  // Whether the bindings of this host and the activity of ports are known, and seen to.  Until then
+  // a port that is not here may yet be.
+  get known(): boolean {
+    return this.#known
   }
 
   // The port behind an interface.
@@ -127,6 +140,9 @@ export class Places {
         this.#unbind(bound, ours.has(bound.port))
     this.#renumber(models)
     for (const [id, at] of wanted) if (!this.#byPort.has(id)) this.#bind(id, at)
+    if (this.#known || !this.#view.need(bindingsOf(this.#host))) return
+    this.#known = this.#view.need({ table: ACTIVE_TABLE })
+    if (this.#known) this.#wake(WAIT_FOR_BINDINGS)
   }
 
   // kept: the kernel goes on forwarding, so the ports stay announced until the next agent speaks.

@@ -14,6 +14,7 @@ import { MemoryDatapath } from '../datapath/memory.ts'
 import { readActions } from '../datapath/memory-flow.ts'
 import { WORDS } from '../flow/key.ts'
 import type { Plugin } from '../plugin.ts'
+import type { Interest } from '../topology/interest.ts'
 import { eth } from '../wire/builder.ts'
 import { House } from './house.ts'
 import type { Interface } from './places.ts'
@@ -177,7 +178,8 @@ function live(
   hub: Hub,
   clock: VirtualClock,
   session: string,
-  inherited: readonly FlowBatch[]
+  inherited: readonly FlowBatch[],
+  delayMs: (interest: Interest) => number = () => 0
 ): Life {
   const out: number[] = []
   const installed: FlowBatch[] = []
@@ -195,10 +197,14 @@ function live(
   const list = (): Interface[] =>
     ['a', 'b'].map((name, i) => ({ ...common, name, ifindex: i + 10 }))
   const counters = new CounterTable()
+  const link = hub.link(session, () => house.view)
   const house: House = new House({
     ...{ host: 'h', plugins: PLUGINS, datapath, clock, counters, log: silentLog() },
     watcher: { list, onChange: () => {}, close: () => {} },
-    link: hub.link(session, () => house.view),
+    link: {
+      ...link,
+      want: interest => clock.after(delayMs(interest), () => link.want(interest))
+    },
     random: new SeededRandom(1),
     upkeep: SETTINGS,
     burstBytes: 65_536
@@ -241,6 +247,26 @@ test('flows of an earlier agent go on forwarding, and are kept once the walk agr
   assert.equal(house.upkeep.unconfirmed, 0)
   assert.equal(counters.value('flows.adopted'), 1)
   assert.equal(house.worker.book.size, 1)
+})
+
+test('a store that answers late takes no earlier flow away', () => {
+  for (const late of ['host', 'active']) // the bindings of the host, the activity of ports
+    for (const lateMs of [300, 60_000]) {
+      const { clock, hub, left } = firstLife()
+      const slow = (interest: Interest): boolean =>
+        'table' in interest
+          ? interest.table === late
+          : 'field' in interest && interest.field === late
+      const { house, counters, sends } = live(hub, clock, 'second', left, interest =>
+        slow(interest) ? lateMs : 0
+      )
+      clock.advance(lateMs - 10)
+      assert.equal(counters.value('flows.disowned'), 0)
+      assert.deepEqual(sends(0, unicast(0, 1)), [11])
+      clock.advance(100)
+      assert.equal(house.upkeep.unconfirmed, 0)
+      assert.equal(counters.value('flows.adopted'), 1)
+    }
 })
 
 test('a topology change reaches an adopted flow', () => {

@@ -132,6 +132,7 @@ export class Upkeep {
 
   #confirmAdopted(): void {
     const { worker } = this.#parts
+    if (!worker.knowsPlaces) return // a store that is away for long takes no flow away
     let looked = 0
     for (const [id, tries] of this.#adopted) {
       if (++looked > this.#settings.perTickMax) break

@@ -21,7 +21,7 @@ import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { FlowBook } from './book.ts'
 import { tooBig } from './mtu.ts'
-import { interfaceTag, type Places, strayTag } from './places.ts'
+import { interfaceTag, type Places, strayTag, WAIT_FOR_BINDINGS } from './places.ts'
 import { Translator } from './translate.ts'
 import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
 import { type Parked, WaitingRoom } from './waiting.ts'
@@ -85,6 +85,10 @@ export class Worker implements Walks {
 
   start(): void {
     this.#datapath.onReadable(() => this.turn())
+  }
+
+  get knowsPlaces(): boolean {
+    return this.#places.known
   }
 
   // --- Walks: what devices and the topology ask for ----------------------------------------------
@@ -252,6 +256,7 @@ export class Worker implements Walks {
     if (!isSender) return ctx.drop('agent.stranger', Lifetime.short)
     if (number === FLOW_STATE_KEY) return ctx.drop('agent.flow-state', Lifetime.short)
     const port = this.#places.numbered(number)
+    if (port === undefined && !this.#places.known) return ctx.postpone(WAIT_FOR_BINDINGS)
     if (port === undefined) {
       ctx.tag(strayTag(number))
       return ctx.drop('agent.stray-tunnel', Lifetime.short)
@@ -291,6 +296,7 @@ export class Worker implements Walks {
   recheck(id: number): boolean | undefined {
     const flow = this.book.get(id)
     if (flow === undefined) return true
+    if (!this.#places.known) return undefined
     const { ctx } = this
     const mask = this.book.table.mask(id)
     ctx.key.load(this.book.table.key(id), 0)
