@@ -45,7 +45,7 @@ const frame = (length: number): Uint8Array =>
     .frame()
 
 for (const [name, kind] of Object.entries(TunnelKind))
-  test(`a frame leaves by ${name}, edited up to there, and arrives with key and source`, async () => {
+  test(`a frame leaves by ${name}, edited so far, and arrives with key and source`, async () => {
     const rig = openMemory({})
     const taker = new Taker(rig)
     const flows = new Installer(rig.datapath)
@@ -66,7 +66,7 @@ for (const [name, kind] of Object.entries(TunnelKind))
     assert.equal(seen!.key[Word.tunnelSrc], 0x0a000001)
   })
 
-test('what does not fit a tunnel comes up with the MTU; what stays on the host does not', async () => {
+test('what does not fit a tunnel comes up with the MTU; what stays here does not', async () => {
   const rig = openMemory({ tunnelMtu: 1000 })
   const taker = new Taker(rig)
   const flows = new Installer(rig.datapath)
