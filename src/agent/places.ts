@@ -58,6 +58,7 @@ export class Places {
   readonly #refused: Counter
   readonly #wake: (waitingFor: string) => void
   #known = false
+  #othersGone = false
 
   constructor(parts: {
     host: string
@@ -140,8 +141,15 @@ export class Places {
         this.#unbind(bound, ours.has(bound.port))
     this.#renumber(models)
     for (const [id, at] of wanted) if (!this.#byPort.has(id)) this.#bind(id, at)
-    if (this.#known || !this.#view.need(bindingsOf(this.#host))) return
-    this.#known = this.#view.need({ table: ACTIVE_TABLE })
+    if (!this.#known) this.#learn()
+    if (this.#othersGone || !this.#known || !this.#tunnels.known) return
+    this.#othersGone = true
+    this.#datapath.detachOthers()
+  }
+
+  #learn(): void {
+    const bindings = this.#view.need(bindingsOf(this.#host))
+    this.#known = this.#view.need({ table: ACTIVE_TABLE }) && bindings
     if (this.#known) this.#wake(WAIT_FOR_BINDINGS)
   }
 

@@ -73,6 +73,11 @@ export class Tunnels {
     this.#refreshSenders()
   }
 
+  // Whether our zones, and who is in them, are known.
+  get known(): boolean {
+    return this.#senders !== undefined
+  }
+
   // Whether a member of our zones has the address.  undefined: not known yet.
   isSender(address: number): boolean | undefined {
     return this.#senders?.has(address)

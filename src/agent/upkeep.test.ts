@@ -9,7 +9,7 @@ import { VirtualClock } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
 import { silentLog } from '../core/log.ts'
 import { SeededRandom } from '../core/random.ts'
-import type { FlowBatch } from '../datapath/datapath.ts'
+import type { FlowBatch, PhysicalPort } from '../datapath/datapath.ts'
 import { MemoryDatapath } from '../datapath/memory.ts'
 import { readActions } from '../datapath/memory-flow.ts'
 import { WORDS } from '../flow/key.ts'
@@ -144,6 +144,17 @@ class Surviving extends MemoryDatapath {
   readonly left: { id: number; key: Int32Array; mask: Int32Array; batch: FlowBatch; i: number }[] =
     []
 
+  readonly others = new Set<number>()
+
+  override attach(port: PhysicalPort): void {
+    super.attach(port)
+    this.others.delete(port.ifindex)
+  }
+
+  override detachOthers(): void {
+    for (const ifindex of this.others) this.detach(ifindex)
+  }
+
   override adopt(into?: FlowBatch): boolean {
     const flow = this.left.shift()
     if (flow === undefined || into === undefined) return false
@@ -154,8 +165,10 @@ class Surviving extends MemoryDatapath {
 
   // As the last agent left it: interfaces attached, flows in place.
   inherit(batch: FlowBatch): void {
-    for (const [i, name] of ['a', 'b'].entries())
+    for (const [i, name] of ['a', 'b'].entries()) {
       this.attach({ ifindex: i + 10, name, portClass: 0, peerRedirect: false })
+      this.others.add(i + 10)
+    }
     this.install(batch)
     for (let i = 0; i < batch.count; i++) {
       const [key, mask] = [batch.keys, batch.masks].map(words =>
@@ -298,4 +311,16 @@ test('an earlier flow of an interface that is nothing any more is let go', () =>
   assert.equal(house.upkeep.unconfirmed, 0)
   assert.equal(counters.value('flows.adopted'), 0)
   assert.equal(house.worker.book.size, 0)
+})
+
+test('an interface that was unbound while no agent was there is left alone', () => {
+  const { clock, hub, left } = firstLife()
+  hub.delete('port', 'a')
+  const { datapath, sends } = live(hub, clock, 'second', left)
+  clock.advance(100)
+  const before = datapath.counters().rx
+  sends(0, unicast(0, 1))
+  assert.equal(datapath.counters().rx, before)
+  sends(1, unicast(1, 0))
+  assert.equal(datapath.counters().rx, before! + 1)
 })

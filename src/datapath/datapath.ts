@@ -153,6 +153,8 @@ export interface Datapath {
   // Starts / stops taking frames from an interface.  Idempotent.
   attach(port: PhysicalPort): void
   detach(ifindex: number): void
+  // Lets go of interfaces that an earlier agent took frames from and this one does not.
+  detachOthers(): void
   // Fills the burst with up to FRAMES_MAX upcalls and gives back the credits of the burst before.
   receive(burst: Burst): number
   // `fire` is called, on this thread's loop, when frames may be waiting; once per silence.

@@ -135,6 +135,10 @@ export class EbpfDatapath implements Datapath {
     return [...found.subarray(0, n)]
   }
 
+  detachOthers(): void {
+    for (const ifindex of this.leftAttached()) this.#addon.detach(this.#host, ifindex)
+  }
+
   receive(burst: Burst): number {
     if (this.#out.count > 0) this.flush()
     if (this.#oversize.length > 0) return this.#receiveOversize(burst)

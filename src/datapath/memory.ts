@@ -94,6 +94,8 @@ export class MemoryDatapath implements Datapath {
     this.#ports.delete(ifindex)
   }
 
+  detachOthers(): void {} // nobody was here before
+
   // A frame arrives on an interface, or from a tunnel on the underlay interface.
   input(ifindex: number, frame: Uint8Array, tunnel?: { key: number; src: number }): void {
     const at = this.#ports.get(ifindex)
