@@ -11,9 +11,12 @@ export interface Campaign {
   readonly name: string
   readonly runs: number
   readonly seconds: number
-  /** Throws when a promise is broken. What it notes is printed then. */
-  readonly run: (draw: Draw, note: (what: string) => void) => void | Promise<void>
+  /** Throws when a promise is broken; what it notes is printed then. Says how the run ended. */
+  readonly run: (draw: Draw, note: (what: string) => void) => Ending | Promise<Ending>
 }
+
+/** One of a few words: they are counted, and show that not everything ends alike. */
+type Ending = string
 
 const PROGRESS_MS = 10_000
 
@@ -31,31 +34,33 @@ export async function campaign(given: Campaign): Promise<void> {
   const until = started + seconds * 1000
   let told = started
   let done = 0
+  const endings = new Map<Ending, number>()
   for (; done < runs && performance.now() < until; done++) {
-    if (!(await holds(given, seed + done))) {
+    const ended = await outcome(given, seed + done)
+    if (ended === FAILED) {
       process.exitCode = 1
       return
     }
+    endings.set(ended, (endings.get(ended) ?? 0) + 1)
     if (performance.now() - told < PROGRESS_MS) continue
     told = performance.now()
     say(`${done + 1} runs`)
   }
-  say(
-    `${done} runs, seed ${seed}: all held, ${((performance.now() - started) / 1000).toFixed(1)} s`
-  )
+  const took = ((performance.now() - started) / 1000).toFixed(1)
+  const counts = [...endings].map(([ending, count]) => `${count} ${ending}`).join(', ')
+  say(`${done} runs, seed ${seed}: all held, ${took} s (${counts})`)
 }
 
-async function holds({ run }: Campaign, seed: number): Promise<boolean> {
+const FAILED = Symbol('failed')
+
+async function outcome({ run }: Campaign, seed: number): Promise<Ending | typeof FAILED> {
   let about = ''
   try {
-    // Waited for only where there is something to wait for: a turn for each frame is dear.
-    const running = run(xorshift(seed), what => (about = what))
-    if (running !== undefined) await running
-    return true
+    return await run(xorshift(seed), what => (about = what))
   } catch (error) {
     process.stdout.write(`FAILED; repeat with --runs 1 --seed ${seed}\n${about}\n`)
     process.stdout.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-    return false
+    return FAILED
   }
 }
 

@@ -10,7 +10,7 @@ const MACS = [0x02_00_00_00_00_01, 0x02_00_00_00_00_02, 0x01_00_5e_00_00_01, 0xf
 const IPV4S = ['10.0.1.1', '10.0.2.3', '255.255.255.255', '224.0.0.5', '127.0.0.1', '0.0.0.0']
 const IPV6S = ['2001:db8::1', 'fe80::2', 'ff02::1', '::1', '::', '2001:db8:ffff::ffff:ffff']
 
-const pick = <T>(draw: Draw, from: readonly T[]): T => from[draw(from.length)]!
+export const pick = <T>(draw: Draw, from: readonly T[]): T => from[draw(from.length)]!
 
 // The first two of each list are plain unicast: most packets should be plain.
 const mostly = <T>(draw: Draw, from: readonly T[]): T =>

@@ -12,6 +12,7 @@ await campaign({
     const frame = hostile(draw)
     try {
       exercise(frame)
+      return 'frames'
     } catch (error) {
       note(`frame: ${hexOf(frame)}`)
       throw error
