@@ -122,7 +122,7 @@ export class Agent {
     return this.#call({ name: 'interfaces' })
   }
 
-  status(): Promise<{ unconfirmed: number; bound: number }> {
+  status(): Promise<{ unconfirmed: number; bound: number; rehearsing: number }> {
     return this.#call({ name: 'status' })
   }
 

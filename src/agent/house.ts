@@ -12,10 +12,12 @@ import { Random } from '../core/random.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import type { Tag } from '../flow/tag.ts'
 import type { Plugin, Registry } from '../plugin.ts'
+import type { Port } from '../simulation/device.ts'
 import { Walks } from '../simulation/walks.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 import { TopologyView, type ViewLink, type ViewListener } from '../topology/view.ts'
 import { type InterfaceWatcher, Places } from './places.ts'
+import { Rehearsal } from './rehearsal.ts'
 import { senderTag, Tunnels, tunnelTag, WAIT_FOR_SENDERS, waitForTunnel } from './tunnels.ts'
 import { Upkeep, type UpkeepSettings } from './upkeep.ts'
 import { Worker } from './worker.ts'
@@ -35,6 +37,8 @@ export interface HouseParts {
   // By plugin; defaults where left out.
   readonly settings?: Readonly<Record<string, Settings>>
   readonly upkeep?: Partial<UpkeepSettings>
+  // Whether a port's first walk is rehearsed when it is bound.
+  readonly rehearse?: boolean
   readonly burstBytes?: number
 }
 
@@ -49,6 +53,7 @@ export class House {
   readonly upkeep: Upkeep
   readonly #running: Lifetime[] = []
   readonly #datapath: Datapath
+  readonly #rehearsal: Rehearsal | null
   #refreshing = false
 
   constructor(parts: HouseParts) {
@@ -57,26 +62,28 @@ export class House {
     const factories = this.#assemble(parts)
     const listener: ViewListener = {
       stale: tags => this.worker.invalidate(tags),
-      wake: waitingFor => this.worker.wake(waitingFor),
+      wake: waitingFor => this.#wake(waitingFor),
       changed: () => this.#placesChanged(clock)
     }
     this.view = new TopologyView(factories, parts.link, listener, clock)
     const tunnels = new Tunnels(host, this.view, {
       changed: other => {
         this.worker.invalidate([tunnelTag(other)])
-        this.worker.wake(waitForTunnel(other))
+        this.#wake(waitForTunnel(other))
       },
       sendersChanged: addresses => {
         this.worker.invalidate(addresses.map(senderTag))
-        this.worker.wake(WAIT_FOR_SENDERS)
+        this.#wake(WAIT_FOR_SENDERS)
       }
     })
     const invalidate = (tags: readonly Tag[]): void => this.worker.invalidate(tags)
     const { view } = this
-    const wake = (waitingFor: string): void => this.worker.wake(waitingFor)
+    const wake = (waitingFor: string): void => this.#wake(waitingFor)
+    const bound = (port: Port): void => this.#rehearsal?.bound(port)
     const common = { host, view, datapath, watcher, tunnels, counters }
-    this.places = new Places({ ...common, invalidate, wake })
+    this.places = new Places({ ...common, invalidate, wake, bound })
     const { places } = this
+    this.#rehearsal = parts.rehearse === true ? new Rehearsal(view, places, clock) : null
     const { burstBytes } = parts
     this.worker = new Worker({ datapath, view, places, clock, counters, burstBytes })
     this.upkeep = new Upkeep({ worker: this.worker, datapath, clock, counters }, parts.upkeep)
@@ -90,6 +97,11 @@ export class House {
     this.upkeep.start()
   }
 
+  // Ports whose first walk is still being prepared.
+  get rehearsing(): number {
+    return this.#rehearsal?.size ?? 0
+  }
+
   // keep: the datapath goes on forwarding for the next agent.
   async stop(keep: boolean): Promise<void> {
     this.upkeep.stop()
@@ -97,6 +109,11 @@ export class House {
     for (const running of [...this.#running].reverse()) await running.stop?.()
     this.view.close()
     this.#datapath.close(keep)
+  }
+
+  #wake(waitingFor: string): void {
+    this.worker.wake(waitingFor)
+    this.#rehearsal?.again()
   }
 
   // Many changes arrive together: one look for all of them.

@@ -51,6 +51,7 @@ export class Places {
   readonly #watcher: InterfaceWatcher
   readonly #tunnels: Tunnels
   readonly #invalidate: (tags: readonly Tag[]) => void
+  readonly #bound: (port: Port) => void
   readonly #byIfindex = new Map<number, Bound>()
   readonly #byPort = new Map<string, Bound>()
   readonly #byNumber = new Map<number, string>()
@@ -69,6 +70,7 @@ export class Places {
     counters: Counters
     invalidate: (tags: readonly Tag[]) => void
     wake: (waitingFor: string) => void
+    bound: (port: Port) => void // a port has become active here
   }) {
     this.#host = parts.host
     this.#view = parts.view
@@ -77,6 +79,7 @@ export class Places {
     this.#tunnels = parts.tunnels
     this.#invalidate = parts.invalidate
     this.#wake = parts.wake
+    this.#bound = parts.bound
     this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
     parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
     this.#view.need(bindingsOf(this.#host))
@@ -185,6 +188,7 @@ export class Places {
     this.#byPort.set(id, bound)
     this.#view.table(ACTIVE_TABLE).put(id, this.#host)
     this.#invalidate([egressTag(id), interfaceTag(ifindex)])
+    if (port) this.#bound(port)
   }
 
   // Of a port that has moved to another host only that host may speak: it may have spoken already.

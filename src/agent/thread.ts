@@ -68,7 +68,8 @@ const house = new House({
   random: new SystemRandom(),
   counters,
   log,
-  upkeep: settings.upkeep
+  upkeep: settings.upkeep,
+  rehearse: true
 })
 
 for (const [name, value] of Object.entries(door.datapath.counters()))
@@ -116,7 +117,11 @@ async function answerTo(call: Call): Promise<unknown> {
     case 'interfaces':
       return door.watcher.list()
     case 'status':
-      return { unconfirmed: house.upkeep.unconfirmed, bound: counters.value('agent.ports-bound') }
+      return {
+        unconfirmed: house.upkeep.unconfirmed,
+        bound: counters.value('agent.ports-bound'),
+        rehearsing: house.rehearsing
+      }
     case 'counters':
       return counters.snapshot()
     case 'stop':

@@ -134,12 +134,18 @@ class Demo {
     }
   }
 
-  // Every port is bound, and every agent has been told so.
+  // Every port is bound, every agent has been told so, and what first packets need is loaded.
   async #ready(appliance: Appliance): Promise<void> {
     const active = appliance.store.table(ACTIVE_TABLE)
     const bound = async (): Promise<boolean> => (await active.entries()).length === nodes.length
     await until('every port is bound', bound, READY_MS)
-    await Promise.all([...this.#agents.values()].map(agent => agent.status()))
+    await until('every agent is ready', () => this.#rehearsed(), READY_MS)
+  }
+
+  async #rehearsed(): Promise<boolean> {
+    const agents = [...this.#agents.values()]
+    const states = await Promise.all(agents.map(agent => agent.status()))
+    return states.every(({ rehearsing }) => rehearsing === 0)
   }
 
   #doors(): Agents {
