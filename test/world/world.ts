@@ -29,6 +29,7 @@ export interface WorldOptions {
   readonly upkeep?: Partial<UpkeepSettings>
   readonly creditsPerPort?: number
   readonly flowsMax?: number
+  readonly rehearse?: boolean
   // By plugin.
   readonly settings?: Readonly<Record<string, Record<string, unknown>>>
 }
@@ -158,6 +159,7 @@ export class WorldHost {
       counters: this.counters,
       log: silentLog(),
       burstBytes: BURST_BYTES,
+      rehearse: options.rehearse ?? false,
       ...(options.settings === undefined ? {} : { settings: options.settings }),
       ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep })
     })
