@@ -96,7 +96,7 @@ describe('bindings through the API', { skip }, () => {
     assert.equal(nowhere.status, 404)
   })
 
-  test('a port bound before its interface is there is inactive, and works when it comes', async () => {
+  test('a port bound before its interface is there is inactive until it comes', async () => {
     const host = net.hostId('two')
     const { bound } = await net.agent('two').status()
     const port = await net.bind(red, 'two', 'later')

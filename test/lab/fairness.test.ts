@@ -43,7 +43,10 @@ describe('a port that floods 100 000 new flows a second', { skip }, () => {
     const flood = attacker.traffic.flood({
       ...{ to: peer.address(), seconds: SECONDS, pps: 100_000, flows: 10_000_000 }
     })
-    await until('the flood', async () => (await flooded()) > 1000)
+    await until('the flood', async () => (await flooded()) > 1000).catch(async error => {
+      const story = { passed: await flooded(), ...(await flood), ...(await net.counters()) }
+      throw new Error(`${error.message}: ${JSON.stringify(story)}`)
+    })
     const asked = await victim.traffic.ask({
       ...{ to: peer.address(), port: ECHO, newPorts: true, count: 1000, everyUs: 2000 }
     })
