@@ -10,6 +10,7 @@ import type { Given, Needs, Token } from './core/token.ts'
 import type { DeviceFactory } from './topology/factory.ts'
 import type { Model } from './topology/model.ts'
 
+export { Allowance } from './core/allowance.ts'
 export { Clock, type Timer } from './core/clock.ts'
 export { section } from './core/config.ts'
 export { Counters } from './core/counters.ts'

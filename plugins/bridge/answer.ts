@@ -52,7 +52,7 @@ export function answerArp(
 function announcedByArp(ctx: SimulationContext, neighbours: Neighbours): Answer {
   const raw = ctx.bytes() // every announcement must be heard: no flow
   if (raw === undefined || ctx.rehearsal) return FLOOD
-  neighbours.announced(4, ipv4Words, arp.senderMac(raw.view, raw.at + ethernet.LENGTH))
+  neighbours.announced(4, ipv4Words, arp.senderMac(raw.view, raw.at + ethernet.LENGTH), ctx.now)
   return FLOOD
 }
 
@@ -118,7 +118,7 @@ function announcedByNd(
 ): Answer {
   const mac = nd.linkLayer(view, l4, end, nd.Option.targetLinkLayer)
   const solicited = (nd.flags(view, l4) & nd.Flag.solicited) !== 0
-  if (mac > 0 && !solicited && !ctx.rehearsal) neighbours.announced(6, target, mac)
+  if (mac > 0 && !solicited && !ctx.rehearsal) neighbours.announced(6, target, mac, ctx.now)
   return FLOOD
 }
 

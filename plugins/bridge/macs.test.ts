@@ -152,6 +152,17 @@ describe('a full table', () => {
   })
 })
 
+test('a port that makes up addresses has so many a second written, others all of theirs', () => {
+  const hosts = new Hosts(300_000, 100)
+  let heard = 0
+  for (let mac = 0; mac < 30_000; mac++) {
+    if (mac % 100 === 0) hosts.clock.advance(1)
+    if (hosts.hear(0, mac, 'flood')) heard++
+    if (mac % 1000 === 0) assert.ok(hosts.hear(0, 100_000 + mac, 'calm'))
+  }
+  assert.ok(heard > 4000 && heard < 5000, `${heard}`)
+})
+
 test('close gives back what this host wrote, and stops its timer', () => {
   const hosts = new Hosts(300_000, 100)
   hosts.hear(0, 1, 'p')

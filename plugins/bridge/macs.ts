@@ -3,9 +3,17 @@
 // also takes away: by age, when the table is full, when the port is gone.
 //
 // The limit is for the bridge, not for the host: every host sees every entry, and each gives up
-// its own oldest at the port that has most.  So a port that makes up addresses loses its own.
+// its own oldest at the port that has most.  So a port that makes up addresses loses its own, and
+// only so many a second are written: all hosts hear of each.
 
-import { address, type Clock, type PortId, type Table, type Timer } from '../../src/plugin.ts'
+import {
+  Allowance,
+  address,
+  type Clock,
+  type PortId,
+  type Table,
+  type Timer
+} from '../../src/plugin.ts'
 import type { BridgeCounters } from './counters.ts'
 
 interface Entry {
@@ -25,6 +33,9 @@ interface PortMacs {
 
 // Above the limit by this much nothing more is learned: others' entries are not ours to remove.
 const HARD_LIMIT_TIMES = 2
+// Of one port; a trunk with thousands of stations behind it is heard in seconds.
+const LEARNED_BURST_MAX = 4096
+const LEARNED_PER_SECOND = 1000
 
 export interface MacsParts {
   readonly table: Table
@@ -41,6 +52,7 @@ export class Macs {
   readonly #moved: (mac: number, vlan: number) => void
   readonly #vlans = new Map<number, Map<number, Entry>>()
   readonly #ports = new Map<PortId, PortMacs>()
+  readonly #allowances = new Map<PortId, Allowance>()
   readonly #stop: () => void
   #size = 0
   #ownCount = 0
@@ -80,7 +92,8 @@ export class Macs {
       entry.heardAt = now
       return true
     }
-    if (entry === undefined && this.#size >= this.#max * HARD_LIMIT_TIMES) {
+    const isFull = entry === undefined && this.#size >= this.#max * HARD_LIMIT_TIMES
+    if (isFull || !this.#allowance(port).take(now)) {
       this.#counters.refused.value++
       return false
     }
@@ -91,6 +104,7 @@ export class Macs {
 
   // The port is no longer of this bridge.
   forget(port: PortId): void {
+    this.#allowances.delete(port)
     for (const entry of [...(this.#ports.get(port)?.own ?? [])]) this.#table.remove(entry.key)
   }
 
@@ -98,6 +112,15 @@ export class Macs {
     this.#stop()
     this.#sweeper = this.#cancelled()
     for (const { own } of this.#ports.values()) for (const { key } of own) this.#table.remove(key)
+  }
+
+  #allowance(port: PortId): Allowance {
+    let allowance = this.#allowances.get(port)
+    if (allowance === undefined) {
+      allowance = new Allowance(LEARNED_BURST_MAX, LEARNED_PER_SECOND)
+      this.#allowances.set(port, allowance)
+    }
+    return allowance
   }
 
   // --- what the table says ----------------------------------------------------------------------

@@ -4,9 +4,10 @@
 //
 // What routers have comes from the models.  The table's entries are seeds (the API writes them);
 // packets never add one, so packets cannot fill it.  A gratuitous ARP or an unsolicited
-// advertisement moves an entry that is there to another MAC, as MidoNet does.
+// advertisement moves an entry that is there to another MAC, as MidoNet does; only so many a
+// second, for all hosts hear of each.
 
-import { address, derive, type Table, type Tag } from '../../src/plugin.ts'
+import { Allowance, address, derive, type Table, type Tag } from '../../src/plugin.ts'
 import type { BridgeCounters } from './counters.ts'
 import type { Members } from './members.ts'
 
@@ -53,6 +54,9 @@ const mixed = (family: 4 | 6, [a, b, c, d]: Int32Array): number =>
 const isOf = (known: Known, family: 4 | 6, words: Int32Array): boolean =>
   known.family === family && known.words.every((word, i) => word === words[i])
 
+const MOVED_BURST_MAX = 256
+const MOVED_PER_SECOND = 50
+
 export interface NeighboursParts {
   readonly table: Table
   readonly counters: BridgeCounters
@@ -67,6 +71,7 @@ export class Neighbours {
   readonly #stale: (tag: Tag) => void
   readonly #shared = new AddressMap()
   readonly #stop: () => void
+  readonly #allowance = new Allowance(MOVED_BURST_MAX, MOVED_PER_SECOND)
   #routers = new AddressMap()
 
   constructor({ table, counters, tag, stale }: NeighboursParts) {
@@ -93,10 +98,10 @@ export class Neighbours {
   }
 
   // True when the table has an entry for the address, which now says what the announcer says.
-  announced(family: 4 | 6, words: Int32Array, mac: number): boolean {
+  announced(family: 4 | 6, words: Int32Array, mac: number, now: number): boolean {
     const known = this.#shared.get(family, words)
     if (known === undefined) return false
-    if (known !== mac && mac !== 0 && !address.macIsGroup(mac))
+    if (known !== mac && mac !== 0 && !address.macIsGroup(mac) && this.#allowance.take(now))
       this.#table.put(address.formatIp({ family, words }), address.formatMac(mac))
     return true
   }

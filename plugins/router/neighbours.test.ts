@@ -298,3 +298,18 @@ test('an entry that cannot be read counts as none', () => {
   street.share()
   assert.equal(a.neighbours.find(parseIp('10.0.1.99')), NEIGHBOUR_PENDING)
 })
+
+test('a neighbour that moves all the time is written so often a second; who is asked is heard', () => {
+  const street = new Street()
+  const a = street.host()
+  const ip = parseIp('10.0.1.77')
+  for (let i = 0; i < 20_000; i++) {
+    a.neighbours.learn(ip, i % 2 === 0 ? MAC : OTHER)
+    if (i % 100 === 0) street.pass(1)
+  }
+  const learned = a.counters.value('router.neighbour-learned')
+  assert.ok(learned > 1000 && learned < 1200, `${learned}`)
+  assert.equal(a.neighbours.find(parseIp('10.0.1.99')), NEIGHBOUR_PENDING)
+  a.neighbours.learn(parseIp('10.0.1.99'), MAC)
+  assert.equal(a.neighbours.find(parseIp('10.0.1.99')), MAC)
+})

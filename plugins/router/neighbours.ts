@@ -8,6 +8,7 @@
 // host that asks need not be the one the answer comes in at.
 
 import {
+  Allowance,
   address,
   type Clock,
   derive,
@@ -49,6 +50,9 @@ interface Request {
 
 const SWEEPS_PER_STALE = 6
 const JITTER_MAX = 1024
+// Written to the shared table: all hosts hear of each.
+const LEARNED_BURST_MAX = 1024
+const LEARNED_PER_SECOND = 200
 
 export const tableOf = (port: string): string => `neighbour/${port}`
 
@@ -63,6 +67,7 @@ export class Neighbours {
   readonly #requests = new Map<string, Request>() // the oldest first
   readonly #failed = new Map<string, number>() // until when
   readonly #unlisten: () => void
+  readonly #allowance = new Allowance(LEARNED_BURST_MAX, LEARNED_PER_SECOND)
   #sweep: Timer | null = null
 
   constructor(port: RouterPort, table: Table, given: NeighbourNeeds) {
@@ -111,7 +116,12 @@ export class Neighbours {
       entry.mac !== mac ||
       this.#requests.has(key) ||
       clock.now() - entry.heardAt >= settings.neighbourStaleMs / 2
-    if (!isNews || (entry === undefined && !this.#makeRoom())) return
+    if (!isNews) return
+    if (!this.#requests.has(key) && !this.#allowance.take(clock.now())) {
+      counters.refused.value++
+      return
+    }
+    if (entry === undefined && !this.#makeRoom()) return
     counters.learned.value++
     this.#table.put(key, `${address.formatMac(mac)} ${Math.floor(clock.wall() / 1000)}`)
     // A renewal within one second leaves the text as it was, and no change is told.

@@ -18,6 +18,7 @@ export class TopologyFeed {
   readonly #listener: FeedListener
   readonly #log: Log
   readonly #watches = new Map<string, Watch>()
+  #refused = 0
 
   constructor(store: Store, listener: FeedListener, log: Log) {
     this.#store = store
@@ -62,7 +63,10 @@ export class TopologyFeed {
   }
 
   readonly #failed = (error: unknown): void => {
-    this.#log.warn({ reason: reasonOf(error) }, 'a table write was refused')
+    // The 1st, 2nd, 4th …: a port that floods must not fill the log.
+    const times = ++this.#refused
+    if ((times & (times - 1)) === 0)
+      this.#log.warn({ reason: reasonOf(error), times }, 'table writes were refused')
   }
 
   #watch(interest: Exclude<Interest, { table: string }>): Watch {
