@@ -1,18 +1,16 @@
 // The plugins' door: everything a plugin may import, in one place.  A plugin says what it needs,
 // receives it, and registers what it brings.  Nothing is looked up after start.
 //
-// A plugin's `resources` are its models: the store, the API, the CLI and the docs are made of
-// them.  `setup` runs in every packet worker, where devices live.
+// A plugin has two sides.  `index.ts`, by this door, is alive in every packet worker, where devices
+// are.  `resources.ts`, by the other door (resource.ts), is data: its models and settings, of which
+// the store, the API, the CLI and the docs are made.  A worker never loads the second.
 
-import type { Static, TObject } from 'typebox'
 import type { Lifetime as Running } from './core/lifetime.ts'
 import type { Given, Needs, Token } from './core/token.ts'
 import type { DeviceFactory } from './topology/factory.ts'
-import type { Model } from './topology/model.ts'
 
 export { Allowance } from './core/allowance.ts'
 export { Clock, type Timer } from './core/clock.ts'
-export { section } from './core/config.ts'
 export { Counters } from './core/counters.ts'
 export { Log } from './core/log.ts'
 export { Random } from './core/random.ts'
@@ -32,14 +30,7 @@ export { describePort } from './simulation/simulate.ts'
 export { Walks } from './simulation/walks.ts'
 export type { DeviceFactory, LiveDevice, Models } from './topology/factory.ts'
 export type { Interest } from './topology/interest.ts'
-export {
-  defineModel,
-  type Fault,
-  type Model,
-  type ModelValue,
-  type Stored
-} from './topology/model.ts'
-export { AdminStateUp, Name, Uuid } from './topology/models.ts'
+export type { Stored } from './topology/model.ts'
 export type { Table } from './topology/table.ts'
 export * as address from './wire/address.ts'
 export * as arp from './wire/arp.ts'
@@ -60,17 +51,15 @@ export interface Registry {
   provide<T>(token: Token<T>, service: T): void
 }
 
-export interface Plugin<N extends Needs = Needs, S extends TObject = TObject> {
+export interface Plugin<N extends Needs = Needs, S = object> {
   readonly name: string
   readonly needs: N
   readonly provides?: readonly Token<unknown>[]
-  readonly resources?: readonly Model[]
-  /** Its section of the configuration, `plugins.<name>`: made by `section`. */
-  readonly settings?: S
-  setup(given: Given<N>, registry: Registry, settings: Readonly<Static<S>>): Running | undefined
+  // `settings` are its section of the configuration, complete.
+  setup(given: Given<N>, registry: Registry, settings: S): Running | undefined
 }
 
 // Identity at run time; at compile time it ties `setup` to `needs`.
-export const definePlugin = <const N extends Needs, S extends TObject = TObject>(
+export const definePlugin = <const N extends Needs, S = object>(
   plugin: Plugin<N, S>
 ): Plugin<N, S> => plugin

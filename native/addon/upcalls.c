@@ -27,8 +27,9 @@ int map_ring(struct ring *r, int fd, uint32_t size)
 	if (p == MAP_FAILED)
 		return -errno;
 	r->consumer = (unsigned long *)p;
-	/* the data is mapped twice in a row, so a record never wraps */
-	p = mmap(NULL, page + 2 * (size_t)size, PROT_READ, MAP_SHARED, fd, page);
+	/* the kernel offers the data twice in a row, so that no record wraps; it would count
+	 * twice as resident, so it is mapped once and copied in two pieces where it wraps */
+	p = mmap(NULL, page + (size_t)size, PROT_READ, MAP_SHARED, fd, page);
 	if (p == MAP_FAILED)
 		return -errno;
 	r->producer = (unsigned long *)p;
@@ -43,30 +44,43 @@ void unmap_ring(struct ring *r, uint32_t size)
 	if (r->consumer != NULL)
 		munmap(r->consumer, page);
 	if (r->producer != NULL)
-		munmap(r->producer, page + 2 * (size_t)size);
+		munmap(r->producer, page + (size_t)size);
 	r->consumer = r->producer = NULL;
 }
 
-/* The next finished record, NULL when there is none.  `past` is where the consumer stands
- * after. */
-static struct mz_upcall *next_record(struct ring *r, unsigned long *past)
+static void copy_out(const struct ring *r, unsigned long at, void *to, size_t length)
+{
+	size_t from = at & r->mask, first = r->mask + 1 - from;
+
+	if (first > length)
+		first = length;
+	memcpy(to, r->data + from, first);
+	memcpy((uint8_t *)to + first, r->data, length - first);
+}
+
+/* Where the next finished record begins, its header in `up`; 0 when there is none.  `past` is where
+ * the consumer stands after. */
+static unsigned long next_record(struct ring *r, struct mz_upcall *up, unsigned long *past)
 {
 	for (;;) {
 		unsigned long at = *r->consumer;
-		uint32_t *header, length;
+		uint32_t length;
 		bool discarded;
 
 		if (at >= __atomic_load_n(r->producer, __ATOMIC_ACQUIRE))
-			return NULL;
-		header = (uint32_t *)(r->data + (at & r->mask));
-		length = __atomic_load_n(header, __ATOMIC_ACQUIRE);
+			return 0;
+		/* records are aligned to 8 bytes, so the length itself never wraps */
+		length = __atomic_load_n((uint32_t *)(r->data + (at & r->mask)), __ATOMIC_ACQUIRE);
 		if (length & BPF_RINGBUF_BUSY_BIT)
-			return NULL;
+			return 0;
 		discarded = length & BPF_RINGBUF_DISCARD_BIT;
 		length &= ~BPF_RINGBUF_DISCARD_BIT;
 		*past = at + ((length + BPF_RINGBUF_HDR_SZ + 7) & ~7ul);
-		if (!discarded)
-			return (struct mz_upcall *)((uint8_t *)header + BPF_RINGBUF_HDR_SZ);
+		at += BPF_RINGBUF_HDR_SZ;
+		if (!discarded) {
+			copy_out(r, at, up, sizeof(*up));
+			return at;
+		}
 		__atomic_store_n(r->consumer, *past, __ATOMIC_RELEASE);
 	}
 }
@@ -78,11 +92,12 @@ struct burst {
 	uint32_t count, used;
 };
 
-static void take_record(struct host *h, struct burst *b, const struct mz_upcall *up, uint32_t class)
+static void take_record(struct host *h, struct burst *b, unsigned long at,
+			const struct mz_upcall *up, uint32_t class)
 {
 	uint32_t *d = b->descriptors + b->count * DESCRIPTOR_WORDS;
 
-	memcpy(b->bytes.at + b->used, up + 1, up->cap_len);
+	copy_out(&h->rings[class], at + sizeof(*up), b->bytes.at + b->used, up->cap_len);
 	d[0] = b->used;
 	d[1] = up->cap_len;
 	d[2] = up->key.in_port;
@@ -100,15 +115,14 @@ static void take_record(struct host *h, struct burst *b, const struct mz_upcall 
 static void take_from(struct host *h, struct burst *b, uint32_t class, uint32_t most)
 {
 	struct ring *r = &h->rings[class];
-	struct mz_upcall *up;
-	unsigned long past;
+	struct mz_upcall up;
+	unsigned long at, past;
 
 	for (; most > 0 && b->count < FRAMES_MAX; most--) {
-		up = next_record(r, &past);
-		if (up == NULL || up->cap_len > MZ_FRAME_MAX ||
-		    b->used + up->cap_len > b->bytes.len)
+		at = next_record(r, &up, &past);
+		if (at == 0 || up.cap_len > MZ_FRAME_MAX || b->used + up.cap_len > b->bytes.len)
 			return;
-		take_record(h, b, up, class);
+		take_record(h, b, at, &up, class);
 		__atomic_store_n(r->consumer, past, __ATOMIC_RELEASE);
 	}
 }

@@ -56,8 +56,6 @@ static __noinline struct mz_flow *lookup(struct mz_packet *p)
 	for (__u32 i = 0; i < MZ_MASKS_MAX; i++) {
 		if (i >= n)
 			break;
-		if (i == tried)
-			continue;
 		flow = lookup_under(p, ms, i, &masked);
 		if (flow) {
 			*guess = i;

@@ -19,9 +19,10 @@ import {
 } from '../../src/plugin.ts'
 import { answerArp, answerNd, isNeighbourDiscovery } from './answer.ts'
 import type { BridgeCounters } from './counters.ts'
+import { MAC_AGE_MS, MACS_MAX } from './limits.ts'
 import { Macs } from './macs.ts'
 import { type Member, Members } from './members.ts'
-import { type BridgeModel, MAC_AGE_MS, MACS_MAX } from './model.ts'
+import type { BridgeModel } from './model.ts'
 import { Neighbours } from './neighbours.ts'
 
 const VID = 0xfff

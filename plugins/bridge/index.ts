@@ -10,12 +10,10 @@ import {
 } from '../../src/plugin.ts'
 import { arpTable, Bridge, macTable } from './bridge.ts'
 import { bridgeCounters } from './counters.ts'
-import { bridgeModel } from './model.ts'
 
 export default definePlugin({
   name: 'bridge',
   needs: { clock: Clock, counters: Counters, walks: Walks },
-  resources: [bridgeModel],
   setup({ clock, counters, walks }, registry) {
     const services = { clock, walks, counters: bridgeCounters(counters) }
     const factory: DeviceFactory = {

@@ -1,10 +1,8 @@
 // What a bridge is, as data: the store, the API, the CLI and the docs are made of this.
 
 import Type from 'typebox'
-import { AdminStateUp, defineModel, type ModelValue, Name, Uuid } from '../../src/plugin.ts'
-
-export const MAC_AGE_MS = 300_000
-export const MACS_MAX = 8192
+import { AdminStateUp, defineModel, type ModelValue, Name, Uuid } from '../../src/resource.ts'
+import { MAC_AGE_MS, MACS_MAX } from './limits.ts'
 
 export const bridgeModel = defineModel({
   kind: 'bridge',

@@ -15,7 +15,8 @@ import {
   type SimulationContext
 } from '../../src/plugin.ts'
 import { AddressSet } from './address-set.ts'
-import { asksL4, type IpGroupModel, type PortGroupModel, type RuleModel } from './model.ts'
+import { asksL4 } from './fragments.ts'
+import type { IpGroupModel, PortGroupModel, RuleModel } from './model.ts'
 import { protocolNumber } from './protocols.ts'
 import { quotedWithin, within } from './within.ts'
 

@@ -2,12 +2,10 @@
 
 import { type DeviceFactory, definePlugin } from '../../src/plugin.ts'
 import { Chain, type Evaluations, groupsOf, rulesOf } from './chain.ts'
-import { chainModel, ipGroupModel, portGroupModel, ruleModel } from './model.ts'
 
 export default definePlugin({
   name: 'firewall',
   needs: {},
-  resources: [chainModel, ruleModel, ipGroupModel, portGroupModel],
   setup(_, registry) {
     const evaluations: Evaluations = { current: 0 }
     const factory: DeviceFactory = {

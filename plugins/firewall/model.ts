@@ -9,7 +9,8 @@ import {
   Name,
   type Stored,
   Uuid
-} from '../../src/plugin.ts'
+} from '../../src/resource.ts'
+import { asksL4 } from './fragments.ts'
 import { protocolNames, protocolNumber } from './protocols.ts'
 
 const LIST_MAX = 1024
@@ -202,7 +203,3 @@ function ruleFaults(rule: Stored): Fault[] {
     need(given && start <= end, field, 'a start, an end or both, the start not above the end')
   }
 }
-
-// Ports are in the first fragment only.
-export const asksL4 = (rule: Stored): boolean =>
-  rule.sourcePorts !== undefined || rule.destinationPorts !== undefined

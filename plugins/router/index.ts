@@ -11,17 +11,14 @@ import {
 } from '../../src/plugin.ts'
 import { claimCounters } from './counters.ts'
 import { ErrorSender } from './errors.ts'
-import { routeModel, routerModel } from './models.ts'
 import { tableOf } from './neighbours.ts'
 import { Router } from './router.ts'
-import { routerSettings } from './settings.ts'
+import type { RouterSettings } from './settings.ts'
 
 export default definePlugin({
   name: 'router',
   needs: { clock: Clock, random: Random, counters: Counters, walks: Walks },
-  resources: [routerModel, routeModel],
-  settings: routerSettings,
-  setup(given, registry, settings) {
+  setup(given, registry, settings: RouterSettings) {
     const counters = claimCounters(given.counters)
     const { clock, random, walks } = given
     const errors = new ErrorSender(counters, settings)

@@ -12,9 +12,10 @@ import {
   Name,
   type Stored,
   Uuid
-} from '../../src/plugin.ts'
+} from '../../src/resource.ts'
 
-export const WEIGHT_DEFAULT = 100
+import { WEIGHT_DEFAULT } from './weight.ts'
+
 const WEIGHT_MAX = 0x7fff_ffff
 
 const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>

@@ -1,7 +1,7 @@
 // What an operator may set: `plugins.router` of the configuration.
 
 import Type, { type Static } from 'typebox'
-import { section } from '../../src/plugin.ts'
+import { section } from '../../src/resource.ts'
 
 const ms = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 1, maximum: 86_400_000, description })

@@ -1,8 +1,7 @@
 // Puts one host's packet side together: plugins, the view of the topology, places, the worker and
-// the upkeep of its flows.  The packet thread (thread.ts) builds one around a kernel datapath, the
-// tests' world many around memory.
+// the upkeep of its flows.  The packet thread (packet-thread.ts) builds one around a kernel
+// datapath, the tests' world many around memory.
 
-import Value from 'typebox/value'
 import { Clock } from '../core/clock.ts'
 import { Container } from '../core/container.ts'
 import { Counters } from '../core/counters.ts'
@@ -34,17 +33,12 @@ export interface HouseParts {
   readonly random: Random
   readonly counters: Counters
   readonly log: Log
-  // By plugin; defaults where left out.
-  readonly settings?: Readonly<Record<string, Settings>>
+  readonly settings: Readonly<Record<string, Settings>> // by plugin, complete
   readonly upkeep?: Partial<UpkeepSettings>
   // Whether a port's first walk is rehearsed when it is bound.
   readonly rehearse?: boolean
   readonly burstBytes?: number
 }
-
-const settingsOf = (plugin: Plugin, all: HouseParts['settings']): Settings =>
-  all?.[plugin.name] ??
-  (plugin.settings === undefined ? {} : (Value.Default(plugin.settings, {}) as Settings))
 
 export class House {
   readonly worker: Worker
@@ -145,7 +139,7 @@ export class House {
         },
         provide: (token, service) => container.provide(token, service, plugin.name)
       }
-      const running = plugin.setup(given, registry, settingsOf(plugin, parts.settings))
+      const running = plugin.setup(given, registry, parts.settings[plugin.name] ?? {})
       if (running !== undefined) this.#running.push(running)
     })
     return factories

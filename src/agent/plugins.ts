@@ -1,11 +1,9 @@
 // Finds the plugins: each folder of `plugins/` is one, its `index.ts` exports it.
 
 import { readdirSync } from 'node:fs'
-import type { TObject } from 'typebox'
-import { section } from '../core/config.ts'
 import type { Plugin } from '../plugin.ts'
 
-const folder = new URL('../../plugins/', import.meta.url)
+export const folder = new URL('../../plugins/', import.meta.url)
 
 export const pluginNames = (): string[] =>
   readdirSync(folder, { withFileTypes: true })
@@ -23,7 +21,3 @@ export async function loadPlugins(names: readonly string[] = pluginNames()): Pro
     })
   )
 }
-
-// Each plugin with the section of settings it declares.
-export const pluginSections = (plugins: readonly Plugin[]): Record<string, TObject> =>
-  Object.fromEntries(plugins.map(({ name, settings }) => [name, settings ?? section({})]))

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import bridge from '../../plugins/bridge/index.ts'
 import { Hub, type WorldObject } from '../../test/world/hub.ts'
-import { World, type WorldOptions } from '../../test/world/world.ts'
+import { defaults, World, type WorldOptions } from '../../test/world/world.ts'
 import { VirtualClock } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
 import { silentLog } from '../core/log.ts'
@@ -219,6 +219,7 @@ function live(
       want: interest => clock.after(delayMs(interest), () => link.want(interest))
     },
     random: new SeededRandom(1),
+    settings: defaults,
     upkeep: SETTINGS,
     burstBytes: 65_536
   })

@@ -64,9 +64,9 @@ const defaults = {
   creditsPerPort: 1024,
   chunksMax: 4096,
   vxlanPort: 4789,
-  ringVmBytes: 16 << 20,
-  ringUplinkBytes: 8 << 20,
-  ringTunnelBytes: 8 << 20
+  ringVmBytes: 4 << 20,
+  ringUplinkBytes: 2 << 20,
+  ringTunnelBytes: 4 << 20
 } as const
 
 export class EbpfDatapath implements Datapath {

@@ -11,13 +11,13 @@ import { CounterTable } from '../core/counters.ts'
 import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
-import type { Plugin } from '../plugin.ts'
+import type { Resources } from '../resource.ts'
 import { coreModels } from '../topology/models.ts'
 import { openSqliteStore, type SqliteStore } from '../topology/sqlite/store.ts'
 
 export interface ApplianceOptions {
   readonly storePath: string
-  readonly plugins: readonly Plugin[]
+  readonly plugins: readonly Resources[]
   readonly log: Log
 }
 
@@ -45,7 +45,7 @@ export class Appliance implements AgentsView {
   #api: Api | null = null
 
   static async open(options: ApplianceOptions): Promise<Appliance> {
-    const models = [...coreModels, ...options.plugins.flatMap(({ resources }) => resources ?? [])]
+    const models = [...coreModels, ...options.plugins.flatMap(({ resources }) => resources)]
     const clock = new SystemClock()
     const path = options.storePath
     const session = 'appliance'

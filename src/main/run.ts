@@ -9,7 +9,7 @@ import type { ThreadSettings } from '../agent/messages.ts'
 import type { Config } from '../core/config.ts'
 import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import type { Plugin } from '../plugin.ts'
+import type { Resources } from '../resource.ts'
 import { Appliance, kernelUnavailable } from './appliance.ts'
 import type { sections } from './settings.ts'
 
@@ -17,7 +17,7 @@ export type ApplianceConfig = Config<typeof sections>
 
 export async function runAppliance(
   config: ApplianceConfig,
-  plugins: readonly Plugin[],
+  plugins: readonly Resources[],
   log: Log
 ): Promise<number> {
   const named = plugins.filter(({ name }) => name in config.plugins)

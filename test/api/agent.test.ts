@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { loadPlugins } from '../../src/agent/plugins.ts'
+import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { Appliance } from '../../src/main/appliance.ts'
 import { call } from './fixture.ts'
@@ -13,13 +13,13 @@ let house: Appliance
 let url: string
 
 before(async () => {
-  const plugins = await loadPlugins()
+  const plugins = await loadResources()
   house = await Appliance.open({ storePath: ':memory:', plugins, log: silentLog() })
   await house.store.write([{ op: 'create', kind: 'host', value: { id: HOST, name: 'compute1' } }])
   await house.startAgent({
     id: HOST,
     name: 'compute1',
-    settings: Object.fromEntries(plugins.map(({ name }) => [name, {}])),
+    settings: defaultSettings(plugins),
     datapath: {
       kind: 'memory',
       address: '192.0.2.1',

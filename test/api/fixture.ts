@@ -1,7 +1,7 @@
 // A real server on loopback over a real store in memory, for the tests of the API and the command
 // line.  Agents are played by MemoryAgents: what they report is set by the test.
 
-import { loadPlugins } from '../../src/agent/plugins.ts'
+import { loadResources } from '../../src/agent/resources.ts'
 import type {
   AgentInfo,
   AgentsView,
@@ -88,8 +88,8 @@ export interface HouseOptions {
 
 /** The models of the core and of every plugin there is. */
 export async function allModels(): Promise<Model[]> {
-  const plugins = await loadPlugins()
-  return [...coreModels, ...plugins.flatMap(({ resources = [] }) => resources)]
+  const plugins = await loadResources()
+  return [...coreModels, ...plugins.flatMap(({ resources }) => resources)]
 }
 
 export async function openHouse({ token, host, port }: HouseOptions = {}): Promise<House> {

@@ -2,9 +2,8 @@
 // the kernel's own parts, with the same VMs and the same generator.
 
 import { randomUUID } from 'node:crypto'
-import Value from 'typebox/value'
 import type { Agent } from '../../src/agent/agent.ts'
-import { loadPlugins, pluginSections } from '../../src/agent/plugins.ts'
+import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { Appliance } from '../../src/main/appliance.ts'
 import type { Change } from '../../src/topology/store.ts'
@@ -18,7 +17,7 @@ export interface Net {
 
 export async function openNet(prefix: string): Promise<Net> {
   const lab = await Lab.open({ prefix })
-  const plugins = await loadPlugins()
+  const plugins = await loadResources()
   const appliance = await Appliance.open({ storePath: ':memory:', plugins, log: silentLog() })
   return {
     lab,
@@ -28,13 +27,6 @@ export async function openNet(prefix: string): Promise<Net> {
       await lab.close()
     }
   }
-}
-
-export async function pluginSettings(): Promise<Record<string, Record<string, unknown>>> {
-  const sections = Object.entries(pluginSections(await loadPlugins()))
-  return Object.fromEntries(
-    sections.map(([name, schema]) => [name, Value.Default(schema, {}) as Record<string, unknown>])
-  )
 }
 
 export const create = (kind: string, value: Readonly<Record<string, unknown>>): Change => ({
@@ -48,7 +40,7 @@ export async function startAgent(net: Net, host: Host, id: string): Promise<Agen
   return net.appliance.startAgent({
     id,
     name: host.name,
-    settings: await pluginSettings(),
+    settings: defaultSettings(await loadResources()),
     datapath: {
       kind: 'ebpf',
       netns: host.path,

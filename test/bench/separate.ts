@@ -3,7 +3,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { loadPlugins } from '../../src/agent/plugins.ts'
+import { loadResources } from '../../src/agent/resources.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { coreModels } from '../../src/topology/models.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
@@ -24,6 +24,7 @@ export async function separateAgent(
   const set = (setting: string): string[] => ['--set', setting]
   const job = host.spawn([
     process.execPath,
+    '--max-semi-space-size=2', // as package.json and the systemd unit do
     `${root}/src/main.ts`,
     '--no-demo',
     ...set(`store.path=${path}`),
@@ -42,10 +43,7 @@ export async function separateAgent(
 }
 
 async function describe(path: string, name: string, interfaces: string[]): Promise<void> {
-  const models = [
-    ...coreModels,
-    ...(await loadPlugins()).flatMap(({ resources }) => resources ?? [])
-  ]
+  const models = [...coreModels, ...(await loadResources()).flatMap(({ resources }) => resources)]
   const store = await openSqliteStore({ path, models, clock: new SystemClock() })
   const [host, bridge] = [randomUUID(), randomUUID()]
   const rule = portRule()

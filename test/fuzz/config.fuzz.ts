@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { loadPlugins, pluginSections } from '../../src/agent/plugins.ts'
+import { loadResources, pluginSections } from '../../src/agent/resources.ts'
 import { loadConfig } from '../../src/core/config.ts'
 import { MezzoError } from '../../src/core/errors.ts'
 import { sections } from '../../src/main/settings.ts'
@@ -13,7 +13,7 @@ import { campaign } from './campaign.ts'
 import { type Draw, pick } from './packets.ts'
 import { hostileValue, randomValue, type Schema } from './values.ts'
 
-const plugins = pluginSections(await loadPlugins())
+const plugins = pluginSections(await loadResources())
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-fuzz-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 const file = join(folder, 'fuzz.json')

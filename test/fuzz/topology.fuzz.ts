@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { loadPlugins } from '../../src/agent/plugins.ts'
+import { loadResources } from '../../src/agent/resources.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
@@ -29,7 +30,7 @@ const WALKS_MAX = 50
 const plugins = await loadPlugins()
 const models: Model[] = [
   ...coreModels,
-  ...plugins.flatMap(({ resources = [] }) => resources)
+  ...(await loadResources()).flatMap(({ resources }) => resources)
 ].filter(({ kind }) => !['host', 'tunnel-zone', 'tunnel-zone-host'].includes(kind))
 
 // What a client could have stored: it passes the model's own checks, its references may dangle.

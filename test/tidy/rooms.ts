@@ -22,12 +22,13 @@ export const rooms: Readonly<Record<string, Room>> = {
   topology: { rooms: [...below, 'simulation'], outside: ['node:', 'typebox'] },
   datapath: { rooms: below, outside: ['node:'] },
   agent: {
-    rooms: [...below, 'simulation', 'state', 'topology', 'datapath', 'plugin'],
+    rooms: [...below, 'simulation', 'state', 'topology', 'datapath', 'plugin', 'resource'],
     outside: ['node:', 'typebox']
   },
   api: { rooms: ['wire', 'core', 'topology', 'agent'], outside: ['*'] },
-  // The plugins' door lets through what plugins may use.
-  plugin: { rooms: [...below, 'simulation', 'state', 'topology', 'agent'], outside: ['typebox'] },
+  // The plugins' doors let through what plugins may use: alive in a worker, or as data.
+  plugin: { rooms: [...below, 'simulation', 'state', 'topology', 'agent'], outside: [] },
+  resource: { rooms: ['wire', 'core', 'topology'], outside: ['typebox'] },
   // Puts the house together, so it sees all of it.
   main: { rooms: ['*'], outside: ['*'] }
 }
@@ -61,14 +62,24 @@ function checkRoom(path: string, target: string): string | undefined {
 function checkPlugin(path: string, target: string): string | undefined {
   const own = path.split('/').slice(0, 2).join('/')
   if (target === 'src/plugin.ts' || target.startsWith(`${own}/`)) return undefined
+  if (target === 'src/resource.ts') return checkData(path, 'src/resource.ts')
   if (/^plugins\/[\w-]+\/token\.ts$/.test(target)) return undefined
   return `a plugin may import src/plugin.ts, its own folder and another's token.ts, not ${target}`
 }
+
+// Packet workers never load the schema library (34 MB a thread): it stays in the files of data.
+const isData = (path: string): boolean => /\/(?:resources|models?|settings)\.ts$/.test(path)
+
+const checkData = (path: string, what: string): string | undefined =>
+  isData(path)
+    ? undefined
+    : `${what} is for resources.ts, model.ts and settings.ts; workers load the rest`
 
 function checkOutside(path: string, from: string): string | undefined {
   const plugin = path.startsWith('plugins/')
   const where = plugin ? 'a plugin' : `src/${roomOf(path)}`
   const allowed = plugin ? ['typebox'] : (rooms[roomOf(path)]?.outside ?? [])
+  if (plugin && /^typebox(?:\/|$)/.test(from)) return checkData(path, from)
   const named = allowed.some(name =>
     name === 'node:' ? from.startsWith(name) : `${from}/`.startsWith(`${name}/`)
   )

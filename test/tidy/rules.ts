@@ -170,7 +170,7 @@ function imported(path: string, source: Scanned): Finding[] {
 
 function defaultExport(path: string, { code }: Scanned): Finding[] {
   const at = code.search(/\bexport\s+default\b|\bas\s+default\b/)
-  if (at < 0 || /^plugins\/[\w-]+\/index\.ts$/.test(path)) return []
-  const message = "export by name: only a plugin's index.ts has a default export"
+  if (at < 0 || /^plugins\/[\w-]+\/(?:index|resources)\.ts$/.test(path)) return []
+  const message = "export by name: a plugin's index.ts and resources.ts have default exports"
   return [{ line: lineAt(code, at), message }]
 }

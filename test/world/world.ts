@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { House } from '../../src/agent/house.ts'
 import type { Interface, InterfaceWatcher } from '../../src/agent/places.ts'
+import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import type { UpkeepSettings } from '../../src/agent/upkeep.ts'
 import { VirtualClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
@@ -15,6 +16,9 @@ import type { Plugin } from '../../src/plugin.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { Hub, type WorldObject } from './hub.ts'
+
+// Settings of plugins as they are when nobody sets any.
+export const defaults = defaultSettings(await loadResources())
 
 export interface WorldOptions {
   readonly seed?: number
@@ -160,7 +164,7 @@ export class WorldHost {
       log: silentLog(),
       burstBytes: BURST_BYTES,
       rehearse: options.rehearse ?? false,
-      ...(options.settings === undefined ? {} : { settings: options.settings }),
+      settings: { ...defaults, ...options.settings },
       ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep })
     })
   }

@@ -7,7 +7,7 @@ import type { Agent } from '../../../src/agent/agent.ts'
 import { openLog } from '../../../src/core/log.ts'
 import { Appliance, kernelUnavailable } from '../../../src/main/appliance.ts'
 import type { ApplianceConfig } from '../../../src/main/run.ts'
-import type { Plugin } from '../../../src/plugin.ts'
+import type { Resources } from '../../../src/resource.ts'
 import { ACTIVE_TABLE } from '../../../src/topology/view.ts'
 import { Lab, LabError, until } from '../lib/index.ts'
 import { Check } from './check.ts'
@@ -22,7 +22,7 @@ export interface DemoOptions {
   readonly json: boolean
   readonly memory: boolean
   readonly config: ApplianceConfig
-  readonly plugins: readonly Plugin[]
+  readonly plugins: readonly Resources[]
 }
 
 const ROUND_MS = 2000

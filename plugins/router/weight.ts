@@ -1,0 +1,3 @@
+// The weight of a route that says none.  The lower wins.
+
+export const WEIGHT_DEFAULT = 100

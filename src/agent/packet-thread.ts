@@ -1,0 +1,141 @@
+// The packet thread: one worker, one host, its own event loop.  The store, the API and everything
+// that may stall live on the main thread; here only packets, interface events and the batches of
+// topology that the main thread sends.
+
+import { parentPort, workerData } from 'node:worker_threads'
+import { SystemClock } from '../core/clock.ts'
+import { CounterTable } from '../core/counters.ts'
+import { reasonOf } from '../core/errors.ts'
+import { type LogLevel, openLog } from '../core/log.ts'
+import { SystemRandom } from '../core/random.ts'
+import type { Datapath } from '../datapath/datapath.ts'
+import { flowTexts, trace } from './explain.ts'
+import { House } from './house.ts'
+import { MemoryDoor } from './memory-door.ts'
+import type { Call, FromThread, ThreadSettings, ToThread } from './messages.ts'
+import type { InterfaceWatcher } from './places.ts'
+import { loadPlugins } from './plugins.ts'
+
+const COUNTERS_MS = 500 // how often the main thread hears of our counters
+
+const settings = workerData as ThreadSettings
+const main = parentPort!
+const clock = new SystemClock()
+const counters = new CounterTable()
+const log = openLog({ level: settings.logLevel as LogLevel, rooms: {} }).room('agent')
+const outbox: FromThread[] = []
+
+function send(message: FromThread): void {
+  outbox.push(message)
+  if (outbox.length === 1) clock.soon(post)
+}
+
+function post(): void {
+  if (outbox.length > 0) main.postMessage(outbox.splice(0))
+}
+
+interface Door {
+  readonly datapath: Datapath
+  readonly watcher: InterfaceWatcher
+  readonly memory: MemoryDoor | null
+}
+
+async function openDoor(): Promise<Door> {
+  const { datapath } = settings
+  if (datapath.kind === 'memory') {
+    const memory = new MemoryDoor(datapath, () => clock.now(), send)
+    return { datapath: memory.datapath, watcher: memory, memory }
+  }
+  // Loaded only here: a machine without the addon runs the memory datapath all the same.
+  const { openKernelDoor } = await import('./kernel-door.ts')
+  return { ...openKernelDoor(datapath, clock), memory: null }
+}
+
+const door = await openDoor()
+const house = new House({
+  host: settings.host,
+  plugins: await loadPlugins(Object.keys(settings.plugins)),
+  settings: settings.plugins,
+  datapath: door.datapath,
+  watcher: door.watcher,
+  link: {
+    session: settings.session,
+    want: interest => send({ is: 'want', interest }),
+    put: (table, key, value) => send({ is: 'put', table, key, value }),
+    remove: (table, key) => send({ is: 'remove', table, key })
+  },
+  clock,
+  random: new SystemRandom(),
+  counters,
+  log,
+  upkeep: settings.upkeep,
+  rehearse: true
+})
+
+for (const [name, value] of Object.entries(door.datapath.counters()))
+  counters.gauge(`datapath.${name}`, () => door.datapath.counters()[name] ?? value)
+
+main.on('message', (messages: readonly ToThread[]) => {
+  for (const message of messages) received(message)
+})
+
+function received(message: ToThread): void {
+  switch (message.is) {
+    case 'events':
+      return house.view.apply(message.key, message.events, message.ready)
+    case 'table':
+      return house.view.applyTable(message.name, message.events, message.ready)
+    case 'written':
+      return house.view.tableWritten(message.name, message.key)
+    case 'frame':
+      return door.memory?.input(message.interface, message.frame)
+    case 'tunnelled':
+      return door.memory?.fromUnderlay(message.key, message.src, message.frame)
+    case 'call':
+      void answer(message.id, message.call)
+  }
+}
+
+async function answer(id: number, call: Call): Promise<void> {
+  try {
+    send({ is: 'answer', id, value: await answerTo(call) })
+  } catch (error) {
+    send({ is: 'failure', id, reason: reasonOf(error) })
+  }
+  if (call.name === 'stop') {
+    post()
+    main.close()
+  }
+}
+
+async function answerTo(call: Call): Promise<unknown> {
+  switch (call.name) {
+    case 'flows':
+      return flowTexts(house, clock.now(), call.limit)
+    case 'trace':
+      return trace(house, clock, call.port, call.frame)
+    case 'interfaces':
+      return door.watcher.list()
+    case 'status':
+      return {
+        unconfirmed: house.upkeep.unconfirmed,
+        bound: counters.value('agent.ports-bound'),
+        rehearsing: house.rehearsing
+      }
+    case 'counters':
+      return counters.snapshot()
+    case 'stop':
+      reporting.cancel()
+      return house.stop(call.keep)
+  }
+}
+
+let reporting = { cancel: () => {} }
+function report(): void {
+  send({ is: 'counters', snapshot: counters.snapshot() })
+  reporting = clock.after(COUNTERS_MS, report)
+}
+
+await house.start()
+send({ is: 'started' })
+report()

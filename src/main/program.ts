@@ -1,0 +1,80 @@
+// The program, loaded by src/main.ts.  `npm start` shows the demo: three hosts in namespaces of
+// their own making, tenants, virtual machines.  `--no-demo` runs the bare appliance of config/: one
+// host, the real interfaces.
+
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { loadResources, pluginSections } from '../agent/resources.ts'
+import { loadConfig, parseOverrides } from '../core/config.ts'
+import { MezzoError } from '../core/errors.ts'
+import { openLog } from '../core/log.ts'
+import { runAppliance } from './run.ts'
+import { sections } from './settings.ts'
+
+const USAGE = `usage: npm start -- [options]
+  --once           build the demo, check every pair, print the table, take it down
+  --json           with --once: print the result as JSON
+  --memory         the demo without a kernel, as on a machine without root
+  --no-demo        run the bare appliance
+  --config FILE    the configuration (default config/demo.json, with --no-demo
+                   config/appliance.json)
+  --set KEY=VALUE  a setting that wins over the file, such as api.port=0
+  --help           this text`
+
+class UsageError extends Error {}
+
+// What parseArgs throws.
+const isParseError = (error: unknown): boolean =>
+  error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+
+const roles = new URL('../../config/', import.meta.url)
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      once: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      memory: { type: 'boolean', default: false },
+      demo: { type: 'boolean', default: true },
+      config: { type: 'string' },
+      set: { type: 'string', multiple: true, default: [] },
+      help: { type: 'boolean', default: false }
+    },
+    allowNegative: true
+  })
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`)
+    return 0
+  }
+  const { once, json, memory, demo } = values
+  if (json && !once) throw new UsageError('--json needs --once')
+  if (!demo && (once || memory))
+    throw new UsageError('--no-demo goes with neither --once nor --memory')
+  const plugins = await loadResources()
+  const config = loadConfig({
+    file: values.config ?? roleFile(demo ? 'demo' : 'appliance'),
+    sections,
+    plugins: pluginSections(plugins),
+    overrides: parseOverrides(values.set)
+  })
+  if (!demo) return runAppliance(config, plugins, openLog(config.log))
+  const { runDemo } = await import('../../test/lab/demo/demo.ts')
+  return runDemo({ once, json, memory, config, plugins })
+}
+
+// Wherever we are started from; said the short way when that is the tree, since errors name it.
+function roleFile(role: string): string {
+  const path = fileURLToPath(new URL(`${role}.json`, roles))
+  const short = relative(process.cwd(), path)
+  return short.startsWith('..') ? path : short
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  const usage = error instanceof UsageError || isParseError(error)
+  if (!(error instanceof MezzoError) && !usage) throw error
+  process.stderr.write(`mezzo: ${(error as Error).message}\n${usage ? `${USAGE}\n` : ''}`)
+  process.exitCode = usage ? 2 : 1
+}
