@@ -247,16 +247,16 @@ describe('datapath: the flow table', { skip: canRun }, () => {
 })
 
 describe('datapath: across agents', { skip: canRun }, () => {
+  const PINS = '/run/mz-dp-pins'
   const hooks = [
     { hook: 'tcx where there is one', clsact: false },
     { hook: 'clsact', clsact: true }
   ]
   for (const { hook, clsact } of hooks)
     test(`flows go on without the agent, and the next one adopts them: ${hook}`, async () => {
-      const pins = '/run/mz-dp-pins'
-      const options = { pins, injectName: 'mzdp', creditsPerPort: 64, clsact }
+      const options = { pins: PINS, injectName: 'mzdp', creditsPerPort: 64, clsact }
       const at = new FrameBench(3, options)
-      at.bench.directory(pins)
+      at.bench.directory(PINS)
       try {
         at.decide((_, into) => {
           for (let i = 0; i < 50; i++) into.output(at.ports[1]!)
