@@ -8,6 +8,7 @@ import { type Datapath, FlowBatch, StatsBatch } from '../datapath/datapath.ts'
 import { readActions } from '../datapath/memory-flow.ts'
 import { WORDS } from '../flow/key.ts'
 import { Lifetime } from '../simulation/context.ts'
+import { leastUseful } from './eviction.ts'
 import type { Worker } from './worker.ts'
 
 export interface UpkeepSettings {
@@ -180,14 +181,12 @@ export class Upkeep {
     this.#parts.worker.book.remove(id)
   }
 
-  // A full table would leave new flows uncached: the longest unused tenth of a sample goes.
+  // A full table would leave new flows uncached: a tenth of them goes.
   #makeRoom(): void {
     const { book } = this.#parts.worker
     const { capacity } = book.table
     if (book.size <= capacity * FULL_FRACTION) return
-    const live = [...book.table.ids()]
-    live.sort((a, b) => book.get(a)!.usedMs - book.get(b)!.usedMs)
-    for (const id of live.slice(0, Math.ceil(capacity / 10))) {
+    for (const id of leastUseful(book, Math.ceil(capacity / 10))) {
       this.#evicted.value++
       book.remove(id)
     }

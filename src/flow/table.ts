@@ -80,6 +80,10 @@ export class FlowTable {
     return true
   }
 
+  // One word of a live flow's masked key.
+  word(id: number, word: number): number {
+    return this.#keys[id * WORDS + word]!
+  }
   // Masked key and mask of a live flow, as views: do not keep them.
   key(id: number): Int32Array {
     return this.#keys.subarray(id * WORDS, id * WORDS + WORDS)
