@@ -28,7 +28,10 @@ test('with a token, only those who know it are heard; health tells nothing to al
 
 test('without a token it listens on this machine only', async () => {
   for (const host of ['0.0.0.0', '::', '192.0.2.1'])
-    await assert.rejects(openHouse({ host }), { code: 'INVALID', message: /api\.address.*loopback/ })
+    await assert.rejects(openHouse({ host }), {
+      code: 'INVALID',
+      message: /api\.address.*loopback/
+    })
   await assert.rejects(openHouse({ token: 'short' }), { message: /api\.token.*16 characters/ })
   const open = await openHouse({ host: '0.0.0.0', token: TOKEN })
   await open.close()

@@ -298,11 +298,8 @@ describe('datapath: across agents', { skip: canRun }, () => {
         next.install(batch)
         assert.equal(batch.result[0], 2, 'it was there already')
         at.send(0, udp(1).frame())
-        const arrivals = await at.arrivals(1)
-        assert.deepEqual(
-          arrivals.map(({ port }) => port),
-          [2]
-        )
+        const [arrival] = await at.arrivals(1)
+        assert.equal(arrival!.port, 2)
         assert.equal(next.counters().chunks, 0)
         assert.equal(next.counters().flows, 1)
         const burst = new Burst()
