@@ -6,7 +6,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import type { TObject } from 'typebox'
-import { loadPlugins, pluginSections } from '../src/agent/plugins.ts'
+import { loadPlugins } from '../src/agent/plugins.ts'
+import { loadResources, pluginSections } from '../src/agent/resources.ts'
 import { counterNames } from '../src/datapath/abi.ts'
 import { sections } from '../src/main/settings.ts'
 import { Topology } from './world/objects.ts'
@@ -31,11 +32,11 @@ function missingRows(text: string, section: TObject, name: (setting: string) => 
 
 const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
-test('every setting is in its table, with its default', () => {
+test('every setting is in its table, with its default', async () => {
   const missing = Object.entries(sections).flatMap(([name, section]) =>
     missingRows(operations, section, setting => `${name}.${setting}`)
   )
-  for (const [name, section] of Object.entries(pluginSections(plugins)))
+  for (const [name, section] of Object.entries(pluginSections(await loadResources())))
     missing.push(...missingRows(readmeOf(name), section, setting => setting))
   assert.deepEqual(missing, [])
 })

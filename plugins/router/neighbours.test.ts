@@ -299,7 +299,7 @@ test('an entry that cannot be read counts as none', () => {
   assert.equal(a.neighbours.find(parseIp('10.0.1.99')), NEIGHBOUR_PENDING)
 })
 
-test('a neighbour that moves all the time is written so often a second; who is asked is heard', () => {
+test('a neighbour that moves all the time is written so often a second; the asked is heard', () => {
   const street = new Street()
   const a = street.host()
   const ip = parseIp('10.0.1.77')

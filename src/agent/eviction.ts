@@ -1,7 +1,7 @@
-// Which flows go when the table is nearly full.  The interfaces with most flows are brought down to
-// one level, so that a port that floods with new flows makes room for itself; of an interface, those
-// unused for longest go.  Sorting a quarter of a million flows would stop packets for a third of a
-// second: in a long list a sample says what is long.
+// Which flows go when the table is nearly full.  The interfaces with most flows are brought down
+// to one level, so that a port that floods with new flows makes room for itself; of an interface,
+// those unused for longest go.  Sorting a quarter of a million flows would stop packets for a
+// third of a second: in a long list a sample says what is long.
 
 import { Word } from '../flow/key.ts'
 import type { FlowBook } from './book.ts'
