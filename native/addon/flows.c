@@ -12,7 +12,7 @@
 #include <time.h>
 #include "addon.h"
 
-#define DUMP_BATCH 4096
+#define DUMP_BATCH 1024 /* AUDIT_SLICE of src/datapath/ebpf-flows.ts */
 #define STATS_BATCH 4096
 
 enum { REFUSED, PLACED, REPLACED };
@@ -227,8 +227,10 @@ static int dump_more(struct host *h)
 
 	h->dump_at = 0;
 	h->dump_count = 0;
-	if (h->dump_done)
+	if (h->dump_done) { /* the next call begins again */
+		h->dump_done = h->dumping = false;
 		return 0;
+	}
 	if (h->dump_keys == NULL) {
 		h->dump_keys = malloc(DUMP_BATCH * sizeof(*h->dump_keys));
 		h->dump_flows = malloc(DUMP_BATCH * sizeof(*h->dump_flows));
@@ -261,9 +263,8 @@ napi_value adopt_flows(napi_env env, napi_callback_info info)
 	while (h->dump_at == h->dump_count) {
 		int got = dump_more(h);
 
-		if (got < 0 || h->dump_done)
-			if (got <= 0)
-				return number(env, got);
+		if (got < 0 || !h->dumping)
+			return number(env, got);
 	}
 	n = h->dump_count - h->dump_at;
 	if (n > max)

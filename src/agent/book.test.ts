@@ -158,3 +158,15 @@ test('the use of every flow is told, in slices', () => {
   } while (cursor !== 0)
   assert.equal(seen.size, 50)
 })
+
+test('the book answers for the flows it has put in, by id and key', () => {
+  const { book } = open()
+  const id = book.add(key(1), mask, flow(1))
+  assert.equal(book.holds(id, key(1), 0), false) // it is not in yet
+  book.flush()
+  assert.equal(book.holds(id, key(1), 0), true)
+  assert.equal(book.holds(id, key(2), 0), false)
+  assert.equal(book.holds(id + 1, key(1), 0), false)
+  book.remove(id)
+  assert.equal(book.holds(id, key(1), 0), false)
+})

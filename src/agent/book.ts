@@ -3,6 +3,7 @@
 
 import { type Datapath, FlowBatch } from '../datapath/datapath.ts'
 import type { ActionList } from '../flow/actions.ts'
+import { Word } from '../flow/key.ts'
 import { FlowTable } from '../flow/table.ts'
 import type { Tag } from '../flow/tag.ts'
 import { TagIndex } from '../flow/tag-index.ts'
@@ -107,6 +108,14 @@ export class FlowBook {
     if (flow?.state !== INSTALLED) return
     flow.state = AGAIN
     this.#pending.push(id)
+  }
+
+  // Whether the flow that stands in the datapath under the id, with its key at keys[at], is ours.
+  holds(id: number, keys: Int32Array, at: number): boolean {
+    const flow = this.#flows[id]
+    if (flow === undefined || flow.state === PENDING) return false
+    for (let i = 0; i < Word.maskId; i++) if (this.table.word(id, i) !== keys[at + i]) return false
+    return true
   }
 
   // Removals first: a replaced flow may share key and mask with its successor.

@@ -47,6 +47,7 @@ export class Upkeep {
   readonly #rechecked: Counter
   readonly #disowned: Counter
   readonly #kept: Counter
+  readonly #strays: Counter
   #statsCursor = 0
   #scan = 1 // the next flow id to look at
   #timer: Timer | null = null
@@ -59,6 +60,7 @@ export class Upkeep {
     this.#evicted = counters.claim('flows.evicted', 'Flows removed to make room')
     this.#rechecked = counters.claim('flows.rechecked', 'Flows walked again and found true')
     this.#disowned = counters.claim('flows.disowned', 'Flows walked again and found wrong')
+    this.#strays = counters.claim('flows.strays', 'Flows of the datapath that were not ours')
     this.#kept = counters.claim('flows.adopted', 'Flows taken over from an earlier agent')
   }
 
@@ -108,6 +110,13 @@ export class Upkeep {
     this.#look(now)
     this.#makeRoom()
     worker.book.flush()
+    this.#audit()
+  }
+
+  // What the datapath has and the book has not would forward for ever.
+  #audit(): void {
+    const { datapath, worker } = this.#parts
+    this.#strays.value += datapath.audit((id, keys, at) => worker.book.holds(id, keys, at))
   }
 
   #arm(): void {

@@ -62,6 +62,11 @@ export class Adopted {
     this.dropUnclaimed()
   }
 
+  // Whether there are flows, or may be, that belong to no one yet.
+  get unclaimed(): boolean {
+    return !this.#done || this.#leftovers.size > 0
+  }
+
   // True when the flow with this key was an adopted one: the caller holds it from now on.
   claim(keys: Int32Array, at: number): boolean {
     if (this.#leftovers.size === 0) return false

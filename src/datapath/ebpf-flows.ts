@@ -20,6 +20,8 @@ import { MaskSlots } from './ebpf-masks.ts'
 
 const NONE = 0xff // in #slots: no flow has this id
 const STATS_MAX = 4096
+// All that the addon reads at once: of what it kept for later a flow may be another's by then.
+const AUDIT_SLICE = 1024
 
 export interface FlowsContext {
   readonly addon: Addon
@@ -51,6 +53,8 @@ export class KernelFlows {
   #results = new Uint8Array(0)
   #replaced = new Uint32Array(0)
   readonly #list = new ActionList()
+  readonly #auditKeys = new Int32Array(AUDIT_SLICE * WORDS)
+  readonly #auditFlows = new Int32Array(AUDIT_SLICE * FLOW_WORDS)
 
   constructor(at: FlowsContext) {
     this.#at = at
@@ -136,6 +140,22 @@ export class KernelFlows {
     for (let i = 0; i < batch.count; i++)
       usedMs[i] = usedMs[i] === 0 ? Number.NEGATIVE_INFINITY : usedMs[i]! + shift
     if (first + n <= this.#top) batch.next = first + n
+  }
+
+  audit(isOurs: (id: number, keys: Int32Array, at: number) => boolean): number {
+    if (this.#adopted.unclaimed) return 0
+    const { addon, host } = this.#at
+    const n = addon.adopt(host, this.#auditKeys, this.#auditFlows, AUDIT_SLICE)
+    let gone = 0
+    for (let i = 0; i < n; i++) {
+      const id = this.#auditFlows[i * FLOW_WORDS + FlowWord.id]! >>> 0
+      const slot = this.#auditKeys[i * WORDS + Word.maskId]!
+      if (this.#slots[id] === slot && isOurs(id, this.#auditKeys, i * WORDS)) continue
+      const key = this.#auditKeys.slice(i * WORDS, (i + 1) * WORDS)
+      check('flows', addon.remove(host, key, 1, new Uint8Array(1)))
+      gone++
+    }
+    return gone
   }
 
   #has(id: number): boolean {

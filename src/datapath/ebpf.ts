@@ -201,6 +201,10 @@ export class EbpfDatapath implements Datapath {
     return this.#flows.adopt(into)
   }
 
+  audit(isOurs: (id: number, keys: Int32Array, at: number) => boolean): number {
+    return this.#flows.audit(isOurs)
+  }
+
   counters(): Record<string, number> {
     check('counters', this.#addon.counters(this.#host, this.#counters))
     const named: Record<string, number> = {}

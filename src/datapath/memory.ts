@@ -203,6 +203,10 @@ export class MemoryDatapath implements Datapath {
     return false // nothing outlives the process
   }
 
+  audit(): number {
+    return 0 // nobody else writes it
+  }
+
   counters(): Record<string, number> {
     return { ...this.#counters, flows: this.#table.size, masks: this.#table.masks }
   }
