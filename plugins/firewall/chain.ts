@@ -78,7 +78,9 @@ export class Chain implements LiveDevice {
     this.#enteredIn = this.#evaluations.current
     ctx.tag(this.#tag)
     for (const rule of this.#rules) {
-      if (!rule.condition.matches(ctx)) continue
+      const matches = rule.condition.matches(ctx)
+      if (rule.condition.hidden) return ctx.drop('firewall.hidden-transport')
+      if (!matches) continue
       if (ctx.trace !== null)
         ctx.trace.step(`     chain ${this.#name} rule ${rule.position}: ${rule.action}`)
       switch (rule.action) {

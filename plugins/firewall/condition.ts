@@ -16,6 +16,7 @@ import {
 } from '../../src/plugin.ts'
 import { AddressSet } from './address-set.ts'
 import { asksL4 } from './fragments.ts'
+import { hidesTransport } from './hidden.ts'
 import type { IpGroupModel, PortGroupModel, RuleModel } from './model.ts'
 import { protocolNumber } from './protocols.ts'
 import { quotedWithin, within } from './within.ts'
@@ -25,12 +26,15 @@ type Question = (ctx: SimulationContext) => boolean
 interface Part {
   readonly asks: Question
   readonly invert: boolean
+  readonly ofTransport: boolean
 }
 
 export class Condition {
   readonly #fragments: Question | null
   readonly #parts: readonly Part[]
   readonly #invert: boolean
+  // The last packet hid what it was asked for: whether it matches cannot be said.
+  hidden = false
 
   constructor(rule: RuleModel, models: Models) {
     this.#fragments = fragmentQuestion(rule)
@@ -39,8 +43,15 @@ export class Condition {
   }
 
   matches(ctx: SimulationContext): boolean {
+    this.hidden = false
     if (this.#fragments !== null && !this.#fragments(ctx)) return false
-    for (const { asks, invert } of this.#parts) if (asks(ctx) === invert) return this.#invert
+    for (const { asks, invert, ofTransport } of this.#parts) {
+      if (ofTransport && hidesTransport(ctx)) {
+        this.hidden = true
+        return false
+      }
+      if (asks(ctx) === invert) return this.#invert
+    }
     return !this.#invert
   }
 }
@@ -64,9 +75,10 @@ function compile(rule: RuleModel, models: Models): Part[] {
   const add = <T>(
     value: T | undefined,
     invert: boolean | undefined,
-    to: (value: T) => Question
+    to: (value: T) => Question,
+    ofTransport = false
   ) => {
-    if (value !== undefined) parts.push({ asks: to(value), invert: invert ?? false })
+    if (value !== undefined) parts.push({ asks: to(value), invert: invert ?? false, ofTransport })
   }
   const members = (id: string): ReadonlySet<string> =>
     new Set(models.get<PortGroupModel>('port-group', id)?.ports)
@@ -84,12 +96,12 @@ function compile(rule: RuleModel, models: Models): Part[] {
   add(rule.ethType, rule.invertEthType, type => ctx => ctx.key.ethType === type)
   add(rule.ethSrc, rule.invertEthSrc, mac => macQuestion('ethSrc', mac, rule.ethSrcMask))
   add(rule.ethDst, rule.invertEthDst, mac => macQuestion('ethDst', mac, rule.ethDstMask))
-  add(rule.protocol, rule.invertProtocol, value => protocolQuestion(rule, value))
+  add(rule.protocol, rule.invertProtocol, value => protocolQuestion(rule, value), true)
   add(rule.tos, rule.invertTos, tos => ctx => isIp(ctx) && ctx.key.ipTos === tos)
   add(rule.source, rule.invertSource, text => within('src', address.parsePrefix(text)))
   add(rule.destination, rule.invertDestination, text => within('dst', address.parsePrefix(text)))
-  add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range))
-  add(rule.destinationPorts, rule.invertDestinationPorts, range => inRange('l4Dst', range))
+  add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range), true)
+  add(rule.destinationPorts, rule.invertDestinationPorts, range => inRange('l4Dst', range), true)
   add(rule.ipGroupSource, rule.invertIpGroupSource, id => addresses(id).question('src'))
   add(rule.ipGroupDestination, rule.invertIpGroupDestination, id => addresses(id).question('dst'))
   add(rule.icmpDataSource, rule.invertIcmpDataSource, text =>
