@@ -107,6 +107,28 @@ test('a look takes a slice of the book at each tick, and comes to the end of it'
   assert.equal(book.size, 0)
 })
 
+test('a look that takes long stops, and goes on at the next tick until all were looked at', () => {
+  const { world, house, book } = open({ upkeep: { ...SETTINGS, tickMs: 1_000_000, idleMs: 1e9 } })
+  for (let n = 0; n < 100; n++) world.exchange('a', eth(MACS[0]!, numbered(n)).payload(9).frame())
+  world.settle(600)
+  const { clock } = world
+  let walks = 0
+  const now = clock.now.bind(clock)
+  clock.now = () => now() + walks
+  const recheck = house.worker.recheck.bind(house.worker)
+  house.worker.recheck = id => {
+    walks++ // each takes a millisecond
+    return recheck(id)
+  }
+  const size = book.size
+  house.upkeep.tick()
+  assert.ok(walks > 0 && walks < 40, `${walks}`)
+  for (let tick = 0; tick < 20; tick++) house.upkeep.tick()
+  assert.ok(walks >= size)
+})
+
+const numbered = (n: number): string => `02:00:00:00:01:${(n + 16).toString(16).padStart(2, '0')}`
+
 test('before the table is full the flows unused for longest make room', () => {
   const { world, book } = open({ flowsMax: 40 })
   for (let n = 0; n < 100; n++) {

@@ -28,6 +28,7 @@ export const UPKEEP_DEFAULTS: UpkeepSettings = {
 }
 
 const ADOPT_TRIES_MAX = 40 // ticks until a flow whose devices never come is let go
+const LOOK_MS = 3 // of walks in one tick; meanwhile packets wait
 const FULL_FRACTION = 0.95 // above this, the flows unused for longest go
 
 export interface UpkeepParts {
@@ -141,17 +142,18 @@ export class Upkeep {
   }
 
   #confirmAdopted(): void {
-    const { worker } = this.#parts
+    const { clock, worker } = this.#parts
     if (!worker.knowsPlaces) return // a store that is away for long takes no flow away
-    let looked = 0
+    const until = clock.now() + LOOK_MS
+    let left = Math.min(this.#adopted.size, this.#settings.perTickMax)
     for (const [id, tries] of this.#adopted) {
-      if (++looked > this.#settings.perTickMax) break
+      if (left-- === 0 || clock.now() > until) break
       const holds = worker.recheck(id)
+      this.#adopted.delete(id)
       if (holds === undefined && tries < ADOPT_TRIES_MAX) {
-        this.#adopted.set(id, tries + 1)
+        this.#adopted.set(id, tries + 1) // behind all others
         continue
       }
-      this.#adopted.delete(id)
       if (holds === true) this.#kept.value++
       else this.#disown(id)
     }
@@ -159,12 +161,15 @@ export class Upkeep {
 
   // A slice of the book: what is idle goes, what is old is walked again.
   #look(now: number): void {
-    const { book } = this.#parts.worker
-    const end = book.table.top
+    const { clock, worker } = this.#parts
+    const end = worker.book.table.top
     if (this.#scan >= end) this.#scan = 1
     const until = Math.min(end, this.#scan + this.#settings.perTickMax)
-    for (let id = this.#scan; id < until; id++) this.#lookAt(id, now)
-    this.#scan = until
+    const untilMs = clock.now() + LOOK_MS
+    while (this.#scan < until) {
+      if (this.#scan % 16 === 0 && clock.now() > untilMs) break
+      this.#lookAt(this.#scan++, now)
+    }
   }
 
   #lookAt(id: number, now: number): void {
