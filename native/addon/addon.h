@@ -147,5 +147,6 @@ napi_value read_netlink(napi_env env, napi_callback_info info);
 napi_value write_netlink(napi_env env, napi_callback_info info);
 napi_value close_netlink(napi_env env, napi_callback_info info);
 napi_value monotonic_now(napi_env env, napi_callback_info info);
+napi_value trim_memory(napi_env env, napi_callback_info info);
 
 #endif

@@ -10,7 +10,6 @@
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
-#include <malloc.h>
 #include <linux/if_packet.h>
 #include <linux/magic.h>
 #include <net/if.h>
@@ -202,7 +201,6 @@ static int open_all(struct host *h, const char *path, const uint32_t *settings)
 	h->chunks_max = settings[CHUNKS_MAX];
 	h->credits_max = settings[CREDITS];
 	h->cpus = libbpf_num_possible_cpus();
-	malloc_trim(0); /* the verifier's log and the object's symbols are gone */
 	return e;
 }
 

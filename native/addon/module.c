@@ -34,6 +34,7 @@ static const struct {
 	{ "netlinkWrite", write_netlink },
 	{ "netlinkClose", close_netlink },
 	{ "monotonicMs", monotonic_now },
+	{ "trim", trim_memory },
 };
 
 static napi_value init(napi_env env, napi_value exports)

@@ -2,6 +2,7 @@
  *
  * Arguments in, numbers out: the little of Node-API that every function needs.
  */
+#include <malloc.h>
 #include <string.h>
 #include "addon.h"
 
@@ -85,4 +86,11 @@ struct host *arg_host(struct args *a, size_t i)
 	    napi_get_value_external(a->env, a->v[i], (void **)&h) != napi_ok)
 		return NULL;
 	return h != NULL && h->magic == HOST_MAGIC && h->open ? h : NULL;
+}
+
+/* trim(): gives what malloc holds back to the kernel, of all threads */
+napi_value trim_memory(napi_env env, napi_callback_info info)
+{
+	(void)info;
+	return number(env, malloc_trim(0));
 }

@@ -1,7 +1,7 @@
 // A host with a kernel: the eBPF datapath and the interfaces of the thread's network namespace.
 
 import type { Clock } from '../core/clock.ts'
-import { enterNamespace } from '../datapath/addon.ts'
+import { enterNamespace, loadAddon } from '../datapath/addon.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import { openEbpf } from '../datapath/ebpf.ts'
 import type { KernelSettings } from './messages.ts'
@@ -11,7 +11,7 @@ import type { Interface, InterfaceWatcher } from './places.ts'
 export function openKernelDoor(
   settings: KernelSettings,
   clock: Clock
-): { datapath: Datapath; watcher: InterfaceWatcher } {
+): { datapath: Datapath; watcher: InterfaceWatcher; trim: () => void } {
   const { netns, pins, flowsMax, creditsPerPort } = settings
   if (netns !== null) enterNamespace(netns)
   const datapath = openEbpf({
@@ -23,6 +23,9 @@ export function openKernelDoor(
   const { interfaces } = datapath
   return {
     datapath,
+    trim: () => {
+      loadAddon().trim()
+    },
     watcher: {
       // An interface without carrier takes no frames: to us it is down.
       list: (): Interface[] =>

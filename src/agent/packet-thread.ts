@@ -8,6 +8,7 @@ import { CounterTable } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import { type LogLevel, openLog } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
+import { settleMemory } from '../core/settle.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import { flowTexts, trace } from './explain.ts'
 import { House } from './house.ts'
@@ -38,13 +39,14 @@ interface Door {
   readonly datapath: Datapath
   readonly watcher: InterfaceWatcher
   readonly memory: MemoryDoor | null
+  trim(): void // malloc's spare pages, of all threads
 }
 
 async function openDoor(): Promise<Door> {
   const { datapath } = settings
   if (datapath.kind === 'memory') {
     const memory = new MemoryDoor(datapath, () => clock.now(), send)
-    return { datapath: memory.datapath, watcher: memory, memory }
+    return { datapath: memory.datapath, watcher: memory, memory, trim: () => {} }
   }
   // Loaded only here: a machine without the addon runs the memory datapath all the same.
   const { openKernelDoor } = await import('./kernel-door.ts')
@@ -137,5 +139,6 @@ function report(): void {
 }
 
 await house.start()
+settleMemory(clock, () => door.trim())
 send({ is: 'started' })
 report()

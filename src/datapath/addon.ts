@@ -70,6 +70,7 @@ export interface Addon {
   netlinkWrite(netlink: NetlinkHandle, bytes: Uint8Array): number
   netlinkClose(netlink: NetlinkHandle): number
   monotonicMs(): number
+  trim(): number
 }
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))

@@ -9,6 +9,7 @@ import type { ThreadSettings } from '../agent/messages.ts'
 import type { Config } from '../core/config.ts'
 import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
+import { settleMemory } from '../core/settle.ts'
 import type { Resources } from '../resource.ts'
 import { Appliance, kernelUnavailable } from './appliance.ts'
 import type { sections } from './settings.ts'
@@ -40,6 +41,7 @@ export async function runAppliance(
     const { api } = config
     if (api.enabled) await appliance.listen({ host: api.address, port: api.port }, api.token)
     log.info({ host: host.name, datapath: datapath.kind }, 'ready')
+    settleMemory(appliance.clock)
     const code = await stopped.code
     log.info({}, 'stopping; what the kernel forwards goes on')
     return code

@@ -25,6 +25,7 @@ export async function separateAgent(
   const job = host.spawn([
     process.execPath,
     '--max-semi-space-size=2', // as package.json and the systemd unit do
+    '--v8-pool-size=1',
     `${root}/src/main.ts`,
     '--no-demo',
     ...set(`store.path=${path}`),
