@@ -87,6 +87,7 @@ struct host {
 	struct attachment inject;
 	int flows, masks, chunks, stats, config, ports, locals, counters;
 	uint32_t flows_max, chunks_max, credits_max, cpus;
+	uint32_t stats_top;       /* ids above it have never been used */
 	struct ring rings[MZ_CLASSES];
 	struct mz_credit *credits;
 	struct mz_chunk *outs;

@@ -17,19 +17,21 @@
 
 enum { REFUSED, PLACED, REPLACED };
 
-/* Ids may have had an earlier life: their counts start again. */
+/* Ids that have had an earlier life: their counts start again. */
 static int zero_stats(struct host *h, const struct mz_flow *flows, uint32_t n)
 {
-	size_t size = h->cpus * sizeof(struct mz_stats);
-	uint32_t *ids = malloc(n * sizeof(*ids));
-	void *zeros = calloc(n, size);
-	int e = -ENOMEM;
+	uint32_t *ids = malloc(n * sizeof(*ids)), used = 0;
+	void *zeros = calloc(n, h->cpus * sizeof(struct mz_stats));
+	int e = ids == NULL || zeros == NULL ? -ENOMEM : 0;
 
-	if (ids != NULL && zeros != NULL) {
-		for (uint32_t i = 0; i < n; i++)
-			ids[i] = flows[i].flow_id;
-		e = bpf_map_update_batch(h->stats, ids, zeros, &n, NULL) ? -errno : 0;
+	for (uint32_t i = 0; i < n && !e; i++) {
+		if (flows[i].flow_id <= h->stats_top)
+			ids[used++] = flows[i].flow_id;
+		else
+			h->stats_top = flows[i].flow_id;
 	}
+	if (used > 0)
+		e = bpf_map_update_batch(h->stats, ids, zeros, &used, NULL) ? -errno : 0;
 	free(ids);
 	free(zeros);
 	return e;

@@ -93,6 +93,8 @@ static int prepare(struct host *h, const char *path, const uint32_t *settings)
 		return -EINVAL;
 	for (size_t i = 0; h->pins[0] && i < sizeof(pinned_maps) / sizeof(pinned_maps[0]); i++) {
 		pin_path(h, pinned_maps[i], pin);
+		if (access(pin, F_OK) == 0)
+			h->stats_top = UINT32_MAX; /* an earlier agent's */
 		e = bpf_map__set_pin_path(bpf_object__find_map_by_name(o, pinned_maps[i]), pin);
 		if (e)
 			return e;

@@ -3,7 +3,7 @@
 
 import { type Datapath, FlowBatch } from '../datapath/datapath.ts'
 import type { ActionList } from '../flow/actions.ts'
-import { Word } from '../flow/key.ts'
+import { WORDS, Word } from '../flow/key.ts'
 import { FlowTable } from '../flow/table.ts'
 import type { Tag } from '../flow/tag.ts'
 import { TagIndex } from '../flow/tag-index.ts'
@@ -88,7 +88,8 @@ export class FlowBook {
     if (flow === undefined) return
     if (flow.state !== PENDING) {
       if (this.#removals.count === this.#removals.capacity) this.#flushRemovals()
-      this.#removals.add(id, this.table.key(id), this.table.mask(id), 0, null)
+      const { keys } = this.table
+      this.#removals.add(id, keys, this.table.mask(id), 0, null, id * WORDS)
     }
     this.#flows[id] = undefined
     this.tags.remove(id)
@@ -126,7 +127,9 @@ export class FlowBook {
       if (flow === undefined || flow.state === INSTALLED) continue
       if (this.#installs.count === this.#installs.capacity) this.#flushInstalls()
       flow.state = INSTALLED
-      this.#installs.add(id, this.table.key(id), this.table.mask(id), flow.ttlMin, flow.actions)
+      const { actions, ttlMin } = flow
+      const { keys } = this.table
+      this.#installs.add(id, keys, this.table.mask(id), ttlMin, actions, id * WORDS)
     }
     this.#pending.length = 0
     this.#flushInstalls()

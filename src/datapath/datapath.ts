@@ -77,19 +77,20 @@ export class FlowBatch {
     this.actionsUsed = 0
   }
 
-  // False when the batch is full.
+  // False when the batch is full.  The key's words begin at key[at].
   add(
     id: number,
     key: Int32Array,
     mask: Int32Array,
     ttlMin: number,
-    actions: ActionList | null
+    actions: ActionList | null,
+    at = 0
   ): boolean {
     if (this.count === this.capacity) return false
     const i = this.count++
     this.ids[i] = id
     for (let w = 0; w < WORDS; w++) {
-      this.keys[i * WORDS + w] = key[w]! & mask[w]!
+      this.keys[i * WORDS + w] = key[at + w]! & mask[w]!
       this.masks[i * WORDS + w] = mask[w]!
     }
     this.ttlMin[i] = ttlMin

@@ -10,7 +10,8 @@ const GONE = -1
 
 export class FlowTable {
   readonly capacity: number
-  readonly #keys: Int32Array // masked; pages nobody has touched cost no memory
+  // Masked keys, WORDS at id * WORDS; pages nobody has touched cost no memory.
+  readonly keys: Int32Array
   readonly #subtableOf: Array<Subtable | undefined> = []
   readonly #subtables: Subtable[] = []
   readonly #free: number[] = []
@@ -19,7 +20,7 @@ export class FlowTable {
 
   constructor(capacity: number) {
     this.capacity = capacity
-    this.#keys = new Int32Array((capacity + 1) * WORDS)
+    this.keys = new Int32Array((capacity + 1) * WORDS)
   }
 
   get size(): number {
@@ -40,7 +41,7 @@ export class FlowTable {
   // The id of a flow that the key at words[o] matches, or 0.
   find(words: Int32Array, o: number): number {
     for (const subtable of this.#subtables) {
-      const id = subtable.find(this.#keys, words, o)
+      const id = subtable.find(this.keys, words, o)
       if (id !== 0) return id
     }
     return 0
@@ -49,7 +50,7 @@ export class FlowTable {
   // The id stored under this very mask and key, or 0.
   findExact(words: Int32Array, o: number, mask: Int32Array, maskAt = 0): number {
     const subtable = this.#subtables.find(each => each.isMask(mask, maskAt))
-    return subtable === undefined ? 0 : subtable.find(this.#keys, words, o)
+    return subtable === undefined ? 0 : subtable.find(this.keys, words, o)
   }
 
   // A new id for the key under the mask; 0 when the table is full.  Check `findExact` first.
@@ -62,9 +63,9 @@ export class FlowTable {
       this.#subtables.push(subtable)
     }
     const id = this.#free.pop() ?? this.#top++
-    for (let i = 0; i < WORDS; i++) this.#keys[id * WORDS + i] = words[o + i]! & subtable.mask[i]!
+    for (let i = 0; i < WORDS; i++) this.keys[id * WORDS + i] = words[o + i]! & subtable.mask[i]!
     this.#subtableOf[id] = subtable
-    subtable.add(this.#keys, id)
+    subtable.add(this.keys, id)
     this.#size++
     return id
   }
@@ -72,7 +73,7 @@ export class FlowTable {
   remove(id: number): boolean {
     const subtable = this.#subtableOf[id]
     if (subtable === undefined) return false
-    subtable.remove(this.#keys, id)
+    subtable.remove(this.keys, id)
     this.#subtableOf[id] = undefined
     this.#free.push(id)
     this.#size--
@@ -82,11 +83,11 @@ export class FlowTable {
 
   // One word of a live flow's masked key.
   word(id: number, word: number): number {
-    return this.#keys[id * WORDS + word]!
+    return this.keys[id * WORDS + word]!
   }
   // Masked key and mask of a live flow, as views: do not keep them.
   key(id: number): Int32Array {
-    return this.#keys.subarray(id * WORDS, id * WORDS + WORDS)
+    return this.keys.subarray(id * WORDS, id * WORDS + WORDS)
   }
   mask(id: number): Int32Array {
     return this.#subtableOf[id]!.mask

@@ -50,7 +50,7 @@ export class TopologyView implements Topology, Models {
   readonly #listener: ViewListener
   readonly #replica = new Replica()
   readonly #ports = new Map<PortId, Port>()
-  readonly #slots = new Map<string, Slot>()
+  readonly #slots = new Map<string, Map<string, Slot>>() // by kind, then id
   readonly #users = new Map<string, Set<Slot>>() // interest key → who named it
   readonly #tables = new Map<string, SharedTable>()
   readonly #clock: Clock
@@ -84,12 +84,14 @@ export class TopologyView implements Topology, Models {
   }
 
   device(kind: string, id: string): LiveDevice | undefined | null {
-    const slot = this.#slots.get(objectKey(kind, id))
+    let slots = this.#slots.get(kind)
+    const slot = slots?.get(id)
     if (slot !== undefined) return slot.device
     const factory = this.#factories.get(kind)
     if (factory === undefined) return null
     const fresh: Slot = { kind, id, factory, needs: new Set(), device: undefined }
-    this.#slots.set(objectKey(kind, id), fresh)
+    if (slots === undefined) this.#slots.set(kind, (slots = new Map()))
+    slots.set(id, fresh)
     this.#refresh(fresh)
     return fresh.device
   }
@@ -124,7 +126,9 @@ export class TopologyView implements Topology, Models {
   }
 
   known(): { ports: number; devices: number } {
-    return { ports: this.#ports.size, devices: this.#slots.size }
+    let devices = 0
+    for (const slots of this.#slots.values()) devices += slots.size
+    return { ports: this.#ports.size, devices }
   }
 
   apply(key: string, events: readonly WatchEvent[], ready: boolean): void {
@@ -163,7 +167,8 @@ export class TopologyView implements Topology, Models {
 
   close(): void {
     for (const timer of this.#fading.values()) timer.cancel()
-    for (const { device } of this.#slots.values()) device?.close?.()
+    for (const slots of this.#slots.values())
+      for (const { device } of slots.values()) device?.close?.()
     this.#slots.clear()
   }
 

@@ -24,6 +24,13 @@ export interface Scale {
 
 const PORT = 9
 const SMALL = 64
+// A VM that answers the flood with ICMP errors would be measured along.
+const SINK = `table inet sink {
+  chain in {
+    type filter hook prerouting priority -300
+    meta l4proto udp drop
+  }
+}`
 
 export async function walk(): Promise<Figures> {
   return { walk_us_median: await measureWalk(), book_flows_per_s: await measureFlows() }
@@ -33,6 +40,7 @@ export async function walk(): Promise<Figures> {
 export async function newFlows(net: Net, { rounds }: Scale): Promise<Figures> {
   const pair = await bridgedPair(net, 'nf', true)
   await pair.a.ping(pair.to, { count: 1 })
+  await pair.b.nft(SINK)
   const agent = net.appliance.agent(pair.id)!
   const made = () => settled(() => agent.counters.counters['flows.made'] ?? 0)
   const flood = { to: pair.to, seconds: 1, pps: 0, flows: 1_000_000, size: SMALL, port: PORT }
