@@ -1,6 +1,6 @@
-// Packets that hide what they are: a first fragment that ends within the TCP header, or IPv6 headers
-// that lead to no transport header.  No rule about ports could match them, though their receiver may
-// put together the very packet a rule forbids (RFC 1858 §3, RFC 7112 §5).
+// Packets that hide what they are: a first fragment that ends within the TCP header, or IPv6
+// headers that lead to no transport header.  No rule about ports could match them, though their
+// receiver may put together the very packet a rule forbids (RFC 1858 §3, RFC 7112 §5).
 
 import { ethernet, Fragment, ipv4, type SimulationContext } from '../../src/plugin.ts'
 

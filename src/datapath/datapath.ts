@@ -172,8 +172,8 @@ export interface Datapath {
   stats(batch: StatsBatch, cursor: number): void
   // One slice of what an earlier agent left running; false when there is no more.
   adopt(into: FlowBatch): boolean
-  // A slice of the flows that stand in the datapath: those that `isOurs` denies are taken out.  Gives
-  // how many.
+  // A slice of the flows that stand in the datapath: those that `isOurs` denies are taken out.
+  // Gives how many.
   audit(isOurs: (id: number, keys: Int32Array, at: number) => boolean): number
   // Named numbers: rx, hits, misses, upcalls, ring-full, no-credit, errors, masks …
   counters(): Record<string, number>
