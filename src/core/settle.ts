@@ -1,6 +1,6 @@
 // Starting leaves garbage: parsed sources, schemas, the code of paths taken once.  V8 would keep
-// its pages for a load that never comes again.  One collection, a few seconds after a start, gives some
-// 20 MB back for good; it pauses the thread for about 10 ms, once.
+// its pages for a load that never comes again.  One collection, a few seconds after a start, gives
+// some 20 MB back for good; it pauses the thread for about 10 ms, once.
 
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
