@@ -13,7 +13,7 @@ export {
   type ModelValue,
   type Stored
 } from './topology/model.ts'
-export { AdminStateUp, Name, Uuid } from './topology/models.ts'
+export { AdminStateUp, Name, object, Uuid } from './topology/models.ts'
 export * as address from './wire/address.ts'
 
 export interface Resources {

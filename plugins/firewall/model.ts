@@ -7,6 +7,7 @@ import {
   type Fault,
   type ModelValue,
   Name,
+  object,
   type Stored,
   Uuid
 } from '../../src/resource.ts'
@@ -14,9 +15,6 @@ import { asksL4 } from './fragments.ts'
 import { protocolNames, protocolNumber } from './protocols.ts'
 
 const LIST_MAX = 1024
-
-const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
-  Type.Object(properties, { additionalProperties: false })
 
 const Invert = Type.Optional(Type.Boolean({ default: false, description: 'match what is not so' }))
 const Cidr = (description: string) => Type.Optional(Type.String({ format: 'cidr', description }))

@@ -10,16 +10,13 @@ import {
   type Fault,
   type ModelValue,
   Name,
+  object,
   type Stored,
   Uuid
 } from '../../src/resource.ts'
-
 import { WEIGHT_DEFAULT } from './weight.ts'
 
 const WEIGHT_MAX = 0x7fff_ffff
-
-const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
-  Type.Object(properties, { additionalProperties: false })
 
 export const routerModel = defineModel({
   kind: 'router',

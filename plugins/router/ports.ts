@@ -60,7 +60,7 @@ function withLinkLocal({ mac, addresses }: Port): readonly PortAddress[] {
   return [...addresses, { family: 6, words: address.linkLocal(mac), length: 64 }]
 }
 
-export const isLinkLocal = ({ family, words }: PortAddress): boolean =>
+const isLinkLocal = ({ family, words }: PortAddress): boolean =>
   family === 6 && address.ipv6IsLinkLocal(words[0]!)
 
 const equal = (a: Int32Array, b: Int32Array, at: number): boolean =>

@@ -19,7 +19,7 @@ export interface UpkeepSettings {
   readonly perTickMax: number // flows looked at in one tick
 }
 
-export const UPKEEP_DEFAULTS: UpkeepSettings = {
+const UPKEEP_DEFAULTS: UpkeepSettings = {
   tickMs: 250,
   idleMs: 60_000,
   checkMs: 60_000,

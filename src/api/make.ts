@@ -16,7 +16,7 @@ export function newId(random: Random): string {
 // Locally administered (02) and ours (4d, an M): a capture shows at once who made it.
 const MAC_PREFIX = 0x024d
 
-export const newMac = (random: Random): string => formatMac(macFrom(MAC_PREFIX, random.uint32()))
+const newMac = (random: Random): string => formatMac(macFrom(MAC_PREFIX, random.uint32()))
 
 export function completed(model: Model, value: Stored, random: Random): Stored {
   if (model.kind !== 'port' || value.type !== 'router' || value.mac !== undefined) return value

@@ -216,7 +216,7 @@ const dstOf = ({ protocol, to }: Packet, known: number | undefined): number =>
   protocol === 'arp' ? MAC_BROADCAST : (known ?? madeUpMac(to.ip))
 
 // One address, one MAC: 02:4d and the end of the address.
-export const madeUpMac = ({ words }: Ip): number => macFrom(0x024d, words[3]!)
+const madeUpMac = ({ words }: Ip): number => macFrom(0x024d, words[3]!)
 
 function filled(start: PacketBuilder, packet: Packet, src: number): PacketBuilder {
   const { protocol, from, to, ttl, len, flags, id, seq } = packet

@@ -3,10 +3,10 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
+import type { JsonSchema } from '../core/schema.ts'
 import type { Fault } from '../topology/model.ts'
 import type { Versioned } from '../topology/store.ts'
 import { checkValue } from '../topology/validation.ts'
-import type { JsonSchema } from './examples.ts'
 import { plain } from './merge.ts'
 import type { Expected } from './objects.ts'
 import { invalid } from './refusal.ts'

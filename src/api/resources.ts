@@ -2,10 +2,10 @@
 // collections below those it belongs to or points at.
 
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { JsonSchema } from '../core/schema.ts'
 import type { Model } from '../topology/model.ts'
 import type { Versioned } from '../topology/store.ts'
 import { type Catalogue, fieldsOf, type Nested } from './catalogue.ts'
-import type { JsonSchema } from './examples.ts'
 import type { Objects } from './objects.ts'
 import { managedFields } from './ports.ts'
 import { etagOf, expectedOf, idOf, isKnown, LIMIT_MAX, linkNext, queryOf } from './request.ts'

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Registry } from 'prom-client'
 import { CounterTable } from './counters.ts'
-import { Exposition, exportTo } from './exposition.ts'
+import { Exposition } from './exposition.ts'
 
 test('a name is one slot, whoever claims it', () => {
   const counters = new CounterTable()
@@ -44,7 +44,8 @@ test('an observation falls in the bucket whose bound it does not exceed', () => 
 
 test('a page shows drops by reason, values of now, and names that appear later', async () => {
   const counters = new CounterTable()
-  const page = exportTo(new Registry(), { host: 'compute1', counters })
+  const page = new Exposition(new Registry())
+  page.local('compute1', counters)
   const hits = counters.claim('flow.hits', 'Packets that found a flow')
   counters.claim('drop.router.no-route').value = 4
   counters.claim('drop.bridge.same-port').value = 1

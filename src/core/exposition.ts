@@ -91,18 +91,6 @@ export class Exposition {
   }
 }
 
-/** One host's counters on a registry, for a process that has no other. */
-export function exportTo(registry: Registry, { host, counters }: HostCounters): Exposition {
-  const exposition = new Exposition(registry)
-  exposition.local(host, counters)
-  return exposition
-}
-
-interface HostCounters {
-  readonly host: string
-  readonly counters: Counters
-}
-
 function addSource(metrics: Map<string, Metric>, host: string, snapshot: CountersSnapshot): void {
   const help = (name: string): string => snapshot.help[name] || name
   for (const [name, value] of Object.entries(snapshot.counters)) {

@@ -68,31 +68,39 @@ const shown = (path: readonly string[], value: unknown): { field: string; value:
 const plain = (segment: string): string => segment.replaceAll('~1', '/').replaceAll('~0', '~')
 
 /** The parts of JSON Schema that we write; whatever else there is has no words here. */
-interface Words {
+export interface JsonSchema {
+  readonly $id?: string
+  readonly $ref?: string
   readonly type?: string
+  readonly format?: string
   readonly const?: unknown
-  readonly anyOf?: readonly Words[]
   readonly enum?: readonly unknown[]
-  readonly items?: Words
-  readonly properties?: Readonly<Record<string, Words>>
-  readonly patternProperties?: Readonly<Record<string, Words>>
-  readonly additionalProperties?: Words | boolean
+  readonly anyOf?: readonly JsonSchema[]
+  readonly properties?: Readonly<Record<string, JsonSchema>>
+  readonly patternProperties?: Readonly<Record<string, JsonSchema>>
+  readonly additionalProperties?: JsonSchema | boolean
+  readonly required?: readonly string[]
+  readonly items?: JsonSchema
+  readonly default?: unknown
+  readonly description?: string
+  readonly examples?: readonly unknown[]
   readonly minimum?: number
   readonly maximum?: number
   readonly minLength?: number
   readonly maxLength?: number
   readonly minItems?: number
   readonly maxItems?: number
+  readonly uniqueItems?: boolean
   readonly pattern?: string
-  readonly format?: string
+  readonly readOnly?: boolean
 }
 
-function schemaAt(schema: TSchema, path: readonly string[]): Words | undefined {
-  let here: Words | undefined = schema as Words
+function schemaAt(schema: TSchema, path: readonly string[]): JsonSchema | undefined {
+  let here: JsonSchema | undefined = schema as JsonSchema
   for (const name of path) {
-    const other: Words | boolean | undefined =
+    const other: JsonSchema | boolean | undefined =
       Object.values(here?.patternProperties ?? {})[0] ?? here?.additionalProperties
-    const own: Words | undefined = Object.hasOwn(here?.properties ?? {}, name)
+    const own: JsonSchema | undefined = Object.hasOwn(here?.properties ?? {}, name)
       ? here?.properties?.[name]
       : undefined
     here = own ?? here?.items ?? (typeof other === 'object' ? other : undefined)
@@ -119,8 +127,8 @@ const words: Readonly<Record<string, string>> = {
 }
 
 /** What a schema accepts, as the end of the sentence "expected …". */
-export function describe(schema: TSchema | Words | undefined): string {
-  const here = schema as Words | undefined
+export function describe(schema: TSchema | JsonSchema | undefined): string {
+  const here = schema as JsonSchema | undefined
   if (here === undefined) return 'nothing'
   if (here.anyOf !== undefined) return here.anyOf.map(describe).join(' or ')
   if (here.enum !== undefined) return oneOf(here.enum.map(show))

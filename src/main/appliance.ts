@@ -9,6 +9,7 @@ import { type Api, openApi } from '../api/server.ts'
 import { SystemClock } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
 import { fail } from '../core/errors.ts'
+import { Lifetimes } from '../core/lifetime.ts'
 import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
 import type { Resources } from '../resource.ts'
@@ -104,9 +105,13 @@ export class Appliance implements AgentsView {
   }
 
   async close(keep = false): Promise<void> {
-    await this.#api?.close()
-    for (const agent of this.#agents.values()) await agent.stop(keep)
-    await this.store.close()
+    const parts = new Lifetimes(this.clock)
+    parts.add('the store', { stop: () => this.store.close() })
+    for (const agent of this.#agents.values())
+      parts.add(`the agent of ${agent.host.name}`, { stop: () => agent.stop(keep) })
+    parts.add('the API', { stop: () => this.#api?.close() })
+    await parts.start() // they are up: this is their order, and they stop against it
+    await parts.stop()
   }
 
   // --- AgentsView --------------------------------------------------------------------------------

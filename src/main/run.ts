@@ -51,7 +51,7 @@ export async function runAppliance(
   }
 }
 
-export function datapathOf(config: ApplianceConfig, log: Log): ThreadSettings['datapath'] {
+function datapathOf(config: ApplianceConfig, log: Log): ThreadSettings['datapath'] {
   const { kind, pins, flowsMax, creditsPerPortMax: creditsPerPort } = config.datapath
   const reason = kernelUnavailable()
   if (kind === 'ebpf' && reason !== null) throw fail('UNAVAILABLE', { what: 'eBPF', reason })

@@ -7,7 +7,8 @@ export const Uuid = (description: string) => Type.String({ format: 'uuid', descr
 export const Name = Type.String({ minLength: 1, maxLength: 255 })
 export const AdminStateUp = Type.Boolean({ default: true, description: 'false: drops everything' })
 
-const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
+/** The schema of an object that has these fields and no others. */
+export const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
   Type.Object(properties, { additionalProperties: false })
 
 export const hostModel = defineModel({
@@ -19,7 +20,6 @@ export const hostModel = defineModel({
   }),
   unique: [['name']]
 })
-export type HostModel = ModelValue<typeof hostModel>
 
 export const tunnelZoneModel = defineModel({
   kind: 'tunnel-zone',

@@ -7,29 +7,9 @@ import { Compile, type Validator } from 'typebox/compile'
 import Format from 'typebox/format'
 import Value from 'typebox/value'
 import { fail, type MezzoError, show } from '../core/errors.ts'
+import type { JsonSchema } from '../core/schema.ts'
 import { expectedOf } from './formats.ts'
 import type { Fault, Model, Stored } from './model.ts'
-
-/** The part of JSON Schema that our models use. */
-interface Schema {
-  readonly type?: string
-  readonly const?: unknown
-  readonly enum?: readonly unknown[]
-  readonly anyOf?: readonly Schema[]
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly required?: readonly string[]
-  readonly additionalProperties?: unknown
-  readonly items?: Schema
-  readonly format?: string
-  readonly pattern?: string
-  readonly minLength?: number
-  readonly maxLength?: number
-  readonly minimum?: number
-  readonly maximum?: number
-  readonly minItems?: number
-  readonly maxItems?: number
-  readonly uniqueItems?: boolean
-}
 
 // A hostile body must not make an endless answer.
 const FAULTS_MAX = 32
@@ -47,7 +27,7 @@ export function checkValue(schema: TSchema, value: unknown, path = ''): readonly
   const validator = validatorOf(schema)
   if (validator.Check(value)) return []
   const faults: Fault[] = []
-  walk(schema as Schema, value, path, faults)
+  walk(schema as JsonSchema, value, path, faults)
   if (faults.length > 0) return faults.slice(0, FAULTS_MAX)
   // A keyword the walk does not know: TypeBox's own words are better than none.
   return validator.Errors(value).map(error => ({
@@ -91,7 +71,7 @@ const idFaults = (id: unknown): Fault[] =>
 
 const dotted = (path: string, field: string): string => (path === '' ? field : `${path}.${field}`)
 
-function walk(schema: Schema, value: unknown, path: string, faults: Fault[]): void {
+function walk(schema: JsonSchema, value: unknown, path: string, faults: Fault[]): void {
   if (faults.length >= FAULTS_MAX) return
   if (schema.type === 'object' && isRecord(value)) walkObject(schema, value, path, faults)
   else if (schema.type === 'array' && Array.isArray(value)) walkArray(schema, value, path, faults)
@@ -100,7 +80,7 @@ function walk(schema: Schema, value: unknown, path: string, faults: Fault[]): vo
 }
 
 function walkObject(
-  schema: Schema,
+  schema: JsonSchema,
   value: Record<string, unknown>,
   path: string,
   faults: Fault[]
@@ -122,7 +102,7 @@ function walkObject(
   }
 }
 
-function walkArray(schema: Schema, value: unknown[], path: string, faults: Fault[]): void {
+function walkArray(schema: JsonSchema, value: unknown[], path: string, faults: Fault[]): void {
   const { minItems = 0, maxItems = Infinity, items = {}, uniqueItems } = schema
   const repeated =
     uniqueItems === true && new Set(value.map(item => JSON.stringify(item))).size < value.length
@@ -133,7 +113,7 @@ function walkArray(schema: Schema, value: unknown[], path: string, faults: Fault
 }
 
 // Of several shapes, the faults of the one that comes nearest help most: an object's own fields.
-function walkUnion(schema: Schema, value: unknown, path: string, faults: Fault[]): void {
+function walkUnion(schema: JsonSchema, value: unknown, path: string, faults: Fault[]): void {
   const shapes = schema.anyOf ?? []
   if (shapes.some(shape => fits(shape, value))) return
   const nearest = shapes.find(shape => shape.type === 'object' && isRecord(value))
@@ -141,7 +121,7 @@ function walkUnion(schema: Schema, value: unknown, path: string, faults: Fault[]
   else faults.push({ field: path, value, expected: words(schema) })
 }
 
-function fits(schema: Schema, value: unknown): boolean {
+function fits(schema: JsonSchema, value: unknown): boolean {
   const faults: Fault[] = []
   walk(schema, value, '', faults)
   return faults.length === 0
@@ -150,7 +130,7 @@ function fits(schema: Schema, value: unknown): boolean {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
-function fitsScalar(schema: Schema, value: unknown): boolean {
+function fitsScalar(schema: JsonSchema, value: unknown): boolean {
   if ('const' in schema) return value === schema.const
   if (schema.enum !== undefined) return schema.enum.includes(value)
   switch (schema.type) {
@@ -171,17 +151,19 @@ function fitsScalar(schema: Schema, value: unknown): boolean {
   }
 }
 
-const fitsRange = ({ minimum = -Infinity, maximum = Infinity }: Schema, value: number): boolean =>
-  value >= minimum && value <= maximum
+const fitsRange = (
+  { minimum = -Infinity, maximum = Infinity }: JsonSchema,
+  value: number
+): boolean => value >= minimum && value <= maximum
 
-const fitsText = (schema: Schema, value: string): boolean =>
+const fitsText = (schema: JsonSchema, value: string): boolean =>
   value.length >= (schema.minLength ?? 0) &&
   value.length <= (schema.maxLength ?? Infinity) &&
   (schema.pattern === undefined || new RegExp(schema.pattern, 'u').test(value)) &&
   (schema.format === undefined || Format.Test(schema.format, value))
 
 /** What a schema asks for, in plain words. */
-function words(schema: Schema): string {
+function words(schema: JsonSchema): string {
   if ('const' in schema) return JSON.stringify(schema.const)
   if (schema.enum !== undefined) return oneOf(schema.enum.map(value => JSON.stringify(value)))
   if (schema.anyOf !== undefined) return oneOf(schema.anyOf.map(words))
@@ -206,14 +188,14 @@ function words(schema: Schema): string {
 const oneOf = (all: readonly string[]): string =>
   all.length < 2 ? (all[0] ?? 'nothing') : `${all.slice(0, -1).join(', ')} or ${all.at(-1)}`
 
-function textWords(schema: Schema): string {
+function textWords(schema: JsonSchema): string {
   if (schema.format !== undefined) return expectedOf(schema.format)
   if (schema.pattern !== undefined) return `text that matches ${schema.pattern}`
   const range = rangeWords(schema.minLength, schema.maxLength)
   return range === '' ? 'text' : `text of${range.replace(' from', '')} characters`
 }
 
-function arrayWords(schema: Schema): string {
+function arrayWords(schema: JsonSchema): string {
   const { minItems, maxItems, items = {}, uniqueItems } = schema
   const range = rangeWords(minItems, maxItems).replace(' from', ' of')
   const items_ = minItems === undefined && maxItems === undefined ? '' : ' items'

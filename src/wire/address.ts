@@ -32,7 +32,7 @@ export const IPV4_BROADCAST = -1
 export const ipv4IsMulticast = (ip: number): boolean => ip >>> 28 === 0xe
 export const ipv4IsLoopback = (ip: number): boolean => ip >>> 24 === 127
 // 0.0.0.0/8 is "this network" (RFC 1122 §3.2.1.3): never a destination, as a source unspecified.
-export const ipv4IsUnspecified = (ip: number): boolean => ip >>> 24 === 0
+const ipv4IsUnspecified = (ip: number): boolean => ip >>> 24 === 0
 // 224/4 and up: multicast, reserved, limited broadcast.  None of them is one node's address.
 export const ipv4IsUnicast = (ip: number): boolean => ip >>> 28 < 0xe && !ipv4IsUnspecified(ip)
 
@@ -194,10 +194,6 @@ const wordBits = (prefix: Prefix, i: number): number =>
   prefix.family === 4 ? (i === 3 ? prefix.length : 0) : prefix.length - 32 * i
 
 // ---- multicast and addresses made of others
-
-// RFC 1112 §6.4: the low 23 bits of the group.
-export const multicastMac4 = (group: number): number =>
-  macFrom(0x0100, 0x5e00_0000 | (group & 0x7f_ffff))
 
 // RFC 2464 §7: the low 32 bits of the group.
 export const multicastMac6 = (word3: number): number => macFrom(0x3333, word3)

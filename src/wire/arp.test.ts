@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import * as arp from './arp.ts'
 import { describeFrame } from './describe.ts'
-import { arpAnnouncement, arpReply, arpRequest } from './frames.ts'
+import { arpReply, arpRequest } from './frames.ts'
 
 const mac = fc.nat(0xffff_ffff_ffff)
 const ip = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
@@ -57,7 +57,7 @@ test('frames for asking, answering and announcing', () => {
     describeFrame(arpReply(m2, i2, m1, i1)),
     '02:00:00:00:00:02 > 02:00:00:00:00:01 ARP 10.0.0.2 is-at 02:00:00:00:00:02 to 10.0.0.1'
   )
-  const announcement = new DataView(arpAnnouncement(m1, i1).buffer)
+  const announcement = new DataView(arpRequest(m1, i1, i1).buffer)
   assert.ok(arp.isGratuitous(announcement, 14))
   assert.ok(!arp.isGratuitous(new DataView(arpReply(m2, i2, m1, i1).buffer), 14))
 })

@@ -18,13 +18,13 @@ export const fits = (view: DataView, at: number, end: number): boolean =>
   view.getUint16(at + 4) === ADDRESS_LENGTHS
 
 export const operation = (view: DataView, at: number): number => view.getUint16(at + 6)
-export const senderMacHi = (view: DataView, at: number): number => view.getUint16(at + 8)
-export const senderMacLo = (view: DataView, at: number): number => view.getInt32(at + 10)
+const senderMacHi = (view: DataView, at: number): number => view.getUint16(at + 8)
+const senderMacLo = (view: DataView, at: number): number => view.getInt32(at + 10)
 export const senderMac = (view: DataView, at: number): number =>
   macFrom(senderMacHi(view, at), senderMacLo(view, at))
 export const senderIp = (view: DataView, at: number): number => view.getInt32(at + 14)
-export const targetMacHi = (view: DataView, at: number): number => view.getUint16(at + 18)
-export const targetMacLo = (view: DataView, at: number): number => view.getInt32(at + 20)
+const targetMacHi = (view: DataView, at: number): number => view.getUint16(at + 18)
+const targetMacLo = (view: DataView, at: number): number => view.getInt32(at + 20)
 export const targetMac = (view: DataView, at: number): number =>
   macFrom(targetMacHi(view, at), targetMacLo(view, at))
 export const targetIp = (view: DataView, at: number): number => view.getInt32(at + 24)
@@ -51,9 +51,6 @@ export function emit(view: DataView, at: number, f: Fields): void {
   setTargetMac(view, at, macHi(f.targetMac), macLo(f.targetMac))
   setTargetIp(view, at, f.targetIp)
 }
-
-export const setOperation = (view: DataView, at: number, value: number): void =>
-  view.setUint16(at + 6, value)
 
 export function setSenderMac(view: DataView, at: number, hi: number, lo: number): void {
   view.setUint16(at + 8, hi)

@@ -39,18 +39,18 @@ export const update16 = (checksum: number, before: number, after: number): numbe
 export const update32 = (checksum: number, before: number, after: number): number =>
   update16(update16(checksum, before >>> 16, after >>> 16), before & 0xffff, after & 0xffff)
 
-export function pseudoSum4(view: DataView, l3: number, protocol: number, length: number): number {
+function pseudoSum4(view: DataView, l3: number, protocol: number, length: number): number {
   return sum(view, l3 + 12, 8, protocol + length)
 }
 
 // The destination is the one in the header.  RFC 8200 §8.1 wants the final one while a routing
 // header still has segments left; such packets pass through us but are never made here.
-export function pseudoSum6(view: DataView, l3: number, protocol: number, length: number): number {
+function pseudoSum6(view: DataView, l3: number, protocol: number, length: number): number {
   return sum(view, l3 + 8, 32, protocol + (length >>> 16) + (length & 0xffff))
 }
 
 // Where the checksum lies from the start of the layer-4 header; -1 when we know of none.
-export function l4Field(protocol: number): number {
+function l4Field(protocol: number): number {
   switch (protocol) {
     case Protocol.tcp:
       return 16

@@ -42,8 +42,7 @@ test('tags are found, at most two, and only when the type behind them is there',
   assert.equal(vlan.count(two, 0, two.byteLength), 2)
   assert.equal(vlan.typeAt(two, 0, two.byteLength), 20)
   assert.deepEqual([vlan.tpid(two, 12), vlan.vid(two, 12), vlan.pcp(two, 12)], [0x88a8, 100, 5])
-  assert.deepEqual([vlan.tpid(two, 16), vlan.vid(two, 16), vlan.dei(two, 16)], [0x8100, 7, 0])
-  assert.equal(vlan.innerType(two, 16), ethernet.Type.ipv4)
+  assert.deepEqual([vlan.tpid(two, 16), vlan.vid(two, 16)], [0x8100, 7])
   const three = viewOf(eth(A, B).vlan(1).vlan(2).vlan(3).payload(4).frame())
   assert.equal(vlan.count(three, 0, three.byteLength), 2)
   assert.equal(vlan.typeAt(two, 0, 21), 16, 'a tag whose next type is cut off is no tag')
@@ -64,10 +63,4 @@ test('push and pop move the addresses and nothing else', () => {
       assert.deepEqual(buffer.slice(8), frame)
     })
   )
-})
-
-test('a new vid leaves the priority as it was', () => {
-  const view = viewOf(eth(A, B).vlan(10, 6).payload(1).frame())
-  vlan.setVid(view, 12, 0xfffe)
-  assert.deepEqual([vlan.vid(view, 12), vlan.pcp(view, 12)], [0xffe, 6])
 })

@@ -21,9 +21,6 @@ export function arpReply(mac: number, ip: number, toMac: number, toIp: number): 
   return arpFrame(toMac, { ...fields, targetMac: toMac, targetIp: toIp })
 }
 
-// Tells everyone where `ip` is, in the form RFC 5227 §3 prefers: a request for oneself.
-export const arpAnnouncement = (mac: number, ip: number): Frame => arpRequest(mac, ip, ip)
-
 // Who has `target`?  To its solicited-node group, or to the node itself when `dst` is given.
 export function neighbourSolicitation(
   mac: number,

@@ -2,7 +2,7 @@
 //
 //   flags 2 | protocol 2 | checksum 2, reserved 2 (if C) | key 4 (if K) | sequence 4 (if S)
 
-import { finish, fold, sum, update32 } from './checksum.ts'
+import { finish, fold, sum } from './checksum.ts'
 
 export const LENGTH_MIN = 4
 
@@ -19,8 +19,7 @@ export function fits(view: DataView, at: number, end: number): boolean {
 
 export const flags = (view: DataView, at: number): number => view.getUint16(at)
 export const protocol = (view: DataView, at: number): number => view.getUint16(at + 2)
-export const hasChecksum = (view: DataView, at: number): boolean =>
-  (flags(view, at) & Flag.checksum) !== 0
+const hasChecksum = (view: DataView, at: number): boolean => (flags(view, at) & Flag.checksum) !== 0
 export const hasKey = (view: DataView, at: number): boolean => (flags(view, at) & Flag.key) !== 0
 export const hasSequence = (view: DataView, at: number): boolean =>
   (flags(view, at) & Flag.sequence) !== 0
@@ -51,14 +50,6 @@ export function emit(view: DataView, at: number, end: number, f: Fields): void {
   if (f.key !== undefined) view.setUint32(keyAt(view, at), f.key)
   if (f.sequence !== undefined) view.setUint32(payload(view, at) - 4, f.sequence)
   if (f.checksum) view.setUint16(at + 4, finish(sum(view, at, end - at, 0)))
-}
-
-// Of a header that has a key.
-export function setKey(view: DataView, at: number, value: number): void {
-  const field = keyAt(view, at)
-  if (hasChecksum(view, at))
-    view.setUint16(at + 4, update32(view.getUint16(at + 4), view.getInt32(field), value))
-  view.setUint32(field, value)
 }
 
 const keyAt = (view: DataView, at: number): number =>

@@ -13,7 +13,7 @@ export const LENGTH = 40
 
 // Linux and Open vSwitch walk further; no sound packet has more than six (RFC 8200 §4.1), and a
 // longer chain is the old way to hide a layer-4 header from a filter.
-export const EXTENSIONS_MAX = 8
+const EXTENSIONS_MAX = 8
 export const FRAGMENT_LENGTH = 8
 
 // What lies between `payloadEnd` and `end` is Ethernet padding.
@@ -106,7 +106,7 @@ function extensionLength(view: DataView, at: number, protocol: number): number {
   return protocol === Protocol.ah ? (units + 2) << 2 : (units + 1) << 3
 }
 
-export const isExtension = (protocol: number): boolean =>
+const isExtension = (protocol: number): boolean =>
   protocol === Protocol.hopByHop ||
   protocol === Protocol.routing ||
   protocol === Protocol.fragment ||
@@ -158,10 +158,6 @@ export const setPayloadLength = (view: DataView, at: number, value: number): voi
 
 export const setHopLimit = (view: DataView, at: number, value: number): void =>
   view.setUint8(at + 7, value)
-
-// Never below zero: a packet that has no hop left stays so, and the caller has asked before.
-export const decrementHopLimit = (view: DataView, at: number): void =>
-  setHopLimit(view, at, Math.max(0, hopLimit(view, at) - 1))
 
 // The address setters walk the chain to keep the layer-4 checksum true.  `end` is needed for
 // quoted packets only, whose payload length reaches past what is there.

@@ -75,22 +75,18 @@ test('TCP: emit, parse, edit', () => {
         assert.deepEqual([tcp.mss(view, l4), tcp.payload(view, l4)], [1460, l4 + 24])
         tcp.setSrcPort(view, l4, value)
         tcp.setDstPort(view, l4, b ^ value)
-        tcp.setFlags(view, l4, flags ^ 0xff)
         assert.deepEqual([tcp.srcPort(view, l4), tcp.dstPort(view, l4)], [value, b ^ value])
-        assert.equal(tcp.flags(view, l4), flags ^ 0xff)
         assert.ok(valid(Protocol.tcp))
       }
     })
   )
 })
 
-test('TCP: the MSS is rewritten at even and odd offsets, and the checksum stays true', () => {
+test('TCP: the MSS is found at even and odd offsets', () => {
   for (const pad of [[], [1], [1, 1], [3, 3, 7], [1, 3, 3, 7]]) {
     const options = Uint8Array.from([...pad, 2, 4, 0x05, 0xb4])
     for (const { view, l4, valid } of both(ip => ip.tcp(1, 2, { flags: 'S', options }))) {
       assert.equal(tcp.mss(view, l4), 1460)
-      assert.ok(tcp.setMss(view, l4, 1410))
-      assert.equal(tcp.mss(view, l4), 1410)
       assert.ok(valid(Protocol.tcp), `after ${pad.length} bytes`)
     }
   }
@@ -110,7 +106,6 @@ test('TCP: malformed option lists never loop, and have no MSS', () => {
     const packet = { flags: 'S', options: Uint8Array.from(options) }
     const [{ view, l4 }] = both(ip => ip.tcp(1, 2, packet)) as [Case]
     assert.equal(tcp.mss(view, l4), 0, String(options))
-    assert.ok(!tcp.setMss(view, l4, 1000))
   }
 })
 

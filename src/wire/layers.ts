@@ -27,7 +27,7 @@ export interface Layer {
 }
 
 // IEEE's ethertype for local experiments: what a frame has that nobody gave a payload.
-export const TYPE_EXPERIMENTAL = 0x88b5
+const TYPE_EXPERIMENTAL = 0x88b5
 
 export type Mac = string | number
 export const macOf = (mac: Mac): number => (typeof mac === 'number' ? mac : parseMac(mac))

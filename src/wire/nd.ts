@@ -6,7 +6,6 @@
 //   RA:     type code checksum | hop limit, flags, lifetime 2 | reachable 4 | retrans 4 | options
 
 import { macFrom, macHi, macLo } from './address.ts'
-import { completeL4 } from './checksum.ts'
 import * as icmpv6 from './icmpv6.ts'
 import * as ipv6 from './ipv6.ts'
 
@@ -18,8 +17,8 @@ export const OPTIONS_MAX = 32
 // RFC 4861 §6.1, §7.1: a packet with a lower one has crossed a router, so it is forged.
 export const HOP_LIMIT = 255
 
-export const NEIGHBOUR_LENGTH = 24
-export const LINK_LAYER_LENGTH = 8
+const NEIGHBOUR_LENGTH = 24
+const LINK_LAYER_LENGTH = 8
 
 export const Option = {
   sourceLinkLayer: 1,
@@ -50,8 +49,7 @@ export function acceptable(view: DataView, l3: number, at: number, end: number):
   return view.getUint8(at + 8) !== 0xff
 }
 
-export const targetWord = (view: DataView, at: number, i: number): number =>
-  view.getInt32(at + 8 + 4 * i)
+const targetWord = (view: DataView, at: number, i: number): number => view.getInt32(at + 8 + 4 * i)
 
 export function readTarget(view: DataView, at: number, into: Int32Array, o: number): void {
   for (let i = 0; i < 4; i++) into[o + i] = targetWord(view, at, i)
@@ -59,13 +57,6 @@ export function readTarget(view: DataView, at: number, into: Int32Array, o: numb
 
 // Of a neighbour advertisement.
 export const flags = (view: DataView, at: number): number => view.getInt32(at + 4)
-
-// Of a router advertisement.
-export const routerHopLimit = (view: DataView, at: number): number => view.getUint8(at + 4)
-export const routerFlags = (view: DataView, at: number): number => view.getUint8(at + 5)
-export const routerLifetimeS = (view: DataView, at: number): number => view.getUint16(at + 6)
-export const reachableMs = (view: DataView, at: number): number => view.getUint32(at + 8)
-export const retransmitMs = (view: DataView, at: number): number => view.getUint32(at + 12)
 
 // Where the first option of this type begins, or -1; the list ends where it does not hold together.
 export function optionAt(view: DataView, at: number, end: number, type: number): number {
@@ -80,8 +71,8 @@ export function optionAt(view: DataView, at: number, end: number, type: number):
 }
 
 // The MAC in a link-layer option that `optionAt` found.
-export const linkLayerHi = (view: DataView, option: number): number => view.getUint16(option + 2)
-export const linkLayerLo = (view: DataView, option: number): number => view.getInt32(option + 4)
+const linkLayerHi = (view: DataView, option: number): number => view.getUint16(option + 2)
+const linkLayerLo = (view: DataView, option: number): number => view.getInt32(option + 4)
 
 // The MAC the sender gives as its own: NS and RS as source, NA as target.  -1 when it gives none.
 export function linkLayer(view: DataView, at: number, end: number, type: number): number {
@@ -112,32 +103,11 @@ export function emitNeighbour(view: DataView, l3: number, at: number, f: Neighbo
   icmpv6.emit(view, l3, at, end, { type: f.type, code: 0, rest: f.flags })
 }
 
-export function emitLinkLayer(view: DataView, at: number, option: number, mac: number): void {
+function emitLinkLayer(view: DataView, at: number, option: number, mac: number): void {
   view.setUint8(at, option)
   view.setUint8(at + 1, 1)
   view.setUint16(at + 2, macHi(mac))
   view.setInt32(at + 4, macLo(mac))
-}
-
-// Emits RS with the sender's own MAC; the IPv6 header at `l3` is there already.
-export function emitRouterSolicitation(view: DataView, l3: number, at: number, mac: number): void {
-  emitLinkLayer(view, at + 8, Option.sourceLinkLayer, mac)
-  const end = at + 8 + LINK_LAYER_LENGTH
-  icmpv6.emit(view, l3, at, end, { type: Type.routerSolicitation, code: 0, rest: 0 })
-}
-
-// Rewrites the MAC in a link-layer option and completes the checksum of the message [at, end).
-export function setLinkLayer(
-  view: DataView,
-  l3: number,
-  at: number,
-  end: number,
-  option: number,
-  mac: number
-): void {
-  view.setUint16(option + 2, macHi(mac))
-  view.setInt32(option + 4, macLo(mac))
-  completeL4(view, l3, at, end, ipv6.Protocol.icmpv6)
 }
 
 // Every option has a length, and together they end where the message does.

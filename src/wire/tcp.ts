@@ -94,20 +94,8 @@ export const setSrcPort = (view: DataView, at: number, value: number): void =>
 export const setDstPort = (view: DataView, at: number, value: number): void =>
   set16(view, at, at + 2, value)
 
-export const setFlags = (view: DataView, at: number, value: number): void =>
-  set16(view, at, at + 12, (view.getUint8(at + 12) << 8) | (value & 0xff))
-
-// Rewrites the offer of a SYN that has one; false when it has none.
-export function setMss(view: DataView, at: number, value: number): boolean {
-  if (mss(view, at) === 0) return false
-  set16(view, at, optionAt(view, at, Option.mss) + 2, value)
-  return true
-}
-
-// An option may begin at an odd byte: there the sum sees the two bytes the other way round.
 function set16(view: DataView, at: number, field: number, value: number): void {
-  const littleEndian = ((field - at) & 1) !== 0
-  const before = view.getUint16(field, littleEndian)
+  const before = view.getUint16(field)
   view.setUint16(field, value)
-  patch16(view, at + 16, Protocol.tcp, before, view.getUint16(field, littleEndian))
+  patch16(view, at + 16, Protocol.tcp, before, view.getUint16(field))
 }

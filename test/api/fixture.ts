@@ -87,7 +87,7 @@ export interface HouseOptions {
 }
 
 /** The models of the core and of every plugin there is. */
-export async function allModels(): Promise<Model[]> {
+async function allModels(): Promise<Model[]> {
   const plugins = await loadResources()
   return [...coreModels, ...plugins.flatMap(({ resources }) => resources)]
 }

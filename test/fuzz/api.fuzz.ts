@@ -3,10 +3,11 @@
 
 import assert from 'node:assert/strict'
 import type { HTTPMethods } from 'fastify'
+import type { JsonSchema } from '../../src/core/schema.ts'
 import { openHouse } from '../api/fixture.ts'
 import { campaign } from './campaign.ts'
 import { type Draw, pick } from './packets.ts'
-import { hostileValue, randomValue, type Schema } from './values.ts'
+import { hostileValue, randomValue } from './values.ts'
 
 const KEPT = 6 // objects of each kind that requests go to
 const house = await openHouse()
@@ -28,7 +29,7 @@ const UNKNOWN = '00000000-0000-4000-8000-000000000009'
 function bodyFor(draw: Draw, kind: string): unknown {
   if (draw(30) === 0) return hostileValue(draw)
   const model = house.models.find(each => each.kind === kind)!
-  const body = randomValue(model.schema as Schema, draw, pick(draw, [400, 40])) as Record<
+  const body = randomValue(model.schema as JsonSchema, draw, pick(draw, [400, 40])) as Record<
     string,
     unknown
   >

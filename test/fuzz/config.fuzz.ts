@@ -8,10 +8,11 @@ import { join } from 'node:path'
 import { loadResources, pluginSections } from '../../src/agent/resources.ts'
 import { loadConfig } from '../../src/core/config.ts'
 import { MezzoError } from '../../src/core/errors.ts'
+import type { JsonSchema } from '../../src/core/schema.ts'
 import { sections } from '../../src/main/settings.ts'
 import { campaign } from './campaign.ts'
 import { type Draw, pick } from './packets.ts'
-import { hostileValue, randomValue, type Schema } from './values.ts'
+import { hostileValue, randomValue } from './values.ts'
 
 const plugins = pluginSections(await loadResources())
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-fuzz-'))
@@ -22,12 +23,12 @@ function configText(draw: Draw): string {
   const oddness = pick(draw, [1000, 60, 15])
   const config: Record<string, unknown> = {}
   for (const [name, schema] of Object.entries(sections))
-    if (draw(2) === 0) config[name] = randomValue(schema as Schema, draw, oddness)
+    if (draw(2) === 0) config[name] = randomValue(schema as JsonSchema, draw, oddness)
   if (draw(2) === 0)
     config.plugins = Object.fromEntries(
       Object.entries(plugins)
         .filter(() => draw(2) === 0)
-        .map(([name, schema]) => [name, randomValue(schema as Schema, draw, oddness)])
+        .map(([name, schema]) => [name, randomValue(schema as JsonSchema, draw, oddness)])
     )
   if (draw(10) === 0) config[pick(draw, ['x', '__proto__', 'constructor', ''])] = hostileValue(draw)
   const text = JSON.stringify(config)

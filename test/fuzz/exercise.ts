@@ -130,7 +130,6 @@ function editEthernet(view: DataView, at: number, end: number): void {
   ethernet.setDst(view, at, 0x0200, 9)
   ethernet.setSrc(view, at, 0x0200, -1)
   const tags = vlan.count(view, at, end)
-  if (tags > 0) vlan.setVid(view, at + 12, VALUE16)
   const before = new Uint8Array(view.buffer, at, end - at).slice()
   const pushed = vlan.push(view, at, ethernet.Type.qinq, VALUE16)
   assert.equal(vlan.count(view, pushed, end), Math.min(tags + 1, vlan.TAGS_MAX))
@@ -140,7 +139,6 @@ function editEthernet(view: DataView, at: number, end: number): void {
 }
 
 function editArp(view: DataView, at: number): void {
-  arp.setOperation(view, at, 2)
   arp.setSenderMac(view, at, 0x0200, 5)
   arp.setSenderIp(view, at, WORDS[0]!)
   arp.setTargetMac(view, at, 0x0200, 6)
@@ -163,7 +161,6 @@ function editIpv4(view: DataView, at: number, step: Step): void {
 function editIpv6(view: DataView, at: number, step: Step): void {
   step('class', () => ipv6.setTrafficClass(view, at, VALUE16))
   step('hops', () => ipv6.setHopLimit(view, at, 77))
-  step('decrement', () => ipv6.decrementHopLimit(view, at))
   step('src', () => ipv6.setSrc(view, at, WORDS, 0))
   step('dst', () => ipv6.setDst(view, at, WORDS, 0))
   const end = ipv6.payloadEnd(view, at)
@@ -201,8 +198,6 @@ function editTcp(view: DataView, at: number, step: Step): void {
   for (let kind = 0; kind < 256; kind += 5) tcp.optionAt(view, at, kind)
   step('tcp src', () => tcp.setSrcPort(view, at, VALUE16))
   step('tcp dst', () => tcp.setDstPort(view, at, 0x1_0007))
-  step('tcp flags', () => tcp.setFlags(view, at, tcp.Flag.syn))
-  step('tcp mss', () => tcp.setMss(view, at, 1411))
 }
 
 function editIcmp(view: DataView, at: number, end: number, step: Step): void {
@@ -234,9 +229,6 @@ function editIcmpv6(view: DataView, l3: number, at: number, end: number, step: S
 function editGre(view: DataView, at: number, end: number): void {
   const valid = gre.checksumValid(view, at, end)
   gre.sequence(view, at)
-  if (gre.hasKey(view, at)) {
-    gre.setKey(view, at, 0xdead_beef)
-    assert.equal(gre.key(view, at), 0xdead_beef)
-  }
-  assert.ok(!valid || gre.checksumValid(view, at, end), 'a key keeps the GRE checksum true')
+  gre.key(view, at)
+  assert.equal(gre.checksumValid(view, at, end), valid, 'reading changes nothing')
 }

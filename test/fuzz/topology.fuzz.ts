@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { loadPlugins } from '../../src/agent/plugins.ts'
 import { loadResources } from '../../src/agent/resources.ts'
+import type { JsonSchema } from '../../src/core/schema.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
@@ -19,7 +20,7 @@ import { object } from '../world/objects.ts'
 import { World } from '../world/world.ts'
 import { campaign, hexOf } from './campaign.ts'
 import { type Draw, pick } from './packets.ts'
-import { randomValue, type Schema } from './values.ts'
+import { randomValue } from './values.ts'
 
 // Objects of each kind: few, so that most references lead somewhere.
 const EACH = 2
@@ -35,7 +36,7 @@ const models: Model[] = [
 
 // What a client could have stored: it passes the model's own checks, its references may dangle.
 function randomObject(draw: Draw, model: Model): Stored | undefined {
-  const value = randomValue(model.schema as Schema, draw, 100_000) as Record<string, unknown>
+  const value = randomValue(model.schema as JsonSchema, draw, 100_000) as Record<string, unknown>
   for (const { field, kind } of model.references) {
     if (!(field in value)) continue
     const one = () => someId(draw, pick(draw, [kind].flat()))

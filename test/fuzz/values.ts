@@ -1,20 +1,8 @@
 // Random values for a JSON schema: mostly good ones, so that they get past the front door, and now
 // and then one that no honest client would send. Chance comes from `draw` alone.
 
+import type { JsonSchema } from '../../src/core/schema.ts'
 import { type Draw, pick } from './packets.ts'
-
-export interface Schema {
-  readonly type?: string
-  readonly const?: unknown
-  readonly anyOf?: readonly Schema[]
-  readonly properties?: Readonly<Record<string, Schema>>
-  readonly patternProperties?: Readonly<Record<string, Schema>>
-  readonly required?: readonly string[]
-  readonly items?: Schema
-  readonly format?: string
-  readonly minimum?: number
-  readonly maximum?: number
-}
 
 const HOSTILE: readonly unknown[] = [
   ...[null, true, false, 0, -1, 1.5, 2 ** 31, 2 ** 53, 1e308, [], {}, [[]], ['']],
@@ -37,7 +25,7 @@ const FORMATS: Readonly<Record<string, readonly string[]>> = {
 export const hostileValue = (draw: Draw): unknown => structuredClone(pick(draw, HOSTILE))
 
 /** One value in `oddness` is hostile. */
-export function randomValue(schema: Schema, draw: Draw, oddness = 40): unknown {
+export function randomValue(schema: JsonSchema, draw: Draw, oddness = 40): unknown {
   if (draw(oddness) === 0) return hostileValue(draw)
   if ('const' in schema) return schema.const
   if (schema.anyOf !== undefined) return randomValue(pick(draw, schema.anyOf), draw, oddness)
@@ -57,7 +45,7 @@ export function randomValue(schema: Schema, draw: Draw, oddness = 40): unknown {
   }
 }
 
-function randomObject(schema: Schema, draw: Draw, oddness: number): Record<string, unknown> {
+function randomObject(schema: JsonSchema, draw: Draw, oddness: number): Record<string, unknown> {
   const fields = Object.entries(schema.properties ?? {}).filter(
     ([name]) => schema.required?.includes(name) || draw(3) === 0
   )
@@ -66,7 +54,7 @@ function randomObject(schema: Schema, draw: Draw, oddness: number): Record<strin
   return Object.fromEntries(object)
 }
 
-function randomNumber({ minimum = 0, maximum = 2 ** 31 }: Schema, draw: Draw): number {
+function randomNumber({ minimum = 0, maximum = 2 ** 31 }: JsonSchema, draw: Draw): number {
   const near = pick(draw, [minimum, maximum, minimum + draw(10), maximum - draw(10)])
   return draw(2) === 0 ? near : minimum + draw(Math.min(2 ** 31, maximum - minimum + 1))
 }

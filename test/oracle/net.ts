@@ -34,7 +34,6 @@ interface Link {
   readonly to: number // router
 }
 
-export const PREFIXES6 = ['2001:db8::/32', '::/0']
 const CHAINS = 2
 export const MISSING = '02:00:00:00:99:99'
 export { MAC_BROADCAST, MISSING as MAC_MISSING }

@@ -10,7 +10,7 @@ export interface Grant {
   readonly epoch: number
 }
 
-export const BLOCKS_MAX = 65_536
+const BLOCKS_MAX = 65_536
 
 export class Leases {
   readonly #database: Database

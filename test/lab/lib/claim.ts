@@ -108,7 +108,7 @@ export function namespacesOf(prefix: string): string[] {
 export const pathOf = (namespace: string): string => `${NETNS}/${namespace}`
 
 /** Processes with a thread in one of these namespaces, this one aside. */
-export function inhabitants(names: readonly string[]): number[] {
+function inhabitants(names: readonly string[]): number[] {
   const wanted = new Set(names.map(name => `net:[${inodeOf(name)}]`))
   if (wanted.size === 0) return []
   const pids = readdirSync('/proc').filter(pid => /^\d+$/.test(pid) && Number(pid) !== process.pid)
