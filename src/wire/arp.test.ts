@@ -7,6 +7,8 @@ import * as arp from './arp.ts'
 import { describeFrame } from './describe.ts'
 import { arpReply, arpRequest } from './frames.ts'
 
+fc.configureGlobal({ seed: 20_260_110 })
+
 const mac = fc.nat(0xffff_ffff_ffff)
 const ip = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
 

@@ -7,6 +7,8 @@ import { eth } from './builder.ts'
 import * as checksum from './checksum.ts'
 import { Protocol } from './protocol.ts'
 
+fc.configureGlobal({ seed: 20_260_110 })
+
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 

@@ -7,6 +7,8 @@ import { eth } from './builder.ts'
 import * as ethernet from './ethernet.ts'
 import * as vlan from './vlan.ts'
 
+fc.configureGlobal({ seed: 20_260_110 })
+
 const mac = fc.nat(0xffff_ffff_ffff)
 const A = '02:00:00:00:00:01'
 const B = '02:00:00:00:00:02'

@@ -8,6 +8,8 @@ import { eth } from './builder.ts'
 import { l4Valid } from './checksum.ts'
 import * as ipv4 from './ipv4.ts'
 
+fc.configureGlobal({ seed: 20_260_110 })
+
 const L3 = 14
 const base = eth('02:00:00:00:00:01', '02:00:00:00:00:02')
 const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer)

@@ -9,6 +9,8 @@ import { eth } from './builder.ts'
 import { l4Valid } from './checksum.ts'
 import * as ipv6 from './ipv6.ts'
 
+fc.configureGlobal({ seed: 20_260_110 })
+
 const L3 = 14
 const base = eth('02:00:00:00:00:01', '02:00:00:00:00:02')
 const ip = base.ipv6('2001:db8::1', '2001:db8::2')

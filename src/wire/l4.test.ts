@@ -12,6 +12,8 @@ import { Protocol } from './protocol.ts'
 import * as tcp from './tcp.ts'
 import * as udp from './udp.ts'
 
+fc.configureGlobal({ seed: 20_260_110 })
+
 const base = eth('02:00:00:00:00:01', '02:00:00:00:00:02')
 const v4 = base.ipv4('10.0.1.1', '10.0.2.3')
 const v6 = base.ipv6('2001:db8::1', '2001:db8::2')

@@ -7,6 +7,8 @@ import { eth } from './builder.ts'
 import * as gre from './gre.ts'
 import * as vxlan from './vxlan.ts'
 
+fc.configureGlobal({ seed: 20_260_110 })
+
 const A = '02:00:00:00:00:01'
 const B = '02:00:00:00:00:02'
 const outer = eth(A, B).ipv4('192.0.2.1', '192.0.2.2')
