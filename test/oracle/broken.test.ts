@@ -9,15 +9,17 @@ import type { Plugin } from '../../src/plugin.ts'
 import { cacheOracle, check, hostsOracle, type Oracle, PLUGINS, traceLook } from './oracle.ts'
 import { careless, forgetful, withAlteredActions, withProcess } from './sabotage.ts'
 
-// This seed meets most of the faults early; none needs all of the runs.
-const RUNS = { seed: 3, numRuns: 2000, endOnFailure: true }
+// Each fault is met by any seed within the runs; these meet it early.
+const SEED = 3
+const SEED_OF_CHAINS = 20_260_103
+const RUNS = { numRuns: 2000, endOnFailure: true }
 
 const broken = (name: string, process: Parameters<typeof withProcess>[1]): readonly Plugin[] =>
   PLUGINS.map(plugin => (plugin.name === name ? withProcess(plugin, process) : plugin))
 
-function finds(oracle: Oracle): void {
+function finds(oracle: Oracle, seed = SEED): void {
   assert.throws(
-    () => check(oracle, RUNS),
+    () => check(oracle, { ...RUNS, seed }),
     ({ message }: Error) => /ORACLE_SEED=\d+/.test(message) && / move \d+, /.test(message)
   )
 }
@@ -33,7 +35,7 @@ test('a bridge that forgets the last bits of the MAC it asked for is found', () 
 })
 
 test('a chain that forgets the port it asked for is found', () => {
-  finds(cacheOracle(broken('firewall', forgetful(Word.l4Ports, 1))))
+  finds(cacheOracle(broken('firewall', forgetful(Word.l4Ports, 1))), SEED_OF_CHAINS)
 })
 
 // The bridge's first tag is its own, then come the sender's and the receiver's MAC.
@@ -46,7 +48,7 @@ test('a router that loses its own tag is found', () => {
 })
 
 test('a chain that loses its tag is found', () => {
-  finds(cacheOracle(broken('firewall', careless(0))))
+  finds(cacheOracle(broken('firewall', careless(0))), SEED_OF_CHAINS)
 })
 
 test('a flow that does not decrement the TTL is found', () => {
