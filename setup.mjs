@@ -41,7 +41,8 @@ const lab = [
   ['ethtool', 'ethtool', 'switches offloads'],
   ['nftables', 'nft', 'cuts links between hosts'],
   ['iputils-ping', 'ping', 'sends pings'],
-  ['procps', 'ps', 'looks at processes']
+  ['procps', 'ps', 'looks at processes'],
+  ['python3-minimal', 'python3', 'answers behind a tap']
 ]
 const kernels = [
   ['qemu-system-x86', 'qemu-system-x86_64', 'boots other kernels'],
