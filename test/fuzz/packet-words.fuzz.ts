@@ -62,6 +62,19 @@ const OPTIONS = [
   ]
 ]
 
+// What is meant to be taken, mostly: else too little would get past the first words.
+const GOOD = [
+  'tcp 10.0.1.5:80 > 10.0.2.7:53',
+  'udp [fd00::1]:5 > [fd00::2]:53',
+  'icmp fd00::1 > ::1'
+]
+const GOOD_OPTIONS = ['ttl=5', 'vlan=10', 'len=100', 'id=7', 'seq=9', 'src=02:00:00:00:00:01']
+
+function good(draw: Draw): string {
+  const options = new Set(Array.from({ length: draw(4) }, () => pick(draw, GOOD_OPTIONS)))
+  return [pick(draw, GOOD), ...options].join(' ')
+}
+
 function text(draw: Draw): string {
   const options = Array.from({ length: draw(4) }, () => pick(draw, OPTIONS))
   const arrow = draw(30) === 0 ? pick(draw, ['', '>>', '→']) : '>'
@@ -111,7 +124,7 @@ await campaign({
       note(hex)
       return unlessRefused(() => hexFrame(hex)) === undefined ? 'refused' : 'frames'
     }
-    const given = draw(3) === 0 ? object(draw) : text(draw)
+    const given = draw(3) === 0 ? object(draw) : draw(2) === 0 ? good(draw) : text(draw)
     note(JSON.stringify(given))
     const packet = unlessRefused(() => parsePacket(given))
     if (packet === undefined) return 'refused'
