@@ -8,8 +8,9 @@ import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
 import { simulate } from '../../src/simulation/simulate.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
-import type { WorldHost } from '../world/world.ts'
-import type { Stage } from './stage.ts'
+import type { Ground, Stage } from './stage.ts'
+
+type Host = Ground['hosts'] extends ReadonlyMap<string, infer H> ? H : never
 
 // Text when a flow of a frame sent since the last look differs from the trace.
 export function traceLook(stage: Stage): string | undefined {
@@ -23,7 +24,7 @@ export function traceLook(stage: Stage): string | undefined {
   return undefined
 }
 
-function compare(host: WorldHost, port: PortModel, frame: Uint8Array): string | undefined {
+function compare(host: Host, port: PortModel, frame: Uint8Array): string | undefined {
   const { worker, view, places } = host.house
   const key = new Int32Array(WORDS)
   const bytes = new DataView(frame.buffer, frame.byteOffset, frame.length)

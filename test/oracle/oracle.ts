@@ -22,7 +22,7 @@ export const PLUGINS = [bridge, router, firewall] as unknown as readonly Plugin[
 
 export type Oracle = (plan: Plan) => string | undefined
 
-type Variant = Omit<StageOptions, 'plugins'>
+export type Variant = Omit<StageOptions, 'plugins'>
 
 export const cacheOracle = (plugins = PLUGINS, look?: Look): Oracle =>
   compare(
@@ -38,18 +38,27 @@ export const hostsOracle = (plugins = PLUGINS): Oracle =>
 // A further look at the first world after each move; text when it finds a fault.
 export type Look = (stage: Stage) => string | undefined
 
-function compare(a: Variant, b: Variant, plugins: readonly Plugin[], look?: Look): Oracle {
+export function compare(a: Variant, b: Variant, plugins: readonly Plugin[], look?: Look): Oracle {
   return plan => {
     const net = new Net(plan)
     const one = new Stage(net, { ...a, plugins })
     const other = new Stage(net, { ...b, plugins })
-    for (const [i, move] of plan.moves.entries()) {
-      const [left, right] = [one.play(move), other.play(move)]
-      const found = difference(left, right) ?? look?.(one)
-      if (found !== undefined) return `move ${i}, ${describeMove(move)}:\n${found}\n${story(net)}`
+    try {
+      return play(net, one, other, look)
+    } finally {
+      for (const { world } of [one, other]) world.close?.()
     }
-    return undefined
   }
+}
+
+function play(net: Net, one: Stage, other: Stage, look?: Look): string | undefined {
+  for (const [i, move] of net.plan.moves.entries()) {
+    const right = other.play(move)
+    const left = one.play(move, other.counts)
+    const found = difference(left, right) ?? look?.(one)
+    if (found !== undefined) return `move ${i}, ${describeMove(move)}:\n${found}\n${story(net)}`
+  }
+  return undefined
 }
 
 function difference(a: readonly string[], b: readonly string[]): string | undefined {

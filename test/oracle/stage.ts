@@ -7,17 +7,30 @@ import type { Plugin } from '../../src/plugin.ts'
 import type { Stored } from '../../src/topology/model.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
-import type { WorldObject } from '../world/hub.ts'
-import { type Delivery, World } from '../world/world.ts'
+import type { Hub, WorldObject } from '../world/hub.ts'
+import { type Delivery, World, type WorldHost, type WorldOptions } from '../world/world.ts'
 import type { Net } from './net.ts'
 import { announcement, answer, packet, question } from './packets.ts'
 import type { Move, PacketPlan } from './plan.ts'
+
+// What a stage asks of its world.
+export interface Ground {
+  readonly hub: Hub
+  readonly hosts: ReadonlyMap<string, Pick<WorldHost, 'house' | 'ifindexOf' | 'setUp'>>
+  readonly delivered: Delivery[]
+  addHost(id: string): void
+  send(port: string, frame: Uint8Array): void
+  // `expected`: as many deliveries there are in another world by then, where that is known.
+  settle(ms: number, expected?: number): void
+  close?(): void
+}
 
 export interface StageOptions {
   readonly plugins: readonly Plugin[]
   readonly cache: boolean
   readonly spread: boolean
   readonly patient?: boolean // neighbours are waited for as long as in real life
+  readonly ground?: (options: WorldOptions) => Ground // memory without
 }
 
 // Each host asks for itself who a neighbour is, and remembers for itself that nobody answered: two
@@ -42,12 +55,15 @@ const ROUNDS_MAX = 6
 const ANSWERS_MAX = 12 // in one round: a loop of bridges may ask a thousand times
 
 export class Stage {
-  readonly world: World
+  readonly world: Ground
   readonly #net: Net
   readonly #options: StageOptions
   readonly #down = new Set<string>()
   readonly #packets: PacketPlan[] = []
   #serial = 0
+  #expected: readonly number[] = []
+  // Of the last move: how many deliveries were there after each settle.
+  readonly counts: number[] = []
   // What was sent last and may have become a flow.
   readonly sent: { port: string; frame: Uint8Array }[] = []
 
@@ -57,15 +73,19 @@ export class Stage {
     const objects = options.spread ? net.objects : net.objects.map(onOneHost)
     const { plugins, cache } = options
     const settings = { router: options.patient === true ? PATIENT : HASTY }
-    this.world = new World({ seed: 7, plugins, objects, cache, flowsMax: 1024, settings })
+    const { ground = (all: WorldOptions) => new World(all) } = options
+    this.world = ground({ seed: 7, plugins, objects, cache, flowsMax: 1024, settings })
     for (let h = 0; h < (options.spread ? net.plan.hosts : 1); h++)
       if (!this.world.hosts.has(`h${h}`)) this.world.addHost(`h${h}`)
     this.#settle()
   }
 
   // Plays a move, lets the VMs answer, and says what came out, in an order of its own.
-  play(move: Move): string[] {
+  // `expected`: the counts of another world.
+  play(move: Move, expected: readonly number[] = []): string[] {
     this.world.delivered.length = 0
+    this.counts.length = 0
+    this.#expected = expected
     const heard: Delivery[] = []
     for (const { port, frame } of this.#framesOf(move)) {
       this.sent.push({ port, frame })
@@ -80,7 +100,8 @@ export class Stage {
   }
 
   #settle(ms = this.#options.patient === true ? 1 : SETTLE_MS): void {
-    this.world.settle(ms)
+    this.world.settle(ms, this.#expected[this.counts.length])
+    this.counts.push(this.world.delivered.length)
   }
 
   #converse(heard: Delivery[]): void {

@@ -1,0 +1,218 @@
+// A world for the oracles whose hosts are namespaces of this kernel: the real house on the eBPF
+// datapath, real tunnels, frames by real cables.  Only time is the test's: each millisecond of the
+// virtual clock lasts until the kernel is quiet.  So nothing depends on how busy the machine is,
+// and a wait of minutes takes none.
+
+import { readFileSync } from 'node:fs'
+import { House } from '../../src/agent/house.ts'
+import type { Interface } from '../../src/agent/places.ts'
+import { VirtualClock } from '../../src/core/clock.ts'
+import { CounterTable } from '../../src/core/counters.ts'
+import { silentLog } from '../../src/core/log.ts'
+import { SeededRandom } from '../../src/core/random.ts'
+import { openEbpf } from '../../src/datapath/ebpf.ts'
+import type { PortModel } from '../../src/topology/models.ts'
+import type { Ground } from '../oracle/stage.ts'
+import { Hub } from '../world/hub.ts'
+import { type Delivery, defaults, type WorldOptions } from '../world/world.ts'
+import { DatapathInside, type Sabotage } from './oracle-datapath.ts'
+import { addressOf, type Site } from './oracle-site.ts'
+import type { Caught } from './oracle-wire.ts'
+
+const ZONE = 'zone'
+const BURST_BYTES = 256 * 1024
+const RING_BYTES = 1 << 18
+const HEADER = 14 // a cable takes nothing shorter
+const LATE_MS = 400 // what is expected and not here by then has been lost
+const IDLE_ROUNDS = 3
+const BACKLOG = 11 // column of /proc/net/softnet_stat: frames that wait for their CPU
+
+// What the kernel did, over all worlds.
+export interface Work {
+  delivered: number
+  upcalls: number
+  hits: number
+  tunnelled: number
+}
+
+export interface Watched {
+  readonly seen: Work
+  readonly sabotage?: Sabotage
+}
+
+export class KernelWorld implements Ground {
+  readonly clock = new VirtualClock()
+  readonly hub = new Hub(this.clock)
+  readonly hosts = new Map<string, KernelHost>()
+  readonly delivered: Delivery[] = []
+  readonly #site: Site
+  readonly #options: WorldOptions
+  readonly #watched: Watched
+
+  constructor(site: Site, options: WorldOptions, watched: Watched) {
+    this.#site = site
+    this.#options = options
+    this.#watched = watched
+    site.wire.caught() // of the world before
+    this.hub.put('tunnel-zone', { id: ZONE, name: ZONE, type: options.tunnel ?? 'vxlan' })
+    for (const { kind, value } of options.objects) this.hub.put(kind, value)
+    const names = new Set<string>()
+    for (const { host } of this.hub.list('port') as PortModel[])
+      if (host !== undefined) names.add(host)
+    for (const name of [...names].sort()) this.addHost(name)
+    this.settle(1)
+  }
+
+  addHost(id: string): void {
+    const host = new KernelHost(this.#site, this, id, this.#options, this.#watched.sabotage)
+    this.hosts.set(id, host)
+    const address = addressOf(id)
+    this.hub.put('tunnel-zone-host', { id: `${ZONE}-${id}`, zone: ZONE, host: id, address })
+    void host.house.start()
+  }
+
+  send(port: string, frame: Uint8Array): void {
+    const model = this.hub.get('port', port) as PortModel | undefined
+    const host = model?.host === undefined ? undefined : this.hosts.get(model.host)
+    if (host === undefined || frame.length < HEADER) return
+    this.#take(this.#site.wire.send(this.#site.far(host.id, model!.interface!), frame))
+    this.#pump()
+  }
+
+  settle(ms: number, expected = 0): void {
+    this.#quieten()
+    for (let i = 0; i < ms; i++) {
+      this.clock.advance(1)
+      if (this.#work()) this.#quieten()
+    }
+    const until = performance.now() + LATE_MS
+    while (this.delivered.length < expected && performance.now() < until) this.#quieten()
+  }
+
+  close(): void {
+    const { seen } = this.#watched
+    for (const host of this.hosts.values()) {
+      const { upcalls = 0, hits = 0, 'tunnel-tx': tunnelled = 0 } = host.datapath.counters()
+      seen.upcalls += upcalls
+      seen.hits += hits
+      seen.tunnelled += tunnelled
+      host.close()
+    }
+  }
+
+  // Until nothing moves: no upcall, no packet-out, no frame on a cable, and no CPU has frames of
+  // ours in its backlog.
+  #quieten(): void {
+    const drained = new Set<number>()
+    for (let idle = 0; idle < IDLE_ROUNDS; ) {
+      if (this.#pump()) {
+        idle = 0
+        drained.clear()
+        continue
+      }
+      const backlogs = readBacklogs()
+      for (const [cpu, waiting] of backlogs.entries()) if (waiting === 0) drained.add(cpu)
+      if (drained.size === backlogs.length) idle++
+    }
+  }
+
+  #pump(): boolean {
+    const worked = this.#work()
+    return this.#take(this.#site.wire.caught()) || worked
+  }
+
+  #work(): boolean {
+    let worked = false
+    for (const { house, datapath } of this.hosts.values()) {
+      const before = datapath.activity
+      house.worker.turn()
+      this.clock.advance(0)
+      if (datapath.activity !== before) worked = true
+    }
+    return worked
+  }
+
+  #take(caught: readonly Caught[]): boolean {
+    for (const { cable, frame } of caught) {
+      const { host, name } = this.#site.near(cable)
+      const ports = this.hub.list('port') as PortModel[]
+      const port = ports.find(each => each.host === host && each.interface === name)
+      this.#watched.seen.delivered++
+      this.delivered.push({ port: port?.id ?? `${host}:${name}`, frame })
+    }
+    return caught.length > 0
+  }
+}
+
+class KernelHost {
+  readonly id: string
+  readonly house: House
+  readonly datapath: DatapathInside
+  readonly #site: Site
+  readonly #down = new Set<string>()
+  #interfaces: readonly Interface[]
+  #fire: () => void = () => {}
+
+  constructor(site: Site, world: KernelWorld, id: string, o: WorldOptions, sabotage?: Sabotage) {
+    this.id = id
+    this.#site = site
+    const { clock, hub } = world
+    const rings = {
+      ringVmBytes: RING_BYTES,
+      ringUplinkBytes: RING_BYTES,
+      ringTunnelBytes: RING_BYTES
+    }
+    const flowsMax = o.flowsMax ?? 1024
+    const kernel = site.inside(id, () => openEbpf({ clock, flowsMax, ...rings }))
+    this.datapath = new DatapathInside(kernel, body => site.inside(id, body), sabotage)
+    this.#interfaces = this.#look()
+    this.house = new House({
+      host: id,
+      plugins: o.plugins,
+      datapath: this.datapath,
+      watcher: {
+        list: () => this.#interfaces,
+        onChange: fire => {
+          this.#fire = fire
+        },
+        close: () => {}
+      },
+      link: hub.link(`session-${id}`, () => this.house.view),
+      clock,
+      random: new SeededRandom(o.seed ?? 1),
+      counters: new CounterTable(),
+      log: silentLog(),
+      burstBytes: BURST_BYTES,
+      settings: { ...defaults, ...o.settings }
+    })
+  }
+
+  ifindexOf(name: string): number {
+    return this.#interfaces.find(each => each.name === name)!.ifindex
+  }
+
+  // Cable and all.
+  setUp(name: string, up: boolean): void {
+    this.#site.setUp(this.id, name, up)
+    if (up) this.#down.delete(name)
+    else this.#down.add(name)
+    do this.#interfaces = this.#look()
+    while (this.#interfaces.find(each => each.name === name)!.up !== up)
+    this.#fire()
+  }
+
+  close(): void {
+    for (const name of this.#down) this.#site.setUp(this.id, name, true)
+    void this.house.stop(false)
+  }
+
+  #look(): Interface[] {
+    const list = this.#site.interfaces(this.id)
+    return list.map(each => ({ ...each, up: each.up && each.running }))
+  }
+}
+
+function readBacklogs(): number[] {
+  const lines = readFileSync('/proc/net/softnet_stat', 'utf8').trim().split('\n')
+  return lines.map(line => Number.parseInt(line.split(' ')[BACKLOG]!, 16))
+}
