@@ -107,8 +107,12 @@ export const runs = (seed: number, numRuns: number): Runs => ({
 })
 
 // Throws with the shrunk counterexample.
-export function check(oracle: Oracle, { seed, numRuns, endOnFailure = false }: Runs): void {
-  const property = fc.property(plans, plan => {
+export function check(
+  oracle: Oracle,
+  { seed, numRuns, endOnFailure = false }: Runs,
+  arbitrary = plans
+): void {
+  const property = fc.property(arbitrary, plan => {
     const found = oracle(plan)
     if (found !== undefined) throw new Error(found)
   })

@@ -158,7 +158,11 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 const list = <T>(of: fc.Arbitrary<T>, minLength: number, maxLength: number): fc.Arbitrary<T[]> =>
   fc.array(of, { minLength, maxLength, size: 'max' })
 
-export const plans: fc.Arbitrary<Plan> = fc.record({
+// Where a world is dear and a move is cheap, plans are longer.
+export const plansOf = (movesMin: number, movesMax: number): fc.Arbitrary<Plan> =>
+  fc.record({ ...network, moves: list(move, movesMin, movesMax) })
+
+const network = {
   routers: fc.constantFrom(1, 1, 2, 3),
   bridges: list(few, 1, 4),
   hosts: fc.constantFrom(2, 3, 1),
@@ -173,6 +177,7 @@ export const plans: fc.Arbitrary<Plan> = fc.record({
   rules: list(rule, 0, 4),
   filters: list(filter, 0, 3),
   routes: fc.array(route, { maxLength: 5 }),
-  down: fc.array(n, { maxLength: 1 }),
-  moves: list(move, 4, 26)
-})
+  down: fc.array(n, { maxLength: 1 })
+}
+
+export const plans = plansOf(4, 26)
