@@ -99,6 +99,18 @@ test('an interface that is given to another port speaks for that port at once', 
   assert.deepEqual(ports(world, 'c', frame(A, B)), []) // nobody else is in that network
 })
 
+test('a port without its interface is said to be down, while it is a port of the host', () => {
+  const world = acquainted()
+  const word = (): string | undefined => world.hub.table('active').get('late')?.value
+  world.hosts.get('h1')!.setUp('tap-late', false)
+  world.hub.put('port', vm('late', 3, 'h1').value)
+  world.settle()
+  assert.equal(word(), '')
+  world.hub.delete('port', 'late')
+  world.settle()
+  assert.equal(word(), undefined)
+})
+
 test('a port bound to the underlay does not take the tunnels down', () => {
   const world = acquainted()
   const { value } = vm('late', 3, 'h1')

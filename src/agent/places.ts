@@ -60,6 +60,7 @@ export class Places {
   readonly #wake: (waitingFor: string) => void
   #known = false
   #othersGone = false
+  #down: ReadonlySet<string> = new Set() // ports of ours that we have said are down
 
   constructor(parts: {
     host: string
@@ -145,9 +146,18 @@ export class Places {
     this.#renumber(models)
     for (const [id, at] of wanted) if (!this.#byPort.has(id)) this.#bind(id, at)
     if (!this.#known) this.#learn()
+    if (this.#known) this.#tellDown(ours)
     if (this.#othersGone || !this.#known || !this.#tunnels.known) return
     this.#othersGone = true
     this.#datapath.detachOthers()
+  }
+
+  // Silence is not an answer: whoever asks takes it for an agent that will be back.
+  #tellDown(ours: ReadonlySet<string>): void {
+    const active = this.#view.table(ACTIVE_TABLE)
+    for (const id of ours) if (!this.#byPort.has(id)) active.put(id, '')
+    for (const id of this.#down) if (!ours.has(id)) active.remove(id)
+    this.#down = new Set([...ours].filter(id => !this.#byPort.has(id)))
   }
 
   #learn(): void {

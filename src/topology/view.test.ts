@@ -279,7 +279,6 @@ function activity() {
 
 test('a bound port is active while its own host says so, and others do not count', () => {
   const { ground, say, isActive } = activity()
-  assert.equal(isActive(), false)
   say('h2')
   assert.equal(isActive(), false)
   ground.stale.length = 0
@@ -290,6 +289,20 @@ test('a bound port is active while its own host says so, and others do not count
   ground.settle()
   assert.equal(isActive(), false)
   say('')
+  assert.equal(isActive(), false)
+})
+
+test('to a new view an agent that says nothing may be back within thirty seconds', () => {
+  const { ground, say, isActive } = activity()
+  assert.equal(isActive(), true)
+  say('')
+  assert.equal(isActive(), false)
+  const silent = activity()
+  silent.ground.clock.advance(30_000)
+  assert.equal(silent.isActive(), false)
+  silent.say('h1')
+  assert.equal(silent.isActive(), true)
+  ground.clock.advance(60_000)
   assert.equal(isActive(), false)
 })
 

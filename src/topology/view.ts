@@ -56,6 +56,8 @@ export class TopologyView implements Topology, Models {
   readonly #clock: Clock
   readonly #activeOn = new Map<PortId, string>() // host id; '' = down
   readonly #fading = new Map<PortId, Timer>()
+  // While we are this young, an agent that has said nothing may have died a moment before we came.
+  #youth: Timer | null
 
   constructor(
     factories: ReadonlyMap<string, DeviceFactory>,
@@ -67,6 +69,7 @@ export class TopologyView implements Topology, Models {
     this.#link = link
     this.#listener = listener
     this.#clock = clock
+    this.#youth = clock.after(ACTIVE_GRACE_MS, () => this.#grown())
     this.need({ table: ACTIVE_TABLE })
     this.#openTable(ACTIVE_TABLE).onChange((port, host) => this.#activeChanged(port, host))
   }
@@ -166,6 +169,7 @@ export class TopologyView implements Topology, Models {
   }
 
   close(): void {
+    this.#youth?.cancel()
     for (const timer of this.#fading.values()) timer.cancel()
     for (const slots of this.#slots.values())
       for (const { device } of slots.values()) device?.close?.()
@@ -197,12 +201,22 @@ export class TopologyView implements Topology, Models {
       if (before !== undefined) this.#listener.stale([before.tag, egressTag(id)])
       return
     }
-    const after = compilePort(model, this.#activeOn.get(id) === model.host)
+    const host = this.#activeOn.get(id)
+    const after = compilePort(
+      model,
+      host === undefined ? this.#youth !== null : host === model.host
+    )
     this.#ports.set(id, after)
     if (before === undefined) return this.#listener.wake(waitForPort(id))
     const change = portChange(before, after)
     if (change === 'walk') this.#listener.stale([after.tag, egressTag(id)])
     if (change === 'place') this.#listener.stale([egressTag(id)])
+  }
+
+  // From now on silence means that nobody is there.
+  #grown(): void {
+    this.#youth = null
+    for (const id of [...this.#ports.keys()]) if (!this.#activeOn.has(id)) this.#portMoved(id)
   }
 
   #activeChanged(port: PortId, host: string | undefined): void {
