@@ -53,9 +53,10 @@ static int mount_pins(const char *dir)
 	return mount("bpf", dir, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? -errno : 0;
 }
 
+/* The layout's version is part of the name: an agent never adopts what it cannot read. */
 static void pin_path(struct host *h, const char *name, char *into)
 {
-	snprintf(into, PATH_SIZE + 32, "%s/%s", h->pins, name);
+	snprintf(into, PATH_SIZE + 32, "%s/%s_v%d", h->pins, name, MZ_ABI_VERSION);
 }
 
 static void unpin_maps(struct host *h)
