@@ -24,6 +24,7 @@ const BURST_BYTES = 256 * 1024
 const RING_BYTES = 1 << 18
 const HEADER = 14 // a cable takes nothing shorter
 const LATE_MS = 400 // what is expected and not here by then has been lost
+const NEVER_MS = 10_000
 const IDLE_ROUNDS = 3
 const BACKLOG = 11 // column of /proc/net/softnet_stat: frames that wait for their CPU
 
@@ -104,7 +105,9 @@ export class KernelWorld implements Ground {
   // ours in its backlog.
   #quieten(): void {
     const drained = new Set<number>()
+    const until = performance.now() + NEVER_MS
     for (let idle = 0; idle < IDLE_ROUNDS; ) {
+      if (performance.now() > until) throw new Error('the kernel does not come to rest')
       if (this.#pump()) {
         idle = 0
         drained.clear()
@@ -196,14 +199,20 @@ class KernelHost {
     this.#site.setUp(this.id, name, up)
     if (up) this.#down.delete(name)
     else this.#down.add(name)
+    const until = performance.now() + NEVER_MS
     do this.#interfaces = this.#look()
-    while (this.#interfaces.find(each => each.name === name)!.up !== up)
+    while (this.#isUp(name) !== up && performance.now() < until)
+    if (this.#isUp(name) !== up) throw new Error(`${name} of ${this.id} does not change its state`)
     this.#fire()
   }
 
   close(): void {
     for (const name of this.#down) this.#site.setUp(this.id, name, true)
     void this.house.stop(false)
+  }
+
+  #isUp(name: string): boolean {
+    return this.#interfaces.find(each => each.name === name)!.up
   }
 
   #look(): Interface[] {

@@ -31,6 +31,7 @@ export interface StageOptions {
   readonly spread: boolean
   readonly patient?: boolean // neighbours are waited for as long as in real life
   readonly ground?: (options: WorldOptions) => Ground // memory without
+  readonly unlimited?: boolean // as many ICMP errors as there are reasons for
 }
 
 // Each host asks for itself who a neighbour is, and remembers for itself that nobody answered: two
@@ -38,13 +39,15 @@ export interface StageOptions {
 // than a settle, and a failure not at all.
 const SETTLE_MS = 12
 const DEFAULTS = Value.Default(routerSettings, {}) as object
+// The limit is kept by host, and told apart by a hash of the flow, of which the interface is part:
+// two flows that share a credit in one world need not in another.
+const UNLIMITED = { errorBurstMax: 1_000_000 }
 const HASTY = {
   ...DEFAULTS,
   neighbourRetryMs: 20,
   neighbourTimeoutMs: 10,
   neighbourFailedMs: 1,
-  // The limit is kept by host, and told apart by interface.
-  errorBurstMax: 1_000_000
+  ...UNLIMITED
 }
 
 // A drop because nobody answered is kept a few seconds longer than the neighbour is not asked: that
@@ -72,7 +75,8 @@ export class Stage {
     this.#options = options
     const objects = options.spread ? net.objects : net.objects.map(onOneHost)
     const { plugins, cache } = options
-    const settings = { router: options.patient === true ? PATIENT : HASTY }
+    const patient = options.unlimited === true ? { ...PATIENT, ...UNLIMITED } : PATIENT
+    const settings = { router: options.patient === true ? patient : HASTY }
     const { ground = (all: WorldOptions) => new World(all) } = options
     this.world = ground({ seed: 7, plugins, objects, cache, flowsMax: 1024, settings })
     for (let h = 0; h < (options.spread ? net.plan.hosts : 1); h++)
