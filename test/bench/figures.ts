@@ -43,7 +43,7 @@ export async function newFlows(net: Net, { rounds }: Scale): Promise<Figures> {
   await pair.b.nft(SINK)
   const agent = net.appliance.agent(pair.id)!
   const made = () => settled(() => agent.counters.counters['flows.made'] ?? 0)
-  const flood = { to: pair.to, seconds: 1, pps: 0, flows: 1_000_000, size: SMALL, port: PORT }
+  const flood = { to: pair.to, seconds: 1, pps: 160_000, flows: 1_000_000, size: SMALL, port: PORT }
   const rates: number[] = []
   for (let i = 0; i < rounds; i++) {
     const before = await made()

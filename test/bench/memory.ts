@@ -65,7 +65,7 @@ async function openWorld(ports: boolean): Promise<World> {
 const rule = {
   protocol: 17,
   fragmentPolicy: 'header',
-  sourcePorts: { start: 1, end: 1 },
+  sourcePorts: { start: 2, end: 65_535 },
   destinationPorts: { start: 1, end: 1 }
 }
 

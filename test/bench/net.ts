@@ -64,7 +64,7 @@ export function portRule(): { chain: string; changes: Change[] } {
         action: 'drop',
         protocol: 17,
         fragmentPolicy: 'header',
-        sourcePorts: { start: 1, end: 1 },
+        sourcePorts: { start: 2, end: 65_535 }, // true, so that the other is asked as well
         destinationPorts: { start: 1, end: 1 }
       }),
       create('rule', {
