@@ -31,7 +31,7 @@ const OBJECTS: readonly WorldObject[] = [
 const unicast = (from: number, to: number): Uint8Array =>
   eth(MACS[from]!, MACS[to]!).ipv4('10.0.0.1', '10.0.0.2').udp(1, 2).frame()
 
-const SETTINGS = { tickMs: 10, idleMs: 1000, checkMs: 500, shortMs: 200 }
+const SETTINGS = { tickMs: 10, quietTicks: 1, idleMs: 1000, checkMs: 500, shortMs: 200 }
 
 function open(options: Partial<WorldOptions> = {}) {
   const world = new World({ plugins: PLUGINS, objects: OBJECTS, upkeep: SETTINGS, ...options })
