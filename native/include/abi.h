@@ -149,6 +149,36 @@ struct mz_credit {
 /* a list longer than this is cut: the memory of a loop has an end */
 #define MZ_ACTIONS_MAX 4096
 
+/* --- flow state: src/state/record.ts --------------------------------------------------- */
+#define MZ_STATE_CONNECTION 1
+#define MZ_STATE_SNAT 2
+#define MZ_STATE_DNAT 3
+#define MZ_STATE_STICKY 4
+struct mz_state_key {
+	__u32 type;           /* kind << 16 | family << 8 | protocol */
+	__u32 scope[2];
+	__u32 src[4];         /* as in the flow key: IPv4 sits in [3] */
+	__u32 dst[4];
+	__u32 ports;          /* source << 16 | destination; ICMP echo: the id in both */
+};
+#define MZ_STATE_REPLIED 1
+#define MZ_STATE_ASSURED 2
+#define MZ_STATE_FIN_A 4
+#define MZ_STATE_FIN_B 8
+#define MZ_STATE_RESET 16
+struct mz_state {
+	struct mz_state_key a; /* packets of whoever opened the connection */
+	struct mz_state_key b; /* the answers; all 0 = none */
+	__u32 flags;
+	__u32 generation;
+	__u32 born;           /* seconds since 1970 */
+	__u32 owner;
+	__u32 ingress, egress; /* port numbers, 0 = none */
+	__u32 timeout_s;      /* 0 = by protocol and flags */
+	__u32 data;
+};
+#define MZ_STATE_TUNNEL_KEY 0xffffff
+
 /* counters, per CPU; retired numbers stay, as UNUSED */
 #define MZ_CNT_RX 0
 #define MZ_CNT_HIT 1

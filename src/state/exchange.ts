@@ -1,0 +1,73 @@
+// How state gets to other hosts before the packet leaves, and how a host knows that another is
+// there.  Two implementations keep this contract (test/state/exchange.ts): one in TypeScript over
+// the world's underlay, one in native code on sockets, with a thread of its own.  The bytes are
+// described in docs/flow-state.md; codec.ts writes and reads them.
+
+/** A host we may exchange state with.  `word` is hostWord of its id. */
+export interface Peer {
+  readonly word: number
+  readonly address: number // underlay IPv4, int32
+  readonly local: number // ours towards it
+}
+
+/** A word changed: `host` answers or not; `agent`: it takes state, or only its kernel forwards. */
+export interface Liveness {
+  readonly word: number
+  readonly host: boolean
+  readonly agent: boolean
+}
+
+export interface ExchangeListener {
+  /** Everybody who could has acknowledged what `flush` gave this ticket, or the bound has passed. */
+  released(ticket: number): void
+  /** Records came in: the hashes (keyHash) of the keys that are new or different. */
+  imported(hashes: readonly number[]): void
+  /** A pull is over: the records, if anybody had them, are in the table. */
+  pulled(ticket: number, found: boolean): void
+  liveness(of: Liveness): void
+  /** A peer has begun a session with us: it knows nothing yet of what is here. */
+  joined(word: number): void
+  /** A peer asks for everything about these ports (by number). */
+  asked(word: number, ports: readonly number[]): void
+  /** Bytes from the agent of another host (see `tell`). */
+  told(word: number, bytes: Uint8Array): void
+}
+
+export interface ExchangeSettings {
+  readonly holdMs: number // bound of a held packet
+  readonly retransmitMs: number // first; doubles
+  readonly heartbeatMs: number
+  readonly deadMs: number // silence after which a host is dead
+}
+
+export const EXCHANGE_DEFAULT: ExchangeSettings = {
+  holdMs: 200,
+  retransmitMs: 3,
+  heartbeatMs: 40,
+  deadMs: 200
+}
+
+export const MESSAGE_BYTES_MAX = 1400 // UDP payload of one message
+
+export interface Exchange {
+  /** The secret all hosts share: 32 bytes.  Until it is set, nothing is sent or taken. */
+  setKey(key: Uint8Array): void
+  /** Everybody we share tunnels with; only they are listened to. */
+  setPeers(peers: readonly Peer[]): void
+  /** Whether the peer's agent takes state now. */
+  isReady(word: number): boolean
+  /** Puts a record into the messages being made for these peers (words). */
+  share(record: Int32Array, at: number, peers: readonly number[]): void
+  /** Sends them.  Gives a ticket that `released` will name, or 0 when nobody has to be waited for. */
+  flush(): number
+  /** As `share` and `flush`, but of what need not be waited for: refreshes, changed flags, bulk. */
+  refresh(record: Int32Array, at: number, idleMs: number, peers: readonly number[]): void
+  /** Asks peers for the record of a key, once.  A ticket that `pulled` will name; 0: nobody to ask. */
+  pull(key: Int32Array, at: number, peers: readonly number[]): number
+  /** Asks a peer for everything about these ports. */
+  ask(word: number, ports: readonly number[]): void
+  /** A few bytes for the agent of another host, delivered once or not at all. */
+  tell(word: number, bytes: Uint8Array): void
+  counters(): Record<string, number>
+  close(): void
+}

@@ -1,0 +1,84 @@
+// How long state outlives its last packet.  TCP goes by its flags (RFC 5382 §5: an established
+// connection lives 2 h 4 min at least), UDP by whether it was answered (RFC 4787 §4.3).
+
+import { KeyWord, Kind, RecordWord, StateFlag } from './record.ts'
+
+/** Idle times, seconds, in the order native code has them (enum lifetime of native/addon). */
+export interface Lifetimes {
+  readonly tcpOpeningS: number // no handshake yet
+  readonly tcpEstablishedS: number
+  readonly tcpHalfClosedS: number // one side said FIN
+  readonly tcpClosedS: number // both did
+  readonly tcpResetS: number
+  readonly udpOneWayS: number
+  readonly udpTwoWayS: number
+  readonly icmpS: number
+  readonly otherS: number
+  readonly stickyS: number
+}
+
+export const LIFETIMES_DEFAULT: Lifetimes = {
+  tcpOpeningS: 60,
+  tcpEstablishedS: 86_400,
+  tcpHalfClosedS: 3_600,
+  tcpClosedS: 60,
+  tcpResetS: 10,
+  udpOneWayS: 30,
+  udpTwoWayS: 180,
+  icmpS: 30,
+  otherS: 600,
+  stickyS: 1_800
+}
+
+const TCP = 6
+const UDP = 17
+const ICMP = 1
+const ICMPV6 = 58
+const { assured, finA, finB, replied, reset } = StateFlag
+
+/** The idle time of the record at record[at], seconds. */
+export function lifetimeOf(of: Lifetimes, record: Int32Array, at = 0): number {
+  const own = record[at + RecordWord.timeoutS]!
+  if (own !== 0) return own
+  const type = record[at + KeyWord.type]!
+  if (type >>> 16 === Kind.sticky) return of.stickyS
+  const flags = record[at + RecordWord.flags]!
+  switch (type & 255) {
+    case TCP:
+      return tcpLifetime(of, flags)
+    case UDP:
+      return (flags & replied) !== 0 ? of.udpTwoWayS : of.udpOneWayS
+    case ICMP:
+    case ICMPV6:
+      return of.icmpS
+    default:
+      return of.otherS
+  }
+}
+
+function tcpLifetime(of: Lifetimes, flags: number): number {
+  if ((flags & reset) !== 0) return of.tcpResetS
+  const fins = flags & (finA | finB)
+  if (fins === (finA | finB)) return of.tcpClosedS
+  if (fins !== 0) return of.tcpHalfClosedS
+  return (flags & assured) !== 0 ? of.tcpEstablishedS : of.tcpOpeningS
+}
+
+const FIN = 1
+const SYN = 2
+const RST = 4
+
+/** What a direction's packets add to a record's flags.  `tcp`: their TCP flags, or-ed. */
+export function flagsAfter(protocol: number, flags: number, isReturn: boolean, tcp: number): number {
+  let after = flags
+  if (isReturn) after |= replied
+  if (protocol !== TCP) return isReturn || (flags & replied) === 0 ? after : after | assured
+  if ((tcp & RST) !== 0) after |= reset
+  if ((tcp & FIN) !== 0) after |= isReturn ? finB : finA
+  if (!isReturn && (flags & replied) !== 0 && (tcp & SYN) === 0) after |= assured
+  return after
+}
+
+/** A TCP connection that is over: a SYN of its opener begins another. */
+export const isOver = (flags: number): boolean =>
+  (flags & reset) !== 0 || (flags & (finA | finB)) === (finA | finB)

@@ -1,0 +1,80 @@
+// What one packet teaches the next, as words.  A record has two keys: A, how the packets of whoever
+// opened the connection look, and B, how the answers look.  Finding one by A says "forward", by B
+// "return"; a translation is the other key, mirrored.  The same words stand in `struct mz_state` of
+// native/include/abi.h.
+//
+//   key      kind << 16 | family << 8 | protocol · scope (2 words) · source (4) · destination (4) ·
+//            source port << 16 | destination port (ICMP echo: the identifier in both)
+//   record   key A (12 words) · key B (12 words, all 0: none) · eight words about both
+
+import { type Tag, tagOf } from '../flow/tag.ts'
+
+export const Kind = { connection: 1, snat: 2, dnat: 3, sticky: 4 } as const
+
+export const KEY_WORDS = 12
+export const KeyWord = { type: 0, scope: 1, src: 3, dst: 7, ports: 11 } as const
+
+export const RECORD_WORDS = 32
+export const RecordWord = {
+  a: 0,
+  b: 12,
+  flags: 24, // StateFlag
+  generation: 25, // grows when a connection of the same key A begins anew
+  born: 26, // seconds since 1970
+  owner: 27, // hostWord of the host that made it
+  ingress: 28, // number of the port where the opener's packets come in; 0 = none
+  egress: 29, // number of the port where they leave
+  timeoutS: 30, // idle time after which it goes; 0 = by protocol and flags (lifetimes.ts)
+  data: 31 // of whoever made it: a load balancer's member, a leased block
+} as const
+
+export const StateFlag = {
+  replied: 1, // an answer was seen
+  assured: 2, // and an answer to the answer: a TCP handshake is over
+  finA: 4, // the opener said FIN
+  finB: 8,
+  reset: 16
+} as const
+
+/** A device's id as the two words of a key's scope. */
+export function scopeOf(id: string): readonly [Tag, Tag] {
+  return [tagOf('scope', id), tagOf('scope-2', id)]
+}
+
+/** A host's id as the word that stands for it in records and messages. */
+export const hostWord = (host: string): number => tagOf('host', host)
+
+/** The key of the answers to the packets of `from`: kind, family, protocol and scope stay. */
+export function mirror(from: Int32Array, at: number, into: Int32Array, to: number): void {
+  for (let i = 0; i < KeyWord.src; i++) into[to + i] = from[at + i]!
+  for (let i = 0; i < 4; i++) {
+    const src = from[at + KeyWord.src + i]!
+    into[to + KeyWord.src + i] = from[at + KeyWord.dst + i]!
+    into[to + KeyWord.dst + i] = src
+  }
+  const ports = from[at + KeyWord.ports]!
+  into[to + KeyWord.ports] = (ports << 16) | (ports >>> 16)
+}
+
+/** Whether a record has a key B. */
+export const hasReturn = (record: Int32Array, at = 0): boolean =>
+  record[at + RecordWord.b] !== 0
+
+/** Mixes a key into a 32-bit number: where it is filed, and the tag of what depended on it. */
+export function keyHash(words: Int32Array, at = 0): Tag {
+  let h = 0x6d7a5354
+  for (let i = at; i < at + KEY_WORDS; i++) {
+    h ^= Math.imul(words[i]!, 0xcc9e2d51)
+    h = Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64
+  }
+  h ^= h >>> 16
+  h = Math.imul(h, 0x85ebca6b)
+  h ^= h >>> 13
+  h = Math.imul(h, 0xc2b2ae35)
+  return (h ^ (h >>> 16)) | 0
+}
+
+export function sameKey(a: Int32Array, at: number, b: Int32Array, bt: number): boolean {
+  for (let i = 0; i < KEY_WORDS; i++) if (a[at + i] !== b[bt + i]) return false
+  return true
+}

@@ -1,0 +1,55 @@
+// The table of state records.  Two implementations keep this contract (test/state/table.ts): one in
+// TypeScript for the memory datapath, one in native memory, which other threads write as well.
+//
+// A handle names a record and the key it was found by: id << 1 | (1 for key B).  Slots are reused;
+// `stamp` tells one tenant from the next.
+
+/** What became of a `put`. */
+export const Put = {
+  refused: 0, // older than what is there, or there is no room for it
+  added: 1,
+  merged: 2, // the same record: flags were or-ed
+  replaced: 3 // a newer generation, or the winner of a conflict
+} as const
+
+export interface StateTable {
+  readonly size: number
+  readonly capacity: number
+  /** A handle, or 0.  Of several records with this key, the one put last. */
+  find(key: Int32Array, at?: number): number
+  /** Copies a record.  False when the slot is empty. */
+  read(id: number, into: Int32Array, at?: number): boolean
+  /** 0 for an empty slot. */
+  stamp(id: number): number
+  /**
+   * Files a record, last used `idleMs` ago.  With the same key A in the table: a higher generation
+   * replaces; of one generation the same key B merges, and a different one goes to the record that
+   * is older by `born`, then by `owner`, unsigned.  A full table lets the record go that would
+   * expire first, of some looked at.  Gives Put; `lastId` then names the record that stands.
+   */
+  put(record: Int32Array, at?: number, idleMs?: number): number
+  readonly lastId: number
+  /**
+   * A direction of a record was active until `idleMs` ago, with these TCP flags (or-ed).  Nothing
+   * happens when the stamp is not the slot's.  True when its flags changed.
+   */
+  note(handle: number, stamp: number, tcpFlags: number, idleMs: number): boolean
+  /** Takes a record out.  False when the stamp is not the slot's. */
+  remove(id: number, stamp: number): boolean
+  /**
+   * Takes out what has been idle too long, `max` records at most, and copies them to `into` (RECORD_WORDS each).
+   * Gives how many.
+   */
+  expire(into: Int32Array, max: number): number
+  /**
+   * Copies live records from slot `from` on, with their idle times, ms: how many; `next` is where to
+   * go on, 0 at the end.
+   */
+  scan(from: number, into: Int32Array, idleMs: Float64Array): number
+  readonly next: number
+  /** Records evicted for want of room so far. */
+  readonly evicted: number
+  /** How many there are of a kind (Kind). */
+  count(kind: number): number
+  close(): void
+}
