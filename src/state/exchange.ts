@@ -31,6 +31,8 @@ export interface ExchangeListener {
   asked(word: number, ports: readonly number[]): void
   /** Bytes from the agent of another host (see `tell`). */
   told(word: number, bytes: Uint8Array): void
+  /** More records came in than could be told: anything may have changed. */
+  lost?(): void
 }
 
 export interface ExchangeSettings {
