@@ -17,6 +17,7 @@ export { Random } from './core/random.ts'
 export { type Token, token } from './core/token.ts'
 export { FlowKey, Fragment, VLAN_PRESENT, Word } from './flow/key.ts'
 export { derive, deviceTag, egressTag, type Tag, tagOf } from './flow/tag.ts'
+export { ConnectionState } from './simulation/connection.ts'
 export { Lifetime, type SimulationContext, Verdict } from './simulation/context.ts'
 export {
   type Device,
@@ -27,7 +28,10 @@ export {
   waitForDevice
 } from './simulation/device.ts'
 export { describePort } from './simulation/simulate.ts'
+export { type Scope, Tuple, tupleOf } from './simulation/tuple.ts'
 export { Walks } from './simulation/walks.ts'
+export { isOver } from './state/lifetimes.ts'
+export * as state from './state/record.ts'
 export type { DeviceFactory, LiveDevice, Models } from './topology/factory.ts'
 export type { Interest } from './topology/interest.ts'
 export type { Stored } from './topology/model.ts'
@@ -44,6 +48,9 @@ export * as icmpv6 from './wire/icmpv6.ts'
 export * as ipv4 from './wire/ipv4.ts'
 export * as ipv6 from './wire/ipv6.ts'
 export * as nd from './wire/nd.ts'
+export type { Quoted } from './wire/quoted.ts'
+export * as tcp from './wire/tcp.ts'
+export * as udp from './wire/udp.ts'
 export * as vlan from './wire/vlan.ts'
 
 export interface Registry {

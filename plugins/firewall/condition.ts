@@ -110,8 +110,19 @@ function compile(rule: RuleModel, models: Models): Part[] {
   add(rule.icmpDataDestination, rule.invertIcmpDataDestination, text =>
     quotedWithin('dst', address.parsePrefix(text))
   )
+  // Last, because they ask for the whole 5-tuple.
+  if (rule.matchForwardFlow === true) add(true, false, () => isForward)
+  if (rule.matchReturnFlow === true) add(true, false, () => isReturn)
+  add(rule.connectionStates, rule.invertConnectionStates, states => inState(new Set(states)))
   return parts
 }
+
+const isForward: Question = ctx => !ctx.isReturnFlow
+const isReturn: Question = ctx => ctx.isReturnFlow
+const inState =
+  (states: ReadonlySet<string>): Question =>
+  ctx =>
+    states.has(ctx.connectionState)
 
 // --- what asks nothing of the packet ------------------------------------------------------------
 

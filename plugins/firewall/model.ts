@@ -35,6 +35,13 @@ const Action = Type.Union([
   Type.Literal('return'),
   Type.Literal('jump')
 ])
+const ConnectionState = Type.Union([
+  Type.Literal('new'),
+  Type.Literal('established'),
+  Type.Literal('related'),
+  Type.Literal('invalid'),
+  Type.Literal('untracked')
+])
 const FragmentPolicy = Type.Union([
   Type.Literal('any'),
   Type.Literal('header'),
@@ -76,10 +83,16 @@ export const portGroupModel = defineModel({
   schema: object({
     name: Name,
     tenant: Type.Optional(Name),
+    stateful: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: "hosts of its ports share the state of each other's flows"
+      })
+    ),
     ports: Ports('the members')
   }),
   references: [{ field: 'ports', kind: 'port', onDelete: 'clear' }],
-  indexes: ['tenant']
+  indexes: ['tenant', 'ports']
 })
 export type PortGroupModel = ModelValue<typeof portGroupModel>
 
@@ -96,6 +109,14 @@ export const ruleModel = defineModel({
     jumpChain: Type.Optional(Uuid('the chain a jump goes to')),
     condInvert: Invert,
     fragmentPolicy: Type.Optional(FragmentPolicy),
+    matchForwardFlow: Type.Optional(
+      Type.Boolean({ description: 'in the direction in which its connection was opened' })
+    ),
+    matchReturnFlow: Type.Optional(Type.Boolean({ description: 'in the other direction' })),
+    connectionStates: Type.Optional(
+      Type.Array(ConnectionState, { minItems: 1, uniqueItems: true, description: 'any of these' })
+    ),
+    invertConnectionStates: Invert,
     noVlan: Type.Optional(Type.Boolean({ description: 'untagged frames only' })),
     vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094, description: 'outer tag' })),
     inPorts: Ports('where the packet entered the device; an empty list matches none'),
@@ -176,6 +197,8 @@ function ruleFaults(rule: Stored): Fault[] {
   const has = (field: string): boolean => rule[field] !== undefined
   const jumps = rule.action === 'jump'
   need(has('jumpChain') === jumps, 'jumpChain', jumps ? 'a chain' : 'none: only jumps have one')
+  const both = rule.matchForwardFlow === true && rule.matchReturnFlow === true
+  need(!both, 'matchReturnFlow', 'not beside matchForwardFlow: nothing would match')
   need(!(rule.noVlan === true && has('vlan')), 'vlan', 'none beside noVlan')
   need(has('ethSrc') || !has('ethSrcMask'), 'ethSrcMask', 'a mask only beside ethSrc')
   need(has('ethDst') || !has('ethDstMask'), 'ethDstMask', 'a mask only beside ethDst')

@@ -49,6 +49,11 @@ export class FlowKey {
     this.written[word]! |= bits
   }
 
+  // Bits of a word, asked for like any field.
+  ask(word: number, bits: number): number {
+    return this.#see(word, bits) & bits
+  }
+
   get inPort(): number {
     return this.#see(Word.inPort, ALL)
   }

@@ -3,12 +3,19 @@
 // outlives the visit but what `outcome` has copied.
 
 import { ActionList, diff } from '../flow/actions.ts'
-import { FlowKey } from '../flow/key.ts'
+import { FlowKey, Word } from '../flow/key.ts'
 import { rewrite } from '../flow/rewrite.ts'
 import type { Tag } from '../flow/tag.ts'
+import { StateAccess } from '../state/access.ts'
+import { NoState } from '../state/no-state.ts'
+import { keyHash } from '../state/record.ts'
+import { newQuoted, type Quoted, readQuoted } from '../wire/quoted.ts'
 import { Branches } from './branches.ts'
+import { Connection, type ConnectionState } from './connection.ts'
 import type { Port, PortId, Topology } from './device.ts'
 import { waitForDevice } from './device.ts'
+import { FragmentMemory } from './fragments.ts'
+import { describeRecord } from './state-text.ts'
 import type { Trace } from './trace.ts'
 
 export const Verdict = {
@@ -38,6 +45,14 @@ export class SimulationContext {
   readonly arrived = new FlowKey() // as the wire left it
   readonly #emittedKey = new FlowKey() // as the last output left it
   readonly #branches = new Branches()
+  readonly state: StateAccess
+  readonly #connection = new Connection()
+  readonly fragments: FragmentMemory // of all walks of a worker
+  readonly #quote = newQuoted() // the quoted packet as devices left it
+  readonly #quoteArrived = newQuoted()
+  #quoteRead = false
+  #hasQuote = false
+  quoteChanged = false
 
   topology: Topology
   now = 0 // milliseconds, Clock.now()
@@ -45,6 +60,8 @@ export class SimulationContext {
   outPort: Port | null = null // where it is about to leave; null while flooding is undecided
   outPortId: PortId = ''
   entry: PortId = '' // where the packet came from outside; '' for one of a device's making
+  entryPort: Port | null = null
+  isOpening = false // somebody asked, and the packet opens a connection
   hops = 0
   chainDepth = 0
   cacheable = true
@@ -66,8 +83,10 @@ export class SimulationContext {
   #at = 0
   #end = 0
 
-  constructor(topology: Topology) {
+  constructor(topology: Topology, state = new StateAccess(NoState), fragments?: FragmentMemory) {
     this.topology = topology
+    this.state = state
+    this.fragments = fragments ?? new FragmentMemory()
   }
 
   // Call after `key` has been filled.  `view` is null when only a key is walked (a flow checked
@@ -90,7 +109,10 @@ export class SimulationContext {
     this.cacheable = true
     this.lifetime = Lifetime.normal
     this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
-    this.outPort = null
+    this.outPort = this.entryPort = null
+    this.isOpening = this.quoteChanged = this.#quoteRead = false
+    this.state.begin()
+    this.#connection.begin()
     this.actions.clear()
     if (this.outPorts.length > 0) this.outPorts.length = 0
     if (this.stale.length > 0) this.stale.length = 0
@@ -162,6 +184,83 @@ export class SimulationContext {
     if (this.emitted.length < EMITTED_MAX) this.emitted.push({ frame, port })
   }
 
+  // --- flow state --------------------------------------------------------------------------------
+
+  // Whether the packet goes against the direction in which its connection was opened.
+  get isReturnFlow(): boolean {
+    return this.#connection.isReturn(this)
+  }
+
+  get connectionState(): ConnectionState {
+    return this.#connection.state(this)
+  }
+
+  // Looks a key up, for `state.record` and `state.isReturn`.  The outcome depends on it, also when
+  // there is nothing: should it come later, from another host, the packet is walked again.
+  findState(key: Int32Array): boolean {
+    this.tag(keyHash(key))
+    const found = this.state.find(key)
+    if (this.trace !== null)
+      this.trace.step(
+        `     state ${found ? describeRecord(this.state.record, this.state.isReturn) : 'none'}`
+      )
+    return found
+  }
+
+  // Written when the packet leaves, and only then; other hosts have it before the packet does.
+  putState(record: Int32Array): void {
+    this.state.put(record)
+    if (this.trace !== null) this.trace.step(`     state + ${describeRecord(record, false)}`)
+  }
+
+  // The packet an ICMP error quotes, as devices have left it; null: this is none, or only a key is
+  // walked.  Whoever changes it calls `requote`.
+  quote(): Quoted | null {
+    if (!this.#quoteRead) this.#readQuote()
+    return this.#hasQuote ? this.#quote : null
+  }
+
+  quoteArrived(): Quoted | null {
+    if (!this.#quoteRead) this.#readQuote()
+    return this.#hasQuote ? this.#quoteArrived : null
+  }
+
+  requote(): void {
+    this.quoteChanged = true
+  }
+
+  #readQuote(): void {
+    this.#quoteRead = true
+    const raw = this.bytes()
+    this.#hasQuote =
+      raw !== undefined &&
+      readQuoted(raw.view, raw.at, raw.end, this.#quote) &&
+      readQuoted(raw.view, raw.at, raw.end, this.#quoteArrived)
+  }
+
+  // Asks of the packet as it arrived, whatever devices have made of it since.
+  askArrived(word: number, bits: number): number {
+    this.key.mark(word, bits)
+    return this.arrived.words[word]! & bits
+  }
+
+  // Of the packet as it arrived; nothing is asked, so it may only be written down.
+  get tcpFlagsUnseen(): number {
+    return this.arrived.words[Word.l4Misc]! & 255
+  }
+
+  // A later fragment takes over the ports of its first one.  False: that was not seen.
+  adoptTransport(hash: number, check: number): boolean {
+    if (!this.fragments.find(hash, check, this.now)) return false
+    const { ports, id } = this.fragments
+    for (const { words } of [this.arrived, this.key, this.#emittedKey]) {
+      if (words[Word.l4Ports] !== 0) continue
+      words[Word.l4Ports] = ports
+      words[Word.typeId] = (words[Word.typeId]! & ~0xffff) | id
+    }
+    return true
+  }
+
   // Runs a chain.  Verdict.forward lets the packet pass.
   filter(chain: string | null): Verdict {
     if (chain === null) return Verdict.forward
@@ -206,6 +305,7 @@ export class SimulationContext {
   // --- for the walk ---------------------------------------------------------------------------
 
   output(port: Port): void {
+    this.#connection.leaves(this, port.device)
     diff(this.#emittedKey, this.key, this.actions)
     this.#emittedKey.copy(this.key)
     this.actions.output(port.number)

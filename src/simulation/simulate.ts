@@ -52,6 +52,7 @@ function enter(ctx: SimulationContext, id: PortId): Verdict {
   ctx.tag(port.tag)
   ctx.inPort = port
   ctx.outPort = null
+  if (!ctx.generated) ctx.entryPort ??= port
   if (ctx.trace !== null) ctx.trace.step(`in   ${describePort(port)}`)
   if (!port.adminStateUp) return refuseAt(ctx, device, 'simulation.port-down')
   const passed = ctx.filter(port.inFilter)

@@ -18,7 +18,9 @@ export interface Liveness {
 }
 
 export interface ExchangeListener {
-  /** Everybody who could has acknowledged what `flush` gave this ticket, or the bound has passed. */
+  /**
+   * Everybody who could has acknowledged what `flush` gave this ticket, or the bound has passed.
+   */
   released(ticket: number): void
   /** Records came in: the hashes (keyHash) of the keys that are new or different. */
   imported(hashes: readonly number[]): void
@@ -60,11 +62,15 @@ export interface Exchange {
   isReady(word: number): boolean
   /** Puts a record into the messages being made for these peers (words). */
   share(record: Int32Array, at: number, peers: readonly number[]): void
-  /** Sends them.  Gives a ticket that `released` will name, or 0 when nobody has to be waited for. */
+  /**
+   * Sends them.  Gives a ticket that `released` will name, or 0 when nobody has to be waited for.
+   */
   flush(): number
   /** As `share` and `flush`, but of what need not be waited for: refreshes, changed flags, bulk. */
   refresh(record: Int32Array, at: number, idleMs: number, peers: readonly number[]): void
-  /** Asks peers for the record of a key, once.  A ticket that `pulled` will name; 0: nobody to ask. */
+  /**
+   * Asks peers for the record of a key, once.  A ticket that `pulled` will name; 0: nobody to ask.
+   */
   pull(key: Int32Array, at: number, peers: readonly number[]): number
   /** Asks a peer for everything about these ports. */
   ask(word: number, ports: readonly number[]): void

@@ -69,7 +69,12 @@ const SYN = 2
 const RST = 4
 
 /** What a direction's packets add to a record's flags.  `tcp`: their TCP flags, or-ed. */
-export function flagsAfter(protocol: number, flags: number, isReturn: boolean, tcp: number): number {
+export function flagsAfter(
+  protocol: number,
+  flags: number,
+  isReturn: boolean,
+  tcp: number
+): number {
   let after = flags
   if (isReturn) after |= replied
   if (protocol !== TCP) return isReturn || (flags & replied) === 0 ? after : after | assured

@@ -57,8 +57,7 @@ export function mirror(from: Int32Array, at: number, into: Int32Array, to: numbe
 }
 
 /** Whether a record has a key B. */
-export const hasReturn = (record: Int32Array, at = 0): boolean =>
-  record[at + RecordWord.b] !== 0
+export const hasReturn = (record: Int32Array, at = 0): boolean => record[at + RecordWord.b] !== 0
 
 /** Mixes a key into a 32-bit number: where it is filed, and the tag of what depended on it. */
 export function keyHash(words: Int32Array, at = 0): Tag {

@@ -14,7 +14,9 @@ export interface FlowStateStore {
   readonly state: StoreState
   /** Never waits and never throws: what does not fit the bounded queue is counted and left out. */
   save(batches: readonly SavedBatch[]): void
-  /** What was saved about a port and has not outlived its time, oldest first.  Rejects when away. */
+  /**
+   * What was saved about a port and has not outlived its time, oldest first.  Rejects when away.
+   */
   load(port: number): Promise<Uint8Array[]>
   /** Resolves when what was saved so far is safe, or cannot be. */
   settle(): Promise<void>

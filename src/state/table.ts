@@ -37,12 +37,14 @@ export interface StateTable {
   /** Takes a record out.  False when the stamp is not the slot's. */
   remove(id: number, stamp: number): boolean
   /**
-   * Takes out what has been idle too long, `max` records at most, and copies them to `into` (RECORD_WORDS each).
+   * Takes out what has been idle too long, `max` records at most, and copies them to `into`
+   * (RECORD_WORDS each).
    * Gives how many.
    */
   expire(into: Int32Array, max: number): number
   /**
-   * Copies live records from slot `from` on, with their idle times, ms: how many; `next` is where to
+   * Copies live records from slot `from` on, with their idle times, ms: how many; `next` is where
+   * to
    * go on, 0 at the end.
    */
   scan(from: number, into: Int32Array, idleMs: Float64Array): number

@@ -17,9 +17,9 @@ export const rooms: Readonly<Record<string, Room>> = {
   wire: { rooms: [], outside: [] },
   core: { rooms: [], outside: ['*'] },
   flow: { rooms: ['wire', 'core'], outside: [] },
-  simulation: { rooms: below, outside: [] },
   state: { rooms: below, outside: ['node:'] },
-  topology: { rooms: [...below, 'simulation'], outside: ['node:', 'typebox'] },
+  simulation: { rooms: [...below, 'state'], outside: [] },
+  topology: { rooms: [...below, 'state', 'simulation'], outside: ['node:', 'typebox'] },
   datapath: { rooms: below, outside: ['node:'] },
   agent: {
     rooms: [...below, 'simulation', 'state', 'topology', 'datapath', 'plugin', 'resource'],

@@ -1,0 +1,155 @@
+// What the connection table says of a packet.  A connection is known by two keys: its opener's
+// packets as they arrive, in the scope of the device where they enter, and the answers as they
+// will come, in the scope of the device where the opener's packets leave.  It is asked for once a
+// walk, of the packet as it arrived; only a packet that somebody asked about is tracked.
+//
+//   new          opens a connection; it is written down when the packet leaves
+//   established  of a known one, in either direction
+//   related      an ICMP error about a packet of a known one
+//   invalid      TCP that neither opens nor belongs, an ICMP answer to no question
+//   untracked    no IP, or a fragment whose first one was not seen
+
+import { Word } from '../flow/key.ts'
+import { flagsAfter, isOver } from '../state/lifetimes.ts'
+import {
+  KEY_WORDS,
+  KeyWord,
+  Kind,
+  mirror,
+  RECORD_WORDS,
+  RecordWord,
+  sameKey,
+  scopeOf
+} from '../state/record.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as icmpv6 from '../wire/icmpv6.ts'
+import { Protocol } from '../wire/protocol.ts'
+import * as tcp from '../wire/tcp.ts'
+import type { SimulationContext } from './context.ts'
+import type { DeviceId } from './device.ts'
+import { type Scope, Tuple, tupleOf } from './tuple.ts'
+
+export const ConnectionState = {
+  untracked: 'untracked',
+  new: 'new',
+  established: 'established',
+  related: 'related',
+  invalid: 'invalid'
+} as const
+export type ConnectionState = (typeof ConnectionState)[keyof typeof ConnectionState]
+
+const SCOPES_MAX = 65_536
+const OPENING = tcp.Flag.syn | tcp.Flag.ack | tcp.Flag.rst | tcp.Flag.fin
+
+export class Connection {
+  readonly #scopes = new Map<DeviceId, Scope>()
+  readonly #key = new Int32Array(KEY_WORDS)
+  readonly #record = new Int32Array(RECORD_WORDS)
+  #looked = false
+  #tuple: number = Tuple.none
+  #found = false
+  #isReturn = false
+  #state: ConnectionState | null = null
+
+  begin(): void {
+    this.#looked = false
+    this.#found = false
+    this.#isReturn = false
+    this.#state = null
+  }
+
+  /** Whether the packet goes against the direction in which its connection was opened. */
+  isReturn(ctx: SimulationContext): boolean {
+    if (ctx.generated) return true // a device's own word answers something
+    this.#look(ctx)
+    return this.#isReturn
+  }
+
+  state(ctx: SimulationContext): ConnectionState {
+    if (ctx.generated) return ConnectionState.established
+    this.#look(ctx)
+    if (this.#state === null) this.#state = this.#judge(ctx)
+    return this.#state
+  }
+
+  /** The packet leaves by a port of this device: what its answers will look like is known now. */
+  leaves(ctx: SimulationContext, device: DeviceId): void {
+    if (!this.#looked || this.#isReturn || this.#tuple !== Tuple.packet) return
+    if (this.#state === ConnectionState.invalid) return
+    const record = this.#record
+    const out = this.#out
+    if (tupleOf(ctx, this.#scope(device), false, out) !== Tuple.packet) return
+    const begins = !this.#found || this.#begins(ctx)
+    mirror(out, 0, record, RecordWord.b)
+    if (!begins && sameKey(record, RecordWord.b, this.#kept, RecordWord.b)) return
+    for (let i = 0; i < KEY_WORDS; i++) record[i] = this.#key[i]!
+    const protocol = this.#key[KeyWord.type]! & 255
+    const flags = begins ? 0 : this.#kept[RecordWord.flags]!
+    record[RecordWord.flags] = flagsAfter(protocol, flags, false, ctx.tcpFlagsUnseen)
+    record[RecordWord.generation] = this.#found ? this.#kept[RecordWord.generation]! + 1 : 1
+    record[RecordWord.timeoutS] = 0
+    record[RecordWord.data] = 0
+    ctx.putState(record)
+    this.#found = true
+    this.#kept.set(record)
+  }
+
+  readonly #out = new Int32Array(KEY_WORDS)
+  readonly #kept = new Int32Array(RECORD_WORDS) // as it was found
+
+  #look(ctx: SimulationContext): void {
+    if (this.#looked) return
+    this.#looked = true
+    this.#tuple = Tuple.none
+    const device = ctx.entryPort?.device
+    if (device === undefined) return
+    this.#tuple = tupleOf(ctx, this.#scope(device), true, this.#key)
+    if (this.#tuple === Tuple.none) return
+    this.#found = ctx.findState(this.#key)
+    if (!this.#found) return
+    this.#kept.set(ctx.state.record)
+    this.#isReturn = ctx.state.isReturn
+  }
+
+  #judge(ctx: SimulationContext): ConnectionState {
+    if (this.#tuple === Tuple.none) return ConnectionState.untracked
+    if (this.#tuple === Tuple.error)
+      return this.#found ? ConnectionState.related : ConnectionState.invalid
+    if (this.#found && !this.#begins(ctx)) return ConnectionState.established
+    if (!this.#opens(ctx)) return ConnectionState.invalid
+    ctx.isOpening = true
+    return ConnectionState.new
+  }
+
+  // A known connection is over, and the packet begins another between the same ends.  The datapath
+  // sends every SYN of a stateful flow up, so nothing is asked of other packets.
+  #begins(ctx: SimulationContext): boolean {
+    if (this.#isReturn || (this.#key[KeyWord.type]! & 255) !== Protocol.tcp) return false
+    if ((ctx.tcpFlagsUnseen & OPENING) !== tcp.Flag.syn) return false
+    return isOver(this.#kept[RecordWord.flags]!)
+  }
+
+  #opens(ctx: SimulationContext): boolean {
+    const type = this.#key[KeyWord.type]!
+    const isV6 = ((type >>> 8) & 255) === 6
+    switch (type & 255) {
+      case Protocol.tcp:
+        return ctx.askArrived(Word.l4Misc, OPENING) === tcp.Flag.syn
+      case Protocol.icmp:
+        return isV6 || ctx.askArrived(Word.l4Ports, -1) >>> 16 !== icmp.Type.echoReply
+      case Protocol.icmpv6:
+        return !isV6 || ctx.askArrived(Word.l4Ports, -1) >>> 16 !== icmpv6.Type.echoReply
+      default:
+        return true
+    }
+  }
+
+  #scope(device: DeviceId): Scope {
+    let scope = this.#scopes.get(device)
+    if (scope === undefined) {
+      if (this.#scopes.size >= SCOPES_MAX) this.#scopes.clear()
+      this.#scopes.set(device, (scope = { kind: Kind.connection, words: scopeOf(device) }))
+    }
+    return scope
+  }
+}

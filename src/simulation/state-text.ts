@@ -1,0 +1,28 @@
+// State records told to people, in traces and lists.
+
+import { KeyWord, Kind, RecordWord, StateFlag } from '../state/record.ts'
+import { formatIpv4, formatIpv6 } from '../wire/address.ts'
+
+const kinds = Object.fromEntries(Object.entries(Kind).map(([name, kind]) => [kind, name]))
+const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmpv6' }
+
+/** One line: kind, protocol, both directions, flags. */
+export function describeRecord(record: Int32Array, isReturn: boolean, at = 0): string {
+  const type = record[at + KeyWord.type]!
+  const kind = kinds[type >>> 16] ?? `kind ${type >>> 16}`
+  const protocol = PROTOCOLS[type & 255] ?? `protocol ${type & 255}`
+  const flags = Object.entries(StateFlag)
+    .filter(([, bit]) => (record[at + RecordWord.flags]! & bit) !== 0)
+    .map(([name]) => ` ${name}`)
+  const back = record[at + RecordWord.b] === 0 ? '' : ` | ${ends(record, at + RecordWord.b)}`
+  const both = `${ends(record, at)}${back}`
+  return `${kind} ${protocol} ${both}${flags.join('')}${isReturn ? ' (return)' : ''}`
+}
+
+function ends(words: Int32Array, at: number): string {
+  const isV6 = ((words[at + KeyWord.type]! >>> 8) & 255) === 6
+  const ports = words[at + KeyWord.ports]!
+  const end = (o: number, port: number): string =>
+    isV6 ? `[${formatIpv6(words, at + o)}]:${port}` : `${formatIpv4(words[at + o + 3]!)}:${port}`
+  return `${end(KeyWord.src, ports >>> 16)} > ${end(KeyWord.dst, ports & 0xffff)}`
+}

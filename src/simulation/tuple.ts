@@ -1,0 +1,132 @@
+// What identifies the connection of a packet: addresses, protocol and ports, or those of the packet
+// that an ICMP error quotes, turned round.  Filled in as a key of the state table
+// (state/record.ts),
+// of the packet as it arrived or as devices have left it so far.
+
+import { Fragment, Word } from '../flow/key.ts'
+import { derive } from '../flow/tag.ts'
+import { KeyWord } from '../state/record.ts'
+import * as ethernet from '../wire/ethernet.ts'
+import * as icmp from '../wire/icmp.ts'
+import * as icmpv6 from '../wire/icmpv6.ts'
+import * as ipv4 from '../wire/ipv4.ts'
+import * as ipv6 from '../wire/ipv6.ts'
+import * as vlan from '../wire/vlan.ts'
+import type { SimulationContext } from './context.ts'
+
+/** What a packet is to connections. */
+export const Tuple = {
+  none: 0, // no IP, or a fragment of which nobody knows the ports
+  packet: 1, // of a connection
+  error: 2 // an ICMP error about a packet: the key is that of the answers to it
+} as const
+
+const ALL = -1
+const HIGH = 0xffff0000 | 0
+const LOW = 0xffff
+const FRAGMENT = 0xff
+const { Protocol } = ipv4
+
+export interface Scope {
+  readonly kind: number
+  readonly words: readonly [number, number]
+}
+
+/** Fills KEY_WORDS words from `into[0]` on.  Gives Tuple. */
+export function tupleOf(ctx: SimulationContext, scope: Scope, arrived: boolean, into: Int32Array) {
+  const ask = (word: number, bits: number): number =>
+    arrived ? ctx.askArrived(word, bits) : ctx.key.ask(word, bits)
+  const type = ask(Word.typeId, HIGH) >>> 16
+  const family = type === ethernet.Type.ipv4 ? 4 : type === ethernet.Type.ipv6 ? 6 : 0
+  if (family === 0) return Tuple.none
+  const protocol = ask(Word.ipMisc, 0xff000000 | 0) >>> 24
+  const fragment = ask(Word.ipMisc, FRAGMENT) & FRAGMENT
+  into[KeyWord.scope] = scope.words[0]
+  into[KeyWord.scope + 1] = scope.words[1]
+  if (fragment !== Fragment.later && isError(family, protocol, ask))
+    return errorTuple(ctx, scope, arrived, into)
+  into[KeyWord.type] = (scope.kind << 16) | (family << 8) | protocol
+  for (let i = 0; i < 4; i++) {
+    const asked = family === 6 || i === 3
+    into[KeyWord.src + i] = asked ? ask(Word.ipSrc + i, ALL) : 0
+    into[KeyWord.dst + i] = asked ? ask(Word.ipDst + i, ALL) : 0
+  }
+  if (fragment === Fragment.none) {
+    into[KeyWord.ports] = portsOf(family, protocol, ask)
+    return Tuple.packet
+  }
+  return fragmentTuple(ctx, family, fragment, protocol, ask, into)
+}
+
+type Ask = (word: number, bits: number) => number
+
+function portsOf(family: 4 | 6, protocol: number, ask: Ask): number {
+  if (protocol === Protocol.tcp || protocol === Protocol.udp) return ask(Word.l4Ports, ALL)
+  if (!isIcmp(family, protocol)) return 0
+  const type = ask(Word.l4Ports, HIGH) >>> 16
+  const echo = family === 4 ? icmp.isEcho(type) : icmpv6.isEcho(type)
+  if (!echo) return 0
+  const id = ask(Word.typeId, LOW) & LOW
+  return (id << 16) | id
+}
+
+const isIcmp = (family: 4 | 6, protocol: number): boolean =>
+  protocol === (family === 4 ? Protocol.icmp : ipv6.Protocol.icmpv6)
+
+function isError(family: 4 | 6, protocol: number, ask: Ask): boolean {
+  if (!isIcmp(family, protocol)) return false
+  const type = ask(Word.l4Ports, HIGH) >>> 16
+  return family === 4 ? icmp.isError(type) : icmpv6.isError(type)
+}
+
+function errorTuple(
+  ctx: SimulationContext,
+  scope: Scope,
+  arrived: boolean,
+  into: Int32Array
+): number {
+  const quote = arrived ? ctx.quoteArrived() : ctx.quote()
+  if (quote === null) return Tuple.none
+  into[KeyWord.type] = (scope.kind << 16) | (quote.family << 8) | quote.protocol
+  for (let i = 0; i < 4; i++) {
+    into[KeyWord.src + i] = quote.dst[i]!
+    into[KeyWord.dst + i] = quote.src[i]!
+  }
+  into[KeyWord.ports] = (quote.ports << 16) | (quote.ports >>> 16)
+  return Tuple.error
+}
+
+// The id is not in the key, so no fragment that is tracked becomes a flow.
+function fragmentTuple(
+  ctx: SimulationContext,
+  family: 4 | 6,
+  fragment: number,
+  protocol: number,
+  ask: Ask,
+  into: Int32Array
+): number {
+  const id = fragmentId(ctx, family)
+  if (id === undefined) return Tuple.none
+  const { words } = ctx.arrived
+  let hash = protocol
+  let check = id
+  for (let i = Word.ipSrc; i < Word.ipMisc; i += 2) {
+    hash = derive(hash, words[i]!, words[i + 1]!, id)
+    check = derive(check, words[i + 1]!, words[i]!, protocol)
+  }
+  if (fragment === Fragment.first)
+    ctx.fragments.note(hash, check, words[Word.l4Ports]!, words[Word.typeId]! & LOW, ctx.now)
+  else if (!ctx.adoptTransport(hash, check)) return Tuple.none
+  into[KeyWord.ports] = portsOf(family, protocol, ask)
+  return Tuple.packet
+}
+
+function fragmentId(ctx: SimulationContext, family: 4 | 6): number | undefined {
+  const raw = ctx.bytes()
+  if (raw === undefined) return undefined
+  const { view, at, end } = raw
+  const l3 = vlan.typeAt(view, at, end) + 2
+  if (family === 4) return ipv4.fits(view, l3, end) ? ipv4.id(view, l3) : undefined
+  if (!ipv6.fits(view, l3, end) || !ipv6.walk(view, l3, end)) return undefined
+  return ipv6.walked.fragmentAt > 0 ? ipv6.fragmentId(view, ipv6.walked.fragmentAt) : undefined
+}

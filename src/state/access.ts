@@ -1,0 +1,90 @@
+// A walk's view of the state table: what it has found, and what it would write.  Nothing is written
+// before the walk is over and its packet really leaves: a packet that is dropped or postponed
+// leaves
+// no state behind.
+
+import { KEY_WORDS, RECORD_WORDS, RecordWord, sameKey } from './record.ts'
+import type { StateTable } from './table.ts'
+
+const PENDING_MAX = 16 // records one packet may make
+const REFS_MAX = 16 // records one packet may meet
+
+export class StateAccess {
+  readonly table: StateTable
+  /** The record found last. */
+  readonly record = new Int32Array(RECORD_WORDS)
+  /** Whether it was found by key B. */
+  isReturn = false
+  /** What is to be written when the packet leaves. */
+  readonly pending = new Int32Array(PENDING_MAX * RECORD_WORDS)
+  pendingCount = 0
+  /** Handles of records met in the table, and the stamps they had. */
+  readonly refs = new Int32Array(REFS_MAX)
+  readonly stamps = new Int32Array(REFS_MAX)
+  refCount = 0
+  /** More was asked for than there is room for: the outcome must not be kept. */
+  overflowed = false
+
+  constructor(table: StateTable) {
+    this.table = table
+  }
+
+  begin(): void {
+    this.pendingCount = 0
+    this.refCount = 0
+    this.overflowed = false
+  }
+
+  /** Looks among what this walk would write first.  True: `record` and `isReturn` tell. */
+  find(key: Int32Array, at = 0): boolean {
+    for (let i = this.pendingCount - 1; i >= 0; i--) {
+      const o = i * RECORD_WORDS
+      const isReturn = sameKey(this.pending, o + RecordWord.b, key, at)
+      if (!isReturn && !sameKey(this.pending, o, key, at)) continue
+      this.#take(this.pending, o)
+      this.isReturn = isReturn
+      return true
+    }
+    const handle = this.table.find(key, at)
+    if (handle === 0 || !this.table.read(handle >>> 1, this.record)) return false
+    this.isReturn = (handle & 1) === 1
+    this.#meet(handle)
+    return true
+  }
+
+  /** Whether anybody has the key, without it being met. */
+  holds(key: Int32Array, at = 0): boolean {
+    for (let i = 0; i < this.pendingCount; i++)
+      for (let k = 0; k < 2; k++)
+        if (sameKey(this.pending, i * RECORD_WORDS + k * KEY_WORDS, key, at)) return true
+    return this.table.find(key, at) !== 0
+  }
+
+  put(record: Int32Array, at = 0): void {
+    if (this.pendingCount === PENDING_MAX) {
+      this.overflowed = true
+      return
+    }
+    const o = this.pendingCount++ * RECORD_WORDS
+    for (let i = 0; i < RECORD_WORDS; i++) this.pending[o + i] = record[at + i]!
+  }
+
+  /** Adds to what is met: a record that has just been written. */
+  met(handle: number): void {
+    this.#meet(handle)
+  }
+
+  #take(words: Int32Array, at: number): void {
+    for (let i = 0; i < RECORD_WORDS; i++) this.record[i] = words[at + i]!
+  }
+
+  #meet(handle: number): void {
+    for (let i = 0; i < this.refCount; i++) if (this.refs[i] === handle) return
+    if (this.refCount === REFS_MAX) {
+      this.overflowed = true
+      return
+    }
+    this.refs[this.refCount] = handle
+    this.stamps[this.refCount++] = this.table.stamp(handle >>> 1)
+  }
+}

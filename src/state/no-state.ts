@@ -1,0 +1,21 @@
+// The table of whoever keeps no state: walks that only look at devices.
+
+import { Put, type StateTable } from './table.ts'
+
+export const NoState: StateTable = Object.freeze({
+  size: 0,
+  capacity: 0,
+  lastId: 0,
+  next: 0,
+  evicted: 0,
+  find: () => 0,
+  read: () => false,
+  stamp: () => 0,
+  put: () => Put.refused,
+  note: () => false,
+  remove: () => false,
+  expire: () => 0,
+  scan: () => 0,
+  count: () => 0,
+  close: () => {}
+})

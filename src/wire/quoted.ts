@@ -1,0 +1,172 @@
+// The packet an ICMP error quotes: read, and rewritten where a translation has to be undone inside
+// as well (RFC 5508 §4, REQ-4 and REQ-5).  What is quoted may end anywhere behind its first eight
+// bytes of layer 4.
+
+import { completeL4, patch16, patchPseudo } from './checksum.ts'
+import * as ethernet from './ethernet.ts'
+import * as icmp from './icmp.ts'
+import * as icmpv6 from './icmpv6.ts'
+import * as ipv4 from './ipv4.ts'
+import * as ipv6 from './ipv6.ts'
+import * as vlan from './vlan.ts'
+
+/**
+ * Addresses as four words, IPv4 in the last.  `ports`: source << 16 | destination; echo: the id in
+ * both.
+ */
+export interface Quoted {
+  family: 4 | 6
+  protocol: number
+  readonly src: Int32Array
+  readonly dst: Int32Array
+  ports: number
+}
+
+export const newQuoted = (): Quoted => ({
+  family: 4,
+  protocol: 0,
+  src: new Int32Array(4),
+  dst: new Int32Array(4),
+  ports: 0
+})
+
+interface Place {
+  l3: number // of the error
+  l4: number
+  inner: number // the quoted IP header
+  innerL4: number
+  end: number
+}
+const place: Place = { l3: 0, l4: 0, inner: 0, innerL4: 0, end: 0 }
+
+/** False: no whole ICMP error about a packet whose addresses can be read. */
+export function readQuoted(view: DataView, at: number, end: number, into: Quoted): boolean {
+  const family = find(view, at, end)
+  if (family === 0) return false
+  const { inner, innerL4 } = place
+  into.family = family
+  into.src.fill(0)
+  into.dst.fill(0)
+  if (family === 4) {
+    into.protocol = ipv4.protocol(view, inner)
+    into.src[3] = ipv4.src(view, inner)
+    into.dst[3] = ipv4.dst(view, inner)
+  } else {
+    into.protocol = ipv6.nextHeader(view, inner)
+    ipv6.readSrc(view, inner, into.src, 0)
+    ipv6.readDst(view, inner, into.dst, 0)
+  }
+  into.ports = hasL4(view, family) ? portsAt(view, innerL4, into.protocol) : 0
+  return true
+}
+
+/** A copy of the frame, in which the quoted packet has these addresses and ports instead. */
+export function rewriteQuoted(frame: Uint8Array, to: Quoted): Uint8Array {
+  const copy = frame.slice()
+  const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength)
+  const family = find(view, 0, copy.length)
+  if (family === 0) return copy
+  const { l3, l4, inner, innerL4, end } = place
+  if (family === 4) {
+    ipv4SetAddresses(view, inner, innerL4, end, to)
+  } else {
+    ipv6SetAddresses(view, inner, innerL4, end, to)
+  }
+  if (hasL4(view, family)) setPorts(view, innerL4, end, to)
+  completeL4(view, l3, l4, end, family === 4 ? ipv4.Protocol.icmp : ipv6.Protocol.icmpv6)
+  return copy
+}
+
+function find(view: DataView, at: number, end: number): 0 | 4 | 6 {
+  if (!ethernet.fits(view, at, end)) return 0
+  const typeAt = vlan.typeAt(view, at, end)
+  const type = view.getUint16(typeAt)
+  place.l3 = typeAt + 2
+  if (type === ethernet.Type.ipv4) return find4(view, end)
+  return type === ethernet.Type.ipv6 ? find6(view, end) : 0
+}
+
+function find4(view: DataView, end: number): 0 | 4 {
+  const { l3 } = place
+  if (!ipv4.fits(view, l3, end) || ipv4.isFragment(view, l3)) return 0
+  if (ipv4.protocol(view, l3) !== ipv4.Protocol.icmp) return 0
+  place.l4 = ipv4.payload(view, l3)
+  place.end = ipv4.payloadEnd(view, l3)
+  if (!icmp.fits(view, place.l4, place.end) || !icmp.isError(icmp.type(view, place.l4))) return 0
+  place.inner = icmp.quoted(place.l4)
+  if (!ipv4.headerFits(view, place.inner, place.end)) return 0
+  place.innerL4 = ipv4.payload(view, place.inner)
+  return 4
+}
+
+// A quoted packet with extension headers is left alone: its ports are not where they seem.
+function find6(view: DataView, end: number): 0 | 6 {
+  const { l3 } = place
+  if (!ipv6.fits(view, l3, end) || !ipv6.walk(view, l3, end) || ipv6.walkedFragment()) return 0
+  if (ipv6.walked.protocol !== ipv6.Protocol.icmpv6) return 0
+  place.l4 = ipv6.walked.l4
+  place.end = ipv6.payloadEnd(view, l3)
+  if (!icmpv6.fits(view, place.l4, place.end)) return 0
+  if (!icmpv6.isError(icmpv6.type(view, place.l4))) return 0
+  place.inner = icmpv6.quoted(place.l4)
+  if (!ipv6.headerFits(view, place.inner, place.end)) return 0
+  place.innerL4 = place.inner + ipv6.LENGTH
+  return 6
+}
+
+// Eight bytes of it, and those of the first fragment.
+function hasL4(view: DataView, family: 4 | 6): boolean {
+  const { inner, innerL4, end } = place
+  if (family === 4 && ipv4.fragmentOffset(view, inner) !== 0) return false
+  return innerL4 + 8 <= end
+}
+
+function portsAt(view: DataView, l4: number, protocol: number): number {
+  if (protocol === ipv4.Protocol.tcp || protocol === ipv4.Protocol.udp) return view.getInt32(l4)
+  const isEcho =
+    protocol === ipv4.Protocol.icmp
+      ? icmp.isEcho(icmp.type(view, l4))
+      : protocol === ipv6.Protocol.icmpv6 && icmpv6.isEcho(icmpv6.type(view, l4))
+  return isEcho ? (icmp.id(view, l4) << 16) | icmp.id(view, l4) : 0
+}
+
+// The checksum of layer 4 is mended too, where it was quoted: receivers may look.
+function ipv4SetAddresses(v: DataView, l3: number, l4: number, end: number, to: Quoted): void {
+  const protocol = ipv4.protocol(v, l3)
+  const whole = ipv4.fragmentOffset(v, l3) === 0
+  const patch = (before: number, after: number): void => {
+    if (whole) patchPseudo(v, l4, end, protocol, before, after)
+    patch16(v, l3 + 10, ipv4.Protocol.tcp, before >>> 16, after >>> 16)
+    patch16(v, l3 + 10, ipv4.Protocol.tcp, before & 0xffff, after & 0xffff)
+  }
+  patch(ipv4.src(v, l3), to.src[3]!)
+  v.setInt32(l3 + 12, to.src[3]!)
+  patch(ipv4.dst(v, l3), to.dst[3]!)
+  v.setInt32(l3 + 16, to.dst[3]!)
+}
+
+function ipv6SetAddresses(v: DataView, l3: number, l4: number, end: number, to: Quoted): void {
+  const protocol = ipv6.nextHeader(v, l3)
+  for (let i = 0; i < 4; i++) {
+    patchPseudo(v, l4, end, protocol, ipv6.srcWord(v, l3, i), to.src[i]!)
+    v.setInt32(l3 + 8 + 4 * i, to.src[i]!)
+    patchPseudo(v, l4, end, protocol, ipv6.dstWord(v, l3, i), to.dst[i]!)
+    v.setInt32(l3 + 24 + 4 * i, to.dst[i]!)
+  }
+}
+
+function setPorts(view: DataView, l4: number, end: number, to: Quoted): void {
+  const { protocol } = to
+  if (protocol === ipv4.Protocol.tcp || protocol === ipv4.Protocol.udp) {
+    const field = l4 + (protocol === ipv4.Protocol.tcp ? 16 : 6)
+    const set = (at: number, port: number): void => {
+      if (field + 2 <= end) patch16(view, field, protocol, view.getUint16(at), port)
+      view.setUint16(at, port)
+    }
+    set(l4, to.ports >>> 16)
+    set(l4 + 2, to.ports & 0xffff)
+  } else if (portsAt(view, l4, protocol) !== 0) {
+    if (protocol === ipv4.Protocol.icmp) icmp.setId(view, l4, to.ports >>> 16)
+    else icmpv6.setId(view, l4, to.ports >>> 16)
+  }
+}
