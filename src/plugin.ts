@@ -27,6 +27,7 @@ export {
   type PortId,
   waitForDevice
 } from './simulation/device.ts'
+export { Leases } from './simulation/leases.ts'
 export { describePort } from './simulation/simulate.ts'
 export { type Scope, Tuple, tupleOf } from './simulation/tuple.ts'
 export { Walks } from './simulation/walks.ts'
