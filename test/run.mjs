@@ -62,7 +62,8 @@ async function runCheck() {
     ...findIn('test'),
     ...findIn('test/store'),
     ...findIn('test/oracle'),
-    ...findIn('test/api')
+    ...findIn('test/api'),
+    ...findIn('test/state')
   ]
   const sideBySide = Math.max(2, availableParallelism())
   await runTests('unit tests', unit, 240 * seconds, [`--test-concurrency=${sideBySide}`])

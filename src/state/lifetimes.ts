@@ -39,7 +39,7 @@ const { assured, finA, finB, replied, reset } = StateFlag
 /** The idle time of the record at record[at], seconds. */
 export function lifetimeOf(of: Lifetimes, record: Int32Array, at = 0): number {
   const own = record[at + RecordWord.timeoutS]!
-  if (own !== 0) return own
+  if (own !== 0) return own >>> 0
   const type = record[at + KeyWord.type]!
   if (type >>> 16 === Kind.sticky) return of.stickyS
   const flags = record[at + RecordWord.flags]!

@@ -1,8 +1,12 @@
-// The table of state records.  Two implementations keep this contract (test/state/table.ts): one in
-// TypeScript for the memory datapath, one in native memory, which other threads write as well.
+// The table of state records.  Two implementations keep this contract
+// (test/state/table-contract.ts): one in TypeScript for the memory datapath, one in native memory,
+// which other threads write as well.
 //
 // A handle names a record and the key it was found by: id << 1 | (1 for key B).  Slots are reused;
 // `stamp` tells one tenant from the next.
+
+/** Kinds are below this; a record of another is refused. */
+export const KINDS_MAX = 16
 
 /** What became of a `put`. */
 export const Put = {
@@ -15,7 +19,7 @@ export const Put = {
 export interface StateTable {
   readonly size: number
   readonly capacity: number
-  /** A handle, or 0.  Of several records with this key, the one put last. */
+  /** A handle, or 0.  Of several records with this key, the one added or replaced last. */
   find(key: Int32Array, at?: number): number
   /** Copies a record.  False when the slot is empty. */
   read(id: number, into: Int32Array, at?: number): boolean
@@ -24,8 +28,9 @@ export interface StateTable {
   /**
    * Files a record, last used `idleMs` ago.  With the same key A in the table: a higher generation
    * replaces; of one generation the same key B merges, and a different one goes to the record that
-   * is older by `born`, then by `owner`, unsigned.  A full table lets the record go that would
-   * expire first, of some looked at.  Gives Put; `lastId` then names the record that stands.
+   * is older by `born`, then by `owner`, unsigned (conflict.ts).  A full table lets the record go
+   * that would expire first, of some looked at.  Gives Put; `lastId` then names the record that
+   * stands, 0 when none does.  Who replaces gets the slot, with a stamp of its own.
    */
   put(record: Int32Array, at?: number, idleMs?: number): number
   readonly lastId: number
@@ -37,15 +42,24 @@ export interface StateTable {
   /** Takes a record out.  False when the stamp is not the slot's. */
   remove(id: number, stamp: number): boolean
   /**
+<<<<<<< HEAD
    * Takes out what has been idle too long, `max` records at most, and copies them to `into`
    * (RECORD_WORDS each).
    * Gives how many.
+=======
+   * Takes out what has been idle as long as it may (lifetimes.ts), `max` records at most, and
+   * copies them to `into` (RECORD_WORDS each).  Gives how many.
+>>>>>>> d0b847f (wip)
    */
   expire(into: Int32Array, max: number): number
   /**
    * Copies live records from slot `from` on, with their idle times, ms: how many; `next` is where
+<<<<<<< HEAD
    * to
    * go on, 0 at the end.
+=======
+   * to go on, 0 at the end.
+>>>>>>> d0b847f (wip)
    */
   scan(from: number, into: Int32Array, idleMs: Float64Array): number
   readonly next: number

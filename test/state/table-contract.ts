@@ -1,0 +1,315 @@
+// What every state table does.  Each implementation brings its own way to open one whose clock the
+// test moves.
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import fc from 'fast-check'
+import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
+import { Kind, RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
+import { Put, type StateTable } from '../../src/state/table.ts'
+import { anyRecord, ICMP, keyA, keyB, record, UDP } from './records.ts'
+import { lifetimesContract } from './table-lifetimes.ts'
+import { expired, flagsOf, listed, type Open } from './table-reading.ts'
+import { modelRuns } from './table-runs.ts'
+
+const { assured, finA, finB, replied, reset } = StateFlag
+const FIN = 1
+const SYN = 2
+const RST = 4
+const ACK = 16
+
+const finding = (open: Open): unknown =>
+  describe('finding', () => {
+    test('a record is found by both keys, and nothing by others', () => {
+      const { table } = open(10)
+      const one = record({ kind: Kind.snat, back: [2, 9, 5] })
+      assert.equal(table.find(keyA(one)), 0)
+      assert.equal(table.put(one), Put.added)
+      const id = table.lastId
+      assert.equal(table.find(keyA(one)), id << 1)
+      assert.equal(table.find(keyB(one)), (id << 1) | 1)
+      assert.equal(table.find(keyA(record({ src: 3 }))), 0)
+      assert.equal(table.find(new Int32Array(12)), 0)
+      const into = new Int32Array(RECORD_WORDS + 3)
+      assert.ok(table.read(id, into, 3))
+      assert.deepEqual(into.subarray(3), one)
+      assert.equal(table.read(id + 1, into), false)
+      assert.equal(table.read(0, into), false)
+      assert.equal(table.stamp(id + 1), 0)
+      assert.deepEqual([table.size, table.count(Kind.snat), table.count(Kind.dnat)], [1, 1, 0])
+      table.close()
+    })
+
+    test('keys and records are taken from the middle of an array', () => {
+      const { table } = open(10)
+      const words = new Int32Array(RECORD_WORDS + 5)
+      words.set(record(), 5)
+      assert.equal(table.put(words, 5), Put.added)
+      assert.equal(table.find(words, 5 + RecordWord.b), (table.lastId << 1) | 1)
+      table.close()
+    })
+
+    test('of records whose answers look the same, the last is found', () => {
+      const { table } = open(10)
+      const back = [9, 9, 9] as const
+      const first = record({ src: 1, back })
+      const second = record({ src: 2, back })
+      table.put(first)
+      const id = table.lastId
+      table.put(second)
+      assert.equal(table.find(keyB(first)), (table.lastId << 1) | 1)
+      assert.ok(table.remove(table.lastId, table.stamp(table.lastId)))
+      assert.equal(table.find(keyB(first)), (id << 1) | 1)
+      table.close()
+    })
+
+    test('who talks to itself is found as who opened', () => {
+      const { table } = open(10)
+      const self = record({ src: 4, dst: 4, ports: (7 << 16) | 7 })
+      assert.deepEqual(keyA(self), keyB(self))
+      table.put(self)
+      assert.equal(table.find(keyA(self)), table.lastId << 1)
+      assert.ok(table.remove(table.lastId, table.stamp(table.lastId)))
+      assert.equal(table.find(keyA(self)), 0)
+      table.close()
+    })
+
+    test('a kind that is none is refused', () => {
+      const { table } = open(10)
+      for (const kind of [0, 16, 0xffff]) assert.equal(table.put(record({ kind })), Put.refused)
+      assert.deepEqual([table.lastId, table.size], [0, 0])
+      table.close()
+    })
+  })
+
+const meeting = (open: Open): unknown =>
+  describe('meeting', () => {
+    test('the same record again merges flags', () => {
+      const { table } = open(10)
+      table.put(record({ flags: replied }))
+      assert.equal(table.put(record({ flags: finA })), Put.merged)
+      assert.equal(flagsOf(table, table.lastId), replied | finA)
+      assert.equal(table.size, 1)
+      table.close()
+    })
+
+    test('a newer generation replaces, an older one is refused', () => {
+      const { table } = open(10)
+      const next = record({ generation: 2, back: [3, 3, 3] })
+      table.put(record({ generation: 1, flags: reset }))
+      const before = table.lastId
+      assert.equal(table.put(next), Put.replaced)
+      assert.equal(flagsOf(table, table.lastId), 0)
+      assert.equal(table.find(keyB(record())), 0)
+      assert.equal(table.find(keyB(next)), (table.lastId << 1) | 1)
+      assert.equal(table.put(record({ generation: 1 })), Put.refused)
+      assert.deepEqual([table.lastId, table.size], [before, 1])
+      table.close()
+    })
+
+    test('of two that differ in the answer the older stands, then the lower owner', () => {
+      const { table } = open(10)
+      const back = (port: number) => [1, 1, port] as const
+      table.put(record({ born: 5, owner: -2, back: back(1) }))
+      assert.equal(table.put(record({ born: -1, owner: 1, back: back(2) })), Put.refused)
+      assert.equal(table.put(record({ born: 5, owner: -1, back: back(3) })), Put.refused)
+      assert.equal(table.put(record({ born: 5, owner: 3, back: back(4) })), Put.replaced)
+      assert.equal(table.put(record({ born: 4, owner: -1, back: back(5) })), Put.replaced)
+      table.close()
+    })
+
+    test('any order of the same records ends with the same winner', () => {
+      const key = { kind: Kind.snat, protocol: UDP, src: 1, dst: 1, ports: 1 }
+      const rival = anyRecord.map(words => {
+        const same = words.slice()
+        same.set(keyA(record(key)))
+        if (same[RecordWord.b] !== 0) same[RecordWord.b] = same[0]!
+        return same
+      })
+      const property = (records: Int32Array[], shuffled: Int32Array[]): void => {
+        const [a, b] = [records, shuffled].map(order => {
+          const { table } = open(10)
+          for (const each of order) table.put(each)
+          const all = listed(table)
+          table.close()
+          assert.equal(all.length, 1)
+          return all[0]!.words
+        })
+        // Without two answers of one generation nothing of the flags is lost, either.
+        const answers = new Set(records.map(each => keyB(each).join()))
+        if (answers.size > 1) a![RecordWord.flags] = b![RecordWord.flags]!
+        assert.deepEqual(a, b)
+      }
+      const orders = fc
+        .array(rival, { minLength: 1, maxLength: 6 })
+        .chain(all =>
+          fc.tuple(
+            fc.constant(all),
+            fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length })
+          )
+        )
+      fc.assert(
+        fc.property(orders, ([a, b]) => property(a, b)),
+        { numRuns: 500 }
+      )
+    })
+  })
+
+const tenants = (open: Open): unknown =>
+  describe('tenants', () => {
+    test('a stamp is of one tenant of its slot', () => {
+      const { table, at } = open(1)
+      at(0)
+      table.put(record({ protocol: UDP }))
+      const id = table.lastId
+      const old = table.stamp(id)
+      assert.notEqual(old, 0)
+      assert.ok(table.remove(id, old))
+      assert.equal(table.stamp(id), 0)
+      assert.equal(table.remove(id, old), false)
+      assert.equal(table.remove(id, 0), false)
+      assert.equal(table.note(id << 1, 0, 0, 0), false)
+      table.put(record({ protocol: UDP, src: 5 }))
+      assert.equal(table.lastId, id)
+      assert.notEqual(table.stamp(id), old)
+      at(LIFETIMES_DEFAULT.udpOneWayS * 1000)
+      assert.equal(table.note((id << 1) | 1, old, 0, 0), false)
+      assert.equal(table.remove(id, old), false)
+      assert.equal(flagsOf(table, id), 0)
+      assert.equal(expired(table).length, 1, 'an old stamp lengthened the life of another')
+      table.close()
+    })
+
+    test('who merges keeps the stamp, who replaces has another', () => {
+      const { table } = open(10)
+      table.put(record())
+      const id = table.lastId
+      const first = table.stamp(id)
+      table.put(record({ flags: replied }))
+      assert.equal(table.stamp(id), first)
+      table.put(record({ generation: 1 }))
+      assert.equal(table.lastId, id)
+      assert.notEqual(table.stamp(id), first)
+      assert.equal(table.note(id << 1, first, RST, 0), false)
+      assert.equal(flagsOf(table, id), 0)
+      table.close()
+    })
+  })
+
+const noting = (open: Open): unknown =>
+  describe('noting', () => {
+    const steps: Array<[string, boolean, number, number]> = [
+      ['SYN again', false, SYN, 0],
+      ['its answer', true, SYN | ACK, replied],
+      ['the SYN once more', false, SYN, replied],
+      ['an ACK', false, ACK, replied | assured],
+      ['data back', true, ACK, replied | assured],
+      ['FIN of the answerer', true, FIN | ACK, replied | assured | finB],
+      ['FIN of the opener', false, FIN | ACK, replied | assured | finA | finB],
+      ['a late ACK', true, ACK, replied | assured | finA | finB],
+      ['RST', false, RST, replied | assured | finA | finB | reset],
+      ['a late SYN and ACK', true, SYN | ACK, replied | assured | finA | finB | reset]
+    ]
+    test('TCP flags go into the record by direction', () => {
+      const { table } = open(10)
+      table.put(record())
+      const { lastId: id } = table
+      let before = 0
+      for (const [what, isReturn, tcp, flags] of steps) {
+        const handle = (id << 1) | (isReturn ? 1 : 0)
+        assert.equal(table.note(handle, table.stamp(id), tcp, 0), flags !== before, what)
+        assert.equal(flagsOf(table, id), flags, what)
+        before = flags
+      }
+      table.close()
+    })
+
+    test('other protocols are answered, and answered again', () => {
+      const { table } = open(10)
+      for (const protocol of [UDP, ICMP]) {
+        table.put(record({ protocol }))
+        const { lastId: id } = table
+        const note = (side: number): boolean =>
+          table.note((id << 1) | side, table.stamp(id), 255, 0)
+        assert.deepEqual([note(0), flagsOf(table, id)], [false, 0])
+        assert.deepEqual([note(1), flagsOf(table, id)], [true, replied])
+        assert.deepEqual([note(0), flagsOf(table, id)], [true, replied | assured])
+        assert.deepEqual([note(0), flagsOf(table, id)], [false, replied | assured])
+      }
+      table.close()
+    })
+  })
+
+const crowding = (open: Open): unknown =>
+  describe('crowding', () => {
+    const flood = (table: StateTable, from: number, n: number): void => {
+      for (let i = 0; i < n; i++) assert.equal(table.put(record({ src: from + i })), Put.added)
+    }
+
+    test('a full table lets as many go as come, and never grows', () => {
+      const { table } = open(50)
+      flood(table, 0, 500)
+      assert.deepEqual([table.size, table.evicted], [50, 450])
+      assert.equal(table.capacity, 50)
+      assert.notEqual(table.find(keyA(record({ src: 499 }))), 0)
+      const all = listed(table)
+      assert.equal(all.length, 50)
+      for (const { words } of all) assert.notEqual(table.find(keyA(words)), 0)
+      table.close()
+    })
+
+    test('a flood of questions does not push out who is answered', () => {
+      const { table } = open(256)
+      const flags = replied | assured
+      for (let i = 0; i < 128; i++) table.put(record({ src: i, dst: 3, flags }))
+      flood(table, 0, 3000)
+      assert.equal(table.size, 256)
+      for (let i = 0; i < 128; i++) assert.notEqual(table.find(keyA(record({ src: i, dst: 3 }))), 0)
+      table.close()
+    })
+
+    test('of equals the one goes that would expire first', () => {
+      const { table, at } = open(4)
+      at(0)
+      for (let i = 0; i < 4; i++) table.put(record({ src: i }), 0, i === 2 ? 500 : i)
+      table.put(record({ src: 9 }))
+      assert.equal(table.find(keyA(record({ src: 2 }))), 0)
+      assert.equal(table.size, 4)
+      table.close()
+    })
+  })
+
+const scanning = (open: Open): unknown =>
+  describe('scanning', () => {
+    test('a scan tells every record and how long it has been idle', () => {
+      const { table, at } = open(1000)
+      at(10_000)
+      for (let i = 0; i < 100; i++) table.put(record({ src: i }), 0, i)
+      for (let i = 0; i < 100; i += 2) {
+        const id = table.find(keyA(record({ src: i }))) >>> 1
+        table.remove(id, table.stamp(id))
+      }
+      at(11_000)
+      for (const room of [1, 7, 50, 200]) {
+        const all = listed(table, room)
+        const idle = new Map(all.map(each => [each.words[6], each.idle]))
+        assert.equal(all.length, 50)
+        for (let i = 1; i < 100; i += 2) assert.equal(idle.get(i), 1000 + i)
+      }
+      table.close()
+      assert.equal(table.size, 0)
+    })
+  })
+
+export function tableContract(name: string, open: Open): void {
+  describe(name, () => {
+    finding(open)
+    meeting(open)
+    tenants(open)
+    noting(open)
+    lifetimesContract(open)
+    crowding(open)
+    scanning(open)
+    test('does what the model does', () => modelRuns(open))
+  })
+}
