@@ -42,24 +42,13 @@ export interface StateTable {
   /** Takes a record out.  False when the stamp is not the slot's. */
   remove(id: number, stamp: number): boolean
   /**
-<<<<<<< HEAD
-   * Takes out what has been idle too long, `max` records at most, and copies them to `into`
-   * (RECORD_WORDS each).
-   * Gives how many.
-=======
    * Takes out what has been idle as long as it may (lifetimes.ts), `max` records at most, and
    * copies them to `into` (RECORD_WORDS each).  Gives how many.
->>>>>>> d0b847f (wip)
    */
   expire(into: Int32Array, max: number): number
   /**
    * Copies live records from slot `from` on, with their idle times, ms: how many; `next` is where
-<<<<<<< HEAD
-   * to
-   * go on, 0 at the end.
-=======
    * to go on, 0 at the end.
->>>>>>> d0b847f (wip)
    */
   scan(from: number, into: Int32Array, idleMs: Float64Array): number
   readonly next: number
