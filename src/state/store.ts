@@ -5,9 +5,13 @@
 /** Records about one port, as codec.ts writes them (`encodeRecords`). */
 export interface SavedBatch {
   readonly port: number // tunnel key
-  readonly bytes: Uint8Array
+  readonly bytes: Uint8Array // the store's from `save` on: nobody changes them any more
 }
 
+/** What one batch may hold: a saver splits before, a store leaves out what is larger. */
+export const BATCH_BYTES_MAX = 1 << 20
+
+/** `away`: writes fail or were never tried; what is saved waits in the queue as long as it fits. */
 export type StoreState = 'ready' | 'away' | 'closed'
 
 export interface FlowStateStore {
@@ -15,11 +19,13 @@ export interface FlowStateStore {
   /** Never waits and never throws: what does not fit the bounded queue is counted and left out. */
   save(batches: readonly SavedBatch[]): void
   /**
-   * What was saved about a port and has not outlived its time, oldest first.  Rejects when away.
+   * What was saved about a port and has not outlived its time, oldest first; of more than the limit
+   * the newest.  Rejects when it cannot be read.
    */
   load(port: number): Promise<Uint8Array[]>
   /** Resolves when what was saved so far is safe, or cannot be. */
   settle(): Promise<void>
+  /** By the names of docs/operations.md. */
   counters(): Record<string, number>
   close(): Promise<void>
 }

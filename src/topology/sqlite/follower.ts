@@ -8,7 +8,7 @@
 // pages are read at different moments, and the log of that time is laid over them: the outcome is
 // the state of one moment, `position`.  Later changes come from the log alone.
 
-import type { Pace } from './pace.ts'
+import type { Pace } from '../../core/pace.ts'
 
 /** What has become of a key: an event to tell, or nothing when it is gone. */
 export interface Step<E> {

@@ -3,6 +3,7 @@
 // the bell rings.
 
 import type { Clock, Timer } from '../../core/clock.ts'
+import { Pace } from '../../core/pace.ts'
 import type { Random } from '../../core/random.ts'
 import type { Model } from '../model.ts'
 import { Bell } from './bell.ts'
@@ -12,7 +13,6 @@ import { EntryFeed } from './entry-feed.ts'
 import { Leases } from './leases.ts'
 import { ObjectFeed } from './object-feed.ts'
 import { Objects } from './objects.ts'
-import { Pace } from './pace.ts'
 import { Sessions } from './sessions.ts'
 import { Transactions } from './transactions.ts'
 import { Trimmer } from './trim.ts'

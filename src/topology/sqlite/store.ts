@@ -4,6 +4,7 @@
 import type { Clock } from '../../core/clock.ts'
 import { sleep } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
+import { Pace } from '../../core/pace.ts'
 import { type Random, SystemRandom } from '../../core/random.ts'
 import type { Model, ObjectId } from '../model.ts'
 import type {
@@ -20,7 +21,6 @@ import { isBusy, MEMORY } from './database.ts'
 import { Follower, PAGE } from './follower.ts'
 import { Hub } from './hub.ts'
 import type { Index } from './objects.ts'
-import { Pace } from './pace.ts'
 import { SqliteTable, TableQueue } from './table.ts'
 import { Write } from './write.ts'
 

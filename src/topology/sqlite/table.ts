@@ -2,11 +2,11 @@
 // one transaction each: learning ten thousand addresses a second costs a few per cent of a core.
 
 import { fail, show } from '../../core/errors.ts'
+import { Pace } from '../../core/pace.ts'
 import type { ReplicatedTable, TableEntry, TableEvent, Watch } from '../store.ts'
 import { SEED } from './entries.ts'
 import { Follower, PAGE } from './follower.ts'
 import type { Hub } from './hub.ts'
-import { Pace } from './pace.ts'
 
 interface Operation {
   readonly run: () => void

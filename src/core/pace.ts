@@ -1,7 +1,7 @@
 // Long work gives way: after a few milliseconds `breathe` lets the event loop have a turn.  Under
 // a virtual clock time stands still meanwhile, so work there runs through, in one order.
 
-import type { Clock } from '../../core/clock.ts'
+import type { Clock } from './clock.ts'
 
 const STRETCH_MS = 4
 
