@@ -149,5 +149,17 @@ napi_value write_netlink(napi_env env, napi_callback_info info);
 napi_value close_netlink(napi_env env, napi_callback_info info);
 napi_value monotonic_now(napi_env env, napi_callback_info info);
 napi_value trim_memory(napi_env env, napi_callback_info info);
+napi_value open_state(napi_env env, napi_callback_info info);
+napi_value close_state(napi_env env, napi_callback_info info);
+napi_value find_state(napi_env env, napi_callback_info info);
+napi_value read_state(napi_env env, napi_callback_info info);
+napi_value stamp_state(napi_env env, napi_callback_info info);
+napi_value put_state(napi_env env, napi_callback_info info);
+napi_value note_state(napi_env env, napi_callback_info info);
+napi_value remove_state(napi_env env, napi_callback_info info);
+napi_value expire_state(napi_env env, napi_callback_info info);
+napi_value scan_state(napi_env env, napi_callback_info info);
+napi_value inform_state(napi_env env, napi_callback_info info);
+napi_value stop_state_clock(napi_env env, napi_callback_info info);
 
 #endif

@@ -35,6 +35,18 @@ static const struct {
 	{ "netlinkClose", close_netlink },
 	{ "monotonicMs", monotonic_now },
 	{ "trim", trim_memory },
+	{ "stateOpen", open_state },
+	{ "stateClose", close_state },
+	{ "stateFind", find_state },
+	{ "stateRead", read_state },
+	{ "stateStamp", stamp_state },
+	{ "statePut", put_state },
+	{ "stateNote", note_state },
+	{ "stateRemove", remove_state },
+	{ "stateExpire", expire_state },
+	{ "stateScan", scan_state },
+	{ "stateInfo", inform_state },
+	{ "stateStopClock", stop_state_clock },
 };
 
 static napi_value init(napi_env env, napi_value exports)

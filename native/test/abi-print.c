@@ -28,6 +28,19 @@ static void layouts(void)
 	SIZE(mz_upcall); SIZE(mz_port); SIZE(mz_config); SIZE(mz_credit);
 }
 
+static void state(void)
+{
+	SIZE(mz_state_key); FIELD(mz_state_key, type); FIELD(mz_state_key, scope);
+	FIELD(mz_state_key, src); FIELD(mz_state_key, dst); FIELD(mz_state_key, ports);
+	SIZE(mz_state); FIELD(mz_state, a); FIELD(mz_state, b); FIELD(mz_state, flags);
+	FIELD(mz_state, generation); FIELD(mz_state, born); FIELD(mz_state, owner);
+	FIELD(mz_state, ingress); FIELD(mz_state, egress); FIELD(mz_state, timeout_s);
+	FIELD(mz_state, data);
+	NUMBER(MZ_STATE_CONNECTION); NUMBER(MZ_STATE_SNAT); NUMBER(MZ_STATE_DNAT);
+	NUMBER(MZ_STATE_STICKY); NUMBER(MZ_STATE_REPLIED); NUMBER(MZ_STATE_ASSURED);
+	NUMBER(MZ_STATE_FIN_A); NUMBER(MZ_STATE_FIN_B); NUMBER(MZ_STATE_RESET);
+}
+
 static void actions(void)
 {
 	NUMBER(MZ_ACT_NONE); NUMBER(MZ_ACT_OUTPUT); NUMBER(MZ_ACT_TUNNEL);
@@ -53,6 +66,7 @@ int main(void)
 {
 	printf("{\n");
 	layouts();
+	state();
 	actions();
 	counters();
 	NUMBER(MZ_KEY_WORDS); NUMBER(MZ_MASKS_MAX); NUMBER(MZ_FRAME_MAX); NUMBER(MZ_LOCALS_MAX);

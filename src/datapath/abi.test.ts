@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ACTION_WORDS, ActionType, OUT_PEER, TunnelKind } from '../flow/actions.ts'
 import { Fragment, VLAN_PRESENT, WORDS, Word } from '../flow/key.ts'
+import { KEY_WORDS, KeyWord, Kind, RECORD_WORDS, RecordWord, StateFlag } from '../state/record.ts'
 import * as abi from './abi.ts'
 import { PortClass, Reason } from './datapath.ts'
 
@@ -54,6 +55,18 @@ test('flows, chunks and masks have the sizes and places', { skip }, () => {
   assert.equal(c['sizeof.mz_masks'], abi.MASKS_WORDS * 4)
   assert.equal(c['mz_masks.n'], abi.MasksWord.count * 4)
   assert.equal(c['mz_masks.mask'], abi.MasksWord.masks * 4)
+})
+
+test('records of flow state have the words, kinds and flags', { skip }, () => {
+  const c = said()
+  for (const [name, word] of Object.entries(KeyWord))
+    assert.equal(c[`mz_state_key.${name}`], word * 4, name)
+  for (const [name, word] of Object.entries(RecordWord))
+    assert.equal(c[`mz_state.${snake(name)}`], word * 4, name)
+  assert.equal(c['sizeof.mz_state_key'], KEY_WORDS * 4)
+  assert.equal(c['sizeof.mz_state'], RECORD_WORDS * 4)
+  for (const [name, number] of [...Object.entries(Kind), ...Object.entries(StateFlag)])
+    assert.equal(c[`MZ_STATE_${snake(name).toUpperCase()}`], number, name)
 })
 
 test('numbers that both sides name are the same', { skip }, () => {

@@ -9,6 +9,7 @@ import { fail, reasonOf } from '../core/errors.ts'
 
 export type HostHandle = { readonly opaque: 'host' }
 export type NetlinkHandle = { readonly opaque: 'netlink' }
+export type StateHandle = { readonly opaque: 'state' }
 
 // Order of the settings of `open`.
 export const Setting = {
@@ -71,6 +72,30 @@ export interface Addon {
   netlinkClose(netlink: NetlinkHandle): number
   monotonicMs(): number
   trim(): number
+  stateOpen(capacity: number, lifetimes: Uint32Array): StateHandle | number
+  stateClose(table: StateHandle): number
+  stateFind(table: StateHandle, words: Int32Array, at: number): number
+  stateRead(table: StateHandle, id: number, into: Int32Array, at: number): number
+  stateStamp(table: StateHandle, id: number): number
+  statePut(table: StateHandle, words: Int32Array, at: number, idleMs: number): number
+  stateNote(
+    table: StateHandle,
+    handle: number,
+    stamp: number,
+    tcpFlags: number,
+    idleMs: number
+  ): number
+  stateRemove(table: StateHandle, id: number, stamp: number): number
+  stateExpire(table: StateHandle, into: Int32Array, max: number): number
+  stateScan(
+    table: StateHandle,
+    from: number,
+    into: Int32Array,
+    idleMs: Float64Array,
+    next: Uint32Array
+  ): number
+  stateInfo(table: StateHandle, into: Float64Array): number
+  stateStopClock(table: StateHandle, ms: number): number
 }
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))

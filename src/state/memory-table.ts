@@ -5,7 +5,7 @@
 import { judge, merge } from './conflict.ts'
 import { flagsAfter, isOver, type Lifetimes, lifetimeOf } from './lifetimes.ts'
 import { hasReturn, Kind, keyHash, RECORD_WORDS, RecordWord, StateFlag, sameKey } from './record.ts'
-import { KINDS_MAX, Put, type StateTable } from './table.ts'
+import { EVICTED_MAX, KINDS_MAX, Put, type StateTable } from './table.ts'
 
 export interface MemoryStateSettings {
   readonly capacity: number
@@ -40,6 +40,8 @@ export class MemoryStateTable implements StateTable {
   #lastId = 0
   #next = 0
   #evicted = 0
+  #untold = 0
+  readonly #remembered: Int32Array[] = []
 
   constructor({ capacity, lifetimes, now }: MemoryStateSettings) {
     this.capacity = capacity
@@ -59,6 +61,9 @@ export class MemoryStateTable implements StateTable {
   }
   get evicted(): number {
     return this.#evicted
+  }
+  get untold(): number {
+    return this.#untold
   }
   count(kind: number): number {
     return this.#counts[kind] ?? 0
@@ -83,7 +88,7 @@ export class MemoryStateTable implements StateTable {
 
   put(record: Int32Array, at = 0, idleMs = 0): number {
     const kind = record[at]! >>> 16
-    const used = this.#now() - idleMs
+    const used = this.#now() - Math.max(0, idleMs)
     this.#lastId = 0
     if (kind === 0 || kind >= KINDS_MAX) return Put.refused
     const id = this.#holder(record, at)
@@ -108,7 +113,7 @@ export class MemoryStateTable implements StateTable {
     const flags = this.#words[at + RecordWord.flags]!
     const after = flagsAfter(this.#words[at]! & 255, flags, (handle & 1) === 1, tcpFlags)
     this.#words[at + RecordWord.flags] = after
-    this.#touch(id, this.#now() - idleMs)
+    this.#touch(id, this.#now() - Math.max(0, idleMs))
     return after !== flags
   }
 
@@ -120,10 +125,12 @@ export class MemoryStateTable implements StateTable {
 
   expire(into: Int32Array, max: number): number {
     const now = this.#now()
-    if (now < this.#soonest) return 0
     const room = Math.min(max, Math.trunc(into.length / RECORD_WORDS))
-    let soonest = Number.POSITIVE_INFINITY
     let n = 0
+    while (n < room && this.#remembered.length > 0)
+      into.set(this.#remembered.pop()!, n++ * RECORD_WORDS)
+    if (now < this.#soonest) return n
+    let soonest = Number.POSITIVE_INFINITY
     for (let id = 1; id < this.#top; id++) {
       if (this.#stamps[id] === 0) continue
       const deadline = this.#deadline(id)
@@ -216,6 +223,9 @@ export class MemoryStateTable implements StateTable {
       if (this.stamp(id) !== 0 && (worst === 0 || this.#goesBefore(id, worst))) worst = id
     }
     if (worst === 0) return false
+    const at = worst * RECORD_WORDS
+    if (this.#remembered.length === EVICTED_MAX) this.#untold++
+    else this.#remembered.push(this.#words.slice(at, at + RECORD_WORDS))
     this.#take(worst)
     this.#evicted++
     return true

@@ -8,6 +8,7 @@ export const NoState: StateTable = Object.freeze({
   lastId: 0,
   next: 0,
   evicted: 0,
+  untold: 0,
   find: () => 0,
   read: () => false,
   stamp: () => 0,

@@ -8,6 +8,9 @@
 /** Kinds are below this; a record of another is refused. */
 export const KINDS_MAX = 16
 
+/** Evicted records remembered until the next `expire`. */
+export const EVICTED_MAX = 4096
+
 /** What became of a `put`. */
 export const Put = {
   refused: 0, // older than what is there, or there is no room for it
@@ -43,7 +46,8 @@ export interface StateTable {
   remove(id: number, stamp: number): boolean
   /**
    * Takes out what has been idle as long as it may (lifetimes.ts), `max` records at most, and
-   * copies them to `into` (RECORD_WORDS each).  Gives how many.
+   * copies them to `into` (RECORD_WORDS each).  Before them come those that were evicted since, as
+   * far as they are remembered.  Gives how many.
    */
   expire(into: Int32Array, max: number): number
   /**
@@ -54,6 +58,8 @@ export interface StateTable {
   readonly next: number
   /** Records evicted for want of room so far. */
   readonly evicted: number
+  /** Of them, those that `expire` could not tell. */
+  readonly untold: number
   /** How many there are of a kind (Kind). */
   count(kind: number): number
   close(): void

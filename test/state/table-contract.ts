@@ -6,7 +6,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { Kind, RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
-import { Put, type StateTable } from '../../src/state/table.ts'
+import { EVICTED_MAX, Put, type StateTable } from '../../src/state/table.ts'
 import { anyRecord, ICMP, keyA, keyB, record, UDP } from './records.ts'
 import { lifetimesContract } from './table-lifetimes.ts'
 import { expired, flagsOf, listed, type Open } from './table-reading.ts'
@@ -265,6 +265,21 @@ const crowding = (open: Open): unknown =>
       flood(table, 0, 3000)
       assert.equal(table.size, 256)
       for (let i = 0; i < 128; i++) assert.notEqual(table.find(keyA(record({ src: i, dst: 3 }))), 0)
+      table.close()
+    })
+
+    test('what was evicted is told by the next expiry, as far as it is remembered', () => {
+      const { table } = open(10)
+      flood(table, 0, 10 + EVICTED_MAX + 7)
+      assert.equal(table.untold, 7)
+      const gone = expired(table, 1000)
+      assert.equal(gone.length, EVICTED_MAX)
+      for (const words of gone) assert.equal(table.find(keyA(words)), 0)
+      assert.equal(new Set(gone.map(words => words[6])).size, EVICTED_MAX)
+      flood(table, 1 << 20, 1)
+      assert.equal(expired(table).length, 1)
+      assert.equal(expired(table).length, 0)
+      assert.deepEqual([table.size, table.untold], [10, 7])
       table.close()
     })
 

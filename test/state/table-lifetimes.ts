@@ -87,6 +87,9 @@ export const lifetimesContract = (open: Open): unknown =>
       table.close()
     })
 
+    test('what was left behind when there was no more room goes the next time', () =>
+      cutShort(open))
+
     test('at most as many go as there is room for', () => {
       const { table, at } = open(100)
       at(START)
@@ -101,6 +104,23 @@ export const lifetimesContract = (open: Open): unknown =>
       table.close()
     })
   })
+
+function cutShort(open: Open): void {
+  const { table, at } = open(100)
+  at(START)
+  // Around the end of one second, so that some are over and some not whenever it is cut.
+  for (let src = 0; src < 60; src++) table.put(record({ src }), 0, src)
+  const into = new Int32Array(RECORD_WORDS)
+  let gone = 0
+  for (let passed = 59_930; passed <= 60_000; passed += 7) {
+    at(START + passed)
+    gone += table.expire(into, 1) + table.expire(into, 1)
+    assert.ok(gone <= Math.max(0, passed - 59_940), 'one went too early')
+  }
+  at(START + 60_000)
+  assert.equal(gone + expired(table).length, 60)
+  table.close()
+}
 
 function livesUntil(table: StateTable, at: (ms: number) => void, end: number): void {
   const { size } = table

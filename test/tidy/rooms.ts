@@ -20,7 +20,8 @@ export const rooms: Readonly<Record<string, Room>> = {
   state: { rooms: below, outside: ['node:'] },
   simulation: { rooms: [...below, 'state'], outside: [] },
   topology: { rooms: [...below, 'state', 'simulation'], outside: ['node:', 'typebox'] },
-  datapath: { rooms: below, outside: ['node:'] },
+  // Keeps and exchanges flow state natively, by the contracts of its room.
+  datapath: { rooms: [...below, 'state'], outside: ['node:'] },
   agent: {
     rooms: [...below, 'simulation', 'state', 'topology', 'datapath', 'plugin', 'resource'],
     outside: ['node:', 'typebox']

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What TypeScript says in src/state/lifetimes.ts, conflict.ts and record.ts, said again for the
+ * native table; test/state holds the one against the other.
+ */
+#include "state-parts.h"
+
+#define PROTO_ICMP 1
+#define PROTO_TCP 6
+#define PROTO_UDP 17
+#define PROTO_ICMPV6 58
+#define FLAG_FIN 1
+#define FLAG_SYN 2
+#define FLAG_RST 4
+#define BOTH_FINS (MZ_STATE_FIN_A | MZ_STATE_FIN_B)
+
+static enum lifetime tcp_lifetime(uint32_t flags)
+{
+	if (flags & MZ_STATE_RESET)
+		return TCP_RESET;
+	if ((flags & BOTH_FINS) == BOTH_FINS)
+		return TCP_CLOSED;
+	if (flags & BOTH_FINS)
+		return TCP_HALF_CLOSED;
+	return flags & MZ_STATE_ASSURED ? TCP_ESTABLISHED : TCP_OPENING;
+}
+
+uint32_t lifetime_of(const uint32_t *lifetimes, const struct mz_state *s)
+{
+	if (s->timeout_s)
+		return s->timeout_s;
+	if (s->a.type >> 16 == MZ_STATE_STICKY)
+		return lifetimes[STICKY_SOURCE];
+	switch (s->a.type & 255) {
+	case PROTO_TCP:
+		return lifetimes[tcp_lifetime(s->flags)];
+	case PROTO_UDP:
+		return lifetimes[s->flags & MZ_STATE_REPLIED ? UDP_TWO_WAY : UDP_ONE_WAY];
+	case PROTO_ICMP:
+	case PROTO_ICMPV6:
+		return lifetimes[ICMP_ECHO];
+	default:
+		return lifetimes[OTHER_PROTOCOL];
+	}
+}
+
+bool is_over(uint32_t flags)
+{
+	return flags & MZ_STATE_RESET || (flags & BOTH_FINS) == BOTH_FINS;
+}
+
+uint32_t flags_after(uint32_t protocol, uint32_t flags, bool is_return, uint32_t tcp)
+{
+	bool answers_answer = !is_return && flags & MZ_STATE_REPLIED;
+	uint32_t after = flags;
+
+	if (is_return)
+		after |= MZ_STATE_REPLIED;
+	if (protocol != PROTO_TCP)
+		return answers_answer ? after | MZ_STATE_ASSURED : after;
+	if (tcp & FLAG_RST)
+		after |= MZ_STATE_RESET;
+	if (tcp & FLAG_FIN)
+		after |= is_return ? MZ_STATE_FIN_B : MZ_STATE_FIN_A;
+	if (answers_answer && !(tcp & FLAG_SYN))
+		after |= MZ_STATE_ASSURED;
+	return after;
+}
+
+static int order(uint32_t a, uint32_t b)
+{
+	return (a > b) - (a < b);
+}
+
+/* below 0: a is older */
+static int by_age(const struct mz_state *a, const struct mz_state *b)
+{
+	int born = order(a->born, b->born);
+
+	return born ? born : order(a->owner, b->owner);
+}
+
+static int by_return(const struct mz_state *a, const struct mz_state *b)
+{
+	const uint32_t *x = (const uint32_t *)&a->b, *y = (const uint32_t *)&b->b;
+
+	for (size_t i = 0; i < sizeof(a->b) / sizeof(*x); i++)
+		if (x[i] != y[i])
+			return order(x[i], y[i]);
+	return 0;
+}
+
+enum state_put judge(const struct mz_state *there, const struct mz_state *record)
+{
+	int age;
+
+	if (record->generation != there->generation)
+		return record->generation > there->generation ? STATE_REPLACED : STATE_REFUSED;
+	if (same_key(&record->b, &there->b))
+		return STATE_MERGED;
+	age = by_age(record, there);
+	return (age ? age : by_return(record, there)) < 0 ? STATE_REPLACED : STATE_REFUSED;
+}
+
+void merge(struct mz_state *there, const struct mz_state *record)
+{
+	const uint32_t *from = &record->born;
+	uint32_t *to = &there->born;
+	int age = by_age(record, there);
+
+	there->flags |= record->flags;
+	for (int i = 0; i <= &record->data - &record->born; i++)
+		if (age ? age < 0 : from[i] > to[i])
+			to[i] = from[i];
+}
+
+static uint32_t turned(uint32_t h, int by)
+{
+	return h << by | h >> (32 - by);
+}
+
+uint32_t state_hash(const struct mz_state_key *key)
+{
+	const uint32_t *words = (const uint32_t *)key;
+	uint32_t h = 0x6d7a5354;
+
+	for (size_t i = 0; i < sizeof(*key) / sizeof(*words); i++)
+		h = turned(h ^ words[i] * 0xcc9e2d51, 13) * 5 + 0xe6546b64;
+	h ^= h >> 16;
+	h *= 0x85ebca6b;
+	h ^= h >> 13;
+	h *= 0xc2b2ae35;
+	return h ^ h >> 16;
+}

@@ -1,0 +1,130 @@
+// The state table in native memory (native/addon/state-table.c), which the exchange's thread writes
+// as well.  A call costs some 100 ns; nothing is allocated for one.
+
+import type { Lifetimes } from '../state/lifetimes.ts'
+import { KINDS_MAX, type StateTable } from '../state/table.ts'
+import { type Addon, check, loadAddon, type StateHandle } from './addon.ts'
+
+export interface NativeStateSettings {
+  readonly capacity: number
+  readonly lifetimes: Lifetimes
+}
+
+// Order of stateInfo; then come the records by kind.
+const Info = { size: 0, evicted: 1, untold: 2, refused: 3, bytes: 4 } as const
+const KINDS = 5
+
+const IDLE_MAX = 0xffffffff
+
+export class NativeStateTable implements StateTable {
+  readonly capacity: number
+  /** For the exchange, which holds the table for itself. */
+  readonly handle: StateHandle
+  readonly #addon: Addon
+  readonly #info = new Float64Array(KINDS + KINDS_MAX)
+  readonly #next = new Uint32Array(1)
+  #lastId = 0
+  #isOpen = true
+
+  constructor({ capacity, lifetimes }: NativeStateSettings) {
+    this.capacity = capacity
+    this.#addon = loadAddon()
+    const opened = this.#addon.stateOpen(capacity, lifetimeWords(lifetimes))
+    this.handle = check('the table of flow state', opened)
+  }
+
+  get size(): number {
+    return this.#about(Info.size)
+  }
+  get evicted(): number {
+    return this.#about(Info.evicted)
+  }
+  get untold(): number {
+    return this.#about(Info.untold)
+  }
+  /** Records refused for want of memory. */
+  get refused(): number {
+    return this.#about(Info.refused)
+  }
+  /** Memory taken so far. */
+  get bytes(): number {
+    return this.#about(Info.bytes)
+  }
+  get lastId(): number {
+    return this.#lastId
+  }
+  get next(): number {
+    return this.#next[0]!
+  }
+  count(kind: number): number {
+    return kind < KINDS_MAX ? this.#about(KINDS + kind) : 0
+  }
+
+  find(key: Int32Array, at = 0): number {
+    return this.#addon.stateFind(this.handle, key, at)
+  }
+
+  read(id: number, into: Int32Array, at = 0): boolean {
+    return this.#addon.stateRead(this.handle, id, into, at) === 1
+  }
+
+  stamp(id: number): number {
+    return this.#addon.stateStamp(this.handle, id)
+  }
+
+  put(record: Int32Array, at = 0, idleMs = 0): number {
+    const result = this.#addon.statePut(this.handle, record, at, within(idleMs))
+    this.#lastId = result >>> 2
+    return result & 3
+  }
+
+  note(handle: number, stamp: number, tcpFlags: number, idleMs: number): boolean {
+    return this.#addon.stateNote(this.handle, handle, stamp, tcpFlags, within(idleMs)) === 1
+  }
+
+  remove(id: number, stamp: number): boolean {
+    return this.#addon.stateRemove(this.handle, id, stamp) === 1
+  }
+
+  expire(into: Int32Array, max: number): number {
+    return this.#addon.stateExpire(this.handle, into, max)
+  }
+
+  scan(from: number, into: Int32Array, idleMs: Float64Array): number {
+    return this.#addon.stateScan(this.handle, from, into, idleMs, this.#next)
+  }
+
+  /** For tests: the table's clock stands at `ms` until it is moved again. */
+  stopClock(ms: number): void {
+    check('the clock of the table', this.#addon.stateStopClock(this.handle, ms))
+  }
+
+  /** Nothing is in it for us from now on; an exchange that holds it goes on with it. */
+  close(): void {
+    this.#isOpen = false
+    this.#addon.stateClose(this.handle)
+  }
+
+  #about(at: number): number {
+    if (!this.#isOpen) return 0
+    this.#addon.stateInfo(this.handle, this.#info)
+    return this.#info[at]!
+  }
+}
+
+const within = (idleMs: number): number => Math.min(Math.max(0, idleMs), IDLE_MAX)
+
+/** In the order of enum lifetime of native/addon/state.h. */
+const lifetimeWords = (of: Lifetimes): Uint32Array =>
+  Uint32Array.of(
+    of.tcpOpeningS,
+    of.tcpEstablishedS,
+    of.tcpHalfClosedS,
+    of.tcpClosedS,
+    of.tcpResetS,
+    of.udpOneWayS,
+    of.udpTwoWayS,
+    of.icmpS,
+    of.otherS,
+    of.stickyS
+  )

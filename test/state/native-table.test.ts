@@ -1,0 +1,26 @@
+// The state table in native memory, by the contract.
+
+import { test } from 'node:test'
+import { loadAddon } from '../../src/datapath/addon.ts'
+import { NativeStateTable } from '../../src/datapath/native-state-table.ts'
+import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
+import { tableContract } from './table-contract.ts'
+
+const missing = (): string | undefined => {
+  try {
+    loadAddon()
+    return undefined
+  } catch (error) {
+    return String(error)
+  }
+}
+
+const reason = missing()
+if (reason !== undefined) test('native state table', { skip: reason })
+else
+  tableContract('native state table', (capacity, lifetimes = LIFETIMES_DEFAULT) => {
+    const table = new NativeStateTable({ capacity, lifetimes })
+    const at = (ms: number): void => table.stopClock(ms)
+    at(0)
+    return { table, at }
+  })
