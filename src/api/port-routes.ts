@@ -1,7 +1,7 @@
 // The routes of what a port's other end is: its link, its binding, and the list of all bindings.
 
 import type { FastifyInstance } from 'fastify'
-import type { Binding, Ports } from './ports.ts'
+import type { Binding, BindingPut, Ports } from './ports.ts'
 import { bodyOf, expectedOf, idOf, LIMIT_MAX, linkNext, queryOf } from './request.ts'
 import { addRoute, ifMatch, pageQuery } from './routes.ts'
 import { refTo, schemaNamed } from './schemas.ts'
@@ -9,7 +9,9 @@ import { refTo, schemaNamed } from './schemas.ts'
 export function addPortRoutes(app: FastifyInstance, ports: Ports): void {
   addLink(app, ports)
   addBinding(app, ports)
+  addMove(app, ports)
   addUnbinding(app, ports)
+  addBindings(app, ports)
 }
 
 function addLink(app: FastifyInstance, ports: Ports): void {
@@ -67,14 +69,33 @@ function addBinding(app: FastifyInstance, ports: Ports): void {
     ...common,
     method: 'PUT',
     id: 'bind',
-    summary: 'Bind a free port to an interface of a host.',
+    summary: 'Bind a free port, or one that is on `previousHost`, to an interface of a host.',
     headers: ifMatch,
     body: refTo('BindingPut'),
     answers,
     refusals: [409, 412],
     async handle(request) {
-      const body = bodyOf<Omit<Binding, 'port'>>(request, schemaNamed('BindingPut'))
+      const body = bodyOf<BindingPut>(request, schemaNamed('BindingPut'))
       await ports.bind(idOf(request), body, expectedOf(request))
+      return ports.binding(idOf(request))
+    }
+  })
+}
+
+function addMove(app: FastifyInstance, ports: Ports): void {
+  addRoute(app, {
+    url: '/ports/:id/move',
+    tag: 'ports',
+    method: 'POST',
+    id: 'move',
+    summary: 'Move a bound port to an interface of another host, in one write.',
+    headers: ifMatch,
+    body: refTo('BindingPut'),
+    answers: { 200: { description: 'Where it is bound now.', schema: refTo('Binding') } },
+    refusals: [409, 412],
+    async handle(request) {
+      const body = bodyOf<BindingPut>(request, schemaNamed('BindingPut'))
+      await ports.move(idOf(request), body, expectedOf(request))
       return ports.binding(idOf(request))
     }
   })
@@ -87,13 +108,19 @@ function addUnbinding(app: FastifyInstance, ports: Ports): void {
     method: 'DELETE',
     id: 'unbind',
     summary: 'Take a binding away; the port is free and its traffic stops.',
+    query: { host: { type: 'string', description: 'refused with 409 if it is bound elsewhere' } },
+    headers: ifMatch,
     answers: { 204: { description: 'The port is free.' } },
-    refusals: [409],
+    refusals: [409, 412],
     async handle(request, reply) {
-      await ports.unbind(idOf(request))
+      const { host } = queryOf(request, ['host']).filters
+      await ports.unbind(idOf(request), host, expectedOf(request))
       return reply.code(204).send()
     }
   })
+}
+
+function addBindings(app: FastifyInstance, ports: Ports): void {
   addRoute(app, {
     url: '/bindings',
     tag: 'ports',

@@ -1,6 +1,7 @@
 // Links and bindings: what a port's other end is.  A link is written at both ports at once, a
-// binding against the version that was read; so two clients cannot both win.  The fields behind
-// them (peer, host, interface) are changed here and nowhere else.
+// binding against the version that was read; so two clients cannot both win.  Who moves a port
+// names the host it believes it to be on: the old host, which comes late, changes nothing.  The
+// fields behind them (peer, host, interface, previousHost) are changed here and nowhere else.
 
 import { isFailure } from '../core/errors.ts'
 import type { Fault, Stored } from '../topology/model.ts'
@@ -11,12 +12,23 @@ import { conflict, invalid, notFound, precondition } from './refusal.ts'
 
 const LINK = 'POST /ports/{id}/link'
 const BINDING = 'PUT /ports/{id}/binding'
-export const managedFields: Managed = { port: { peer: LINK, host: BINDING, interface: BINDING } }
+export const managedFields: Managed = {
+  port: { peer: LINK, host: BINDING, interface: BINDING, previousHost: BINDING }
+}
 
-export interface Binding {
-  readonly port: string
+export interface Place {
   readonly host: string
   readonly interface: string
+}
+
+export interface Binding extends Place {
+  readonly port: string
+  readonly previousHost?: string
+}
+
+/** Where a port is to be bound, and the host it is on now, or was on last, as the caller knows. */
+export interface BindingPut extends Place {
+  readonly previousHost?: string
 }
 
 const ATTEMPTS_MAX = 5
@@ -69,26 +81,57 @@ export class Ports {
     return binding
   }
 
-  async bind(id: string, to: { host: string; interface: string }, expected: Expected) {
-    await this.#port(id)
-    await this.#mustExist(to.host, to.interface)
-    await again(async () => {
-      const port = await this.#port(id)
-      if (expected !== undefined && !expected.versions.includes(port.version))
-        throw precondition('port', id, port.version, expected.text)
-      const { value } = port
-      if (value.host === to.host && value.interface === to.interface) return
+  /**
+   * Binds a free port, or takes one over from the host that is named.  A port that is free may
+   * have been on the host that is named; where none is, on the one that had it last.
+   */
+  async bind(id: string, to: BindingPut, expected: Expected): Promise<void> {
+    const { previousHost } = to
+    await this.#place(id, to, expected, port => {
+      const { host } = port.value
+      if (host !== undefined && host === previousHost) return
       mustBeFree(port, 'id')
-      await this.#mustBeUnused(to.host, to.interface)
-      await this.#write([port, to])
     })
   }
 
-  unbind(id: string): Promise<void> {
+  /** Moves a bound port, wherever it is now unless the host is named: of two moves, the later. */
+  async move(id: string, to: BindingPut, expected: Expected): Promise<void> {
+    await this.#place(id, to, expected, port => {
+      const { host } = port.value
+      if (host === undefined) throw notFound('binding of port', id)
+      mustBeOn(port, 'previousHost', to.previousHost)
+    })
+  }
+
+  /** `host`: refused unless the port is bound there. */
+  unbind(id: string, host: string | undefined, expected: Expected): Promise<void> {
     return again(async () => {
       const port = await this.#port(id)
-      if (bindingOf(port) === undefined) throw notFound('binding of port', id)
-      await this.#write([port, { host: undefined, interface: undefined }])
+      mustBeAt(port, expected)
+      const bound = bindingOf(port)
+      if (bound === undefined) throw notFound('binding of port', id)
+      mustBeOn(port, 'host', host)
+      const gone = { host: undefined, interface: undefined, previousHost: bound.host }
+      await this.#write([port, gone])
+    })
+  }
+
+  async #place(
+    id: string,
+    to: BindingPut,
+    expected: Expected,
+    allow: (port: Versioned) => void
+  ): Promise<void> {
+    await this.#port(id)
+    await this.#mustExist(to)
+    await again(async () => {
+      const port = await this.#port(id)
+      mustBeAt(port, expected)
+      const { host, interface: name } = port.value
+      if (host === to.host && name === to.interface) return
+      allow(port)
+      await this.#mustBeUnused(to.host, to.interface)
+      await this.#write([port, placed(port, to)])
     })
   }
 
@@ -114,9 +157,10 @@ export class Ports {
   }
 
   // An agent that reports its interfaces knows better than the client; one that is away does not.
-  async #mustExist(host: string, name: string): Promise<void> {
-    if ((await this.#store.read('host', host)) === undefined)
-      throw invalid([{ field: 'host', value: host, expected: 'the id of a host that exists' }])
+  async #mustExist({ host, interface: name, previousHost }: BindingPut): Promise<void> {
+    for (const [field, value] of Object.entries({ host, previousHost }))
+      if (value !== undefined && (await this.#store.read('host', value)) === undefined)
+        throw invalid([{ field, value, expected: 'the id of a host that exists' }])
     const there = await this.#agents.interfaces(host)
     if (there === undefined || there.some(each => each.name === name)) return
     const names = there.slice(0, NAMES_LISTED).map(each => each.name)
@@ -145,9 +189,30 @@ export class Ports {
 const NAMES_LISTED = 16
 
 function bindingOf({ id, value }: Versioned): Binding | undefined {
-  const { host, interface: name } = value
+  const { host, interface: name, previousHost } = value
   if (typeof host !== 'string' || typeof name !== 'string') return undefined
-  return { port: id, host, interface: name }
+  const before = typeof previousHost === 'string' ? { previousHost } : {}
+  return { port: id, host, interface: name, ...before }
+}
+
+// Who has the state of the port's flows: the host it leaves, else the one that is named, else the
+// one it left last.  Itself when the port comes back, so that there is nobody to ask.
+function placed({ value }: Versioned, to: BindingPut): Readonly<Record<string, unknown>> {
+  const { host, interface: name } = to
+  const stays = value.host === host
+  const before = stays ? value.previousHost : (value.host ?? to.previousHost ?? value.previousHost)
+  return { host, interface: name, previousHost: before === host ? undefined : before }
+}
+
+function mustBeAt(port: Versioned, expected: Expected): void {
+  if (expected !== undefined && !expected.versions.includes(port.version))
+    throw precondition('port', port.id, port.version, expected.text)
+}
+
+function mustBeOn({ value }: Versioned, field: string, host: string | undefined): void {
+  if (host === undefined || value.host === host) return
+  const expected = `host ${value.host}: the port is bound there now`
+  throw conflict({ field, value: host, expected })
 }
 
 function mustBeFree(port: Versioned, field: string): void {

@@ -165,15 +165,23 @@ export const plainSchemas: readonly JsonSchema[] = [
     'Where a port meets the physical world.',
     {
       host: UUID,
-      interface: { type: 'string', minLength: 1, maxLength: 15, format: 'interface' }
+      interface: { type: 'string', minLength: 1, maxLength: 15, format: 'interface' },
+      previousHost: { ...UUID, description: 'where the port is now, or was last' }
     },
-    { host: OTHER, interface: 'tap0' }
+    { host: OTHER, interface: 'tap0' },
+    ['previousHost']
   ),
   record(
     'Binding',
     'A port and the interface it is bound to.',
-    { port: UUID, host: UUID, interface: text('name of the interface') },
-    { port: ID, host: OTHER, interface: 'tap0' }
+    {
+      port: UUID,
+      host: UUID,
+      interface: text('name of the interface'),
+      previousHost: { ...UUID, description: 'where it was bound before' }
+    },
+    { port: ID, host: OTHER, interface: 'tap0' },
+    ['previousHost']
   ),
   record(
     'Agent',

@@ -32,6 +32,7 @@ export interface Port {
   readonly adminStateUp: boolean
   readonly peer: PortId | null
   readonly host: string | null // where it is bound; a port has a peer, a host, or neither
+  readonly previousHost: string | null // where it was bound before: who has its state
   // A bound port is active while its host has the interface up; others always are.
   readonly active: boolean
   readonly inFilter: DeviceId | null // chains

@@ -55,7 +55,8 @@ export const tunnelZoneHostModel = defineModel({
 export type TunnelZoneHostModel = ModelValue<typeof tunnelZoneHostModel>
 
 // A port of a bridge or of a router.  Three ends are possible: a `peer` port (a link), an
-// interface of a host (a binding), or nothing yet.  `number` is its tunnel key.
+// interface of a host (a binding), or nothing yet.  `number` is its tunnel key.  `previousHost` is
+// written with the binding, so that the new host knows whom to ask for the state of its flows.
 export const portModel = defineModel({
   kind: 'port',
   plural: 'ports',
@@ -73,6 +74,13 @@ export const portModel = defineModel({
     interface: Type.Optional(
       Type.String({ minLength: 1, maxLength: 15, description: 'name of the bound interface' })
     ),
+    previousHost: Type.Optional(
+      Type.String({
+        format: 'uuid',
+        readOnly: true,
+        description: 'the host it was bound on before: who knows the state of its flows'
+      })
+    ),
     inFilter: Type.Optional(Uuid('chain for what enters')),
     outFilter: Type.Optional(Uuid('chain for what leaves')),
     vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094, description: 'bridge ports' })),
@@ -88,6 +96,7 @@ export const portModel = defineModel({
     { field: 'device', kind: ['bridge', 'router'], onDelete: 'cascade' },
     { field: 'peer', kind: 'port', onDelete: 'clear' },
     { field: 'host', kind: 'host', onDelete: 'refuse' },
+    { field: 'previousHost', kind: 'host', onDelete: 'clear' },
     { field: 'inFilter', kind: 'chain', onDelete: 'clear' },
     { field: 'outFilter', kind: 'chain', onDelete: 'clear' }
   ],
@@ -107,6 +116,7 @@ function portFaults(port: Stored): Fault[] {
   need(has('host') === has('interface'), has('host') ? 'interface' : 'host', 'both or neither')
   need(!(has('peer') && has('host')), 'peer', 'no peer on a port bound to an interface')
   need(port.peer !== port.id || !has('peer'), 'peer', 'another port')
+  need(!has('previousHost') || port.previousHost !== port.host, 'previousHost', 'another host')
   if (port.type === 'bridge') {
     need(!has('mac'), 'mac', 'none: only router ports have a MAC')
     need(!has('addresses'), 'addresses', 'none: only router ports have addresses')

@@ -15,6 +15,7 @@ export function compilePort(model: PortModel, active: boolean): Port {
     adminStateUp: model.adminStateUp ?? true,
     peer: model.peer ?? null,
     host: model.host ?? null,
+    previousHost: model.previousHost ?? null,
     active: model.host === undefined || active,
     inFilter: model.inFilter ?? null,
     outFilter: model.outFilter ?? null,

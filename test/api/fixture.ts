@@ -84,18 +84,20 @@ export interface HouseOptions {
   readonly token?: string
   readonly host?: string
   readonly port?: number
+  readonly store?: Store // a session that is open already; goes with the house
 }
 
 /** The models of the core and of every plugin there is. */
-async function allModels(): Promise<Model[]> {
+export async function allModels(): Promise<Model[]> {
   const plugins = await loadResources()
   return [...coreModels, ...plugins.flatMap(({ resources }) => resources)]
 }
 
-export async function openHouse({ token, host, port }: HouseOptions = {}): Promise<House> {
+export async function openHouse(options: HouseOptions = {}): Promise<House> {
+  const { token, host, port } = options
   const clock = new SystemClock()
   const models = await allModels()
-  const store = await openSqliteStore({ models, clock })
+  const store = options.store ?? (await openSqliteStore({ models, clock }))
   const agents = new MemoryAgents()
   const lines: string[] = []
   const api = await openApi({

@@ -1,16 +1,11 @@
-// The verbs that belong to one noun: links, bindings, interfaces, flows, traces, metrics.
+// The verbs that belong to one noun: links, interfaces, flows, traces, metrics; bindings and state
+// have files of their own.
 
+import { type Action, ids, nothing } from './action.ts'
+import { bindingActions } from './bindings.ts'
 import { usage } from './client.ts'
 import type { Context } from './context.ts'
 import { duration, pairs, type Rows, table } from './print.ts'
-
-export interface Action {
-  readonly noun: string
-  readonly verb: string | undefined // undefined: the noun is the verb
-  readonly words: string // as help shows them
-  readonly summary: string
-  run(context: Context, words: readonly string[]): Promise<void>
-}
 
 export const actions: readonly Action[] = [
   {
@@ -35,35 +30,7 @@ export const actions: readonly Action[] = [
       await out({ id }, nothing)
     }
   },
-  {
-    noun: 'port',
-    verb: 'bind',
-    words: 'PORT HOST INTERFACE',
-    summary: 'Bind a free port to an interface of a host.',
-    async run({ client, names, out }, words) {
-      const [id, host] = await ids(words, [['port'], ['host'], []], 'PORT HOST INTERFACE', names)
-      const body = { host, interface: words[2] }
-      await out(await client.send('PUT', `/ports/${id}/binding`, body), nothing)
-    }
-  },
-  {
-    noun: 'port',
-    verb: 'unbind',
-    words: 'PORT',
-    summary: 'Take the binding of a port away.',
-    async run({ client, names, out }, words) {
-      const [id] = await ids(words, [['port']], 'PORT', names)
-      await client.send('DELETE', `/ports/${id}/binding`)
-      await out({ id }, nothing)
-    }
-  },
-  {
-    noun: 'binding',
-    verb: 'list',
-    words: '[HOST]',
-    summary: 'List which port is bound to which interface.',
-    run: listBindings
-  },
+  ...bindingActions,
   {
     noun: 'host',
     verb: 'interfaces',
@@ -120,39 +87,6 @@ export const actions: readonly Action[] = [
     }
   }
 ]
-
-const nothing = async () => undefined
-
-async function ids(
-  words: readonly string[],
-  kinds: readonly (readonly string[])[],
-  shape: string,
-  names: Context['names']
-): Promise<string[]> {
-  if (words.length !== kinds.length) throw usage(`${words.length} words; expected ${shape}`)
-  const found: string[] = []
-  for (const [i, word] of words.entries())
-    found.push(kinds[i]!.length === 0 ? word : await names.id(kinds[i]!, word))
-  return found
-}
-
-interface Binding {
-  readonly port: string
-  readonly host: string
-  readonly interface: string
-}
-
-async function listBindings({ client, names, out }: Context, words: readonly string[]) {
-  if (words.length > 1) throw usage('expected mezzo binding list [HOST]')
-  const query = words[0] === undefined ? '' : `?host=${await names.id(['host'], words[0])}`
-  const bindings = await client.all<Binding>(`/bindings${query}`)
-  await out(bindings, async () => {
-    const rows: string[][] = []
-    for (const { port, host, interface: name } of bindings)
-      rows.push([await names.label(['port'], port), await names.label(['host'], host), name])
-    return rows.length === 0 ? 'no bindings' : table(['port', 'host', 'interface'], rows)
-  })
-}
 
 interface Interface {
   readonly name: string

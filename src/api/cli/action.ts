@@ -1,0 +1,45 @@
+// What a verb of one noun is, and what such verbs share.
+
+import { usage } from './client.ts'
+import type { Context } from './context.ts'
+
+export interface Action {
+  readonly noun: string
+  readonly verb: string | undefined // undefined: the noun is the verb
+  readonly words: string // as help shows them
+  readonly summary: string
+  run(context: Context, words: readonly string[]): Promise<void>
+}
+
+/** For a command that says nothing when it is done. */
+export const nothing = async () => undefined
+
+/** The ids behind words; a word of no kind is left as it is. */
+export async function ids(
+  words: readonly string[],
+  kinds: readonly (readonly string[])[],
+  shape: string,
+  names: Context['names']
+): Promise<string[]> {
+  if (words.length !== kinds.length) throw usage(`${words.length} words; expected ${shape}`)
+  const found: string[] = []
+  for (const [i, word] of words.entries())
+    found.push(kinds[i]!.length === 0 ? word : await names.id(kinds[i]!, word))
+  return found
+}
+
+/** Words of the form name=value apart from the others. */
+export function settings(
+  words: readonly string[],
+  known: readonly string[]
+): { readonly rest: string[]; readonly given: Map<string, string> } {
+  const given = new Map<string, string>()
+  const rest: string[] = []
+  for (const word of words) {
+    const [, name, value] = /^([a-zA-Z]+)=(.*)$/.exec(word) ?? []
+    if (name === undefined || value === undefined) rest.push(word)
+    else if (known.includes(name)) given.set(name, value)
+    else throw usage(`${name} is not known here; expected one of ${known.join(', ')}`)
+  }
+  return { rest, given }
+}

@@ -1,0 +1,78 @@
+// Where ports meet the physical world: bind, move, unbind, and the list of it.
+
+import { type Action, ids, nothing, settings } from './action.ts'
+import { usage } from './client.ts'
+import type { Context } from './context.ts'
+import { table } from './print.ts'
+
+const PLACE = 'PORT HOST INTERFACE'
+const FROM = '[previousHost=HOST]'
+
+export const bindingActions: readonly Action[] = [
+  {
+    noun: 'port',
+    verb: 'bind',
+    words: `${PLACE} ${FROM}`,
+    summary: 'Bind a free port, or one on previousHost, to an interface of a host.',
+    run: (context, words) => place(context, words, 'PUT', 'binding')
+  },
+  {
+    noun: 'port',
+    verb: 'move',
+    words: `${PLACE} ${FROM}`,
+    summary: 'Move a bound port to another interface, as one change.',
+    run: (context, words) => place(context, words, 'POST', 'move')
+  },
+  {
+    noun: 'port',
+    verb: 'unbind',
+    words: 'PORT [HOST]',
+    summary: 'Take the binding of a port away; with HOST, only if it is bound there.',
+    async run({ client, names, out }, words) {
+      const kinds = words.length === 2 ? [['port'], ['host']] : [['port']]
+      const [id, host] = await ids(words, kinds, 'PORT [HOST]', names)
+      const query = host === undefined ? '' : `?host=${host}`
+      await client.send('DELETE', `/ports/${id}/binding${query}`)
+      await out({ id }, nothing)
+    }
+  },
+  {
+    noun: 'binding',
+    verb: 'list',
+    words: '[HOST]',
+    summary: 'List which port is bound to which interface.',
+    run: list
+  }
+]
+
+async function place(
+  { client, names, out }: Context,
+  words: readonly string[],
+  method: string,
+  path: string
+): Promise<void> {
+  const { rest, given } = settings(words, ['previousHost'])
+  const [id, host] = await ids(rest, [['port'], ['host'], []], PLACE, names)
+  const before = given.get('previousHost')
+  const from = before === undefined ? {} : { previousHost: await names.id(['host'], before) }
+  const body = { host, interface: rest[2], ...from }
+  await out(await client.send(method, `/ports/${id}/${path}`, body), nothing)
+}
+
+interface Binding {
+  readonly port: string
+  readonly host: string
+  readonly interface: string
+}
+
+async function list({ client, names, out }: Context, words: readonly string[]) {
+  if (words.length > 1) throw usage('expected mezzo binding list [HOST]')
+  const query = words[0] === undefined ? '' : `?host=${await names.id(['host'], words[0])}`
+  const bindings = await client.all<Binding>(`/bindings${query}`)
+  await out(bindings, async () => {
+    const rows: string[][] = []
+    for (const { port, host, interface: name } of bindings)
+      rows.push([await names.label(['port'], port), await names.label(['host'], host), name])
+    return rows.length === 0 ? 'no bindings' : table(['port', 'host', 'interface'], rows)
+  })
+}
