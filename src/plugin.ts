@@ -18,7 +18,12 @@ export { type Token, token } from './core/token.ts'
 export { FlowKey, Fragment, VLAN_PRESENT, Word } from './flow/key.ts'
 export { derive, deviceTag, egressTag, type Tag, tagOf } from './flow/tag.ts'
 export { ConnectionState } from './simulation/connection.ts'
-export { Lifetime, type SimulationContext, Verdict } from './simulation/context.ts'
+export {
+  Lifetime,
+  type SimulationContext,
+  Verdict,
+  WAIT_FOR_PULL
+} from './simulation/context.ts'
 export {
   type Device,
   type DeviceId,
@@ -36,6 +41,7 @@ export * as state from './state/record.ts'
 export type { DeviceFactory, LiveDevice, Models } from './topology/factory.ts'
 export type { Interest } from './topology/interest.ts'
 export type { Stored } from './topology/model.ts'
+export type { PortGroupModel } from './topology/models.ts'
 export type { Table } from './topology/table.ts'
 export * as address from './wire/address.ts'
 export * as arp from './wire/arp.ts'

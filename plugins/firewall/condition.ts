@@ -12,12 +12,13 @@ import {
   Fragment,
   ipv4,
   type Models,
+  type PortGroupModel,
   type SimulationContext
 } from '../../src/plugin.ts'
 import { AddressSet } from './address-set.ts'
 import { asksL4 } from './fragments.ts'
 import { hidesTransport } from './hidden.ts'
-import type { IpGroupModel, PortGroupModel, RuleModel } from './model.ts'
+import type { IpGroupModel, RuleModel } from './model.ts'
 import { protocolNumber } from './protocols.ts'
 import { quotedWithin, within } from './within.ts'
 

@@ -2,8 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { portGroupModel } from '../../src/topology/models.ts'
 import { checkObject } from '../../src/topology/validation.ts'
-import { chainModel, ipGroupModel, portGroupModel, ruleModel } from './model.ts'
+import { chainModel, ipGroupModel, ruleModel } from './model.ts'
 
 const id = '00000000-0000-4000-8000-000000000001'
 const other = '00000000-0000-4000-8000-000000000002'

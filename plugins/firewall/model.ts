@@ -76,26 +76,6 @@ export const ipGroupModel = defineModel({
 })
 export type IpGroupModel = ModelValue<typeof ipGroupModel>
 
-export const portGroupModel = defineModel({
-  kind: 'port-group',
-  plural: 'port-groups',
-  summary: 'A set of ports that rules can name.',
-  schema: object({
-    name: Name,
-    tenant: Type.Optional(Name),
-    stateful: Type.Optional(
-      Type.Boolean({
-        default: false,
-        description: "hosts of its ports share the state of each other's flows"
-      })
-    ),
-    ports: Ports('the members')
-  }),
-  references: [{ field: 'ports', kind: 'port', onDelete: 'clear' }],
-  indexes: ['tenant', 'ports']
-})
-export type PortGroupModel = ModelValue<typeof portGroupModel>
-
 export const ruleModel = defineModel({
   kind: 'rule',
   plural: 'rules',

@@ -1,9 +1,9 @@
 // What the firewall plugin declares.
 
 import { defineResources } from '../../src/resource.ts'
-import { chainModel, ipGroupModel, portGroupModel, ruleModel } from './model.ts'
+import { chainModel, ipGroupModel, ruleModel } from './model.ts'
 
 export default defineResources({
   name: 'firewall',
-  resources: [chainModel, ruleModel, ipGroupModel, portGroupModel]
+  resources: [chainModel, ruleModel, ipGroupModel]
 })

@@ -7,10 +7,12 @@ import { WORDS, Word } from '../flow/key.ts'
 import { FlowTable } from '../flow/table.ts'
 import type { Tag } from '../flow/tag.ts'
 import { TagIndex } from '../flow/tag-index.ts'
+import type { FlowLinks } from './flow-state.ts'
 
 const PENDING = 1 // not in the datapath yet
 const INSTALLED = 2
 const AGAIN = 3 // put in once, and perhaps lost
+const HELD = 4 // waits until other hosts have its state
 
 export interface Flow {
   actions: ActionList
@@ -22,6 +24,7 @@ export interface Flow {
   usedMs: number
   packets: number
   bytes: number
+  links: FlowLinks | null // the state it keeps alive
 }
 
 export interface NewFlow {
@@ -31,6 +34,8 @@ export interface NewFlow {
   readonly tags: readonly Tag[]
   readonly tagCount: number
   readonly now: number
+  readonly links?: FlowLinks | null
+  readonly held?: boolean // not for the datapath yet: see release
 }
 
 export class FlowBook {
@@ -62,9 +67,22 @@ export class FlowBook {
     if (known !== 0) this.remove(known)
     const id = this.table.add(key, 0, mask)
     if (id === 0) return 0
-    this.#store(id, flow, PENDING)
-    this.#pending.push(id)
+    const held = flow.held === true
+    this.#store(id, flow, held ? HELD : PENDING)
+    if (!held) this.#pending.push(id)
     return id
+  }
+
+  isHeld(id: number): boolean {
+    return this.#flows[id]?.state === HELD
+  }
+
+  // Other hosts have its state: the datapath may have the flow.
+  release(id: number): void {
+    const flow = this.#flows[id]
+    if (flow?.state !== HELD) return
+    flow.state = PENDING
+    this.#pending.push(id)
   }
 
   // A flow that is in the datapath already, under the id given here.
@@ -86,7 +104,7 @@ export class FlowBook {
   remove(id: number): void {
     const flow = this.#flows[id]
     if (flow === undefined) return
-    if (flow.state !== PENDING) {
+    if (flow.state !== PENDING && flow.state !== HELD) {
       if (this.#removals.count === this.#removals.capacity) this.#flushRemovals()
       const { keys } = this.table
       this.#removals.add(id, keys, this.table.mask(id), 0, null, id * WORDS)
@@ -114,7 +132,7 @@ export class FlowBook {
   // Whether the flow that stands in the datapath under the id, with its key at keys[at], is ours.
   holds(id: number, keys: Int32Array, at: number): boolean {
     const flow = this.#flows[id]
-    if (flow === undefined || flow.state === PENDING) return false
+    if (flow === undefined || flow.state === PENDING || flow.state === HELD) return false
     for (let i = 0; i < Word.maskId; i++) if (this.table.word(id, i) !== keys[at + i]) return false
     return true
   }
@@ -145,7 +163,8 @@ export class FlowBook {
       checkedMs: flow.now,
       usedMs: flow.now,
       packets: 0,
-      bytes: 0
+      bytes: 0,
+      links: flow.links ?? null
     }
     this.tags.add(id, flow.tags, flow.tagCount)
   }

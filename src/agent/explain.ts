@@ -8,6 +8,7 @@ import { WORDS } from '../flow/key.ts'
 import { SimulationContext, Verdict } from '../simulation/context.ts'
 import { simulate } from '../simulation/simulate.ts'
 import { LineTrace } from '../simulation/trace.ts'
+import { StateAccess } from '../state/access.ts'
 import type { House } from './house.ts'
 
 export interface FlowText {
@@ -60,7 +61,7 @@ export async function trace(
   port: string,
   frame: Uint8Array
 ): Promise<Traced> {
-  const ctx = new SimulationContext(house.view)
+  const ctx = new SimulationContext(house.view, new StateAccess(house.flowState.table))
   ctx.rehearsal = true
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   const key = new Int32Array(WORDS)

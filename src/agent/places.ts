@@ -52,6 +52,8 @@ export class Places {
   readonly #tunnels: Tunnels
   readonly #invalidate: (tags: readonly Tag[]) => void
   readonly #bound: (port: Port) => void
+  readonly #ready: (model: PortModel) => boolean
+  readonly #gone: (port: Port) => void
   readonly #byIfindex = new Map<number, Bound>()
   readonly #byPort = new Map<string, Bound>()
   readonly #byNumber = new Map<number, string>()
@@ -72,6 +74,8 @@ export class Places {
     invalidate: (tags: readonly Tag[]) => void
     wake: (waitingFor: string) => void
     bound: (port: Port) => void // a port has become active here
+    ready: (model: PortModel) => boolean // whether the state of its flows is here
+    gone: (port: Port) => void // it is bound here no longer
   }) {
     this.#host = parts.host
     this.#view = parts.view
@@ -81,6 +85,8 @@ export class Places {
     this.#invalidate = parts.invalidate
     this.#wake = parts.wake
     this.#bound = parts.bound
+    this.#ready = parts.ready
+    this.#gone = parts.gone
     this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
     parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
     this.#view.need(bindingsOf(this.#host))
@@ -134,10 +140,14 @@ export class Places {
     const byName = new Map(interfaces.map(each => [each.name, each]))
     const models = this.#view.where<PortModel>('port', 'host', this.#host)
     const wanted = new Map<string, Interface>()
-    for (const { id, interface: name } of models) {
+    const waiting = new Set<string>()
+    for (const model of models) {
+      const { id, interface: name } = model
       const found = name === undefined ? undefined : byName.get(name)
       // An underlay bound to a port would take the tunnels of every other port down.
-      if (found?.up === true && !this.#underlays.has(found.ifindex)) wanted.set(id, found)
+      if (found?.up !== true || this.#underlays.has(found.ifindex)) continue
+      if (this.#byPort.has(id) || this.#ready(model)) wanted.set(id, found)
+      else waiting.add(id)
     }
     const ours = new Set(models.map(({ id }) => id))
     for (const bound of [...this.#byPort.values()])
@@ -146,18 +156,20 @@ export class Places {
     this.#renumber(models)
     for (const [id, at] of wanted) if (!this.#byPort.has(id)) this.#bind(id, at)
     if (!this.#known) this.#learn()
-    if (this.#known) this.#tellDown(ours)
+    if (this.#known) this.#tellDown(ours, waiting)
+    if (waiting.size > 0) return // an earlier agent's programs go on until ours are there
     if (this.#othersGone || !this.#known || !this.#tunnels.known) return
     this.#othersGone = true
     this.#datapath.detachOthers()
   }
 
   // Silence is not an answer: whoever asks takes it for an agent that will be back.
-  #tellDown(ours: ReadonlySet<string>): void {
+  #tellDown(ours: ReadonlySet<string>, waiting: ReadonlySet<string>): void {
     const active = this.#view.table(ACTIVE_TABLE)
-    for (const id of ours) if (!this.#byPort.has(id)) active.put(id, '')
+    const down = new Set([...ours].filter(id => !this.#byPort.has(id) && !waiting.has(id)))
+    for (const id of down) active.put(id, '')
     for (const id of this.#down) if (!ours.has(id)) active.remove(id)
-    this.#down = new Set([...ours].filter(id => !this.#byPort.has(id)))
+    this.#down = down
   }
 
   #learn(): void {
@@ -209,6 +221,8 @@ export class Places {
     const active = this.#view.table(ACTIVE_TABLE)
     if (isOurs) active.put(bound.port, '')
     else active.remove(bound.port)
+    const port = this.#view.port(bound.port)
+    if (!isOurs && port) this.#gone(port)
     this.#invalidate([egressTag(bound.port), interfaceTag(bound.ifindex)])
   }
 

@@ -8,6 +8,7 @@ import { derive, tagOf } from '../flow/tag.ts'
 import type { TunnelZoneHostModel, TunnelZoneModel } from '../topology/models.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { parseIpv4 } from '../wire/address.ts'
+import type { OtherHost } from './hosts.ts'
 import type { Interface } from './places.ts'
 
 export interface Tunnel {
@@ -41,7 +42,8 @@ export class Tunnels {
   readonly #listener: TunnelListener
   readonly #known = new Map<string, Tunnel | null | undefined>()
   #interfaces: readonly Interface[] = []
-  #senders: ReadonlySet<number> | undefined // of the other members; undefined: not known yet
+  // By address, the other members of our zones; undefined: not known yet.
+  #senders: ReadonlyMap<number, OtherHost> | undefined
 
   constructor(host: string, view: TopologyView, listener: TunnelListener) {
     this.#host = host
@@ -83,25 +85,37 @@ export class Tunnels {
     return this.#senders?.has(address)
   }
 
+  // Each host once, by its address in the first zone we share.
+  others(): OtherHost[] {
+    const byHost = new Map<string, OtherHost>()
+    for (const other of this.#senders?.values() ?? [])
+      if (!byHost.has(other.host)) byHost.set(other.host, other)
+    return [...byHost.values()]
+  }
+
   #refreshSenders(): void {
     const before = this.#senders
     const now = this.#findSenders()
     if (now === undefined) return // what is known stands until it is known better
     this.#senders = now
-    const changed = [...now].filter(address => before?.has(address) !== true)
-    for (const address of before ?? []) if (!now.has(address)) changed.push(address)
+    const changed = [...now.keys()].filter(address => before?.has(address) !== true)
+    for (const address of before?.keys() ?? []) if (!now.has(address)) changed.push(address)
     if (before === undefined || changed.length > 0) this.#listener.sendersChanged(changed)
   }
 
-  #findSenders(): Set<number> | undefined {
+  #findSenders(): Map<number, OtherHost> | undefined {
     const kind = 'tunnel-zone-host'
     if (!this.#view.need({ kind, field: 'host', value: this.#host })) return undefined
-    const senders = new Set<number>()
+    const senders = new Map<number, OtherHost>()
     let ready = true
-    for (const { zone } of this.#memberships(this.#host)) {
+    for (const { zone, address } of this.#memberships(this.#host)) {
       ready = this.#view.need({ kind, field: 'zone', value: zone }) && ready
-      for (const each of this.#view.where<TunnelZoneHostModel>(kind, 'zone', zone))
-        if (each.host !== this.#host) senders.add(parseIpv4(each.address))
+      const local = parseIpv4(address)
+      for (const each of this.#view.where<TunnelZoneHostModel>(kind, 'zone', zone)) {
+        const { host } = each
+        const remote = parseIpv4(each.address)
+        if (host !== this.#host) senders.set(remote, { host, address: remote, local })
+      }
     }
     return ready ? senders : undefined
   }

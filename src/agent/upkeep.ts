@@ -9,6 +9,7 @@ import { readActions } from '../datapath/memory-flow.ts'
 import { WORDS } from '../flow/key.ts'
 import { Lifetime } from '../simulation/context.ts'
 import { leastUseful } from './eviction.ts'
+import type { FlowState } from './flow-state.ts'
 import type { Worker } from './worker.ts'
 
 export interface UpkeepSettings {
@@ -36,6 +37,7 @@ const FULL_FRACTION = 0.95 // above this, the flows unused for longest go
 export interface UpkeepParts {
   readonly worker: Worker
   readonly datapath: Datapath
+  readonly flowState: FlowState
   readonly clock: Clock
   readonly counters: Counters
 }
@@ -109,6 +111,7 @@ export class Upkeep {
     const now = clock.now()
     worker.waiting.expire(now)
     this.#readStats()
+    this.#parts.flowState.tick()
     this.#confirmAdopted()
     this.#look(now)
     this.#makeRoom()
@@ -136,22 +139,32 @@ export class Upkeep {
   }
 
   #readStats(): void {
-    const { datapath, worker } = this.#parts
+    const { datapath, clock } = this.#parts
     const stats = this.#stats
-    datapath.stats(stats, this.#statsCursor)
-    this.#statsCursor = stats.next
-    for (let i = 0; i < stats.count; i++) {
-      const flow = worker.book.get(stats.ids[i]!)
-      if (flow === undefined) continue
-      flow.packets = stats.packets[i]!
-      flow.bytes = stats.bytes[i]!
-      if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
-    }
+    const untilMs = clock.now() + LOOK_MS
+    do {
+      datapath.stats(stats, this.#statsCursor)
+      this.#statsCursor = stats.next
+      for (let i = 0; i < stats.count; i++) this.#used(i)
+    } while (this.#statsCursor !== 0 && clock.now() < untilMs)
+  }
+
+  // State lives as long as the flows that use it do: the kernel forwards, and tells of it here.
+  #used(i: number): void {
+    const { worker, flowState } = this.#parts
+    const stats = this.#stats
+    const flow = worker.book.get(stats.ids[i]!)
+    if (flow === undefined) return
+    const isUsed = stats.packets[i]! !== flow.packets
+    flow.packets = stats.packets[i]!
+    flow.bytes = stats.bytes[i]!
+    if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
+    if (isUsed && flow.links !== null) flowState.used(flow.links, flow.usedMs, 0)
   }
 
   #confirmAdopted(): void {
     const { clock, worker } = this.#parts
-    if (!worker.knowsPlaces) return // a store that is away for long takes no flow away
+    if (!worker.isReady) return // a store that is away for long takes no flow away
     const until = clock.now() + LOOK_MS
     let left = Math.min(this.#adopted.size, this.#settings.perTickMax)
     for (const [id, tries] of this.#adopted) {

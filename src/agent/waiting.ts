@@ -13,6 +13,7 @@ export interface Parked {
   readonly gsoSize: number
   readonly port: string // for a generated frame: the port it leaves by; '' otherwise
   deadline: number
+  pulled?: boolean // other hosts were asked for its state
 }
 
 // Who sent it: an interface, or a port for what a device has made.

@@ -15,20 +15,25 @@ import type { ActionList } from '../flow/actions.ts'
 import { extract } from '../flow/extract.ts'
 import { WORDS, Word } from '../flow/key.ts'
 import type { Tag } from '../flow/tag.ts'
-import { Lifetime, SimulationContext, Verdict } from '../simulation/context.ts'
-import { simulate, simulateEgress } from '../simulation/simulate.ts'
+import { SimulationContext, Verdict, WAIT_FOR_PULL } from '../simulation/context.ts'
+import { simulateEgress } from '../simulation/simulate.ts'
 import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
+import { rewriteQuoted } from '../wire/quoted.ts'
 import { FlowBook } from './book.ts'
+import { Entry } from './entry.ts'
+import type { FlowState } from './flow-state.ts'
+import { type HeldPacket, Holding } from './holding.ts'
 import { tooBig } from './mtu.ts'
-import { interfaceTag, type Places, strayTag, WAIT_FOR_BINDINGS } from './places.ts'
+import { parkedOf } from './parked.ts'
+import type { Places } from './places.ts'
+import { Rechecks } from './recheck.ts'
 import { Translator } from './translate.ts'
-import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
 import { type Parked, WaitingRoom } from './waiting.ts'
 
 const BURSTS_PER_TURN = 16 // then messages and timers have their turn
 const GENERATED_MAX = 4096
-const FLOW_STATE_KEY = 0xffffff
+const AGAIN = 'again' // what is in the way of an outcome: walk once more
 const WALK_US = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000]
 
 interface Generated {
@@ -42,6 +47,7 @@ export interface WorkerParts {
   readonly places: Places
   readonly clock: Clock
   readonly counters: Counters
+  readonly flowState: FlowState
   readonly burstBytes?: number | undefined
 }
 
@@ -52,6 +58,8 @@ export class Worker implements Walks {
   readonly #burst: Burst
   readonly #datapath: Datapath
   readonly #places: Places
+  readonly #entry: Entry
+  readonly #rechecks: Rechecks
   readonly #translator: Translator
   readonly #clock: Clock
   readonly #counters: Counters
@@ -60,6 +68,10 @@ export class Worker implements Walks {
   readonly #stale: Counter
   readonly #walkUs: Histogram
   readonly #kept = new ActionCache()
+  readonly #state: FlowState
+  readonly #holding: Holding
+  #opened = false // the outcome is of a packet that opened a connection
+  #flowId = 0 // of the outcome concluded last; 0: it is not kept
   readonly #generated: Generated[] = []
   readonly #woken: Parked[] = []
   #turning = false
@@ -71,10 +83,23 @@ export class Worker implements Walks {
     this.#places = parts.places
     this.#clock = parts.clock
     this.#counters = parts.counters
-    this.ctx = new SimulationContext(parts.view)
+    this.#state = parts.flowState
+    this.#holding = new Holding(parts.counters)
+    this.ctx = new SimulationContext(parts.view, parts.flowState.access)
+    this.ctx.puller = parts.flowState
     this.book = new FlowBook(parts.datapath)
     this.waiting = new WaitingRoom(parts.counters)
     this.#translator = new Translator(parts.places)
+    this.#entry = new Entry(parts.places)
+    this.#rechecks = new Rechecks({
+      ctx: this.ctx,
+      book: this.book,
+      entry: this.#entry,
+      translator: this.#translator,
+      flowState: parts.flowState,
+      clock: parts.clock,
+      forget: tags => this.#forget(tags)
+    })
     this.#packets = parts.counters.claim('packets.walked', 'Packets that came up and were walked')
     this.#flowsMade = parts.counters.claim('flows.made', 'Flows made from walks')
     this.#stale = parts.counters.claim('flows.stale', 'Flows removed because a tag went stale')
@@ -85,10 +110,6 @@ export class Worker implements Walks {
 
   start(): void {
     this.#datapath.onReadable(() => this.turn())
-  }
-
-  get knowsPlaces(): boolean {
-    return this.#places.known
   }
 
   // --- Walks: what devices and the topology ask for ----------------------------------------------
@@ -108,6 +129,14 @@ export class Worker implements Walks {
 
   invalidate(tags: readonly Tag[]): void {
     this.#forget(tags)
+    this.#schedule()
+  }
+
+  // Everybody who should have the state of these packets has it, or is late.
+  released(ticket: number): void {
+    const packets = this.#holding.released(ticket)
+    if (packets.length === 0) return
+    for (const packet of packets) this.#release(packet)
     this.#schedule()
   }
 
@@ -147,11 +176,12 @@ export class Worker implements Walks {
   }
 
   #flush(): void {
+    for (const packet of this.#holding.close(this.#state.flush())) this.#release(packet)
     this.book.flush()
     this.#datapath.flush()
   }
 
-  // Frames of our own making and frames that have waited, one round of each.
+  // Frames of devices' own making, which leave by their ports, and frames that have waited.
   #settle(): number {
     const generated = this.#generated.splice(0)
     for (const { frame, port } of generated) this.#leave(frame, port)
@@ -174,18 +204,21 @@ export class Worker implements Walks {
     const known = reason === Reason.miss ? this.book.table.find(keys, i * WORDS) : 0
     if (known !== 0 && this.#ttlSuffices(known, keys, i * WORDS)) {
       // It missed before its flow was in place, or the datapath has lost the flow.
-      this.book.reinstall(known)
       const { actions } = this.book.get(known)!
+      if (this.book.isHeld(known)) return this.#hold(parkedOf(this.#burst, i), known, actions)
+      this.book.reinstall(known)
       if (actions.count > 0) this.#datapath.execute(this.#burst, i, actions)
       return
     }
     const { ctx } = this
     ctx.key.load(keys, i * WORDS)
     ctx.begin(this.#clock.now(), view, at, end)
-    if (this.#walk(descriptors[d + Descriptor.ifindex]!)) {
-      if (this.#translator.actions.count > 0)
-        this.#datapath.execute(this.#burst, i, this.#translator.actions)
-    } else this.#park(this.#parked(i))
+    if (!this.#walk(descriptors[d + Descriptor.ifindex]!))
+      return this.#park(parkedOf(this.#burst, i))
+    const actions = this.#outcome()
+    if (actions.count === 0) return
+    if (this.#state.mustHold || ctx.quoteChanged) this.#send(parkedOf(this.#burst, i), actions)
+    else this.#datapath.execute(this.#burst, i, actions)
   }
 
   // A packet from the waiting room.
@@ -195,14 +228,14 @@ export class Worker implements Walks {
     const { ctx } = this
     ctx.key.load(key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
+    ctx.pulled = parked.pulled === true
     const walked =
       parked.port === '' ? this.#walk(parked.ifindex) : this.#walkGenerated(parked.port)
-    if (!walked) this.#park(parked)
-    else if (this.#translator.actions.count > 0)
-      this.#datapath.inject(frame, this.#translator.actions, parked.gsoSize)
+    if (!walked) return this.#park(parked)
+    const actions = this.#outcome()
+    if (actions.count > 0) this.#send(parked, actions)
   }
 
-  // A frame of a device's own making leaves by one of its ports.
   #leave(frame: Uint8Array, port: string): void {
     const { ctx } = this
     const key = new Int32Array(WORDS)
@@ -210,10 +243,49 @@ export class Worker implements Walks {
     if (!extract(key, 0, 0, 0, 0, view, 0, frame.length)) return
     ctx.key.load(key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
-    if (this.#walkGenerated(port)) {
-      if (this.#translator.actions.count > 0) this.#datapath.inject(frame, this.#translator.actions)
-    } else
-      this.#park({ frame, key, ifindex: 0, reason: Reason.miss, gsoSize: 0, port, deadline: 0 })
+    const parked = { frame, key, ifindex: 0, reason: Reason.miss, gsoSize: 0, port, deadline: 0 }
+    if (!this.#walkGenerated(port)) this.#park(parked)
+    else if (this.#translator.actions.count > 0) this.#send(parked, this.#translator.actions)
+  }
+
+  // What is to be done with the packet that was walked last.  If it opened a connection that a
+  // device asked about, the packets after it are no longer new: their flow is that of a second walk.
+  #outcome(): ActionList {
+    const { actions } = this.#translator
+    if (!this.#opened) return actions
+    const kept = this.#kept.keep(actions)
+    const { ctx } = this
+    ctx.key.load(ctx.arrived.words, 0)
+    ctx.begin(ctx.now, null, 0, 0)
+    void ctx.key.inPort
+    const verdict = this.#entry.enter(ctx, ctx.key.words[Word.inPort]!)
+    const done = verdict !== Verdict.postpone && this.#translator.translate(ctx)
+    if (!done || !ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return kept
+    if (this.#state.prepare(ctx)) this.#install(this.#translator.actions)
+    return kept
+  }
+
+  // A packet that was walked leaves, or waits until its state is with those who need it.
+  #send(parked: Parked, actions: ActionList): void {
+    const quote = this.ctx.quoteChanged ? this.ctx.quote() : null
+    const frame = quote === null ? parked.frame : rewriteQuoted(parked.frame, quote)
+    const packet = quote === null ? parked : { ...parked, frame }
+    if (this.#state.mustHold) this.#hold(packet, this.#flowId, this.#kept.keep(actions))
+    else this.#datapath.inject(frame, actions, parked.gsoSize)
+  }
+
+  #hold(parked: Parked, id: number, actions: ActionList): void {
+    this.#holding.hold({ parked, actions, id, flow: this.book.get(id) })
+  }
+
+  // A flow that has gone while its packet waited was made stale: the packet is walked again.
+  #release({ parked, actions, id, flow }: HeldPacket): void {
+    if (id !== 0 && this.book.get(id) !== flow) {
+      this.#woken.push(parked)
+      return
+    }
+    if (id !== 0) this.book.release(id)
+    if (actions.count > 0) this.#datapath.inject(parked.frame, actions, parked.gsoSize)
   }
 
   // --- the walk and its outcome ------------------------------------------------------------------
@@ -223,7 +295,7 @@ export class Worker implements Walks {
     const { ctx } = this
     const startedMs = this.#clock.now()
     void ctx.key.inPort // every flow depends on where it came from
-    const verdict = this.#enter(ifindex)
+    const verdict = this.#entry.enter(this.ctx, ifindex)
     this.#walkUs.observe((this.#clock.now() - startedMs) * 1000)
     return this.#concluded(verdict)
   }
@@ -232,88 +304,68 @@ export class Worker implements Walks {
     return this.#concluded(simulateEgress(this.ctx, port))
   }
 
-  // A key of 0 does not make a frame of the underlay one of an interface: the flow would take
-  // everything that comes in there.
-  #enter(ifindex: number): Verdict {
-    return this.#places.isUnderlay(ifindex) ? this.#fromTunnel() : this.#fromInterface(ifindex)
-  }
-
-  #fromInterface(ifindex: number): Verdict {
-    const port = this.#places.entry(ifindex)
-    this.ctx.tag(interfaceTag(ifindex))
-    if (port === undefined) return this.ctx.drop('agent.unbound-interface', Lifetime.short)
-    return simulate(this.ctx, port.id)
-  }
-
-  // The ingress host has done the walk; a tunnelled frame only needs its last step.
-  #fromTunnel(): Verdict {
-    const { ctx } = this
-    const number = ctx.key.tunnelKey
-    const sender = ctx.key.tunnelSrc
-    const isSender = this.#places.isSender(sender)
-    if (isSender === undefined) return ctx.postpone(WAIT_FOR_SENDERS)
-    ctx.tag(senderTag(sender))
-    if (!isSender) return ctx.drop('agent.stranger', Lifetime.short)
-    if (number === FLOW_STATE_KEY) return ctx.drop('agent.flow-state', Lifetime.short)
-    const port = this.#places.numbered(number)
-    if (port === undefined && !this.#places.known) return ctx.postpone(WAIT_FOR_BINDINGS)
-    if (port === undefined) {
-      ctx.tag(strayTag(number))
-      return ctx.drop('agent.stray-tunnel', Lifetime.short)
-    }
-    ctx.output(port)
-    return Verdict.forward
-  }
-
   #concluded(verdict: Verdict): boolean {
     const { ctx } = this
-    if (verdict === Verdict.postpone) return false
+    this.#flowId = 0
+    this.#opened = false
+    this.#state.mustHold = false
+    if (verdict === Verdict.postpone) {
+      if (ctx.waitingFor === WAIT_FOR_PULL) this.#pulls()
+      return false
+    }
+    if (verdict === Verdict.drop && this.#pulls()) return false
     const translator = this.#translator
     if (!translator.translate(ctx)) {
       ctx.waitingFor = translator.waitingFor
       return false
     }
+    if (!this.#commit(verdict)) return false
     if (translator.unreachable > 0) this.#dropped('agent.unreachable-port')
     if (verdict === Verdict.drop) this.#dropped(ctx.dropReason)
     this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
-    if (ctx.cacheable) this.#install(translator.actions)
+    this.#opened = ctx.isOpening && verdict === Verdict.forward
+    if (ctx.cacheable && !this.#opened) this.#install(translator.actions)
     return true
+  }
+
+  // Other hosts are asked for what this walk did not find: the packet waits for their answer.
+  #pulls(): boolean {
+    const text = this.#state.pull(this.ctx)
+    if (text !== '') this.ctx.waitingFor = text
+    return text !== ''
+  }
+
+  // State is written for packets that leave, and for no others.
+  #commit(verdict: Verdict): boolean {
+    const { ctx } = this
+    if (verdict !== Verdict.forward) return true
+    if (!this.#state.prepare(ctx)) return false
+    if (this.#state.commit(ctx)) return true
+    ctx.waitingFor = AGAIN
+    return false
   }
 
   #install(actions: ActionList): void {
     const { ctx } = this
     const { tags, tagCount, ttlMin, lifetime, now } = ctx
     const kept = this.#kept.keep(actions)
-    const flow = { actions: kept, ttlMin, lifetime, tags, tagCount, now }
+    const state = { links: this.#state.links(ctx), held: this.#state.mustHold }
+    const flow = { actions: kept, ttlMin, lifetime, tags, tagCount, now, ...state }
     const id = this.book.add(ctx.arrived.words, ctx.key.mask, flow)
     if (id === 0) this.#dropped('agent.flow-table-full')
     else this.#flowsMade.value++
+    this.#flowId = id
   }
 
-  // Walks a flow's own key again: does today's topology still give the same outcome?  undefined:
-  // it cannot be said yet.  Used for adopted flows and for flows that have grown old.
+  // Does today's topology and state still give a flow's outcome?  undefined: not known.
   recheck(id: number): boolean | undefined {
-    const flow = this.book.get(id)
-    if (flow === undefined) return true
-    if (!this.#places.known) return undefined
-    const { ctx } = this
-    const mask = this.book.table.mask(id)
-    ctx.key.load(this.book.table.key(id), 0)
-    if ((mask[Word.ipMisc]! & 0xff00) === 0) ctx.key.words[Word.ipMisc]! |= 0xff00
-    ctx.begin(this.#clock.now(), null, 0, 0)
-    void ctx.key.inPort
-    const verdict = this.#enter(ctx.key.words[Word.inPort]!)
-    if (verdict === Verdict.postpone || !this.#translator.translate(ctx)) return undefined
-    let wider = 0
-    for (let i = 0; i < WORDS; i++) wider |= ctx.key.mask[i]! & ~mask[i]!
-    if (!ctx.cacheable || wider !== 0 || ctx.ttlMin !== flow.ttlMin) return false
-    if (!this.#translator.actions.equals(flow.actions)) return false
-    this.#forget(ctx.stale) // may take this very flow, by the tags it had
-    if (this.book.get(id) !== flow) return true
-    this.book.retag(id, ctx.tags, ctx.tagCount)
-    flow.checkedMs = ctx.now
-    return true
+    return this.isReady ? this.#rechecks.recheck(id) : undefined
+  }
+
+  // Whether places are known, and the state an earlier agent left is here.
+  get isReady(): boolean {
+    return this.#places.known && this.#state.settled
   }
 
   #ttlSuffices(id: number, words: Int32Array, o: number): boolean {
@@ -331,29 +383,15 @@ export class Worker implements Walks {
       this.#dropped('agent.too-big')
   }
 
-  // --- waiting -----------------------------------------------------------------------------------
-
-  #parked(i: number): Parked {
-    const { descriptors, bytes, keys } = this.#burst
-    const d = i * DESCRIPTOR_WORDS
-    const at = descriptors[d + Descriptor.offset]!
-    return {
-      frame: bytes.slice(at, at + descriptors[d + Descriptor.length]!),
-      key: keys.slice(i * WORDS, i * WORDS + WORDS),
-      ifindex: descriptors[d + Descriptor.ifindex]!,
-      reason: descriptors[d + Descriptor.reason]!,
-      gsoSize: descriptors[d + Descriptor.gsoSize]!,
-      port: '',
-      deadline: 0
-    }
-  }
-
   // What the walk learned and asked before it was postponed holds all the same.
   #park(parked: Parked): void {
     const { ctx } = this
     this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
-    this.waiting.park(ctx.waitingFor, parked, ctx.now)
+    const { waitingFor } = ctx
+    if (waitingFor.startsWith(WAIT_FOR_PULL)) parked.pulled = true
+    if (waitingFor === AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(parked)
+    else this.waiting.park(waitingFor, parked, ctx.now)
   }
 
   #dropped(reason: string): void {

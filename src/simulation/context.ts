@@ -40,6 +40,14 @@ export interface Emitted {
   readonly port: PortId // it leaves by this port
 }
 
+// Whoever can ask other hosts for state.
+export interface Puller {
+  canPull(ctx: SimulationContext): boolean
+}
+
+// What a walk waits for that would rather ask other hosts than do without state.
+export const WAIT_FOR_PULL = 'pull'
+
 export class SimulationContext {
   readonly key = new FlowKey() // as devices left it
   readonly arrived = new FlowKey() // as the wire left it
@@ -62,6 +70,8 @@ export class SimulationContext {
   entry: PortId = '' // where the packet came from outside; '' for one of a device's making
   entryPort: Port | null = null
   isOpening = false // somebody asked, and the packet opens a connection
+  puller: Puller | null = null
+  pulled = false // other hosts have been asked for the state of this packet
   hops = 0
   chainDepth = 0
   cacheable = true
@@ -97,7 +107,7 @@ export class SimulationContext {
     this.#at = at
     this.#end = end
     this.now = now
-    this.generated = false
+    this.generated = this.pulled = false
     this.restart()
   }
 
@@ -211,6 +221,12 @@ export class SimulationContext {
   putState(record: Int32Array): void {
     this.state.put(record)
     if (this.trace !== null) this.trace.step(`     state + ${describeRecord(record, false)}`)
+  }
+
+  // Whether the state that was not found may yet be asked for: `return ctx.postpone(WAIT_FOR_PULL)`.
+  // Worth it for packets that cannot be the first of a connection.
+  get mayPull(): boolean {
+    return !this.pulled && !this.rehearsal && this.puller?.canPull(this) === true
   }
 
   // The packet an ICMP error quotes, as devices have left it; null: this is none, or only a key is

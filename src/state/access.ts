@@ -8,6 +8,7 @@ import type { StateTable } from './table.ts'
 
 const PENDING_MAX = 16 // records one packet may make
 const REFS_MAX = 16 // records one packet may meet
+const MISSES_MAX = 4
 
 export class StateAccess {
   readonly table: StateTable
@@ -22,6 +23,9 @@ export class StateAccess {
   readonly refs = new Int32Array(REFS_MAX)
   readonly stamps = new Int32Array(REFS_MAX)
   refCount = 0
+  /** Keys that nobody has, the first few. */
+  readonly misses = new Int32Array(MISSES_MAX * KEY_WORDS)
+  missCount = 0
   /** More was asked for than there is room for: the outcome must not be kept. */
   overflowed = false
 
@@ -32,6 +36,7 @@ export class StateAccess {
   begin(): void {
     this.pendingCount = 0
     this.refCount = 0
+    this.missCount = 0
     this.overflowed = false
   }
 
@@ -46,7 +51,10 @@ export class StateAccess {
       return true
     }
     const handle = this.table.find(key, at)
-    if (handle === 0 || !this.table.read(handle >>> 1, this.record)) return false
+    if (handle === 0 || !this.table.read(handle >>> 1, this.record)) {
+      this.#miss(key, at)
+      return false
+    }
     this.isReturn = (handle & 1) === 1
     this.#meet(handle)
     return true
@@ -72,6 +80,12 @@ export class StateAccess {
   /** Adds to what is met: a record that has just been written. */
   met(handle: number): void {
     this.#meet(handle)
+  }
+
+  #miss(key: Int32Array, at: number): void {
+    if (this.missCount === MISSES_MAX) return
+    const o = this.missCount++ * KEY_WORDS
+    for (let i = 0; i < KEY_WORDS; i++) this.misses[o + i] = key[at + i]!
   }
 
   #take(words: Int32Array, at: number): void {

@@ -127,4 +127,38 @@ function portFaults(port: Stored): Fault[] {
   return faults
 }
 
-export const coreModels = [hostModel, tunnelZoneModel, tunnelZoneHostModel, portModel] as const
+const GROUP_MAX = 1024
+
+export const portGroupModel = defineModel({
+  kind: 'port-group',
+  plural: 'port-groups',
+  summary: 'A set of ports that rules can name, and whose hosts may share flow state.',
+  schema: object({
+    name: Name,
+    tenant: Type.Optional(Name),
+    stateful: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: "hosts of its ports share the state of each other's flows"
+      })
+    ),
+    ports: Type.Optional(
+      Type.Array(Uuid('a port'), {
+        maxItems: GROUP_MAX,
+        uniqueItems: true,
+        description: 'the members'
+      })
+    )
+  }),
+  references: [{ field: 'ports', kind: 'port', onDelete: 'clear' }],
+  indexes: ['tenant', 'ports']
+})
+export type PortGroupModel = ModelValue<typeof portGroupModel>
+
+export const coreModels = [
+  hostModel,
+  tunnelZoneModel,
+  tunnelZoneHostModel,
+  portModel,
+  portGroupModel
+] as const

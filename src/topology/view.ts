@@ -50,6 +50,8 @@ export class TopologyView implements Topology, Models {
   readonly #listener: ViewListener
   readonly #replica = new Replica()
   readonly #ports = new Map<PortId, Port>()
+  readonly #byNumber = new Map<number, Port>()
+  readonly #deadHosts = new Set<string>()
   readonly #slots = new Map<string, Map<string, Slot>>() // by kind, then id
   readonly #users = new Map<string, Set<Slot>>() // interest key → who named it
   readonly #tables = new Map<string, SharedTable>()
@@ -128,6 +130,19 @@ export class TopologyView implements Topology, Models {
     return this.#replica.watched(interestKey(interest))!.ready
   }
 
+  // The port of this number, among those that are known here.
+  numbered(number: number): Port | undefined {
+    return this.#byNumber.get(number)
+  }
+
+  // A host stopped answering, or answers again: its ports go with it, whatever the store says.
+  hostAnswers(host: string, answers: boolean): void {
+    if (this.#deadHosts.has(host) !== answers) return
+    if (answers) this.#deadHosts.delete(host)
+    else this.#deadHosts.add(host)
+    for (const port of [...this.#ports.values()]) if (port.host === host) this.#portMoved(port.id)
+  }
+
   known(): { ports: number; devices: number } {
     let devices = 0
     for (const slots of this.#slots.values()) devices += slots.size
@@ -196,21 +211,25 @@ export class TopologyView implements Topology, Models {
     const id = key.slice('port/'.length)
     const before = this.#ports.get(id)
     const model = this.#replica.value(key) as PortModel | undefined
+    if (before !== undefined) this.#byNumber.delete(before.number)
     if (model === undefined) {
       this.#ports.delete(id)
       if (before !== undefined) this.#listener.stale([before.tag, egressTag(id)])
       return
     }
-    const host = this.#activeOn.get(id)
-    const after = compilePort(
-      model,
-      host === undefined ? this.#youth !== null : host === model.host
-    )
+    const after = compilePort(model, this.#isActive(model))
     this.#ports.set(id, after)
+    this.#byNumber.set(after.number, after)
     if (before === undefined) return this.#listener.wake(waitForPort(id))
     const change = portChange(before, after)
     if (change === 'walk') this.#listener.stale([after.tag, egressTag(id)])
     if (change === 'place') this.#listener.stale([egressTag(id)])
+  }
+
+  #isActive({ id, host: bound }: PortModel): boolean {
+    if (bound !== undefined && this.#deadHosts.has(bound)) return false
+    const host = this.#activeOn.get(id)
+    return host === undefined ? this.#youth !== null : host === bound
   }
 
   // From now on silence means that nobody is there.

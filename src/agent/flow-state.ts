@@ -1,0 +1,248 @@
+// The state that flows leave behind, kept for a worker.  What a walk would write is written here
+// when its packet leaves, and goes to the hosts that may see the other half first; what flows tell
+// of their use keeps records alive, here and there; what comes in or goes makes flows stale.
+//
+//   walk ─► prepare (who must have it) ─► commit (table, messages) ─► flush ─► ticket
+//                                                         released(ticket) ◄─ acknowledged, or late
+
+import type { Clock } from '../core/clock.ts'
+import type { Counter, Counters } from '../core/counters.ts'
+import type { Tag } from '../flow/tag.ts'
+import type { Puller, SimulationContext } from '../simulation/context.ts'
+import { StateAccess } from '../state/access.ts'
+import type { Exchange } from '../state/exchange.ts'
+import { type Lifetimes, lifetimeOf } from '../state/lifetimes.ts'
+import { KEY_WORDS, KeyWord, Kind, keyHash, RECORD_WORDS, RecordWord } from '../state/record.ts'
+import { Put, type StateTable } from '../state/table.ts'
+import { Protocol } from '../wire/protocol.ts'
+import * as tcp from '../wire/tcp.ts'
+import type { Interested } from './interested.ts'
+
+/** What a flow owes to state, and keeps alive by being used. */
+export interface FlowLinks {
+  readonly refs: Int32Array // handles
+  readonly stamps: Int32Array
+  readonly peers: readonly number[]
+  sharedMs: number // when the peers last heard that it is in use
+}
+
+export interface StateSaver {
+  add(record: Int32Array, at: number, idleMs: number): void
+}
+
+export interface FlowStateParts {
+  readonly word: number // hostWord of this host
+  readonly table: StateTable
+  readonly exchange: Exchange | null // null: nobody to share with
+  readonly saver: StateSaver | null
+  readonly lifetimes: Lifetimes
+  readonly interested: Interested
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly invalidate: (tags: readonly Tag[]) => void
+  /** Whether what an earlier agent knew of this host's ports is here. */
+  readonly settled: () => boolean
+}
+
+const EXPIRE_SLICE = 512
+const EXPIRE_SLICES_MAX = 16 // in one tick
+// Peers hear of a connection in use at least so often, and at a quarter of its idle time.
+const REFRESH_MS_MAX = 300_000
+const NO_LINKS = { refs: new Int32Array(0), stamps: new Int32Array(0), peers: [], sharedMs: 0 }
+
+// Whoever sends packets for which nobody has state could make us ask as often.
+const PULLS_PER_S_MAX = 1000
+
+export class FlowState implements Puller {
+  readonly access: StateAccess
+  readonly table: StateTable
+  readonly #parts: FlowStateParts
+  readonly #record = new Int32Array(RECORD_WORDS)
+  readonly #expired = new Int32Array(EXPIRE_SLICE * RECORD_WORDS)
+  readonly #conflicts: Counter
+  readonly #expiredCount: Counter
+  readonly #shared: Counter
+  #peers: readonly number[] = []
+  #pullCredit = PULLS_PER_S_MAX
+  #pullMs = 0
+  /** Whether what `commit` wrote has to be with others before the packet leaves. */
+  mustHold = false
+
+  constructor(parts: FlowStateParts) {
+    this.#parts = parts
+    this.table = parts.table
+    this.access = new StateAccess(parts.table)
+    const { counters, table } = parts
+    this.#conflicts = counters.claim('state.conflicts', 'Walks whose state had come from elsewhere')
+    this.#expiredCount = counters.claim('state.expired', 'Records that nobody used any more')
+    this.#shared = counters.claim('state.shared', 'Records sent to other hosts before a packet')
+    for (const [name, kind] of Object.entries(Kind))
+      counters.gauge(`state.${name}`, () => table.count(kind), `Records of kind ${name}`)
+    counters.gauge('state.evicted', () => table.evicted, 'Records evicted for want of room')
+  }
+
+  /** Finds out who must have what the walk would write.  False: `ctx` waits for something. */
+  prepare(ctx: SimulationContext): boolean {
+    this.#peers = NO_LINKS.peers
+    if (ctx.state.pendingCount === 0 && ctx.state.refCount === 0) return true
+    const { interested } = this.#parts
+    const peers = interested.of(ctx.entryPort, ctx.outPorts)
+    if (peers !== undefined) this.#peers = peers
+    else ctx.waitingFor = interested.waitingFor
+    return peers !== undefined
+  }
+
+  /**
+   * Writes what the walk has put.  False when a better record stood in its way: the packet has to
+   * be walked again.
+   */
+  commit(ctx: SimulationContext): boolean {
+    const { state } = ctx
+    const { table, saver } = this.#parts
+    this.mustHold = false
+    if (ctx.generated) return true // what devices say themselves leaves no state
+    this.#noteMet(ctx)
+    const ingress = ctx.entryPort?.number ?? 0
+    const egress = ctx.outPorts[0]?.number ?? 0
+    const born = Math.floor(this.#parts.clock.wall() / 1000)
+    for (let i = 0; i < state.pendingCount; i++) {
+      const at = i * RECORD_WORDS
+      const words = state.pending
+      words[at + RecordWord.ingress] = ingress
+      words[at + RecordWord.egress] = egress
+      words[at + RecordWord.born] = born
+      words[at + RecordWord.owner] = this.#parts.word
+      if (table.put(words, at, 0) === Put.refused) {
+        this.#conflicts.value++
+        return false
+      }
+      state.met(table.lastId << 1)
+      this.#share(words, at)
+      saver?.add(words, at, 0)
+    }
+    return true
+  }
+
+  get settled(): boolean {
+    return this.#parts.settled()
+  }
+
+  /** Sends what was committed.  A ticket to wait for, or 0. */
+  flush(): number {
+    return this.#parts.exchange?.flush() ?? 0
+  }
+
+  /** What the walk that was committed last has met: for its flow.  null: nothing. */
+  links(ctx: SimulationContext): FlowLinks | null {
+    const { refs, stamps, refCount, pendingCount } = ctx.state
+    if (refCount === 0) return null
+    return {
+      refs: refs.slice(0, refCount),
+      stamps: stamps.slice(0, refCount),
+      peers: this.#peers,
+      sharedMs: pendingCount > 0 ? ctx.now : 0
+    }
+  }
+
+  /** A flow was used until `usedMs`, by packets with these TCP flags. */
+  used(links: FlowLinks, usedMs: number, tcpFlags: number): void {
+    const now = this.#parts.clock.now()
+    let told = false
+    for (let i = 0; i < links.refs.length; i++) {
+      const handle = links.refs[i]!
+      const stamp = links.stamps[i]!
+      const idleMs = Math.max(0, now - usedMs)
+      const changed = this.table.note(handle, stamp, tcpFlags, idleMs)
+      if (!this.#read(handle, stamp)) continue
+      if (!changed && now - links.sharedMs < this.#refreshMs()) continue
+      told = true
+      this.#tell(links.peers, idleMs)
+    }
+    if (told) links.sharedMs = now
+  }
+
+  /** Whether other hosts might have what this walk did not find. */
+  canPull(ctx: SimulationContext): boolean {
+    const { exchange, interested } = this.#parts
+    if (exchange === null || ctx.entryPort === null || ctx.state.missCount === 0) return false
+    if (opensTcp(ctx)) return false
+    const peers = interested.of(ctx.entryPort, [])
+    return peers?.some(peer => exchange.isReady(peer)) === true
+  }
+
+  /** Asks for it, once.  What the packet waits for; '' when nobody can be asked. */
+  pull(ctx: SimulationContext): string {
+    if (ctx.pulled || !this.canPull(ctx) || !this.#mayAsk(ctx.now)) return ''
+    const { exchange, interested } = this.#parts
+    const peers = interested.of(ctx.entryPort, [])!.filter(peer => exchange!.isReady(peer))
+    const { misses, missCount } = ctx.state
+    let ticket = 0
+    for (let i = 0; i < missCount; i++) ticket = exchange!.pull(misses, i * KEY_WORDS, peers)
+    return ticket === 0 ? '' : waitForPull(ticket)
+  }
+
+  // Tickets are answered in order: the last stands for all of a packet's.
+  #mayAsk(now: number): boolean {
+    const earned = ((now - this.#pullMs) * PULLS_PER_S_MAX) / 1000
+    this.#pullMs = now
+    this.#pullCredit = Math.min(PULLS_PER_S_MAX, this.#pullCredit + earned)
+    if (this.#pullCredit < 1) return false
+    this.#pullCredit--
+    return true
+  }
+
+  /** Lets go of what nobody uses any more.  Called every tick. */
+  tick(): void {
+    for (let slice = 0; slice < EXPIRE_SLICES_MAX; slice++) {
+      const n = this.table.expire(this.#expired, EXPIRE_SLICE)
+      this.#expiredCount.value += n
+      const tags: Tag[] = []
+      for (let i = 0; i < n; i++) {
+        tags.push(keyHash(this.#expired, i * RECORD_WORDS))
+        tags.push(keyHash(this.#expired, i * RECORD_WORDS + RecordWord.b))
+      }
+      if (n > 0) this.#parts.invalidate(tags)
+      if (n < EXPIRE_SLICE) return
+    }
+  }
+
+  // The packet itself is a use of what it met.
+  #noteMet(ctx: SimulationContext): void {
+    const { refs, stamps, refCount } = ctx.state
+    for (let i = 0; i < refCount; i++) {
+      const changed = this.table.note(refs[i]!, stamps[i]!, ctx.tcpFlagsUnseen, 0)
+      if (changed && this.#read(refs[i]!, stamps[i]!)) this.#tell(this.#peers, 0)
+    }
+  }
+
+  #read(handle: number, stamp: number): boolean {
+    const id = handle >>> 1
+    return this.table.stamp(id) === stamp && this.table.read(id, this.#record)
+  }
+
+  #refreshMs(): number {
+    return Math.min(REFRESH_MS_MAX, lifetimeOf(this.#parts.lifetimes, this.#record) * 250)
+  }
+
+  #share(words: Int32Array, at: number): void {
+    const { exchange } = this.#parts
+    if (exchange === null || this.#peers.length === 0) return
+    this.#shared.value++
+    exchange.share(words, at, this.#peers)
+    for (const peer of this.#peers) if (exchange.isReady(peer)) this.mustHold = true
+  }
+
+  #tell(peers: readonly number[], idleMs: number): void {
+    if (peers.length > 0) this.#parts.exchange?.refresh(this.#record, 0, idleMs, peers)
+    this.#parts.saver?.add(this.#record, 0, idleMs)
+  }
+}
+
+export const waitForPull = (ticket: number): string => `pull/${ticket}`
+
+// The first packet of a TCP connection: nobody can have its state.
+function opensTcp(ctx: SimulationContext): boolean {
+  const protocol = ctx.state.misses[KeyWord.type]! & 255
+  const first = tcp.Flag.syn | tcp.Flag.ack
+  return protocol === Protocol.tcp && (ctx.tcpFlagsUnseen & first) === tcp.Flag.syn
+}

@@ -1,0 +1,79 @@
+// Packets that wait until the hosts of their other half have their state.  Those of one burst wait
+// together, under the ticket the exchange gave; later packets of a held flow wait behind them, so
+// that none overtakes its state.
+
+import type { Counter, Counters } from '../core/counters.ts'
+import type { ActionList } from '../flow/actions.ts'
+import type { Flow } from './book.ts'
+import type { Parked } from './waiting.ts'
+
+export interface HeldPacket {
+  readonly parked: Parked
+  readonly actions: ActionList
+  readonly id: number // of its flow; 0 for what is not kept
+  readonly flow: Flow | undefined
+}
+
+const HELD_MAX = 16_384
+const BYTES_MAX = 32 << 20
+
+export class Holding {
+  #open: HeldPacket[] = []
+  readonly #byTicket = new Map<number, HeldPacket[]>()
+  readonly #byFlow = new Map<number, HeldPacket[]>()
+  readonly #full: Counter
+  readonly #held: Counter
+  #count = 0
+  #bytes = 0
+
+  constructor(counters: Counters) {
+    this.#held = counters.claim('state.held', 'Packets that waited for other hosts to have state')
+    this.#full = counters.claim('drop.state.hold-full', 'Packets there was no room to hold')
+    counters.gauge('state.holding', () => this.#count, 'Packets that wait for acknowledgements')
+  }
+
+  /** Joins the packets of its flow that wait already, or those of this burst. */
+  hold(packet: HeldPacket): void {
+    const { length } = packet.parked.frame
+    if (this.#count >= HELD_MAX || this.#bytes + length > BYTES_MAX) {
+      this.#full.value++
+      return
+    }
+    this.#held.value++
+    this.#count++
+    this.#bytes += length
+    const waiting = packet.id === 0 ? undefined : this.#byFlow.get(packet.id)
+    if (waiting !== undefined) {
+      waiting.push(packet)
+      return
+    }
+    this.#open.push(packet)
+    if (packet.id !== 0) this.#byFlow.set(packet.id, this.#open)
+  }
+
+  /** The burst is over.  Gives what need not wait: all of it, when the ticket is 0. */
+  close(ticket: number): readonly HeldPacket[] {
+    if (this.#open.length === 0) return this.#open
+    const packets = this.#open
+    this.#open = []
+    if (ticket === 0) return this.#leave(packets)
+    this.#byTicket.set(ticket, packets)
+    return []
+  }
+
+  released(ticket: number): readonly HeldPacket[] {
+    const packets = this.#byTicket.get(ticket)
+    if (packets === undefined) return []
+    this.#byTicket.delete(ticket)
+    return this.#leave(packets)
+  }
+
+  #leave(packets: HeldPacket[]): readonly HeldPacket[] {
+    for (const { id, parked } of packets) {
+      if (this.#byFlow.get(id) === packets) this.#byFlow.delete(id)
+      this.#bytes -= parked.frame.length
+    }
+    this.#count -= packets.length
+    return packets
+  }
+}

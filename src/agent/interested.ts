@@ -1,0 +1,86 @@
+// Which hosts may see the other half of a connection: those of the ports it leaves by, and those of
+// every port in a stateful group with the ports it enters and leaves by.  They are the hosts that
+// get its state before its first packet leaves.
+
+import type { Port } from '../simulation/device.ts'
+import { waitForPort } from '../simulation/device.ts'
+import { hostWord } from '../state/record.ts'
+import type { PortGroupModel } from '../topology/models.ts'
+import type { TopologyView } from '../topology/view.ts'
+
+export const WAIT_FOR_GROUPS = 'port-groups'
+const CACHED_MAX = 65_536
+const NOBODY: readonly number[] = Object.freeze([])
+
+export class Interested {
+  readonly #host: string
+  readonly #view: TopologyView
+  readonly #ofPort = new Map<string, readonly string[]>()
+  readonly #ofWay = new Map<string, readonly number[]>()
+  /** Why `of` gave undefined. */
+  waitingFor = ''
+
+  constructor(host: string, view: TopologyView) {
+    this.#host = host
+    this.#view = view
+  }
+
+  /** Words of the hosts (hostWord), ours not among them.  undefined: not known yet. */
+  of(entry: Port | null, outs: readonly Port[]): readonly number[] | undefined {
+    let way = entry === null ? '' : entry.id
+    for (const out of outs) way += ` ${out.id}`
+    const known = this.#ofWay.get(way)
+    if (known !== undefined) return known
+    const hosts = new Set<string>()
+    for (const port of entry === null ? outs : [entry, ...outs]) {
+      const of = this.#hostsOf(port)
+      if (of === undefined) return undefined
+      for (const host of of) hosts.add(host)
+    }
+    hosts.delete(this.#host)
+    const words = hosts.size === 0 ? NOBODY : [...hosts].map(hostWord)
+    if (this.#ofWay.size >= CACHED_MAX) this.#ofWay.clear()
+    this.#ofWay.set(way, words)
+    return words
+  }
+
+  /** Of a record that names its ports by number; ports that are not known here do not count. */
+  ofNumbers(ingress: number, egress: number): readonly number[] {
+    const ports: Port[] = []
+    for (const number of [ingress, egress]) {
+      const port = this.#view.numbered(number)
+      if (port !== undefined) ports.push(port)
+    }
+    return this.of(null, ports) ?? NOBODY
+  }
+
+  /** The topology has changed. */
+  refresh(): void {
+    this.#ofPort.clear()
+    this.#ofWay.clear()
+  }
+
+  #hostsOf(port: Port): readonly string[] | undefined {
+    const known = this.#ofPort.get(port.id)
+    if (known !== undefined) return known
+    const interest = { kind: 'port-group', field: 'ports', value: port.id }
+    if (!this.#view.need(interest)) {
+      this.waitingFor = WAIT_FOR_GROUPS
+      return undefined
+    }
+    const hosts = port.host === null ? [] : [port.host]
+    for (const group of this.#view.where<PortGroupModel>('port-group', 'ports', port.id)) {
+      if (group.stateful !== true) continue
+      for (const id of group.ports ?? []) {
+        const member = this.#view.port(id)
+        if (member === undefined) {
+          this.waitingFor = waitForPort(id)
+          return undefined
+        }
+        if (member !== null && member.host !== null) hosts.push(member.host)
+      }
+    }
+    this.#ofPort.set(port.id, hosts)
+    return hosts
+  }
+}

@@ -1,0 +1,125 @@
+// A port is not activated before the state of its flows is here: what this host kept itself, what
+// the host before it had, what the others in its group know.  Whoever does not answer within the
+// bound is not waited for.
+
+import type { Clock } from '../core/clock.ts'
+import type { Counter, Counters } from '../core/counters.ts'
+import type { Hosts } from './hosts.ts'
+
+export interface PortStatesParts {
+  readonly hosts: Hosts
+  readonly clock: Clock
+  readonly counters: Counters
+  /** Asks the store for what was kept about a port; `loaded` is called with it. null: no store. */
+  readonly load: ((port: number) => void) | null
+  /** Whether this host may have been here before: then others are asked, and the store. */
+  readonly recover: boolean
+  /** A port may be activated now. */
+  readonly changed: () => void
+}
+
+const WAIT_MS_MAX = 3000
+const STORE = '' // as a source
+const ASK_MAX = 256 // ports in one question
+
+interface Waiting {
+  readonly sources: Set<string> // hosts, or STORE
+  asked: boolean
+}
+
+export class PortStates {
+  readonly #parts: PortStatesParts
+  readonly #waiting = new Map<number, Waiting>()
+  readonly #ready = new Set<number>()
+  readonly #asks = new Map<string, number[]>() // host → ports, for one question
+  readonly #late: Counter
+
+  constructor(parts: PortStatesParts) {
+    this.#parts = parts
+    this.#late = parts.counters.claim('state.ports-late', 'Ports activated before their state came')
+  }
+
+  /** Whether everything waited for is here, of ports asked for so far. */
+  get settled(): boolean {
+    return this.#waiting.size === 0
+  }
+
+  /** Whether a port may be activated.  The first question makes sure that it soon may. */
+  ready(port: number, previousHost: string | undefined): boolean {
+    if (this.#ready.has(port)) return true
+    if (this.#waiting.has(port)) return false
+    const { recover, load, hosts, clock } = this.#parts
+    if (!recover && previousHost === undefined) {
+      this.#ready.add(port)
+      return true
+    }
+    const waiting: Waiting = { sources: new Set(), asked: false }
+    this.#waiting.set(port, waiting)
+    if (load !== null) {
+      waiting.sources.add(STORE)
+      load(port)
+    }
+    clock.after(WAIT_MS_MAX, () => this.#giveUp(port, waiting))
+    hosts.settled(() => this.#ask(port, waiting, previousHost))
+    return !this.#waiting.has(port)
+  }
+
+  /** The port is no longer bound here: should it come back, all begins anew. */
+  gone(port: number): void {
+    this.#ready.delete(port)
+    this.#waiting.delete(port)
+  }
+
+  loaded(port: number): void {
+    this.#came(port, STORE)
+  }
+
+  given(host: string, ports: readonly number[]): void {
+    for (const port of ports) this.#came(port, host)
+  }
+
+  #ask(port: number, waiting: Waiting, previousHost: string | undefined): void {
+    if (this.#waiting.get(port) !== waiting) return
+    const { hosts, recover } = this.#parts
+    waiting.asked = true
+    for (const host of hosts.ready()) {
+      if (!recover && host !== previousHost) continue
+      waiting.sources.add(host)
+      const ports = this.#asks.get(host)
+      if (ports !== undefined) ports.push(port)
+      else this.#asks.set(host, [port])
+    }
+    if (waiting.sources.size > 0) this.#parts.clock.soon(() => this.#sendAsks())
+    this.#look(port, waiting)
+  }
+
+  // Hundreds of ports are bound together at a start: the others look through their tables once.
+  #sendAsks(): void {
+    for (const [host, ports] of this.#asks)
+      for (let at = 0; at < ports.length; at += ASK_MAX)
+        this.#parts.hosts.ask(host, ports.slice(at, at + ASK_MAX))
+    this.#asks.clear()
+  }
+
+  #came(port: number, source: string): void {
+    const waiting = this.#waiting.get(port)
+    if (waiting === undefined) return
+    waiting.sources.delete(source)
+    this.#look(port, waiting)
+  }
+
+  #look(port: number, waiting: Waiting): void {
+    if (!waiting.asked || waiting.sources.size > 0) return
+    this.#waiting.delete(port)
+    this.#ready.add(port)
+    this.#parts.changed()
+  }
+
+  #giveUp(port: number, waiting: Waiting): void {
+    if (this.#waiting.get(port) !== waiting) return
+    this.#late.value++
+    this.#waiting.delete(port)
+    this.#ready.add(port)
+    this.#parts.changed()
+  }
+}
