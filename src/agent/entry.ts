@@ -1,4 +1,5 @@
-// Where a packet comes into the house: by the port behind an interface, or by a tunnel from the host
+// Where a packet comes into the house: by the port behind an interface, or by a tunnel from the
+// host
 // that has walked it.
 
 import { Lifetime, type SimulationContext, Verdict } from '../simulation/context.ts'

@@ -61,7 +61,7 @@ export async function trace(
   port: string,
   frame: Uint8Array
 ): Promise<Traced> {
-  const ctx = new SimulationContext(house.view, new StateAccess(house.flowState.table))
+  const ctx = new SimulationContext(house.view, new StateAccess(house.sharing.flowState.table))
   ctx.rehearsal = true
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   const key = new Int32Array(WORDS)

@@ -108,7 +108,7 @@ export class Hosts {
     this.#transfer({ word: hostWord(host), ports: new Set(ports), cursor: 1 })
   }
 
-  // --- from the exchange --------------------------------------------------------------------------
+  // --- from the exchange ----------------------------------------
 
   liveness(of: Liveness): void {
     const before = this.#state.get(of.word)
@@ -137,7 +137,7 @@ export class Hosts {
     this.#parts.given(host, ports)
   }
 
-  // --- inside -------------------------------------------------------------------------------------
+  // --- inside ----------------------------------------
 
   #settle(): void {
     if (this.#isSettled) return

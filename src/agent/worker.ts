@@ -5,7 +5,7 @@
 //   install   the flow the walk produced, so that later packets stay in the kernel
 //   execute   the outcome on this packet
 // One worker is one thread and one host.  Nothing here waits: what a walk lacks postpones the
-// packet (waiting.ts), and whoever brings it wakes the walk again.
+// packet (waiting.ts), whoever brings it wakes the walk again.
 
 import type { Clock } from '../core/clock.ts'
 import type { Counter, Counters, Histogram } from '../core/counters.ts'
@@ -134,9 +134,7 @@ export class Worker implements Walks {
 
   // Everybody who should have the state of these packets has it, or is late.
   released(ticket: number): void {
-    const packets = this.#holding.released(ticket)
-    if (packets.length === 0) return
-    for (const packet of packets) this.#release(packet)
+    for (const packet of this.#holding.released(ticket)) this.#release(packet)
     this.#schedule()
   }
 
@@ -249,7 +247,8 @@ export class Worker implements Walks {
   }
 
   // What is to be done with the packet that was walked last.  If it opened a connection that a
-  // device asked about, the packets after it are no longer new: their flow is that of a second walk.
+  // device asked about, the packets after it are no longer new: their flow is that of a second
+  // walk.
   #outcome(): ActionList {
     const { actions } = this.#translator
     if (!this.#opened) return actions
@@ -284,7 +283,7 @@ export class Worker implements Walks {
       this.#woken.push(parked)
       return
     }
-    if (id !== 0) this.book.release(id)
+    this.book.release(id)
     if (actions.count > 0) this.#datapath.inject(parked.frame, actions, parked.gsoSize)
   }
 
@@ -388,10 +387,10 @@ export class Worker implements Walks {
     const { ctx } = this
     this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
-    const { waitingFor } = ctx
+    const { waitingFor, now } = ctx
     if (waitingFor.startsWith(WAIT_FOR_PULL)) parked.pulled = true
     if (waitingFor === AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(parked)
-    else this.waiting.park(waitingFor, parked, ctx.now)
+    else this.waiting.park(waitingFor, parked, now)
   }
 
   #dropped(reason: string): void {

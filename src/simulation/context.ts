@@ -223,8 +223,8 @@ export class SimulationContext {
     if (this.trace !== null) this.trace.step(`     state + ${describeRecord(record, false)}`)
   }
 
-  // Whether the state that was not found may yet be asked for: `return ctx.postpone(WAIT_FOR_PULL)`.
-  // Worth it for packets that cannot be the first of a connection.
+  // Whether other hosts may be asked for the state that was not found, by postponing for
+  // WAIT_FOR_PULL.  Worth it for packets that cannot be the first of a connection.
   get mayPull(): boolean {
     return !this.pulled && !this.rehearsal && this.puller?.canPull(this) === true
   }

@@ -1,0 +1,133 @@
+// All of flow state in one house: the table, the exchange with other hosts, who is interested,
+// which
+// ports may be activated.  The parts call each other; they are tied together here.
+
+import type { Clock } from '../core/clock.ts'
+import type { Counters } from '../core/counters.ts'
+import type { Tag } from '../flow/tag.ts'
+import type { Port } from '../simulation/device.ts'
+import type { Exchange, ExchangeListener } from '../state/exchange.ts'
+import { LIFETIMES_DEFAULT, type Lifetimes } from '../state/lifetimes.ts'
+import { MemoryStateTable } from '../state/memory-table.ts'
+import { hostWord } from '../state/record.ts'
+import type { StateTable } from '../state/table.ts'
+import type { PortModel } from '../topology/models.ts'
+import type { TopologyView } from '../topology/view.ts'
+import { FlowState, type StateSaver, waitForPull } from './flow-state.ts'
+import { Hosts } from './hosts.ts'
+import { Interested, WAIT_FOR_GROUPS } from './interested.ts'
+import { PortStates } from './port-states.ts'
+
+// Where flow state is kept and how it is shared; without, in memory and not at all.
+export interface StateParts {
+  readonly table: StateTable
+  readonly lifetimes: Lifetimes
+  readonly openExchange: ((listener: ExchangeListener) => Exchange) | null
+  readonly saver: StateSaver | null
+  readonly load: ((port: number) => void) | null
+  readonly recover: boolean // an agent of this host may have been here before
+}
+
+export interface SharingParts {
+  readonly host: string
+  readonly view: TopologyView
+  readonly state: StateParts
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly released: (ticket: number) => void
+  readonly invalidate: (tags: readonly Tag[]) => void
+  readonly wake: (waitingFor: string) => void
+  readonly portReady: () => void // of one that could not be activated before
+}
+
+export class Sharing {
+  readonly flowState: FlowState
+  readonly hosts: Hosts
+  readonly exchange: Exchange | null
+  readonly portStates: PortStates
+  readonly #interested: Interested
+  readonly #parts: SharingParts
+
+  constructor(parts: SharingParts) {
+    this.#parts = parts
+    const { host, view, state, clock, counters, invalidate } = parts
+    const { table, lifetimes, saver } = state
+    const interested = new Interested(host, view)
+    this.#interested = interested
+    const exchange = state.openExchange?.(this.#listener()) ?? null
+    this.exchange = exchange
+    this.hosts = new Hosts({
+      exchange,
+      table,
+      interested,
+      clock,
+      counters,
+      answers: (other, answers) => view.hostAnswers(other, answers),
+      given: (other, ports) => this.portStates.given(other, ports)
+    })
+    const { hosts } = this
+    const changed = parts.portReady
+    const { load, recover } = state
+    this.portStates = new PortStates({ hosts, clock, counters, load, recover, changed })
+    const word = hostWord(host)
+    const settled = (): boolean => this.portStates.settled
+    const common = { table, exchange, saver, lifetimes, interested, clock, counters }
+    this.flowState = new FlowState({ ...common, word, invalidate, settled })
+  }
+
+  topologyChanged(): void {
+    this.#interested.refresh()
+    this.#parts.wake(WAIT_FOR_GROUPS)
+  }
+
+  portReady(model: PortModel): boolean {
+    return this.portStates.ready(model.number ?? 0, previousHostOf(model, this.#parts.host))
+  }
+
+  // A port has moved to another host: it is to have the state of its flows without asking for it.
+  portGone(port: Port): void {
+    this.portStates.gone(port.number)
+    if (port.host !== null) this.hosts.give(port.host, [port.number])
+  }
+
+  close(): void {
+    this.exchange?.close()
+    this.flowState.table.close()
+  }
+
+  // Made before what it calls: nothing of it is called before the house stands.
+  #listener(): ExchangeListener {
+    const { released, invalidate, wake } = this.#parts
+    return {
+      released,
+      imported: invalidate,
+      pulled: ticket => wake(waitForPull(ticket)),
+      liveness: of => this.hosts.liveness(of),
+      joined: word => this.hosts.joined(word),
+      asked: (word, ports) => this.hosts.asked(word, ports),
+      told: (word, bytes) => this.hosts.told(word, bytes)
+    }
+  }
+}
+
+const STATE_CAPACITY = 65_536
+
+/** Of a house that shares with nobody. */
+export const ownState = (clock: Clock): StateParts => ({
+  table: new MemoryStateTable({
+    capacity: STATE_CAPACITY,
+    lifetimes: LIFETIMES_DEFAULT,
+    now: () => clock.now()
+  }),
+  lifetimes: LIFETIMES_DEFAULT,
+  openExchange: null,
+  saver: null,
+  load: null,
+  recover: false
+})
+
+// The host a port was bound on before it came to this one.
+function previousHostOf(model: PortModel, host: string): string | undefined {
+  const previous = (model as { previousHost?: string }).previousHost
+  return previous === host ? undefined : previous
+}
