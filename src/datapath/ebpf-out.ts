@@ -33,9 +33,9 @@ export class OutQueue {
     this.#add(0, offset, length, gsoSize, actions)
   }
 
-  addOwn(frame: Uint8Array, actions: ActionList): void {
+  addOwn(frame: Uint8Array, gsoSize: number, actions: ActionList): void {
     this.own.set(frame, this.#ownUsed)
-    this.#add(1, this.#ownUsed, frame.length, 0, actions)
+    this.#add(1, this.#ownUsed, frame.length, gsoSize, actions)
     this.#ownUsed += frame.length
   }
 

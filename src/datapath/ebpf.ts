@@ -165,11 +165,11 @@ export class EbpfDatapath implements Datapath {
     this.#out.addShared(at, length, gsoSize, actions)
   }
 
-  inject(frame: Uint8Array, actions: ActionList): void {
+  inject(frame: Uint8Array, actions: ActionList, gsoSize = 0): void {
     if (actions.count === 0) return
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-    if (this.#exceeded(view, 0, frame.length, 0, actions) > 0) this.#tooBig++
-    else if (this.#makeRoom(frame.length, actions)) this.#out.addOwn(frame, actions)
+    if (this.#exceeded(view, 0, frame.length, gsoSize, actions) > 0) this.#tooBig++
+    else if (this.#makeRoom(frame.length, actions)) this.#out.addOwn(frame, gsoSize, actions)
   }
 
   flush(): void {
