@@ -168,25 +168,29 @@ napi_value monotonic_now(napi_env env, napi_callback_info info)
 struct stats_out {
 	uint32_t *ids;
 	double *packets, *bytes, *used;
+	uint8_t *tcp_flags;
 };
 
 static void sum_stats(struct host *h, const struct mz_stats *cpu, struct stats_out *out, uint32_t i)
 {
 	uint64_t packets = 0, bytes = 0, used = 0;
+	uint32_t flags = 0;
 
 	for (uint32_t c = 0; c < h->cpus; c++) {
 		packets += cpu[c].packets;
 		bytes += cpu[c].bytes;
+		flags |= cpu[c].tcp_flags;
 		if (cpu[c].used_ns > used)
 			used = cpu[c].used_ns;
 	}
 	out->packets[i] = packets;
 	out->bytes[i] = bytes;
 	out->used[i] = used * 1e-6;
+	out->tcp_flags[i] = flags;
 }
 
-/* stats(handle, first, n, live, ids, packets, bytes, usedMs) -> how many ids in [first, first
- * + n) are live; used is on monotonicMs()'s scale, 0 = never */
+/* stats(handle, first, n, live, ids, packets, bytes, usedMs, tcpFlags) -> how many ids in [first,
+ * first + n) are live; used is on monotonicMs()'s scale, 0 = never */
 napi_value read_stats(napi_env env, napi_callback_info info)
 {
 	struct args a = take_args(env, info);
@@ -194,15 +198,16 @@ napi_value read_stats(napi_env env, napi_callback_info info)
 	uint32_t first = arg_u32(&a, 1), n = arg_u32(&a, 2), before = first - 1;
 	uint32_t found = 0, got, next;
 	struct span live = arg_span(&a, 3), ids = arg_span(&a, 4), packets = arg_span(&a, 5),
-		    bytes = arg_span(&a, 6), used = arg_span(&a, 7);
+		    bytes = arg_span(&a, 6), used = arg_span(&a, 7), flags = arg_span(&a, 8);
 	struct stats_out out = { (uint32_t *)ids.at, (double *)packets.at, (double *)bytes.at,
-				 (double *)used.at };
+				 (double *)used.at, flags.at };
 	uint32_t keys[STATS_BATCH];
 
 	if (h == NULL)
 		return number(env, -EBADF);
 	if (first == 0 || n > STATS_BATCH || first + n > h->flows_max + 1 || live.len < first + n ||
-	    ids.len < n * 4 || packets.len < n * 8 || bytes.len < n * 8 || used.len < n * 8)
+	    ids.len < n * 4 || packets.len < n * 8 || bytes.len < n * 8 || used.len < n * 8 ||
+	    flags.len < n)
 		return number(env, -EINVAL);
 	if (h->percpu == NULL)
 		h->percpu = malloc(sizeof(*h->percpu) * h->cpus * STATS_BATCH);

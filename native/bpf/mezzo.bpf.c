@@ -10,7 +10,8 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline void account(struct __sk_buff *skb, struct mz_flow *flow)
+static __always_inline void account(struct __sk_buff *skb, struct mz_packet *p,
+				    struct mz_flow *flow)
 {
 	__u32 id = flow->flow_id;
 	struct mz_stats *s = bpf_map_lookup_elem(&stats, &id);
@@ -20,6 +21,8 @@ static __always_inline void account(struct __sk_buff *skb, struct mz_flow *flow)
 	s->packets++;
 	s->bytes += skb->len;
 	s->used_ns = bpf_ktime_get_coarse_ns(); /* to a tick: expiry asks for no more */
+	if (flow->flags & MZ_FLOW_STATEFUL)
+		s->tcp_flags |= p->key.k.l4_misc & 0xff;
 }
 
 /* What the packet needs behind its MAC header; of a GSO packet, the largest segment. */
@@ -49,7 +52,14 @@ static __always_inline __u32 tag_bytes(struct mz_packet *p)
  * (make_room): it goes up, and comes back as a packet that no tunnel has marked. */
 static __always_inline int mixes_tunnels(struct __sk_buff *skb, struct mz_packet *p, __u32 flags)
 {
-	return p->decapped && skb->gso_size && flags & ~(1u << (p->decapped - 1));
+	return p->decapped && skb->gso_size &&
+	       flags & MZ_FLOW_TUNNELS & ~(1u << (p->decapped - 1));
+}
+
+/* The key has TCP flags only when there is a whole TCP header. */
+static __always_inline int opens(struct mz_packet *p)
+{
+	return (p->key.k.l4_misc & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
 static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
@@ -71,6 +81,10 @@ static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
 		count(MZ_CNT_TTL_UP);
 		return mz_upcall(skb, p, MZ_UP_TTL, 0);
 	}
+	if (flow->flags & MZ_FLOW_STATEFUL && opens(p)) {
+		count(MZ_CNT_SYN_UP);
+		return mz_upcall(skb, p, MZ_UP_SYN, 0);
+	}
 	if (mixes_tunnels(skb, p, flow->flags))
 		return mz_upcall(skb, p, MZ_UP_MISS, 0);
 	mtu = flow->mtu;
@@ -78,7 +92,7 @@ static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
 		count(MZ_CNT_MTU_UP);
 		return mz_upcall(skb, p, MZ_UP_MTU, mtu - tag_bytes(p));
 	}
-	account(skb, flow);
+	account(skb, p, flow);
 	return run_flow(skb, p, flow);
 }
 
@@ -101,6 +115,8 @@ int underlay(struct __sk_buff *skb)
 	p.key.k.in_port = skb->ifindex;
 	p.ingress = 1;
 	r = mz_decap(skb, &p);
+	if (r == TUNNEL_PROBE)
+		return mz_answer(skb);
 	if (r > 0)
 		return TC_ACT_OK;
 	if (r < 0) {

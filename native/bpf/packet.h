@@ -30,6 +30,9 @@
 #define IP_GRE 47
 #define IP_ICMPV6 58
 
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+
 #define PACKET_HOST 0
 
 union mz_ukey {

@@ -208,8 +208,19 @@ failed:
 
 /* --- the way back --------------------------------------------------------------------------- */
 
-/* Reads the outer headers: 0 and the key's tunnel words when the packet is ours, else
- * negative. */
+/* What a frame of the underlay is; negative: ours, and broken. */
+#define TUNNEL_OURS 0
+#define TUNNEL_NOT 1          /* the stack's */
+#define TUNNEL_PROBE 2
+
+/* Flow state between hosts: the agent's own socket has it; a probe is answered even without an
+ * agent. */
+static __always_inline int state_or_probe(__u32 vni_word)
+{
+	return (vni_word & 0xff) == MZ_PROBE ? TUNNEL_PROBE : TUNNEL_NOT;
+}
+
+/* Reads the outer headers, and the key's tunnel words when the packet is ours. */
 static __always_inline int read_outer(struct __sk_buff *skb, struct mz_packet *p, __u32 *head)
 {
 	__u32 w[9], zero = 0, local;
@@ -218,28 +229,58 @@ static __always_inline int read_outer(struct __sk_buff *skb, struct mz_packet *p
 	/* from byte 12: type and IPv4's first two bytes ... up to the second tunnel word */
 	if (skb->protocol != bpf_htons(ETH_P_IPV4) || skb->vlan_present ||
 	    bpf_skb_load_bytes(skb, ETH_LEN, w, 36))
-		return -1;
+		return TUNNEL_NOT;
 	if (bpf_ntohl(w[0]) >> 24 != 0x45 || w[1] & bpf_htonl(0x3fff))
-		return -1;
+		return TUNNEL_NOT;
 	local = bpf_ntohl(w[4]);
 	if (!bpf_map_lookup_elem(&locals, &local))
-		return -1;
+		return TUNNEL_NOT;
 	p->key.k.tunnel_src = bpf_ntohl(w[3]);
 	if ((bpf_ntohl(w[2]) >> 16 & 0xff) == IP_GRE && w[5] == bpf_htonl(GRE_HEAD)) {
 		p->key.k.tunnel_key = bpf_ntohl(w[6]);
 		p->decapped = 1 + MZ_TUN_GRE;
 		*head = GRE_LEN;
-		return 0;
+		return TUNNEL_OURS;
 	}
 	c = bpf_map_lookup_elem(&config, &zero);
 	if ((bpf_ntohl(w[2]) >> 16 & 0xff) == IP_UDP && c &&
 	    (bpf_ntohl(w[5]) & 0xffff) == c->vxlan_port && w[7] & bpf_htonl(VXLAN_FLAGS)) {
 		p->key.k.tunnel_key = bpf_ntohl(w[8]) >> 8;
+		if (p->key.k.tunnel_key == MZ_STATE_TUNNEL_KEY)
+			return state_or_probe(bpf_ntohl(w[8]));
 		p->decapped = 1 + MZ_TUN_VXLAN;
 		*head = VXLAN_LEN;
-		return 0;
+		return TUNNEL_OURS;
 	}
-	return -1;
+	return TUNNEL_NOT;
+}
+
+/* A probe turns round: swapping addresses and ports changes no sum, the one byte does. */
+__noinline int mz_answer(struct __sk_buff *skb)
+{
+	__u8 mac[12], back[12], answer = MZ_PROBE_ANSWER;
+	__u32 ip[2], turned[2];
+	__u16 port[2], other[2];
+	__u16 before = bpf_htons((MZ_STATE_TUNNEL_KEY & 0xff) << 8 | MZ_PROBE);
+	__u16 after = bpf_htons((MZ_STATE_TUNNEL_KEY & 0xff) << 8 | MZ_PROBE_ANSWER);
+
+	if (bpf_skb_load_bytes(skb, 0, mac, 12) || bpf_skb_load_bytes(skb, ETH_LEN + 12, ip, 8) ||
+	    bpf_skb_load_bytes(skb, ETH_LEN + 20, port, 4))
+		return TC_ACT_SHOT;
+	__builtin_memcpy(back, mac + 6, 6);
+	__builtin_memcpy(back + 6, mac, 6);
+	turned[0] = ip[1];
+	turned[1] = ip[0];
+	other[0] = port[1];
+	other[1] = port[0];
+	if (bpf_skb_store_bytes(skb, 0, back, 12, 0) ||
+	    bpf_skb_store_bytes(skb, ETH_LEN + 12, turned, 8, 0) ||
+	    bpf_skb_store_bytes(skb, ETH_LEN + 20, other, 4, 0) ||
+	    bpf_l4_csum_replace(skb, ETH_LEN + 26, before, after, BPF_F_MARK_MANGLED_0 | 2) ||
+	    bpf_skb_store_bytes(skb, VXLAN_LEN - 1, &answer, 1, 0))
+		return TC_ACT_SHOT;
+	count(MZ_CNT_PROBE);
+	return bpf_redirect(skb->ifindex, 0);
 }
 
 /* The flag for IPv6 is younger than 6.1: without it skb->protocol stays IPv4. */
@@ -254,14 +295,15 @@ static __always_inline int take_outer(struct __sk_buff *skb, __u32 head, __u32 t
 	return bpf_skb_adjust_room(skb, cut, BPF_ADJ_ROOM_MAC, flags);
 }
 
-/* Takes the outer headers off.  1: not ours; negative: ours, and broken. */
+/* Takes the outer headers off what is ours. */
 __noinline int mz_decap(struct __sk_buff *skb, struct mz_packet *p)
 {
 	__u8 mac[ETH_LEN];
 	__u32 head = 0, type;
+	int what = p ? read_outer(skb, p, &head) : TUNNEL_NOT;
 
-	if (!p || read_outer(skb, p, &head))
-		return 1;
+	if (what != TUNNEL_OURS)
+		return what;
 	if (bpf_skb_load_bytes(skb, head, mac, ETH_LEN))
 		return -1;
 	type = mac[12] << 8 | mac[13];
@@ -272,7 +314,7 @@ __noinline int mz_decap(struct __sk_buff *skb, struct mz_packet *p)
 	if (skb->protocol != bpf_htons(type) && retype(skb))
 		return -1;
 	count(MZ_CNT_TUNNEL_RX);
-	return 0;
+	return TUNNEL_OURS;
 }
 
 #endif

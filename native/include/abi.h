@@ -9,7 +9,7 @@
 #ifndef MEZZO_ABI_H
 #define MEZZO_ABI_H
 
-#define MZ_ABI_VERSION 1
+#define MZ_ABI_VERSION 2
 
 /* --- flow key: twenty 32-bit words, 80 bytes, ten 64-bit words for masking ----------- */
 #define MZ_KEY_WORDS 20
@@ -71,12 +71,16 @@ struct mz_flow {
 	__u32 flow_id;        /* index into the per-CPU statistics */
 	__u8 n_act;           /* actions in act[]; the chunks hold the rest */
 	__u8 ttl_min;         /* a packet whose TTL is not above this goes up (0: any goes) */
-	__u16 flags;          /* 1 << kind of each tunnel among the actions */
+	__u16 flags;          /* 1 << kind of each tunnel among the actions; MZ_FLOW_* */
 	__u32 chunk;          /* first chunk of further actions, 0 = none */
 	__u32 mtu;            /* a packet with more bytes than this behind its MAC addresses and
 				 type goes up instead (0: any goes); GSO counts by segment */
 	struct mz_action act[MZ_ACT_INLINE];
 };
+#define MZ_FLOW_TUNNELS 0xff
+/* Depends on flow state: a TCP packet that opens a connection (SYN, no ACK) goes up instead, so
+ * that it is walked again, and the TCP flags of all others are noted in the statistics. */
+#define MZ_FLOW_STATEFUL 0x100
 struct mz_chunk {
 	__u32 n;
 	__u32 next;           /* 0 = last */
@@ -86,6 +90,8 @@ struct mz_stats {
 	__u64 packets;
 	__u64 bytes;
 	__u64 used_ns;        /* CLOCK_MONOTONIC of the last packet */
+	__u32 tcp_flags;      /* of all packets, or-ed; stateful flows only */
+	__u32 rsv;
 };
 
 /* --- masks ---------------------------------------------------------------------------- */
@@ -101,6 +107,7 @@ struct mz_masks {
 #define MZ_UP_TTL 1           /* a flow, but this packet's TTL runs out on the way */
 #define MZ_UP_MTU 2           /* a flow, but the frame does not fit the tunnel; arg = overlay MTU */
 #define MZ_UP_ACTION 3        /* asked for by an action */
+#define MZ_UP_SYN 4           /* a stateful flow, and a TCP packet that begins a connection anew */
 struct mz_upcall {
 	__u64 time_ns;
 	__u32 len;            /* of the frame on the wire */
@@ -177,7 +184,11 @@ struct mz_state {
 	__u32 timeout_s;      /* 0 = by protocol and flags */
 	__u32 data;
 };
+/* VXLAN only: frames with this key are for the agent's socket, not for the datapath, but for probes
+ * (docs/flow-state.md): told by the reserved byte behind the VNI, and sent back as answers. */
 #define MZ_STATE_TUNNEL_KEY 0xffffff
+#define MZ_PROBE 0x50
+#define MZ_PROBE_ANSWER 0x51
 
 /* counters, per CPU; retired numbers stay, as UNUSED */
 #define MZ_CNT_RX 0
@@ -194,6 +205,8 @@ struct mz_state {
 #define MZ_CNT_TUNNEL_RX 11
 #define MZ_CNT_MASK_CACHE_HIT 12
 #define MZ_CNT_PARSE 13
-#define MZ_CNT_MAX 16
+#define MZ_CNT_SYN_UP 14
+#define MZ_CNT_PROBE 15
+#define MZ_CNT_MAX 32
 
 #endif

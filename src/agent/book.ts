@@ -18,12 +18,14 @@ export interface Flow {
   actions: ActionList
   readonly ttlMin: number
   readonly lifetime: number // Lifetime of simulation/context.ts
+  readonly stateful: boolean // see FlowBatch.stateful
   state: number
   createdMs: number
   checkedMs: number // when the walk last confirmed it
   usedMs: number
   packets: number
   bytes: number
+  tcpFlags: number // of its packets since it was put in, or-ed; stateful flows only
   links: FlowLinks | null // the state it keeps alive
 }
 
@@ -31,6 +33,7 @@ export interface NewFlow {
   readonly actions: ActionList
   readonly ttlMin: number
   readonly lifetime: number
+  readonly stateful?: boolean // false
   readonly tags: readonly Tag[]
   readonly tagCount: number
   readonly now: number
@@ -145,9 +148,9 @@ export class FlowBook {
       if (flow === undefined || flow.state === INSTALLED) continue
       if (this.#installs.count === this.#installs.capacity) this.#flushInstalls()
       flow.state = INSTALLED
-      const { actions, ttlMin } = flow
+      const { actions, ttlMin, stateful } = flow
       const { keys } = this.table
-      this.#installs.add(id, keys, this.table.mask(id), ttlMin, actions, id * WORDS)
+      this.#installs.add(id, keys, this.table.mask(id), ttlMin, actions, id * WORDS, stateful)
     }
     this.#pending.length = 0
     this.#flushInstalls()
@@ -158,12 +161,14 @@ export class FlowBook {
       actions: flow.actions,
       ttlMin: flow.ttlMin,
       lifetime: flow.lifetime,
+      stateful: flow.stateful ?? false,
       state,
       createdMs: flow.now,
       checkedMs: flow.now,
       usedMs: flow.now,
       packets: 0,
       bytes: 0,
+      tcpFlags: 0,
       links: flow.links ?? null
     }
     this.tags.add(id, flow.tags, flow.tagCount)

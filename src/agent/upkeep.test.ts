@@ -181,7 +181,8 @@ class Surviving extends MemoryDatapath {
     const flow = this.left.shift()
     if (flow === undefined || into === undefined) return false
     const { id, key, mask, batch, i } = flow
-    into.add(id, key, mask, batch.ttlMin[i]!, readActions(batch, i))
+    const [ttlMin, stateful] = [batch.ttlMin[i]!, batch.stateful[i] === 1]
+    into.add(id, key, mask, ttlMin, readActions(batch, i), 0, stateful)
     return this.left.length > 0
   }
 

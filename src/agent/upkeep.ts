@@ -95,10 +95,13 @@ export class Upkeep {
       more = datapath.adopt(batch)
       const now = clock.now()
       for (let i = 0; i < batch.count; i++) {
-        const actions = readActions(batch, i)
-        const ttlMin = batch.ttlMin[i]!
-        const flow = { actions, ttlMin, lifetime: Lifetime.normal, tags: [], tagCount: 0, now }
-        const id = worker.book.adopt(batch, i, WORDS, flow)
+        const id = worker.book.adopt(batch, i, WORDS, {
+          actions: readActions(batch, i),
+          ttlMin: batch.ttlMin[i]!,
+          lifetime: Lifetime.normal,
+          stateful: batch.stateful[i] === 1,
+          ...{ tags: [], tagCount: 0, now }
+        })
         if (id !== 0) this.#adopted.set(id, 0)
       }
     }
@@ -158,6 +161,7 @@ export class Upkeep {
     const isUsed = stats.packets[i]! !== flow.packets
     flow.packets = stats.packets[i]!
     flow.bytes = stats.bytes[i]!
+    flow.tcpFlags |= stats.tcpFlags[i]!
     if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
     if (isUsed && flow.links !== null) flowState.used(flow.links, flow.usedMs, 0)
   }

@@ -91,13 +91,24 @@ test('numbers that both sides name are the same', { skip }, () => {
     ['MZ_UP_TTL', Reason.ttl],
     ['MZ_UP_MTU', Reason.mtu],
     ['MZ_UP_ACTION', Reason.action],
+    ['MZ_UP_SYN', Reason.syn],
+    ['MZ_FLOW_STATEFUL', abi.FLOW_STATEFUL],
     ['MZ_CLASS_VM', PortClass.vm],
     ['MZ_CLASS_UPLINK', PortClass.uplink],
     ['MZ_CLASS_TUNNEL', PortClass.tunnel]
   ]
   for (const [name, ours] of pairs) assert.equal(c[name], ours, name)
   const counters = ['RX', 'HIT', 'MISS', 'UPCALL', 'RING_FULL', 'NO_CREDIT', 'ERROR', 'PACKET_OUT']
-  counters.push('TTL_UP', 'MTU_UP', 'TUNNEL_TX', 'TUNNEL_RX', 'MASK_CACHE_HIT', 'PARSE')
+  counters.push(
+    'TTL_UP',
+    'MTU_UP',
+    'TUNNEL_TX',
+    'TUNNEL_RX',
+    'MASK_CACHE_HIT',
+    'PARSE',
+    'SYN_UP',
+    'PROBE'
+  )
   assert.equal(counters.length, abi.counterNames.length)
   counters.forEach((name, i) => {
     assert.equal(c[`MZ_CNT_${name}`], i, name)

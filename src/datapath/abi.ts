@@ -1,7 +1,7 @@
 // The numbers of native/include/abi.h that TypeScript needs; src/flow has the key and the actions.
 // abi.test.ts compares all of them with what the C compiler says.
 
-export const ABI_VERSION = 1
+export const ABI_VERSION = 2
 
 export const MASKS_MAX = 128
 export const ACTIONS_INLINE = 8
@@ -13,6 +13,7 @@ export const LOCALS_MAX = 256
 // struct mz_flow, in words.
 export const FLOW_WORDS = 44
 export const FlowWord = { id: 0, counts: 1, chunk: 2, mtu: 3, actions: 4 } as const
+export const FLOW_STATEFUL = 0x100 // in its flags, the upper half of `counts`
 
 // struct mz_chunk, in words.
 export const CHUNK_WORDS = 162
@@ -22,7 +23,7 @@ export const ChunkWord = { count: 0, next: 1, actions: 2 } as const
 export const MASKS_WORDS = 2 + MASKS_MAX * 20
 export const MasksWord = { count: 0, masks: 2 } as const
 
-export const COUNTERS_MAX = 16
+export const COUNTERS_MAX = 32
 // Names for people, by MZ_CNT_*.
 export const counterNames = [
   'rx',
@@ -38,5 +39,7 @@ export const counterNames = [
   'tunnel-tx',
   'tunnel-rx',
   'mask-cache-hits',
-  'not-ethernet'
+  'not-ethernet',
+  'syn-upcalls',
+  'probes'
 ] as const

@@ -52,7 +52,8 @@ export interface Addon {
     ids: Uint32Array,
     packets: Float64Array,
     bytes: Float64Array,
-    used: Float64Array
+    used: Float64Array,
+    tcpFlags: Uint8Array
   ): number
   adopt(host: HostHandle, keys: Int32Array, flows: Int32Array, max: number): number
   start(host: HostHandle, fire: () => void): number

@@ -8,7 +8,7 @@ import { ACTION_WORDS, type ActionList } from '../flow/actions.ts'
 import { WORDS } from '../flow/key.ts'
 
 // Why a frame came up.  MZ_UP_* in abi.h.
-export const Reason = { miss: 0, ttl: 1, mtu: 2, action: 3 } as const
+export const Reason = { miss: 0, ttl: 1, mtu: 2, action: 3, syn: 4 } as const
 
 export const DESCRIPTOR_WORDS = 8
 // A frame's descriptor: where it lies in the burst's buffer and what the kernel says of it.
@@ -52,6 +52,9 @@ export class FlowBatch {
   readonly keys: Int32Array
   readonly masks: Int32Array
   readonly ttlMin: Uint8Array
+  // 1: a TCP packet that opens a connection goes up in spite of the flow (Reason.syn), and the TCP
+  // flags of the others are noted (StatsBatch.tcpFlags).
+  readonly stateful: Uint8Array
   readonly actionAt: Uint32Array // index of the flow's first action in `actions`
   readonly actionCount: Uint32Array
   // After install: 1 in place, 2 was there already (and was replaced), 0 refused (table full).
@@ -66,6 +69,7 @@ export class FlowBatch {
     this.keys = new Int32Array(capacity * WORDS)
     this.masks = new Int32Array(capacity * WORDS)
     this.ttlMin = new Uint8Array(capacity)
+    this.stateful = new Uint8Array(capacity)
     this.actionAt = new Uint32Array(capacity)
     this.actionCount = new Uint32Array(capacity)
     this.result = new Uint8Array(capacity)
@@ -84,7 +88,8 @@ export class FlowBatch {
     mask: Int32Array,
     ttlMin: number,
     actions: ActionList | null,
-    at = 0
+    at = 0,
+    stateful = false
   ): boolean {
     if (this.count === this.capacity) return false
     const i = this.count++
@@ -94,6 +99,7 @@ export class FlowBatch {
       this.masks[i * WORDS + w] = mask[w]!
     }
     this.ttlMin[i] = ttlMin
+    this.stateful[i] = stateful ? 1 : 0
     this.actionAt[i] = this.actionsUsed
     this.actionCount[i] = actions === null ? 0 : actions.count
     if (actions !== null) this.#copyActions(actions)
@@ -119,6 +125,7 @@ export class StatsBatch {
   readonly packets: Float64Array
   readonly bytes: Float64Array
   readonly usedMs: Float64Array // on Clock.now()'s scale
+  readonly tcpFlags: Uint8Array // of all its packets, or-ed; 0 but for stateful flows
   count = 0
   next = 0 // cursor for the next call; 0 = the round is over
 
@@ -127,6 +134,7 @@ export class StatsBatch {
     this.packets = new Float64Array(capacity)
     this.bytes = new Float64Array(capacity)
     this.usedMs = new Float64Array(capacity)
+    this.tcpFlags = new Uint8Array(capacity)
   }
 }
 

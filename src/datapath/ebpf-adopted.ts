@@ -5,7 +5,7 @@
 
 import { ActionList } from '../flow/actions.ts'
 import { WORDS, Word } from '../flow/key.ts'
-import { FLOW_WORDS, FlowWord } from './abi.ts'
+import { FLOW_STATEFUL, FLOW_WORDS, FlowWord } from './abi.ts'
 import { type Addon, check, type HostHandle } from './addon.ts'
 import type { FlowBatch } from './datapath.ts'
 import type { ActionChunks } from './ebpf-chunks.ts'
@@ -103,8 +103,17 @@ export class Adopted {
     if (into === null) return
     const mask = new Int32Array(WORDS)
     this.#masks.read(slot, mask, 0)
-    const ttlMin = (this.#flows[o + FlowWord.counts]! >>> 8) & 255
-    into.add(this.#flows[o + FlowWord.id]!, key, mask, ttlMin, this.#list)
+    const counts = this.#flows[o + FlowWord.counts]!
+    const stateful = ((counts >>> 16) & FLOW_STATEFUL) !== 0
+    into.add(
+      this.#flows[o + FlowWord.id]!,
+      key,
+      mask,
+      (counts >>> 8) & 255,
+      this.#list,
+      0,
+      stateful
+    )
   }
 
   #release(leftover: Leftover): void {

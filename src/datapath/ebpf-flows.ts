@@ -8,6 +8,7 @@ import {
   ACTIONS_MAX,
   CHUNK_WORDS,
   ChunkWord,
+  FLOW_STATEFUL,
   FLOW_WORDS,
   FlowWord,
   MASKS_MAX
@@ -131,10 +132,10 @@ export class KernelFlows {
     const n = Math.min(batch.ids.length, STATS_MAX, this.#top - first + 1)
     if (n <= 0) return
     const { addon, host, now } = this.#at
-    const { ids, packets, bytes, usedMs } = batch
+    const { ids, packets, bytes, usedMs, tcpFlags } = batch
     batch.count = check(
       'statistics',
-      addon.stats(host, first, n, this.#slots, ids, packets, bytes, usedMs)
+      addon.stats(host, first, n, this.#slots, ids, packets, bytes, usedMs, tcpFlags)
     )
     const shift = now() - addon.monotonicMs()
     for (let i = 0; i < batch.count; i++)
@@ -194,7 +195,8 @@ export class KernelFlows {
     const chunk = rest === 0 ? 0 : this.#chunks.store(list.words, inline * ACTION_WORDS, rest)
     if (rest > 0 && chunk === 0) return false
     this.#flows[o + FlowWord.id] = batch.ids[i]!
-    this.#flows[o + FlowWord.counts] = inline | (batch.ttlMin[i]! << 8) | (tunnelKinds(list) << 16)
+    const flags = tunnelKinds(list) | (batch.stateful[i]! === 0 ? 0 : FLOW_STATEFUL)
+    this.#flows[o + FlowWord.counts] = inline | (batch.ttlMin[i]! << 8) | (flags << 16)
     this.#flows[o + FlowWord.chunk] = chunk
     this.#flows[o + FlowWord.mtu] = this.#at.room(list)
     for (let w = 0; w < inline * ACTION_WORDS; w++)

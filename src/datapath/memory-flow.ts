@@ -7,9 +7,11 @@ export interface StoredFlow {
   readonly id: number
   readonly actions: ActionList
   readonly ttlMin: number
+  readonly stateful: boolean
   packets: number
   bytes: number
   usedMs: number
+  tcpFlags: number
 }
 
 // A copy of the actions of the batch's flow i.

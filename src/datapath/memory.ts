@@ -116,11 +116,14 @@ export class MemoryDatapath implements Datapath {
     const flow = this.#flows.get(id)!
     const ttl = (key[Word.ipMisc]! >>> 8) & 255
     if (flow.ttlMin > 0 && ttl <= flow.ttlMin) return this.#upcall(at, frame, key, Reason.ttl, 0)
+    const tcpFlags = key[Word.l4Misc]! & 255
+    if (flow.stateful && opens(tcpFlags)) return this.#upcall(at, frame, key, Reason.syn, 0)
     if (length > this.#tunnelMtu && leavesByTunnel(flow.actions))
       return this.#upcall(at, frame, key, Reason.mtu, this.#tunnelMtu)
     this.#counters.hits++
     flow.packets++
     flow.bytes += length
+    if (flow.stateful) flow.tcpFlags |= tcpFlags
     flow.usedMs = this.#now()
     this.#run(frame, flow.actions)
   }
@@ -196,6 +199,7 @@ export class MemoryDatapath implements Datapath {
       batch.packets[i] = flow.packets
       batch.bytes[i] = flow.bytes
       batch.usedMs[i] = flow.usedMs
+      batch.tcpFlags[i] = flow.tcpFlags
     }
   }
 
@@ -260,9 +264,12 @@ export class MemoryDatapath implements Datapath {
     if (id === 0) return 0
     const before = this.#flows.get(id)
     if (before !== undefined) this.#byId.delete(before.id)
-    const flow = { id: batch.ids[i]!, actions, ttlMin: batch.ttlMin[i]! }
-    this.#flows.set(id, { ...flow, packets: 0, bytes: 0, usedMs: this.#now() })
-    this.#byId.set(flow.id, id)
+    this.#flows.set(id, {
+      ...{ id: batch.ids[i]!, actions, ttlMin: batch.ttlMin[i]! },
+      stateful: batch.stateful[i] === 1,
+      ...{ packets: 0, bytes: 0, usedMs: this.#now(), tcpFlags: 0 }
+    })
+    this.#byId.set(batch.ids[i]!, id)
     return known === 0 ? 1 : 2
   }
 
@@ -278,6 +285,9 @@ export class MemoryDatapath implements Datapath {
     }
   }
 }
+
+// A TCP packet with SYN and without ACK.
+const opens = (tcpFlags: number): boolean => (tcpFlags & 0x12) === 0x02
 
 function leavesByTunnel(actions: ActionList): boolean {
   for (let i = 0; i < actions.count; i++) if (actions.type(i) === ActionType.tunnel) return true

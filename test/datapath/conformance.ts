@@ -5,103 +5,25 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { SeededRandom } from '../../src/core/random.ts'
-import type { Datapath } from '../../src/datapath/datapath.ts'
 import { ActionList, ActionType } from '../../src/flow/actions.ts'
-import { extract } from '../../src/flow/extract.ts'
 import { WORDS, Word } from '../../src/flow/key.ts'
 import { rewrite } from '../../src/flow/rewrite.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
 import { randomPacket } from '../fuzz/packets.ts'
-import { Installer, mask, Taker } from './taker.ts'
+import { A, ALL, B, C, Ground, HIGH, hex, IN, list, type Open, texts, udp, udp6 } from './ground.ts'
+import { stateful } from './stateful.ts'
+import { mask } from './taker.ts'
 
-export interface Arrival {
-  readonly port: number // of the rig, 0..
-  readonly bytes: Uint8Array
-}
-
-export interface Rig {
-  readonly datapath: Datapath
-  readonly ports: readonly number[] // ifindexes of at least three attached interfaces
-  send(port: number, ...frames: readonly Uint8Array[]): void
-  // What came out since the last call: waits until there are `count`, or no more come.
-  arrivals(count: number): Promise<Arrival[]>
-  until(done: () => boolean): Promise<void>
-  close(): void
-}
-
-export interface RigOptions {
-  readonly flowsMax: number
-  readonly creditsPerPort: number
-}
-
-type Open = (options: RigOptions) => Rig
-
-const A = '02:00:00:00:00:0a'
-const B = '02:00:00:00:00:0b'
-const C = 0x020000000c0c
-const udp = (n = 0, ttl = 64): Uint8Array =>
-  eth(A, B).ipv4('10.0.0.1', '10.0.0.2', { ttl, id: n }).udp(1000, 53).payload(20).frame()
-const udp6 = (): Uint8Array =>
-  eth(A, B).ipv6('2001:db8::1', '2001:db8::2').udp(1000, 53).payload(20).frame()
-
-const ALL = -1
-const HIGH = 0xffff0000 | 0
-const IN = mask({ [Word.inPort]: ALL })
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
-
-class Ground {
-  rig!: Rig
-  taker!: Taker
-  flows!: Installer
-  readonly #open: Open
-
-  constructor(open: Open) {
-    this.#open = open
-  }
-
-  open(): void {
-    this.rig = this.#open({ flowsMax: 256, creditsPerPort: 64 })
-    this.taker = new Taker(this.rig)
-    this.flows = new Installer(this.rig.datapath)
-  }
-
-  // Every test begins with no flows and nothing under way.
-  async fresh(): Promise<void> {
-    this.flows.clear()
-    await this.rig.arrivals(0)
-    this.taker.clear()
-  }
-
-  out(port: number): Edit {
-    return actions => actions.output(this.rig.ports[port]!)
-  }
-
-  keyOf(frame: Uint8Array, port = 0): Int32Array {
-    const words = new Int32Array(WORDS)
-    const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
-    extract(words, 0, this.rig.ports[port]!, 0, 0, view, 0, frame.length)
-    return words
-  }
-}
-
-type Edit = (actions: ActionList) => void
-
-function list(...edits: readonly Edit[]): ActionList {
-  const actions = new ActionList()
-  for (const edit of edits) edit(actions)
-  return actions
-}
-
-const texts = (arrivals: readonly Arrival[]): string[] =>
-  arrivals.map(({ port, bytes }) => `${port} ${hex(bytes)}`)
+export type { Arrival, Rig, RigOptions } from './ground.ts'
 
 export function datapathConformance(name: string, open: Open, skip: string | false = false): void {
   describe(`datapath conformance: ${name}`, { skip }, () => {
     const at = new Ground(open)
     before(() => at.open())
     after(() => at.rig.close())
-    for (const group of [comesUp, matches, installs, edits, outputs, bounds, counts]) group(at)
+    const groups = [comesUp, matches, installs, edits, outputs, bounds, counts, stateful]
+    for (const group of groups) group(at)
   })
 }
 

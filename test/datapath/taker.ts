@@ -86,13 +86,19 @@ export class Installer {
   }
 
   // 1 in place, 2 in the place of another, 0 refused.
-  install(key: Int32Array, bits: Int32Array, actions: ActionList, ttlMin = 0): number {
+  install(
+    key: Int32Array,
+    bits: Int32Array,
+    actions: ActionList,
+    ttlMin = 0,
+    stateful = false
+  ): number {
     const name = `${key.map((word, i) => word & bits[i]!)}/${bits}`
     const before = this.#ids.get(name)
     const own = this.#freeId()
     const id = own ?? before ?? 1
     this.#batch.clear()
-    this.#batch.add(id, key, bits, ttlMin, actions)
+    this.#batch.add(id, key, bits, ttlMin, actions, 0, stateful)
     this.#datapath.install(this.#batch)
     const result = this.#batch.result[0]!
     if (result === 0) {
@@ -124,14 +130,18 @@ export class Installer {
   }
 
   // How the flow installed last was used.
-  statsOf(): { packets: number; bytes: number } | undefined {
+  statsOf(): { packets: number; bytes: number; tcpFlags: number } | undefined {
     const stats = new StatsBatch()
     let cursor = 0
     do {
       this.#datapath.stats(stats, cursor)
       for (let i = 0; i < stats.count; i++)
         if (stats.ids[i] === this.#last)
-          return { packets: stats.packets[i]!, bytes: stats.bytes[i]! }
+          return {
+            packets: stats.packets[i]!,
+            bytes: stats.bytes[i]!,
+            tcpFlags: stats.tcpFlags[i]!
+          }
       cursor = stats.next
     } while (cursor !== 0)
     return undefined

@@ -1,0 +1,54 @@
+// The part of the conformance test about flows that depend on flow state: what opens a connection
+// comes up in spite of its flow, and what else its packets did is reported.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Reason } from '../../src/datapath/datapath.ts'
+import { eth } from '../../src/wire/builder.ts'
+import { A, B, type Ground, hex, IN, list, texts, udp } from './ground.ts'
+
+const tcp = (flags: string): Uint8Array =>
+  eth(A, B).ipv4('10.0.0.1', '10.0.0.2').tcp(1000, 80, { flags }).payload(20).frame()
+const tcp6 = (flags: string): Uint8Array =>
+  eth(A, B).ipv6('2001:db8::1', '2001:db8::2').tcp(1000, 80, { flags }).payload(20).frame()
+
+const [FIN, RST, PSH, ACK] = [0x01, 0x04, 0x08, 0x10]
+
+export function stateful(at: Ground): void {
+  test('a connection that begins anew comes up, on a stateful flow only', async () => {
+    for (const make of [tcp, tcp6]) {
+      await at.fresh()
+      at.flows.install(at.keyOf(make('A')), IN, list(at.out(1)))
+      at.rig.send(0, make('S'))
+      assert.deepEqual(texts(await at.rig.arrivals(1)), [`1 ${hex(make('S'))}`])
+      at.flows.install(at.keyOf(make('A')), IN, list(at.out(1)), 0, true)
+      const passing = [make('A'), make('SA'), make('F'), udp()]
+      at.rig.send(0, make('S'), ...passing)
+      assert.deepEqual(
+        texts(await at.rig.arrivals(passing.length)),
+        passing.map(frame => `1 ${hex(frame)}`)
+      )
+      const seen = await at.taker.upcalls(1)
+      assert.deepEqual(
+        seen.map(({ bytes, reason, ifindex }) => [hex(bytes), reason, ifindex]),
+        [[hex(make('S')), Reason.syn, at.rig.ports[0]]]
+      )
+      assert.equal(at.flows.statsOf()?.packets, passing.length, 'what came up is not counted')
+    }
+  })
+
+  test('TCP flags of a stateful flow are reported until it is put in anew', async () => {
+    await at.fresh()
+    const flagsOf = async (isStateful: boolean, ...frames: Uint8Array[]): Promise<number> => {
+      at.flows.install(at.keyOf(tcp('A')), IN, list(at.out(1)), 0, isStateful)
+      at.rig.send(0, ...frames)
+      await at.rig.arrivals(frames.length)
+      return at.flows.statsOf()!.tcpFlags
+    }
+    assert.equal(await flagsOf(true, tcp('A'), tcp('PA')), ACK | PSH)
+    assert.equal(await flagsOf(true, tcp('A'), tcp('FA')), ACK | FIN)
+    assert.equal(await flagsOf(true, tcp('R')), RST)
+    assert.equal(await flagsOf(true, udp()), 0)
+    assert.equal(await flagsOf(false, tcp('FA'), tcp('R')), 0)
+  })
+}
