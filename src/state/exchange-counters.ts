@@ -1,0 +1,47 @@
+// What every exchange counts, by name: docs/flow-state.md has a row for each.
+
+import { refusals } from './message.ts'
+
+/** Upper bounds of the acknowledgement times, µs: `acknowledged-us-100` and so on, then `-more`. */
+export const ACKNOWLEDGED_US = [100, 200, 300, 500, 1000, 2000, 5000, 20_000, 100_000] as const
+
+export const exchangeCounters = [
+  'messages-sent',
+  'messages-received',
+  'bytes-sent',
+  'bytes-received',
+  'entries-sent',
+  'entries-received',
+  'acknowledged',
+  'retransmitted',
+  'given-up',
+  'held',
+  'released-late',
+  'not-waited',
+  'queued',
+  'queue-full',
+  'pulls',
+  'pulls-found',
+  'pulls-missed',
+  'sessions',
+  'deaths',
+  ...refusals.map(reason => `refused-${reason}` as const),
+  ...ACKNOWLEDGED_US.map(us => `acknowledged-us-${us}` as const),
+  'acknowledged-us-more',
+  'acknowledged-us-sum'
+] as const
+
+export type ExchangeCounter = (typeof exchangeCounters)[number]
+
+export type ExchangeCounts = Record<ExchangeCounter, number>
+
+export const noCounts = (): ExchangeCounts =>
+  Object.fromEntries(exchangeCounters.map(name => [name, 0])) as ExchangeCounts
+
+export function countAcknowledged(counts: ExchangeCounts, us: number): void {
+  counts.acknowledged++
+  counts['acknowledged-us-sum'] += us
+  const bound = ACKNOWLEDGED_US.find(each => us <= each)
+  if (bound === undefined) counts['acknowledged-us-more']++
+  else counts[`acknowledged-us-${bound}`]++
+}

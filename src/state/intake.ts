@@ -1,0 +1,124 @@
+// What the messages of a session bring: records for the table, answers, calls of the listener.  A
+// body that does not parse is refused whole, before anything of it has had an effect.
+
+import * as codec from './codec.ts'
+import type { ExchangeListener } from './exchange.ts'
+import type { ExchangeCounts } from './exchange-counters.ts'
+import { type Header, MessageType } from './message.ts'
+import type { Peering } from './peering.ts'
+import { hasReturn, KEY_WORDS, keyHash, RECORD_WORDS, RecordWord } from './record.ts'
+import { Put, type StateTable } from './table.ts'
+
+const WORD_BYTES = 4 // a request, a serial, a port
+const SEQUENCE_BYTES = 8
+
+export interface IntakeOptions {
+  readonly table: StateTable
+  readonly listener: ExchangeListener
+  readonly counts: ExchangeCounts
+  /** Calls the listener, later. */
+  readonly call: (what: () => void) => void
+  /** A peer has answered a pull. */
+  readonly answered: (request: number, word: number, found: boolean) => void
+}
+
+export class Intake {
+  readonly #given: IntakeOptions
+  readonly #record = new Int32Array(RECORD_WORDS)
+  readonly #sought = new Int32Array(KEY_WORDS)
+
+  constructor(given: IntakeOptions) {
+    this.#given = given
+  }
+
+  // False when the body does not parse; then nothing has happened.
+  take(peering: Peering, { type, sequence }: Header, body: DataView): boolean {
+    switch (type) {
+      case MessageType.heartbeat:
+        return body.byteLength === 0 && this.#answerHeartbeat(peering, sequence)
+      case MessageType.heartbeatAnswer:
+        return body.byteLength === SEQUENCE_BYTES
+      case MessageType.state:
+      case MessageType.refresh:
+        return this.#import(peering, body)
+      case MessageType.acknowledgement:
+        return this.#acknowledged(peering, body)
+      case MessageType.pull:
+        return this.#answerPull(peering, body)
+      case MessageType.ask:
+      case MessageType.tell:
+        return this.#deliver(peering, type, body)
+      default:
+        return body.byteLength === 0
+    }
+  }
+
+  #answerHeartbeat(peering: Peering, sequence: number): true {
+    const body = new Uint8Array(SEQUENCE_BYTES)
+    new DataView(body.buffer).setBigUint64(0, BigInt(sequence))
+    peering.say(MessageType.heartbeatAnswer, body)
+    return true
+  }
+
+  #import(peering: Peering, body: DataView): boolean {
+    const end = body.byteLength
+    const count = codec.countEntries(body, WORD_BYTES, end)
+    if (end < WORD_BYTES || count < 0) return false
+    const { table, listener } = this.#given
+    const hashes: number[] = []
+    for (let at = WORD_BYTES; at < end; ) {
+      const idleMs = codec.entryIdleMs(body, at)
+      at = codec.decodeEntry(body, at, end, this.#record, 0)
+      const put = table.put(this.#record, 0, idleMs)
+      if (put !== Put.added && put !== Put.replaced) continue
+      hashes.push(keyHash(this.#record, RecordWord.a))
+      if (hasReturn(this.#record)) hashes.push(keyHash(this.#record, RecordWord.b))
+    }
+    this.#given.counts['entries-received'] += count
+    if (hashes.length > 0) this.#given.call(() => listener.imported(hashes))
+    const request = body.getUint32(0)
+    if (request !== 0) this.#given.answered(request, peering.peer.word, count > 0)
+    return true
+  }
+
+  #acknowledged(peering: Peering, body: DataView): boolean {
+    if (body.byteLength === 0 || body.byteLength % SEQUENCE_BYTES !== 0) return false
+    for (let at = 0; at < body.byteLength; at += SEQUENCE_BYTES)
+      if (peering.outbox.acknowledge(Number(body.getBigUint64(at)))) peering.isLate = false
+    return true
+  }
+
+  #answerPull(peering: Peering, body: DataView): boolean {
+    if (codec.decodeKey(body, WORD_BYTES, body.byteLength, this.#sought, 0) !== body.byteLength)
+      return false
+    const { table } = this.#given
+    const view = new DataView(new ArrayBuffer(WORD_BYTES + codec.ENTRY_BYTES_MAX))
+    view.setUint32(0, body.getUint32(0))
+    const handle = table.find(this.#sought)
+    const isFound = handle !== 0 && table.read(handle >>> 1, this.#record)
+    // A packet of it is at the peer's: it has been idle for no time.
+    const end = isFound ? codec.encodeEntry(view, WORD_BYTES, this.#record, 0, 0) : WORD_BYTES
+    const answer = new Uint8Array(view.buffer, 0, end)
+    peering.outbox.send({ type: MessageType.state, body: answer, ticket: 0 })
+    return true
+  }
+
+  #deliver(peering: Peering, type: number, body: DataView): boolean {
+    const { byteLength } = body
+    if (byteLength < WORD_BYTES) return false
+    if (type === MessageType.ask && byteLength % WORD_BYTES !== 0) return false
+    if (!peering.serials.take(body.getUint32(0))) return true
+    const { listener } = this.#given
+    const { word } = peering.peer
+    if (type === MessageType.ask) {
+      const count = byteLength / WORD_BYTES - 1
+      const ports = Array.from({ length: count }, (_, i) => body.getInt32((i + 1) * WORD_BYTES))
+      this.#given.call(() => listener.asked(word, ports))
+    } else {
+      const from = body.byteOffset + WORD_BYTES
+      const bytes = new Uint8Array(body.buffer, from, byteLength - WORD_BYTES).slice()
+      this.#given.call(() => listener.told(word, bytes))
+    }
+    return true
+  }
+}

@@ -1,0 +1,156 @@
+// What is on its way to one peer: sent again, with a new sequence, until it is acknowledged or the
+// bound has passed.  Bulk (refreshes, and what was made while there was no session) waits its turn,
+// so that it cannot fill the way that held packets wait for.
+
+import type { Clock, Timer } from '../core/clock.ts'
+import type { ExchangeSettings } from './exchange.ts'
+import { countAcknowledged, type ExchangeCounts } from './exchange-counters.ts'
+import { MessageType } from './message.ts'
+
+const IN_FLIGHT_MAX = 2048
+const BULK_IN_FLIGHT_MAX = 64
+const QUEUE_MAX = 8192 // messages
+const QUEUE_AWAY_MAX = 64 // without a session
+const TRIES_MS = 4 // times holdMs
+
+/** A message that is acknowledged. */
+export interface Outgoing {
+  readonly type: number
+  readonly body: Uint8Array
+  readonly ticket: number // 0: nobody waits
+}
+
+interface Flight {
+  readonly message: Outgoing
+  readonly isBulk: boolean
+  readonly since: number
+  readonly sequences: number[]
+  waitMs: number
+  timer: Timer
+}
+
+export interface OutboxOptions {
+  readonly clock: Clock
+  readonly settings: ExchangeSettings
+  readonly counts: ExchangeCounts
+  readonly nextSequence: () => number
+  readonly transmit: (type: number, body: Uint8Array, sequence: number) => void
+  /** Nobody has to wait for this message of the ticket any more. */
+  readonly done: (ticket: number) => void
+}
+
+export class Outbox {
+  readonly #given: OutboxOptions
+  readonly #flights = new Map<number, Flight>() // by each sequence of theirs
+  readonly #inFlight = new Set<Flight>()
+  readonly #queue: Outgoing[] = []
+  #head = 0
+  #bulk = 0 // how much of what is in flight
+  #isUp = false
+
+  constructor(given: OutboxOptions) {
+    this.#given = given
+  }
+
+  /** Whether a message could go out at once, so that it is worth waiting for. */
+  get isOpen(): boolean {
+    return this.#isUp && this.#inFlight.size < IN_FLIGHT_MAX
+  }
+
+  /** Sends a message or puts it into the queue; then its ticket is done already. */
+  send(message: Outgoing): void {
+    const isBulk = message.type === MessageType.refresh
+    if (this.isOpen && !isBulk) return this.#dispatch(message, false)
+    if (message.ticket !== 0) this.#given.done(message.ticket)
+    const { counts } = this.#given
+    const max = this.#isUp ? QUEUE_MAX : QUEUE_AWAY_MAX
+    if (this.#queue.length - this.#head >= max) counts['queue-full']++
+    else {
+      counts.queued++
+      this.#queue.push({ ...message, ticket: 0 })
+      this.#pump()
+    }
+  }
+
+  /** Whether that was news. */
+  acknowledge(sequence: number): boolean {
+    const flight = this.#flights.get(sequence)
+    if (flight === undefined) return false
+    countAcknowledged(this.#given.counts, (this.#given.clock.now() - flight.since) * 1000)
+    this.#land(flight)
+    this.#pump()
+    return true
+  }
+
+  begin(): void {
+    this.end()
+    this.#isUp = true
+    this.#pump()
+  }
+
+  /**
+   * The session is over: whoever waits for the peer is released.  Bulk that had no turn goes too:
+   * what the peer lacks is found out when the next session begins.
+   */
+  end(): void {
+    if (!this.#isUp) return
+    this.#isUp = false
+    this.#clear()
+    for (const flight of [...this.#inFlight]) this.#land(flight)
+  }
+
+  #pump(): void {
+    while (this.isOpen && this.#bulk < BULK_IN_FLIGHT_MAX && this.#head < this.#queue.length)
+      this.#dispatch(this.#queue[this.#head++]!, true)
+    if (this.#head === this.#queue.length) this.#clear()
+    else if (this.#head >= QUEUE_MAX) this.#queue.splice(0, this.#head)
+    if (this.#head >= QUEUE_MAX) this.#head = 0
+  }
+
+  #clear(): void {
+    this.#queue.length = 0
+    this.#head = 0
+  }
+
+  #dispatch(message: Outgoing, isBulk: boolean): void {
+    const { clock, settings } = this.#given
+    const waitMs = settings.retransmitMs
+    const since = clock.now()
+    const timer = NEVER
+    const flight: Flight = { message, isBulk, since, sequences: [], waitMs, timer }
+    this.#inFlight.add(flight)
+    if (isBulk) this.#bulk++
+    this.#transmit(flight)
+  }
+
+  #transmit(flight: Flight): void {
+    const { type, body } = flight.message
+    flight.timer = this.#given.clock.after(flight.waitMs, () => this.#again(flight))
+    const sequence = this.#given.nextSequence()
+    flight.sequences.push(sequence)
+    this.#flights.set(sequence, flight) // first: the answer may come before `transmit` is over
+    this.#given.transmit(type, body, sequence)
+  }
+
+  #again(flight: Flight): void {
+    const { clock, counts, settings } = this.#given
+    if (clock.now() - flight.since >= settings.holdMs * TRIES_MS) {
+      counts['given-up']++
+      this.#land(flight)
+      return this.#pump()
+    }
+    flight.waitMs *= 2
+    counts.retransmitted++
+    this.#transmit(flight)
+  }
+
+  #land(flight: Flight): void {
+    flight.timer.cancel()
+    this.#inFlight.delete(flight)
+    if (flight.isBulk) this.#bulk--
+    for (const sequence of flight.sequences) this.#flights.delete(sequence)
+    if (flight.message.ticket !== 0) this.#given.done(flight.message.ticket)
+  }
+}
+
+const NEVER: Timer = { cancel() {} }

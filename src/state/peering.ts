@@ -1,0 +1,165 @@
+// One peer as the memory exchange knows it: its session, what is on its way to it, the messages
+// being made for it, and whether it gives signs of life.
+
+import type { Random } from '../core/random.ts'
+import { Batch } from './batch.ts'
+import { countEntries } from './codec.ts'
+import type { Liveness, Peer } from './exchange.ts'
+import { type Header, MessageType, seal } from './message.ts'
+import { Outbox, type OutboxOptions } from './outbox.ts'
+import { type Greeting, Serials, Session } from './session.ts'
+
+const ANSWER_EVERY_MS = 20 // hellos to what is no part of a session
+const ACKNOWLEDGEMENTS_MAX = 160 // of one message
+const PROBE_AFTER = 2 // heartbeats missed
+const REQUEST_BYTES = 4
+const EMPTY = new Uint8Array()
+
+export interface PeeringOptions extends Pick<OutboxOptions, 'clock' | 'settings' | 'counts'> {
+  readonly random: Random
+  readonly host: number // our own word
+  readonly key: () => Uint8Array | undefined
+  readonly send: (peer: Peer, message: Uint8Array) => void
+  readonly probe: (peer: Peer) => boolean
+  readonly done: (ticket: number, word: number) => void
+}
+
+export class Peering {
+  peer: Peer
+  readonly session: Session
+  readonly outbox: Outbox
+  readonly serials = new Serials()
+  readonly state = new Batch()
+  readonly refreshes = new Batch()
+  /** Bodies of state that were full before the flush. */
+  readonly made: Uint8Array[] = []
+  /** It let a ticket come to its bound, and has acknowledged nothing since. */
+  isLate = false
+  serial = 0
+  readonly #given: PeeringOptions
+  #heardAt: number // anything in session
+  #probedAt: number // and by its kernel
+  #answeredAt = -ANSWER_EVERY_MS
+  #acknowledgements: number[] = []
+  #told = { host: true, agent: false }
+
+  constructor(peer: Peer, given: PeeringOptions) {
+    this.peer = peer
+    this.#given = given
+    this.session = new Session(given.random)
+    this.outbox = new Outbox({
+      clock: given.clock,
+      settings: given.settings,
+      counts: given.counts,
+      nextSequence: () => this.session.nextSequence(),
+      transmit: (type, body, sequence) => this.#transmit(type, body, this.session, sequence),
+      done: ticket => given.done(ticket, this.peer.word)
+    })
+    this.#heardAt = this.#probedAt = given.clock.now()
+  }
+
+  /** Passes for a host that is there from now on, until its silence has been long enough. */
+  pardon(): void {
+    this.#heardAt = this.#probedAt = this.#given.clock.now()
+  }
+
+  /** We ourselves did not listen for so long. */
+  excuse(ms: number): void {
+    this.#heardAt += ms
+    this.#probedAt += ms
+  }
+
+  /** Something came in session. */
+  hear(): void {
+    this.#heardAt = this.#given.clock.now()
+  }
+
+  begin(): void {
+    this.isLate = false
+    this.#acknowledgements = []
+    this.serials.forget()
+    this.outbox.begin()
+  }
+
+  end(): void {
+    this.session.end()
+    this.#acknowledgements = []
+    this.outbox.end()
+  }
+
+  /** What has to be told of its liveness, or undefined. */
+  news(): Liveness | undefined {
+    const agent = this.session.isUp
+    const { clock, settings } = this.#given
+    const host = agent || clock.now() - Math.max(this.#heardAt, this.#probedAt) < settings.deadMs
+    if (host === this.#told.host && agent === this.#told.agent) return undefined
+    this.#told = { host, agent }
+    return { word: this.peer.word, host, agent }
+  }
+
+  /** Every heartbeat: says that we are here, and looks for the peer. True when its session ends. */
+  beat(): boolean {
+    const { clock, settings } = this.#given
+    const silenceMs = clock.now() - this.#heardAt
+    const ends = this.session.isUp && silenceMs >= settings.deadMs
+    if (ends) this.end()
+    if (!this.session.isUp || silenceMs >= settings.heartbeatMs * PROBE_AFTER)
+      if (this.#given.probe(this.peer)) this.#probedAt = clock.now()
+    if (this.session.isUp) this.say(MessageType.heartbeat)
+    else this.#greet(this.session.greeting)
+    return ends
+  }
+
+  /** Sends something that is not acknowledged, in session. */
+  say(type: number, body: Uint8Array = EMPTY): void {
+    this.#transmit(type, body, this.session, this.session.nextSequence())
+  }
+
+  /** A message that is no part of a session may be answered by a hello. */
+  answer(header: Header): void {
+    const now = this.#given.clock.now()
+    if (now - this.#answeredAt < ANSWER_EVERY_MS) return
+    const greeting = this.session.answer(header)
+    if (greeting === undefined) return
+    this.#answeredAt = now
+    this.#greet(greeting)
+  }
+
+  /** The message will be acknowledged with the next `acknowledge`. */
+  owe(sequence: number): void {
+    if (this.#acknowledgements.push(sequence) >= ACKNOWLEDGEMENTS_MAX) this.acknowledge()
+    else if (this.#acknowledgements.length === 1)
+      this.#given.clock.soon(() => {
+        this.acknowledge()
+      })
+  }
+
+  acknowledge(): void {
+    const owed = this.#acknowledgements
+    if (owed.length === 0) return
+    this.#acknowledgements = []
+    const body = new Uint8Array(owed.length * 8)
+    const view = new DataView(body.buffer)
+    for (const [i, sequence] of owed.entries()) view.setBigUint64(i * 8, BigInt(sequence))
+    this.say(MessageType.acknowledgement, body)
+  }
+
+  #greet({ own, theirs }: Greeting): void {
+    this.#transmit(MessageType.hello, EMPTY, { own, theirs }, this.session.nextSequence())
+  }
+
+  #transmit(type: number, body: Uint8Array, { own, theirs }: Greeting, sequence: number): void {
+    const key = this.#given.key()
+    if (key === undefined) return
+    const { counts, host } = this.#given
+    const receiver = this.peer.word
+    const message = seal(key, { type, sender: host, receiver, own, theirs, sequence }, body)
+    counts['messages-sent']++
+    counts['bytes-sent'] += message.length
+    if (type === MessageType.state || type === MessageType.refresh) {
+      const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
+      counts['entries-sent'] += countEntries(view, REQUEST_BYTES, body.length)
+    }
+    this.#given.send(this.peer, message)
+  }
+}

@@ -1,0 +1,102 @@
+// What the exchange's contract asks of a rig: hosts that know each other, a wire between them that
+// can be made worse, and time.  The memory rig has a virtual clock, the native one real time.
+
+import assert from 'node:assert/strict'
+import type { Exchange, ExchangeListener, Liveness } from '../../src/state/exchange.ts'
+import { RecordWord } from '../../src/state/record.ts'
+import type { StateTable } from '../../src/state/table.ts'
+
+export const KEY = Uint8Array.from({ length: 32 }, (_, i) => i + 1)
+export const OTHER_KEY = KEY.map(byte => byte ^ 0x55)
+
+/** Probabilities, each of a datagram, either way. */
+export interface Faults {
+  readonly drop?: number
+  readonly duplicate?: number
+  readonly reorder?: number
+}
+
+export interface Host {
+  readonly word: number
+  readonly address: number
+  /** Of now: another after a restart, as its table and what its listener heard. */
+  readonly exchange: Exchange
+  readonly table: StateTable
+  readonly heard: Heard
+}
+
+export interface ExchangeRig {
+  /** They know the key and each other from the start. */
+  readonly hosts: readonly Host[]
+  /** Lets time pass until it is so; fails when it does not become so. */
+  until(what: string, done: () => boolean): Promise<void>
+  pass(ms: number): Promise<void>
+  faults(of: Faults): void
+  /** The agent ends without a word.  Its kernel answers probes, or the host is gone altogether. */
+  stop(host: number, kernel: 'forwards' | 'gone'): void
+  /** Another agent on the same host, with an empty table; it knows key and peers. */
+  start(host: number): void
+  /** Takes the host's links down, or up again. */
+  cut(host: number, isCut: boolean): void
+  /** Messages that a host has sent to another, tag and all, the last ones at the end. */
+  sent(from: number, to: number): readonly Uint8Array[]
+  /** A datagram for the host, as if from that address. */
+  inject(address: number, to: number, message: Uint8Array): void
+  close(): void
+}
+
+export type OpenRig = (hosts: number) => Promise<ExchangeRig>
+
+/** Everything a listener heard. */
+export class Heard implements ExchangeListener {
+  readonly tickets = new Set<number>()
+  readonly hashes: number[] = []
+  readonly pulls = new Map<number, boolean>()
+  readonly signs: Liveness[] = []
+  readonly sessions: number[] = []
+  readonly asks: Array<readonly [number, readonly number[]]> = []
+  readonly tells: Array<readonly [number, string]> = []
+  /** Called first when a ticket is released. */
+  onReleased: (ticket: number) => void = () => {}
+
+  released(ticket: number): void {
+    assert.ok(!this.tickets.has(ticket), 'a ticket is released once')
+    this.tickets.add(ticket)
+    this.onReleased(ticket)
+  }
+  imported(hashes: readonly number[]): void {
+    this.hashes.push(...hashes)
+  }
+  pulled(ticket: number, found: boolean): void {
+    assert.ok(!this.pulls.has(ticket), 'a pull is over once')
+    this.pulls.set(ticket, found)
+  }
+  liveness(of: Liveness): void {
+    this.signs.push(of)
+  }
+  joined(word: number): void {
+    this.sessions.push(word)
+  }
+  asked(word: number, ports: readonly number[]): void {
+    this.asks.push([word, ports])
+  }
+  told(word: number, bytes: Uint8Array): void {
+    this.tells.push([word, Buffer.from(bytes).toString()])
+  }
+
+  /** The last that was said of a host. */
+  last(word: number): Liveness | undefined {
+    return this.signs.findLast(sign => sign.word === word)
+  }
+}
+
+/** Whether the record is in the host's table, by both keys. */
+export function holds({ table }: Host, record: Int32Array): boolean {
+  return table.find(record, RecordWord.a) !== 0 && table.find(record, RecordWord.b) !== 0
+}
+
+export const wordsOf = (hosts: readonly Host[]): number[] => hosts.map(({ word }) => word)
+
+/** Everybody has a session with everybody. */
+export const isTogether = (hosts: readonly Host[]): boolean =>
+  hosts.every(one => hosts.every(other => one === other || one.exchange.isReady(other.word)))
