@@ -134,17 +134,24 @@ static void remember(struct state_table *t, const struct mz_state *state)
  * own. */
 static bool evict(struct state_table *t)
 {
+	uint32_t ids[CANDIDATES], worst_id = 0;
 	struct entry *worst = NULL;
-	uint32_t worst_id = 0;
 
 	for (int i = 0; i < CANDIDATES; i++) {
-		uint32_t id = 1 + ((uint64_t)(t->hand += 0x9e3779b9) * t->capacity >> 32);
-		struct entry *e = tenant(t, id);
+		ids[i] = 1 + ((uint64_t)(t->hand += 0x9e3779b9) * t->capacity >> 32);
+		if (ids[i] < t->top) { /* none of them is in the cache: fetch them at once */
+			__builtin_prefetch(&entry_of(t, ids[i])->state.a);
+			__builtin_prefetch(&entry_of(t, ids[i])->state.flags);
+			__builtin_prefetch(&entry_of(t, ids[i])->used);
+		}
+	}
+	for (int i = 0; i < CANDIDATES; i++) {
+		struct entry *e = tenant(t, ids[i]);
 
 		if (e == NULL || (worst != NULL && !goes_before(t, e, worst)))
 			continue;
 		worst = e;
-		worst_id = id;
+		worst_id = ids[i];
 	}
 	if (worst == NULL)
 		return false;

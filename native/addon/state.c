@@ -19,10 +19,8 @@ struct state_handle {
 static struct state_handle *arg_handle(struct args *a, size_t i)
 {
 	struct state_handle *h = NULL;
-	napi_valuetype type;
 
-	if (i >= a->n || napi_typeof(a->env, a->v[i], &type) != napi_ok || type != napi_external ||
-	    napi_get_value_external(a->env, a->v[i], (void **)&h) != napi_ok)
+	if (i >= a->n || napi_get_value_external(a->env, a->v[i], (void **)&h) != napi_ok)
 		return NULL;
 	return h != NULL && h->magic == STATE_MAGIC ? h : NULL;
 }

@@ -1,5 +1,6 @@
 // The state table in native memory (native/addon/state-table.c), which the exchange's thread writes
-// as well.  A call costs some 100 ns; nothing is allocated for one.
+// as well.  A call costs some 100 ns; nothing is allocated for one.  A negative answer is that of a
+// table that was closed: it is empty and takes nothing.
 
 import type { Lifetimes } from '../state/lifetimes.ts'
 import { KINDS_MAX, type StateTable } from '../state/table.ts'
@@ -61,7 +62,7 @@ export class NativeStateTable implements StateTable {
   }
 
   find(key: Int32Array, at = 0): number {
-    return this.#addon.stateFind(this.handle, key, at)
+    return Math.max(0, this.#addon.stateFind(this.handle, key, at))
   }
 
   read(id: number, into: Int32Array, at = 0): boolean {
@@ -69,11 +70,11 @@ export class NativeStateTable implements StateTable {
   }
 
   stamp(id: number): number {
-    return this.#addon.stateStamp(this.handle, id)
+    return Math.max(0, this.#addon.stateStamp(this.handle, id))
   }
 
   put(record: Int32Array, at = 0, idleMs = 0): number {
-    const result = this.#addon.statePut(this.handle, record, at, within(idleMs))
+    const result = Math.max(0, this.#addon.statePut(this.handle, record, at, within(idleMs)))
     this.#lastId = result >>> 2
     return result & 3
   }
@@ -87,11 +88,12 @@ export class NativeStateTable implements StateTable {
   }
 
   expire(into: Int32Array, max: number): number {
-    return this.#addon.stateExpire(this.handle, into, max)
+    return Math.max(0, this.#addon.stateExpire(this.handle, into, max))
   }
 
   scan(from: number, into: Int32Array, idleMs: Float64Array): number {
-    return this.#addon.stateScan(this.handle, from, into, idleMs, this.#next)
+    this.#next[0] = 0
+    return Math.max(0, this.#addon.stateScan(this.handle, from, into, idleMs, this.#next))
   }
 
   /** For tests: the table's clock stands at `ms` until it is moved again. */

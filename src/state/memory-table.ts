@@ -41,6 +41,7 @@ export class MemoryStateTable implements StateTable {
   #next = 0
   #evicted = 0
   #untold = 0
+  #isOpen = true
   readonly #remembered: Int32Array[] = []
 
   constructor({ capacity, lifetimes, now }: MemoryStateSettings) {
@@ -90,7 +91,7 @@ export class MemoryStateTable implements StateTable {
     const kind = record[at]! >>> 16
     const used = this.#now() - Math.max(0, idleMs)
     this.#lastId = 0
-    if (kind === 0 || kind >= KINDS_MAX) return Put.refused
+    if (kind === 0 || kind >= KINDS_MAX || !this.#isOpen) return Put.refused
     const id = this.#holder(record, at)
     if (id === 0) return this.#add(record, at, used)
     this.#lastId = id
@@ -159,7 +160,9 @@ export class MemoryStateTable implements StateTable {
   }
 
   close(): void {
+    this.#isOpen = false
     this.#size = 0
+    this.#remembered.length = 0
     this.#top = 1
     this.#free.length = 0
     this.#counts.fill(0)

@@ -62,5 +62,6 @@ export interface StateTable {
   readonly untold: number
   /** How many there are of a kind (Kind). */
   count(kind: number): number
+  /** From now on it is empty and takes nothing. */
   close(): void
 }

@@ -74,6 +74,22 @@ const finding = (open: Open): unknown =>
       table.close()
     })
 
+    test('closed, it is empty and takes nothing', () => {
+      const { table } = open(10)
+      const one = record()
+      table.put(one)
+      const { lastId: id } = table
+      const stamp = table.stamp(id)
+      table.close()
+      const into = new Int32Array(RECORD_WORDS)
+      assert.deepEqual([table.put(one), table.lastId], [Put.refused, 0])
+      assert.deepEqual([table.find(one), table.stamp(id), table.read(id, into)], [0, 0, false])
+      assert.deepEqual([table.note(id << 1, stamp, 0, 0), table.remove(id, stamp)], [false, false])
+      assert.deepEqual([table.expire(into, 9), table.size, table.count(1)], [0, 0, 0])
+      assert.deepEqual([table.scan(1, into, new Float64Array(1)), table.next], [0, 0])
+      table.close()
+    })
+
     test('a kind that is none is refused', () => {
       const { table } = open(10)
       for (const kind of [0, 16, 0xffff]) assert.equal(table.put(record({ kind })), Put.refused)
