@@ -5,10 +5,13 @@ import { Worker as Thread } from 'node:worker_threads'
 import type { CountersSnapshot } from '../core/counters.ts'
 import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
+import { EXCHANGE_DEFAULT } from '../state/exchange.ts'
+import { LIFETIMES_DEFAULT } from '../state/lifetimes.ts'
+import type { FlowStateStore } from '../state/store.ts'
 import { TopologyFeed } from '../topology/feed.ts'
 import type { Store } from '../topology/store.ts'
 import type { FlowText, Traced } from './explain.ts'
-import type { Call, FromThread, ThreadSettings, ToThread } from './messages.ts'
+import type { Call, FromThread, StateSettings, ThreadSettings, ToThread } from './messages.ts'
 import type { Interface } from './places.ts'
 
 export interface AgentOptions {
@@ -18,6 +21,9 @@ export interface AgentOptions {
   readonly datapath: ThreadSettings['datapath']
   readonly plugins: ThreadSettings['plugins']
   readonly upkeep?: ThreadSettings['upkeep']
+  readonly state?: Partial<Omit<StateSettings, 'isKept'>>
+  // Where flow state outlives the agent; closed with it.
+  readonly stateStore?: FlowStateStore
   readonly logLevel?: string
   // Frames of a memory datapath.
   readonly onFrame?: (name: string, frame: Uint8Array) => void
@@ -34,6 +40,8 @@ interface Waiting {
 // Packets leave little garbage: a small nursery is collected in under a millisecond, and a thread
 // with a large one keeps three times its size.
 const YOUNG_MB = 6
+
+const CONNECTIONS_MAX = 1_000_000
 
 const EMPTY: CountersSnapshot = { counters: {}, gauges: {}, histograms: {}, help: {} }
 
@@ -74,6 +82,13 @@ export class Agent {
       datapath: options.datapath,
       plugins: options.plugins,
       upkeep: options.upkeep ?? {},
+      state: {
+        connectionsMax: CONNECTIONS_MAX,
+        lifetimes: LIFETIMES_DEFAULT,
+        exchange: EXCHANGE_DEFAULT,
+        ...options.state,
+        isKept: options.stateStore !== undefined
+      },
       logLevel: options.logLevel ?? 'warn'
     }
     this.#thread = new Thread(new URL('./thread.ts', import.meta.url), {
@@ -133,6 +148,11 @@ export class Agent {
     return this.#call({ name: 'status' })
   }
 
+  // The secret that hosts sign their state messages with: 32 bytes.
+  setStateKey(key: Uint8Array): void {
+    this.#send({ is: 'state-key', key })
+  }
+
   // For a memory datapath.
   input(name: string, frame: Uint8Array): void {
     this.#send({ is: 'frame', interface: name, frame })
@@ -149,6 +169,7 @@ export class Agent {
     if (this.#alive) await this.#call({ name: 'stop', keep }).catch(() => {})
     this.#feed.close()
     await this.#ended
+    await this.#options.stateStore?.close()
     await (keep ? this.#options.store.leave() : this.#options.store.close())
   }
 
@@ -157,6 +178,7 @@ export class Agent {
     this.#stopping = true
     await this.#thread.terminate()
     this.#feed.close()
+    await this.#options.stateStore?.close()
   }
 
   #up(): Promise<void> {
@@ -195,6 +217,10 @@ export class Agent {
         return this.#feed.put(message.table, message.key, message.value)
       case 'remove':
         return this.#feed.remove(message.table, message.key)
+      case 'save':
+        return this.#options.stateStore?.save(message.batches)
+      case 'load':
+        return void this.#load(message.port)
       case 'started':
         return this.#started()
       case 'counters':
@@ -212,6 +238,12 @@ export class Agent {
         this.#calls.get(message.id)?.failed(new Error(message.reason))
         this.#calls.delete(message.id)
     }
+  }
+
+  // A store that is away is as good as one that has nothing: the port is not to wait for it.
+  async #load(port: number): Promise<void> {
+    const saved = (await this.#options.stateStore?.load(port).catch(() => [])) ?? []
+    this.#send({ is: 'loaded', port, saved })
   }
 
   #died(): void {

@@ -2,6 +2,9 @@
 // a list of them, so that learning ten thousand addresses is not ten thousand posts.
 
 import type { CountersSnapshot } from '../core/counters.ts'
+import type { ExchangeSettings } from '../state/exchange.ts'
+import type { Lifetimes } from '../state/lifetimes.ts'
+import type { SavedBatch } from '../state/store.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
 import type { UpkeepSettings } from './upkeep.ts'
@@ -20,6 +23,9 @@ export type ToThread =
       readonly ready: boolean
     }
   | { readonly is: 'written'; readonly name: string; readonly key: string }
+  | { readonly is: 'state-key'; readonly key: Uint8Array }
+  // What was kept of a port's flow state, as encodeRecords wrote it; none when it is away.
+  | { readonly is: 'loaded'; readonly port: number; readonly saved: readonly Uint8Array[] }
   | { readonly is: 'call'; readonly id: number; readonly call: Call }
   | { readonly is: 'frame'; readonly interface: string; readonly frame: Uint8Array }
   | {
@@ -33,6 +39,8 @@ export type FromThread =
   | { readonly is: 'want'; readonly interest: Interest }
   | { readonly is: 'put'; readonly table: string; readonly key: string; readonly value: string }
   | { readonly is: 'remove'; readonly table: string; readonly key: string }
+  | { readonly is: 'save'; readonly batches: readonly SavedBatch[] }
+  | { readonly is: 'load'; readonly port: number }
   | { readonly is: 'started' }
   | { readonly is: 'counters'; readonly snapshot: CountersSnapshot }
   | { readonly is: 'answer'; readonly id: number; readonly value: unknown }
@@ -70,11 +78,20 @@ export interface MemorySettings {
   readonly creditsPerPort: number
 }
 
+/** How a packet thread keeps flow state and shares it. */
+export interface StateSettings {
+  readonly connectionsMax: number
+  readonly lifetimes: Lifetimes
+  readonly exchange: ExchangeSettings
+  readonly isKept: boolean // the main thread has a store for it
+}
+
 export interface ThreadSettings {
   readonly host: string
   readonly session: string
   readonly datapath: KernelSettings | MemorySettings
   readonly plugins: Readonly<Record<string, Record<string, unknown>>> // name → settings
   readonly upkeep: Partial<UpkeepSettings>
+  readonly state: StateSettings
   readonly logLevel: string
 }

@@ -163,7 +163,7 @@ export class Upkeep {
     flow.bytes = stats.bytes[i]!
     flow.tcpFlags |= stats.tcpFlags[i]!
     if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
-    if (isUsed && flow.links !== null) flowState.used(flow.links, flow.usedMs, 0)
+    if (isUsed && flow.links !== null) flowState.used(flow.links, flow.usedMs, flow.tcpFlags)
   }
 
   #confirmAdopted(): void {

@@ -349,7 +349,8 @@ export class Worker implements Walks {
     const { ctx } = this
     const { tags, tagCount, ttlMin, lifetime, now } = ctx
     const kept = this.#kept.keep(actions)
-    const state = { links: this.#state.links(ctx), held: this.#state.mustHold }
+    const links = this.#state.links(ctx)
+    const state = { links, stateful: links !== null, held: this.#state.mustHold }
     const flow = { actions: kept, ttlMin, lifetime, tags, tagCount, now, ...state }
     const id = this.book.add(ctx.arrived.words, ctx.key.mask, flow)
     if (id === 0) this.#dropped('agent.flow-table-full')

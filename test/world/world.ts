@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { House } from '../../src/agent/house.ts'
 import type { Interface, InterfaceWatcher } from '../../src/agent/places.ts'
 import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
+import type { StateParts } from '../../src/agent/sharing.ts'
 import type { UpkeepSettings } from '../../src/agent/upkeep.ts'
 import { VirtualClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
@@ -13,6 +14,11 @@ import { silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import { MemoryDatapath } from '../../src/datapath/memory.ts'
 import type { Plugin } from '../../src/plugin.ts'
+import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange.ts'
+import { LIFETIMES_DEFAULT, type Lifetimes } from '../../src/state/lifetimes.ts'
+import { MemoryExchange } from '../../src/state/memory-exchange.ts'
+import { MemoryStateTable } from '../../src/state/memory-table.ts'
+import { hostWord } from '../../src/state/record.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { Hub, type WorldObject } from './hub.ts'
@@ -34,6 +40,10 @@ export interface WorldOptions {
   readonly creditsPerPort?: number
   readonly flowsMax?: number
   readonly rehearse?: boolean
+  // Hosts share flow state over the underlay, with its loss and delay.
+  readonly share?: boolean
+  readonly lifetimes?: Partial<Lifetimes>
+  readonly statesMax?: number
   // By plugin.
   readonly settings?: Readonly<Record<string, Record<string, unknown>>>
 }
@@ -46,6 +56,7 @@ export interface Delivery {
 const UNDERLAY = 1 // ifindex of every host's underlay interface
 const ZONE = 'zone'
 const BURST_BYTES = 256 * 1024
+const STATE_KEY = new Uint8Array(32).fill(7)
 
 export class World {
   readonly clock = new VirtualClock()
@@ -123,6 +134,18 @@ export class World {
     this.clock.after(delayMs, () => this.#byAddress.get(remote)?.fromUnderlay(key, src, frame))
   }
 
+  // A message of the exchange: as any packet of the underlay, but for sockets.
+  message(remote: number, src: number, bytes: Uint8Array): void {
+    if (this.#random.chance(this.#options.lossProbability ?? 0)) return
+    const delayMs = this.#random.below((this.#options.delayMsMax ?? 0) + 1)
+    this.clock.after(delayMs, () => this.#byAddress.get(remote)?.fromPeer(src, bytes))
+  }
+
+  // Whether the kernel of a host answers, though its agent may be gone.
+  answers(address: number): boolean {
+    return this.#byAddress.get(address)?.isCut === false
+  }
+
   fingerprint(): string {
     return this.#history.copy().digest('hex').slice(0, 16)
   }
@@ -133,6 +156,8 @@ export class WorldHost {
   readonly house: House
   readonly datapath: MemoryDatapath
   readonly counters = new CounterTable()
+  isCut = false // from the underlay, with its kernel and all
+  exchange: MemoryExchange | null = null
   readonly #watcher: WorldInterfaces
   readonly #address: number
 
@@ -143,7 +168,9 @@ export class WorldHost {
     this.datapath = new MemoryDatapath(
       {
         output: (ifindex, frame) => world.deliver(this.#watcher.portOf(ifindex), frame),
-        tunnel: ({ remote, key }, frame) => world.underlay(remote, key, this.#address, frame)
+        tunnel: ({ remote, key }, frame) => {
+          if (!this.isCut) world.underlay(remote, key, this.#address, frame)
+        }
       },
       {
         now: () => world.clock.now(),
@@ -165,8 +192,38 @@ export class WorldHost {
       burstBytes: BURST_BYTES,
       rehearse: options.rehearse ?? false,
       settings: { ...defaults, ...options.settings },
+      state: this.#state(world, options),
       ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep })
     })
+  }
+
+  #state(world: World, options: WorldOptions): StateParts {
+    const lifetimes = { ...LIFETIMES_DEFAULT, ...options.lifetimes }
+    const capacity = options.statesMax ?? 65_536
+    const { clock } = world
+    const table = new MemoryStateTable({ capacity, lifetimes, now: () => clock.now() })
+    const common = { table, lifetimes, saver: null, load: null, recover: false }
+    if (options.share !== true) return { ...common, openExchange: null }
+    const wire = {
+      send: (peer: Peer, message: Uint8Array): void => {
+        if (!this.isCut) world.message(peer.address, this.#address, message)
+      },
+      probe: (peer: Peer): boolean => !this.isCut && world.answers(peer.address)
+    }
+    const given = { clock, table, wire, settings: EXCHANGE_DEFAULT, host: hostWord(this.id) }
+    const random = new SeededRandom((options.seed ?? 1) ^ hostWord(this.id))
+    return {
+      ...common,
+      openExchange: listener => {
+        this.exchange = new MemoryExchange({ ...given, random, listener })
+        this.exchange.setKey(STATE_KEY)
+        return this.exchange
+      }
+    }
+  }
+
+  fromPeer(src: number, bytes: Uint8Array): void {
+    if (!this.isCut) this.exchange?.receive(src, bytes)
   }
 
   ifindexOf(name: string): number {
@@ -178,7 +235,7 @@ export class WorldHost {
   }
 
   fromUnderlay(key: number, src: number, frame: Uint8Array): void {
-    this.datapath.input(UNDERLAY, frame, { key, src })
+    if (!this.isCut) this.datapath.input(UNDERLAY, frame, { key, src })
   }
 
   setUnderlayMtu(mtu: number): void {
