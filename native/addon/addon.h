@@ -161,5 +161,17 @@ napi_value expire_state(napi_env env, napi_callback_info info);
 napi_value scan_state(napi_env env, napi_callback_info info);
 napi_value inform_state(napi_env env, napi_callback_info info);
 napi_value stop_state_clock(napi_env env, napi_callback_info info);
+napi_value exchange_open(napi_env env, napi_callback_info info);
+napi_value exchange_close(napi_env env, napi_callback_info info);
+napi_value exchange_set_key(napi_env env, napi_callback_info info);
+napi_value exchange_set_peers(napi_env env, napi_callback_info info);
+napi_value exchange_ready(napi_env env, napi_callback_info info);
+napi_value exchange_share(napi_env env, napi_callback_info info);
+napi_value exchange_flush(napi_env env, napi_callback_info info);
+napi_value exchange_pull(napi_env env, napi_callback_info info);
+napi_value exchange_ask(napi_env env, napi_callback_info info);
+napi_value exchange_tell(napi_env env, napi_callback_info info);
+napi_value exchange_read(napi_env env, napi_callback_info info);
+napi_value exchange_counters(napi_env env, napi_callback_info info);
 
 #endif

@@ -47,6 +47,18 @@ static const struct {
 	{ "stateScan", scan_state },
 	{ "stateInfo", inform_state },
 	{ "stateStopClock", stop_state_clock },
+	{ "exchangeOpen", exchange_open },
+	{ "exchangeClose", exchange_close },
+	{ "exchangeSetKey", exchange_set_key },
+	{ "exchangeSetPeers", exchange_set_peers },
+	{ "exchangeReady", exchange_ready },
+	{ "exchangeShare", exchange_share },
+	{ "exchangeFlush", exchange_flush },
+	{ "exchangePull", exchange_pull },
+	{ "exchangeAsk", exchange_ask },
+	{ "exchangeTell", exchange_tell },
+	{ "exchangeRead", exchange_read },
+	{ "exchangeCounters", exchange_counters },
 };
 
 static napi_value init(napi_env env, napi_value exports)

@@ -10,6 +10,7 @@ import { fail, reasonOf } from '../core/errors.ts'
 export type HostHandle = { readonly opaque: 'host' }
 export type NetlinkHandle = { readonly opaque: 'netlink' }
 export type StateHandle = { readonly opaque: 'state' }
+export type ExchangeHandle = { readonly opaque: 'exchange' }
 
 // Order of the settings of `open`.
 export const Setting = {
@@ -97,6 +98,34 @@ export interface Addon {
   ): number
   stateInfo(table: StateHandle, into: Float64Array): number
   stateStopClock(table: StateHandle, ms: number): number
+  exchangeOpen(table: StateHandle, settings: Uint32Array, fire: () => void): ExchangeHandle | number
+  exchangeClose(exchange: ExchangeHandle): number
+  exchangeSetKey(exchange: ExchangeHandle, key: Uint8Array): number
+  exchangeSetPeers(exchange: ExchangeHandle, peers: Int32Array): number
+  exchangeReady(exchange: ExchangeHandle, word: number): number
+  exchangeShare(
+    exchange: ExchangeHandle,
+    record: Int32Array,
+    at: number,
+    peers: Int32Array,
+    from: number,
+    n: number,
+    idleMs: number,
+    refresh: boolean
+  ): number
+  exchangeFlush(exchange: ExchangeHandle): number
+  exchangePull(
+    exchange: ExchangeHandle,
+    key: Int32Array,
+    at: number,
+    peers: Int32Array,
+    from: number,
+    n: number
+  ): number
+  exchangeAsk(exchange: ExchangeHandle, word: number, ports: Int32Array): number
+  exchangeTell(exchange: ExchangeHandle, word: number, bytes: Uint8Array): number
+  exchangeRead(exchange: ExchangeHandle, into: Int32Array): number
+  exchangeCounters(exchange: ExchangeHandle, into: Float64Array): number
 }
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The exchange of flow state between hosts (docs/flow-state.md), for the files that make it up:
+ *
+ *   exchange.c            the addon's functions, on the packet thread
+ *   exchange-thread.c     the exchange's own thread: sockets, timers
+ *   exchange-receive.c    frames in: what is refused, sessions, each type of message
+ *   exchange-send.c       frames out: messages under way, acknowledgements, what is sent again
+ *   exchange-draft.c      entries on their way into a message
+ *   exchange-hold.c       tickets and pulls, what the agent hears
+ *   exchange-peers.c      the peers, their sockets and whether they live
+ *   exchange-codec.c      the bytes · exchange-hmac.c the tag
+ */
+#ifndef MEZZO_EXCHANGE_H
+#define MEZZO_EXCHANGE_H
+
+#include <netinet/in.h>
+#include "state.h"
+
+#define EXCHANGE_MAGIC 0x6d7a4558
+
+/* --- exchange-hmac.c: RFC 2104 over SHA-256 (RFC 6234), with the key's blocks done before --- */
+
+struct hmac_key {
+	uint32_t inner[8], outer[8];
+};
+void hmac_set_key(struct hmac_key *k, const uint8_t *key, size_t len);
+void hmac_tag(const struct hmac_key *k, const uint8_t *data, size_t len, uint8_t tag[32]);
+bool same_bytes(const uint8_t *a, const uint8_t *b, size_t len); /* in constant time */
+
+/* --- exchange-codec.c: the bytes ------------------------------------------------------------ */
+
+#define MESSAGE_MAX 1400
+#define HEADER_BYTES 40
+#define TAG_BYTES 16
+#define BODY_MAX (MESSAGE_MAX - HEADER_BYTES - TAG_BYTES)
+#define ENTRY_MAX 124
+#define VXLAN_BYTES 8
+#define FRAME_BYTES 50        /* VXLAN, inner Ethernet, IPv4 and UDP */
+#define DATAGRAM_MAX (FRAME_BYTES + MESSAGE_MAX)
+#define PROBE_ASKED 0x50
+#define PROBE_ANSWERED 0x51
+
+enum message_type {
+	MESSAGE_HELLO = 1, MESSAGE_HEARTBEAT, MESSAGE_HEARTBEAT_ANSWER, MESSAGE_STATE, MESSAGE_ACK,
+	MESSAGE_PULL, MESSAGE_ASK, MESSAGE_TELL, MESSAGE_REFRESH, MESSAGE_PROBE, MESSAGE_TYPES
+};
+enum refusal {
+	TAKEN, SHORT, VERSION, STRANGER, FORGED, STALE_EPOCH, REPLAYED, REFUSALS
+};
+
+struct message {
+	uint8_t type;
+	uint32_t sender, receiver;
+	uint64_t sender_epoch, receiver_epoch, sequence;
+	const uint8_t *body;
+	size_t len;           /* of the body */
+};
+void write_frame(uint8_t *at, uint8_t mark, size_t message_len);
+/* The message behind the headers, or NULL. `mark`: the byte behind the VNI. */
+const uint8_t *read_frame(const uint8_t *at, size_t len, uint8_t *mark, size_t *message_len);
+/* Header, body and tag at `at`; gives the length. */
+size_t write_message(uint8_t *at, const struct message *m, const struct hmac_key *k);
+enum refusal read_message(const uint8_t *at, size_t len, struct message *m);
+size_t write_entry(uint8_t *at, const struct mz_state *s, uint32_t idle_ms);
+/* Bytes read, 0 when it is no entry. */
+size_t read_entry(const uint8_t *at, size_t len, struct mz_state *s, uint32_t *idle_ms);
+size_t write_key(uint8_t *at, const struct mz_state_key *k);
+size_t read_key(const uint8_t *at, size_t len, struct mz_state_key *k);
+void put_u32(uint8_t *at, uint32_t v);
+void put_u64(uint8_t *at, uint64_t v);
+uint32_t get_u32(const uint8_t *at);
+uint64_t get_u64(const uint8_t *at);
+
+/* --- what is under way ---------------------------------------------------------------------- */
+
+#define PEERS_MAX 1024
+#define PEER_SLOTS 4096       /* of the index by word: a power of two */
+#define LOCALS_MAX 64
+#define TICKETS_MAX 8192      /* powers of two */
+#define PULLS_MAX 1024
+#define PULL_PEERS_MAX 32
+#define UNDER_WAY_MAX 16384   /* messages sent or waiting their turn, of all peers */
+#define PEER_SENT_MAX 4096    /* sent to one, not acknowledged */
+#define PEER_BULK_MAX 64      /* of them refreshes, so that they leave room for what is awaited */
+#define PEER_WAITING_MAX 8192
+#define PEER_AWAY_MAX 64      /* waiting without a session */
+#define SENDS_MAX 10          /* of one message */
+#define SEQUENCE_SLOTS 16384
+#define WINDOW 4096
+#define SERIAL_WINDOW 64
+#define PROBES_KEPT 64        /* a power of two */
+#define ACKS_MAX 160
+#define ASK_PORTS_MAX (BODY_MAX / 4 - 1) /* of one message */
+#define OUTBOX 64
+#define BATCH 32
+#define HASHES_MAX 16384
+#define NEWS_WORDS 16384      /* asked, told and pulled, until they are read */
+
+struct peer;
+struct under_way;
+
+/* One sending of a message: found by its sequence when it is acknowledged. */
+struct sending {
+	struct sending *next; /* in its slot */
+	struct under_way *of;
+	uint64_t sequence;
+};
+
+struct under_way {
+	struct under_way *next, *prev;     /* due at the same number of sendings, in order */
+	struct under_way *after, *before;  /* of the same peer */
+	struct peer *peer;
+	uint64_t born, due;   /* ns */
+	uint32_t ticket;      /* that waits for it, or 0 */
+	uint8_t type, sends;  /* 0: it waits its turn */
+	bool bulk;
+	uint16_t len;
+	struct sending sending[SENDS_MAX];
+	uint8_t body[];
+};
+
+struct queue {
+	struct under_way *first, *last;
+};
+
+/* Entries on their way into a message. */
+struct draft {
+	uint8_t *bytes;       /* BODY_MAX, or NULL */
+	uint16_t len;
+};
+enum { AWAITED, REFRESHED, DRAFTS };
+
+struct peer {
+	uint32_t word, address, local;
+	int fd;               /* of the socket bound to local, or -1 */
+	uint64_t own, theirs; /* epochs of the session; theirs is 0 without one */
+	uint64_t fresh;       /* ours, of the next session */
+	uint64_t sequence;    /* ours, the last used */
+	uint64_t highest, seen[WINDOW / 64];
+	uint32_t serial, told; /* of asks and tells: last sent, highest taken */
+	uint64_t told_seen;
+	uint64_t heard, probed, greeted; /* ns: message, probe come back, hello sent in answer */
+	struct { uint64_t sequence, epoch, at; } probes[PROBES_KEPT];
+	uint32_t probe_at;
+	bool host, agent;     /* as was told last */
+	bool passed_over;     /* it let a bound pass, and has acknowledged nothing since */
+	bool news_liveness, news_joined;
+	bool drafted;         /* it is on the list of those with drafts */
+	bool acking;          /* and of those with acknowledgements */
+	bool stays;
+	uint32_t sent, bulk, waiting_count;
+	struct under_way *first;              /* sent, in no order */
+	struct under_way *waiting, *waiting_last;
+	struct draft drafts[DRAFTS];
+	uint64_t acks[ACKS_MAX];
+	uint32_t ack_count;
+};
+
+struct ticket {
+	uint32_t id;          /* 0: free */
+	uint32_t waiting;     /* messages not acknowledged, and 1 until it is flushed */
+	uint64_t deadline;
+};
+
+struct pull {
+	uint32_t id;          /* 0: free */
+	uint64_t deadline;
+	uint32_t words[PULL_PEERS_MAX];
+	uint32_t left;        /* peers that have not answered: bits of words */
+};
+
+/* Datagrams made under the lock and sent without it; each thread has one. */
+struct outbox {
+	uint32_t n;
+	int fd[OUTBOX];
+	struct sockaddr_in to[OUTBOX];
+	uint16_t len[OUTBOX];
+	uint8_t bytes[OUTBOX][DATAGRAM_MAX];
+};
+
+enum exchange_setting {
+	SET_WORD, SET_PORT, SET_HOLD_MS, SET_RETRANSMIT_MS, SET_HEARTBEAT_MS, SET_DEAD_MS,
+	SET_DROP_PER_MILLE, SET_DROP_SEED, EXCHANGE_SETTINGS
+};
+
+/* Order as in src/datapath/native-exchange.ts. */
+#define ACK_BUCKETS 10
+enum exchange_counter {
+	COUNT_SENT = 0,                               /* by type, from hello */
+	COUNT_RECEIVED = COUNT_SENT + MESSAGE_TYPES - 1,
+	COUNT_REFUSED = COUNT_RECEIVED + MESSAGE_TYPES - 1,  /* by reason, from short */
+	COUNT_ACK_BUCKET = COUNT_REFUSED + REFUSALS - 1,
+	COUNT_ACK_SUM = COUNT_ACK_BUCKET + ACK_BUCKETS,      /* us */
+	COUNT_DATAGRAMS, COUNT_ACKNOWLEDGED, COUNT_HELD, COUNT_QUEUED,
+	COUNT_BYTES_SENT, COUNT_BYTES_RECEIVED, COUNT_ENTRIES_SENT, COUNT_ENTRIES_RECEIVED,
+	COUNT_ADDED, COUNT_MERGED, COUNT_REPLACED, COUNT_ENTRY_REFUSED,
+	COUNT_RETRANSMITTED, COUNT_GIVEN_UP, COUNT_BOUND_PASSED, COUNT_PASSED_OVER,
+	COUNT_HOLD_FULL, COUNT_QUEUE_FULL, COUNT_PULLS, COUNT_PULLS_FOUND, COUNT_PULLS_MISSED,
+	COUNT_PULLS_ANSWERED, COUNT_PULLS_UNKNOWN, COUNT_EVENTS_LOST, COUNT_NEWS_FULL,
+	COUNT_SEND_FAILED, COUNT_DROPPED, COUNT_LATE, COUNT_PEERS_FULL, COUNT_JOINED, COUNT_DIED,
+	COUNTERS_KEPT,
+	/* and what is so now */
+	NOW_HELD = COUNTERS_KEPT, NOW_UNDER_WAY, NOW_PULLS, NOW_PEERS, NOW_HOSTS, NOW_AGENTS,
+	NOW_REALTIME, EXCHANGE_COUNTERS
+};
+
+struct exchange {
+	uint32_t magic;
+	bool open, keyed;
+	pthread_mutex_t lock; /* of all below but what a thread has for itself */
+	struct state_table *table;
+	struct hmac_key key;
+	uint32_t word, port;
+	uint64_t hold, retransmit, heartbeat, dead; /* ns */
+	uint32_t drop_per_mille, chance;
+
+	uint32_t peer_count;
+	struct peer *peers[PEERS_MAX];
+	uint16_t by_word[PEER_SLOTS];    /* index + 1 */
+	struct { uint32_t address; int fd; } locals[LOCALS_MAX];
+	uint32_t local_count;
+	uint32_t drafted_count, acking_count;
+	struct peer *drafted[PEERS_MAX]; /* those with entries that are not sent yet */
+	struct peer *acking[PEERS_MAX];  /* those with acknowledgements to come */
+
+	struct queue queues[SENDS_MAX];
+	struct sending *by_sequence[SEQUENCE_SLOTS];
+	uint32_t under_way;
+
+	uint32_t ticket_last, ticket_oldest, ticket_open; /* ids; open: not flushed yet, or 0 */
+	uint32_t held;
+	struct ticket tickets[TICKETS_MAX];
+	uint32_t pull_last, pull_oldest, pulls_live, pulled_unread;
+	struct pull pulls[PULLS_MAX];
+
+	/* what the agent hears */
+	uint32_t released_count, released[TICKETS_MAX];
+	uint32_t hash_count, hashes[HASHES_MAX];
+	uint32_t news_len, news[NEWS_WORDS];
+	uint32_t peer_news;
+	bool lost, told;      /* told: the loop has been called and has not read yet */
+
+	uint64_t tick, refresh_due, armed; /* ns; armed: what the timer is set to */
+	int timer, poll, stop;
+	bool running, realtime;
+	pthread_t thread;
+	void (*notify)(struct exchange *x); /* has the loop read the news; once until it has */
+	napi_env env;
+	napi_threadsafe_function tell;
+	uint64_t count[COUNTERS_KEPT];
+	struct outbox mine;   /* of the thread that opened it */
+	struct outbox out;    /* of the exchange's own */
+	uint8_t in[BATCH][DATAGRAM_MAX + 1]; /* what is longer is told by its length */
+};
+
+/* --- exchange-peers.c ----------------------------------------------------------------------- */
+
+struct peer *find_peer(struct exchange *x, uint32_t word);
+/* Triples of word, address, local; gives a negative errno when an address has no socket. */
+int replace_peers(struct exchange *x, const uint32_t *triples, uint32_t n);
+/* Heartbeats, probes and judgement, every heartbeat. */
+void tick_peers(struct exchange *x, struct outbox *o, uint64_t now);
+void excuse_silence(struct exchange *x, uint64_t late, uint64_t now);
+void judge_peer(struct exchange *x, struct peer *p, bool host, bool agent);
+uint64_t new_epoch(void);
+void free_peers(struct exchange *x);
+
+/* --- exchange-send.c ------------------------------------------------------------------------ */
+
+uint64_t now_ns(void);
+void send_plain(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type,
+		const uint8_t *body, size_t len);
+/* A hello may have other epochs than the session. */
+void send_hello(struct exchange *x, struct outbox *o, struct peer *p, uint64_t own,
+		uint64_t theirs);
+/* What is acknowledged: now, or in its turn, and then no ticket waits for it. */
+void send_kept(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type, uint32_t ticket,
+	       const uint8_t *body, size_t len);
+/* Sends of what waits as much as there is room for. */
+void send_waiting(struct exchange *x, struct outbox *o, struct peer *p);
+bool has_room(const struct peer *p, bool bulk);
+
+void acknowledged(struct exchange *x, struct peer *p, uint64_t sequence, uint64_t now);
+void send_acks(struct exchange *x, struct outbox *o, struct peer *p);
+void send_all_acks(struct exchange *x, struct outbox *o);
+void send_again(struct exchange *x, struct outbox *o, uint64_t now);
+/* Forgets all that was sent to a peer, and releases what waits for it. */
+void forget_sent(struct exchange *x, struct peer *p);
+void forget_waiting(struct exchange *x, struct peer *p);
+/* The timer fires at `due` at the latest. */
+void arm(struct exchange *x, uint64_t due);
+
+/* --- exchange-draft.c ----------------------------------------------------------------------- */
+
+void draft_entry(struct exchange *x, struct outbox *o, struct peer *p, int which,
+		 const uint8_t *entry, size_t len);
+/* From `which` on: a flush sends both kinds, the timer only refreshes. */
+void send_drafts(struct exchange *x, struct outbox *o, int which);
+
+/* --- exchange-hold.c ------------------------------------------------------------------------ */
+
+uint32_t open_ticket(struct exchange *x, uint64_t now);
+void wait_for(struct exchange *x, uint32_t ticket);
+void waited(struct exchange *x, uint32_t ticket);
+uint32_t close_ticket(struct exchange *x);
+struct pull *open_pull(struct exchange *x, uint64_t now);
+void answer_pull(struct exchange *x, uint32_t id, uint32_t word, bool found);
+void pass_bounds(struct exchange *x, uint64_t now);
+uint64_t next_bound(struct exchange *x);
+/* A peer is gone: it answers no pull. */
+void miss_pulls(struct exchange *x, uint32_t word);
+void tell_hash(struct exchange *x, uint32_t hash);
+/* Asked, told or pulled; false when there is no room. */
+bool tell_news(struct exchange *x, uint32_t type, uint32_t word, const uint8_t *bytes, size_t len);
+bool has_news(const struct exchange *x);
+uint32_t read_news(struct exchange *x, uint32_t *into);
+
+/* Of the words exchangeRead gives: type, how many follow, those. */
+enum news {
+	NEWS_RELEASED = 1, NEWS_IMPORTED, NEWS_PULLED, NEWS_LIVENESS, NEWS_JOINED, NEWS_ASKED,
+	NEWS_TOLD, NEWS_LOST
+};
+#define READ_WORDS (TICKETS_MAX + HASHES_MAX + NEWS_WORDS + 8 * PEERS_MAX + 16)
+
+/* --- exchange-receive.c --------------------------------------------------------------------- */
+
+/* One datagram, without the lock.  Takes what it says and puts answers in the outbox. */
+void take_datagram(struct exchange *x, struct outbox *o, uint32_t from, const uint8_t *at,
+		   size_t len, uint64_t now);
+
+/* --- exchange-thread.c ---------------------------------------------------------------------- */
+
+/* NULL and errno */
+struct exchange *make_exchange(const uint32_t *settings, struct state_table *table);
+/* Closes it; its memory goes with the handle. */
+void shut_exchange(struct exchange *x);
+int start_thread(struct exchange *x);
+void stop_thread(struct exchange *x);
+/* Without the lock: calls the loop if there is news for it. */
+void announce(struct exchange *x);
+void send_outbox(struct exchange *x, struct outbox *o);
+
+#endif

@@ -1,0 +1,84 @@
+// What the native exchange counts, in the order of enum exchange_counter of
+// native/addon/exchange.h.  Names that the exchange in TypeScript has too mean the same.
+
+const types = [
+  'hello',
+  'heartbeat',
+  'heartbeat-answer',
+  'state',
+  'acknowledgement',
+  'pull',
+  'ask',
+  'tell',
+  'refresh',
+  'probe'
+] as const
+const refusals = ['short', 'version', 'stranger', 'forged', 'stale-epoch', 'replayed'] as const
+
+/** Upper bounds of the acknowledgement times, µs. */
+export const acknowledgedUs = [100, 200, 300, 500, 1000, 2000, 5000, 20_000, 100_000] as const
+
+/** What is so now, rather than counted. */
+export const exchangeGauges = [
+  'held-now',
+  'under-way-now',
+  'pulls-now',
+  'peers',
+  'hosts-alive',
+  'agents-alive',
+  'realtime' // 1: the thread runs before ordinary ones
+] as const
+
+export const exchangeCounts = [
+  ...types.map(type => `sent-${type}`),
+  ...types.map(type => `received-${type}`),
+  ...refusals.map(reason => `refused-${reason}`),
+  ...acknowledgedUs.map(us => `acknowledged-us-${us}`),
+  'acknowledged-us-more',
+  'acknowledged-us-sum',
+  'messages-received',
+  'acknowledged',
+  'held',
+  'queued',
+  'bytes-sent',
+  'bytes-received',
+  'entries-sent',
+  'entries-received',
+  'entries-added',
+  'entries-merged',
+  'entries-replaced',
+  'entries-refused',
+  'retransmitted',
+  'given-up',
+  'released-late',
+  'not-waited',
+  'hold-full',
+  'queue-full',
+  'pulls',
+  'pulls-found',
+  'pulls-missed',
+  'pulls-answered',
+  'pulls-unknown',
+  'imports-untold',
+  'news-full',
+  'send-failed',
+  'dropped',
+  'late-wakeups',
+  'peers-full',
+  'sessions',
+  'deaths',
+  ...exchangeGauges
+]
+
+export const ExchangeCount = {
+  firstOfNow: exchangeCounts.length - exchangeGauges.length
+} as const
+
+export function readCounts(values: Float64Array): Record<string, number> {
+  const counts: Record<string, number> = { 'messages-sent': 0 }
+  for (const [i, name] of exchangeCounts.entries()) {
+    counts[name] = values[i]!
+    if (name.startsWith('sent-')) counts['messages-sent']! += values[i]!
+  }
+  return counts
+}
