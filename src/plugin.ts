@@ -25,6 +25,7 @@ export {
   WAIT_FOR_PULL
 } from './simulation/context.ts'
 export {
+  type Balancer,
   type Device,
   type DeviceId,
   type Port,

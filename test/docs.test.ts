@@ -70,7 +70,7 @@ test('every drop reason is in a table', () => {
   assert.deepEqual(missing, [])
 })
 
-const REASON = /(?:drop|reject|dropped|error|refuse)\w*\(\s*(?:\w+, )*'([a-z]+\.[a-z-]+)'/gi
+const REASON = /(?:drop|reject|dropped|error|refuse)\w*\(\s*(?:\w+, )*'([a-z-]+\.[a-z-]+)'/gi
 
 const reasonsIn = (path: string): string[] =>
   [...read(path).matchAll(REASON)].map(match => match[1]!)

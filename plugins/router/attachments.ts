@@ -2,7 +2,7 @@
 // that are in effect.  It reads the models again at every change and keeps what has not changed
 // as the same object: that is how the table (table.ts) knows what has.
 
-import type { Models, Port, PortId } from '../../src/plugin.ts'
+import type { Balancer, Models, Port, PortId } from '../../src/plugin.ts'
 import type { RouterCounters } from './counters.ts'
 import type { RouteModel } from './models.ts'
 import { type NeighbourNeeds, Neighbours, tableOf } from './neighbours.ts'
@@ -14,6 +14,7 @@ export interface Attachment {
   readonly neighbours: Neighbours
   readonly counters: RouterCounters
   peer: RouterPort | null // when the link leads to another router
+  balancer: Balancer | null // the router's, when a packet met it last
 }
 
 interface Compiled {
@@ -62,7 +63,13 @@ export class Attachments {
     let attachment = this.#attachments.get(port.id)
     if (attachment === undefined) {
       const neighbours = new Neighbours(own, models.table(tableOf(port.id)), this.#given)
-      attachment = { port: own, neighbours, counters: this.#given.counters, peer: null }
+      attachment = {
+        port: own,
+        neighbours,
+        counters: this.#given.counters,
+        peer: null,
+        balancer: null
+      }
       this.#attachments.set(port.id, attachment)
     }
     const peer = port.peer === null ? undefined : models.port(port.peer)

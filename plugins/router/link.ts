@@ -5,6 +5,7 @@
 import {
   address,
   arp,
+  type Balancer,
   checksum,
   ethernet,
   type FlowKey,
@@ -28,6 +29,12 @@ export interface Link {
   readonly port: RouterPort
   readonly neighbours: Neighbours
   readonly counters: RouterCounters
+  readonly balancer: Balancer | null // its addresses on this link are answered for too
+}
+
+function answersFor({ port, balancer }: Link, family: 4 | 6, words: Int32Array, at = 0): boolean {
+  if (port.owns(family, words, at)) return true
+  return balancer?.owns(family, words, at) === true && port.onLink(family, words, at) !== undefined
 }
 
 // --- ARP ---
@@ -40,7 +47,8 @@ export function hearArp(ctx: SimulationContext, link: Link): Verdict {
   // Most of what a router hears on a shared link asks for others.  The key shows that much, so
   // the answer to it can be a flow.
   const isQuestion = key.ipProto === arp.Operation.request && key.ipv4Src !== key.ipv4Dst
-  if (isQuestion && !port.owns(4, key.words, Word.ipDst)) return ctx.drop('router.arp-not-for-us')
+  if (isQuestion && !answersFor(link, 4, key.words, Word.ipDst))
+    return ctx.drop('router.arp-not-for-us')
   const frame = ctx.frame()
   if (frame !== undefined && !ctx.rehearsal) readArp(ctx, link, frame)
   return ctx.consume()
@@ -54,10 +62,10 @@ function readArp(ctx: SimulationContext, link: Link, frame: Uint8Array): void {
   const sender = ipv4Of(arp.senderIp(view, L3))
   const target = ipv4Of(arp.targetIp(view, L3))
   const mac = arp.senderMac(view, L3)
-  const isForUs = port.owns(4, target.words)
+  const isForUs = answersFor(link, 4, target.words)
   const isOurs = operation === arp.Operation.request || arp.targetMac(view, L3) === port.port.mac
   if (arp.isGratuitous(view, L3) || (isForUs && isOurs)) hear(link, sender, mac)
-  if (operation !== arp.Operation.request || !isForUs || port.owns(4, sender.words)) return
+  if (operation !== arp.Operation.request || !isForUs || answersFor(link, 4, sender.words)) return
   // A probe (RFC 5227 §2.1.1) has no sender address yet, and must hear that this one is taken.
   const isProbe = sender.words[3] === 0
   if (!isProbe && port.onLink(4, sender.words) === undefined) return
@@ -69,13 +77,13 @@ function readArp(ctx: SimulationContext, link: Link, frame: Uint8Array): void {
 // --- neighbour discovery ---
 
 // True for a neighbour solicitation or advertisement that may be meant for this port.
-export function isDiscovery(key: FlowKey, port: RouterPort): boolean {
+export function isDiscovery(key: FlowKey, link: Link): boolean {
   if (key.ipProto !== ipv6.Protocol.icmpv6) return false
   const type = key.icmpType
   if (type !== Type.neighbourSolicitation && type !== Type.neighbourAdvertisement) return false
   if (address.ipv6IsMulticast(key.ipDstWord(0))) return true
   for (let i = 1; i < 4; i++) key.ipDstWord(i)
-  return port.owns(6, key.words, Word.ipDst)
+  return answersFor(link, 6, key.words, Word.ipDst)
 }
 
 export function hearDiscovery(ctx: SimulationContext, link: Link): Verdict {
@@ -104,7 +112,7 @@ function solicited(
 ): void {
   const { port, counters } = link
   const { sender, target } = partiesOf(view, l4)
-  if (!port.owns(6, target.words) || port.owns(6, sender.words)) return
+  if (!answersFor(link, 6, target.words) || answersFor(link, 6, sender.words)) return
   const mac = nd.linkLayer(view, l4, end, nd.Option.sourceLinkLayer)
   const isProbe = sender.words.every(word => word === 0)
   if (isProbe) {
@@ -145,11 +153,12 @@ function advertised(link: Link, view: DataView, l4: number, end: number): void {
   hear(link, target, mac)
 }
 
-function hear({ port, neighbours, counters }: Link, ip: address.Ip, mac: number): void {
+function hear(link: Link, ip: address.Ip, mac: number): void {
+  const { port, neighbours, counters } = link
   const { family, words } = ip
   const isNeighbour =
     port.onLink(family, words) !== undefined &&
-    !port.owns(family, words) &&
+    !answersFor(link, family, words) &&
     !(family === 4 && port.isSubnetBroadcast(words[3]!))
   const isStation = mac !== 0 && mac !== port.port.mac && !address.macIsGroup(mac)
   if (isNeighbour && isStation) neighbours.learn(ip, mac)

@@ -46,5 +46,6 @@ test('a route goes with its router and its port; a router forgets a deleted chai
   const onDelete = (references: typeof routeModel.references): Record<string, string> =>
     Object.fromEntries(references.map(({ field, onDelete }) => [field, onDelete]))
   assert.deepEqual(onDelete(routeModel.references), { router: 'cascade', port: 'cascade' })
-  assert.deepEqual(onDelete(routerModel.references), { inFilter: 'clear', outFilter: 'clear' })
+  const router = { inFilter: 'clear', outFilter: 'clear', loadBalancer: 'clear' }
+  assert.deepEqual(onDelete(routerModel.references), router)
 })

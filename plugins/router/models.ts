@@ -27,13 +27,15 @@ export const routerModel = defineModel({
     tenant: Type.Optional(Name),
     adminStateUp: Type.Optional(AdminStateUp),
     inFilter: Type.Optional(Uuid('chain for what is about to be routed')),
-    outFilter: Type.Optional(Uuid('chain for what has been routed'))
+    outFilter: Type.Optional(Uuid('chain for what has been routed')),
+    loadBalancer: Type.Optional(Uuid('the load balancer that packets are offered to'))
   }),
   references: [
     { field: 'inFilter', kind: 'chain', onDelete: 'clear' },
-    { field: 'outFilter', kind: 'chain', onDelete: 'clear' }
+    { field: 'outFilter', kind: 'chain', onDelete: 'clear' },
+    { field: 'loadBalancer', kind: 'load-balancer', onDelete: 'clear' }
   ],
-  indexes: ['tenant']
+  indexes: ['tenant', 'loadBalancer']
 })
 export type RouterModel = ModelValue<typeof routerModel>
 

@@ -7,6 +7,7 @@
 
 import {
   address,
+  type Balancer,
   type DeviceId,
   deviceTag,
   echoReply,
@@ -23,7 +24,8 @@ import {
   type Tag,
   Verdict,
   VLAN_PRESENT,
-  Word
+  Word,
+  waitForDevice
 } from '../../src/plugin.ts'
 import { type Attachment, Attachments } from './attachments.ts'
 import { type ErrorKind, type ErrorSender, Errors } from './errors.ts'
@@ -33,6 +35,7 @@ import { NEIGHBOUR_FAILED, NEIGHBOUR_PENDING, type NeighbourNeeds } from './neig
 import type { Route } from './route.ts'
 import { RouteTable } from './table.ts'
 
+const BALANCER = 'load-balancer'
 const { Type } = ethernet
 const { Protocol } = ipv4
 const VID_MASK = 0xfff
@@ -78,14 +81,29 @@ export class Router implements LiveDevice {
       this.#tell(ctx, Errors.prohibited)
       return ctx.drop('router.down')
     }
+    const balancer = this.#balancer(ctx)
+    if (balancer === undefined)
+      return ctx.postpone(waitForDevice(BALANCER, this.#model.loadBalancer!))
+    attached.balancer = balancer
     if (type === Type.arp) return hearArp(ctx, attached)
     const dst = key.ethDst
     const isGroup = address.macIsGroup(dst)
     if (!isGroup && dst !== attached.port.port.mac) return ctx.drop('router.not-for-us')
-    if (family === 6 && isDiscovery(key, attached.port)) return hearDiscovery(ctx, attached)
+    if (family === 6 && isDiscovery(key, attached)) return hearDiscovery(ctx, attached)
     if (isGroup) return ctx.drop('router.group')
+    const taken = balancer?.take(ctx) ?? null
+    if (taken === Verdict.forward) return this.#route(ctx, family, null)
+    if (taken !== null) return taken
     const passed = this.#filterIn(ctx)
-    return passed === Verdict.forward ? this.#route(ctx, family) : passed
+    return passed === Verdict.forward ? this.#route(ctx, family, balancer) : passed
+  }
+
+  // undefined: not known yet; null: it has none.
+  #balancer(ctx: SimulationContext): Balancer | undefined | null {
+    const { loadBalancer } = this.#model
+    if (loadBalancer === undefined) return null
+    ctx.tag(deviceTag(loadBalancer))
+    return ctx.topology.device(BALANCER, loadBalancer) as Balancer | undefined | null
   }
 
   // Asked by the walk when a port said no.  At the way in nothing has happened to the packet in
@@ -109,7 +127,8 @@ export class Router implements LiveDevice {
     return ctx.drop(ctx.dropReason, Lifetime.short)
   }
 
-  #route(ctx: SimulationContext, family: 4 | 6): Verdict {
+  // `balancer`: whom the answers of its servers are shown to.
+  #route(ctx: SimulationContext, family: 4 | 6, balancer: Balancer | null): Verdict {
     const { key } = ctx
     if (isMartian(key, family)) return ctx.drop('router.martian')
     if (family === 6 && touchesLinkLocal(key)) return this.#onLinkOnly(ctx)
@@ -126,17 +145,17 @@ export class Router implements LiveDevice {
       case 'reject':
         return this.#fail(ctx, 'router.reject', Errors.prohibited)
       case 'port':
-        return this.#send(ctx, route)
+        return this.#send(ctx, route, balancer)
     }
   }
 
-  #send(ctx: SimulationContext, route: Route): Verdict {
+  #send(ctx: SimulationContext, route: Route, balancer: Balancer | null): Verdict {
     const attached = this.#attachments.get(route.port!.id)!
     const out = attached.port.port
     if (!ctx.decrementTtl()) return this.#fail(ctx, 'router.ttl-expired', Errors.ttlExpired)
     ctx.tag(out.tag)
     ctx.outPort = out
-    const passed = this.#filter(ctx, this.#model.outFilter)
+    const passed = balancer?.undo(ctx) ?? this.#filter(ctx, this.#model.outFilter)
     if (passed !== Verdict.forward) return passed
     const next = nextHop(ctx.key, route)
     if (
@@ -209,6 +228,7 @@ export class Router implements LiveDevice {
     const isSame =
       before.inFilter === model.inFilter &&
       before.outFilter === model.outFilter &&
+      before.loadBalancer === model.loadBalancer &&
       before.adminStateUp === model.adminStateUp
     return isSame ? stale : [this.#tag]
   }

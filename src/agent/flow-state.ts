@@ -112,10 +112,14 @@ export class FlowState implements Puller {
       words[at + RecordWord.egress] = egress
       words[at + RecordWord.born] = born
       words[at + RecordWord.owner] = this.#parts.word
-      if (table.put(words, at, 0) === Put.refused) {
+      const put = table.put(words, at, 0)
+      if (put === Put.refused) {
         this.#conflicts.value++
         return false
       }
+      // Flows that found nothing here, or what stood here before, are to look again.
+      if (put !== Put.merged)
+        this.#parts.invalidate([keyHash(words, at), keyHash(words, at + RecordWord.b)])
       state.met(table.lastId << 1)
       this.#share(words, at)
       saver?.add(words, at, 0)

@@ -110,7 +110,10 @@ export class House {
   }
 
   async start(): Promise<void> {
-    for (const running of this.#running) await running.start?.()
+    for (const running of this.#running) {
+      const started = running.start?.()
+      if (started !== undefined) await started // who is up at once lets the rest be up at once
+    }
     this.places.refresh()
     this.worker.start()
     this.upkeep.start()

@@ -323,6 +323,7 @@ export class Worker implements Walks {
     if (verdict === Verdict.drop) this.#dropped(ctx.dropReason)
     this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
+    for (const run of ctx.afterwards) run()
     this.#opened = ctx.isOpening && verdict === Verdict.forward
     if (ctx.cacheable && !this.#opened) this.#install(translator.actions)
     return true

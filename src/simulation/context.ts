@@ -87,6 +87,7 @@ export class SimulationContext {
   tagCount = 0
   readonly stale: Tag[] = [] // what this visit changed for others
   readonly emitted: Emitted[] = []
+  readonly afterwards: (() => void)[] = []
   trace: Trace | null = null
 
   #view: DataView | null = null
@@ -127,6 +128,7 @@ export class SimulationContext {
     if (this.outPorts.length > 0) this.outPorts.length = 0
     if (this.stale.length > 0) this.stale.length = 0
     if (this.emitted.length > 0) this.emitted.length = 0
+    if (this.afterwards.length > 0) this.afterwards.length = 0
   }
 
   // --- the sentences --------------------------------------------------------------------------
@@ -192,6 +194,11 @@ export class SimulationContext {
   // A frame of the device's own making; it leaves by `port`, after this visit, as a new visit.
   emit(frame: Uint8Array, port: PortId): void {
     if (this.emitted.length < EMITTED_MAX) this.emitted.push({ frame, port })
+  }
+
+  // Runs when the outcome stands: a packet may be walked several times, and is counted once.
+  after(run: () => void): void {
+    if (this.afterwards.length < EMITTED_MAX) this.afterwards.push(run)
   }
 
   // --- flow state --------------------------------------------------------------------------------

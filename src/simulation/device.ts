@@ -16,6 +16,16 @@ export interface Device {
   refuse?(ctx: SimulationContext): void
 }
 
+// What stands between a router's link and its filters: it gives packets for virtual addresses to
+// servers, and their answers the virtual address back.  null: not for it, nothing was done;
+// forward: done, and the router's filter is not asked any more.
+export interface Balancer extends Device {
+  take(ctx: SimulationContext): Verdict | null
+  undo(ctx: SimulationContext): Verdict | null
+  // Whether it takes anything for this address, four words from `at` on.
+  owns(family: 4 | 6, words: Int32Array, at?: number): boolean
+}
+
 // An address of a router port: IPv4 sits in words[3], the other words 0.
 export interface PortAddress {
   readonly family: 4 | 6

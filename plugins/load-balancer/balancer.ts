@@ -1,0 +1,337 @@
+// A load balancer, between the link and the filters of its router.
+//
+//   client ─► router ─► take: VIP? ─► member: known, or chosen ─► destination: it ─► route
+//   client ◄─ router ◄─ out ◄─ undo: source: the VIP ◄─ connection known? ◄─ route ◄─ member
+//
+// A connection never leaves its member while that lives: what becomes of a pool concerns new ones.
+
+import {
+  type Balancer,
+  type DeviceId,
+  derive,
+  deviceTag,
+  echoReply,
+  ethernet,
+  Fragment,
+  icmp,
+  icmpv6,
+  ipv4,
+  isOver,
+  Lifetime,
+  type LiveDevice,
+  type Models,
+  type SimulationContext,
+  state,
+  type Tag,
+  Tuple,
+  tupleOf,
+  Verdict,
+  Word
+} from '../../src/plugin.ts'
+import { Addresses } from './addresses.ts'
+import { Bindings, continues, OPENING_FLAGS, opens } from './bindings.ts'
+import type { Census } from './census.ts'
+import { type Call, type ChooseNeeds, choose, isFull, takesKnown } from './choose.ts'
+import type { LoadBalancerCounters } from './counters.ts'
+import { chanceOf, compile, type Member, type Parts, type Pool, type Vip } from './parts.ts'
+
+const { KeyWord, RecordWord } = state
+const { Protocol } = ipv4
+const NOT_FOR_IT = null
+
+export interface BalancerNeeds extends ChooseNeeds {
+  readonly census: Census
+  readonly counters: LoadBalancerCounters
+}
+
+export class LoadBalancer implements LiveDevice, Balancer {
+  readonly id: DeviceId
+  readonly #tag: Tag
+  readonly #given: BalancerNeeds
+  readonly #bindings: Bindings
+  #parts: Parts
+  #vips!: Addresses<Vip>
+  #members!: Addresses<Member>
+  #poolOf!: ReadonlyMap<number, Pool> // by the word of a member
+
+  constructor(id: DeviceId, models: Models, given: BalancerNeeds) {
+    this.id = id
+    this.#tag = deviceTag(id)
+    this.#given = given
+    this.#bindings = new Bindings(id)
+    this.#parts = compile(id, models, this.#tag)
+    this.#index()
+  }
+
+  process(ctx: SimulationContext): Verdict {
+    return this.take(ctx) ?? Verdict.forward
+  }
+
+  owns(family: 4 | 6, words: Int32Array, at: number): boolean {
+    return this.#vipsAt(family, words, at).length > 0
+  }
+
+  // --- from a client ----------------------------------------------------------------------------
+
+  take(ctx: SimulationContext): Verdict | null {
+    ctx.tag(this.#tag)
+    if (!this.#parts.isUp) return NOT_FOR_IT
+    const { key } = ctx
+    const family = familyOf(ctx)
+    const here = this.#vips.find(key, family, Word.ipDst).filter(({ isUp }) => isUp)
+    if (here.length === 0) return NOT_FOR_IT
+    const { key: tuple, scope } = this.#bindings
+    switch (tupleOf(ctx, scope, false, tuple)) {
+      case Tuple.none:
+        return ctx.drop('load-balancer.fragment', Lifetime.short)
+      case Tuple.error:
+        return this.#error(ctx)
+    }
+    if (isPing(ctx, family)) return this.#ping(ctx, here)
+    const vip = this.#vipOf(here)
+    return vip === undefined ? NOT_FOR_IT : this.#balance(ctx, vip)
+  }
+
+  #balance(ctx: SimulationContext, vip: Vip): Verdict {
+    const { pool } = vip
+    if (!pool.isUp) return ctx.drop('load-balancer.pool-down', Lifetime.short)
+    const { key: tuple, protocol } = this.#bindings
+    const asks = opens(protocol, ctx.tcpFlagsUnseen)
+    if (!ctx.findState(tuple) || ctx.state.isReturn) {
+      const lost = pool.algorithm === 'rendezvous' && continues(ctx.tcpFlagsUnseen)
+      return asks || lost ? this.#begin(ctx, vip, 1) : refused(ctx, 'load-balancer.no-connection')
+    }
+    const { record } = ctx.state
+    const bound = boundOf(pool, record)
+    const generation = record[RecordWord.generation]! + 1
+    const isNew = protocol === Protocol.tcp && asks && isOver(record[RecordWord.flags]!)
+    if (bound !== undefined && !isNew) return this.#forward(ctx, bound)
+    const isKept = vip.persistence === '5-tuple' && bound !== undefined && takesKnown(bound)
+    if (isNew && isKept && this.#canTake(ctx, bound)) return this.#give(ctx, bound, generation)
+    if (!asks) return refused(ctx, 'load-balancer.member-gone')
+    const { rebalanced } = this.#given.counters
+    if (!isNew) ctx.after(() => rebalanced.value++)
+    return this.#begin(ctx, vip, generation)
+  }
+
+  // A connection that has no member, or has lost it.
+  #begin(ctx: SimulationContext, vip: Vip, generation: number): Verdict {
+    const { pool } = vip
+    const isSticky = vip.persistence === 'source-address'
+    const known = isSticky ? pool.byWord.get(this.#bindings.known(ctx, vip)) : undefined
+    if (known !== undefined && takesKnown(known) && this.#canTake(ctx, known))
+      return this.#give(ctx, known, generation)
+    const call: Call = {
+      family: vip.family,
+      hash: this.#hash(vip),
+      isTaken: member => this.#bindings.isTaken(ctx, member)
+    }
+    this.#count(ctx, pool)
+    const member = choose(pool, call, this.#given)
+    if (typeof member === 'string') {
+      ctx.tag(pool.tag)
+      return refused(ctx, member)
+    }
+    if (isSticky) this.#bindings.keep(ctx, member)
+    return this.#give(ctx, member, generation)
+  }
+
+  #canTake(ctx: SimulationContext, member: Member): boolean {
+    if (isFull(member, this.#given)) return false
+    return !member.isShared || !this.#bindings.isTaken(ctx, member)
+  }
+
+  #give(ctx: SimulationContext, member: Member, generation: number): Verdict {
+    this.#bindings.bind(ctx, member, generation)
+    const { census, counters } = this.#given
+    ctx.after(() => {
+      counters.connections.value++
+      census.added(member.word)
+    })
+    return this.#forward(ctx, member)
+  }
+
+  #forward(ctx: SimulationContext, member: Member): Verdict {
+    const { key } = ctx
+    ctx.tag(member.tag)
+    if (ctx.trace !== null) ctx.trace.step(`     member ${member.id}`)
+    key.setIpDst(member.words)
+    if (member.port !== 0 && key.fragment !== Fragment.later) key.l4Dst = member.port
+    return Verdict.forward
+  }
+
+  // What connections have in common that go together: the client's address, or the 5-tuple.
+  #hash({ pool, persistence }: Vip): number {
+    const { key, protocol } = this.#bindings
+    let hash = pool.word
+    for (let i = 0; i < 4; i++) hash = derive(hash, key[KeyWord.src + i]!)
+    if (persistence === 'source-address') return hash
+    for (let i = 0; i < 4; i++) hash = derive(hash, key[KeyWord.dst + i]!)
+    return derive(hash, key[KeyWord.ports]!, protocol)
+  }
+
+  #count(ctx: SimulationContext, pool: Pool): void {
+    const counts =
+      pool.algorithm === 'least-connections' ||
+      pool.members.some(each => each.connectionsMax !== Number.POSITIVE_INFINITY)
+    if (counts) this.#given.census.watch(ctx.state.table)
+  }
+
+  // An ICMP error of a client, or of somebody on the way to it, about what a member sent.
+  #error(ctx: SimulationContext): Verdict | null {
+    if (!ctx.findState(this.#bindings.key) || ctx.state.isReturn) return NOT_FOR_IT
+    const { record } = ctx.state
+    const pool = this.#poolOf.get(record[RecordWord.data]!)
+    const bound = pool === undefined ? undefined : boundOf(pool, record)
+    if (bound === undefined) return ctx.drop('load-balancer.member-gone', Lifetime.short)
+    const quote = ctx.quote()!
+    quote.src.set(bound.words)
+    const port = record[RecordWord.b + KeyWord.ports]! >>> 16
+    quote.ports = (port << 16) | (quote.ports & 0xffff)
+    ctx.requote()
+    ctx.key.setIpDst(bound.words)
+    return Verdict.forward
+  }
+
+  #ping(ctx: SimulationContext, here: readonly Vip[]): Verdict | null {
+    const answers = here.filter(({ pool }) => pool.isUp && pool.members.some(takesKnown))
+    if (answers.length === 0) {
+      for (const { pool } of here) ctx.tag(pool.tag)
+      return NOT_FOR_IT
+    }
+    const frame = ctx.frame()
+    if (frame === undefined) return ctx.consume()
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+    const reply = echoReply(view, 0, frame.length)
+    if (reply === undefined) return NOT_FOR_IT
+    const { pings } = this.#given.counters
+    ctx.after(() => pings.value++)
+    ctx.emit(reply, ctx.inPort.id)
+    return ctx.consume()
+  }
+
+  // --- from a member ----------------------------------------------------------------------------
+
+  undo(ctx: SimulationContext): Verdict | null {
+    if (this.#members.size === 0) return NOT_FOR_IT
+    const { key } = ctx
+    const family = familyOf(ctx)
+    const isError = isIcmpError(ctx, family)
+    if (!isError && !this.#mayAnswer(ctx, family)) return NOT_FOR_IT
+    const { key: tuple, scope } = this.#bindings
+    if (tupleOf(ctx, scope, false, tuple) === Tuple.none) return NOT_FOR_IT
+    if (!ctx.findState(tuple) || !ctx.state.isReturn) return NOT_FOR_IT
+    const { record } = ctx.state
+    const vip = this.#vipBehind(record)
+    if (vip === undefined) return ctx.drop('load-balancer.down', Lifetime.short)
+    const bound = boundOf(vip.pool, record)
+    if (bound === undefined) return ctx.drop('load-balancer.member-gone', Lifetime.short)
+    ctx.tag(bound.tag)
+    const port = record[KeyWord.ports]! & 0xffff
+    if (isError) {
+      const quote = ctx.quote()!
+      quote.dst.set(vip.words)
+      quote.ports = (quote.ports & ~0xffff) | port
+      ctx.requote()
+      // Somebody between here and the member may be the one who speaks.
+      if (!isFrom(ctx, bound)) return Verdict.forward
+    } else if (key.fragment !== Fragment.later && bound.port !== 0) key.l4Src = port
+    key.setIpSrc(vip.words)
+    return Verdict.forward
+  }
+
+  // Comes from a member's address and port.  Most packets do not, and are asked no more.
+  #mayAnswer(ctx: SimulationContext, family: 4 | 6): boolean {
+    const { key } = ctx
+    const here = this.#members.find(key, family, Word.ipSrc)
+    if (here.length === 0) return false
+    const { ipProto } = key
+    if (ipProto !== Protocol.tcp && ipProto !== Protocol.udp) return false
+    if (key.fragment === Fragment.later || here.some(({ port }) => port === 0)) return true
+    const port = key.l4Src
+    return here.some(member => member.port === port)
+  }
+
+  // The VIP a connection was made to; undefined when it does not take connections any more.
+  #vipBehind(record: Int32Array): Vip | undefined {
+    if (!this.#parts.isUp) return undefined
+    const family = ((record[KeyWord.type]! >>> 8) & 255) as 4 | 6
+    const protocol = record[KeyWord.type]! & 255
+    const port = record[KeyWord.ports]! & 0xffff
+    return this.#vipsAt(family, record, KeyWord.dst).find(
+      vip => vip.protocol === protocol && isWithin(vip, port) && vip.pool.isUp
+    )
+  }
+
+  // --- the models -------------------------------------------------------------------------------
+
+  update(models: Models): readonly Tag[] {
+    const before = this.#parts
+    this.#parts = compile(this.id, models, this.#tag)
+    this.#index()
+    if (before.signature !== this.#parts.signature) return [this.#tag]
+    return this.#parts.pools
+      .filter((pool, i) => chanceOf(pool) !== chanceOf(before.pools[i]!))
+      .map(({ tag }) => tag)
+  }
+
+  #index(): void {
+    const { vips, pools } = this.#parts
+    this.#vips = new Addresses(vips)
+    this.#members = new Addresses(pools.flatMap(({ members }) => members))
+    this.#poolOf = new Map(
+      pools.flatMap(pool => pool.members.map(({ word }) => [word, pool] as const))
+    )
+  }
+
+  #vipsAt(family: 4 | 6, words: Int32Array, at: number): readonly Vip[] {
+    if (!this.#parts.isUp) return []
+    return this.#vips.at(family, words, at).filter(({ isUp }) => isUp)
+  }
+
+  #vipOf(here: readonly Vip[]): Vip | undefined {
+    const { protocol, dstPort } = this.#bindings
+    return here.find(vip => vip.protocol === protocol && isWithin(vip, dstPort))
+  }
+}
+
+/** The member of a record, while it lives and is where it was. */
+function boundOf(pool: Pool, record: Int32Array): Member | undefined {
+  const member = pool.byWord.get(record[RecordWord.data]!)
+  if (member === undefined) return undefined
+  const b = RecordWord.b
+  const vipPort = record[KeyWord.ports]! & 0xffff
+  const port = record[b + KeyWord.ports]! >>> 16
+  if (port !== (member.port === 0 ? vipPort : member.port)) return undefined
+  return member.words.every((word, i) => word === record[b + KeyWord.src + i]) ? member : undefined
+}
+
+// Only packets that ask for no connection, or only those that do, are to be dropped by a flow.
+function refused(ctx: SimulationContext, reason: string): Verdict {
+  if (ctx.key.ipProto === Protocol.tcp) ctx.askArrived(Word.l4Misc, OPENING_FLAGS)
+  return ctx.drop(reason, Lifetime.short)
+}
+
+const isWithin = (vip: Vip, port: number): boolean => port >= vip.port && port <= vip.portEnd
+
+const familyOf = ({ key }: SimulationContext): 4 | 6 => (key.ethType === ethernet.Type.ipv4 ? 4 : 6)
+
+const isIcmp = ({ key }: SimulationContext, family: 4 | 6): boolean =>
+  key.ipProto === (family === 4 ? Protocol.icmp : Protocol.icmpv6)
+
+function isPing(ctx: SimulationContext, family: 4 | 6): boolean {
+  if (!isIcmp(ctx, family)) return false
+  const { echoRequest } = family === 4 ? icmp.Type : icmpv6.Type
+  return ctx.key.icmpType === echoRequest
+}
+
+function isIcmpError(ctx: SimulationContext, family: 4 | 6): boolean {
+  if (!isIcmp(ctx, family) || ctx.key.fragment === Fragment.later) return false
+  const type = ctx.key.icmpType
+  return family === 4 ? icmp.isError(type) : icmpv6.isError(type)
+}
+
+function isFrom({ key }: SimulationContext, { words, family }: Member): boolean {
+  for (let i = family === 4 ? 3 : 0; i < 4; i++) if (key.ipSrcWord(i) !== words[i]) return false
+  return true
+}

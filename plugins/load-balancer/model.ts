@@ -1,0 +1,156 @@
+// Load balancers as data.  A router has a load balancer, which has pools; a pool has members, and
+// virtual addresses (VIPs) behind which they stand.
+//
+//   router ─► load-balancer ◄─ pool ◄─ vip
+//                              ▲
+//                              └─ pool-member
+
+import Type from 'typebox'
+import {
+  AdminStateUp,
+  address,
+  defineModel,
+  type Fault,
+  type ModelValue,
+  Name,
+  object,
+  type Stored,
+  Uuid
+} from '../../src/resource.ts'
+
+const PORT_MAX = 0xffff
+const WEIGHT_MAX = 1000
+
+const PortNumber = (description: string) =>
+  Type.Integer({ minimum: 1, maximum: PORT_MAX, description })
+
+export const loadBalancerModel = defineModel({
+  kind: 'load-balancer',
+  plural: 'load-balancers',
+  summary: 'Gives connections to virtual addresses of a router to members of pools.',
+  schema: object({
+    name: Type.Optional(Name),
+    tenant: Type.Optional(Name),
+    adminStateUp: Type.Optional(
+      Type.Boolean({ default: true, description: 'false: as if it were not there' })
+    )
+  }),
+  indexes: ['tenant']
+})
+export type LoadBalancerModel = ModelValue<typeof loadBalancerModel>
+
+export const poolModel = defineModel({
+  kind: 'pool',
+  plural: 'pools',
+  summary: 'Members that share the connections to virtual addresses.',
+  schema: object({
+    loadBalancer: Uuid('the load balancer it belongs to'),
+    name: Type.Optional(Name),
+    adminStateUp: Type.Optional(AdminStateUp),
+    algorithm: Type.Optional(
+      Type.Union(
+        [
+          Type.Literal('rendezvous'),
+          Type.Literal('weighted-random'),
+          Type.Literal('least-connections')
+        ],
+        { default: 'rendezvous', description: 'how a member is found for a new connection' }
+      )
+    )
+  }),
+  references: [{ field: 'loadBalancer', kind: 'load-balancer', onDelete: 'cascade' }],
+  indexes: ['loadBalancer']
+})
+export type PoolModel = ModelValue<typeof poolModel>
+
+export const vipModel = defineModel({
+  kind: 'vip',
+  plural: 'vips',
+  summary: 'A virtual address and port, whose connections go to the members of a pool.',
+  schema: object({
+    pool: Uuid('the pool behind it'),
+    name: Type.Optional(Name),
+    adminStateUp: Type.Optional(
+      Type.Boolean({ default: true, description: 'false: as if it were not there' })
+    ),
+    address: Type.String({ format: 'ip', description: 'IPv4 or IPv6' }),
+    protocol: Type.Optional(
+      Type.Union([Type.Literal('tcp'), Type.Literal('udp')], { default: 'tcp' })
+    ),
+    port: PortNumber('the first, or only, port'),
+    portEnd: Type.Optional(PortNumber('the last port of a range')),
+    sessionPersistence: Type.Optional(
+      Type.Union([Type.Literal('none'), Type.Literal('source-address'), Type.Literal('5-tuple')], {
+        default: 'none',
+        description: 'what new connections have in common that go to the same member'
+      })
+    )
+  }),
+  references: [{ field: 'pool', kind: 'pool', onDelete: 'cascade' }],
+  indexes: ['pool'],
+  unique: [['pool', 'address', 'protocol', 'port']],
+  validate: vipFaults
+})
+export type VipModel = ModelValue<typeof vipModel>
+
+export const poolMemberModel = defineModel({
+  kind: 'pool-member',
+  plural: 'pool-members',
+  summary: 'A server of a pool.',
+  schema: object({
+    pool: Uuid('the pool it belongs to'),
+    address: Type.String({ format: 'ip', description: 'IPv4 or IPv6' }),
+    port: Type.Optional(PortNumber('the port of the VIP when left out')),
+    weight: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: WEIGHT_MAX,
+        default: 1,
+        description: 'its share of new connections; 0: none'
+      })
+    ),
+    adminStateUp: Type.Optional(
+      Type.Boolean({ default: true, description: 'false: keeps the connections it has, no more' })
+    ),
+    drain: Type.Optional(
+      Type.Boolean({
+        default: false,
+        description: 'true: no new clients; known ones may come back'
+      })
+    ),
+    connectionsMax: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 100_000_000,
+        description: 'connections at once, as one host counts them; no limit when left out'
+      })
+    )
+  }),
+  references: [{ field: 'pool', kind: 'pool', onDelete: 'cascade' }],
+  indexes: ['pool'],
+  unique: [['pool', 'address', 'port']],
+  validate: nodeFaults
+})
+export type PoolMemberModel = ModelValue<typeof poolMemberModel>
+
+function vipFaults(vip: Stored): Fault[] {
+  const { port, portEnd } = vip as VipModel
+  const faults = nodeFaults(vip)
+  if (portEnd !== undefined && portEnd < port)
+    faults.push({ field: 'portEnd', value: portEnd, expected: 'a port not below `port`' })
+  return faults
+}
+
+// Text that is no address has been refused by its format already.
+function nodeFaults({ address: value }: Stored): Fault[] {
+  const { family, words } = address.parseIp(value as string)
+  const [w0, w1, w2, w3] = words as unknown as [number, number, number, number]
+  const isNode =
+    family === 4
+      ? address.ipv4IsUnicast(w3) && !address.ipv4IsLoopback(w3)
+      : !address.ipv6IsMulticast(w0) &&
+        !address.ipv6IsLinkLocal(w0) &&
+        !address.ipv6IsUnspecified(w0, w1, w2, w3) &&
+        !address.ipv6IsLoopback(w0, w1, w2, w3)
+  return isNode ? [] : [{ field: 'address', value, expected: 'the address of one node' }]
+}

@@ -1,0 +1,131 @@
+// A load balancer's models, compiled: text becomes numbers once, so that a walk meets only numbers.
+
+import { address, derive, type Models, type Tag, tagOf } from '../../src/plugin.ts'
+import type { LoadBalancerModel, PoolMemberModel, PoolModel, VipModel } from './model.ts'
+
+const PROTOCOL = { tcp: 6, udp: 17 } as const
+
+export interface Member {
+  readonly id: string
+  readonly word: number // stands for it in records
+  readonly tag: Tag // of flows that go to it or come from it
+  readonly family: 4 | 6
+  readonly words: Int32Array
+  readonly port: number // 0: that of the VIP
+  readonly weight: number
+  readonly isEnabled: boolean
+  readonly drains: boolean
+  readonly connectionsMax: number
+  // The way from two VIPs, or two ports of one, may be the same behind it: answers would not say
+  // whose they are.
+  readonly isShared: boolean
+}
+
+export interface Pool {
+  readonly id: string
+  readonly word: number
+  readonly tag: Tag // of flows that found nobody in it
+  readonly isUp: boolean
+  readonly algorithm: 'rendezvous' | 'weighted-random' | 'least-connections'
+  readonly members: readonly Member[]
+  readonly byWord: ReadonlyMap<number, Member>
+}
+
+export interface Vip {
+  readonly id: string
+  readonly isUp: boolean
+  readonly family: 4 | 6
+  readonly words: Int32Array
+  readonly protocol: number
+  readonly port: number
+  readonly portEnd: number
+  readonly persistence: 'none' | 'source-address' | '5-tuple'
+  readonly pool: Pool
+}
+
+export interface Parts {
+  readonly isUp: boolean
+  readonly vips: readonly Vip[]
+  readonly pools: readonly Pool[]
+  // What a packet meets before it meets a pool; a change of it concerns every packet.
+  readonly signature: string
+}
+
+export function compile(id: string, models: Models, tag: Tag): Parts {
+  const model = models.get<LoadBalancerModel>('load-balancer', id)
+  const pools: Pool[] = []
+  const vips: Vip[] = []
+  for (const each of models.where<PoolModel>('pool', 'loadBalancer', id)) {
+    const of = models.where<VipModel>('vip', 'pool', each.id)
+    const pool = compilePool(each, of, models, tag)
+    pools.push(pool)
+    for (const vip of of) vips.push(compileVip(vip, pool))
+  }
+  const isUp = model?.adminStateUp ?? true
+  const signature = JSON.stringify([
+    isUp,
+    vips.map(({ pool, words, ...rest }) => [rest, pool.id, ...words]),
+    pools.map(pool => [pool.id, pool.isUp, pool.members.map(placeOf)])
+  ])
+  return { isUp, vips, pools, signature }
+}
+
+const placeOf = ({ id, words, port }: Member): string => `${id} ${words.join('.')} ${port}`
+
+/** What a new connection's way depends on, as text. */
+export const chanceOf = (pool: Pool): string =>
+  JSON.stringify([
+    pool.algorithm,
+    pool.members.map(m => [m.weight, m.isEnabled, m.drains, m.connectionsMax])
+  ])
+
+function compilePool(model: PoolModel, vips: readonly VipModel[], models: Models, tag: Tag): Pool {
+  const members = models
+    .where<PoolMemberModel>('pool-member', 'pool', model.id)
+    .map(member => compileMember(member, vips, tag))
+  const word = tagOf('pool', model.id)
+  return {
+    id: model.id,
+    word,
+    tag: derive(tag, word),
+    isUp: model.adminStateUp ?? true,
+    algorithm: model.algorithm ?? 'rendezvous',
+    members,
+    byWord: new Map(members.map(member => [member.word, member]))
+  }
+}
+
+function compileMember(model: PoolMemberModel, vips: readonly VipModel[], tag: Tag): Member {
+  const { family, words } = address.parseIp(model.address)
+  const word = tagOf('member', model.id)
+  const { port = 0 } = model
+  const isRange = vips.some(vip => (vip.portEnd ?? vip.port) > vip.port)
+  return {
+    id: model.id,
+    word,
+    tag: derive(tag, word),
+    family,
+    words,
+    port,
+    weight: model.weight ?? 1,
+    isEnabled: model.adminStateUp ?? true,
+    drains: model.drain ?? false,
+    connectionsMax: model.connectionsMax ?? Number.POSITIVE_INFINITY,
+    isShared: vips.length > 1 || (isRange && port !== 0)
+  }
+}
+
+function compileVip(model: VipModel, pool: Pool): Vip {
+  const { family, words } = address.parseIp(model.address)
+  return {
+    id: model.id,
+    isUp: model.adminStateUp ?? true,
+    family,
+    words,
+    protocol: PROTOCOL[model.protocol ?? 'tcp'],
+    port: model.port,
+    portEnd: model.portEnd ?? model.port,
+    persistence: model.sessionPersistence ?? 'none',
+    pool
+  }
+}
