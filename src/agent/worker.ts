@@ -349,10 +349,9 @@ export class Worker implements Walks {
   #install(actions: ActionList): void {
     const { ctx } = this
     const { tags, tagCount, ttlMin, lifetime, now } = ctx
-    const kept = this.#kept.keep(actions)
     const links = this.#state.links(ctx)
     const state = { links, stateful: links !== null, held: this.#state.mustHold }
-    const flow = { actions: kept, ttlMin, lifetime, tags, tagCount, now, ...state }
+    const flow = { actions: this.#kept.keep(actions), ttlMin, lifetime, tags, tagCount, now, ...state }
     const id = this.book.add(ctx.arrived.words, ctx.key.mask, flow)
     if (id === 0) this.#dropped('agent.flow-table-full')
     else this.#flowsMade.value++
