@@ -351,8 +351,8 @@ export class Worker implements Walks {
     const { tags, tagCount, ttlMin, lifetime, now } = ctx
     const links = this.#state.links(ctx)
     const state = { links, stateful: links !== null, held: this.#state.mustHold }
-    const flow = { actions: this.#kept.keep(actions), ttlMin, lifetime, tags, tagCount, now, ...state }
-    const id = this.book.add(ctx.arrived.words, ctx.key.mask, flow)
+    const outcome = { actions: this.#kept.keep(actions), ttlMin, lifetime, tags, tagCount, now }
+    const id = this.book.add(ctx.arrived.words, ctx.key.mask, { ...outcome, ...state })
     if (id === 0) this.#dropped('agent.flow-table-full')
     else this.#flowsMade.value++
     this.#flowId = id
