@@ -15,11 +15,12 @@ import {
 } from '../../src/plugin.ts'
 import { Condition } from './condition.ts'
 import type { ChainModel, RuleModel } from './model.ts'
+import { type Act, type RuleActions, Then } from './token.ts'
 
 export const JUMPS_MAX = 32 // chains within chains
 
 // Neither accepted nor refused: whoever jumped here goes on.
-const PASS = 0
+const PASS = Then.return
 type Outcome = Verdict | typeof PASS
 
 interface Rule {
@@ -27,31 +28,44 @@ interface Rule {
   readonly action: RuleModel['action']
   readonly condition: Condition
   readonly jumpChain: DeviceId | null
+  readonly act: Act | null
 }
 
-// Which evaluation runs: a chain is entered once in each.  Shared by all chains of a worker.
-export interface Evaluations {
-  current: number
+// What all chains of a worker share.
+export class Workshop implements RuleActions {
+  evaluation = 0 // which one runs: a chain is entered once in each
+  readonly #actions = new Map<string, (rule: RuleModel, models: Models) => Act>()
+
+  register(action: string, compile: (rule: RuleModel, models: Models) => Act): void {
+    this.#actions.set(action, compile)
+  }
+
+  compile(rule: RuleModel, models: Models): Act {
+    return this.#actions.get(rule.action)?.(rule, models) ?? nobodys
+  }
 }
+
+const OWN: ReadonlySet<string> = new Set(['accept', 'drop', 'reject', 'return', 'jump'])
+const nobodys: Act = ctx => ctx.drop('firewall.no-such-action', Lifetime.short)
 
 export class Chain implements LiveDevice {
   readonly id: DeviceId
   readonly #tag: Tag
-  readonly #evaluations: Evaluations
+  readonly #workshop: Workshop
   #name = ''
   #rules: readonly Rule[] = []
   #signature = ''
   #enteredIn = 0
 
-  constructor(id: DeviceId, models: Models, evaluations: Evaluations) {
+  constructor(id: DeviceId, models: Models, workshop: Workshop) {
     this.id = id
     this.#tag = deviceTag(id)
-    this.#evaluations = evaluations
+    this.#workshop = workshop
     this.update(models)
   }
 
   process(ctx: SimulationContext): Verdict {
-    this.#evaluations.current++
+    this.#workshop.evaluation++
     const outcome = this.#evaluate(ctx, 0)
     return outcome === PASS ? Verdict.forward : outcome
   }
@@ -69,13 +83,14 @@ export class Chain implements LiveDevice {
       position: rule.position ?? 1,
       action: rule.action,
       condition: new Condition(rule, models),
-      jumpChain: rule.jumpChain ?? null
+      jumpChain: rule.jumpChain ?? null,
+      act: OWN.has(rule.action) ? null : this.#workshop.compile(rule, models)
     }))
     return [this.#tag]
   }
 
   #evaluate(ctx: SimulationContext, depth: number): Outcome {
-    this.#enteredIn = this.#evaluations.current
+    this.#enteredIn = this.#workshop.evaluation
     ctx.tag(this.#tag)
     for (const rule of this.#rules) {
       const matches = rule.condition.matches(ctx)
@@ -95,6 +110,11 @@ export class Chain implements LiveDevice {
         case 'jump': {
           const outcome = this.#jump(ctx, rule.jumpChain!, depth)
           if (outcome !== PASS) return outcome
+          break
+        }
+        default: {
+          const outcome = rule.act!(ctx)
+          if (outcome !== Then.next) return outcome
         }
       }
     }
@@ -108,7 +128,7 @@ export class Chain implements LiveDevice {
       ctx.tag(deviceTag(id)) // deleted a moment ago; the rule is about to go too
       return PASS
     }
-    if (target.#enteredIn === this.#evaluations.current) return PASS // a loop
+    if (target.#enteredIn === this.#workshop.evaluation) return PASS // a loop
     // Nobody can say what rules that deep mean: better nothing passes than everything.
     if (depth === JUMPS_MAX) return ctx.drop('firewall.too-many-jumps', Lifetime.short)
     return target.#evaluate(ctx, depth + 1)

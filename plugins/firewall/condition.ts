@@ -13,12 +13,16 @@ import {
   ipv4,
   type Models,
   type PortGroupModel,
-  type SimulationContext
+  type Scope,
+  type SimulationContext,
+  state,
+  tupleOf
 } from '../../src/plugin.ts'
 import { AddressSet } from './address-set.ts'
 import { asksL4 } from './fragments.ts'
 import { hidesTransport } from './hidden.ts'
 import type { IpGroupModel, RuleModel } from './model.ts'
+import { translates } from './nat.ts'
 import { protocolNumber } from './protocols.ts'
 import { quotedWithin, within } from './within.ts'
 
@@ -58,9 +62,11 @@ export class Condition {
 }
 
 function fragmentQuestion(rule: RuleModel): Question | null {
-  switch (rule.fragmentPolicy ?? (asksL4(rule) ? 'header' : 'any')) {
+  const isOfPorts = asksL4(rule)
+  const isWhole = translates(rule.action)
+  switch (rule.fragmentPolicy ?? (isOfPorts && !isWhole ? 'header' : 'any')) {
     case 'any':
-      return null
+      return isOfPorts ? adopted : null
     case 'header':
       return ctx => ctx.key.fragment !== Fragment.later
     case 'nonheader':
@@ -68,6 +74,14 @@ function fragmentQuestion(rule: RuleModel): Question | null {
     case 'unfragmented':
       return ctx => ctx.key.fragment === Fragment.none
   }
+}
+
+// A packet is translated as a whole: its later fragments answer for ports as the first one did.
+const scratch = new Int32Array(state.KEY_WORDS)
+const nowhere: Scope = { kind: state.Kind.connection, words: [0, 0] }
+const adopted: Question = ctx => {
+  if (ctx.key.fragment === Fragment.later) tupleOf(ctx, nowhere, false, scratch)
+  return true
 }
 
 function compile(rule: RuleModel, models: Models): Part[] {

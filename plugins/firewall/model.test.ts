@@ -62,6 +62,40 @@ describe('rules', () => {
   for (const [name, fields, field] of refused)
     test(`refused: ${name}`, () => assert.deepEqual(faults(fields), [field]))
 
+  test('rules that translate: what they take, and what they do not', () => {
+    const target = { from: '180.0.1.200' }
+    const snat = { action: 'snat', natTargets: [target] }
+    for (const rule of [
+      snat,
+      { ...snat, natThen: 'return', natTargets: [{ ...target, to: '180.0.1.205' }] },
+      { ...snat, natTargets: [{ ...target, portFrom: 1, portTo: 65_535 }] },
+      { ...snat, destinationPorts: { start: 80 }, fragmentPolicy: 'any' },
+      { action: 'dnat', natTargets: [{ from: '2001:db8::1' }] },
+      { action: 'masquerade', source: '10.0.0.0/8' },
+      { action: 'reverse-dnat', natThen: 'accept' },
+      { action: 'snat', source: 'fd00::/48', natPrefix: '2001:db8:1::/48' }
+    ])
+      assert.deepEqual(faults(rule), [])
+    const cases: [object, string][] = [
+      [{ action: 'snat' }, 'natTargets'],
+      [{ action: 'accept', natTargets: [target] }, 'natTargets'],
+      [{ action: 'masquerade', natTargets: [target] }, 'natTargets'],
+      [{ action: 'drop', natThen: 'return' }, 'natThen'],
+      [{ ...snat, natTargets: [{ ...target, to: '180.0.1.100' }] }, 'natTargets'],
+      [{ ...snat, natTargets: [{ ...target, to: '::1' }] }, 'natTargets'],
+      [{ ...snat, natTargets: [target, { from: '2001:db8::1' }] }, 'natTargets'],
+      [{ ...snat, natTargets: [{ from: '224.0.0.1' }] }, 'natTargets'],
+      [{ ...snat, natTargets: [{ from: '::1' }] }, 'natTargets'],
+      [{ ...snat, natTargets: [{ ...target, portFrom: 5 }] }, 'natTargets'],
+      [{ ...snat, natTargets: [{ ...target, portFrom: 5, portTo: 4 }] }, 'natTargets'],
+      [{ ...snat, natPrefix: '10.0.0.0/8', source: '11.0.0.0/8' }, 'natTargets'],
+      [{ action: 'snat', natPrefix: '10.0.0.0/8' }, 'source'],
+      [{ action: 'dnat', natPrefix: '10.0.0.0/8' }, 'destination'],
+      [{ action: 'snat', natPrefix: '10.0.0.0/8', source: '12.0.0.0/9' }, 'natPrefix']
+    ]
+    for (const [rule, field] of cases) assert.deepEqual([...new Set(faults(rule))], [field])
+  })
+
   test('ports are in the first fragment: other policies are refused beside them', () => {
     const ports = { sourcePorts: { start: 1 } }
     for (const fragmentPolicy of ['any', 'nonheader'])

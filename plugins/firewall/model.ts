@@ -12,6 +12,7 @@ import {
   Uuid
 } from '../../src/resource.ts'
 import { asksL4 } from './fragments.ts'
+import { natFaults, translates } from './nat.ts'
 import { protocolNames, protocolNumber } from './protocols.ts'
 
 const LIST_MAX = 1024
@@ -33,7 +34,28 @@ const Action = Type.Union([
   Type.Literal('drop'),
   Type.Literal('reject'),
   Type.Literal('return'),
-  Type.Literal('jump')
+  Type.Literal('jump'),
+  Type.Literal('snat'),
+  Type.Literal('dnat'),
+  Type.Literal('masquerade'),
+  Type.Literal('reverse-snat'),
+  Type.Literal('reverse-dnat')
+])
+const Port = (description: string) =>
+  Type.Optional(Type.Integer({ minimum: 1, maximum: 0xffff, description }))
+const NatTarget = Type.Object(
+  {
+    from: Type.String({ format: 'ip', description: 'the only or the first address' }),
+    to: Type.Optional(Type.String({ format: 'ip', description: 'the last one' })),
+    portFrom: Port('first port, or ICMP id'),
+    portTo: Port('last port, or ICMP id')
+  },
+  { additionalProperties: false }
+)
+const NatThen = Type.Union([
+  Type.Literal('accept'),
+  Type.Literal('continue'),
+  Type.Literal('return')
 ])
 const ConnectionState = Type.Union([
   Type.Literal('new'),
@@ -87,6 +109,20 @@ export const ruleModel = defineModel({
     ),
     action: Action,
     jumpChain: Type.Optional(Uuid('the chain a jump goes to')),
+    natTargets: Type.Optional(
+      Type.Array(NatTarget, {
+        minItems: 1,
+        maxItems: 64,
+        description: 'of snat and dnat; one address without ports: translated without state'
+      })
+    ),
+    natPrefix: Type.Optional(
+      Type.String({
+        format: 'cidr',
+        description: 'of snat and dnat: the network of the condition is translated to this one'
+      })
+    ),
+    natThen: Type.Optional(NatThen),
     condInvert: Invert,
     fragmentPolicy: Type.Optional(FragmentPolicy),
     matchForwardFlow: Type.Optional(
@@ -176,6 +212,7 @@ function ruleFaults(rule: Stored): Fault[] {
   }
   const has = (field: string): boolean => rule[field] !== undefined
   const jumps = rule.action === 'jump'
+  natFaults(rule as RuleModel, need)
   need(has('jumpChain') === jumps, 'jumpChain', jumps ? 'a chain' : 'none: only jumps have one')
   const both = rule.matchForwardFlow === true && rule.matchReturnFlow === true
   need(!both, 'matchReturnFlow', 'not beside matchForwardFlow: nothing would match')
@@ -192,7 +229,8 @@ function ruleFaults(rule: Stored): Fault[] {
   need(protocol === undefined || protocolNumber(protocol) !== undefined, 'protocol', names)
   for (const field of ['sourcePorts', 'destinationPorts']) checkRange(field)
   const policy = (rule.fragmentPolicy ?? 'header') as string
-  const legal = !asksL4(rule) || policy === 'header' || policy === 'unfragmented'
+  const legal =
+    !asksL4(rule) || translates(rule.action) || policy === 'header' || policy === 'unfragmented'
   need(legal, 'fragmentPolicy', 'header or unfragmented: later fragments have no ports')
   return faults
 

@@ -11,6 +11,7 @@ import type { FlowStateStore } from '../state/store.ts'
 import { TopologyFeed } from '../topology/feed.ts'
 import type { Store } from '../topology/store.ts'
 import type { FlowText, Traced } from './explain.ts'
+import { LeaseDesk } from './leases.ts'
 import type { Call, FromThread, StateSettings, ThreadSettings, ToThread } from './messages.ts'
 import type { Interface } from './places.ts'
 
@@ -50,6 +51,7 @@ export class Agent {
   readonly #thread: Thread
   readonly #feed: TopologyFeed
   readonly #options: AgentOptions
+  readonly #desk: LeaseDesk
   readonly #calls = new Map<number, Waiting>()
   readonly #outbox: ToThread[] = []
   readonly #ended: Promise<void>
@@ -104,6 +106,10 @@ export class Agent {
       },
       options.log
     )
+    this.#desk = new LeaseDesk(options.store, options.log, {
+      answered: (pool, block) => this.#send({ is: 'leased', pool, block }),
+      lostAll: () => this.#send({ is: 'leases-lost' })
+    })
     this.#thread.on('message', (messages: readonly FromThread[]) => {
       for (const message of messages) this.#received(message)
     })
@@ -221,6 +227,10 @@ export class Agent {
         return this.#options.stateStore?.save(message.batches)
       case 'load':
         return void this.#load(message.port)
+      case 'lease':
+        return void this.#desk.ask(message.asked)
+      case 'release':
+        return void this.#desk.release(message.pool, message.block)
       case 'started':
         return this.#started()
       case 'counters':

@@ -12,10 +12,12 @@ import type { Datapath } from '../datapath/datapath.ts'
 import type { Tag } from '../flow/tag.ts'
 import type { Plugin, Registry } from '../plugin.ts'
 import type { Port } from '../simulation/device.ts'
+import { Leases } from '../simulation/leases.ts'
 import { Walks } from '../simulation/walks.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 import type { PortModel } from '../topology/models.ts'
 import { TopologyView, type ViewLink, type ViewListener } from '../topology/view.ts'
+import { HeldLeases, type LeaseLink, noLeases } from './leases.ts'
 import { type InterfaceWatcher, Places } from './places.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { ownState, Sharing, type StateParts } from './sharing.ts'
@@ -31,6 +33,7 @@ export interface HouseParts {
   readonly datapath: Datapath
   readonly watcher: InterfaceWatcher
   readonly link: ViewLink
+  readonly leases?: LeaseLink
   readonly clock: Clock
   readonly random: Random
   readonly counters: Counters
@@ -49,6 +52,7 @@ export class House {
   readonly places: Places
   readonly upkeep: Upkeep
   readonly sharing: Sharing
+  readonly leases: HeldLeases
   readonly #running: Lifetime[] = []
   readonly #datapath: Datapath
   readonly #rehearsal: Rehearsal | null
@@ -57,6 +61,7 @@ export class House {
   constructor(parts: HouseParts) {
     const { host, datapath, counters, clock, watcher } = parts
     this.#datapath = datapath
+    this.leases = new HeldLeases(parts.leases ?? noLeases(clock, () => this.leases))
     const factories = this.#assemble(parts)
     const listener: ViewListener = {
       stale: tags => this.worker.invalidate(tags),
@@ -156,6 +161,7 @@ export class House {
     container.provide(Random, parts.random)
     container.provide(Counters, parts.counters)
     container.provide(Log, parts.log)
+    container.provide(Leases, this.leases)
     container.provide(Walks, {
       emit: (frame, port) => this.worker.emit(frame, port),
       wake: waitingFor => this.worker.wake(waitingFor),

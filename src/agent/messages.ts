@@ -7,6 +7,7 @@ import type { Lifetimes } from '../state/lifetimes.ts'
 import type { SavedBatch } from '../state/store.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
+import type { LeaseAsked } from './leases.ts'
 import type { UpkeepSettings } from './upkeep.ts'
 
 export type ToThread =
@@ -26,6 +27,8 @@ export type ToThread =
   | { readonly is: 'state-key'; readonly key: Uint8Array }
   // What was kept of a port's flow state, as encodeRecords wrote it; none when it is away.
   | { readonly is: 'loaded'; readonly port: number; readonly saved: readonly Uint8Array[] }
+  | { readonly is: 'leased'; readonly pool: string; readonly block: number | undefined }
+  | { readonly is: 'leases-lost' }
   | { readonly is: 'call'; readonly id: number; readonly call: Call }
   | { readonly is: 'frame'; readonly interface: string; readonly frame: Uint8Array }
   | {
@@ -41,6 +44,8 @@ export type FromThread =
   | { readonly is: 'remove'; readonly table: string; readonly key: string }
   | { readonly is: 'save'; readonly batches: readonly SavedBatch[] }
   | { readonly is: 'load'; readonly port: number }
+  | { readonly is: 'lease'; readonly asked: LeaseAsked }
+  | { readonly is: 'release'; readonly pool: string; readonly block: number }
   | { readonly is: 'started' }
   | { readonly is: 'counters'; readonly snapshot: CountersSnapshot }
   | { readonly is: 'answer'; readonly id: number; readonly value: unknown }

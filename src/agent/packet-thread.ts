@@ -66,6 +66,10 @@ const house = new House({
     put: (table, key, value) => send({ is: 'put', table, key, value }),
     remove: (table, key) => send({ is: 'remove', table, key })
   },
+  leases: {
+    ask: asked => send({ is: 'lease', asked }),
+    release: (pool, block) => send({ is: 'release', pool, block })
+  },
   clock,
   random: new SystemRandom(),
   counters,
@@ -89,6 +93,10 @@ function received(message: ToThread): void {
       return house.view.applyTable(message.name, message.events, message.ready)
     case 'written':
       return house.view.tableWritten(message.name, message.key)
+    case 'leased':
+      return house.leases.answered(message.pool, message.block)
+    case 'leases-lost':
+      return house.leases.lostAll()
     case 'frame':
       return door.memory?.input(message.interface, message.frame)
     case 'tunnelled':

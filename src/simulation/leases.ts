@@ -7,16 +7,16 @@ export interface Leases {
   /** Blocks of the pool that this host holds. */
   held(pool: string): readonly number[]
   /**
-   * Asks for one more of 0..blocks-1, or for `block`.  `done` is called once, later: with the
-   * block, or undefined when
-   * none is free or the store is away.  One question a pool at a time: others are answered
-   * undefined.
+   * Asks for one more of first..blocks-1, or for `block`.  `done` is called once, later: with the
+   * block, or undefined when none is free or the store is away.  One question a pool at a time:
+   * others are answered undefined.
    */
   take(
     pool: string,
     blocks: number,
     done: (block: number | undefined) => void,
-    block?: number
+    block?: number,
+    first?: number
   ): void
   release(pool: string, block: number): void
   /** A block was lost: the session with the store is over, or somebody else holds it now. */

@@ -86,8 +86,8 @@ export interface Store {
     listener: (events: readonly WatchEvent[]) => void
   ): Watch
   table(name: string): ReplicatedTable
-  // A free block of 0..blocks-1 of the pool (random unless `block` is given); undefined if none.
-  lease(pool: string, blocks: number, block?: number): Promise<Lease | undefined>
+  // A free block of first..blocks-1 of the pool, random unless `block` is given; undefined if none.
+  lease(pool: string, blocks: number, block?: number, first?: number): Promise<Lease | undefined>
   // Takes all that the session owns away.
   close(): Promise<void>
   // Closes as a death would: what the session owns stands until the session expires.

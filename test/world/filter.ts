@@ -1,16 +1,27 @@
 // Runs one chain on one packet, without a walk around it: a real view, whose store is the world's
-// hub, and the real context.
+// hub, the real context, and a real table of state, which keeps what passing packets have written.
 
-import { VirtualClock } from '../../src/core/clock.ts'
+import { type HeldLeases, HeldLeases as Leases } from '../../src/agent/leases.ts'
+import { Clock, VirtualClock } from '../../src/core/clock.ts'
+import { Container } from '../../src/core/container.ts'
+import { Counters, CounterTable } from '../../src/core/counters.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
-import type { Plugin } from '../../src/plugin.ts'
+import type { Plugin, Registry } from '../../src/plugin.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
 import type { Port } from '../../src/simulation/device.ts'
+import { Leases as LeasesToken } from '../../src/simulation/leases.ts'
 import { LineTrace } from '../../src/simulation/trace.ts'
+import { Walks } from '../../src/simulation/walks.ts'
+import { StateAccess } from '../../src/state/access.ts'
+import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
+import { MemoryStateTable } from '../../src/state/memory-table.ts'
+import { RECORD_WORDS } from '../../src/state/record.ts'
 import type { DeviceFactory } from '../../src/topology/factory.ts'
 import { TopologyView } from '../../src/topology/view.ts'
+import { rewriteQuoted } from '../../src/wire/quoted.ts'
 import { Hub, type WorldObject } from './hub.ts'
+import { LeaseHub } from './leases.ts'
 
 const WAITS_MAX = 100
 
@@ -21,29 +32,40 @@ export interface Place {
   readonly entry?: string
 }
 
+const CAPACITY = 4096
+
 export class FilterBench {
   readonly clock = new VirtualClock()
   readonly hub = new Hub(this.clock)
+  readonly counters = new CounterTable()
+  readonly leases: HeldLeases
+  readonly table = new MemoryStateTable({
+    capacity: CAPACITY,
+    lifetimes: LIFETIMES_DEFAULT,
+    now: () => this.clock.now()
+  })
   readonly ctx: SimulationContext
   readonly trace = new LineTrace()
   readonly stale: number[] = []
   readonly #view: TopologyView
 
-  constructor(plugin: Plugin, objects: readonly WorldObject[]) {
+  // Leases come from `hub`, which several benches may share.
+  constructor(
+    plugins: Plugin | readonly Plugin[],
+    objects: readonly WorldObject[],
+    { settings = {}, session = 'bench', desk }: BenchOptions = {}
+  ) {
     for (const { kind, value } of objects) this.hub.put(kind, value)
-    const factories = new Map<string, DeviceFactory>()
-    const registry = {
-      device: (kind: string, factory: DeviceFactory) => void factories.set(kind, factory),
-      provide: () => {}
-    }
-    plugin.setup({}, registry, {})
+    const lenders = desk ?? new LeaseHub()
+    this.leases = new Leases(lenders.link(session, this.clock, () => this.leases))
+    const factories = this.#assemble([plugins].flat(), settings)
     this.#view = new TopologyView(
       factories,
       this.hub.link('bench', () => this.#view),
       { stale: tags => this.stale.push(...tags), wake: () => {}, changed: () => {} },
       this.clock
     )
-    this.ctx = new SimulationContext(this.#view)
+    this.ctx = new SimulationContext(this.#view, new StateAccess(this.table))
     this.clock.advance(1)
   }
 
@@ -61,11 +83,51 @@ export class FilterBench {
       ctx.outPort = place.outPort === undefined ? null : portCalled(place.outPort)
       ctx.entry = place.entry ?? ''
       const verdict = ctx.filter(chain)
+      if (verdict === Verdict.forward) this.#commit()
       if (verdict !== Verdict.postpone) return verdict
       this.clock.advance(1)
     }
     throw new Error(`the chain still waits for ${ctx.waitingFor}`)
   }
+
+  // The packet as the chain has left it; undefined: it did not pass.
+  pass(chain: string, frame: Uint8Array, place: Place = {}): Uint8Array | undefined {
+    if (this.run(chain, frame, place) !== Verdict.forward) return undefined
+    const { ctx } = this
+    const changed = ctx.frame()!
+    return ctx.quoteChanged ? rewriteQuoted(changed, ctx.quote()!) : changed
+  }
+
+  #commit(): void {
+    const { state } = this.ctx
+    for (let i = 0; i < state.pendingCount; i++) this.table.put(state.pending, i * RECORD_WORDS, 0)
+  }
+
+  #assemble(
+    plugins: readonly Plugin[],
+    settings: Record<string, Record<string, unknown>>
+  ): Map<string, DeviceFactory> {
+    const factories = new Map<string, DeviceFactory>()
+    const container = new Container()
+    container.provide(Clock, this.clock)
+    container.provide(Counters, this.counters)
+    container.provide(LeasesToken, this.leases)
+    container.provide(Walks, { emit: () => {}, wake: () => {}, invalidate: () => {} })
+    container.assemble(plugins, (plugin, given) => {
+      const registry: Registry = {
+        device: (kind, factory) => void factories.set(kind, factory),
+        provide: (token, service) => container.provide(token, service, plugin.name)
+      }
+      plugin.setup(given, registry, settings[plugin.name] ?? {})
+    })
+    return factories
+  }
 }
 
-const portCalled = (id: string): Port => ({ id }) as Port
+export interface BenchOptions {
+  readonly settings?: Record<string, Record<string, unknown>>
+  readonly session?: string
+  readonly desk?: LeaseHub
+}
+
+const portCalled = (id: string): Port => ({ id, device: 'device' }) as Port

@@ -6,6 +6,7 @@ import { type Interest, interestKey } from '../../src/topology/interest.ts'
 import type { Stored } from '../../src/topology/model.ts'
 import type { TableEntry, TableEvent, Versioned, WatchEvent } from '../../src/topology/store.ts'
 import type { TopologyView, ViewLink } from '../../src/topology/view.ts'
+import { LeaseHub } from './leases.ts'
 
 interface Subscriber {
   readonly interest: Interest
@@ -18,6 +19,7 @@ export interface WorldObject {
 }
 
 export class Hub {
+  readonly leases = new LeaseHub()
   readonly #clock: Clock
   readonly #objects = new Map<string, Versioned>()
   readonly #tables = new Map<string, Map<string, TableEntry>>()
@@ -94,6 +96,7 @@ export class Hub {
 
   // A host is gone: what it owned goes with it.
   forget(owner: string): void {
+    this.leases.forget(owner)
     for (const [name, table] of this.#tables)
       for (const entry of [...table.values()])
         if (entry.owner === owner) this.tableRemove(name, entry.key, owner)

@@ -185,6 +185,7 @@ export class WorldHost {
       datapath: this.datapath,
       watcher: this.#watcher,
       link: world.hub.link(`session-${id}`, () => this.house.view),
+      leases: world.hub.leases.link(`session-${id}`, world.clock, () => this.house.leases),
       clock: world.clock,
       random: new SeededRandom(options.seed ?? 1),
       counters: this.counters,

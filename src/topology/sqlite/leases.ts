@@ -10,6 +10,13 @@ export interface Grant {
   readonly epoch: number
 }
 
+/** `block`, or any of first..blocks-1. */
+export interface Asked {
+  readonly first: number
+  readonly blocks: number
+  readonly block: number | undefined
+}
+
 const BLOCKS_MAX = 65_536
 
 export class Leases {
@@ -21,9 +28,9 @@ export class Leases {
     this.#random = random
   }
 
-  grant(session: string, pool: string, blocks: number, block?: number): Grant | undefined {
-    checkRange(blocks, block)
-    const chosen = block === undefined ? this.#choose(pool, blocks) : block
+  grant(session: string, pool: string, asked: Asked): Grant | undefined {
+    checkRange(asked)
+    const chosen = asked.block === undefined ? this.#choose(pool, asked) : asked.block
     if (chosen === undefined || this.#holder(pool, chosen) !== null) return undefined
     const sql = `INSERT INTO leases (pool, block, epoch, session) VALUES (?, ?, 1, ?)
                  ON CONFLICT DO UPDATE SET epoch = epoch + 1, session = excluded.session
@@ -48,12 +55,13 @@ export class Leases {
   }
 
   // Any free block with the same chance.
-  #choose(pool: string, blocks: number): number | undefined {
+  #choose(pool: string, { first, blocks }: Asked): number | undefined {
     const sql = `SELECT block FROM leases
-                 WHERE pool = ? AND session IS NOT NULL AND block < ? ORDER BY block`
-    const taken = this.#database.all<{ block: number }>(sql, pool, blocks)
-    if (taken.length >= blocks) return undefined
-    let chosen = this.#random.below(blocks - taken.length)
+                 WHERE pool = ? AND session IS NOT NULL AND block >= ? AND block < ?
+                 ORDER BY block`
+    const taken = this.#database.all<{ block: number }>(sql, pool, first, blocks)
+    if (taken.length >= blocks - first) return undefined
+    let chosen = first + this.#random.below(blocks - first - taken.length)
     for (const { block } of taken) {
       if (block > chosen) break
       chosen++
@@ -62,7 +70,7 @@ export class Leases {
   }
 }
 
-function checkRange(blocks: number, block: number | undefined): void {
+function checkRange({ first, blocks, block }: Asked): void {
   if (!Number.isInteger(blocks) || blocks < 1 || blocks > BLOCKS_MAX) {
     const expected = `a whole number from 1 to ${BLOCKS_MAX}`
     throw fail('INVALID', { field: 'blocks of a lease', value: show(blocks), expected })
@@ -70,5 +78,9 @@ function checkRange(blocks: number, block: number | undefined): void {
   if (block !== undefined && !(Number.isInteger(block) && block >= 0 && block < blocks)) {
     const expected = `a whole number from 0 to ${blocks - 1}`
     throw fail('INVALID', { field: 'block of a lease', value: show(block), expected })
+  }
+  if (!(Number.isInteger(first) && first >= 0 && first < blocks)) {
+    const expected = `a whole number from 0 to ${blocks - 1}`
+    throw fail('INVALID', { field: 'first block of a lease', value: show(first), expected })
   }
 }

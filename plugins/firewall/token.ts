@@ -1,0 +1,23 @@
+// What rules do besides accepting and refusing: other plugins bring it (address translation).  A
+// rule whose action nobody has brought drops, so that leaving a plugin out never opens a chain.
+
+import { type Models, type SimulationContext, token, type Verdict } from '../../src/plugin.ts'
+import type { RuleModel } from './model.ts'
+
+export type { RuleModel }
+
+/** What comes after an action besides a verdict. */
+export const Then = {
+  return: 0, // back to whoever jumped here
+  next: -1 // the next rule is tried
+} as const
+export type Then = (typeof Then)[keyof typeof Then]
+
+/** Carries a rule out on a packet that matches it.  Verdict.forward accepts. */
+export type Act = (ctx: SimulationContext) => Verdict | Then
+
+export interface RuleActions {
+  /** `compile` is called for each rule with this action, whenever its chain changes. */
+  register(action: string, compile: (rule: RuleModel, models: Models) => Act): void
+}
+export const RuleActions = token<RuleActions>('rule-actions')

@@ -1,0 +1,29 @@
+// The nat plugin: what rules do that translate addresses.  See README.md.
+
+import { Clock, Counters, definePlugin, Leases, Walks } from '../../src/plugin.ts'
+import { RuleActions } from '../firewall/token.ts'
+import { Bindings } from './bindings.ts'
+import { PortBlocks } from './blocks.ts'
+import { Chooser } from './choice.ts'
+import { claimCounters } from './counters.ts'
+import { forwardAct, masqueradeAct, reverseAct } from './rules.ts'
+import type { NatSettings } from './settings.ts'
+
+export default definePlugin({
+  name: 'nat',
+  needs: { actions: RuleActions, clock: Clock, counters: Counters, leases: Leases, walks: Walks },
+  setup({ actions, ...given }, _, settings: NatSettings) {
+    const counters = claimCounters(given.counters)
+    const blocks = new PortBlocks({ ...given, counters, settings })
+    given.counters.gauge('nat.blocks-held', () => blocks.held, 'Blocks of ports this host holds')
+    const chooser = new Chooser(blocks)
+    const snat = new Bindings('src', chooser, counters)
+    const dnat = new Bindings('dst', chooser, counters)
+    actions.register('snat', rule => forwardAct('src', snat, rule))
+    actions.register('dnat', rule => forwardAct('dst', dnat, rule))
+    actions.register('masquerade', rule => masqueradeAct(snat, rule))
+    actions.register('reverse-snat', rule => reverseAct(snat, rule))
+    actions.register('reverse-dnat', rule => reverseAct(dnat, rule))
+    return { stop: () => blocks.stop() }
+  }
+})

@@ -1,0 +1,6 @@
+// What the nat plugin declares: its rules are the firewall's.
+
+import { defineResources } from '../../src/resource.ts'
+import { natSettings } from './settings.ts'
+
+export default defineResources({ name: 'nat', resources: [], settings: natSettings })

@@ -1,0 +1,31 @@
+// The scopes of translations: the device whose chains are being run.  A translation of one router
+// says nothing of another.
+
+import { type Scope, type SimulationContext, state } from '../../src/plugin.ts'
+
+export const newKey = (): Int32Array => new Int32Array(state.KEY_WORDS)
+
+/** For keys that are never filed. */
+export const NOWHERE: Scope = { kind: 0, words: [0, 0] }
+
+const SCOPES_MAX = 65_536
+
+export class Scopes {
+  readonly #kind: number
+  readonly #scopes = new Map<string, Scope>()
+
+  constructor(kind: number) {
+    this.#kind = kind
+  }
+
+  of(ctx: SimulationContext): Scope {
+    const { device } = ctx.inPort
+    let scope = this.#scopes.get(device)
+    if (scope === undefined) {
+      if (this.#scopes.size >= SCOPES_MAX) this.#scopes.clear()
+      scope = { kind: this.#kind, words: state.scopeOf(device) }
+      this.#scopes.set(device, scope)
+    }
+    return scope
+  }
+}
