@@ -1,43 +1,39 @@
-// A peer that says what a test tells it to: it knows the key and the form of messages
-// (docs/flow-state.md) and uses Node's own HMAC, so that it also checks what native code sends.
+// A peer that says what a test tells it to, by the codec in TypeScript: so it also checks what
+// native code sends.
 
-import { createHmac } from 'node:crypto'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { addressOf, KEY, opened, PORT, textOf } from './native-hosts.ts'
+import type { ExchangeSettings } from '../../src/state/exchange.ts'
+import {
+  bodyOf,
+  type Header,
+  headerOf,
+  isGenuine,
+  MessageType,
+  malformation,
+  seal
+} from '../../src/state/message.ts'
+import { addressOf, Host, KEY, opened, PORT, textOf, until } from './native-hosts.ts'
 
-const FRAME_BYTES = 50
-const HEADER_BYTES = 40
-const TAG_BYTES = 16
-export const Type = {
-  hello: 1,
-  heartbeat: 2,
-  state: 4,
-  acknowledgement: 5,
-  tell: 8,
-  probe: 10
-} as const
+export const FRAME_BYTES = 50
+export const PROBE_ASKED = 0x50
+export const PROBE_ANSWERED = 0x51
+export const Type = MessageType
 
-export interface Heard {
-  readonly mark: number
-  readonly type: number
-  readonly sender: number
-  readonly own: bigint
-  readonly theirs: bigint
-  readonly sequence: bigint
+export interface HeardMessage extends Header {
   readonly body: Uint8Array
-  readonly isGenuine: boolean
+  readonly isGood: boolean
 }
 
 export class ScriptedPeer {
-  readonly heard: Heard[] = []
+  readonly heard: HeardMessage[] = []
   readonly word: number
   readonly other: number
   /** Sends probes back, as the kernel's program does. */
   reflects = false
   own = 0x1234_5678_9abc_def0n
   theirs = 0n
-  #sequence = 0n
+  #sequence = 0
   readonly #socket: Socket = createSocket({ type: 'udp4', reuseAddr: true })
 
   constructor(word: number, other: number) {
@@ -56,7 +52,7 @@ export class ScriptedPeer {
     this.#socket.close()
   }
 
-  of(type: number): Heard[] {
+  of(type: number): HeardMessage[] {
     return this.heard.filter(each => each.type === type)
   }
 
@@ -64,21 +60,11 @@ export class ScriptedPeer {
   message(
     type: number,
     body: Uint8Array = new Uint8Array(),
-    epochs: readonly bigint[] = []
+    { own = this.own, theirs = this.theirs } = {}
   ): Uint8Array {
-    const message = new Uint8Array(HEADER_BYTES + body.length + TAG_BYTES)
-    const view = new DataView(message.buffer)
-    view.setUint16(0, 0x4d5a)
-    view.setUint8(2, 1)
-    view.setUint8(3, type)
-    view.setUint16(6, body.length)
-    view.setInt32(8, this.word)
-    view.setInt32(12, this.other)
-    view.setBigUint64(16, epochs[0] ?? this.own)
-    view.setBigUint64(24, epochs[1] ?? this.theirs)
-    view.setBigUint64(32, ++this.#sequence)
-    message.set(body, HEADER_BYTES)
-    return frame(resealed(message))
+    const sequence = ++this.#sequence
+    const header = { type, sender: this.word, receiver: this.other, own, theirs, sequence }
+    return frame(seal(KEY, header, body))
   }
 
   send(bytes: Uint8Array): void {
@@ -89,37 +75,42 @@ export class ScriptedPeer {
     this.send(this.message(type, body))
   }
 
+  /** Begins a session.  One hello in 20 ms is answered, so it may take several. */
+  async greet(): Promise<void> {
+    const answer = () => this.of(Type.hello).find(({ theirs }) => theirs === this.own)
+    await until('a hello', () => {
+      this.send(this.message(Type.hello, undefined, { theirs: 0n }))
+      return answer() !== undefined
+    })
+    this.theirs = answer()!.own
+    this.say(Type.heartbeat)
+  }
+
   #hear(bytes: Uint8Array): void {
-    const mark = bytes[7]!
-    const message = bytes.subarray(FRAME_BYTES)
-    const view = new DataView(message.buffer, message.byteOffset, message.byteLength)
-    const end = message.length - TAG_BYTES
-    if (mark === 0x50 && this.reflects) {
+    if (bytes[7] === PROBE_ASKED && this.reflects) {
       const back = bytes.slice()
-      back[7] = 0x51
+      back[7] = PROBE_ANSWERED
       this.send(back)
     }
-    const isGenuine = tag(message.subarray(0, end)).every((byte, i) => byte === message[end + i])
+    const message = bytes.slice(FRAME_BYTES)
+    const { byteOffset, byteLength } = bodyOf(message)
     this.heard.push({
-      mark,
-      type: view.getUint8(3),
-      sender: view.getInt32(8),
-      own: view.getBigUint64(16),
-      theirs: view.getBigUint64(24),
-      sequence: view.getBigUint64(32),
-      body: message.slice(HEADER_BYTES, end),
-      isGenuine
+      ...headerOf(message),
+      body: message.subarray(byteOffset, byteOffset + byteLength),
+      isGood: malformation(message) === undefined && isGenuine(KEY, message)
     })
   }
 }
 
-const tag = (bytes: Uint8Array): Uint8Array =>
-  createHmac('sha256', KEY).update(bytes).digest().subarray(0, TAG_BYTES)
-
-function resealed(message: Uint8Array): Uint8Array {
-  const end = message.length - TAG_BYTES
-  message.set(tag(message.subarray(0, end)), end)
-  return message
+/** A host, and a peer that it has a session with. */
+export async function met(settings: Partial<ExchangeSettings> = {}): Promise<[Host, ScriptedPeer]> {
+  const host = new Host(1, { settings: { deadMs: 60_000, ...settings } })
+  const peer = new ScriptedPeer(2, 1)
+  await peer.open()
+  host.meet(2)
+  await peer.greet()
+  await until('a session', () => host.exchange.isReady(2))
+  return [host, peer]
 }
 
 /** The headers around a message, as the exchange looks at them. */
@@ -137,11 +128,10 @@ export function frame(message: Uint8Array): Uint8Array {
   return bytes
 }
 
-/** A framed message with one of the message's bytes changed, and a tag that fits or does not. */
-export function changed(bytes: Uint8Array, at: number, value: number, fits: boolean): Uint8Array {
+/** A framed message with one of the message's bytes changed, and a tag that does not know of it. */
+export function changed(bytes: Uint8Array, at: number, value: number): Uint8Array {
   const copy = bytes.slice()
-  copy[FRAME_BYTES + at] = value
-  if (fits) resealed(copy.subarray(FRAME_BYTES))
+  copy[FRAME_BYTES + at]! ^= value
   return copy
 }
 

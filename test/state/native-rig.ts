@@ -1,0 +1,169 @@
+// The exchange's rig on real sockets.  Each host knows the others by addresses of a relay, one for
+// each way, which loses, doubles and delays what passes by a seeded die, and sends probes back as
+// the program on a host's underlay does.
+//   host i ──► address of (i, j) ═ relay ═ address of (j, i) ──► host j
+
+import assert from 'node:assert/strict'
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { SystemClock } from '../../src/core/clock.ts'
+import { SeededRandom } from '../../src/core/random.ts'
+import { NativeExchange } from '../../src/datapath/native-exchange.ts'
+import { NativeStateTable } from '../../src/datapath/native-state-table.ts'
+import { EXCHANGE_DEFAULT } from '../../src/state/exchange.ts'
+import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
+import { hostWord } from '../../src/state/record.ts'
+import { type ExchangeRig, type Faults, Heard, type Host, KEY } from './exchange-rig.ts'
+import { addressOf, PORT, textOf, until } from './native-hosts.ts'
+import { FRAME_BYTES, frame, PROBE_ANSWERED, PROBE_ASKED } from './scripted-peer.ts'
+
+const CAPACITY = 20_000
+const REORDERED_MS = 4
+const SENT_MAX = 10_000
+const STRANGER = addressOf(250)
+
+interface NativeHost extends Host {
+  exchange: NativeExchange
+  table: NativeStateTable
+  heard: Heard
+  isCut: boolean
+  kernel: boolean
+}
+
+const relayAddress = (of: number, to: number): number => addressOf(100 + of * 10 + to)
+
+export class NativeRig implements ExchangeRig {
+  readonly hosts: NativeHost[] = []
+  readonly #clock = new SystemClock()
+  readonly #random = new SeededRandom(4)
+  readonly #sockets = new Map<number, Socket>()
+  readonly #sent = new Map<string, Uint8Array[]>()
+  #faults: Faults = {}
+  #isOpen = true
+
+  static async open(count: number): Promise<NativeRig> {
+    const rig = new NativeRig()
+    const all = Array.from({ length: count }, (_, i) => i)
+    for (const of of all)
+      for (const to of all.filter(other => other !== of))
+        await rig.#listen(relayAddress(of, to), bytes => rig.#relay(of, to, bytes))
+    await rig.#listen(STRANGER, () => {})
+    for (const i of all) {
+      const name = { word: hostWord(`h${i}`), address: addressOf(i + 1) }
+      rig.hosts.push({ ...name, isCut: false, kernel: true, ...agent(name.word) })
+    }
+    for (const i of all) rig.#introduce(i)
+    // what the agents hear comes a little after it is so
+    await until('all have met', () =>
+      rig.hosts.every(({ heard: { signs, sessions } }) =>
+        [signs, sessions].every(({ length }) => length === count - 1)
+      )
+    )
+    return rig
+  }
+
+  until(what: string, done: () => boolean): Promise<void> {
+    return until(what, done)
+  }
+
+  pass(ms: number): Promise<void> {
+    return new Promise(done => {
+      this.#clock.after(ms, done)
+    })
+  }
+
+  faults(of: Faults): void {
+    this.#faults = of
+  }
+
+  stop(host: number, kernel: 'forwards' | 'gone'): void {
+    this.hosts[host]!.exchange.close()
+    this.hosts[host]!.kernel = kernel === 'forwards'
+  }
+
+  start(host: number): void {
+    const one = this.hosts[host]!
+    one.table.close()
+    Object.assign(one, agent(one.word), { kernel: true })
+    this.#introduce(host)
+  }
+
+  cut(host: number, isCut: boolean): void {
+    this.hosts[host]!.isCut = isCut
+  }
+
+  sent(from: number, to: number): readonly Uint8Array[] {
+    return this.#sent.get(`${from} ${to}`) ?? []
+  }
+
+  inject(address: number, to: number, message: Uint8Array): void {
+    const from = this.hosts.findIndex(host => host.address === address)
+    this.#deliver(from < 0 ? STRANGER : relayAddress(to, from), to, frame(message))
+  }
+
+  close(): void {
+    this.#isOpen = false
+    for (const { exchange, table } of this.hosts) {
+      exchange.close()
+      table.close()
+    }
+    for (const socket of this.#sockets.values()) socket.close()
+  }
+
+  async #listen(address: number, hear: (bytes: Uint8Array) => void): Promise<void> {
+    const socket = createSocket({ type: 'udp4', reuseAddr: true, recvBufferSize: 1 << 21 })
+    this.#sockets.set(address, socket)
+    socket.on('message', bytes => hear(new Uint8Array(bytes)))
+    socket.bind(PORT, textOf(address))
+    await once(socket, 'listening')
+  }
+
+  #introduce(host: number): void {
+    const { exchange, address: local } = this.hosts[host]!
+    exchange.setKey(KEY)
+    exchange.setPeers(
+      this.hosts.flatMap(({ word }, to) =>
+        to === host ? [] : [{ word, address: relayAddress(host, to), local }]
+      )
+    )
+  }
+
+  #relay(from: number, to: number, bytes: Uint8Array): void {
+    const back = relayAddress(from, to)
+    if (bytes[7] === PROBE_ASKED) {
+      bytes[7] = PROBE_ANSWERED
+      if (this.#isReachable(from, to)) this.#deliver(back, from, bytes)
+      return
+    }
+    const sent = this.#sent.get(`${from} ${to}`) ?? []
+    this.#sent.set(`${from} ${to}`, sent)
+    if (sent.push(bytes.slice(FRAME_BYTES)) > SENT_MAX) sent.shift()
+    const { drop = 0, duplicate = 0, reorder = 0 } = this.#faults
+    for (let copies = this.#random.chance(duplicate) ? 2 : 1; copies > 0; copies--) {
+      if (this.#random.chance(drop)) continue
+      const pass = () => {
+        if (this.#isReachable(from, to)) this.#deliver(relayAddress(to, from), to, bytes)
+      }
+      if (this.#random.chance(reorder)) this.#clock.after(this.#random.below(REORDERED_MS), pass)
+      else pass()
+    }
+  }
+
+  #deliver(from: number, to: number, bytes: Uint8Array): void {
+    if (this.#isOpen) this.#sockets.get(from)!.send(bytes, PORT, textOf(this.hosts[to]!.address))
+  }
+
+  #isReachable(from: number, to: number): boolean {
+    const there = this.hosts[to]!
+    return !this.hosts[from]!.isCut && !there.isCut && there.kernel
+  }
+}
+
+function agent(host: number) {
+  const heard = new Heard()
+  const table = new NativeStateTable({ capacity: CAPACITY, lifetimes: LIFETIMES_DEFAULT })
+  const settings = EXCHANGE_DEFAULT
+  const exchange = new NativeExchange({ host, table, settings, listener: heard, port: PORT })
+  assert.deepEqual(exchange.counters().peers, 0)
+  return { exchange, table, heard }
+}
