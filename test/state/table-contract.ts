@@ -109,6 +109,24 @@ const meeting = (open: Open): unknown =>
       table.close()
     })
 
+    test('of twins what is known stands, in any order', () => {
+      const twins = [
+        record({ ingress: 5, data: -1 }),
+        record({ timeoutS: 9, data: 3 }),
+        record({ ingress: 2, born: 1_700_000_001, data: -1, timeoutS: 99 })
+      ]
+      for (const order of [
+        [0, 1, 2],
+        [2, 1, 0],
+        [1, 2, 0]
+      ]) {
+        const { table } = open(10)
+        for (const i of order) table.put(twins[i]!)
+        assert.deepEqual(listed(table)[0]!.words, record({ ingress: 5, timeoutS: 9, data: -1 }))
+        table.close()
+      }
+    })
+
     test('a newer generation replaces, an older one is refused', () => {
       const { table } = open(10)
       const next = record({ generation: 2, back: [3, 3, 3] })
@@ -277,7 +295,8 @@ const crowding = (open: Open): unknown =>
     test('a flood of questions does not push out who is answered', () => {
       const { table } = open(256)
       const flags = replied | assured
-      for (let i = 0; i < 128; i++) table.put(record({ src: i, dst: 3, flags }))
+      const idleMs = 86_390_000 // and yet it would expire before them
+      for (let i = 0; i < 128; i++) table.put(record({ src: i, dst: 3, flags }), 0, idleMs)
       flood(table, 0, 3000)
       assert.equal(table.size, 256)
       for (let i = 0; i < 128; i++) assert.notEqual(table.find(keyA(record({ src: i, dst: 3 }))), 0)

@@ -107,17 +107,22 @@ export const lifetimesContract = (open: Open): unknown =>
 
 function cutShort(open: Open): void {
   const { table, at } = open(100)
-  at(START)
-  // Around the end of one second, so that some are over and some not whenever it is cut.
+  const into = new Int32Array(4 * RECORD_WORDS)
+  at(START + 10)
+  table.put(record({ src: 1 }), 0, 10)
+  table.put(record({ src: 2 }), 0, 0) // looked at before the other, too early
+  at(START + 60_000)
+  assert.equal(table.expire(into, 1), 1)
+  at(START + 60_010)
+  assert.equal(table.expire(into, 4), 1)
+  at(START + 70_010)
   for (let src = 0; src < 60; src++) table.put(record({ src }), 0, src)
-  const into = new Int32Array(RECORD_WORDS)
   let gone = 0
   for (let passed = 59_930; passed <= 60_000; passed += 7) {
-    at(START + passed)
+    at(START + 70_010 + passed)
     gone += table.expire(into, 1) + table.expire(into, 1)
     assert.ok(gone <= Math.max(0, passed - 59_940), 'one went too early')
   }
-  at(START + 60_000)
   assert.equal(gone + expired(table).length, 60)
   table.close()
 }
