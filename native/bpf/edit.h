@@ -29,18 +29,32 @@ static __always_inline __u64 l4_flags(struct mz_packet *p)
 	return p->proto == IP_UDP ? BPF_F_MARK_MANGLED_0 : 0;
 }
 
+/* RFC 1624, in place: `change` is the sum of ~old and new half words. */
+static __always_inline void amend_ipv4_sum(struct __sk_buff *skb, struct mz_packet *p, __u32 change)
+{
+	__u16 sum;
+
+	if (peek16(skb, p->l3 + 10, &sum, 1))
+		return;
+	change += (__u16)~sum;
+	change = (change & 0xffff) + (change >> 16);
+	change = (change & 0xffff) + (change >> 16);
+	sum = ~change;
+	poke16(skb, p->l3 + 10, &sum, 1);
+}
+
 static __always_inline void set_ipv4_address(struct __sk_buff *skb, struct mz_packet *p, __u32 at,
 					     __u32 value)
 {
-	__u32 sum = l4_checksum(p), old;
+	union { __u32 w; __u16 h[2]; } old, new = { .w = bpf_htonl(value) };
+	__u32 sum = l4_checksum(p);
 
-	value = bpf_htonl(value);
-	if (bpf_skb_load_bytes(skb, at, &old, 4))
+	if (peek16(skb, at, old.h, 2))
 		return;
 	if (sum)
-		bpf_l4_csum_replace(skb, sum, old, value, BPF_F_PSEUDO_HDR | l4_flags(p) | 4);
-	bpf_l3_csum_replace(skb, p->l3 + 10, old, value, 4);
-	bpf_skb_store_bytes(skb, at, &value, 4, 0);
+		bpf_l4_csum_replace(skb, sum, old.w, new.w, BPF_F_PSEUDO_HDR | l4_flags(p) | 4);
+	amend_ipv4_sum(skb, p, (__u16)~old.h[0] + (__u16)~old.h[1] + new.h[0] + new.h[1]);
+	poke16(skb, at, new.h, 2);
 }
 
 static __always_inline void set_ipv6_address(struct __sk_buff *skb, struct mz_packet *p, __u32 at,
@@ -77,19 +91,18 @@ static __always_inline void set_address(struct __sk_buff *skb, struct mz_packet 
 static __always_inline void set_ipv4_byte(struct __sk_buff *skb, struct mz_packet *p, __u32 at,
 					  __u8 value, int add)
 {
-	__u8 word[2], old[2];
+	union { __u16 h; __u8 b[2]; } old, new;
 	__u32 even = p->l3 + ((at - p->l3) & ~1u);
 
-	if (bpf_skb_load_bytes(skb, even, old, 2))
+	if (peek16(skb, even, &old.h, 1))
 		return;
-	word[0] = old[0];
-	word[1] = old[1];
+	new = old;
 	if (at == even)
-		word[0] = add ? old[0] + value : value;
+		new.b[0] = add ? old.b[0] + value : value;
 	else
-		word[1] = add ? old[1] + value : value;
-	bpf_l3_csum_replace(skb, p->l3 + 10, *(__u16 *)old, *(__u16 *)word, 2);
-	bpf_skb_store_bytes(skb, even, word, 2, 0);
+		new.b[1] = add ? old.b[1] + value : value;
+	amend_ipv4_sum(skb, p, (__u16)~old.h + new.h);
+	poke16(skb, even, &new.h, 1);
 }
 
 static __always_inline void set_tos(struct __sk_buff *skb, struct mz_packet *p, __u32 tos)
@@ -126,10 +139,10 @@ static __always_inline void set_l4(struct __sk_buff *skb, struct mz_packet *p, _
 {
 	__u16 new = bpf_htons(value), old;
 
-	if (bpf_skb_load_bytes(skb, p->l4 + off, &old, 2))
+	if (peek16(skb, p->l4 + off, &old, 1))
 		return;
 	bpf_l4_csum_replace(skb, p->l4 + sum_off, old, new, l4_flags(p) | 2);
-	bpf_skb_store_bytes(skb, p->l4 + off, &new, 2, 0);
+	poke16(skb, p->l4 + off, &new, 1);
 }
 
 static __always_inline void set_port(struct __sk_buff *skb, struct mz_packet *p, __u32 off,
@@ -168,16 +181,18 @@ static __always_inline void change_vlan(struct __sk_buff *skb, struct mz_packet 
 
 static __always_inline void set_mac(struct __sk_buff *skb, struct mz_action *a)
 {
+	__u16 mac[3];
+
 	if (a->type == MZ_ACT_SET_ETH_DST) { /* four bytes, two bytes */
-		struct { __u32 hi; __u16 lo; } __attribute__((packed)) mac = {
-			bpf_htonl(a->w[0]), bpf_htons(a->w[1]) };
-
-		bpf_skb_store_bytes(skb, 0, &mac, 6, 0);
+		mac[0] = bpf_htons(a->w[0] >> 16);
+		mac[1] = bpf_htons(a->w[0]);
+		mac[2] = bpf_htons(a->w[1]);
+		poke16(skb, 0, mac, 3);
 	} else { /* two bytes, four bytes */
-		struct { __u16 hi; __u32 lo; } __attribute__((packed)) mac = {
-			bpf_htons(a->w[0]), bpf_htonl(a->w[1]) };
-
-		bpf_skb_store_bytes(skb, 6, &mac, 6, 0);
+		mac[0] = bpf_htons(a->w[0]);
+		mac[1] = bpf_htons(a->w[1] >> 16);
+		mac[2] = bpf_htons(a->w[1]);
+		poke16(skb, 6, mac, 3);
 	}
 }
 

@@ -9,28 +9,6 @@
 #include "packet.h"
 
 #define IPV6_EXTENSIONS_MAX 8
-#define DIRECT_MAX 256        /* headers further in are copied out by a helper */
-
-/* Copies whole words from the frame: directly when they lie in the linear part. */
-static __always_inline int peek(struct __sk_buff *skb, __u32 off, __u32 *to, const __u32 words)
-{
-	void *data = (void *)(long)skb->data;
-	void *end = (void *)(long)skb->data_end;
-
-	if (off <= DIRECT_MAX) {
-		__u32 *from = data + off;
-
-		/* one register for the check and the loads, or the verifier loses the thread */
-		asm volatile("" : "+r"(from));
-		if ((void *)(from + words) <= end) {
-#pragma unroll
-			for (__u32 i = 0; i < words; i++)
-				to[i] = from[i];
-			return 0;
-		}
-	}
-	return bpf_skb_load_bytes(skb, off, to, words * 4);
-}
 
 static __always_inline void parse_l4(struct __sk_buff *skb, struct mz_packet *p, __u32 l4,
 				     __u32 end)

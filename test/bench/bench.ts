@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import { Lab } from '../lab/lib/index.ts'
 import type { Figures, Scale } from './figures.ts'
 import * as figures from './figures.ts'
+import { nat } from './nat.ts'
 import { type Net, openNet } from './net.ts'
 
 interface Suite {
@@ -20,7 +21,8 @@ const suites: Record<string, Suite> = {
   route: { needsLab: true, measure: figures.routing },
   tunnels: { needsLab: true, measure: figures.tunnels },
   crr: { needsLab: true, measure: figures.connections },
-  footprint: { needsLab: true, measure: figures.footprint }
+  footprint: { needsLab: true, measure: figures.footprint },
+  state: { needsLab: true, measure: nat }
 }
 
 // What each figure means and what it should reach.
@@ -39,7 +41,9 @@ const goals: Record<string, string> = {
   crr_vs_veth: 'x raw veth, connect-request-response-close; goal >= 0.6',
   crr_l4_vs_veth: 'x raw veth, every connection two new flows',
   rss_mb_10k_flows: 'MB resident, agent process; goal < 150',
-  idle_cpu_pct: '% of a core; goal < 1'
+  idle_cpu_pct: '% of a core; goal < 1',
+  nat_vs_nft: 'x nft source NAT, 64 B, 1 flow; goal >= 1.4',
+  nat_vs_nft_1k: 'x nft source NAT, 1 000 flows'
 }
 
 const { values, positionals } = parseArgs({

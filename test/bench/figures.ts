@@ -85,7 +85,7 @@ export async function forwarding(net: Net, scale: Scale): Promise<Figures> {
   ] as const) {
     await warm(ours, flows)
     await warm(rival, Math.min(flows, 1000))
-    figures[`forward_vs_bridge_${name}`] = await ratio(ours, rival, flows, scale)
+    figures[`forward_vs_bridge_${name}`] = await packetRatio(ours, rival, flows, scale)
   }
   return figures
 }
@@ -95,7 +95,7 @@ export async function routing(net: Net, scale: Scale): Promise<Figures> {
   const rival = await kernelRouter(net, 'kr')
   await warm(ours, 1)
   await warm(rival, 1)
-  return { route_vs_kernel: await ratio(ours, rival, 1, scale) }
+  return { route_vs_kernel: await packetRatio(ours, rival, 1, scale) }
 }
 
 export async function tunnels(net: Net, { rounds, seconds }: Scale): Promise<Figures> {
@@ -152,7 +152,12 @@ export async function footprint(net: Net): Promise<Figures> {
   return { rss_mb_10k_flows: rssBytes / 1e6, idle_cpu_pct: (cpuMs / (seconds * 1000)) * 100 }
 }
 
-async function ratio(ours: Pair, rival: Pair, flows: number, scale: Scale): Promise<number> {
+export async function packetRatio(
+  ours: Pair,
+  rival: Pair,
+  flows: number,
+  scale: Scale
+): Promise<number> {
   const ratios: number[] = []
   for (let i = 0; i < scale.rounds; i++) {
     const theirs = await packetRate(rival, flows, scale.seconds)
@@ -168,7 +173,7 @@ async function packetRate({ a, b, to }: Pair, flows: number, seconds: number): P
   return ((await b.counters('eth0')).rx.packets - before) / seconds
 }
 
-async function warm({ a, b, to }: Pair, flows: number): Promise<void> {
+export async function warm({ a, b, to }: Pair, flows: number): Promise<void> {
   await b.traffic.discard(PORT)
   await a.ping(to, { count: 2 })
   const seconds = Math.max(1, flows / 40_000)
