@@ -78,6 +78,29 @@ test('a flow in use is walked again and stays, if the walk still says the same',
   assert.equal(book.size, 1)
 })
 
+test('the TCP flags of a stateful flow are in the book, those of others are not', () => {
+  const { world, book } = open()
+  const segment = (from: number, to: number): Uint8Array =>
+    eth(MACS[from]!, MACS[to]!).ipv4('10.0.0.1', '10.0.0.2').tcp(1, 2, { flags: 'FA' }).frame()
+  const ids = [...book.table.ids()]
+  const [key, mask] = [book.table.key(ids[0]!).slice(), book.table.mask(ids[0]!).slice()]
+  const { actions, ttlMin, lifetime } = book.get(ids[0]!)!
+  const flow = { actions, ttlMin, lifetime, tags: [], tagCount: 0, now: world.clock.now() }
+  const id = book.add(key, mask, { ...flow, stateful: true })
+  book.flush()
+  for (const [port, from] of [
+    ['a', 0],
+    ['b', 1]
+  ] as const)
+    assert.equal(world.exchange(port, segment(from, 1 - from)).length, 1)
+  world.settle(50)
+  const flags = [...book.table.ids()].map(each => [each === id, book.get(each)!.tcpFlags])
+  assert.deepEqual(flags.sort(), [
+    [false, 0],
+    [true, 0x11]
+  ])
+})
+
 test('a flow the walk would not make today is found by the next look and taken out', () => {
   const { world, book } = open()
   for (const id of [...book.table.ids()]) {

@@ -56,9 +56,9 @@ export class DatapathInside implements Datapath {
     this.#kernel.execute(burst, frame, actions)
   }
 
-  inject(frame: Uint8Array, actions: ActionList): void {
+  inject(frame: Uint8Array, actions: ActionList, gsoSize?: number): void {
     this.activity++
-    this.#kernel.inject(frame, actions)
+    this.#kernel.inject(frame, actions, gsoSize)
   }
 
   flush(): void {
