@@ -241,7 +241,8 @@ void tick_peers(struct exchange *x, struct outbox *o, uint64_t now)
 {
 	for (uint32_t i = 0; i < x->peer_count; i++) {
 		struct peer *p = x->peers[i];
-		bool hears = now - p->heard <= x->dead, probed = now - p->probed <= x->dead;
+		bool hears = since(p->heard, now) <= x->dead;
+		bool probed = since(p->probed, now) <= x->dead;
 
 		if (!x->keyed) {
 			p->heard = p->probed = now; /* nobody can be heard yet */
@@ -253,7 +254,7 @@ void tick_peers(struct exchange *x, struct outbox *o, uint64_t now)
 			send_plain(x, o, p, MESSAGE_HEARTBEAT, NULL, 0);
 		else
 			send_hello(x, o, p, p->fresh, 0);
-		if (now - p->heard >= PROBE_AFTER * x->heartbeat)
+		if (since(p->heard, now) >= PROBE_AFTER * x->heartbeat)
 			probe(x, o, p, now);
 	}
 }

@@ -56,7 +56,7 @@ static void greet(struct exchange *x, struct outbox *o, struct peer *p, const st
 {
 	bool hello = m->type == MESSAGE_HELLO;
 
-	if ((p->greeted && now - p->greeted < GREET_EVERY) || (hello && m->receiver_epoch))
+	if ((p->greeted && since(p->greeted, now) < GREET_EVERY) || (hello && m->receiver_epoch))
 		return;
 	p->greeted = now;
 	if (p->theirs && (!hello || m->sender_epoch == p->theirs))
@@ -295,7 +295,7 @@ static enum refusal take_probe(struct exchange *x, struct peer *p, const struct 
 		    p->probes[i].epoch != m->sender_epoch || m->sequence == 0)
 			continue;
 		p->probes[i].sequence = 0;
-		if (now - p->probes[i].at > PROBE_FRESH)
+		if (since(p->probes[i].at, now) > PROBE_FRESH)
 			break;
 		p->probed = now;
 		judge_peer(x, p, true, p->agent);

@@ -310,7 +310,7 @@ void acknowledged(struct exchange *x, struct peer *p, uint64_t sequence, uint64_
 		s = s->next;
 	if (s == NULL)
 		return; /* it had been acknowledged by another of its sequences */
-	us = (now - s->of->born) / 1000;
+	us = (since(s->of->born, now)) / 1000;
 	while (bucket < ACK_BUCKETS - 1 && us > bounds_us[bucket])
 		bucket++;
 	x->count[COUNT_ACK_BUCKET + bucket]++;
@@ -327,7 +327,7 @@ void send_again(struct exchange *x, struct outbox *o, uint64_t now)
 
 		/* what is sent goes on to the next list, due later than now */
 		while ((u = x->queues[i].first) && u->due <= now) {
-			if (now - u->born >= KEPT_HOLDS * x->hold || u->sends == SENDS_MAX) {
+			if (since(u->born, now) >= KEPT_HOLDS * x->hold || u->sends == SENDS_MAX) {
 				struct peer *p = u->peer;
 
 				x->count[COUNT_GIVEN_UP]++;

@@ -269,6 +269,11 @@ void free_peers(struct exchange *x);
 /* --- exchange-send.c ------------------------------------------------------------------------ */
 
 uint64_t now_ns(void);
+/* Two threads look at the clock: what the other noted may be a little later than `now`. */
+static inline uint64_t since(uint64_t then, uint64_t now)
+{
+	return now > then ? now - then : 0;
+}
 void send_plain(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type,
 		const uint8_t *body, size_t len);
 /* A hello may have other epochs than the session. */
