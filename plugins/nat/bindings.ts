@@ -19,7 +19,8 @@ import {
   Tuple,
   tcp,
   tupleOf,
-  Verdict
+  Verdict,
+  WAIT_FOR_PULL
 } from '../../src/plugin.ts'
 import { Choice, type Chooser } from './choice.ts'
 import type { NatCounters } from './counters.ts'
@@ -60,7 +61,9 @@ export class Bindings {
     if (((key[KeyWord.type]! >>> 8) & 255) !== list.target.family) return SKIPPED
     const found = ctx.findState(key)
     if (found && ctx.state.isReturn) return SKIPPED // an answer, not yet translated back
-    if (!found && (tuple === Tuple.error || this.#isAnswer(ctx))) return SKIPPED
+    if (!found && this.#isAnswer(ctx)) return SKIPPED
+    if (!found && isLate(ctx, tuple, key) && ctx.mayPull) return ctx.postpone(WAIT_FOR_PULL)
+    if (!found && tuple === Tuple.error) return SKIPPED
     if (found && (keeps || this.#isStill(ctx, list))) {
       if (tuple === Tuple.packet && begins(ctx, key)) this.#again(ctx)
       return this.#apply(ctx, tuple, RecordWord.b)
@@ -132,6 +135,13 @@ export class Bindings {
     record[RecordWord.born] = 0
     ctx.putState(record)
   }
+}
+
+// It cannot be the first of its connection: another host may know what it became there.
+function isLate(ctx: SimulationContext, tuple: number, key: Int32Array): boolean {
+  if (tuple === Tuple.error) return true
+  if ((key[KeyWord.type]! & 255) !== 6) return false
+  return (ctx.tcpFlagsUnseen & OPENING) !== tcp.Flag.syn
 }
 
 function begins(ctx: SimulationContext, key: Int32Array): boolean {

@@ -5,7 +5,10 @@ import type { Counters } from '../../src/plugin.ts'
 export type NatCounters = ReturnType<typeof claimCounters>
 
 export const claimCounters = (counters: Counters) => ({
-  made: counters.claim('nat.bindings-made', 'Translations that were made up'),
+  made: counters.claim(
+    'nat.bindings-made',
+    'Translations made up, again for a packet that had to wait'
+  ),
   exhausted: counters.claim('nat.exhausted', 'Packets for which no address and port was free'),
   leased: counters.claim('nat.blocks-leased', 'Blocks of ports leased'),
   returned: counters.claim('nat.blocks-returned', 'Blocks of ports given back unused'),

@@ -61,11 +61,16 @@ test('a filter of a port: REJECT is told by the port the packet came in by', () 
   }
 })
 
-test('SR-18 a ping to the router passes the in-filter and no out-filter', () => {
-  const lab = filtered('outFilter', rule('drop'))
-  assert.equal(lab.wayOf('d1', ping('d1', '10.0.2.1')), 'd1')
-  const closed = filtered('inFilter', rule('drop'))
-  assert.equal(closed.wayOf('d1', ping('d1', '10.0.2.1')), '')
+test('SR-18 a ping passes the in-filter, and its answer the out-filter', () => {
+  for (const filter of ['inFilter', 'outFilter'] as const) {
+    const closed = filtered(filter, rule('drop'))
+    assert.equal(closed.wayOf('d1', ping('d1', '10.0.2.1')), '', filter)
+    const open = filtered(filter, rule('accept'))
+    assert.equal(open.wayOf('d1', ping('d1', '10.0.2.1')), 'd1', filter)
+  }
+  const fromThere = filtered('outFilter', rule('drop', { source: '10.0.2.1/32' }))
+  assert.equal(fromThere.wayOf('d1', ping('d1', '10.0.2.1')), '')
+  assert.equal(fromThere.wayOf('d1', ping('d1', '10.0.1.1')), 'd1')
 })
 
 test('FRAG-02 a first fragment that the in-filter drops is answered 3/4, later ones not', () => {

@@ -39,6 +39,7 @@ const BALANCER = 'load-balancer'
 const { Type } = ethernet
 const { Protocol } = ipv4
 const VID_MASK = 0xfff
+const ALL = -1
 const TOP_8 = 0xff00_0000 | 0
 const TOP_16 = 0xffff_0000 | 0
 
@@ -53,6 +54,7 @@ export class Router implements LiveDevice {
   readonly #attachments: Attachments
   readonly #table: RouteTable
   readonly #entered = new FlowKey() // the packet as it came in
+  readonly #asked = new FlowKey() // a ping while its answer is looked at
   #model: RouterModel
 
   constructor(id: DeviceId, models: Models, given: RouterNeeds) {
@@ -194,9 +196,29 @@ export class Router implements LiveDevice {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     const reply = echoReply(view, 0, frame.length)
     if (reply === undefined) return ctx.drop('router.local', Lifetime.short)
+    const passed = this.#filterReply(ctx, family)
+    if (passed !== Verdict.forward) return passed
     this.#given.counters.echoReplies.value++
     ctx.emit(reply, ctx.inPort.id)
     return ctx.consume()
+  }
+
+  // A reply leaves past the out-filter, as an answer.  It comes from where the request was sent to
+  // before anybody translated it, so the filter may only say whether it goes.
+  #filterReply(ctx: SimulationContext, family: 4 | 6): Verdict {
+    const { outFilter } = this.#model
+    if (outFilter === undefined) return Verdict.forward
+    const { key, generated, rehearsal } = ctx
+    this.#asked.copy(key)
+    turn(key, family)
+    ctx.generated = ctx.rehearsal = true // nothing comes of it but an opinion
+    ctx.outPort = ctx.inPort
+    const passed = ctx.filter(outFilter)
+    key.copy(this.#asked)
+    ctx.generated = generated
+    ctx.rehearsal = rehearsal
+    ctx.outPort = null
+    return passed === Verdict.reject ? ctx.drop(ctx.dropReason, Lifetime.short) : passed
   }
 
   // RFC 4291 §2.5.6: a packet with a link-local address does not leave its link.
@@ -266,6 +288,20 @@ function isPing(key: FlowKey, family: 4 | 6): boolean {
   return family === 4
     ? key.ipProto === Protocol.icmp && key.icmpType === icmp.Type.echoRequest
     : key.ipProto === Protocol.icmpv6 && key.icmpType === icmpv6.Type.echoRequest
+}
+
+// A ping's key becomes that of its answer.
+function turn(key: FlowKey, family: 4 | 6): void {
+  const from = Int32Array.from({ length: 8 }, (_, i) => key.ask(Word.ipSrc + i, ALL))
+  if (family === 4) {
+    key.ipv4Src = from[7]!
+    key.ipv4Dst = from[3]!
+    key.l4Src = icmp.Type.echoReply
+  } else {
+    key.setIpSrc(from, 4)
+    key.setIpDst(from, 0)
+    key.l4Src = icmpv6.Type.echoReply
+  }
 }
 
 // With a gateway the destination is not asked for any further.
