@@ -104,7 +104,8 @@ export class LeaseDesk {
 
   async ask({ pool, blocks, block, first }: LeaseAsked): Promise<void> {
     try {
-      const lease = await this.#store.lease(pool, blocks, block, first)
+      // Of one block it is a seat, which anybody may take when its holder is gone.
+      const lease = await this.#store.lease(pool, blocks, { block, first, lingers: blocks > 1 })
       if (lease !== undefined) this.#leases.set(nameOf(pool, lease.block), lease)
       this.#packets.answered(pool, lease?.block)
     } catch (error) {

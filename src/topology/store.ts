@@ -65,6 +65,14 @@ export interface ReplicatedTable {
   watch(listener: (events: readonly TableEvent[]) => void): Watch
 }
 
+export interface LeaseWish {
+  readonly block?: number | undefined // this one; else any of first..blocks-1
+  readonly first?: number | undefined
+  // When its session dies or leaves, the block is not free before the session expires; except for a
+  // session of the same label that asks for it by number, or finds nothing else.
+  readonly lingers?: boolean
+}
+
 export interface Lease {
   readonly pool: string
   readonly block: number
@@ -86,8 +94,9 @@ export interface Store {
     listener: (events: readonly WatchEvent[]) => void
   ): Watch
   table(name: string): ReplicatedTable
-  // A free block of first..blocks-1 of the pool, random unless `block` is given; undefined if none.
-  lease(pool: string, blocks: number, block?: number, first?: number): Promise<Lease | undefined>
+  // A free block of the pool: any that nobody has had yet, else the one given back the longest ago;
+  // undefined if none.
+  lease(pool: string, blocks: number, wish?: LeaseWish): Promise<Lease | undefined>
   // Takes all that the session owns away.
   close(): Promise<void>
   // Closes as a death would: what the session owns stands until the session expires.

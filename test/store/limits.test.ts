@@ -185,6 +185,25 @@ test('a file that is not ours, or of a later time, is refused and left alone', a
   })
 })
 
+test('a file of an earlier version is taken over, with what is in it', async () => {
+  await inFolder(async folder => {
+    const path = join(folder, 'store.db')
+    const host = create('host', { name: 'a' })
+    const first = await openSqliteStore({ path, models, clock })
+    await first.write([host])
+    await (await first.lease('pool', 1))!.release()
+    await first.close()
+    const old = new DatabaseSync(path)
+    old.exec('DROP INDEX leases_by_freed; ALTER TABLE leases DROP COLUMN freed')
+    old.exec('ALTER TABLE leases DROP COLUMN lingers; PRAGMA user_version = 1')
+    old.close()
+    const second = await openSqliteStore({ path, models, clock })
+    assert.deepEqual((await second.read('host', host.value.id))?.value, host.value)
+    assert.equal((await second.lease('pool', 1))?.epoch, 2)
+    await second.close()
+  })
+})
+
 test('models that make no sense are refused at start', async () => {
   const open = (extra: Parameters<typeof defineModel>[0]) =>
     openSqliteStore({ models: [hostModel, defineModel(extra)], clock })

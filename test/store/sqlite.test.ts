@@ -19,7 +19,14 @@ const ground =
     const folder = mkdtempSync(join(tmpdir(), 'mezzo-store-'))
     const path = place === 'memory' ? ':memory:' : join(folder, 'store.db')
     const open = (session: string): Promise<SqliteStore> =>
-      openSqliteStore({ path, models, clock, random: new SeededRandom(++seed), session })
+      openSqliteStore({
+        path,
+        models,
+        clock,
+        random: new SeededRandom(++seed),
+        session,
+        lingerMs: 60_000 // longer than a test: what has left stands
+      })
     const root = await open('root')
     const sessions = [root]
     return {

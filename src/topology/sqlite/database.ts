@@ -6,7 +6,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { fail, isFailure, reasonOf } from '../../core/errors.ts'
-import { APPLICATION_ID, SCHEMA, SCHEMA_VERSION } from './schema.ts'
+import { APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './schema.ts'
 
 export const MEMORY = ':memory:'
 
@@ -108,7 +108,8 @@ export class Database {
       throw fail('STORE_FILE', { path: this.path, reason })
     }
     if (version === SCHEMA_VERSION) return
-    this.#handle.exec(SCHEMA)
+    if (version === 0) this.#handle.exec(SCHEMA)
+    else for (const step of MIGRATIONS.slice(version - 1)) this.#handle.exec(step)
     this.#handle.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
     this.#handle.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`)
   }

@@ -192,7 +192,7 @@ export class Hub {
   async leave(session: string): Promise<void> {
     await this.transact(() => {
       this.sessions.bury(session)
-      this.leases.forget(session)
+      this.leases.abandon(session)
     })
     this.sessions.disown(session)
     if (this.#tick === undefined && !this.#closed) this.#arm()

@@ -4,7 +4,7 @@
 // A log is trimmed to a bound but never to nothing: its last row says where counting goes on.
 
 export const APPLICATION_ID = 0x4d5a5a4f // "MZZO"
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
 
 export const SCHEMA = `
 CREATE TABLE objects (
@@ -59,11 +59,14 @@ CREATE TABLE entry_log (
   value TEXT, owner TEXT, version INTEGER
 );
 
+-- \`freed\` puts the blocks in the order in which they were given back; 0: not yet
 CREATE TABLE leases (
   pool TEXT NOT NULL, block INTEGER NOT NULL, epoch INTEGER NOT NULL, session TEXT,
+  freed INTEGER NOT NULL DEFAULT 0, lingers INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (pool, block)
 ) WITHOUT ROWID;
 CREATE INDEX leases_by_session ON leases (session);
+CREATE INDEX leases_by_freed ON leases (freed);
 
 -- who is there; a process is recognised by pid, start time, pid namespace and boot
 CREATE TABLE sessions (
@@ -71,3 +74,10 @@ CREATE TABLE sessions (
   boot TEXT NOT NULL, beat INTEGER NOT NULL, dead INTEGER NOT NULL
 ) WITHOUT ROWID;
 `
+
+/** What makes a file of version n one of version n + 1, from n = 1 on. */
+export const MIGRATIONS: readonly string[] = [
+  `ALTER TABLE leases ADD COLUMN freed INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE leases ADD COLUMN lingers INTEGER NOT NULL DEFAULT 0;
+   CREATE INDEX leases_by_freed ON leases (freed);`
+]

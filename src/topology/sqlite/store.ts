@@ -11,6 +11,7 @@ import type {
   Change,
   Interest,
   Lease,
+  LeaseWish,
   ReplicatedTable,
   Store,
   Versioned,
@@ -160,12 +161,12 @@ export class SqliteStore implements Store {
     return table
   }
 
-  async lease(pool: string, blocks: number, block?: number, first = 0): Promise<Lease | undefined> {
+  async lease(pool: string, blocks: number, wish: LeaseWish = {}): Promise<Lease | undefined> {
     this.#checkOpen()
     const { leases, sessions } = this.#hub
     const grant = await this.#hub.transact(() => {
       sessions.check(this.session)
-      return leases.grant(this.session, pool, { first, blocks, block })
+      return leases.grant(this.session, pool, blocks, wish)
     })
     if (grant === undefined) return undefined
     const release = async (): Promise<void> => {
