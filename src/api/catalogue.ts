@@ -1,5 +1,6 @@
 // The models as the API sees them: by kind and by collection, who belongs to whom, and which
-// collections lie below an object.  Everything here is derived from the models' declarations.
+// collections lie below an object.  Everything here is derived from the models' declarations.  What
+// is hidden is not here, so nothing that is made of the catalogue can show it.
 
 import { fail } from '../core/errors.ts'
 import type { Model, Reference } from '../topology/model.ts'
@@ -27,8 +28,9 @@ export class Catalogue {
   readonly #byKind: ReadonlyMap<string, Model>
 
   constructor(models: readonly Model[]) {
-    this.models = [...models].sort((a, b) => (a.plural < b.plural ? -1 : 1))
-    this.#byKind = new Map(models.map(model => [model.kind, model]))
+    const shown = models.filter(model => model.hidden !== true)
+    this.models = shown.sort((a, b) => (a.plural < b.plural ? -1 : 1))
+    this.#byKind = new Map(shown.map(model => [model.kind, model]))
     this.nested = this.models.flatMap(parent =>
       this.models.flatMap(child => nestedOf(parent, child))
     )

@@ -37,6 +37,7 @@ export interface Model<S extends TObject = TObject> {
   // Faults the schema cannot say.  Called on create and update with the whole object.
   readonly validate: (value: Stored) => readonly Fault[]
   readonly ordered?: string // field that keeps siblings in order (a rule's position)
+  readonly hidden?: boolean // kept by the store, never shown: a secret of the house's own
 }
 
 type Optional = 'references' | 'indexes' | 'unique' | 'sequences' | 'validate'

@@ -155,10 +155,22 @@ export const portGroupModel = defineModel({
 })
 export type PortGroupModel = ModelValue<typeof portGroupModel>
 
+// One object of a store: what all its hosts know and nobody else does.  See state-key.ts.
+export const stateKeyModel = defineModel({
+  kind: 'state-key',
+  plural: 'state-keys',
+  summary: 'The secret that proves messages of flow state to be of our hosts.',
+  schema: object({
+    secret: Type.String({ minLength: 64, maxLength: 64, pattern: '^[0-9a-f]{64}$' })
+  }),
+  hidden: true
+})
+
 export const coreModels = [
   hostModel,
   tunnelZoneModel,
   tunnelZoneHostModel,
   portModel,
-  portGroupModel
+  portGroupModel,
+  stateKeyModel
 ] as const

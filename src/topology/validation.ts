@@ -7,6 +7,7 @@ import { Compile, type Validator } from 'typebox/compile'
 import Format from 'typebox/format'
 import Value from 'typebox/value'
 import { fail, type MezzoError, show } from '../core/errors.ts'
+import { isSecretName } from '../core/log.ts'
 import type { JsonSchema } from '../core/schema.ts'
 import { expectedOf } from './formats.ts'
 import type { Fault, Model, Stored } from './model.ts'
@@ -48,7 +49,7 @@ export function checkObject(model: Model, value: Stored): readonly Fault[] {
 /** The error that refuses an object.  The first fault makes the sentence, `faultsOf` has all. */
 export function invalid(kind: string, id: unknown, faults: readonly Fault[]): MezzoError {
   const { field, value, expected } = faults[0]!
-  const shown = value === undefined ? 'missing' : show(value)
+  const shown = value === undefined ? 'missing' : isSecretName(field) ? 'hidden' : show(value)
   const params = { field: `${kind} ${show(id)}: ${field}`, value: shown, expected }
   return fail('INVALID', params, faults)
 }

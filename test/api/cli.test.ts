@@ -134,6 +134,7 @@ test('trace, flows, metrics and health are printed as lines', async () => {
   assert.equal(await done('flow', 'list', 'compute1'), 'no flows')
   assert.equal(await done('metrics', 'flow_hits'), 'mezzo_flow_hits_total{host="compute1"} 7')
   assert.match(await done('health'), /^status +ok$/m)
+  assert.equal(await done('state', 'rotate-key'), '')
 })
 
 test('help is given for the whole and for every noun, with commands that work', async () => {

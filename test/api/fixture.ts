@@ -74,7 +74,7 @@ export interface House {
   readonly api: Api
   readonly url: string
   readonly store: Store
-  readonly models: readonly Model[]
+  readonly models: readonly Model[] // those that are shown
   readonly agents: MemoryAgents
   readonly log: string[]
   close(): Promise<void>
@@ -115,7 +115,8 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     await api.close()
     await store.close()
   }
-  return { api, url: api.url, store, models, agents, log: lines, close }
+  const shown = models.filter(model => model.hidden !== true)
+  return { api, url: api.url, store, models: shown, agents, log: lines, close }
 }
 
 /** What the tests look for in a body, whatever it is. */

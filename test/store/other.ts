@@ -4,17 +4,20 @@
 
 import { createInterface } from 'node:readline'
 import { SystemClock } from '../../src/core/clock.ts'
+import { SystemRandom } from '../../src/core/random.ts'
 import { openSqliteStore, type SqliteStore } from '../../src/topology/sqlite/store.ts'
+import { rotateStateKey, watchStateKey } from '../../src/topology/state-key.ts'
 import { create, models, newId } from './models.ts'
 
 export interface Order {
-  readonly do: 'write' | 'put' | 'lease' | 'churn' | 'count' | 'close'
+  readonly do: 'write' | 'put' | 'lease' | 'churn' | 'count' | 'key' | 'rotate' | 'close'
   readonly name?: string
   readonly id?: string
   readonly times?: number
 }
 
 const clock = new SystemClock()
+const random = new SystemRandom()
 const answer = (value: unknown): void => {
   process.stdout.write(`${JSON.stringify(value)}\n`)
 }
@@ -57,6 +60,19 @@ const work: Record<Order['do'], (store: SqliteStore, order: Order) => Promise<un
       )
     }
     return times
+  },
+  async key(store) {
+    let key = ''
+    const watch = watchStateKey(store, random, bytes => {
+      key = Buffer.from(bytes).toString('hex')
+    })
+    await watch.ready
+    watch.close()
+    return key
+  },
+  async rotate(store) {
+    await rotateStateKey(store, random)
+    return work.key(store, { do: 'key' })
   },
   async close(store) {
     await store.close()

@@ -2,51 +2,19 @@
 // between them, and what a killed process owned vanishes while what it half wrote never was.
 
 import assert from 'node:assert/strict'
-import { type ChildProcessByStdio, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import type { Readable, Writable } from 'node:stream'
 import { type TestContext, test } from 'node:test'
 import { SystemClock } from '../../src/core/clock.ts'
 import { openSqliteStore, type SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { all, assertSame, eventually, pairs, Replica, TableReplica } from './ground.ts'
 import { create, models, newId } from './models.ts'
 import type { Order } from './other.ts'
+import { Other } from './process.ts'
 
 const clock = new SystemClock()
 const timeout = 60_000
-
-class Other {
-  readonly #child: ChildProcessByStdio<Writable, Readable, null>
-  readonly #lines: AsyncIterator<string>
-
-  constructor(path: string) {
-    const script = join(import.meta.dirname, 'other.ts')
-    this.#child = spawn(process.execPath, [script, path], { stdio: ['pipe', 'pipe', 'inherit'] })
-    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
-  }
-
-  async answer(): Promise<unknown> {
-    const { value, done } = await this.#lines.next()
-    assert.ok(done !== true, 'the other process ended')
-    return JSON.parse(value)
-  }
-
-  tell(order: Order): Promise<unknown> {
-    this.#child.stdin.write(`${JSON.stringify(order)}\n`)
-    return this.answer()
-  }
-
-  async kill(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    const gone = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
-    await gone
-  }
-}
 
 interface World {
   readonly path: string

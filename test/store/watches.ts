@@ -3,8 +3,10 @@
 
 import assert from 'node:assert/strict'
 import type { StoreTest } from './contract.ts'
-import { all, assertSame, eventually, Replica } from './ground.ts'
+import { all, assertSame, eventually, Replica, valuesOf } from './ground.ts'
 import { create, newId, remove, update } from './models.ts'
+
+const field = 'ports' // of a port group
 
 export function watchTests(test: StoreTest): void {
   selectionTests(test)
@@ -62,6 +64,47 @@ function selectionTests(test: StoreTest): void {
       assert.equal(ofA.objects.size, 0)
       assert.deepEqual(ofB.values, [{ ...team.value, members: [b.value.id] }])
     })
+  })
+
+  test('groups of a port are listed and watched as ports come and go', async ground => {
+    const [a, b] = [await ground.session(), await ground.session()]
+    const device = create('router')
+    const [p, q] = [1, 2].map(n =>
+      create('port', { type: 'router', device: device.value.id, mac: `02:00:00:00:00:0${n}` })
+    ) as [ReturnType<typeof create>, ReturnType<typeof create>]
+    const [pId, qId] = [p.value.id, q.value.id]
+    const pair = create('port-group', { name: 'uplinks', stateful: true, ports: [pId, qId] })
+    const single = create('port-group', { name: 'single', stateful: false, ports: [pId] })
+    await a.write([device, p, q, pair, single])
+    const of = async (value: string) => valuesOf(await all(b.list('port-group', { field, value })))
+    assert.deepEqual(await of(pId), [pair.value, single.value])
+    assert.deepEqual(await of(qId), [pair.value])
+    const [ofP, ofQ] = [pId, qId].map(
+      value => new Replica(b, { kind: 'port-group', field, value })
+    ) as [Replica, Replica]
+    await Promise.all([ofP.ready, ofQ.ready])
+    const only = { ...pair.value, ports: [qId], stateful: false }
+    await a.write([update('port-group', only)])
+    await eventually(() => {
+      assert.deepEqual(ofP.values, [single.value])
+      assert.deepEqual(ofQ.values, [only])
+    })
+    const joined = { ...single.value, ports: [pId, qId] }
+    await a.write([update('port-group', joined)])
+    await eventually(() => assert.deepEqual(ofQ.values, [only, joined]))
+    await a.write([update('port-group', { ...joined, stateful: true })])
+    await eventually(() => {
+      for (const replica of [ofP, ofQ]) assert.equal(replica.values.at(-1)?.stateful, true)
+    })
+    await a.write([remove('port', pId)])
+    const left = { ...joined, stateful: true, ports: [qId] }
+    await eventually(() => {
+      assert.deepEqual(ofP.values, [])
+      assert.deepEqual(ofQ.values, [only, left])
+    })
+    assert.deepEqual([await of(pId), await of(qId)], [[], [only, left]])
+    await a.write([remove('port-group', only.id), update('port-group', { ...left, ports: [] })])
+    await eventually(() => assert.deepEqual(ofQ.values, []))
   })
 
   test('watching what does not exist is refused at once', async ground => {

@@ -6,6 +6,7 @@ import { bindingActions } from './bindings.ts'
 import { usage } from './client.ts'
 import type { Context } from './context.ts'
 import { duration, pairs, type Rows, table } from './print.ts'
+import { stateActions } from './state.ts'
 
 export const actions: readonly Action[] = [
   {
@@ -31,6 +32,7 @@ export const actions: readonly Action[] = [
     }
   },
   ...bindingActions,
+  ...stateActions,
   {
     noun: 'host',
     verb: 'interfaces',

@@ -1,0 +1,38 @@
+// A second process on a store file, as a test sees it; what it does is in other.ts.
+
+import assert from 'node:assert/strict'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import type { Readable, Writable } from 'node:stream'
+import type { Order } from './other.ts'
+
+export class Other {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>
+  readonly #lines: AsyncIterator<string>
+
+  constructor(path: string) {
+    const script = join(import.meta.dirname, 'other.ts')
+    this.#child = spawn(process.execPath, [script, path], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+  }
+
+  async answer(): Promise<unknown> {
+    const { value, done } = await this.#lines.next()
+    assert.ok(done !== true, 'the other process ended')
+    return JSON.parse(value)
+  }
+
+  tell(order: Order): Promise<unknown> {
+    this.#child.stdin.write(`${JSON.stringify(order)}\n`)
+    return this.answer()
+  }
+
+  async kill(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const gone = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await gone
+  }
+}
