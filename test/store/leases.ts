@@ -5,6 +5,12 @@ import type { StoreTest } from './contract.ts'
 import { eventually, refused } from './ground.ts'
 
 export function leaseTests(test: StoreTest): void {
+  holderTests(test)
+  restTests(test)
+  successorTests(test)
+}
+
+function holderTests(test: StoreTest): void {
   test('INV-05 every block has one holder, and an empty pool gives none', async ground => {
     const stores = [await ground.session(), await ground.session()]
     const asked = await Promise.all(
@@ -55,6 +61,15 @@ export function leaseTests(test: StoreTest): void {
     assert.equal(await b.lease('nat', 1), undefined)
   })
 
+  test('a range that makes no sense is refused', async ground => {
+    const store = await ground.session()
+    await refused(store.lease('nat', 0), 'INVALID', 'blocks', 'from 1')
+    await refused(store.lease('nat', 4, { block: 4 }), 'INVALID', 'block', '0 to 3')
+    await refused(store.lease('nat', 4, { first: 4 }), 'INVALID', 'first block', '0 to 3')
+  })
+}
+
+function restTests(test: StoreTest): void {
   test('NT-04 of free blocks the one that has rested longest is given', async ground => {
     const [a, b] = [await ground.session(), await ground.session()]
     const taken = [await a.lease('nat', 3), await a.lease('nat', 3), await b.lease('nat', 3)]
@@ -91,8 +106,10 @@ export function leaseTests(test: StoreTest): void {
     assert.equal(await within(), undefined)
     assert.ok((await store.lease('nat', 6))!.block < 3)
   })
+}
 
-  test('a successor finds the blocks of a session that left, and nobody else does', async ground => {
+function successorTests(test: StoreTest): void {
+  test('a successor, and nobody else, finds the blocks of a session that left', async ground => {
     const [a, b] = [await ground.session('gateway1'), await ground.session('gateway2')]
     const own = [
       await a.lease('nat', 3, { block: 0, lingers: true }),
@@ -135,12 +152,5 @@ export function leaseTests(test: StoreTest): void {
     assert.equal(await b.lease('taken', 1), undefined)
     await taken!.release()
     assert.ok((await b.lease('taken', 1))!.epoch > taken!.epoch)
-  })
-
-  test('a range that makes no sense is refused', async ground => {
-    const store = await ground.session()
-    await refused(store.lease('nat', 0), 'INVALID', 'blocks', 'from 1')
-    await refused(store.lease('nat', 4, { block: 4 }), 'INVALID', 'block', '0 to 3')
-    await refused(store.lease('nat', 4, { first: 4 }), 'INVALID', 'first block', '0 to 3')
   })
 }

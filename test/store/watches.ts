@@ -10,6 +10,7 @@ const field = 'ports' // of a port group
 
 export function watchTests(test: StoreTest): void {
   selectionTests(test)
+  listTests(test)
   orderTests(test)
   lifeTests(test)
 }
@@ -50,6 +51,16 @@ function selectionTests(test: StoreTest): void {
     assert.deepEqual(operations, ['put', 'put', 'delete', 'put', 'delete'])
   })
 
+  test('watching what does not exist is refused at once', async ground => {
+    const store = await ground.session()
+    const nothing = (): void => {}
+    assert.throws(() => store.watch({ kind: 'spoon' }, nothing), /spoon/)
+    const noIndex = { kind: 'host', field: 'name', value: 'x' }
+    assert.throws(() => store.watch(noIndex, nothing), /"name"/)
+  })
+}
+
+function listTests(test: StoreTest): void {
   test('a watch of the items of a list follows them', async ground => {
     const store = await ground.session()
     const [a, b] = [create('host', { name: 'a' }), create('host', { name: 'b' })]
@@ -105,14 +116,6 @@ function selectionTests(test: StoreTest): void {
     assert.deepEqual([await of(pId), await of(qId)], [[], [only, left]])
     await a.write([remove('port-group', only.id), update('port-group', { ...left, ports: [] })])
     await eventually(() => assert.deepEqual(ofQ.values, []))
-  })
-
-  test('watching what does not exist is refused at once', async ground => {
-    const store = await ground.session()
-    const nothing = (): void => {}
-    assert.throws(() => store.watch({ kind: 'spoon' }, nothing), /spoon/)
-    const noIndex = { kind: 'host', field: 'name', value: 'x' }
-    assert.throws(() => store.watch(noIndex, nothing), /"name"/)
   })
 }
 
