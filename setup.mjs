@@ -42,7 +42,9 @@ const lab = [
   ['nftables', 'nft', 'cuts links between hosts'],
   ['iputils-ping', 'ping', 'sends pings'],
   ['procps', 'ps', 'looks at processes'],
-  ['python3-minimal', 'python3', 'answers behind a tap']
+  ['python3-minimal', 'python3', 'answers behind a tap'],
+  ['openjdk-17-jre-headless', 'java', 'runs a Cassandra node'],
+  ['maven', 'mvn', 'fetches that node']
 ]
 const kernels = [
   ['qemu-system-x86', 'qemu-system-x86_64', 'boots other kernels'],

@@ -7,6 +7,7 @@ import { BATCH_BYTES_MAX, type SavedBatch } from './store.ts'
 
 export interface Waiting extends SavedBatch {
   readonly at: number // wall clock when it was saved, ms
+  readonly serial: number // one more than that of the one before
 }
 
 // What a waiting batch costs besides its bytes.
@@ -19,6 +20,7 @@ export class SaveQueue {
   #items: Waiting[] = []
   #head = 0
   #bytes = 0
+  #serial = 0
   /** Batches that found no room, or were too large for any. */
   leftOut = 0
 
@@ -41,7 +43,7 @@ export class SaveQueue {
       return
     }
     const { port, bytes } = batch
-    this.#items.push({ port, bytes, at })
+    this.#items.push({ port, bytes, at, serial: this.#serial++ })
     this.#bytes += cost
   }
 

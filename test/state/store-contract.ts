@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { SeededRandom } from '../../src/core/random.ts'
 import { BATCH_BYTES_MAX, type FlowStateStore, type SavedBatch } from '../../src/state/store.ts'
-import { eventually } from '../store/ground.ts'
+import { assertSame, eventually } from '../store/ground.ts'
 
 export interface StoreLimits {
   readonly keepMs?: number
@@ -103,7 +103,7 @@ function roundTrips(on: On): void {
     }
     await store.settle()
     for (let port = 1; port <= 50; port++)
-      assert.deepEqual(await loads(store, port), textsOf(batches, port))
+      assertSame(await loads(store, port), textsOf(batches, port))
     assert.equal(counter(store, 'left-out'), 0)
     assert.equal(counter(store, 'queued-bytes'), 0)
   })

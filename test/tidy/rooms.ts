@@ -17,7 +17,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   wire: { rooms: [], outside: [] },
   core: { rooms: [], outside: ['*'] },
   flow: { rooms: ['wire', 'core'], outside: [] },
-  state: { rooms: below, outside: ['node:'] },
+  state: { rooms: below, outside: ['node:', 'cassandra-driver'] },
   simulation: { rooms: [...below, 'state'], outside: [] },
   topology: { rooms: [...below, 'state', 'simulation'], outside: ['node:', 'typebox'] },
   // Keeps and exchanges flow state natively, by the contracts of its room.
