@@ -23,7 +23,9 @@ const isPlugin = (room: string): boolean => plugins.some(({ name }) => name === 
 /** Rows `| name | default | …` of a table must be there, word for word. */
 function missingRows(text: string, section: TObject, name: (setting: string) => string): string[] {
   return Object.entries(section.properties).flatMap(([setting, schema]) => {
-    const { default: value } = schema as { default?: unknown }
+    const { default: value, properties } = schema as { default?: unknown } & Partial<TObject>
+    if (properties !== undefined)
+      return missingRows(text, schema as TObject, below => name(`${setting}.${below}`))
     const shown = value === undefined ? '–' : JSON.stringify(value)
     const row = new RegExp(`^\\| \`${name(setting)}\` +\\| \`?${literal(shown)}\`? +\\|`, 'm')
     return row.test(text) ? [] : [`${name(setting)}, default ${shown}`]

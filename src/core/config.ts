@@ -31,13 +31,15 @@ export interface ConfigSource<S extends Sections> {
 }
 
 const FILE_BYTES_MAX = 1 << 20
-const UNITS = /(?:Ms|Max|Min|Bytes|Mtu|Port|Percent|Count|PerSecond|Key|Metric)$|^(?:mtu|port)$/
+const UNITS =
+  /(?:Ms|[a-z]S|Max|Min|Bytes|Mtu|Port|Percent|Count|PerSecond|Key|Metric)$|^(?:mtu|port)$/
 
 /**
- * A section of settings. It throws while the house is put together, not when a user starts it, if
- * a setting has no description, no default (unless it is optional), or a number names no unit.
+ * A section of settings; with a description, a group of them within one. It throws while the house
+ * is put together, not when a user starts it, if a setting has no description, no default (unless
+ * it is optional), or a number names no unit.
  */
-export function section<P extends TProperties>(settings: P): TObject<P> {
+export function section<P extends TProperties>(settings: P, description?: string): TObject<P> {
   for (const [name, schema] of Object.entries(settings)) {
     const { description, default: value, type } = schema as Setting
     const isOptional = Type.IsOptional(schema)
@@ -46,7 +48,8 @@ export function section<P extends TProperties>(settings: P): TObject<P> {
     if ((type === 'integer' || type === 'number') && !UNITS.test(name))
       throw new Error(`setting ${name} is a number: end its name in a unit, as ${name}Ms`)
   }
-  return Type.Object(settings, { additionalProperties: false, default: {} })
+  const about = description === undefined ? {} : { description }
+  return Type.Object(settings, { additionalProperties: false, default: {}, ...about })
 }
 
 interface Setting {

@@ -3,6 +3,7 @@
 
 import Type from 'typebox'
 import { logSection, section } from '../core/config.ts'
+import { stateSection } from './state-settings.ts'
 
 export const sections = {
   log: logSection,
@@ -25,6 +26,7 @@ export const sections = {
       description: "file of the embedded store; ':memory:' forgets at the end"
     })
   }),
+  state: stateSection,
   datapath: section({
     kind: Type.Union([Type.Literal('auto'), Type.Literal('ebpf'), Type.Literal('memory')], {
       default: 'auto',

@@ -1,0 +1,102 @@
+// The settings of flow state: where it is kept for an agent that comes back or a port that moves.
+
+import Type from 'typebox'
+import { section } from '../core/config.ts'
+
+const file = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
+
+const cassandra = section(
+  {
+    contactPoints: Type.Array(Type.String({ minLength: 1 }), {
+      default: [],
+      maxItems: 64,
+      description: 'nodes to ask first: address or name, with :port or without'
+    }),
+    port: Type.Integer({ minimum: 1, maximum: 65_535, default: 9042, description: 'of the nodes' }),
+    localDataCenter: Type.String({
+      minLength: 1,
+      default: 'datacenter1',
+      description: "the cluster's name for where we are"
+    }),
+    keyspace: Type.String({
+      pattern: '^[a-z][a-z0-9_]{0,47}$',
+      default: 'mezzo',
+      description: 'made when it is not there'
+    }),
+    replicaCount: Type.Integer({
+      minimum: 1,
+      maximum: 16,
+      default: 3,
+      description: 'replicas in our data centre, of a keyspace that we make'
+    }),
+    consistency: Type.Union(
+      (['LOCAL_QUORUM', 'LOCAL_ONE', 'ONE', 'QUORUM', 'ALL'] as const).map(level =>
+        Type.Literal(level)
+      ),
+      { default: 'LOCAL_QUORUM', description: 'of writes and reads' }
+    ),
+    timeoutMs: Type.Integer({
+      minimum: 50,
+      maximum: 60_000,
+      default: 1000,
+      description: 'a query without an answer has failed'
+    }),
+    queriesMax: Type.Integer({
+      minimum: 1,
+      maximum: 1024,
+      default: 64,
+      description: 'writes under way at once'
+    }),
+    username: Type.Optional(
+      Type.String({ minLength: 1, description: 'or MEZZO_CASSANDRA_USERNAME of the environment' })
+    ),
+    passwordFile: file('file with the password; or MEZZO_CASSANDRA_PASSWORD of the environment'),
+    tls: Type.Boolean({ default: false, description: 'encrypt, and check the certificate' }),
+    caFile: file('certificates to trust, PEM; those of Node if absent'),
+    certFile: file('our own certificate, PEM'),
+    keyFile: file('and its key, PEM')
+  },
+  'the cluster, when kind is cassandra'
+)
+
+const store = section(
+  {
+    kind: Type.Union([Type.Literal('journal'), Type.Literal('cassandra'), Type.Literal('none')], {
+      default: 'journal',
+      description: 'journal: files on this machine; cassandra: a cluster; none'
+    }),
+    path: Type.String({
+      minLength: 1,
+      default: 'var/flow-state',
+      description: 'directory of the journals, one below it for each host'
+    }),
+    keepS: Type.Integer({
+      minimum: 1,
+      maximum: 604_800,
+      default: 86_400,
+      description: 'what was saved longer ago is forgotten'
+    }),
+    bytesMax: Type.Integer({
+      minimum: 1 << 20,
+      maximum: 2 ** 36,
+      default: 1 << 28,
+      description: 'disk of a journal; the oldest goes'
+    }),
+    queueBytesMax: Type.Integer({
+      minimum: 1 << 16,
+      maximum: 2 ** 30,
+      default: 1 << 24,
+      description: 'memory for what waits to be written; what comes then is left out'
+    }),
+    loadBytesMax: Type.Integer({
+      minimum: 1 << 16,
+      maximum: 2 ** 31,
+      default: 1 << 26,
+      description: 'state read for one port; the oldest is left out'
+    }),
+    cassandra
+  },
+  'where flow state is kept'
+)
+
+export const stateSection = section({ store })
