@@ -4,8 +4,11 @@ import type { Clock } from '../core/clock.ts'
 import { enterNamespace, loadAddon } from '../datapath/addon.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import { openEbpf } from '../datapath/ebpf.ts'
-import type { KernelSettings } from './messages.ts'
+import { NativeExchange } from '../datapath/native-exchange.ts'
+import { NativeStateTable } from '../datapath/native-state-table.ts'
+import type { KernelSettings, StateSettings } from './messages.ts'
 import type { Interface, InterfaceWatcher } from './places.ts'
+import { type NativeState, recordsMax } from './thread-state.ts'
 
 // Enters the namespace first: sockets, programs and interface events are of wherever the thread is.
 export function openKernelDoor(
@@ -33,5 +36,15 @@ export function openKernelDoor(
       onChange: fire => interfaces.onChange(fire),
       close: () => {} // it belongs to the datapath
     }
+  }
+}
+
+// Opened after the door: its sockets are of the namespace the thread is in.
+export function openNativeState(settings: StateSettings, host: number): NativeState {
+  const { lifetimes, exchange } = settings
+  const table = new NativeStateTable({ capacity: recordsMax(settings), lifetimes })
+  return {
+    table,
+    openExchange: listener => new NativeExchange({ host, table, settings: exchange, listener })
   }
 }

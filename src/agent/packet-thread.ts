@@ -10,12 +10,15 @@ import { type LogLevel, openLog } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
 import { settleMemory } from '../core/settle.ts'
 import type { Datapath } from '../datapath/datapath.ts'
+import { hostWord } from '../state/record.ts'
+import { parseIpv4 } from '../wire/address.ts'
 import { flowTexts, trace } from './explain.ts'
 import { House } from './house.ts'
 import { MemoryDoor } from './memory-door.ts'
 import type { Call, FromThread, ThreadSettings, ToThread } from './messages.ts'
 import type { InterfaceWatcher } from './places.ts'
 import { loadPlugins } from './plugins.ts'
+import { type NativeState, STATE_TUNNEL_KEY, ThreadState } from './thread-state.ts'
 
 const COUNTERS_MS = 500 // how often the main thread hears of our counters
 
@@ -39,6 +42,7 @@ interface Door {
   readonly datapath: Datapath
   readonly watcher: InterfaceWatcher
   readonly memory: MemoryDoor | null
+  readonly native: NativeState | null
   trim(): void // malloc's spare pages, of all threads
 }
 
@@ -46,14 +50,21 @@ async function openDoor(): Promise<Door> {
   const { datapath } = settings
   if (datapath.kind === 'memory') {
     const memory = new MemoryDoor(datapath, () => clock.now(), send)
-    return { datapath: memory.datapath, watcher: memory, memory, trim: () => {} }
+    return { datapath: memory.datapath, watcher: memory, memory, native: null, trim: () => {} }
   }
   // Loaded only here: a machine without the addon runs the memory datapath all the same.
-  const { openKernelDoor } = await import('./kernel-door.ts')
-  return { ...openKernelDoor(datapath, clock), memory: null }
+  const { openKernelDoor, openNativeState } = await import('./kernel-door.ts')
+  const kernel = openKernelDoor(datapath, clock)
+  const native = openNativeState(settings.state, hostWord(settings.host))
+  return { ...kernel, native, memory: null }
 }
 
 const door = await openDoor()
+const random = new SystemRandom()
+const { datapath: kind, host, state } = settings
+const address = kind.kind === 'memory' ? parseIpv4(kind.address) : 0
+const stateParts = { host, settings: state, clock, random, send, address }
+const threadState = new ThreadState(stateParts, door.native)
 const house = new House({
   host: settings.host,
   plugins: await loadPlugins(Object.keys(settings.plugins)),
@@ -71,13 +82,16 @@ const house = new House({
     release: (pool, block) => send({ is: 'release', pool, block })
   },
   clock,
-  random: new SystemRandom(),
+  random,
   counters,
   log,
   upkeep: settings.upkeep,
+  state: threadState.parts,
   rehearse: true
 })
 
+for (const name of Object.keys(house.sharing.exchange?.counters() ?? {}))
+  counters.gauge(`exchange.${name}`, () => house.sharing.exchange?.counters()[name] ?? 0)
 for (const [name, value] of Object.entries(door.datapath.counters()))
   counters.gauge(`datapath.${name}`, () => door.datapath.counters()[name] ?? value)
 
@@ -97,13 +111,24 @@ function received(message: ToThread): void {
       return house.leases.answered(message.pool, message.block)
     case 'leases-lost':
       return house.leases.lostAll()
+    case 'state-key':
+      return threadState.setKey(message.key)
+    case 'loaded':
+      house.worker.invalidate(threadState.loaded(message.saved))
+      return house.sharing.portStates.loaded(message.port)
     case 'frame':
       return door.memory?.input(message.interface, message.frame)
     case 'tunnelled':
-      return door.memory?.fromUnderlay(message.key, message.src, message.frame)
+      return tunnelled(message.key, message.src, message.frame)
     case 'call':
       void answer(message.id, message.call)
   }
+}
+
+// Beside a kernel it is sockets that take the messages of flow state.
+function tunnelled(key: number, src: number, frame: Uint8Array): void {
+  if (key === STATE_TUNNEL_KEY) threadState.receive(src, frame)
+  else door.memory?.fromUnderlay(key, src, frame)
 }
 
 async function answer(id: number, call: Call): Promise<void> {

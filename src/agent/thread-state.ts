@@ -1,0 +1,102 @@
+// Flow state of a packet thread: native beside a kernel, in TypeScript beside the memory datapath.
+// What outlives the agent is kept by the main thread, which is asked by messages.
+
+import type { Clock } from '../core/clock.ts'
+import type { Random } from '../core/random.ts'
+import { decodeRecords } from '../state/codec.ts'
+import type { Exchange, ExchangeListener } from '../state/exchange.ts'
+import { MemoryExchange } from '../state/memory-exchange.ts'
+import { MemoryStateTable } from '../state/memory-table.ts'
+import { hostWord, keyHash, RecordWord } from '../state/record.ts'
+import { Put, type StateTable } from '../state/table.ts'
+import type { FromThread, StateSettings } from './messages.ts'
+import type { StateParts } from './sharing.ts'
+
+export interface ThreadStateParts {
+  readonly host: string
+  readonly settings: StateSettings
+  readonly clock: Clock
+  readonly random: Random
+  readonly send: (message: FromThread) => void
+  readonly address: number // of a memory datapath's underlay
+}
+
+/** The tunnel key of flow state. */
+export const STATE_TUNNEL_KEY = 0xffffff
+/** A connection has one of its own, and one for each translation on its way: most have one. */
+const RECORDS_PER_CONNECTION = 2
+export const recordsMax = ({ connectionsMax }: StateSettings): number =>
+  connectionsMax * RECORDS_PER_CONNECTION
+
+/** What the kernel's door opens in native code (kernel-door.ts). */
+export interface NativeState {
+  readonly table: StateTable
+  openExchange(listener: ExchangeListener): Exchange
+}
+
+export class ThreadState {
+  readonly parts: StateParts
+  readonly #parts: ThreadStateParts
+  readonly #table: StateTable
+  #exchange: Exchange | null = null
+
+  constructor(parts: ThreadStateParts, native: NativeState | null) {
+    this.#parts = parts
+    const { settings, clock, send } = parts
+    const { lifetimes, isKept } = settings
+    const capacity = recordsMax(settings)
+    this.#table =
+      native?.table ?? new MemoryStateTable({ capacity, lifetimes, now: () => clock.now() })
+    this.parts = {
+      table: this.#table,
+      lifetimes,
+      openExchange: listener => {
+        this.#exchange = native?.openExchange(listener) ?? this.#openInMemory(listener)
+        return this.#exchange
+      },
+      saver: null,
+      load: isKept ? port => send({ is: 'load', port }) : null,
+      recover: true
+    }
+  }
+
+  setKey(key: Uint8Array): void {
+    this.#exchange?.setKey(key)
+  }
+
+  /**
+   * What the main thread found of a port goes into the table, unless that knows better.  Gives the
+   * hashes of the keys that are there now.
+   */
+  loaded(saved: readonly Uint8Array[]): number[] {
+    const hashes: number[] = []
+    const wallMs = this.#parts.clock.wall()
+    for (const bytes of saved)
+      decodeRecords(bytes, wallMs, (record, idleMs) => {
+        if (this.#table.put(record, 0, idleMs) === Put.refused) return
+        hashes.push(keyHash(record), keyHash(record, RecordWord.b))
+      })
+    return hashes
+  }
+
+  /** A message that came in by a memory datapath's underlay. */
+  receive(src: number, bytes: Uint8Array): void {
+    if (this.#exchange instanceof MemoryExchange) this.#exchange.receive(src, bytes)
+  }
+
+  #openInMemory(listener: ExchangeListener): Exchange {
+    const { clock, random, host, settings, send, address } = this.#parts
+    return new MemoryExchange({
+      clock,
+      random,
+      listener,
+      table: this.#table,
+      host: hostWord(host),
+      settings: settings.exchange,
+      wire: {
+        send: ({ address: remote }, frame) =>
+          send({ is: 'tunnelled', remote, key: STATE_TUNNEL_KEY, src: address, frame })
+      }
+    })
+  }
+}
