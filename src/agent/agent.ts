@@ -5,11 +5,13 @@ import { Worker as Thread } from 'node:worker_threads'
 import type { CountersSnapshot } from '../core/counters.ts'
 import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
+import { SystemRandom } from '../core/random.ts'
 import { EXCHANGE_DEFAULT } from '../state/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../state/lifetimes.ts'
 import type { FlowStateStore } from '../state/store.ts'
 import { TopologyFeed } from '../topology/feed.ts'
-import type { Store } from '../topology/store.ts'
+import { watchStateKey } from '../topology/state-key.ts'
+import type { Store, Watch } from '../topology/store.ts'
 import type { FlowText, Traced } from './explain.ts'
 import { LeaseDesk } from './leases.ts'
 import type { Call, FromThread, StateSettings, ThreadSettings, ToThread } from './messages.ts'
@@ -50,6 +52,7 @@ export class Agent {
   readonly host: AgentOptions['host']
   readonly #thread: Thread
   readonly #feed: TopologyFeed
+  readonly #stateKey: Watch
   readonly #options: AgentOptions
   readonly #desk: LeaseDesk
   readonly #calls = new Map<number, Waiting>()
@@ -69,6 +72,7 @@ export class Agent {
       await agent.#up()
       return agent
     } catch (error) {
+      agent.#stateKey.close()
       agent.#feed.close()
       await options.store.close()
       throw error
@@ -110,6 +114,10 @@ export class Agent {
       answered: (pool, block) => this.#send({ is: 'leased', pool, block }),
       lostAll: () => this.#send({ is: 'leases-lost' })
     })
+    // The secret that hosts sign their state messages with.
+    this.#stateKey = watchStateKey(options.store, new SystemRandom(), key =>
+      this.#send({ is: 'state-key', key })
+    )
     this.#thread.on('message', (messages: readonly FromThread[]) => {
       for (const message of messages) this.#received(message)
     })
@@ -154,11 +162,6 @@ export class Agent {
     return this.#call({ name: 'status' })
   }
 
-  // The secret that hosts sign their state messages with: 32 bytes.
-  setStateKey(key: Uint8Array): void {
-    this.#send({ is: 'state-key', key })
-  }
-
   // For a memory datapath.
   input(name: string, frame: Uint8Array): void {
     this.#send({ is: 'frame', interface: name, frame })
@@ -173,6 +176,7 @@ export class Agent {
     if (this.#stopping) return this.#ended
     this.#stopping = true
     if (this.#alive) await this.#call({ name: 'stop', keep }).catch(() => {})
+    this.#stateKey.close()
     this.#feed.close()
     await this.#ended
     await this.#options.stateStore?.close()
@@ -183,6 +187,7 @@ export class Agent {
   async kill(): Promise<void> {
     this.#stopping = true
     await this.#thread.terminate()
+    this.#stateKey.close()
     this.#feed.close()
     await this.#options.stateStore?.close()
   }

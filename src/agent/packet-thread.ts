@@ -90,10 +90,22 @@ const house = new House({
   rehearse: true
 })
 
-for (const name of Object.keys(house.sharing.exchange?.counters() ?? {}))
-  counters.gauge(`exchange.${name}`, () => house.sharing.exchange?.counters()[name] ?? 0)
-for (const [name, value] of Object.entries(door.datapath.counters()))
-  counters.gauge(`datapath.${name}`, () => door.datapath.counters()[name] ?? value)
+tell('datapath', () => door.datapath.counters())
+tell('exchange', () => house.sharing.exchange?.counters() ?? {})
+
+// Numbers that are read all at once, at most once a report.
+function tell(room: string, read: () => Record<string, number>): void {
+  let last = read()
+  let readMs = clock.now()
+  const fresh = (): Record<string, number> => {
+    if (clock.now() - readMs > COUNTERS_MS / 10) {
+      last = read()
+      readMs = clock.now()
+    }
+    return last
+  }
+  for (const name of Object.keys(last)) counters.gauge(`${room}.${name}`, () => fresh()[name] ?? 0)
+}
 
 main.on('message', (messages: readonly ToThread[]) => {
   for (const message of messages) received(message)

@@ -39,6 +39,7 @@ export class Outside extends Machine {
     const all = [...addresses, ...links.flatMap(link => link.addresses)]
     await this.create({
       ...quiet({ addresses: all }),
+      'ipv4/conf/all/arp_announce': 2, // as a router: by the address of the link
       'ipv4/conf/all/forwarding': 1,
       'ipv6/conf/all/forwarding': 1
     })
