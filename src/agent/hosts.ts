@@ -42,6 +42,8 @@ interface Transfer {
 const SLICE = 512 // records looked at in one turn
 const TRANSFERS_MAX = 4096
 const PAUSE_MS = 1
+// So many messages for a host may be under way before a transfer pauses: its queue is bounded.
+const BACKLOG_MAX = 256
 const SETTLE_MS = 400 // after which a host that has not answered is not waited for
 const GIVEN = 1 // first byte of what agents tell each other
 
@@ -153,14 +155,18 @@ export class Hosts {
     this.#parts.clock.soon(() => this.#go())
   }
 
+  // A slice for each in turn: a slow host does not keep the others waiting.
   #go(): void {
-    const transfer = this.#transfers[0]
+    const transfer = this.#transfers.shift()
     this.#transferring = transfer !== undefined
     if (transfer === undefined) return
-    if (this.#slice(transfer)) {
-      this.#transfers.shift()
-      if (transfer.ports !== null) this.#tellGiven(transfer.word, transfer.ports)
-    }
+    const { word, ports } = transfer
+    const backlog = this.#parts.exchange?.backlog(word) ?? -1
+    // One that is gone hears all of it when it begins again.
+    if (backlog > BACKLOG_MAX) this.#transfers.push(transfer)
+    else if (backlog >= 0)
+      if (!this.#slice(transfer)) this.#transfers.push(transfer)
+      else if (ports !== null) this.#tellGiven(word, ports)
     this.#parts.clock.after(PAUSE_MS, () => this.#go())
   }
 

@@ -60,6 +60,8 @@ export interface Exchange {
   setPeers(peers: readonly Peer[]): void
   /** Whether the peer's agent takes state now. */
   isReady(word: number): boolean
+  /** Messages for the peer that wait or are not acknowledged; -1: it takes no state now. */
+  backlog(word: number): number
   /** Puts a record into the messages being made for these peers (words). */
   share(record: Int32Array, at: number, peers: readonly number[]): void
   /**

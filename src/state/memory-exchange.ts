@@ -102,6 +102,10 @@ export class MemoryExchange implements Exchange {
     return this.#peerings.get(word)?.session.isUp ?? false
   }
 
+  backlog(word: number): number {
+    return this.isReady(word) ? this.#peerings.get(word)!.outbox.size : -1
+  }
+
   share(record: Int32Array, at: number, peers: readonly number[]): void {
     for (const word of peers) {
       const peering = this.#peerings.get(word)

@@ -57,6 +57,11 @@ export class Outbox {
     return this.#isUp && this.#inFlight.size < IN_FLIGHT_MAX
   }
 
+  /** Messages that wait or are not acknowledged. */
+  get size(): number {
+    return this.#inFlight.size + this.#queue.length - this.#head
+  }
+
   /** Sends a message or puts it into the queue; then its ticket is done already. */
   send(message: Outgoing): void {
     const isBulk = message.type === MessageType.refresh
