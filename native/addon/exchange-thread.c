@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 #include "exchange.h"
 
@@ -135,13 +136,35 @@ static void look_at_clock(struct exchange *x)
 	send_outbox(x, &x->out);
 }
 
-static void prefer(struct exchange *x)
+static uint64_t own_cpu_ns(void)
 {
-	struct sched_param how = { .sched_priority = REALTIME_PRIORITY };
+	struct timespec t;
 
-	pthread_setname_np(pthread_self(), "mezzo-exchange");
-	x->realtime = pthread_setschedparam(pthread_self(), SCHED_FIFO, &how) == 0;
-	mlock(x, sizeof(*x)); /* helps against a full memory, where it is allowed */
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void prefer(struct exchange *x, bool urgent)
+{
+	struct sched_param how = { .sched_priority = urgent ? REALTIME_PRIORITY : 0 };
+	int policy = urgent ? SCHED_FIFO : SCHED_OTHER;
+
+	x->realtime = pthread_setschedparam(pthread_self(), policy, &how) == 0 && urgent;
+}
+
+/* Urgent as long as it is modest: a thread that goes before all others must not keep them from
+ * running, whatever is sent to it.  Looked at once a second. */
+static void stay_modest(struct exchange *x, uint64_t now)
+{
+	uint64_t used;
+
+	if (now - x->looked < 1000 * NS_PER_MS)
+		return;
+	used = own_cpu_ns();
+	if (x->looked)
+		prefer(x, (used - x->used) * 2 < now - x->looked);
+	x->looked = now;
+	x->used = used;
 }
 
 static void *run(void *context)
@@ -150,7 +173,9 @@ static void *run(void *context)
 	struct epoll_event events[LOCALS_MAX + 2];
 	uint64_t fired;
 
-	prefer(x);
+	pthread_setname_np(pthread_self(), "mezzo-exchange");
+	prefer(x, true);
+	mlock(x, sizeof(*x)); /* helps against a full memory, where it is allowed */
 	for (;;) {
 		int n = epoll_wait(x->poll, events, LOCALS_MAX + 2, -1);
 
@@ -164,6 +189,7 @@ static void *run(void *context)
 		}
 		look_at_clock(x);
 		announce(x);
+		stay_modest(x, now_ns());
 	}
 }
 

@@ -244,6 +244,7 @@ struct exchange {
 	uint64_t tick, refresh_due, armed; /* ns; armed: what the timer is set to */
 	int timer, poll, stop;
 	bool running, realtime;
+	uint64_t looked, used; /* when the thread last asked how much it runs, ns */
 	pthread_t thread;
 	void (*notify)(struct exchange *x); /* has the loop read the news; once until it has */
 	napi_env env;
