@@ -14,6 +14,7 @@ export { Clock, type Timer } from './core/clock.ts'
 export { Counters } from './core/counters.ts'
 export { Log } from './core/log.ts'
 export { Random } from './core/random.ts'
+export { openTls, type TlsOver } from './core/tls-over.ts'
 export { type Token, token } from './core/token.ts'
 export { FlowKey, Fragment, VLAN_PRESENT, Word } from './flow/key.ts'
 export { derive, deviceTag, egressTag, type Tag, tagOf } from './flow/tag.ts'
@@ -31,12 +32,15 @@ export {
   type Port,
   type PortAddress,
   type PortId,
+  type Speaker,
+  type Way,
   waitForDevice
 } from './simulation/device.ts'
 export { Leases } from './simulation/leases.ts'
 export { describePort } from './simulation/simulate.ts'
 export { type Scope, Tuple, tupleOf } from './simulation/tuple.ts'
-export { Walks } from './simulation/walks.ts'
+export { Visitors } from './simulation/visitors.ts'
+export { Devices, Walks } from './simulation/walks.ts'
 export { isOver } from './state/lifetimes.ts'
 export * as state from './state/record.ts'
 export type { DeviceFactory, LiveDevice, Models } from './topology/factory.ts'
@@ -57,6 +61,7 @@ export * as ipv4 from './wire/ipv4.ts'
 export * as ipv6 from './wire/ipv6.ts'
 export * as nd from './wire/nd.ts'
 export type { Quoted } from './wire/quoted.ts'
+export * as quoted from './wire/quoted.ts'
 export * as tcp from './wire/tcp.ts'
 export * as udp from './wire/udp.ts'
 export * as vlan from './wire/vlan.ts'

@@ -11,21 +11,20 @@ import {
   derive,
   deviceTag,
   echoReply,
-  ethernet,
   Fragment,
-  icmp,
-  icmpv6,
   ipv4,
   isOver,
   Lifetime,
   type LiveDevice,
   type Models,
   type SimulationContext,
+  type Speaker,
   state,
   type Tag,
   Tuple,
   tupleOf,
   Verdict,
+  type Walks,
   Word
 } from '../../src/plugin.ts'
 import { Addresses } from './addresses.ts'
@@ -33,6 +32,9 @@ import { Bindings, continues, OPENING_FLAGS, opens } from './bindings.ts'
 import type { Census } from './census.ts'
 import { type Call, type ChooseNeeds, choose, isFull, takesKnown } from './choose.ts'
 import type { LoadBalancerCounters } from './counters.ts'
+import { Checkup } from './health/checkup.ts'
+import type { HealthNeeds } from './health/pool-health.ts'
+import { familyOf, isIcmpError, isPing } from './kinds.ts'
 import { chanceOf, compile, type Member, type Parts, type Pool, type Vip } from './parts.ts'
 
 const { KeyWord, RecordWord } = state
@@ -42,6 +44,9 @@ const NOT_FOR_IT = null
 export interface BalancerNeeds extends ChooseNeeds {
   readonly census: Census
   readonly counters: LoadBalancerCounters
+  readonly walks: Walks
+  readonly health: HealthNeeds
+  gone(): void
 }
 
 export class LoadBalancer implements LiveDevice, Balancer {
@@ -49,6 +54,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
   readonly #tag: Tag
   readonly #given: BalancerNeeds
   readonly #bindings: Bindings
+  readonly #checkup: Checkup
   #parts: Parts
   #vips!: Addresses<Vip>
   #members!: Addresses<Member>
@@ -59,12 +65,14 @@ export class LoadBalancer implements LiveDevice, Balancer {
     this.#tag = deviceTag(id)
     this.#given = given
     this.#bindings = new Bindings(id)
+    this.#checkup = new Checkup(id, given.health, (pool, member) => this.#judged(pool, member))
     this.#parts = compile(id, models, this.#tag)
+    this.#checkup.update(this.#parts.pools, models)
     this.#index()
   }
 
   process(ctx: SimulationContext): Verdict {
-    return this.take(ctx) ?? Verdict.forward
+    return ctx.drop('load-balancer.no-way') // routers ask it; no port leads here
   }
 
   owns(family: 4 | 6, words: Int32Array, at: number): boolean {
@@ -73,11 +81,14 @@ export class LoadBalancer implements LiveDevice, Balancer {
 
   // --- from a client ----------------------------------------------------------------------------
 
-  take(ctx: SimulationContext): Verdict | null {
+  take(ctx: SimulationContext, router: Speaker): Verdict | null {
     ctx.tag(this.#tag)
     if (!this.#parts.isUp) return NOT_FOR_IT
     const { key } = ctx
     const family = familyOf(ctx)
+    const whom = { members: this.#members, pools: this.#parts.pools }
+    const heard = this.#checkup.hear(ctx, family, router, whom)
+    if (heard !== null) return heard
     const here = this.#vips.find(key, family, Word.ipDst).filter(({ isUp }) => isUp)
     if (here.length === 0) return NOT_FOR_IT
     const { key: tuple, scope } = this.#bindings
@@ -99,7 +110,9 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const asks = opens(protocol, ctx.tcpFlagsUnseen)
     if (!ctx.findState(tuple) || ctx.state.isReturn) {
       const lost = pool.algorithm === 'rendezvous' && continues(ctx.tcpFlagsUnseen)
-      return asks || lost ? this.#begin(ctx, vip, 1) : refused(ctx, 'load-balancer.no-connection')
+      return asks || lost
+        ? this.#begin(ctx, vip, 1)
+        : refused(ctx, pool, 'load-balancer.no-connection')
     }
     const { record } = ctx.state
     const bound = boundOf(pool, record)
@@ -108,7 +121,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     if (bound !== undefined && !isNew) return this.#forward(ctx, bound)
     const isKept = vip.persistence === '5-tuple' && bound !== undefined && takesKnown(bound)
     if (isNew && isKept && this.#canTake(ctx, bound)) return this.#give(ctx, bound, generation)
-    if (!asks) return refused(ctx, 'load-balancer.member-gone')
+    if (!asks) return refused(ctx, pool, 'load-balancer.member-gone')
     const { rebalanced } = this.#given.counters
     if (!isNew) ctx.after(() => rebalanced.value++)
     return this.#begin(ctx, vip, generation)
@@ -128,10 +141,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     }
     this.#count(ctx, pool)
     const member = choose(pool, call, this.#given)
-    if (typeof member === 'string') {
-      ctx.tag(pool.tag)
-      return refused(ctx, member)
-    }
+    if (typeof member === 'string') return refused(ctx, pool, member)
     if (isSticky) this.#bindings.keep(ctx, member)
     return this.#give(ctx, member, generation)
   }
@@ -225,7 +235,10 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const vip = this.#vipBehind(record)
     if (vip === undefined) return ctx.drop('load-balancer.down', Lifetime.short)
     const bound = boundOf(vip.pool, record)
-    if (bound === undefined) return ctx.drop('load-balancer.member-gone', Lifetime.short)
+    if (bound === undefined) {
+      ctx.tag(vip.pool.tag)
+      return ctx.drop('load-balancer.member-gone', Lifetime.short)
+    }
     ctx.tag(bound.tag)
     const port = record[KeyWord.ports]! & 0xffff
     if (isError) {
@@ -268,11 +281,34 @@ export class LoadBalancer implements LiveDevice, Balancer {
   update(models: Models): readonly Tag[] {
     const before = this.#parts
     this.#parts = compile(this.id, models, this.#tag)
+    this.#checkup.update(this.#parts.pools, models)
     this.#index()
     if (before.signature !== this.#parts.signature) return [this.#tag]
     return this.#parts.pools
       .filter((pool, i) => chanceOf(pool) !== chanceOf(before.pools[i]!))
       .map(({ tag }) => tag)
+  }
+
+  close(): void {
+    this.#checkup.close()
+    this.#given.gone()
+  }
+
+  // The lease of a pool's checks is gone.
+  lost(lease: string): void {
+    this.#checkup.lost(lease)
+  }
+
+  // A member went up or down; null: another host checks the pool.
+  #judged(id: string, member: string | null): void {
+    const pool = this.#parts.pools.find(each => each.id === id)
+    const stale: Tag[] = []
+    for (const each of pool?.members ?? []) {
+      if (each.id !== member) continue
+      each.isHealthy = this.#checkup.isHealthy(id, member)
+      stale.push(each.tag)
+    }
+    if (pool !== undefined) this.#given.walks.invalidate([...stale, pool.tag])
   }
 
   #index(): void {
@@ -295,10 +331,10 @@ export class LoadBalancer implements LiveDevice, Balancer {
   }
 }
 
-/** The member of a record, while it lives and is where it was. */
+/** The member of a record, while it is well and where it was. */
 function boundOf(pool: Pool, record: Int32Array): Member | undefined {
   const member = pool.byWord.get(record[RecordWord.data]!)
-  if (member === undefined) return undefined
+  if (member?.isHealthy !== true) return undefined
   const b = RecordWord.b
   const vipPort = record[KeyWord.ports]! & 0xffff
   const port = record[b + KeyWord.ports]! >>> 16
@@ -307,29 +343,13 @@ function boundOf(pool: Pool, record: Int32Array): Member | undefined {
 }
 
 // Only packets that ask for no connection, or only those that do, are to be dropped by a flow.
-function refused(ctx: SimulationContext, reason: string): Verdict {
+function refused(ctx: SimulationContext, pool: Pool, reason: string): Verdict {
+  ctx.tag(pool.tag)
   if (ctx.key.ipProto === Protocol.tcp) ctx.askArrived(Word.l4Misc, OPENING_FLAGS)
   return ctx.drop(reason, Lifetime.short)
 }
 
 const isWithin = (vip: Vip, port: number): boolean => port >= vip.port && port <= vip.portEnd
-
-const familyOf = ({ key }: SimulationContext): 4 | 6 => (key.ethType === ethernet.Type.ipv4 ? 4 : 6)
-
-const isIcmp = ({ key }: SimulationContext, family: 4 | 6): boolean =>
-  key.ipProto === (family === 4 ? Protocol.icmp : Protocol.icmpv6)
-
-function isPing(ctx: SimulationContext, family: 4 | 6): boolean {
-  if (!isIcmp(ctx, family)) return false
-  const { echoRequest } = family === 4 ? icmp.Type : icmpv6.Type
-  return ctx.key.icmpType === echoRequest
-}
-
-function isIcmpError(ctx: SimulationContext, family: 4 | 6): boolean {
-  if (!isIcmp(ctx, family) || ctx.key.fragment === Fragment.later) return false
-  const type = ctx.key.icmpType
-  return family === 4 ? icmp.isError(type) : icmpv6.isError(type)
-}
 
 function isFrom({ key }: SimulationContext, { words, family }: Member): boolean {
   for (let i = family === 4 ? 3 : 0; i < 4; i++) if (key.ipSrcWord(i) !== words[i]) return false

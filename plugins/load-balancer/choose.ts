@@ -45,7 +45,7 @@ export const isOpen = (member: Member): boolean =>
   takesKnown(member) && !member.drains && member.weight > 0
 
 /** Takes new connections of clients that it knows already. */
-export const takesKnown = (member: Member): boolean => member.isEnabled
+export const takesKnown = (member: Member): boolean => member.isEnabled && member.isHealthy
 
 export const isFull = (member: Member, { countOf }: ChooseNeeds): boolean =>
   member.connectionsMax !== Number.POSITIVE_INFINITY &&

@@ -4,39 +4,73 @@ import {
   Clock,
   Counters,
   type DeviceFactory,
+  Devices,
   definePlugin,
   type Interest,
+  Leases,
   type Models,
-  Random
+  Random,
+  Visitors,
+  Walks
 } from '../../src/plugin.ts'
 import { LoadBalancer } from './balancer.ts'
 import { Census } from './census.ts'
 import { claimCounters } from './counters.ts'
+import { Lines } from './health/lines.ts'
+import { tableOf } from './health/pool-health.ts'
 import type { PoolModel } from './model.ts'
 import type { LoadBalancerSettings } from './settings.ts'
 
 export default definePlugin({
   name: 'load-balancer',
-  needs: { clock: Clock, counters: Counters, random: Random },
-  setup({ clock, counters, random }, registry, { countIntervalMs }: LoadBalancerSettings) {
-    const census = new Census(clock, countIntervalMs)
+  needs: {
+    clock: Clock,
+    counters: Counters,
+    devices: Devices,
+    leases: Leases,
+    random: Random,
+    visitors: Visitors,
+    walks: Walks
+  },
+  setup(given, registry, settings: LoadBalancerSettings) {
+    const { clock, devices, leases, random, visitors, walks } = given
+    const census = new Census(clock, settings.countIntervalMs)
     const countOf = (word: number): number => census.countOf(word)
-    const needs = { random, countOf, census, counters: claimCounters(counters) }
+    const counters = claimCounters(given.counters)
+    const lines = new Lines(walks, devices, random)
+    visitors.onVisit(frame => lines.receive(frame))
+    const { host } = visitors
+    const health = { host, clock, random, leases, lines, counters, settings }
+    const needs = { random, countOf, census, counters, walks, health }
+    const alive = new Map<string, LoadBalancer>()
+    leases.onLost(pool => {
+      for (const each of alive.values()) each.lost(pool)
+    })
     const factory: DeviceFactory = {
       interests,
-      make: (id, models) => new LoadBalancer(id, models, needs)
+      make: (id, models) => {
+        const made = new LoadBalancer(id, models, { ...needs, gone: () => alive.delete(id) })
+        alive.set(id, made)
+        return made
+      }
     }
     registry.device('load-balancer', factory)
     return { stop: () => census.stop() }
   }
 })
 
-// Its pools, and what belongs to each.
+// Its routers, its pools, and what belongs to each.
 function interests(id: string, models: Models): Interest[] {
-  const wanted: Interest[] = [{ kind: 'pool', field: 'loadBalancer', value: id }]
+  const wanted: Interest[] = [
+    { kind: 'router', field: 'loadBalancer', value: id },
+    { kind: 'pool', field: 'loadBalancer', value: id }
+  ]
   for (const pool of models.where<PoolModel>('pool', 'loadBalancer', id)) {
     wanted.push({ kind: 'vip', field: 'pool', value: pool.id })
     wanted.push({ kind: 'pool-member', field: 'pool', value: pool.id })
+    if (pool.healthMonitor === undefined) continue
+    wanted.push({ kind: 'health-monitor', id: pool.healthMonitor })
+    wanted.push({ table: tableOf(pool.id) })
   }
   return wanted
 }

@@ -2,8 +2,8 @@
 // virtual addresses (VIPs) behind which they stand.
 //
 //   router ─► load-balancer ◄─ pool ◄─ vip
-//                              ▲
-//                              └─ pool-member
+//                             ▲ └──► health-monitor
+//                             └ pool-member
 
 import Type from 'typebox'
 import {
@@ -56,9 +56,13 @@ export const poolModel = defineModel({
         ],
         { default: 'rendezvous', description: 'how a member is found for a new connection' }
       )
-    )
+    ),
+    healthMonitor: Type.Optional(Uuid('how members are checked; not at all when left out'))
   }),
-  references: [{ field: 'loadBalancer', kind: 'load-balancer', onDelete: 'cascade' }],
+  references: [
+    { field: 'loadBalancer', kind: 'load-balancer', onDelete: 'cascade' },
+    { field: 'healthMonitor', kind: 'health-monitor', onDelete: 'clear' }
+  ],
   indexes: ['loadBalancer']
 })
 export type PoolModel = ModelValue<typeof poolModel>

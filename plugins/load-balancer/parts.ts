@@ -1,6 +1,8 @@
 // A load balancer's models, compiled: text becomes numbers once, so that a walk meets only numbers.
 
 import { address, derive, type Models, type Tag, tagOf } from '../../src/plugin.ts'
+import { rangeOf } from './health/lines.ts'
+import type { HealthMonitorModel } from './health/model.ts'
 import type { LoadBalancerModel, PoolMemberModel, PoolModel, VipModel } from './model.ts'
 
 const PROTOCOL = { tcp: 6, udp: 17 } as const
@@ -19,6 +21,7 @@ export interface Member {
   // The way from two VIPs, or two ports of one, may be the same behind it: answers would not say
   // whose they are.
   readonly isShared: boolean
+  isHealthy: boolean // as checks say
 }
 
 export interface Pool {
@@ -29,6 +32,9 @@ export interface Pool {
   readonly algorithm: 'rendezvous' | 'weighted-random' | 'least-connections'
   readonly members: readonly Member[]
   readonly byWord: ReadonlyMap<number, Member>
+  readonly monitor: HealthMonitorModel | undefined
+  readonly range: number // where the ports of its checks begin
+  readonly defaultPort: number // of members that name none
 }
 
 export interface Vip {
@@ -76,7 +82,7 @@ const placeOf = ({ id, words, port }: Member): string => `${id} ${words.join('.'
 export const chanceOf = (pool: Pool): string =>
   JSON.stringify([
     pool.algorithm,
-    pool.members.map(m => [m.weight, m.isEnabled, m.drains, m.connectionsMax])
+    pool.members.map(m => [m.weight, m.isEnabled, m.drains, m.connectionsMax, m.isHealthy])
   ])
 
 function compilePool(model: PoolModel, vips: readonly VipModel[], models: Models, tag: Tag): Pool {
@@ -84,6 +90,10 @@ function compilePool(model: PoolModel, vips: readonly VipModel[], models: Models
     .where<PoolMemberModel>('pool-member', 'pool', model.id)
     .map(member => compileMember(member, vips, tag))
   const word = tagOf('pool', model.id)
+  const monitor =
+    model.healthMonitor === undefined
+      ? undefined
+      : models.get<HealthMonitorModel>('health-monitor', model.healthMonitor)
   return {
     id: model.id,
     word,
@@ -91,7 +101,10 @@ function compilePool(model: PoolModel, vips: readonly VipModel[], models: Models
     isUp: model.adminStateUp ?? true,
     algorithm: model.algorithm ?? 'rendezvous',
     members,
-    byWord: new Map(members.map(member => [member.word, member]))
+    byWord: new Map(members.map(member => [member.word, member])),
+    monitor: monitor?.adminStateUp === false ? undefined : monitor,
+    range: rangeOf(word),
+    defaultPort: vips[0]?.port ?? 0
   }
 }
 
@@ -111,7 +124,8 @@ function compileMember(model: PoolMemberModel, vips: readonly VipModel[], tag: T
     isEnabled: model.adminStateUp ?? true,
     drains: model.drain ?? false,
     connectionsMax: model.connectionsMax ?? Number.POSITIVE_INFINITY,
-    isShared: vips.length > 1 || (isRange && port !== 0)
+    isShared: vips.length > 1 || (isRange && port !== 0),
+    isHealthy: true
   }
 }
 

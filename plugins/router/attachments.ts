@@ -37,6 +37,11 @@ export class Attachments {
     return this.#attachments.get(id)
   }
 
+  owns(family: 4 | 6, words: Int32Array, at = 0): boolean {
+    for (const port of this.#ports.values()) if (port.owns(family, words, at)) return true
+    return false
+  }
+
   update(router: string, models: Models): ReadonlyMap<string, Route> {
     const gone = new Set(this.#ports.keys())
     for (const port of models.portsOf(router)) {

@@ -21,9 +21,11 @@ import {
   type LiveDevice,
   type Models,
   type SimulationContext,
+  type Speaker,
   type Tag,
   Verdict,
   VLAN_PRESENT,
+  type Way,
   Word,
   waitForDevice
 } from '../../src/plugin.ts'
@@ -47,7 +49,7 @@ export interface RouterNeeds extends NeighbourNeeds {
   readonly errors: ErrorSender
 }
 
-export class Router implements LiveDevice {
+export class Router implements LiveDevice, Speaker {
   readonly id: DeviceId
   readonly #tag: Tag
   readonly #given: RouterNeeds
@@ -55,6 +57,7 @@ export class Router implements LiveDevice {
   readonly #table: RouteTable
   readonly #entered = new FlowKey() // the packet as it came in
   readonly #asked = new FlowKey() // a ping while its answer is looked at
+  readonly #own = new FlowKey() // a packet it sends itself
   #model: RouterModel
 
   constructor(id: DeviceId, models: Models, given: RouterNeeds) {
@@ -93,7 +96,7 @@ export class Router implements LiveDevice {
     if (!isGroup && dst !== attached.port.port.mac) return ctx.drop('router.not-for-us')
     if (family === 6 && isDiscovery(key, attached)) return hearDiscovery(ctx, attached)
     if (isGroup) return ctx.drop('router.group')
-    const taken = balancer?.take(ctx) ?? null
+    const taken = balancer?.take(ctx, this) ?? null
     if (taken === Verdict.forward) return this.#route(ctx, family, null)
     if (taken !== null) return taken
     const passed = this.#filterIn(ctx)
@@ -187,6 +190,31 @@ export class Router implements LiveDevice {
     ctx.tag(neighbours.tag(next))
     return neighbours.find(next, ctx.rehearsal)
   }
+
+  // --- packets of its own ---
+
+  owns(family: 4 | 6, words: Int32Array, at = 0): boolean {
+    return this.#attachments.owns(family, words, at)
+  }
+
+  wayTo(family: 4 | 6, words: Int32Array): Way | undefined | null {
+    const key = this.#own
+    key.clear()
+    key.words.set(words, Word.ipDst)
+    const route = this.#table.lookup(key, family)
+    if (route?.kind !== 'port' || this.#model.adminStateUp === false) return null
+    const { port, peer, neighbours } = this.#attachments.get(route.port!.id)!
+    const next = nextHop(key, route)
+    const isNear = peer?.owns(family, next.words) ?? port.onLink(family, next.words) !== undefined
+    const src = port.sourceFor(family, words)
+    if (!isNear || src === undefined) return null
+    const mac = peer === null ? neighbours.find(next) : peer.port.mac
+    if (mac === NEIGHBOUR_PENDING) return undefined
+    if (mac === NEIGHBOUR_FAILED) return null
+    return { port: port.id, srcMac: port.port.mac, dstMac: mac, src: src.words }
+  }
+
+  // --- the packet, once more ---
 
   // For an address of the router, whichever port has it.
   #local(ctx: SimulationContext, family: 4 | 6): Verdict {

@@ -1,19 +1,22 @@
 // Where a packet comes into the house: by the port behind an interface, or by a tunnel from the
-// host
-// that has walked it.
+// host that has walked it.
 
 import { Lifetime, type SimulationContext, Verdict } from '../simulation/context.ts'
 import { simulate } from '../simulation/simulate.ts'
+import { AGENT_KEY } from '../simulation/visitors.ts'
 import { interfaceTag, type Places, strayTag, WAIT_FOR_BINDINGS } from './places.ts'
+import type { Reception } from './reception.ts'
 import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
 
 const FLOW_STATE_KEY = 0xffffff
 
 export class Entry {
   readonly #places: Places
+  readonly #reception: Reception
 
-  constructor(places: Places) {
+  constructor(places: Places, reception: Reception) {
     this.#places = places
+    this.#reception = reception
   }
 
   // A key of 0 does not make a frame of the underlay one of an interface: the flow would take
@@ -41,6 +44,7 @@ export class Entry {
     if (!isSender) return ctx.drop('agent.stranger', Lifetime.short)
     // It is for the sockets of the exchange; what comes up here, they did not take.
     if (number === FLOW_STATE_KEY) return ctx.drop('agent.flow-state', Lifetime.short)
+    if (number === AGENT_KEY) return this.#visit(ctx)
     const port = this.#places.numbered(number)
     if (port === undefined && !this.#places.known) return ctx.postpone(WAIT_FOR_BINDINGS)
     if (port === undefined) {
@@ -49,5 +53,11 @@ export class Entry {
     }
     ctx.output(port)
     return Verdict.forward
+  }
+
+  #visit(ctx: SimulationContext): Verdict {
+    const frame = ctx.frame()
+    if (frame !== undefined) ctx.after(() => this.#reception.receive(frame))
+    return ctx.consume()
   }
 }

@@ -13,12 +13,15 @@ import type { Tag } from '../flow/tag.ts'
 import type { Plugin, Registry } from '../plugin.ts'
 import type { Port } from '../simulation/device.ts'
 import { Leases } from '../simulation/leases.ts'
-import { Walks } from '../simulation/walks.ts'
+import { Visitors } from '../simulation/visitors.ts'
+import { Devices, Walks } from '../simulation/walks.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 import type { PortModel } from '../topology/models.ts'
 import { TopologyView, type ViewLink, type ViewListener } from '../topology/view.ts'
+import { Entry } from './entry.ts'
 import { HeldLeases, type LeaseLink, noLeases } from './leases.ts'
 import { type InterfaceWatcher, Places } from './places.ts'
+import { Reception } from './reception.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { ownState, Sharing, type StateParts } from './sharing.ts'
 import { senderTag, Tunnels, tunnelTag, WAIT_FOR_SENDERS, waitForTunnel } from './tunnels.ts'
@@ -62,7 +65,8 @@ export class House {
     const { host, datapath, counters, clock, watcher } = parts
     this.#datapath = datapath
     this.leases = new HeldLeases(parts.leases ?? noLeases(clock, () => this.leases))
-    const factories = this.#assemble(parts)
+    const reception = new Reception(host, counters)
+    const factories = this.#assemble(parts, reception)
     const listener: ViewListener = {
       stale: tags => this.worker.invalidate(tags),
       wake: waitingFor => this.#wake(waitingFor),
@@ -107,7 +111,8 @@ export class House {
     const { places } = this
     this.#rehearsal = parts.rehearse === true ? new Rehearsal(view, places, clock) : null
     const { burstBytes } = parts
-    const walks = { datapath, view, places, clock, counters, flowState }
+    const entry = new Entry(places, reception)
+    const walks = { datapath, view, places, clock, counters, flowState, entry }
     this.worker = new Worker({ ...walks, burstBytes })
     const { worker } = this
     this.upkeep = new Upkeep({ worker, datapath, clock, counters, flowState }, parts.upkeep)
@@ -154,7 +159,7 @@ export class House {
     })
   }
 
-  #assemble(parts: HouseParts): Map<string, DeviceFactory> {
+  #assemble(parts: HouseParts, reception: Reception): Map<string, DeviceFactory> {
     const factories = new Map<string, DeviceFactory>()
     const container = new Container()
     container.provide(Clock, parts.clock)
@@ -162,11 +167,13 @@ export class House {
     container.provide(Counters, parts.counters)
     container.provide(Log, parts.log)
     container.provide(Leases, this.leases)
+    container.provide(Visitors, reception)
     container.provide(Walks, {
       emit: (frame, port) => this.worker.emit(frame, port),
       wake: waitingFor => this.worker.wake(waitingFor),
       invalidate: tags => this.worker.invalidate(tags)
     })
+    container.provide(Devices, { device: (kind, id) => this.view.device(kind, id) })
     container.assemble(parts.plugins, (plugin, given) => {
       const registry: Registry = {
         device: (kind, factory) => {

@@ -21,7 +21,7 @@ import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { rewriteQuoted } from '../wire/quoted.ts'
 import { FlowBook } from './book.ts'
-import { Entry } from './entry.ts'
+import type { Entry } from './entry.ts'
 import type { FlowState } from './flow-state.ts'
 import { type HeldPacket, Holding } from './holding.ts'
 import { tooBig } from './mtu.ts'
@@ -48,6 +48,7 @@ export interface WorkerParts {
   readonly clock: Clock
   readonly counters: Counters
   readonly flowState: FlowState
+  readonly entry: Entry
   readonly burstBytes?: number | undefined
 }
 
@@ -90,7 +91,7 @@ export class Worker implements Walks {
     this.book = new FlowBook(parts.datapath)
     this.waiting = new WaitingRoom(parts.counters)
     this.#translator = new Translator(parts.places)
-    this.#entry = new Entry(parts.places)
+    this.#entry = parts.entry
     this.#rechecks = new Rechecks({
       ctx: this.ctx,
       book: this.book,
@@ -306,8 +307,7 @@ export class Worker implements Walks {
   #concluded(verdict: Verdict): boolean {
     const { ctx } = this
     this.#flowId = 0
-    this.#opened = false
-    this.#state.mustHold = false
+    this.#opened = this.#state.mustHold = false
     if (verdict === Verdict.postpone) {
       if (ctx.waitingFor === WAIT_FOR_PULL) this.#pulls()
       return false

@@ -17,6 +17,7 @@ import { waitForDevice } from './device.ts'
 import { FragmentMemory } from './fragments.ts'
 import { describeRecord } from './state-text.ts'
 import type { Trace } from './trace.ts'
+import { agentPort } from './visitors.ts'
 
 export const Verdict = {
   forward: 1,
@@ -191,6 +192,13 @@ export class SimulationContext {
     return false
   }
 
+  // To the agent of a host, for whoever waits there for what came to an address of a device.
+  deliver(host: string): Verdict {
+    this.#put(agentPort(host))
+    if (this.trace !== null) this.trace.step(`send agent of host ${host}`)
+    return Verdict.branched
+  }
+
   // A frame of the device's own making; it leaves by `port`, after this visit, as a new visit.
   emit(frame: Uint8Array, port: PortId): void {
     if (this.emitted.length < EMITTED_MAX) this.emitted.push({ frame, port })
@@ -329,6 +337,10 @@ export class SimulationContext {
 
   output(port: Port): void {
     this.#connection.leaves(this, port.device)
+    this.#put(port)
+  }
+
+  #put(port: Port): void {
     diff(this.#emittedKey, this.key, this.actions)
     this.#emittedKey.copy(this.key)
     this.actions.output(port.number)

@@ -20,10 +20,25 @@ export interface Device {
 // servers, and their answers the virtual address back.  null: not for it, nothing was done;
 // forward: done, and the router's filter is not asked any more.
 export interface Balancer extends Device {
-  take(ctx: SimulationContext): Verdict | null
+  take(ctx: SimulationContext, router: Speaker): Verdict | null
   undo(ctx: SimulationContext): Verdict | null
   // Whether it takes anything for this address, four words from `at` on.
   owns(family: 4 | 6, words: Int32Array, at?: number): boolean
+}
+
+// How a packet of a device's own leaves it.
+export interface Way {
+  readonly port: PortId
+  readonly srcMac: number
+  readonly dstMac: number
+  readonly src: Int32Array // address to speak from
+}
+
+// A device that others may speak through, with addresses of its own.
+export interface Speaker extends Device {
+  owns(family: 4 | 6, words: Int32Array, at?: number): boolean
+  // null: none; undefined: not yet, a neighbour is being asked for.
+  wayTo(family: 4 | 6, words: Int32Array): Way | undefined | null
 }
 
 // An address of a router port: IPv4 sits in words[3], the other words 0.

@@ -2,7 +2,7 @@
 
 import { token } from '../core/token.ts'
 import type { Tag } from '../flow/tag.ts'
-import type { PortId } from './device.ts'
+import type { PortId, Topology } from './device.ts'
 
 export interface Walks {
   // Sends a frame of the device's own making out of a port.
@@ -13,3 +13,7 @@ export interface Walks {
   invalidate(tags: readonly Tag[]): void
 }
 export const Walks = token<Walks>('walks')
+
+// Other devices, as a walk would find them.
+export type Devices = Pick<Topology, 'device'>
+export const Devices = token<Devices>('devices')

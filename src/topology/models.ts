@@ -54,6 +54,9 @@ export const tunnelZoneHostModel = defineModel({
 })
 export type TunnelZoneHostModel = ModelValue<typeof tunnelZoneHostModel>
 
+// Tunnel keys above are the house's own: 0xfffffd is for agents, 0xffffff for flow state.
+const NUMBER_MAX = 0xfffffc
+
 // A port of a bridge or of a router.  Three ends are possible: a `peer` port (a link), an
 // interface of a host (a binding), or nothing yet.  `number` is its tunnel key.  `previousHost` is
 // written with the binding, so that the new host knows whom to ask for the state of its flows.
@@ -66,7 +69,7 @@ export const portModel = defineModel({
     type: Type.Union([Type.Literal('bridge'), Type.Literal('router')]),
     device: Uuid('the bridge or router it belongs to'),
     number: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 0xfffffe, readOnly: true, description: 'tunnel key' })
+      Type.Integer({ minimum: 1, maximum: NUMBER_MAX, readOnly: true, description: 'tunnel key' })
     ),
     adminStateUp: Type.Optional(AdminStateUp),
     peer: Type.Optional(Uuid('the port at the other end of the link')),
@@ -102,7 +105,7 @@ export const portModel = defineModel({
   ],
   indexes: ['device', 'host', 'peer'],
   unique: [['number'], ['host', 'interface']],
-  sequences: { number: { sequence: 'port-number', min: 1, max: 0xfffffe } },
+  sequences: { number: { sequence: 'port-number', min: 1, max: NUMBER_MAX } },
   validate: portFaults
 })
 export type PortModel = ModelValue<typeof portModel>

@@ -1,0 +1,256 @@
+// The health of one pool's members, as one host sees it.  One host checks, by a lease; all hosts
+// read what it writes to the table `health/<pool>`:
+//
+//   checker      host id
+//   <member id>  up|down, since when (seconds since 1970), and why
+//
+// A checker that dies takes its entries with it.  That is no news of the members: what was known of
+// them stands until the next checker says otherwise, and that one begins with it.
+
+import type { Clock, Leases, Random, Table, Timer } from '../../../src/plugin.ts'
+import type { LoadBalancerCounters } from '../counters.ts'
+import type { LoadBalancerSettings } from '../settings.ts'
+import { check, type Running } from './checks.ts'
+import { Damping, type DampingRules } from './damping.ts'
+import type { Lines, Target } from './lines.ts'
+import type { HealthMonitorModel } from './model.ts'
+
+const CHECKER = 'checker'
+const INTERVAL_MS = 5000
+const ELECT_MS = 1000
+const SECONDS = 1000
+
+export const tableOf = (pool: string): string => `health/${pool}`
+
+export interface HealthNeeds {
+  readonly host: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly leases: Leases
+  readonly lines: Lines
+  readonly counters: LoadBalancerCounters
+  readonly settings: LoadBalancerSettings
+}
+
+/** What is to be checked: `targets` by member id. */
+export interface Duty {
+  readonly monitor: HealthMonitorModel
+  readonly targets: ReadonlyMap<string, Target>
+}
+
+interface Watched {
+  readonly damping: Damping
+  failures: string
+  timer: Timer | null
+  running: Running | null
+}
+
+export class PoolHealth {
+  readonly #pool: string
+  readonly #table: Table
+  readonly #needs: HealthNeeds
+  readonly #changed: (member: string | null) => void
+  readonly #unlisten: () => void
+  readonly #known = new Map<string, boolean>() // member id → up
+  readonly #watched = new Map<string, Watched>() // while we check
+  #duty: Duty | null = null
+  #election: Timer | null = null
+  #asking = false
+  #holds = false
+  #closed = false
+
+  /** `changed`: a member went up or down; null: another host checks. */
+  constructor(
+    pool: string,
+    table: Table,
+    needs: HealthNeeds,
+    changed: (member: string | null) => void
+  ) {
+    this.#pool = pool
+    this.#table = table
+    this.#needs = needs
+    this.#changed = changed
+    for (const [key, value] of table.entries())
+      if (key !== CHECKER) this.#known.set(key, isUp(value))
+    this.#unlisten = table.onChange((key, value) => this.#heard(key, value))
+  }
+
+  /** A member of which nothing is known counts as up. */
+  isHealthy(member: string): boolean {
+    return this.#known.get(member) ?? true
+  }
+
+  /** The host that checks. */
+  get checker(): string | undefined {
+    return this.#table.get(CHECKER)
+  }
+
+  get isChecking(): boolean {
+    return this.#holds
+  }
+
+  /** What is to be checked from now on. */
+  set(duty: Duty): void {
+    this.#duty = duty
+    for (const member of [...this.#known.keys()])
+      if (!duty.targets.has(member)) this.#known.delete(member)
+    if (this.#holds) this.#arrange()
+    else this.#stand()
+  }
+
+  /** The lease is gone, with the session. */
+  lost(): void {
+    if (this.#holds) this.#resign()
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#unlisten()
+    this.#election?.cancel()
+    if (!this.#holds) return
+    this.#resign()
+    for (const [key] of [...this.#table.entries()]) this.#table.remove(key)
+    this.#needs.leases.release(tableOf(this.#pool), 0)
+  }
+
+  // --- the table ---
+
+  #heard(key: string, value: string | undefined): void {
+    if (key === CHECKER) {
+      if (value === undefined) this.#stand()
+      return this.#changed(null)
+    }
+    if (value === undefined) return
+    const before = this.isHealthy(key)
+    this.#known.set(key, isUp(value))
+    if (before !== isUp(value)) this.#changed(key)
+  }
+
+  // --- the seat ---
+
+  // Nobody checks, as far as is known: in a while, not all at once, whoever comes first will.
+  #stand(): void {
+    if (this.#closed || this.#holds || this.#asking || this.#election !== null) return
+    if (this.checker !== undefined && this.checker !== this.#needs.host) return
+    const { clock, random } = this.#needs
+    this.#election = clock.after(random.below(ELECT_MS), () => {
+      this.#election = null
+      this.#elect()
+    })
+  }
+
+  #elect(): void {
+    if (this.#closed || this.#holds || this.#duty === null) return
+    const { leases, clock } = this.#needs
+    this.#asking = true
+    const done = (block: number | undefined): void => {
+      this.#asking = false
+      if (block === undefined) this.#election ??= clock.after(ELECT_MS, () => this.#again())
+      else if (this.#closed) leases.release(tableOf(this.#pool), block)
+      else this.#take()
+    }
+    leases.take(tableOf(this.#pool), 1, done)
+  }
+
+  #again(): void {
+    this.#election = null
+    this.#stand()
+  }
+
+  #take(): void {
+    this.#holds = true
+    this.#table.put(CHECKER, this.#needs.host)
+    for (const [member, up] of this.#known) this.#write(member, up, 'known')
+    this.#arrange()
+    this.#changed(null)
+  }
+
+  #resign(): void {
+    this.#holds = false
+    for (const member of [...this.#watched.keys()]) this.#leave(member)
+    this.#table.remove(CHECKER)
+    if (!this.#closed) this.#stand()
+  }
+
+  // --- checks ---
+
+  #arrange(): void {
+    const { targets } = this.#duty!
+    for (const member of [...this.#watched.keys()])
+      if (!targets.has(member)) {
+        this.#leave(member)
+        this.#table.remove(member)
+      }
+    for (const member of targets.keys()) if (!this.#watched.has(member)) this.#enter(member)
+  }
+
+  #enter(member: string): void {
+    const { clock, random } = this.#needs
+    const damping = new Damping(this.#known.get(member), clock.now())
+    const watched: Watched = { damping, failures: '', timer: null, running: null }
+    this.#watched.set(member, watched)
+    // Not all at once.
+    this.#next(member, watched, random.below(Math.min(ELECT_MS, this.#intervalMs)))
+  }
+
+  #leave(member: string): void {
+    const watched = this.#watched.get(member)
+    watched?.timer?.cancel()
+    watched?.running?.stop()
+    this.#watched.delete(member)
+  }
+
+  get #intervalMs(): number {
+    return this.#duty?.monitor.intervalMs ?? INTERVAL_MS
+  }
+
+  #next(member: string, watched: Watched, ms: number): void {
+    watched.timer = this.#needs.clock.after(ms, () => this.#check(member, watched))
+  }
+
+  #check(member: string, watched: Watched): void {
+    const { monitor, targets } = this.#duty!
+    const { clock, random, lines, counters, settings } = this.#needs
+    const startedMs = clock.now()
+    const target = targets.get(member)
+    if (target === undefined || lines.size >= settings.checksMax) {
+      if (target !== undefined) counters.late.value++
+      return this.#next(member, watched, this.#intervalMs)
+    }
+    counters.checks.value++
+    watched.running = check(monitor, target, { lines, clock, random }, failure => {
+      watched.running = null
+      this.#outcome(member, watched, failure)
+      const tookMs = clock.now() - startedMs
+      if (this.#watched.get(member) === watched)
+        this.#next(member, watched, Math.max(0, this.#intervalMs - tookMs))
+    })
+  }
+
+  #outcome(member: string, watched: Watched, failure: string | undefined): void {
+    const { clock, counters } = this.#needs
+    if (failure !== undefined) counters.failures.value++
+    const isWell = failure === undefined
+    if (!watched.damping.heard(isWell, clock.now(), this.#rules)) return
+    if (isWell) counters.rises.value++
+    else counters.falls.value++
+    this.#write(member, isWell, failure ?? 'well')
+  }
+
+  get #rules(): DampingRules {
+    const { riseCount = 2, fallCount = 3 } = this.#duty!.monitor
+    const {
+      flapHoldMs: holdMs,
+      flapHoldMsMax: holdMsMax,
+      flapCalmMs: calmMs
+    } = this.#needs.settings
+    return { riseCount, fallCount, holdMs, holdMsMax, calmMs }
+  }
+
+  #write(member: string, up: boolean, why: string): void {
+    const since = Math.floor(this.#needs.clock.wall() / SECONDS)
+    this.#table.put(member, `${up ? 'up' : 'down'} ${since} ${why}`)
+  }
+}
+
+const isUp = (value: string): boolean => value.startsWith('up')
