@@ -248,6 +248,8 @@ void tick_peers(struct exchange *x, struct outbox *o, uint64_t now)
 			p->heard = p->probed = now; /* nobody can be heard yet */
 			continue;
 		}
+		if (p->fd < 0) /* its port may have been another's until now */
+			p->fd = socket_for(x, p->local);
 		if (!hears)
 			judge_peer(x, p, probed, false);
 		if (p->theirs)

@@ -83,6 +83,8 @@ static void put_datagram(struct exchange *x, struct outbox *o, struct peer *p, u
 	size_t len;
 	uint8_t *at;
 
+	if (p->fd < 0)
+		__atomic_fetch_add(&x->count[COUNT_SEND_FAILED], 1, __ATOMIC_RELAXED);
 	if (!x->keyed || p->fd < 0)
 		return;
 	if (o->n == OUTBOX)

@@ -25,12 +25,17 @@ static int64_t clock_of(const struct state_table *t)
 struct state_table *state_open(uint32_t capacity, const uint32_t *lifetimes)
 {
 	struct state_table *t = calloc(1, sizeof(*t));
+	pthread_mutexattr_t how;
 
 	if (t == NULL || capacity == 0 || capacity >= CAPACITY_MAX) {
 		free(t);
 		return NULL;
 	}
-	pthread_mutex_init(&t->lock, NULL);
+	pthread_mutexattr_init(&how);
+	/* who fills it from other hosts is more urgent than who walks packets */
+	pthread_mutexattr_setprotocol(&how, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(&t->lock, &how);
+	pthread_mutexattr_destroy(&how);
 	t->held = 1;
 	t->top = 1;
 	t->capacity = capacity;

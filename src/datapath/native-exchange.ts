@@ -65,7 +65,8 @@ export class NativeExchange implements Exchange {
     const words = new Int32Array(peers.length * PEER_WORDS)
     for (const [i, { word, address, local }] of peers.entries())
       words.set([word, address, local], i * PEER_WORDS)
-    check('sockets on the underlay', this.#addon.exchangeSetPeers(this.#handle, words))
+    // an address without a socket is tried again with every heartbeat: `send-failed` tells
+    this.#addon.exchangeSetPeers(this.#handle, words)
   }
 
   isReady(word: number): boolean {

@@ -2,9 +2,21 @@
 // what it is told to.
 
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { afterEach, describe, test } from 'node:test'
 import { keyHash, RECORD_WORDS } from '../../src/state/record.ts'
-import { absence, closeAll, Host, hosts, KEY, until } from './native-hosts.ts'
+import {
+  absence,
+  addressOf,
+  closeAll,
+  Host,
+  hosts,
+  KEY,
+  PORT,
+  textOf,
+  until
+} from './native-hosts.ts'
 import { keyA, keyB, record } from './records.ts'
 import { changed, cut, met, Type } from './scripted-peer.ts'
 
@@ -53,6 +65,7 @@ test('a flush of many records fills messages, and one ticket waits for all', opt
   assert.equal(b.table.scan(0, new Int32Array(600 * RECORD_WORDS), idleMs), 600)
   assert.ok(idleMs.filter(ms => ms >= 60_000).length === 100)
   assert.equal(a.count('held-now'), 0)
+  for (const name of ['peers', 'hosts-alive', 'agents-alive']) assert.equal(a.count(name), 1)
 })
 
 for (const dropPerMille of [10, 100])
@@ -134,6 +147,19 @@ test('a peer whose agent starts again before anybody notices joins anew', option
   await until('joined', () => a.joined.length === 2)
   await until('ready', () => again.exchange.isReady(1))
   assert.ok(a.liveness.every(({ host }) => host))
+})
+
+test('an address whose port is taken is tried again', options, async () => {
+  const other = createSocket('udp4')
+  other.bind(PORT, textOf(addressOf(1)))
+  await once(other, 'listening')
+  const [a, b] = [new Host(1), new Host(2)]
+  a.meet(2)
+  b.meet(1)
+  await until('it cannot send', () => a.count('send-failed') > 0)
+  assert.equal(a.exchange.isReady(2), false)
+  other.close()
+  await until('a session', () => a.exchange.isReady(2) && b.exchange.isReady(1))
 })
 
 describe('with a scripted peer', options, () => {

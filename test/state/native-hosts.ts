@@ -120,13 +120,13 @@ export class Host {
   }
 }
 
-/** Hosts 1 to n that know each other and are ready. */
+/** Hosts 1 to n that know each other, are ready, and whose agents have heard it. */
 export async function hosts(n: number, options: HostOptions = {}): Promise<Host[]> {
   const words = Array.from({ length: n }, (_, i) => i + 1)
   const made = words.map(word => new Host(word, { ...options, dropSeed: word }))
   for (const host of made) host.meet(...words.filter(word => word !== host.word))
   await until('sessions', () =>
-    made.every(host => words.every(word => word === host.word || host.exchange.isReady(word)))
+    made.every(({ joined, liveness }) => joined.length === n - 1 && liveness.length === n - 1)
   )
   return made
 }

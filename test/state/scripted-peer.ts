@@ -109,7 +109,7 @@ export async function met(settings: Partial<ExchangeSettings> = {}): Promise<[Ho
   await peer.open()
   host.meet(2)
   await peer.greet()
-  await until('a session', () => host.exchange.isReady(2))
+  await until('a session', () => host.joined.length > 0)
   return [host, peer]
 }
 
