@@ -29,6 +29,7 @@ import { newKey, Scopes } from './scope.ts'
 import type { TargetList } from './targets.ts'
 
 const { KEY_WORDS, KeyWord, Kind, mirror, RECORD_WORDS, RecordWord } = state
+const TRANSLATIONS = [Kind.snat, Kind.dnat]
 const OPENING = tcp.Flag.syn | tcp.Flag.ack | tcp.Flag.rst | tcp.Flag.fin
 
 /** The rule did not apply: the next one is tried. */
@@ -38,7 +39,6 @@ export const APPLIED = -1
 export class Bindings {
   readonly #side: Side // that is translated on the way out
   readonly #scopes: Scopes
-  readonly #otherKind: number
   readonly #chooser: Chooser
   readonly #counters: NatCounters
   readonly #key = newKey()
@@ -48,7 +48,6 @@ export class Bindings {
   constructor(side: Side, chooser: Chooser, counters: NatCounters) {
     this.#side = side
     this.#scopes = new Scopes(side === 'src' ? Kind.snat : Kind.dnat)
-    this.#otherKind = side === 'src' ? Kind.dnat : Kind.snat
     this.#chooser = chooser
     this.#counters = counters
   }
@@ -90,12 +89,14 @@ export class Bindings {
     return APPLIED
   }
 
-  // The other kind of translation has just been undone: the packet is as its receiver knows it.
+  // A translation has just been undone: the packet is as its receiver knows it.
   #isAnswer(ctx: SimulationContext): boolean {
     const { state: access } = ctx
     mirror(this.#key, 0, this.#record, 0)
-    this.#record[0] = (this.#otherKind << 16) | (this.#key[0]! & 0xffff)
-    return access.holds(this.#record) && ctx.findState(this.#record) && !access.isReturn
+    return TRANSLATIONS.some(kind => {
+      this.#record[0] = (kind << 16) | (this.#key[0]! & 0xffff)
+      return access.holds(this.#record) && ctx.findState(this.#record) && !access.isReturn
+    })
   }
 
   // The interface has another address now: what went out by the old one cannot come back.
