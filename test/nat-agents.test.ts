@@ -98,9 +98,9 @@ test('INV-05 agents on two hosts translate to one address by blocks of their own
     assert.ok(blocks[0]!.isDisjointFrom(blocks[1]!))
     const [held] = blocks[0]!
     const pool = `snat/${ROUTER}/${PUBLIC}`
-    assert.equal(await appliance.store.lease(pool, 1024, held), undefined)
+    assert.equal(await appliance.store.lease(pool, 1024, { block: held }), undefined)
     await agents[0]!.stop()
-    assert.equal((await appliance.store.lease(pool, 1024, held))?.block, held)
+    assert.equal((await appliance.store.lease(pool, 1024, { block: held }))?.block, held)
   } finally {
     await appliance.close()
   }

@@ -23,11 +23,13 @@ import type { NatSettings } from './settings.ts'
 const { KeyWord, Kind, RECORD_WORDS, RecordWord } = state
 
 export const BLOCK_PORTS = 64
+const BLOCKS = 1024
 export const NONE = -1
 const PROBES_MAX = 1024 // ports looked at for one packet
 const CROWDED = 8 // taken ports in a row: the block is nearly used
 const POOLS_MAX = 65_536
 const DRY_MS = 1000 // before a pool that had nothing is asked again
+const ADOPT_MS = 5000 // between attempts to have an old block again
 const SWEEP_MS = 250
 const SWEEP_RECORDS = 512
 
@@ -45,7 +47,7 @@ export class PortBlocks {
   readonly #given: BlockNeeds
   readonly #pools = new Map<string, Map<number | string, Pool>>() // by device, by address
   readonly #byName = new Map<string, Pool>()
-  readonly #byScope = new Map<number, Map<number | string, Pool>>()
+  readonly #byScope = new Map<number, string>() // devices
   readonly #swept = new Int32Array(SWEEP_RECORDS * RECORD_WORDS)
   readonly #idle = new Float64Array(SWEEP_RECORDS)
   #table: Table | null = null
@@ -60,17 +62,17 @@ export class PortBlocks {
   }
 
   /** undefined: there are too many. */
-  pool(device: string, family: 4 | 6, words: Int32Array): Pool | undefined {
+  pool(device: string, family: 4 | 6, words: Int32Array, at = 0): Pool | undefined {
     let pools = this.#pools.get(device)
     if (pools === undefined) {
       this.#pools.set(device, (pools = new Map()))
-      this.#byScope.set(state.scopeOf(device)[0], pools)
+      this.#byScope.set(state.scopeOf(device)[0], device)
     }
-    const key = poolKey(family, words, 0)
+    const key = poolKey(family, words, at)
     const known = pools.get(key)
     if (known !== undefined) return known
     if (this.#byName.size >= POOLS_MAX) return undefined
-    const pool = new Pool(`snat/${device}/${address.formatIp({ family, words })}`)
+    const pool = new Pool(`snat/${device}/${textOf(family, words, at)}`)
     for (const block of this.#given.leases.held(pool.name)) this.#add(pool, block)
     pools.set(key, pool)
     this.#byName.set(pool.name, pool)
@@ -172,13 +174,31 @@ export class PortBlocks {
     const words = this.#swept
     const type = words[at + KeyWord.type]!
     if (type >>> 16 !== Kind.snat) return
-    const pools = this.#byScope.get(words[at + KeyWord.scope]!)
-    if (pools === undefined) return
+    const device = this.#byScope.get(words[at + KeyWord.scope]!)
+    if (device === undefined) return
     const answer = at + RecordWord.b
     const family = ((type >>> 8) & 255) === 6 ? 6 : 4
-    const pool = pools.get(poolKey(family, words, answer + KeyWord.dst))
-    const block = pool?.get(blockOf(words[answer + KeyWord.ports]! & 0xffff))
+    const pool = this.pool(device, family, words, answer + KeyWord.dst)
+    const index = blockOf(words[answer + KeyWord.ports]! & 0xffff)
+    const block = pool?.get(index)
     if (block !== undefined) block.seenMs = this.#sweepBeganMs
+    else if (pool !== undefined && index > 0)
+      this.#adopt(pool, index, words[at + RecordWord.owner]!)
+  }
+
+  // We made the binding, before this agent was started or a session was lost: its block is to be
+  // ours again before somebody else gives its ports out.
+  #adopt(pool: Pool, index: number, owner: number): void {
+    const { clock, leases } = this.#given
+    if (owner !== leases.holder || pool.asking || pool.adoptMs > clock.now()) return
+    pool.asking = true
+    const took = (block: number | undefined): void => {
+      if (block !== undefined) return this.#took(pool, block)
+      pool.asking = false
+      pool.adoptMs = clock.now() + ADOPT_MS
+      this.#given.walks.wake(pool.waitingFor)
+    }
+    leases.take(pool.name, BLOCKS, took, index)
   }
 
   // A whole round is over: what has not been seen in it, nor used for long, is nobody's.
@@ -198,6 +218,8 @@ export class PortBlocks {
 
 const blockOf = (port: number): number => Math.trunc(port / BLOCK_PORTS)
 
-function poolKey(family: 4 | 6, words: Int32Array, at: number): number | string {
-  return family === 4 ? words[at + 3]! : address.formatIpv6(words, at)
-}
+const poolKey = (family: 4 | 6, words: Int32Array, at: number): number | string =>
+  family === 4 ? words[at + 3]! : address.formatIpv6(words, at)
+
+const textOf = (family: 4 | 6, words: Int32Array, at: number): string =>
+  family === 4 ? address.formatIpv4(words[at + 3]!) : address.formatIpv6(words, at)

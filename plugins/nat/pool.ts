@@ -22,6 +22,7 @@ export class Pool {
   readonly #byIndex = new Map<number, Block>()
   asking = false
   dryUntilMs = 0
+  adoptMs = 0 // when an old block may be asked for
 
   constructor(name: string) {
     this.name = name

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { trace } from '../../src/agent/explain.ts'
+import { HeldLeases } from '../../src/agent/leases.ts'
 import { Kind, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
 import type { WorldObject } from '../../test/world/hub.ts'
@@ -188,6 +189,9 @@ describe('the router itself', () => {
 })
 
 describe('ports are leased', () => {
+  const rival = new HeldLeases({ ask: () => {}, release: () => {} }, 'h9')
+  const seat = (block: number) => ({ pool: POOL, blocks: 1024, block, first: 0 })
+
   // Every binding of all hosts, by key B.
   const answers = (of: Lab): string[] => {
     const found: string[] = []
@@ -248,8 +252,14 @@ describe('ports are leased', () => {
     house.world.hosts.get('h1')!.house.leases.lostAll()
     assert.equal(house.world.counter('nat.blocks-lost'), 1)
     assert.deepEqual(flowOf(only(house.exchange('d1', udp('d1', hostIp.up)), 'up')), flowOf(out))
-    only(house.exchange('d1', udp('d1', hostIp.up, 1001)), 'up')
-    assert.equal(house.world.hub.leases.holders(POOL).size, 1)
+    const block = flowOf(out).sport >>> 6
+    house.world.hub.leases.link('session-h9', house.world.clock, () => rival).ask(seat(block))
+    for (let i = 0; i < 70; i++) only(house.exchange('d1', udp('d1', hostIp.up, 2000 + i)), 'up')
+    assert.equal(house.world.hub.leases.holders(POOL).get(block), 'session-h9')
+    house.world.hub.leases.forget('session-h9')
+    house.world.settle(10_000)
+    const again = 'the block of a live binding is taken again'
+    assert.equal(house.world.hub.leases.holders(POOL).get(block), 'session-h1', again)
   })
 
   test('NT-02 no block to be had is a named drop, and ends when there is one', () => {

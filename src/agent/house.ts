@@ -64,7 +64,7 @@ export class House {
   constructor(parts: HouseParts) {
     const { host, datapath, counters, clock, watcher } = parts
     this.#datapath = datapath
-    this.leases = new HeldLeases(parts.leases ?? noLeases(clock, () => this.leases))
+    this.leases = new HeldLeases(parts.leases ?? noLeases(clock, () => this.leases), host)
     const reception = new Reception(host, counters)
     const factories = this.#assemble(parts, reception)
     const listener: ViewListener = {

@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts'
 import { MezzoError, reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Leases } from '../simulation/leases.ts'
+import { hostWord } from '../state/record.ts'
 import type { Lease, Store } from '../topology/store.ts'
 
 export interface LeaseAsked {
@@ -31,12 +32,14 @@ export const noLeases = (clock: Clock, held: () => HeldLeases): LeaseLink => ({
 
 /** The packet side. */
 export class HeldLeases implements Leases {
+  readonly holder: number
   readonly #link: LeaseLink
   readonly #held = new Map<string, number[]>()
   readonly #asked = new Map<string, Done>()
   readonly #listeners: ((pool: string, block: number) => void)[] = []
 
-  constructor(link: LeaseLink) {
+  constructor(link: LeaseLink, host: string) {
+    this.holder = hostWord(host)
     this.#link = link
   }
 

@@ -57,7 +57,10 @@ export class FilterBench {
   ) {
     for (const { kind, value } of objects) this.hub.put(kind, value)
     const lenders = desk ?? new LeaseHub()
-    this.leases = new Leases(lenders.link(session, this.clock, () => this.leases))
+    this.leases = new Leases(
+      lenders.link(session, this.clock, () => this.leases),
+      session
+    )
     const factories = this.#assemble([plugins].flat(), settings)
     this.#view = new TopologyView(
       factories,
