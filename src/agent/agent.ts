@@ -46,7 +46,12 @@ const YOUNG_MB = 6
 
 const CONNECTIONS_MAX = 1_000_000
 
-const EMPTY: CountersSnapshot = { counters: {}, gauges: {}, histograms: {}, help: {} }
+export const EMPTY_SNAPSHOT: CountersSnapshot = {
+  counters: {},
+  gauges: {},
+  histograms: {},
+  help: {}
+}
 
 export class Agent {
   readonly host: AgentOptions['host']
@@ -59,7 +64,7 @@ export class Agent {
   readonly #outbox: ToThread[] = []
   readonly #ended: Promise<void>
   #nextCall = 1
-  #snapshot = EMPTY
+  #snapshot = EMPTY_SNAPSHOT
   #started: () => void = () => {}
   #alive = false
   #stopping = false
@@ -138,6 +143,11 @@ export class Agent {
 
   get counters(): CountersSnapshot {
     return this.#snapshot
+  }
+
+  // Counters of the store of flow state.
+  get kept(): Record<string, number> {
+    return this.#options.stateStore?.counters() ?? {}
   }
 
   // The counters as they are now, not as they were told last.

@@ -173,6 +173,7 @@ async function answerTo(call: Call): Promise<unknown> {
       return counters.snapshot()
     case 'stop':
       reporting.cancel()
+      threadState.flush()
       return house.stop(call.keep)
   }
 }

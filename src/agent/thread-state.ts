@@ -8,6 +8,7 @@ import type { Exchange, ExchangeListener } from '../state/exchange.ts'
 import { MemoryExchange } from '../state/memory-exchange.ts'
 import { MemoryStateTable } from '../state/memory-table.ts'
 import { hostWord, keyHash, RecordWord } from '../state/record.ts'
+import { StateSaver } from '../state/saver.ts'
 import { Put, type StateTable } from '../state/table.ts'
 import type { FromThread, StateSettings } from './messages.ts'
 import type { StateParts } from './sharing.ts'
@@ -38,6 +39,7 @@ export class ThreadState {
   readonly parts: StateParts
   readonly #parts: ThreadStateParts
   readonly #table: StateTable
+  readonly #saver: StateSaver | null
   #exchange: Exchange | null = null
 
   constructor(parts: ThreadStateParts, native: NativeState | null) {
@@ -47,6 +49,9 @@ export class ThreadState {
     const capacity = recordsMax(settings)
     this.#table =
       native?.table ?? new MemoryStateTable({ capacity, lifetimes, now: () => clock.now() })
+    this.#saver = isKept
+      ? new StateSaver({ clock, save: batches => send({ is: 'save', batches }) })
+      : null
     this.parts = {
       table: this.#table,
       lifetimes,
@@ -54,7 +59,7 @@ export class ThreadState {
         this.#exchange = native?.openExchange(listener) ?? this.#openInMemory(listener)
         return this.#exchange
       },
-      saver: null,
+      saver: this.#saver,
       load: isKept ? port => send({ is: 'load', port }) : null,
       recover: true
     }
@@ -77,6 +82,11 @@ export class ThreadState {
         hashes.push(keyHash(record), keyHash(record, RecordWord.b))
       })
     return hashes
+  }
+
+  /** What has changed and was not yet given to the main thread. */
+  flush(): void {
+    this.#saver?.flush()
   }
 
   /** A message that came in by a memory datapath's underlay. */

@@ -2,7 +2,7 @@
 // a rule; the demo runs three).  Whatever starts here stops here.
 
 import { existsSync, readFileSync } from 'node:fs'
-import { Agent } from '../agent/agent.ts'
+import { Agent, type AgentOptions, EMPTY_SNAPSHOT } from '../agent/agent.ts'
 import type { ThreadSettings } from '../agent/messages.ts'
 import type { AgentsView, HostCounters } from '../api/agents.ts'
 import { type Api, openApi } from '../api/server.ts'
@@ -13,6 +13,8 @@ import { Lifetimes } from '../core/lifetime.ts'
 import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
 import type { Resources } from '../resource.ts'
+import { type FlowStateStoreSettings, openFlowStateStore } from '../state/open.ts'
+import type { FlowStateStore } from '../state/store.ts'
 import { coreModels } from '../topology/models.ts'
 import { openSqliteStore, type SqliteStore } from '../topology/sqlite/store.ts'
 
@@ -28,6 +30,8 @@ export interface HostOptions {
   readonly datapath: ThreadSettings['datapath']
   readonly settings: ThreadSettings['plugins']
   readonly upkeep?: ThreadSettings['upkeep']
+  readonly state?: AgentOptions['state']
+  readonly stateStore?: FlowStateStoreSettings // flow state ends with the agent without
   readonly onFrame?: (name: string, frame: Uint8Array) => void
   readonly onTunnelled?: (remote: number, key: number, src: number, frame: Uint8Array) => void
   readonly onDeath?: (reason: string) => void
@@ -82,8 +86,11 @@ export class Appliance implements AgentsView {
     if (this.#agents.get(id)?.alive === true)
       throw fail('EXISTS', { kind: 'agent of host', id: name })
     const { log } = this.#options
+    const kept = await this.#openStateStore(options)
     const agent = await Agent.start({
       host: { id, name },
+      ...(kept === undefined ? {} : { stateStore: kept }),
+      ...(options.state === undefined ? {} : { state: options.state }),
       store: await this.store.fork(name),
       log: log.room('agent'),
       datapath: options.datapath,
@@ -98,6 +105,11 @@ export class Appliance implements AgentsView {
     })
     this.#agents.set(id, agent)
     return agent
+  }
+
+  #openStateStore({ id, stateStore }: HostOptions): Promise<FlowStateStore> | undefined {
+    if (stateStore === undefined || stateStore.kind === 'none') return undefined
+    return openFlowStateStore(stateStore, id, this.#options.log.room('state'), this.clock)
   }
 
   agent(host: string): Agent | undefined {
@@ -139,11 +151,10 @@ export class Appliance implements AgentsView {
   }
 
   metrics(): HostCounters[] {
-    return [...this.#agents.values()].map(({ host, counters }) => ({
-      host: host.name,
-      source: 'packets',
-      snapshot: counters
-    }))
+    return [...this.#agents.values()].flatMap(({ host, counters, kept }) => [
+      { host: host.name, source: 'packets', snapshot: counters },
+      { host: host.name, source: 'state', snapshot: { ...EMPTY_SNAPSHOT, gauges: kept } }
+    ])
   }
 
   #running(host: string): Agent {

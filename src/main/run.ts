@@ -36,6 +36,7 @@ export async function runAppliance(
       datapath,
       settings: config.plugins,
       upkeep: { idleMs, checkMs },
+      stateStore: config.state.store,
       onDeath: () => stopped.now(1)
     })
     const { api } = config
