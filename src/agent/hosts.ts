@@ -76,8 +76,8 @@ export class Hosts {
       peers.push({ word, address: other.address, local: other.local })
     }
     this.#parts.exchange?.setPeers(peers)
-    if (this.#isSettled) return
-    this.#parts.clock.after(SETTLE_MS, () => this.#settle())
+    if (others.length === 0) this.#settle()
+    else if (!this.#isSettled) this.#parts.clock.after(SETTLE_MS, () => this.#settle())
   }
 
   list(): PeerState[] {
