@@ -41,10 +41,11 @@ export function openKernelDoor(
 
 // Opened after the door: its sockets are of the namespace the thread is in.
 export function openNativeState(settings: StateSettings, host: number): NativeState {
-  const { lifetimes, exchange } = settings
+  const { lifetimes, exchange, lossPerMille: dropPerMille = 0 } = settings
   const table = new NativeStateTable({ capacity: recordsMax(settings), lifetimes })
   return {
     table,
-    openExchange: listener => new NativeExchange({ host, table, settings: exchange, listener })
+    openExchange: listener =>
+      new NativeExchange({ host, table, settings: exchange, listener, dropPerMille })
   }
 }

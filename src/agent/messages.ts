@@ -89,6 +89,7 @@ export interface StateSettings {
   readonly lifetimes: Lifetimes
   readonly exchange: ExchangeSettings
   readonly isKept: boolean // the main thread has a store for it
+  readonly lossPerMille?: number // for tests: of the messages sent, beside a kernel
 }
 
 export interface ThreadSettings {

@@ -2,6 +2,14 @@
 
 export type { Capture, CaptureOptions, DecodedFrame, RawFrame } from './capture.ts'
 export { type Counters, type Usage, usageOf } from './counters.ts'
+export {
+  type CallsReport,
+  Crowd,
+  type CrowdReport,
+  CrowdServer,
+  call,
+  type Speaker
+} from './crowd.ts'
 export type { Host, HostOptions } from './host.ts'
 export { Lab, type LabOptions } from './lab.ts'
 export type { Machine } from './machine.ts'

@@ -56,7 +56,7 @@ export interface BulkResult {
 const tools = join(import.meta.dirname, '..', 'tools')
 let built: Promise<string> | undefined
 
-export type Tool = 'traffic' | 'flood' | 'relay' | 'frames' | 'probe' | 'wire'
+export type Tool = 'traffic' | 'flood' | 'relay' | 'frames' | 'probe' | 'wire' | 'crowd' | 'calls'
 
 /** The compiled program of this name; make decides whether there is anything to do. */
 export async function tool(name: Tool): Promise<string> {

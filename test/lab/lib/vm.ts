@@ -24,7 +24,7 @@ export interface VmOptions {
 export const VM_INTERFACE = 'eth0'
 
 export class Vm extends Machine {
-  readonly host: Host
+  #host: Host
   readonly mac: string
   readonly mtu: number
   /** On the host. */
@@ -35,12 +35,16 @@ export class Vm extends Machine {
 
   constructor(home: Home, name: string, host: Host, options: VmOptions) {
     super(home, name)
-    this.host = host
+    this.#host = host
     this.mac = options.mac ?? macFor(this.netns, VM_INTERFACE)
     this.mtu = options.mtu ?? 1500
     this.interface = options.interface ?? name
     this.addresses = (options.addresses ?? []).map(address => address.split('/')[0]!)
     this.#options = options
+  }
+
+  get host(): Host {
+    return this.#host
   }
 
   /** The first of its family; an error of the caller's when there is none. */
@@ -66,6 +70,16 @@ export class Vm extends Machine {
     await this.ip(...configure(VM_INTERFACE, this.#options))
   }
 
+  /**
+   * Its cable goes to another host, as when a hypervisor has moved it: addresses and connections
+   * are what they were.
+   */
+  async moveTo(host: Host): Promise<void> {
+    await this.#host.ip(`link set dev ${this.interface} netns ${host.netns}`)
+    await host.ip(`link set dev ${this.interface} up`)
+    this.#host = host
+  }
+
   async #tap(): Promise<void> {
     const ends = [this.host.path, this.interface, this.path, VM_INTERFACE]
     const relay = this.spawn([await tool('relay'), ...ends])
@@ -80,6 +94,9 @@ export function quiet({ addresses = [], linkLocal }: VmOptions): Record<string, 
   const ipv6 = addresses.some(address => address.includes(':'))
   return {
     'ipv6/conf/default/disable_ipv6': ipv6 || linkLocal === true ? 0 : 1,
+    // Whose card goes to another host without the VM's noticing knows its neighbours still.
+    'ipv4/conf/default/arp_evict_nocarrier?': 0,
+    'ipv6/conf/default/ndisc_evict_nocarrier?': 0,
     'ipv6/conf/all/accept_dad': 0,
     'ipv6/conf/default/accept_dad': 0,
     'ipv6/conf/default/accept_ra': 0,
