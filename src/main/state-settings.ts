@@ -1,7 +1,68 @@
-// The settings of flow state: where it is kept for an agent that comes back or a port that moves.
+// The settings of flow state: how much of it there may be, how long it lives, how it is shared, and
+// where it is kept for an agent that comes back or a port that moves.
 
-import Type from 'typebox'
+import Type, { type Static } from 'typebox'
+import type { StateSettings } from '../agent/messages.ts'
 import { section } from '../core/config.ts'
+import { fail } from '../core/errors.ts'
+import { EXCHANGE_DEFAULT } from '../state/exchange.ts'
+import { LIFETIMES_DEFAULT, type Lifetimes } from '../state/lifetimes.ts'
+
+const LIFETIME_MAX = 2_592_000 // thirty days
+
+const idle = (name: keyof Lifetimes, description: string) =>
+  Type.Integer({
+    minimum: 1,
+    maximum: LIFETIME_MAX,
+    default: LIFETIMES_DEFAULT[name],
+    description: `idle time of ${description}`
+  })
+
+const lifetimes = section(
+  {
+    tcpOpeningS: idle('tcpOpeningS', 'TCP before its handshake is over'),
+    tcpEstablishedS: idle('tcpEstablishedS', 'TCP after that; RFC 5382 wants 7440 at least'),
+    tcpHalfClosedS: idle('tcpHalfClosedS', 'TCP of which one side has said FIN'),
+    tcpClosedS: idle('tcpClosedS', 'TCP of which both have'),
+    tcpResetS: idle('tcpResetS', 'TCP that was reset'),
+    udpOneWayS: idle('udpOneWayS', 'UDP without an answer'),
+    udpTwoWayS: idle('udpTwoWayS', 'UDP with answers; RFC 4787 wants 120 at least'),
+    icmpS: idle('icmpS', 'ICMP echo'),
+    otherS: idle('otherS', 'other protocols'),
+    stickyS: idle('stickyS', "a load balancer's memory of a source")
+  },
+  'how long state outlives its last packet'
+)
+
+const exchange = section(
+  {
+    holdMs: Type.Integer({
+      minimum: 1,
+      maximum: 10_000,
+      default: EXCHANGE_DEFAULT.holdMs,
+      description: 'a packet waits for other hosts to have its state, at most'
+    }),
+    retransmitMs: Type.Integer({
+      minimum: 1,
+      maximum: 1000,
+      default: EXCHANGE_DEFAULT.retransmitMs,
+      description: 'before a message is sent again the first time; doubles'
+    }),
+    heartbeatMs: Type.Integer({
+      minimum: 5,
+      maximum: 10_000,
+      default: EXCHANGE_DEFAULT.heartbeatMs,
+      description: 'between heartbeats to a host'
+    }),
+    deadMs: Type.Integer({
+      minimum: 15,
+      maximum: 60_000,
+      default: EXCHANGE_DEFAULT.deadMs,
+      description: 'silence after which a host is dead; three heartbeats at least'
+    })
+  },
+  'how hosts share state'
+)
 
 const file = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
 
@@ -99,4 +160,25 @@ const store = section(
   'where flow state is kept'
 )
 
-export const stateSection = section({ store })
+export const stateSection = section({
+  connectionsMax: Type.Integer({
+    minimum: 1024,
+    maximum: 16_777_216,
+    default: 1_000_000,
+    description: 'connections, translations and sticky sources of a host, taken together'
+  }),
+  lifetimes,
+  exchange,
+  store
+})
+
+/** What a packet thread is told of it. */
+export function flowStateOf(settings: Static<typeof stateSection>): Omit<StateSettings, 'isKept'> {
+  const { connectionsMax, lifetimes, exchange } = settings
+  const least = 3 * exchange.heartbeatMs
+  if (exchange.deadMs < least) {
+    const expected = `at least ${least}, three times state.exchange.heartbeatMs`
+    throw fail('INVALID', { field: 'state.exchange.deadMs', value: exchange.deadMs, expected })
+  }
+  return { connectionsMax, lifetimes, exchange }
+}

@@ -1,0 +1,46 @@
+// What the settings of flow state say to a packet thread, and what they refuse.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { loadConfig } from '../core/config.ts'
+import { EXCHANGE_DEFAULT } from '../state/exchange.ts'
+import { LIFETIMES_DEFAULT } from '../state/lifetimes.ts'
+import { sections } from './settings.ts'
+import { flowStateOf } from './state-settings.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'mezzo-settings-'))
+after(() => rmSync(folder, { recursive: true }))
+
+function told(state: unknown) {
+  const file = join(folder, 'role.json')
+  writeFileSync(file, JSON.stringify(state === undefined ? {} : { state }))
+  return flowStateOf(loadConfig({ file, sections }).state)
+}
+
+test('without settings a thread is told the defaults of the parts', () => {
+  assert.deepEqual(told(undefined), {
+    connectionsMax: 1_000_000,
+    lifetimes: LIFETIMES_DEFAULT,
+    exchange: EXCHANGE_DEFAULT
+  })
+})
+
+test('what is set is told, the rest stays', () => {
+  const { connectionsMax, lifetimes, exchange } = told({
+    connectionsMax: 2048,
+    lifetimes: { tcpEstablishedS: 7440 },
+    exchange: { heartbeatMs: 100, deadMs: 300 }
+  })
+  assert.equal(connectionsMax, 2048)
+  assert.deepEqual(lifetimes, { ...LIFETIMES_DEFAULT, tcpEstablishedS: 7440 })
+  assert.deepEqual(exchange, { ...EXCHANGE_DEFAULT, heartbeatMs: 100, deadMs: 300 })
+})
+
+test('a host cannot be dead before it could have been heard', () => {
+  assert.throws(() => told({ exchange: { heartbeatMs: 80 } }), /deadMs is 200; expected .* 240/)
+  assert.throws(() => told({ lifetimes: { tcpEstablishedS: 0 } }), /tcpEstablishedS is 0/)
+  assert.throws(() => told({ lifetimes: { tcpEstablished: 5 } }), /tcpEstablished is not a setting/)
+})
