@@ -13,9 +13,11 @@ import { TopologyFeed } from '../topology/feed.ts'
 import { watchStateKey } from '../topology/state-key.ts'
 import type { Store, Watch } from '../topology/store.ts'
 import type { FlowText, Traced } from './explain.ts'
+import type { PeerState } from './hosts.ts'
 import { LeaseDesk } from './leases.ts'
 import type { Call, FromThread, StateSettings, ThreadSettings, ToThread } from './messages.ts'
 import type { Interface } from './places.ts'
+import type { StateFilter, StateText } from './state-list.ts'
 
 export interface AgentOptions {
   readonly host: { readonly id: string; readonly name: string }
@@ -162,6 +164,15 @@ export class Agent {
 
   trace(port: string, frame: Uint8Array): Promise<Traced> {
     return this.#call({ name: 'trace', port, frame })
+  }
+
+  state(limit: number, filter: StateFilter = {}): Promise<StateText[]> {
+    return this.#call({ name: 'state', limit, filter })
+  }
+
+  // The other hosts, as they look from this one.
+  peers(): Promise<PeerState[]> {
+    return this.#call({ name: 'peers' })
   }
 
   interfaces(): Promise<Interface[]> {

@@ -8,6 +8,7 @@ import type { SavedBatch } from '../state/store.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
 import type { LeaseAsked } from './leases.ts'
+import type { StateFilter } from './state-list.ts'
 import type { UpkeepSettings } from './upkeep.ts'
 
 export type ToThread =
@@ -63,6 +64,8 @@ export type Call =
   | { readonly name: 'flows'; readonly limit: number }
   | { readonly name: 'trace'; readonly port: string; readonly frame: Uint8Array }
   | { readonly name: 'interfaces' }
+  | { readonly name: 'state'; readonly limit: number; readonly filter: StateFilter }
+  | { readonly name: 'peers' }
   | { readonly name: 'status' }
   | { readonly name: 'counters' }
   | { readonly name: 'stop'; readonly keep: boolean }

@@ -18,6 +18,7 @@ import { MemoryDoor } from './memory-door.ts'
 import type { Call, FromThread, ThreadSettings, ToThread } from './messages.ts'
 import type { InterfaceWatcher } from './places.ts'
 import { loadPlugins } from './plugins.ts'
+import { stateTexts } from './state-list.ts'
 import { type NativeState, STATE_TUNNEL_KEY, ThreadState } from './thread-state.ts'
 
 const COUNTERS_MS = 500 // how often the main thread hears of our counters
@@ -163,6 +164,13 @@ async function answerTo(call: Call): Promise<unknown> {
       return trace(house, clock, call.port, call.frame)
     case 'interfaces':
       return door.watcher.list()
+    case 'state':
+      return stateTexts(house.sharing.flowState.table, clock, hostWord(settings.host), {
+        ...call.filter,
+        limit: call.limit
+      })
+    case 'peers':
+      return house.sharing.hosts.list()
     case 'status':
       return {
         unconfirmed: house.upkeep.unconfirmed,

@@ -31,6 +31,32 @@ export interface FlowLine {
   readonly idleMs: number
 }
 
+// One record of flow state.
+export interface StateLine {
+  readonly kind: string // connection, snat, dnat, sticky
+  readonly protocol: string
+  readonly text: string // both directions and flags, as traces have them
+  readonly ingress: number // number of the port where its opener's packets come in; 0: none
+  readonly egress: number
+  readonly isOwn: boolean // made on this host, not learned from another
+  readonly ageMs: number
+  readonly idleMs: number
+}
+
+export interface StateQuery {
+  readonly limit: number
+  readonly kind?: string | undefined
+  readonly protocol?: string | undefined
+  readonly address?: string | undefined
+}
+
+// Another host, as it looks from one.
+export interface PeerLine {
+  readonly host: string
+  readonly alive: boolean // it answers, be it only its kernel
+  readonly agentAlive: boolean // and its agent takes state
+}
+
 export interface TraceRequest {
   readonly portId: string
   readonly frame: Uint8Array
@@ -57,6 +83,8 @@ export interface AgentsView {
   // undefined: no agent of that host reports here.
   interfaces(hostId: string): Promise<readonly InterfaceInfo[] | undefined>
   flows(hostId: string, page: { readonly limit: number }): Promise<readonly FlowLine[]>
+  state(hostId: string, query: StateQuery): Promise<readonly StateLine[]>
+  peers(hostId: string): Promise<readonly PeerLine[]>
   trace(hostId: string, request: TraceRequest): Promise<TraceResult>
   metrics(): readonly HostCounters[]
 }

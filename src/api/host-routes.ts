@@ -12,7 +12,7 @@ import { refTo, schemaNamed } from './schemas.ts'
 import { Throttle } from './throttle.ts'
 import type { TraceBody, Tracer } from './tracer.ts'
 
-const AGENT_TIMEOUT_MS = 10_000
+export const AGENT_TIMEOUT_MS = 10_000
 
 interface Sources {
   readonly objects: Objects
@@ -68,7 +68,7 @@ export function addHostRoutes(app: FastifyInstance, { objects, ports, agents }: 
     async handle(request) {
       const { id } = await objects.read('host', idOf(request))
       const { limit } = queryOf(request, [])
-      if (!agents.hosts().some(host => host.id === id && host.alive)) away(id)
+      mustReport(agents, id)
       return agents.flows(id, { limit })
     }
   })
@@ -106,6 +106,10 @@ export function addTraceRoute(app: FastifyInstance, tracer: Tracer, clock: Clock
 
 function noQuery(request: Parameters<typeof queryOf>[0]): void {
   queryOf(request, [])
+}
+
+export function mustReport(agents: AgentsView, id: string): void {
+  if (!agents.hosts().some(host => host.id === id && host.alive)) away(id)
 }
 
 function away(host: string): never {

@@ -19,6 +19,14 @@ for (const [text, expect] of [
   ['arp 10.0.1.5 > 10.0.1.1', /> ff:ff:ff:ff:ff:ff ARP/],
   ['nd fd00::5 > fd00::1', /> 33:33:ff:00:00:01 .*fd00::1/],
   ['icmp 10.0.1.5 > 10.0.2.7 src=02:00:00:00:00:05 vlan=10', /^02:00:00:00:00:05 > .* vlan 10/],
+  ['icmp 10.0.1.5 > 10.0.2.7 type=reply id=3', /ICMP echo reply id 3/],
+  ['icmp fd00::1 > fd00::2 type=reply', /ICMPv6 echo reply/],
+  ['icmp 10.0.2.1 > 10.0.1.5 type=13', /ICMP type 13/],
+  [
+    'icmp 10.0.2.1 > 10.0.1.5 type=time-exceeded about tcp 10.0.1.5:1234 > 10.0.2.7:80 ttl=1',
+    /ICMP time-exceeded .*10\.0\.1\.5 > 10\.0\.2\.7/
+  ],
+  ['icmp fd00::9 > fd00::1 about udp [fd00::1]:53 > [fd00::2]:54', /ICMPv6 .*unreachable/],
   ['  icmp   10.0.1.5  >  10.0.2.7 ', /10\.0\.1\.5 > 10\.0\.2\.7/]
 ] as const)
   test(`packet: ${text}`, () => assert.match(told(text), expect))
@@ -64,6 +72,16 @@ for (const [description, field, expected] of [
   ['icmp 10.0.1.5 > 10.0.2.7 colour=red', 'packet', /ttl/],
   ['icmp 10.0.1.5 > 10.0.2.7 ttl=1 ttl=2', 'ttl', /once/],
   ['icmp 10.0.1.5 > 10.0.2.7 len=9999', 'len', /8940/],
+  ['udp 10.0.1.5 > 10.0.2.7:80 type=reply', 'type', /only icmp/],
+  ['udp 10.0.1.5 > 10.0.2.7:80 about icmp 10.0.1.5 > 10.0.2.7', 'about', /only icmp/],
+  ['icmp 10.0.1.5 > 10.0.2.7 type=echo', 'type', /request, reply/],
+  ['icmp 10.0.1.5 > 10.0.2.7 type=256', 'type', /number/],
+  ['icmp 10.0.1.5 > 10.0.2.7 code=256', 'code', /255/],
+  ['icmp 10.0.1.5 > 10.0.2.7 type=reply about icmp 10.0.2.7 > 10.0.1.5', 'about', /quotes no/],
+  ['icmp 10.0.1.5 > 10.0.2.7 about udp 10.0.2.7 > 10.0.1.5', 'to', /port/],
+  ['icmp 10.0.1.5 > 10.0.2.7 about icmp fd00::1 > fd00::2', 'about', /IPv4/],
+  ['icmp 10.0.1.5 > 10.0.2.7 about arp 10.0.2.7 > 10.0.1.5', 'about', /tcp, udp/],
+  ['icmp 10.0.1.5 > 10.0.2.7 about icmp 1.1.1.1 > 1.1.1.2 about x', 'packet', /once/],
   ['x'.repeat(2000), 'packet', /1024/],
   [{ protocol: 'icmp', from: 7, to: '10.0.0.1' }, 'from', /address/],
   [{ protocol: 'icmp', from: '10.0.0.2', to: '10.0.0.1', colour: 1 }, 'colour', /no such field/],

@@ -2,6 +2,8 @@
 //
 //   tcp 10.0.1.5:1234 > 10.0.2.7:80 flags=syn        udp [fd00::1]:53 > [fd00::2]:53 len=100
 //   icmp 10.0.1.5 > 10.0.2.7 ttl=5                   arp 10.0.1.5 > 10.0.1.1
+//   icmp 10.0.2.7 > 10.0.1.5 type=reply id=3
+//   icmp 10.0.2.1 > 10.0.1.5 type=time-exceeded about tcp 10.0.1.5:1234 > 10.0.2.7:80
 //
 // or as an object of the same fields: { protocol, from, to, src, dst, vlan, ttl, len, flags … }.
 // An error names the word and what was expected in its place.
@@ -9,8 +11,10 @@
 import type { Fault } from '../topology/model.ts'
 import { formatMac, type Ip, MAC_BROADCAST, macFrom, parseIp, parseMac } from '../wire/address.ts'
 import { eth, type PacketBuilder, solicit } from '../wire/builder.ts'
+import * as icmp from '../wire/icmp.ts'
 import { Flag } from '../wire/tcp.ts'
 import { isPlain } from './merge.ts'
+import { codeOf, isError, TYPE_WORDS, typeOf } from './packet-icmp.ts'
 import { invalid } from './refusal.ts'
 
 const protocols = ['tcp', 'udp', 'icmp', 'arp', 'nd'] as const
@@ -34,6 +38,9 @@ export interface Packet {
   readonly flags: number
   readonly id: number
   readonly seq: number
+  readonly type: number // of ICMP
+  readonly code: number
+  readonly about: Packet | undefined // what an ICMP error quotes
 }
 
 const TTL = 64
@@ -43,8 +50,12 @@ const TEXT_MAX = 1024
 type Words = Readonly<Record<string, unknown>>
 
 export function parsePacket(description: unknown): Packet {
-  if (typeof description === 'string') return packetOf(wordsOf(description))
-  if (isPlain(description)) return packetOf(description)
+  return packetOf(described(description))
+}
+
+function described(description: unknown): Words {
+  if (typeof description === 'string') return wordsOf(description)
+  if (isPlain(description)) return description
   throw wrong('packet', description, 'text such as "icmp 10.0.1.5 > 10.0.2.7", or an object')
 }
 
@@ -52,13 +63,17 @@ export function parsePacket(description: unknown): Packet {
 
 function wordsOf(text: string): Words {
   if (text.length > TEXT_MAX) throw wrong('packet', text, `at most ${TEXT_MAX} characters`)
-  const [protocol, from, arrow, to, ...options] = text.trim().split(/\s+/)
+  const [itself, about, ...more] = text.split(/\sabout\s/)
+  if (more.length > 0) throw wrong('packet', text, '"about" once')
+  const [protocol, from, arrow, to, ...options] = itself!.trim().split(/\s+/)
   const words = new Map<string, unknown>([['protocol', protocol]])
   if (arrow !== '>') throw wrong('packet', arrow ?? text, '">" between the two addresses')
   words.set('from', from).set('to', to)
+  if (about !== undefined) words.set('about', about)
   for (const option of options) {
     const [, name, value] = /^([a-z]+)=(.+)$/i.exec(option) ?? []
-    if (name === undefined || !Object.hasOwn(OPTIONS, name)) throw wrong('packet', option, EXPECTED)
+    const known = name !== undefined && (Object.hasOwn(OPTIONS, name) || name === 'type')
+    if (!known) throw wrong('packet', option, EXPECTED)
     if (words.has(name)) throw wrong(name, value, 'the option once')
     words.set(name, value)
   }
@@ -75,11 +90,12 @@ const OPTIONS = {
   len: (name: string, value: unknown) => numberOf(name, value, 0, PAYLOAD_MAX),
   flags: flagsOf,
   id: (name: string, value: unknown) => numberOf(name, value, 0, 0xffff),
-  seq: (name: string, value: unknown) => numberOf(name, value, 0, 0xffff)
+  seq: (name: string, value: unknown) => numberOf(name, value, 0, 0xffff),
+  code: (name: string, value: unknown) => numberOf(name, value, 0, 255)
 } as const
 
-const EXPECTED = `an option such as ttl=5; there are ${Object.keys(OPTIONS).join(', ')}`
-const FIELDS = ['protocol', 'from', 'to', ...Object.keys(OPTIONS)]
+const EXPECTED = `an option such as ttl=5; there are ${Object.keys(OPTIONS).join(', ')}, type`
+const FIELDS = ['protocol', 'from', 'to', ...Object.keys(OPTIONS), 'type', 'about']
 
 function packetOf(words: Words): Packet {
   for (const [name, value] of Object.entries(words))
@@ -96,6 +112,11 @@ function packetOf(words: Words): Packet {
     words[name] === undefined ? undefined : OPTIONS[name](name, words[name])
   if (words.flags !== undefined && protocol !== 'tcp')
     throw wrong('flags', words.flags, `none: only tcp has flags, not ${protocol}`)
+  for (const name of ['type', 'code', 'about'] as const)
+    if (words[name] !== undefined && protocol !== 'icmp')
+      throw wrong(name, words[name], `none: only icmp has one, not ${protocol}`)
+  const about = words.about === undefined ? undefined : aboutOf(words.about, from)
+  const type = messageOf(words.type, from, about)
   return {
     protocol,
     from,
@@ -107,8 +128,38 @@ function packetOf(words: Words): Packet {
     len: option('len') ?? 0,
     flags: option('flags') ?? Flag.syn,
     id: option('id') ?? 1,
-    seq: option('seq') ?? 1
+    seq: option('seq') ?? 1,
+    type,
+    code: option('code') ?? codeOf(from.ip.family, type, words.type),
+    about
   }
+}
+
+// Without a type: a question, or, about something, that it could not be delivered.
+function messageOf(word: unknown, { ip }: Endpoint, about: Packet | undefined): number {
+  const given = word ?? (about === undefined ? 'request' : 'unreachable')
+  const named = typeof given === 'string' ? typeOf(ip.family, given) : undefined
+  const type = named ?? numberOr(given)
+  if (type === undefined)
+    throw wrong('type', word, `a number, or one of ${TYPE_WORDS.join(', ')} of IPv${ip.family}`)
+  if (about !== undefined && !isError(ip.family, type))
+    throw wrong('about', word, `nothing: a message of type ${type} quotes no packet`)
+  return type
+}
+
+const numberOr = (value: unknown): number | undefined =>
+  /^(?:[01]?[0-9]{1,2}|2[0-4][0-9]|25[0-5])$/.test(String(value)) ? Number(value) : undefined
+
+// The packet an error speaks of: its sender is who gets the error.
+function aboutOf(description: unknown, from: Endpoint): Packet {
+  const words = described(description)
+  if (words.about !== undefined) throw wrong('about', words.about, 'a packet that is about none')
+  const about = packetOf(words)
+  if (about.from.ip.family !== from.ip.family)
+    throw wrong('about', about.from.text, `an IPv${from.ip.family} packet`)
+  if (about.protocol === 'arp' || about.protocol === 'nd')
+    throw wrong('about', about.protocol, 'a packet of tcp, udp or icmp')
+  return about
 }
 
 function protocolOf(word: unknown): Protocol {
@@ -219,7 +270,7 @@ const dstOf = ({ protocol, to }: Packet, known: number | undefined): number =>
 const madeUpMac = ({ words }: Ip): number => macFrom(0x024d, words[3]!)
 
 function filled(start: PacketBuilder, packet: Packet, src: number): PacketBuilder {
-  const { protocol, from, to, ttl, len, flags, id, seq } = packet
+  const { protocol, from, to, ttl, len, flags } = packet
   if (protocol === 'arp') return start.arpRequest(src, from.text, to.text)
   const is4 = from.ip.family === 4
   const ip = is4
@@ -229,8 +280,24 @@ function filled(start: PacketBuilder, packet: Packet, src: number): PacketBuilde
   const body = len === 0 ? (next: PacketBuilder) => next : (n: PacketBuilder) => n.payload(len)
   if (protocol === 'tcp') return body(ip.tcp(sourcePort, to.port ?? 0, { flags }))
   if (protocol === 'udp') return body(ip.udp(sourcePort, to.port ?? 0))
-  return body(is4 ? ip.icmpEcho(id, seq) : ip.icmpv6Echo(id, seq))
+  return icmpOf(ip, packet, body)
 }
+
+function icmpOf(
+  ip: PacketBuilder,
+  { from, type, code, id, seq, about }: Packet,
+  body: (next: PacketBuilder) => PacketBuilder
+): PacketBuilder {
+  const { family } = from.ip
+  const rest = isError(family, type) ? 0 : icmp.echoRest(id, seq)
+  const message = family === 4 ? ip.icmp(type, code, rest) : ip.icmpv6(type, code, rest)
+  if (about === undefined) return body(message)
+  const quoted = filled(eth(0, 0), about, 0).frame().subarray(FRAME_MIN)
+  return message.payload(quoted.subarray(0, QUOTE_MAX))
+}
+
+// What an IPv4 router quotes at most (RFC 1812 §4.3.2.3).
+const QUOTE_MAX = 548
 
 // ---- bytes
 

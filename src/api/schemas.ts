@@ -236,6 +236,40 @@ export const plainSchemas: readonly JsonSchema[] = [
     }
   ),
   record(
+    'State',
+    'One record of flow state of a host.',
+    {
+      kind: text('connection, snat, dnat, sticky'),
+      protocol: text('tcp, udp, icmp, icmpv6, or protocol and its number'),
+      text: text('both directions and what is known of it, as a trace has it'),
+      ingress: whole("number of the port where its opener's packets come in; 0: none"),
+      egress: whole('number of the port where they leave'),
+      isOwn: yes('made on this host, not learned from another'),
+      ageMs: whole('since it was made'),
+      idleMs: whole('since it was last used')
+    },
+    {
+      kind: 'connection',
+      protocol: 'tcp',
+      text: 'connection tcp 10.0.1.5:1234 > 10.0.2.7:80 | 10.0.2.7:80 > 10.0.1.5:1234 replied',
+      ingress: 7,
+      egress: 9,
+      isOwn: true,
+      ageMs: 11000,
+      idleMs: 950
+    }
+  ),
+  record(
+    'Peer',
+    'Another host, as it looks from one.',
+    {
+      host: UUID,
+      alive: yes('it answers, be it only its kernel'),
+      agentAlive: yes('and its agent takes flow state')
+    },
+    { host: OTHER, alive: true, agentAlive: true }
+  ),
+  record(
     'Trace',
     'A packet and the port it enters, by id or by the interface it is bound to.',
     {

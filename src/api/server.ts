@@ -29,7 +29,7 @@ import { BODY_MAX, invalid, Refusal, refusalOf } from './refusal.ts'
 import { addResources } from './resources.ts'
 import { modelSchemas, plainSchemas } from './schemas.ts'
 import { checkListen, type Listen, secure } from './security.ts'
-import { addStateKeyRoute } from './state-routes.ts'
+import { addStateKeyRoute, addStateRoutes } from './state-routes.ts'
 import { Tracer } from './tracer.ts'
 
 export interface ApiOptions {
@@ -126,6 +126,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
   addResources(app, catalogue, objects)
   addPortRoutes(app, ports)
   addHostRoutes(app, { objects, ports, agents })
+  addStateRoutes(app, objects, agents)
   addStateKeyRoute(app, store, random)
   addTraceRoute(app, new Tracer(store, ports, agents), clock)
   addHealth(app, store)

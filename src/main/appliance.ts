@@ -4,7 +4,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { Agent, type AgentOptions, EMPTY_SNAPSHOT } from '../agent/agent.ts'
 import type { ThreadSettings } from '../agent/messages.ts'
-import type { AgentsView, HostCounters } from '../api/agents.ts'
+import type { AgentsView, HostCounters, StateQuery } from '../api/agents.ts'
 import { type Api, openApi } from '../api/server.ts'
 import { SystemClock } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
@@ -144,6 +144,14 @@ export class Appliance implements AgentsView {
 
   async flows(host: string, { limit }: { limit: number }) {
     return this.#running(host).flows(limit)
+  }
+
+  async state(host: string, { limit, ...filter }: StateQuery) {
+    return this.#running(host).state(limit, filter)
+  }
+
+  async peers(host: string) {
+    return this.#running(host).peers()
   }
 
   async trace(host: string, request: { portId: string; frame: Uint8Array }) {

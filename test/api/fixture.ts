@@ -8,6 +8,9 @@ import type {
   FlowLine,
   HostCounters,
   InterfaceInfo,
+  PeerLine,
+  StateLine,
+  StateQuery,
   TraceRequest,
   TraceResult
 } from '../../src/api/agents.ts'
@@ -24,6 +27,9 @@ import type { Store } from '../../src/topology/store.ts'
 export class MemoryAgents implements AgentsView {
   readonly reporting = new Map<string, { info: AgentInfo; interfaces: InterfaceInfo[] }>()
   readonly table = new Map<string, FlowLine[]>()
+  readonly records = new Map<string, StateLine[]>()
+  readonly asked: StateQuery[] = []
+  readonly around = new Map<string, PeerLine[]>()
   readonly traced: { host: string; request: TraceRequest }[] = []
 
   report(id: string, name: string, interfaces: readonly string[]): void {
@@ -48,6 +54,15 @@ export class MemoryAgents implements AgentsView {
 
   async flows(hostId: string, { limit }: { limit: number }): Promise<FlowLine[]> {
     return (this.table.get(hostId) ?? []).slice(0, limit)
+  }
+
+  async state(hostId: string, query: StateQuery): Promise<StateLine[]> {
+    this.asked.push(query)
+    return (this.records.get(hostId) ?? []).slice(0, query.limit)
+  }
+
+  async peers(hostId: string): Promise<PeerLine[]> {
+    return this.around.get(hostId) ?? []
   }
 
   async trace(host: string, request: TraceRequest): Promise<TraceResult> {

@@ -127,6 +127,29 @@ test('flows come as the agent tells them, no more than asked', async () => {
   assert.deepEqual(body, [flow])
 })
 
+test('state and other hosts come as the agent tells them', async () => {
+  const record = {
+    kind: 'connection',
+    protocol: 'protocol 47',
+    text: 'connection protocol 47 …',
+    ingress: 1,
+    egress: 2,
+    isOwn: false,
+    ageMs: 10,
+    idleMs: 1
+  }
+  house.agents.records.set(host, [record, record])
+  const { body } = await call(`${house.url}/hosts/${host}/state?limit=1&protocol=47`)
+  assert.deepEqual(body, [record])
+  assert.deepEqual(house.agents.asked.at(-1), { limit: 1, protocol: 'protocol 47' })
+  const peer = { host: '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99', alive: true, agentAlive: false }
+  house.agents.around.set(host, [peer])
+  assert.deepEqual((await call(`${house.url}/hosts/${host}/peers`)).body, [peer])
+  const away = await create(house, '/hosts', { name: 'away' })
+  for (const what of ['state', 'peers'])
+    assert.equal((await call(`${house.url}/hosts/${away}/${what}`)).status, 503)
+})
+
 test('/metrics has the counters of the house and of every host', async () => {
   const { headers, body } = await call(`${house.url}/metrics`)
   assert.match(headers.get('content-type') ?? '', /^text\/plain/)

@@ -48,6 +48,12 @@ const OPTIONS = [
     'flags=',
     'flags=x',
     'id=7',
+    'type=reply',
+    'type=time-exceeded',
+    'type=256',
+    'code=3',
+    'about udp 10.0.1.5:80 > 10.0.2.7:53',
+    'about icmp fd00::1 > fd00::2',
     'seq=65536',
     'src=02:00:00:00:00:01'
   ],
