@@ -24,6 +24,7 @@ import {
   Tuple,
   tupleOf,
   Verdict,
+  WAIT_FOR_PULL,
   type Walks,
   Word
 } from '../../src/plugin.ts'
@@ -109,6 +110,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const { key: tuple, protocol } = this.#bindings
     const asks = opens(protocol, ctx.tcpFlagsUnseen)
     if (!ctx.findState(tuple) || ctx.state.isReturn) {
+      if (!asks && ctx.mayPull) return ctx.postpone(WAIT_FOR_PULL)
       const lost = pool.algorithm === 'rendezvous' && continues(ctx.tcpFlagsUnseen)
       return asks || lost
         ? this.#begin(ctx, vip, 1)

@@ -321,9 +321,9 @@ export class Worker implements Walks {
     if (!this.#commit(verdict)) return false
     if (translator.unreachable > 0) this.#dropped('agent.unreachable-port')
     if (verdict === Verdict.drop) this.#dropped(ctx.dropReason)
+    else for (const run of ctx.afterwards) run()
     this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
-    for (const run of ctx.afterwards) run()
     this.#opened = ctx.isOpening && verdict === Verdict.forward
     if (ctx.cacheable && !this.#opened) this.#install(translator.actions)
     return true

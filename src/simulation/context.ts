@@ -204,7 +204,8 @@ export class SimulationContext {
     if (this.emitted.length < EMITTED_MAX) this.emitted.push({ frame, port })
   }
 
-  // Runs when the outcome stands: a packet may be walked several times, and is counted once.
+  // Runs when the outcome stands, and is no drop: a packet may be walked several times, and is
+  // counted once.
   after(run: () => void): void {
     if (this.afterwards.length < EMITTED_MAX) this.afterwards.push(run)
   }

@@ -44,6 +44,7 @@ export class Net {
   readonly routers: number
   readonly bridges: number
   readonly ports: string[] = []
+  readonly vips: { readonly ip4: string; readonly ip6: string }[] = [] // beyond every router
   readonly plan: Plan
   readonly #ports = new Map<string, Mutable>()
   readonly #gateways: (Gateway | undefined)[] = []

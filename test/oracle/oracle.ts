@@ -40,7 +40,7 @@ export type Look = (stage: Stage) => string | undefined
 
 export function compare(a: Variant, b: Variant, plugins: readonly Plugin[], look?: Look): Oracle {
   return plan => {
-    const net = new Net(plan)
+    const net = new (a.netOf ?? Net)(plan)
     const one = new Stage(net, { ...a, plugins })
     const other = new Stage(net, { ...b, plugins })
     try {

@@ -68,6 +68,8 @@ function inside(ip: PacketBuilder, plan: PacketPlan, serial: number, family: 4 |
 function targetOf(net: Net, from: Station, n: number): Target {
   const { stations } = net
   const near = from.gateway ?? { mac: MAC_MISSING, ip4: '203.0.113.1', ip6: '2001:db8:ffff::1' }
+  const vip = n % 2 === 0 ? net.vips[(n >> 1) % 2] : undefined
+  if (vip !== undefined) return { ...vip, mac: near.mac }
   const index = n % (stations.length + 4)
   const to = stations[index]
   if (to !== undefined)

@@ -11,7 +11,7 @@ import type { Hub, WorldObject } from '../world/hub.ts'
 import { type Delivery, World, type WorldHost, type WorldOptions } from '../world/world.ts'
 import type { Net } from './net.ts'
 import { announcement, answer, packet, question } from './packets.ts'
-import type { Move, PacketPlan } from './plan.ts'
+import type { Move, PacketPlan, Plan } from './plan.ts'
 
 // What a stage asks of its world.
 export interface Ground {
@@ -31,6 +31,12 @@ export interface StageOptions {
   readonly spread: boolean
   readonly patient?: boolean // neighbours are waited for as long as in real life
   readonly ground?: (options: WorldOptions) => Ground // memory without
+  readonly netOf?: new (
+    plan: Plan
+  ) => Net // what is made of a plan, when it is not just Net
+  readonly share?: boolean // of flow state
+  readonly calmMs?: number // before the first move: hosts that share state get to know each other
+  readonly answer?: typeof answer // what stations say
   readonly unlimited?: boolean // as many ICMP errors as there are reasons for
 }
 
@@ -78,10 +84,11 @@ export class Stage {
     const patient = options.unlimited === true ? { ...PATIENT, ...UNLIMITED } : PATIENT
     const settings = { router: options.patient === true ? patient : HASTY }
     const { ground = (all: WorldOptions) => new World(all) } = options
-    this.world = ground({ seed: 7, plugins, objects, cache, flowsMax: 1024, settings })
+    const { share = false } = options
+    this.world = ground({ seed: 7, plugins, objects, cache, share, flowsMax: 1024, settings })
     for (let h = 0; h < (options.spread ? net.plan.hosts : 1); h++)
       if (!this.world.hosts.has(`h${h}`)) this.world.addHost(`h${h}`)
-    this.#settle()
+    this.#settle(options.calmMs)
   }
 
   // Plays a move, lets the VMs answer, and says what came out, in an order of its own.
@@ -123,7 +130,8 @@ export class Stage {
 
   #answer({ port, frame }: Delivery): Delivery[] {
     const vm = this.#net.stations.find(each => each.port === port)
-    const reply = vm === undefined ? undefined : answer(vm, frame)
+    const { answer: say = answer } = this.#options
+    const reply = vm === undefined ? undefined : say(vm, frame)
     return reply === undefined ? [] : [{ port, frame: reply }]
   }
 
