@@ -33,8 +33,9 @@ export interface CassandraOptions {
 
 const RETRY_FIRST_MS = 100
 const RETRY_MAX_MS = 5000
-// The nodes we knew may have been replaced: after so many failures the contact points are asked.
-const FAILURES_MAX = 20
+// After so many failures the contact points are asked: the nodes we knew may have been replaced,
+// and a driver that lost them all is not always itself again.
+const FAILURES_MAX = 3
 const OPEN_MS_MAX = 20_000
 const CLOSE_MS_MAX = 2000
 const LOADS_MAX = 16

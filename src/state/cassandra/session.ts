@@ -3,7 +3,7 @@
 // for it.  It keeps connections to the nodes up and picks the node that owns a partition; whether
 // to try again, and when, is the store's.
 
-import type { Client, DseClientOptions } from 'cassandra-driver'
+import type { Client, DseClientOptions, Host } from 'cassandra-driver'
 import type { Waiting } from '../queue.ts'
 import type { Tally } from '../tally.ts'
 import { type Access, type ClusterOptions, consistencies, readAccess } from './options.ts'
@@ -23,6 +23,7 @@ export class Session {
   readonly #options: ClusterOptions
   readonly #keepS: number
   readonly #tally: Tally
+  readonly #hosts = new Set<Host>()
 
   private constructor(client: Client, options: ClusterOptions, keepS: number, tally: Tally) {
     this.#client = client
@@ -42,6 +43,7 @@ export class Session {
     const session = new Session(client, options, keepS, tally)
     try {
       await client.connect()
+      session.#watchHosts()
       await session.#makeSchema()
       return session
     } catch (error) {
@@ -84,8 +86,17 @@ export class Session {
     await this.#client.execute(this.#statements.probe)
   }
 
-  close(): Promise<void> {
-    return this.#client.shutdown()
+  async close(): Promise<void> {
+    await this.#client.shutdown()
+    for (const host of this.#hosts) (host as Host & { shutdown?(): unknown }).shutdown?.()
+  }
+
+  // When every node was gone, the driver makes its hosts anew and forgets the old ones, which go on
+  // measuring and reconnecting for ever.
+  #watchHosts(): void {
+    const { hosts } = this.#client
+    for (const host of hosts.values()) this.#hosts.add(host)
+    hosts.on('add', (host: Host) => this.#hosts.add(host))
   }
 
   #execute(statement: string, parameters: unknown[], pageState?: string) {
