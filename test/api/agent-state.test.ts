@@ -35,6 +35,11 @@ before(async () => {
   })
   url = await house.listen({ host: '127.0.0.1', port: 0 })
   await build()
+  // A frame that comes by an interface that is no port's yet is dropped.
+  await eventually(async () => {
+    const { bound, rehearsing } = await house.agent(HOST)!.status()
+    assert.deepEqual([bound, rehearsing], [2, 0])
+  })
 })
 after(() => house.close())
 
