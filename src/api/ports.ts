@@ -35,9 +35,9 @@ const ATTEMPTS_MAX = 5
 
 export class Ports {
   readonly #store: Store
-  readonly #agents: AgentsView
+  readonly #agents: Pick<AgentsView, 'interfaces'>
 
-  constructor(store: Store, agents: AgentsView) {
+  constructor(store: Store, agents: Pick<AgentsView, 'interfaces'>) {
     this.#store = store
     this.#agents = agents
   }

@@ -72,7 +72,10 @@ const OPTIONS = [
 const GOOD = [
   'tcp 10.0.1.5:80 > 10.0.2.7:53',
   'udp [fd00::1]:5 > [fd00::2]:53',
-  'icmp fd00::1 > ::1'
+  'icmp fd00::1 > ::1',
+  'icmp 10.0.1.5 > 10.0.2.7 type=reply',
+  'icmp 10.0.2.1 > 10.0.1.5 type=time-exceeded about tcp 10.0.1.5:80 > 10.0.2.7:53',
+  'icmp fd00::9 > fd00::1 code=1 about udp [fd00::1]:5 > [fd00::2]:53'
 ]
 const GOOD_OPTIONS = ['ttl=5', 'vlan=10', 'len=100', 'id=7', 'seq=9', 'src=02:00:00:00:00:01']
 
@@ -98,9 +101,11 @@ function object(draw: Draw): unknown {
     ['to', pick(draw, ENDS)]
   ]
   for (let n = draw(4); n > 0; n--) {
-    const [name, value] = pick(draw, OPTIONS).split('=') as [string, string]
+    const option = pick(draw, OPTIONS)
+    const [name, value] = option.split(option.startsWith('about ') ? ' ' : '=') as [string, string]
     fields.push([name, pick(draw, [value, Number(value), value.split(','), hostileValue(draw)])])
   }
+  if (draw(10) === 0) fields.push(['about', draw(2) === 0 ? good(draw) : object(draw)])
   return draw(40) === 0 ? hostileValue(draw) : Object.fromEntries(fields)
 }
 
