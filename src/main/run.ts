@@ -13,6 +13,7 @@ import { settleMemory } from '../core/settle.ts'
 import type { Resources } from '../resource.ts'
 import { Appliance, kernelUnavailable } from './appliance.ts'
 import type { sections } from './settings.ts'
+import { flowStateOf } from './state-settings.ts'
 
 export type ApplianceConfig = Config<typeof sections>
 
@@ -21,6 +22,7 @@ export async function runAppliance(
   plugins: readonly Resources[],
   log: Log
 ): Promise<number> {
+  const state = flowStateOf(config.state)
   const named = plugins.filter(({ name }) => name in config.plugins)
   const storePath = config.store.path
   if (storePath !== ':memory:') mkdirSync(dirname(resolve(storePath)), { recursive: true })
@@ -36,6 +38,7 @@ export async function runAppliance(
       datapath,
       settings: config.plugins,
       upkeep: { idleMs, checkMs },
+      state,
       stateStore: config.state.store,
       onDeath: () => stopped.now(1)
     })
