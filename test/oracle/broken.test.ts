@@ -3,10 +3,21 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type fc from 'fast-check'
 import { ACTION_WORDS, ActionType } from '../../src/flow/actions.ts'
 import { Word } from '../../src/flow/key.ts'
 import type { Plugin } from '../../src/plugin.ts'
-import { cacheOracle, check, hostsOracle, type Oracle, PLUGINS, traceLook } from './oracle.ts'
+import {
+  cacheOracle,
+  check,
+  compare,
+  hostsOracle,
+  type Oracle,
+  PLUGINS,
+  statefulCacheOracle,
+  traceLook
+} from './oracle.ts'
+import { type Plan, statefulPlans } from './plan.ts'
 import { careless, forgetful, withAlteredActions, withProcess } from './sabotage.ts'
 
 // Each fault is met by any seed within the runs; these meet it early.
@@ -17,9 +28,9 @@ const RUNS = { numRuns: 2000, endOnFailure: true }
 const broken = (name: string, process: Parameters<typeof withProcess>[1]): readonly Plugin[] =>
   PLUGINS.map(plugin => (plugin.name === name ? withProcess(plugin, process) : plugin))
 
-function finds(oracle: Oracle, seed = SEED): void {
+function finds(oracle: Oracle, seed = SEED, arbitrary?: fc.Arbitrary<Plan>): void {
   assert.throws(
-    () => check(oracle, { ...RUNS, seed }),
+    () => check(oracle, { ...RUNS, seed }, arbitrary),
     ({ message }: Error) => /ORACLE_SEED=\d+/.test(message) && / move \d+, /.test(message)
   )
 }
@@ -74,4 +85,14 @@ test('a flow that leaves for the wrong tunnel key is found by both oracles and t
     finds(hostsOracle())
     finds(cacheOracle(PLUGINS, traceLook))
   })
+})
+
+test('a translation that forgets the last bit of the port it asked for is found', () => {
+  const plugins = broken('router', forgetful(Word.l4Ports, 1 << 16))
+  finds(statefulCacheOracle(plugins), SEED, statefulPlans(true))
+})
+
+test('hosts that do not share what they know of connections are found', () => {
+  const unshared = compare({ cache: true, spread: true }, { cache: true, spread: false }, PLUGINS)
+  finds(unshared, 2, statefulPlans(false))
 })

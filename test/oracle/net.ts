@@ -5,7 +5,8 @@
 import type { PortModel } from '../../src/topology/models.ts'
 import { formatMac, MAC_BROADCAST, parseMac } from '../../src/wire/address.ts'
 import type { WorldObject } from '../world/hub.ts'
-import type { LinkPlan, Plan, RoutePlan, RulePlan } from './plan.ts'
+import { natRules, stateCondition } from './nat.ts'
+import type { LinkPlan, NatPlan, Plan, RoutePlan, RulePlan } from './plan.ts'
 
 export interface Station {
   readonly port: string
@@ -81,6 +82,23 @@ export class Net {
       const target = this.objects.find(each => each.value === this.target(at))!
       const field = out ? 'outFilter' : 'inFilter'
       ;(target.value as Values)[field] = `c${chain % CHAINS}`
+    }
+    for (const [i, nat] of (plan.nats ?? []).entries()) this.#nat(`n${i}`, nat)
+  }
+
+  #nat(id: string, plan: NatPlan): void {
+    const router = `r${plan.router % this.routers}`
+    const { value } = this.objects.find(each => each.value.id === router)!
+    const rules = natRules(this, plan)
+    for (const [filter, list] of [
+      ['inFilter', rules.in],
+      ['outFilter', rules.out]
+    ] as const) {
+      const chain = `${id}-${filter}`
+      this.#add('chain', { id: chain, name: chain })
+      for (const [i, rule] of list.entries())
+        this.#add('rule', { id: `${chain}-${i}`, chain, position: i + 1, ...rule })
+      ;(value as Values)[filter] = chain
     }
   }
 
@@ -285,7 +303,8 @@ export class Net {
       action,
       ...(action === 'jump' ? { jumpChain: `c${(plan.chain + 1) % CHAINS}` } : {}),
       ...this.#condition(plan.match, plan.value, plan.invert),
-      ...(plan.more === 0 ? {} : this.#condition(plan.match + plan.more, plan.value, false))
+      ...(plan.more === 0 ? {} : this.#condition(plan.match + plan.more, plan.value, false)),
+      ...stateCondition(plan.state ?? 0, plan.invert)
     }
   }
 

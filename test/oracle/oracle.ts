@@ -9,16 +9,18 @@
 import fc from 'fast-check'
 import bridge from '../../plugins/bridge/index.ts'
 import firewall from '../../plugins/firewall/index.ts'
+import nat from '../../plugins/nat/index.ts'
 import router from '../../plugins/router/index.ts'
 import type { Plugin } from '../../src/plugin.ts'
 import { traceLook } from './look.ts'
 import { Net } from './net.ts'
+import { answerAndServe } from './packets.ts'
 import { type Move, type Plan, plans } from './plan.ts'
 import { readable, Stage, type StageOptions } from './stage.ts'
 
 export { traceLook }
 
-export const PLUGINS = [bridge, router, firewall] as unknown as readonly Plugin[]
+export const PLUGINS = [bridge, router, firewall, nat] as unknown as readonly Plugin[]
 
 export type Oracle = (plan: Plan) => string | undefined
 
@@ -34,6 +36,22 @@ export const cacheOracle = (plugins = PLUGINS, look?: Look): Oracle =>
 
 export const hostsOracle = (plugins = PLUGINS): Oracle =>
   compare({ cache: true, spread: true }, { cache: true, spread: false }, plugins)
+
+const STATEFUL = { share: true, calmMs: 300, answer: answerAndServe }
+
+export const statefulCacheOracle = (plugins = PLUGINS): Oracle =>
+  compare(
+    { cache: true, spread: true, patient: true, ...STATEFUL },
+    { cache: false, spread: true, patient: true, ...STATEFUL },
+    plugins
+  )
+
+export const statefulHostsOracle = (plugins = PLUGINS): Oracle =>
+  compare(
+    { cache: true, spread: true, ...STATEFUL },
+    { cache: true, spread: false, ...STATEFUL },
+    plugins
+  )
 
 // A further look at the first world after each move; text when it finds a fault.
 export type Look = (stage: Stage) => string | undefined

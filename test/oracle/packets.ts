@@ -1,12 +1,15 @@
 // The frames of a plan, and what the stack of a VM says when it is spoken to.
 
-import { macIsGroup, parseIp } from '../../src/wire/address.ts'
+import { extract } from '../../src/flow/extract.ts'
+import { FlowKey, Word } from '../../src/flow/key.ts'
+import { formatIp, macIsGroup, parseIp } from '../../src/wire/address.ts'
 import * as arp from '../../src/wire/arp.ts'
 import { arpRequest, eth, type PacketBuilder, solicit } from '../../src/wire/builder.ts'
 import { echoReply } from '../../src/wire/echo.ts'
 import * as ethernet from '../../src/wire/ethernet.ts'
 import * as frames from '../../src/wire/frames.ts'
 import * as icmpv6 from '../../src/wire/icmpv6.ts'
+import * as ipv4 from '../../src/wire/ipv4.ts'
 import * as ipv6 from '../../src/wire/ipv6.ts'
 import * as nd from '../../src/wire/nd.ts'
 import { MAC_BROADCAST, MAC_MISSING, type Net, type Station } from './net.ts'
@@ -130,6 +133,29 @@ export function answer(vm: Station, frame: Uint8Array): Uint8Array | undefined {
     if (reply !== undefined) return reply
   }
   return dst === vm.mac ? echoReply(view, 0, end) : undefined
+}
+
+// What a station says that has a service besides, for what clients of the plans ask.
+export const answerAndServe = (vm: Station, frame: Uint8Array): Uint8Array | undefined =>
+  answer(vm, frame) ?? (vm.silent ? undefined : serve(vm, frame))
+
+function serve(vm: Station, frame: Uint8Array): Uint8Array | undefined {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+  const key = new FlowKey()
+  extract(key.words, 0, 0, 0, 0, view, 0, frame.length)
+  const { ipProto, l4Src, l4Dst, tcpFlags } = key
+  if (key.ethDst !== vm.mac || key.fragment !== 0 || l4Dst < 2000 || l4Dst > 2001) return undefined
+  const ip = (at: number): string =>
+    formatIp({
+      family: key.ethType === ethernet.Type.ipv4 ? 4 : 6,
+      words: key.words.slice(at, at + 4)
+    })
+  const back = eth(key.ethDst, key.ethSrc)
+  const [src, dst] = [ip(Word.ipDst), ip(Word.ipSrc)]
+  const start = src.includes(':') ? back.ipv6(src, dst) : back.ipv4(src, dst)
+  if (ipProto === ipv4.Protocol.udp) return start.udp(l4Dst, l4Src).payload('answer').frame()
+  if (ipProto !== ipv4.Protocol.tcp) return undefined
+  return start.tcp(l4Dst, l4Src, { flags: tcpFlags === 2 ? 'SA' : 'A' }).frame()
 }
 
 function advertisement(

@@ -23,6 +23,15 @@ export interface RulePlan {
   readonly value: number
   readonly more: number // a second condition; 0 none
   readonly invert: boolean
+  readonly state?: number // a condition on the connection
+}
+
+// Both filters of a router translate.
+export interface NatPlan {
+  readonly router: number
+  readonly inward: number
+  readonly outward: number
+  readonly value: number
 }
 
 export interface FilterPlan {
@@ -77,6 +86,7 @@ export interface Plan {
   readonly uplinks: readonly { readonly router: number; readonly host: number }[]
   readonly links: readonly LinkPlan[]
   readonly rules: readonly RulePlan[]
+  readonly nats?: readonly NatPlan[]
   readonly filters: readonly FilterPlan[]
   readonly routes: readonly RoutePlan[]
   readonly down: readonly number[]
@@ -181,3 +191,38 @@ const network = {
 }
 
 export const plans = plansOf(4, 26)
+
+const nat = (kinds: number): fc.Arbitrary<NatPlan> =>
+  fc.record({ router: few, inward: few, outward: fc.nat({ max: kinds }), value: n })
+const statefulRule: fc.Arbitrary<RulePlan> = fc
+  .tuple(rule, fc.nat({ max: 15 }))
+  .map(([of, state]) => ({ ...of, state }))
+
+// Most packets are of connections that can be, and come through.
+const talk: fc.Arbitrary<Move> = fc.record({
+  is: fc.constant('packet' as const),
+  times: fc.constantFrom(1, 2),
+  from: n,
+  to: n,
+  family: few,
+  protocol: fc.constantFrom(0, 1, 3, 5, 5, 6),
+  ports: n,
+  ttl: fc.constantFrom(0, 0, 0, 4),
+  tos: fc.constant(0),
+  fragment: fc.constantFrom(0, 0, 0, 0, 0, 22, 23),
+  mac: fc.constant(0)
+})
+
+// Plans whose rules look at connections and translate.  `leases`: ports of blocks too.
+export const statefulPlans = (leases: boolean): fc.Arbitrary<Plan> =>
+  fc.record({
+    ...network,
+    routers: fc.constantFrom(1, 1, 2),
+    bridges: list(fc.nat({ max: 2 }), 2, 3),
+    loops: fc.constant(false),
+    rules: list(statefulRule, 0, 3),
+    filters: list(filter, 1, 4),
+    down: fc.constant([]),
+    nats: list(nat(leases ? 5 : 2), 1, 2),
+    moves: list(fc.oneof({ weight: 30, arbitrary: talk }, { weight: 10, arbitrary: move }), 10, 40)
+  })
