@@ -100,7 +100,8 @@ export class FlowState implements Puller {
     const { state } = ctx
     const { table, saver } = this.#parts
     this.mustHold = false
-    if (ctx.generated) return true // what devices say themselves leaves no state
+    // What devices say themselves leaves no state, unless it wants an answer.
+    if (ctx.generated && !ctx.asksHost) return true
     this.#noteMet(ctx)
     const ingress = ctx.entryPort?.number ?? 0
     const egress = ctx.outPorts[0]?.number ?? 0

@@ -46,13 +46,14 @@ export class Connection {
   readonly #key = new Int32Array(KEY_WORDS)
   readonly #record = new Int32Array(RECORD_WORDS)
   #looked = false
+  #ownAsked = false // somebody asked about a device's own word
   #tuple: number = Tuple.none
   #found = false
   #isReturn = false
   #state: ConnectionState | null = null
 
   begin(): void {
-    this.#looked = false
+    this.#looked = this.#ownAsked = false
     this.#found = false
     this.#isReturn = false
     this.#state = null
@@ -60,20 +61,20 @@ export class Connection {
 
   /** Whether the packet goes against the direction in which its connection was opened. */
   isReturn(ctx: SimulationContext): boolean {
-    if (ctx.generated) return true // a device's own word answers something
+    if (ctx.generated) return (this.#ownAsked = true)
     this.#look(ctx)
     return this.#isReturn
   }
 
   state(ctx: SimulationContext): ConnectionState {
-    if (ctx.generated) return ConnectionState.established
-    this.#look(ctx)
+    if (this.isReturn(ctx) && ctx.generated) return ConnectionState.established
     if (this.#state === null) this.#state = this.#judge(ctx)
     return this.#state
   }
 
   /** The packet leaves by a port of this device: what its answers will look like is known now. */
   leaves(ctx: SimulationContext, device: DeviceId): void {
+    if (this.#ownAsked) return this.#ownLeaves(ctx, device)
     if (!this.#looked || this.#isReturn || this.#tuple !== Tuple.packet) return
     if (this.#state === ConnectionState.invalid) return
     const record = this.#record
@@ -92,6 +93,21 @@ export class Connection {
     ctx.putState(record)
     this.#found = true
     this.#kept.set(record)
+  }
+
+  // What a device says itself passes for established, for it answers something.  When it does not,
+  // but asks a host (a health check), it is written down, so that the answer may come in.
+  // Whatever was known of these ends is of an earlier connection.
+  #ownLeaves(ctx: SimulationContext, device: DeviceId): void {
+    const record = this.#record
+    if (tupleOf(ctx, this.#scope(device), false, record) !== Tuple.packet) return
+    if (!asksHost(record[KeyWord.type]!, ctx.arrived.words)) return
+    const known = ctx.findState(record) ? ctx.state.record[RecordWord.generation]! : 0
+    mirror(record, 0, record, RecordWord.b)
+    record.fill(0, RecordWord.flags)
+    record[RecordWord.generation] = known + 1
+    ctx.asksHost = true
+    ctx.putState(record)
   }
 
   readonly #out = new Int32Array(KEY_WORDS)
@@ -151,5 +167,22 @@ export class Connection {
       this.#scopes.set(device, (scope = { kind: Kind.connection, words: scopeOf(device) }))
     }
     return scope
+  }
+}
+
+// A packet of a device's own that wants an answer: a SYN, a datagram, a ping.
+function asksHost(type: number, words: Int32Array): boolean {
+  const icmpType = words[Word.l4Ports]! >>> 16
+  switch (type & 255) {
+    case Protocol.tcp:
+      return (words[Word.l4Misc]! & OPENING) === tcp.Flag.syn
+    case Protocol.udp:
+      return true
+    case Protocol.icmp:
+      return icmpType === icmp.Type.echoRequest
+    case Protocol.icmpv6:
+      return icmpType === icmpv6.Type.echoRequest
+    default:
+      return false
   }
 }

@@ -71,6 +71,7 @@ export class SimulationContext {
   entry: PortId = '' // where the packet came from outside; '' for one of a device's making
   entryPort: Port | null = null
   isOpening = false // somebody asked, and the packet opens a connection
+  asksHost = false // a device's own word that wants an answer
   puller: Puller | null = null
   pulled = false // other hosts have been asked for the state of this packet
   hops = 0
@@ -122,7 +123,7 @@ export class SimulationContext {
     this.lifetime = Lifetime.normal
     this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
     this.outPort = this.entryPort = null
-    this.isOpening = this.quoteChanged = this.#quoteRead = false
+    this.isOpening = this.asksHost = this.quoteChanged = this.#quoteRead = false
     this.state.begin()
     this.#connection.begin()
     this.actions.clear()

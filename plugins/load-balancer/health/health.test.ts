@@ -3,8 +3,10 @@
 
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import type { Plugin } from '../../../src/plugin.ts'
 import { eth, type PacketBuilder } from '../../../src/wire/builder.ts'
 import type { WorldObject } from '../../../test/world/hub.ts'
+import firewall from '../../firewall/index.ts'
 import { type PortName, portIp } from '../../router/fixture.test.ts'
 import {
   BalancedLab,
@@ -14,6 +16,7 @@ import {
   hostMac,
   MEMBERS,
   member,
+  plugins,
   portMac,
   portObject,
   VIP6,
@@ -45,7 +48,7 @@ class CheckedLab extends BalancedLab {
         more: [monitor(type, fields)],
         ...more
       },
-      {}
+      { plugins: [...plugins, firewall as unknown as Plugin], share: true }
     )
   }
 
@@ -251,6 +254,40 @@ test('LB-03: members elsewhere; the checker dies, another takes over, no flaps',
   lab.moods.set('d2', 'well')
   lab.live(6000)
   for (const host of living) assert.equal(lab.statuses(host).d2, 'up well')
+})
+
+test('members behind default-drop policies: what they answer to checks is let through', () => {
+  for (const type of ['tcp', 'http', 'udp', 'ping'] as const) {
+    const chain = { kind: 'chain', value: { id: 'policy', name: 'policy' } }
+    const rule = (id: string, position: number, rest: object): WorldObject => ({
+      kind: 'rule',
+      value: { id, chain: 'policy', position, ...rest }
+    })
+    const lab = new CheckedLab(
+      type,
+      {},
+      {
+        more: [
+          monitor(type),
+          chain,
+          rule('r1', 1, { action: 'accept', connectionStates: ['established', 'related'] }),
+          rule('r2', 2, { action: 'accept', ethType: 0x0806 }),
+          rule('r3', 3, { action: 'drop' })
+        ]
+      }
+    )
+    for (const port of MEMBERS)
+      lab.change('port', port, { inFilter: 'policy', outFilter: 'policy' })
+    if (type !== 'udp') {
+      lab.world.addHost('h2')
+      for (const port of ['d1', 'd2']) lab.change('port', port, { host: 'h2' })
+      lab.live(1000)
+    }
+    lab.memberFor(1)
+    lab.live(60_000)
+    assert.deepEqual(lab.statuses(), ALL_UP, type)
+    assert.equal(lab.world.counter('load-balancer.members-down'), 0, type)
+  }
 })
 
 test('a lease that is lost: this host stops, and asks again', () => {
