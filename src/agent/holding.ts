@@ -2,7 +2,8 @@
 // together, under the ticket the exchange gave; later packets of a held flow wait behind them, so
 // that none overtakes its state.
 
-import type { Counter, Counters } from '../core/counters.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Counter, Counters, Histogram } from '../core/counters.ts'
 import type { ActionList } from '../flow/actions.ts'
 import type { Flow } from './book.ts'
 import type { Parked } from './waiting.ts'
@@ -14,19 +15,24 @@ export interface HeldPacket {
   readonly flow: Flow | undefined
 }
 
+const HOLD_US = [50, 100, 150, 200, 250, 300, 400, 600, 1000, 2000, 5000, 20_000, 100_000, 250_000]
 const HELD_MAX = 16_384
 const BYTES_MAX = 32 << 20
 
 export class Holding {
   #open: HeldPacket[] = []
-  readonly #byTicket = new Map<number, HeldPacket[]>()
+  readonly #byTicket = new Map<number, { packets: HeldPacket[]; sinceMs: number }>()
   readonly #byFlow = new Map<number, HeldPacket[]>()
   readonly #full: Counter
   readonly #held: Counter
+  readonly #holdUs: Histogram
+  readonly #clock: Clock
   #count = 0
   #bytes = 0
 
-  constructor(counters: Counters) {
+  constructor(counters: Counters, clock: Clock) {
+    this.#clock = clock
+    this.#holdUs = counters.histogram('state.hold-us', HOLD_US, 'Time bursts were held, us')
     this.#held = counters.claim('state.held', 'Packets that waited for other hosts to have state')
     this.#full = counters.claim('drop.state.hold-full', 'Packets there was no room to hold')
     counters.gauge('state.holding', () => this.#count, 'Packets that wait for acknowledgements')
@@ -57,15 +63,16 @@ export class Holding {
     const packets = this.#open
     this.#open = []
     if (ticket === 0) return this.#leave(packets)
-    this.#byTicket.set(ticket, packets)
+    this.#byTicket.set(ticket, { packets, sinceMs: this.#clock.now() })
     return []
   }
 
   released(ticket: number): readonly HeldPacket[] {
-    const packets = this.#byTicket.get(ticket)
-    if (packets === undefined) return []
+    const held = this.#byTicket.get(ticket)
+    if (held === undefined) return []
     this.#byTicket.delete(ticket)
-    return this.#leave(packets)
+    this.#holdUs.observe((this.#clock.now() - held.sinceMs) * 1000)
+    return this.#leave(held.packets)
   }
 
   #leave(packets: HeldPacket[]): readonly HeldPacket[] {

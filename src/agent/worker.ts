@@ -85,7 +85,7 @@ export class Worker implements Walks {
     this.#clock = parts.clock
     this.#counters = parts.counters
     this.#state = parts.flowState
-    this.#holding = new Holding(parts.counters)
+    this.#holding = new Holding(parts.counters, parts.clock)
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
     this.ctx.puller = parts.flowState
     this.book = new FlowBook(parts.datapath)

@@ -7,6 +7,8 @@ import type { Figures, Scale } from './figures.ts'
 import * as figures from './figures.ts'
 import { nat } from './nat.ts'
 import { type Net, openNet } from './net.ts'
+import { sharing } from './state.ts'
+import { stateMemory } from './state-memory.ts'
 
 interface Suite {
   readonly needsLab: boolean
@@ -22,7 +24,12 @@ const suites: Record<string, Suite> = {
   tunnels: { needsLab: true, measure: figures.tunnels },
   crr: { needsLab: true, measure: figures.connections },
   footprint: { needsLab: true, measure: figures.footprint },
-  state: { needsLab: true, measure: nat }
+  state: { needsLab: true, measure: stateFigures }
+}
+
+async function stateFigures(net: Net, scale: Scale): Promise<Figures> {
+  const { mb_per_1m_conn = 0, ...rest } = stateMemory()
+  return { ...(await sharing(net, scale)), mb_per_1m_conn, ...rest, ...(await nat(net, scale)) }
 }
 
 // What each figure means and what it should reach.
@@ -42,6 +49,12 @@ const goals: Record<string, string> = {
   crr_l4_vs_veth: 'x raw veth, every connection two new flows',
   rss_mb_10k_flows: 'MB resident, agent process; goal < 150',
   idle_cpu_pct: '% of a core; goal < 1',
+  stateful_conn_per_s: 'new connections/s, each shared before it leaves; goal >= 50 000',
+  hold_us_p50: 'us a first packet is held at 1 000 connections/s',
+  hold_us_p99: 'us, the same; goal < 300',
+  mb_per_1m_conn: 'MB for 1 000 000 connections through SNAT; goal < 512',
+  state_put_ns: 'ns to file a record, while two million are filed',
+  state_find_ns: 'ns to find one of two million',
   nat_vs_nft: 'x nft source NAT, 64 B, 1 flow; goal >= 1.4',
   nat_vs_nft_1k: 'x nft source NAT, 1 000 flows'
 }

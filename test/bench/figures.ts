@@ -25,7 +25,7 @@ export interface Scale {
 const PORT = 9
 const SMALL = 64
 // A VM that answers the flood with ICMP errors would be measured along.
-const SINK = `table inet sink {
+export const SINK = `table inet sink {
   chain in {
     type filter hook prerouting priority -300
     meta l4proto udp drop
@@ -188,10 +188,10 @@ export async function warm({ a, b, to }: Pair, flows: number): Promise<void> {
   await pause(300)
 }
 
-const pause = (ms: number): Promise<void> => new Promise(done => setTimeout(done, ms))
+export const pause = (ms: number): Promise<void> => new Promise(done => setTimeout(done, ms))
 
 // The agent's counters arrive twice a second: waits until they stand still.
-async function settled(read: () => number): Promise<number> {
+export async function settled(read: () => number): Promise<number> {
   let last = -1
   for (let i = 0; i < 20 && last !== read(); i++) {
     last = read()
