@@ -117,6 +117,17 @@ export class FlowBook {
     this.table.remove(id)
   }
 
+  // Every flow that rests on flow state goes.  Gives how many.
+  removeStateful(): number {
+    let gone = 0
+    for (const id of [...this.table.ids()]) {
+      if (this.#flows[id]?.links === null) continue
+      this.remove(id)
+      gone++
+    }
+    return gone
+  }
+
   // Every flow that carries the tag goes.  Gives how many.
   invalidate(tag: Tag): number {
     const gone = this.tags.flows(tag)

@@ -84,6 +84,7 @@ export class House {
       counters,
       released: ticket => this.worker.released(ticket),
       invalidate: tags => this.worker.invalidate(tags),
+      lost: () => this.worker.forgetStateful(),
       wake: waitingFor => this.#wake(waitingFor),
       portReady: () => this.#placesChanged(clock)
     })

@@ -8,7 +8,7 @@ import { NativeExchange } from '../datapath/native-exchange.ts'
 import { NativeStateTable } from '../datapath/native-state-table.ts'
 import type { KernelSettings, StateSettings } from './messages.ts'
 import type { Interface, InterfaceWatcher } from './places.ts'
-import { type NativeState, recordsMax } from './thread-state.ts'
+import type { NativeState } from './thread-state.ts'
 
 // Enters the namespace first: sockets, programs and interface events are of wherever the thread is.
 export function openKernelDoor(
@@ -41,8 +41,8 @@ export function openKernelDoor(
 
 // Opened after the door: its sockets are of the namespace the thread is in.
 export function openNativeState(settings: StateSettings, host: number): NativeState {
-  const { lifetimes, exchange, lossPerMille: dropPerMille = 0 } = settings
-  const table = new NativeStateTable({ capacity: recordsMax(settings), lifetimes })
+  const { lifetimes, exchange, connectionsMax: capacity, lossPerMille: dropPerMille = 0 } = settings
+  const table = new NativeStateTable({ capacity, lifetimes })
   return {
     table,
     openExchange: listener =>

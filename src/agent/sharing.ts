@@ -36,6 +36,8 @@ export interface SharingParts {
   readonly counters: Counters
   readonly released: (ticket: number) => void
   readonly invalidate: (tags: readonly Tag[]) => void
+  /** Anything may have changed: every flow that rests on state is walked again. */
+  readonly lost: () => void
   readonly wake: (waitingFor: string) => void
   readonly portReady: () => void // of one that could not be activated before
 }
@@ -97,10 +99,11 @@ export class Sharing {
 
   // Made before what it calls: nothing of it is called before the house stands.
   #listener(): ExchangeListener {
-    const { released, invalidate, wake } = this.#parts
+    const { released, invalidate, lost, wake } = this.#parts
     return {
       released,
       imported: invalidate,
+      lost,
       pulled: ticket => wake(waitForPull(ticket)),
       liveness: of => this.hosts.liveness(of),
       joined: word => this.hosts.joined(word),

@@ -24,11 +24,6 @@ export interface ThreadStateParts {
 
 /** The tunnel key of flow state. */
 export const STATE_TUNNEL_KEY = 0xffffff
-/** A connection has one of its own, and one for each translation on its way: most have one. */
-const RECORDS_PER_CONNECTION = 2
-export const recordsMax = ({ connectionsMax }: StateSettings): number =>
-  connectionsMax * RECORDS_PER_CONNECTION
-
 /** What the kernel's door opens in native code (kernel-door.ts). */
 export interface NativeState {
   readonly table: StateTable
@@ -46,7 +41,7 @@ export class ThreadState {
     this.#parts = parts
     const { settings, clock, send } = parts
     const { lifetimes, isKept } = settings
-    const capacity = recordsMax(settings)
+    const capacity = settings.connectionsMax
     this.#table =
       native?.table ?? new MemoryStateTable({ capacity, lifetimes, now: () => clock.now() })
     this.#saver = isKept

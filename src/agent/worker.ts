@@ -21,9 +21,9 @@ import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { rewriteQuoted } from '../wire/quoted.ts'
 import { FlowBook } from './book.ts'
+import { Departures } from './departures.ts'
 import type { Entry } from './entry.ts'
 import type { FlowState } from './flow-state.ts'
-import { type HeldPacket, Holding } from './holding.ts'
 import { tooBig } from './mtu.ts'
 import { parkedOf } from './parked.ts'
 import type { Places } from './places.ts'
@@ -70,7 +70,7 @@ export class Worker implements Walks {
   readonly #walkUs: Histogram
   readonly #kept = new ActionCache()
   readonly #state: FlowState
-  readonly #holding: Holding
+  readonly #departures: Departures
   #opened = false // the outcome is of a packet that opened a connection
   #flowId = 0 // of the outcome concluded last; 0: it is not kept
   readonly #generated: Generated[] = []
@@ -85,11 +85,11 @@ export class Worker implements Walks {
     this.#clock = parts.clock
     this.#counters = parts.counters
     this.#state = parts.flowState
-    this.#holding = new Holding(parts.counters, parts.clock)
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
     this.ctx.puller = parts.flowState
     this.book = new FlowBook(parts.datapath)
     this.waiting = new WaitingRoom(parts.counters)
+    this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))
     this.#translator = new Translator(parts.places)
     this.#entry = parts.entry
     this.#rechecks = new Rechecks({
@@ -133,9 +133,14 @@ export class Worker implements Walks {
     this.#schedule()
   }
 
+  forgetStateful(): void {
+    this.#stale.value += this.book.removeStateful()
+    this.#schedule()
+  }
+
   // Everybody who should have the state of these packets has it, or is late.
   released(ticket: number): void {
-    for (const packet of this.#holding.released(ticket)) this.#release(packet)
+    this.#departures.released(ticket)
     this.#schedule()
   }
 
@@ -175,7 +180,7 @@ export class Worker implements Walks {
   }
 
   #flush(): void {
-    for (const packet of this.#holding.close(this.#state.flush())) this.#release(packet)
+    this.#departures.close(this.#state.flush())
     this.book.flush()
     this.#datapath.flush()
   }
@@ -204,7 +209,8 @@ export class Worker implements Walks {
     if (known !== 0 && this.#ttlSuffices(known, keys, i * WORDS)) {
       // It missed before its flow was in place, or the datapath has lost the flow.
       const { actions } = this.book.get(known)!
-      if (this.book.isHeld(known)) return this.#hold(parkedOf(this.#burst, i), known, actions)
+      if (this.book.isHeld(known))
+        return this.#departures.hold(parkedOf(this.#burst, i), known, actions)
       this.book.reinstall(known)
       if (actions.count > 0) this.#datapath.execute(this.#burst, i, actions)
       return
@@ -265,27 +271,13 @@ export class Worker implements Walks {
     return kept
   }
 
-  // A packet that was walked leaves, or waits until its state is with those who need it.
   #send(parked: Parked, actions: ActionList): void {
-    const quote = this.ctx.quoteChanged ? this.ctx.quote() : null
-    const frame = quote === null ? parked.frame : rewriteQuoted(parked.frame, quote)
-    const packet = quote === null ? parked : { ...parked, frame }
-    if (this.#state.mustHold) this.#hold(packet, this.#flowId, this.#kept.keep(actions))
-    else this.#datapath.inject(frame, actions, parked.gsoSize)
-  }
-
-  #hold(parked: Parked, id: number, actions: ActionList): void {
-    this.#holding.hold({ parked, actions, id, flow: this.book.get(id) })
-  }
-
-  // A flow that has gone while its packet waited was made stale: the packet is walked again.
-  #release({ parked, actions, id, flow }: HeldPacket): void {
-    if (id !== 0 && this.book.get(id) !== flow) {
-      this.#woken.push(parked)
-      return
-    }
-    this.book.release(id)
-    if (actions.count > 0) this.#datapath.inject(parked.frame, actions, parked.gsoSize)
+    const { quoteChanged } = this.ctx
+    const quote = quoteChanged ? this.ctx.quote() : null
+    const packet =
+      quote === null ? parked : { ...parked, frame: rewriteQuoted(parked.frame, quote) }
+    if (this.#state.mustHold) this.#departures.hold(packet, this.#flowId, this.#kept.keep(actions))
+    else this.#datapath.inject(packet.frame, actions, packet.gsoSize)
   }
 
   // --- the walk and its outcome ------------------------------------------------------------------

@@ -2,7 +2,6 @@
 // the kernel's own parts, with the same VMs and the same generator.
 
 import { randomUUID } from 'node:crypto'
-import type { Agent } from '../../src/agent/agent.ts'
 import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { Appliance } from '../../src/main/appliance.ts'
@@ -36,7 +35,7 @@ export const create = (kind: string, value: Readonly<Record<string, unknown>>): 
 })
 
 // A host of ours: the agent's packet thread in the host's namespace.
-export async function startAgent(net: Net, host: Host, id: string): Promise<Agent> {
+export async function startAgent(net: Net, host: Host, id: string, creditsPerPort = 256) {
   return net.appliance.startAgent({
     id,
     name: host.name,
@@ -46,7 +45,7 @@ export async function startAgent(net: Net, host: Host, id: string): Promise<Agen
       netns: host.path,
       pins: null,
       flowsMax: 262_144,
-      creditsPerPort: 256
+      creditsPerPort
     }
   })
 }

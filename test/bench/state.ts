@@ -8,6 +8,8 @@ import { median } from '../lab/lib/index.ts'
 import { type Figures, pause, type Scale, SINK, settled } from './figures.ts'
 import { create, type Net, type Pair, startAgent } from './net.ts'
 
+const CREDITS = 1024 // of a gateway: config/gateway.json
+
 // Two gateways, whose uplinks are one stateful group; both VMs are at the first.
 async function sharedPair(net: Net, name: string): Promise<Pair & { agent: Agent; peer: Agent }> {
   const underlay = await net.lab.underlay({ name: `${name}u`, mtu: 1600 })
@@ -35,8 +37,8 @@ async function sharedPair(net: Net, name: string): Promise<Pair & { agent: Agent
     create('port', { ...port, id: other, host: second, interface: c.interface }),
     create('port-group', { name, stateful: true, ports: [out, other] })
   ])
-  const agent = await startAgent(net, one, first!)
-  const peer = await startAgent(net, two, second!)
+  const agent = await startAgent(net, one, first!, CREDITS)
+  const peer = await startAgent(net, two, second!, CREDITS)
   await pause(1500)
   return { a, b, to: '10.9.1.2', agent, peer }
 }
