@@ -8,6 +8,7 @@ import {
   definePlugin,
   type Interest,
   Leases,
+  Log,
   type Models,
   Random,
   Visitors,
@@ -28,19 +29,20 @@ export default definePlugin({
     counters: Counters,
     devices: Devices,
     leases: Leases,
+    log: Log,
     random: Random,
     visitors: Visitors,
     walks: Walks
   },
   setup(given, registry, settings: LoadBalancerSettings) {
-    const { clock, devices, leases, random, visitors, walks } = given
+    const { clock, devices, leases, log, random, visitors, walks } = given
     const census = new Census(clock, settings.countIntervalMs)
     const countOf = (word: number): number => census.countOf(word)
     const counters = claimCounters(given.counters)
     const lines = new Lines(walks, devices, random)
     visitors.onVisit(frame => lines.receive(frame))
     const { host } = visitors
-    const health = { host, clock, random, leases, lines, counters, settings }
+    const health = { host, clock, random, leases, log, lines, counters, settings }
     const needs = { random, countOf, census, counters, walks, health }
     const alive = new Map<string, LoadBalancer>()
     leases.onLost(pool => {

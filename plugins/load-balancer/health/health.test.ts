@@ -86,6 +86,7 @@ class CheckedLab extends BalancedLab {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     const isV6 = view.getUint16(12) === 0x86dd
     const { src, dst, sport, dport } = endsOf({ port, frame })
+    if (dst !== hostIp[at] && dst !== hostIp6[at]) return undefined
     const l2 = eth(hostMac(at), portMac(at))
     const l3 = isV6 ? l2.ipv6(dst, src) : l2.ipv4(dst, src)
     const l4 = isV6 ? 54 : 34
@@ -254,6 +255,29 @@ test('LB-03: members elsewhere; the checker dies, another takes over, no flaps',
   lab.moods.set('d2', 'well')
   lab.live(6000)
   for (const host of living) assert.equal(lab.statuses(host).d2, 'up well')
+})
+
+test('a checker that sees nobody well lets another host look', () => {
+  const lab = new CheckedLab('tcp')
+  const { world } = lab
+  world.addHost('h2')
+  for (const port of MEMBERS) lab.change('port', port, { host: 'h2' })
+  lab.live(1000)
+  for (const port of MEMBERS) lab.announce(port)
+  lab.memberFor(1)
+  lab.live(5000)
+  if (lab.checker === 'h2') {
+    // The members are to be on the other host than the checker.
+    for (const port of MEMBERS) lab.change('port', port, { host: 'h1' })
+    lab.live(3000)
+  }
+  const first = lab.checker!
+  assert.deepEqual(lab.statuses(), ALL_UP)
+  world.hosts.get(first)!.isCut = true
+  lab.live(20_000)
+  assert.notEqual(lab.checker, first)
+  const other = first === 'h1' ? 'h2' : 'h1'
+  assert.deepEqual(lab.statuses(other), ALL_UP)
 })
 
 test('members behind default-drop policies: what they answer to checks is let through', () => {

@@ -7,7 +7,7 @@
 // A checker that dies takes its entries with it.  That is no news of the members: what was known of
 // them stands until the next checker says otherwise, and that one begins with it.
 
-import type { Clock, Leases, Random, Table, Timer } from '../../../src/plugin.ts'
+import type { Clock, Leases, Log, Random, Table, Timer } from '../../../src/plugin.ts'
 import type { LoadBalancerCounters } from '../counters.ts'
 import type { LoadBalancerSettings } from '../settings.ts'
 import { check, type Running } from './checks.ts'
@@ -18,6 +18,7 @@ import type { HealthMonitorModel } from './model.ts'
 const CHECKER = 'checker'
 const INTERVAL_MS = 5000
 const ELECT_MS = 1000
+const SECOND_OPINION_MS = 3 * ELECT_MS
 const SECONDS = 1000
 
 export const tableOf = (pool: string): string => `health/${pool}`
@@ -27,6 +28,7 @@ export interface HealthNeeds {
   readonly clock: Clock
   readonly random: Random
   readonly leases: Leases
+  readonly log: Log
   readonly lines: Lines
   readonly counters: LoadBalancerCounters
   readonly settings: LoadBalancerSettings
@@ -228,13 +230,30 @@ export class PoolHealth {
   }
 
   #outcome(member: string, watched: Watched, failure: string | undefined): void {
-    const { clock, counters } = this.#needs
+    const { clock, counters, log } = this.#needs
     if (failure !== undefined) counters.failures.value++
     const isWell = failure === undefined
     if (!watched.damping.heard(isWell, clock.now(), this.#rules)) return
+    const why = failure ?? 'well'
     if (isWell) counters.rises.value++
     else counters.falls.value++
-    this.#write(member, isWell, failure ?? 'well')
+    log.info({ pool: this.#pool, member, why }, isWell ? 'a member is up' : 'a member is down')
+    this.#write(member, isWell, why)
+    if (!isWell && this.#isAlone) this.#stepAside()
+  }
+
+  // Nobody in the pool is well: it may be this host that sees nobody.
+  get #isAlone(): boolean {
+    return [...this.#watched.values()].every(({ damping }) => damping.isUp !== true)
+  }
+
+  // Another host is to look, if there is one; else it is us again after a while.
+  #stepAside(): void {
+    const { clock, leases } = this.#needs
+    this.#election?.cancel()
+    this.#election = clock.after(SECOND_OPINION_MS, () => this.#again())
+    this.#resign()
+    leases.release(tableOf(this.#pool), 0)
   }
 
   get #rules(): DampingRules {
