@@ -105,9 +105,10 @@ export class Hosts {
     this.#parts.exchange?.ask(hostWord(host), ports)
   }
 
-  /** A host is to have all that is known of these ports: one of them has moved there. */
-  give(host: string, ports: readonly number[]): void {
-    this.#transfer({ word: hostWord(host), ports: new Set(ports), cursor: 1 })
+  /** A host is to have what concerns it, or all that is known of these ports. */
+  give(host: string, ports?: readonly number[]): void {
+    const wanted = ports === undefined ? null : new Set(ports)
+    this.#transfer({ word: hostWord(host), ports: wanted, cursor: 1 })
   }
 
   // --- from the exchange ----------------------------------------

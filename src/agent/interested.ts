@@ -16,6 +16,7 @@ export class Interested {
   readonly #host: string
   readonly #view: TopologyView
   readonly #ofPort = new Map<string, readonly string[]>()
+  readonly #before = new Map<string, readonly string[]>() // before the last changes
   readonly #ofWay = new Map<string, readonly number[]>()
   /** Why `of` gave undefined. */
   waitingFor = ''
@@ -56,8 +57,26 @@ export class Interested {
 
   /** The topology has changed. */
   refresh(): void {
+    for (const [port, hosts] of this.#ofPort)
+      if (!this.#before.has(port)) this.#before.set(port, hosts)
     this.#ofPort.clear()
     this.#ofWay.clear()
+  }
+
+  /**
+   * Hosts that have become interested in a port since the last look: what there is of its flows is
+   * new to them.
+   */
+  newcomers(): ReadonlySet<string> {
+    const found = new Set<string>()
+    for (const [id, before] of this.#before) {
+      const port = this.#view.port(id)
+      const now = port === undefined || port === null ? [] : this.#hostsOf(port)
+      if (port === undefined || now === undefined) continue // looked at when it is known
+      for (const host of now) if (host !== this.#host && !before.includes(host)) found.add(host)
+      this.#before.delete(id)
+    }
+    return found
   }
 
   #hostsOf(port: Port): readonly string[] | undefined {

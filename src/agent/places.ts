@@ -168,7 +168,12 @@ export class Places {
     const active = this.#view.table(ACTIVE_TABLE)
     const down = new Set([...ours].filter(id => !this.#byPort.has(id) && !waiting.has(id)))
     for (const id of down) active.put(id, '')
-    for (const id of this.#down) if (!ours.has(id)) active.remove(id)
+    for (const id of this.#down) {
+      if (ours.has(id)) continue
+      active.remove(id)
+      const port = this.#view.port(id)
+      if (port) this.#gone(port)
+    }
     this.#down = down
   }
 

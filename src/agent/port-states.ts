@@ -60,7 +60,7 @@ export class PortStates {
       load(port)
     }
     clock.after(WAIT_MS_MAX, () => this.#giveUp(port, waiting))
-    hosts.settled(() => this.#ask(port, waiting, previousHost))
+    hosts.settled(() => this.#ask(port, waiting))
     return !this.#waiting.has(port)
   }
 
@@ -78,12 +78,12 @@ export class PortStates {
     for (const port of ports) this.#came(port, host)
   }
 
-  #ask(port: number, waiting: Waiting, previousHost: string | undefined): void {
+  // All of them: the host before may be dead, and those of the port's group know as much.
+  #ask(port: number, waiting: Waiting): void {
     if (this.#waiting.get(port) !== waiting) return
-    const { hosts, recover } = this.#parts
+    const { hosts } = this.#parts
     waiting.asked = true
     for (const host of hosts.ready()) {
-      if (!recover && host !== previousHost) continue
       waiting.sources.add(host)
       const ports = this.#asks.get(host)
       if (ports !== undefined) ports.push(port)

@@ -49,6 +49,7 @@ export class Sharing {
   readonly portStates: PortStates
   readonly #interested: Interested
   readonly #parts: SharingParts
+  #looking = false
 
   constructor(parts: SharingParts) {
     this.#parts = parts
@@ -80,6 +81,12 @@ export class Sharing {
   topologyChanged(): void {
     this.#interested.refresh()
     this.#parts.wake(WAIT_FOR_GROUPS)
+    if (this.#looking) return
+    this.#looking = true
+    this.#parts.clock.soon(() => {
+      this.#looking = false
+      for (const host of this.#interested.newcomers()) this.hosts.give(host)
+    })
   }
 
   portReady(model: PortModel): boolean {

@@ -143,4 +143,100 @@ describe('a connection out by one gateway and back by the other', () => {
       assert.equal(world.drops()['drop.firewall.rule'] ?? 0, 0)
       assert.ok(answered > 200 * (1 - loss) ** 2 * 0.8, `${answered} of 200 answered`)
     })
+
+  test('MIG-01 a port that moves has the state of its flows on the new host', () => {
+    const world = open()
+    world.addHost('h2')
+    world.settle(300)
+    world.exchange('vm', out(5000, 'S'))
+    world.exchange('up1', back(1, 5000, 'SA'))
+    const port = world.hub.get('port', 'vm')!
+    world.hub.put('port', { ...port, host: 'h2', previousHost: 'h1' })
+    world.settle(50)
+    assert.ok(world.hosts.get('h2')!.house.sharing.flowState.table.size > 0)
+    assert.deepEqual(
+      world.exchange('vm', out(5000, 'A')).map(({ port }) => port),
+      ['up0']
+    )
+    assert.deepEqual(
+      world.exchange('up1', back(1, 5000, 'A')).map(({ port }) => port),
+      ['vm']
+    )
+    assert.deepEqual(
+      world.exchange('up0', back(0, 5000, 'PA')).map(({ port }) => port),
+      ['vm']
+    )
+    assert.deepEqual(
+      world.exchange('up0', back(0, 5001, 'PA')).map(({ port }) => port),
+      []
+    )
+  })
+
+  test('a gateway that is cut off takes its routes along; connections go on by the other', () => {
+    const world = open()
+    world.exchange('vm', out(5000, 'S'))
+    world.exchange('up0', back(0, 5000, 'SA'))
+    const gateway = world.hosts.get('g0')!
+    gateway.isCut = true
+    world.settle(300)
+    assert.deepEqual(
+      world.exchange('vm', out(5000, 'A')).map(({ port }) => port),
+      ['up1']
+    )
+    assert.deepEqual(
+      world.exchange('up1', back(1, 5000, 'A')).map(({ port }) => port),
+      ['vm']
+    )
+    assert.deepEqual(
+      world.exchange('vm', out(5002, 'S')).map(({ port }) => port),
+      ['up1']
+    )
+    gateway.isCut = false
+    world.settle(300)
+    assert.deepEqual(
+      world.exchange('vm', out(5000, 'A')).map(({ port }) => port),
+      ['up0']
+    )
+    assert.deepEqual(
+      world.exchange('up0', back(0, 5002, 'SA')).map(({ port }) => port),
+      ['vm']
+    )
+  })
+
+  test('a host that joins a stateful group is given what its port may see', () => {
+    const world = open()
+    world.exchange('vm', out(5000, 'S'))
+    world.addHost('g2')
+    world.hub.put('port', {
+      id: 'up2',
+      number: 90,
+      type: 'router',
+      device: 'r',
+      host: 'g2',
+      interface: 'up2',
+      mac: '02:00:00:00:0b:03',
+      addresses: ['203.0.113.34/28']
+    })
+    world.settle(300)
+    const group = world.hub.get('port-group', 'uplinks')!
+    world.hub.put('port-group', { ...group, ports: ['up0', 'up1', 'up2'] })
+    world.settle(50)
+    assert.ok(world.hosts.get('g2')!.house.sharing.flowState.table.size > 0)
+  })
+
+  test('INV-07 UDP in use never loses its state, anywhere; unused it goes everywhere', () => {
+    const world = open({ lifetimes: { udpOneWayS: 3, udpTwoWayS: 8 } })
+    const ask = eth(VM, INSIDE).ipv4('10.0.0.11', '198.51.100.7').udp(7000, 53).frame()
+    const tell = eth(FAR, OUT[1]!).ipv4('198.51.100.7', '10.0.0.11').udp(53, 7000).frame()
+    world.exchange('vm', ask)
+    for (let i = 0; i < 40; i++) {
+      assert.equal(world.exchange('up1', tell).length, 1, `answer ${i}`)
+      world.settle(2000)
+    }
+    world.settle(30_000)
+    for (const { id, house } of world.hosts.values())
+      assert.equal(house.sharing.flowState.table.size, 0, id)
+    world.exchange('up1', tell) // neighbours are asked for again; the answer itself is dropped
+    assert.equal(world.drops()['drop.firewall.rule'], 1)
+  })
 })
