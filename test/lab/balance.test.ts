@@ -1,0 +1,89 @@
+// A VIP on eBPF: clients outside, two members on two hosts, checked by TCP through the virtual
+// network, whichever host checks.
+
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Network, Streams } from './fixtures/index.ts'
+import { type Outside, type StreamServer, until, type Vm } from './lib/index.ts'
+
+const skip = Network.skip()
+const VIP = '203.0.113.80' // on the uplink's own link: the router answers ARP for it
+const PORT = 8080
+
+describe('a VIP with two members', { skip }, () => {
+  let net: Network
+  let outside: Outside
+  const vms: Vm[] = []
+  const servers: StreamServer[] = []
+  const members: string[] = []
+
+  before(async () => {
+    net = await Network.open({ prefix: 'mz-lab-lb', hosts: ['one', 'two', 'gateway'] })
+    const loadBalancer = await net.create('load-balancer', {})
+    const red = await net.bridge('red')
+    const edge = await net.router('edge', { loadBalancer })
+    await net.plug(edge, red, ['10.0.1.1/24'])
+    const uplink = await net.uplink(edge, 'gateway', ['203.0.113.2/24'], {
+      at: ['203.0.113.1/24'],
+      addresses: ['198.51.100.1/32'],
+      routes: [{ to: '10.0.0.0/8', via: '203.0.113.2' }]
+    })
+    outside = uplink.outside
+    await net.route(edge, '0.0.0.0/0', uplink.port, '203.0.113.1')
+    const healthMonitor = await net.create('health-monitor', {
+      type: 'tcp',
+      intervalMs: 300,
+      timeoutMs: 300,
+      riseCount: 1,
+      fallCount: 2
+    })
+    const pool = await net.create('pool', { loadBalancer, healthMonitor })
+    await net.create('vip', { pool, address: VIP, port: PORT })
+    for (const [i, on] of ['one', 'two'].entries()) {
+      const address = `10.0.1.1${i}`
+      const gateway = '10.0.1.1'
+      vms.push(await net.vm(`m${i}`, { on, at: red, addresses: [`${address}/24`], gateway }))
+      members.push(await net.create('pool-member', { pool, address, port: PORT }))
+    }
+    await net.start()
+    for (const vm of vms) servers.push(await vm.tcp.serve(PORT))
+  })
+
+  after(() => net?.close())
+
+  const only = async (index: number): Promise<void> => {
+    for (const [i, id] of members.entries())
+      await net.change('pool-member', id, { adminStateUp: i === index })
+  }
+  const streamsTo = (index: number): Promise<Streams> =>
+    Streams.open(outside, new Map([[VIP, servers[index]!]]))
+  const reached = (name: string, value: number): Promise<void> =>
+    until(`${name} is ${value}`, async () => ((await net.counters())[name] ?? 0) >= value, 10_000)
+
+  test('LB-02, LB-05: new connections follow the members that are up, open ones stay', async () => {
+    await only(0)
+    const first = await streamsTo(0)
+    await only(1)
+    const second = await streamsTo(1)
+    await first.goOn('with their member disabled')
+    await second.goOn('at the other member')
+    await first.sound()
+    await second.sound()
+  })
+
+  test('LB-04: a member whose server is gone is left out, until it is back', async () => {
+    for (const id of members) await net.change('pool-member', id, { adminStateUp: true })
+    await reached('load-balancer.members-up', 2)
+    const before = (await net.counters())['load-balancer.members-down'] ?? 0
+    await servers[1]!.close()
+    await reached('load-balancer.members-down', before + 1)
+    const streams = await Promise.all([streamsTo(0), streamsTo(0), streamsTo(0)])
+    for (const each of streams) await each.sound()
+    servers[1] = await vms[1]!.tcp.serve(PORT)
+    await reached('load-balancer.members-up', 3)
+    await only(1)
+    await (await streamsTo(1)).sound()
+    const counters = await net.counters()
+    assert.equal(counters['agent.visitors-unknown'] ?? 0, 0)
+  })
+})
