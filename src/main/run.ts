@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, resolve } from 'node:path'
 import type { ThreadSettings } from '../agent/messages.ts'
+import { checkListen } from '../api/security.ts'
 import type { Config } from '../core/config.ts'
 import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
@@ -23,6 +24,9 @@ export async function runAppliance(
   log: Log
 ): Promise<number> {
   const state = flowStateOf(config.state)
+  const { api } = config
+  const listen = { host: api.address, port: api.port }
+  if (api.enabled) checkListen(listen, api.token)
   const named = plugins.filter(({ name }) => name in config.plugins)
   const storePath = config.store.path
   if (storePath !== ':memory:') mkdirSync(dirname(resolve(storePath)), { recursive: true })
@@ -42,8 +46,7 @@ export async function runAppliance(
       stateStore: config.state.store,
       onDeath: () => stopped.now(1)
     })
-    const { api } = config
-    if (api.enabled) await appliance.listen({ host: api.address, port: api.port }, api.token)
+    if (api.enabled) await appliance.listen(listen, api.token)
     log.info({ host: host.name, datapath: datapath.kind }, 'ready')
     settleMemory(appliance.clock)
     const code = await stopped.code

@@ -124,7 +124,7 @@ const refusals: [string, string[], number, RegExp][] = [
   ['an unknown option', ['--bogus'], 2, /--bogus/],
   ['an unknown setting', ['--set', 'api.prot=1'], 1, /api\.prot.*expected one of.*port/],
   ['a wrong type', ['--set', 'api.port="x"'], 1, /api\.port is "x"; expected a whole number/],
-  ['a missing plugin', ['--set', 'plugins.nat={}'], 1, /plugins\.nat.*expected one of bridge/],
+  ['a missing plugin', ['--set', 'plugins.qos={}'], 1, /plugins\.qos.*expected one of bridge/],
   ['no such file', ['--config', 'nowhere.json'], 1, /nowhere\.json cannot be read/],
   ['an open door', ['--no-demo', '--set', 'api.address=0.0.0.0'], 1, /api\.address.*loopback/]
 ]
