@@ -181,6 +181,7 @@ class KernelHost {
         close: () => {}
       },
       link: hub.link(`session-${id}`, () => this.house.view),
+      leases: hub.leases.link(`session-${id}`, clock, () => this.house.leases),
       clock,
       random: new SeededRandom(o.seed ?? 1),
       counters: new CounterTable(),
