@@ -11,6 +11,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #define NETLINK_MAGIC 0x6d7a4e4c
 #define RECEIVE_ROOM (4 << 20)
 #define INJECT_MTU 65535
+#define ANSWER_MS 1000
 
 struct netlink {
 	uint32_t magic;
@@ -269,17 +271,15 @@ napi_value read_netlink(napi_env env, napi_callback_info info)
 	struct args a = take_args(env, info);
 	struct netlink *l = arg_netlink(&a);
 	struct span into = arg_span(&a, 1);
-	struct timeval second = { .tv_sec = 1 };
 	ssize_t n;
 
 	if (l == NULL)
 		return number(env, -EBADF);
 	if (arg_bool(&a, 2)) { /* an answer is on its way: the kernel made it in send() */
-		fd_set set;
+		/* never select(): a descriptor above 1023 lies outside of its set, on our stack */
+		struct pollfd wait = { .fd = l->fd, .events = POLLIN };
 
-		FD_ZERO(&set);
-		FD_SET(l->fd, &set);
-		select(l->fd + 1, &set, NULL, NULL, &second);
+		poll(&wait, 1, ANSWER_MS);
 	}
 	n = recv(l->fd, into.at, into.len, 0);
 	if (n >= 0)

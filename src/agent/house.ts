@@ -139,7 +139,10 @@ export class House {
   async stop(keep: boolean): Promise<void> {
     this.upkeep.stop()
     this.places.close(keep)
-    for (const running of [...this.#running].reverse()) await running.stop?.()
+    for (const running of [...this.#running].reverse()) {
+      const stopped = running.stop?.()
+      if (stopped !== undefined) await stopped // as at the start
+    }
     this.view.close()
     this.sharing.close()
     this.#datapath.close(keep)

@@ -20,6 +20,7 @@ export class DatapathInside implements Datapath {
   readonly kind = 'ebpf'
   readonly limits: DatapathLimits
   activity = 0
+  isOpen = true
   readonly #kernel: EbpfDatapath
   readonly #inside: <T>(body: () => T) => T
   readonly #sabotage: Sabotage | undefined
@@ -91,6 +92,7 @@ export class DatapathInside implements Datapath {
   }
 
   close(keep: boolean): void {
+    this.isOpen = false
     this.#kernel.close(keep)
   }
 }

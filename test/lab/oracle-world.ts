@@ -210,6 +210,9 @@ class KernelHost {
   close(): void {
     for (const name of this.#down) this.#site.setUp(this.id, name, true)
     void this.house.stop(false)
+    // The next world begins before any promise is kept, and a datapath that is still there would
+    // take its frames.
+    if (this.datapath.isOpen) throw new Error(`the datapath of ${this.id} is still open`)
   }
 
   #isUp(name: string): boolean {
