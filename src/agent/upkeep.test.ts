@@ -130,6 +130,18 @@ test('a look takes a slice of the book at each tick, and comes to the end of it'
   assert.equal(book.size, 0)
 })
 
+test('a look comes to old flows, however many new ones there are at each tick', () => {
+  const { world, book } = open({ upkeep: { ...SETTINGS, tickMs: 100, idleMs: 500 } })
+  let most = 0
+  for (let n = 0; n < 200; n++) {
+    world.exchange('a', eth(MACS[0]!, numbered(n)).payload(9).frame())
+    world.settle(10)
+    most = Math.max(most, book.size)
+  }
+  assert.ok(most > 30 && most < 120, `${most} flows`)
+  assert.ok(world.counter('flows.expired') > 80)
+})
+
 test('a look that takes long stops, and goes on at the next tick until all were looked at', () => {
   const { world, house, book } = open({ upkeep: { ...SETTINGS, tickMs: 1_000_000, idleMs: 1e9 } })
   for (let n = 0; n < 100; n++) world.exchange('a', eth(MACS[0]!, numbered(n)).payload(9).frame())

@@ -187,11 +187,11 @@ export class Upkeep {
   // A slice of the book: what is idle goes, what is old is walked again.
   #look(now: number): void {
     const { clock, worker } = this.#parts
-    const end = worker.book.table.top
-    if (this.#scan >= end) this.#scan = 1
-    const until = Math.min(end, this.#scan + this.#settings.perTickMax)
     const untilMs = clock.now() + LOOK_MS
-    while (this.#scan < until) {
+    const end = worker.book.table.top
+    for (let left = Math.min(end - 1, this.#settings.perTickMax); left > 0; left--) {
+      // New flows push the end on at every tick; the old ones' turn comes in the same one.
+      if (this.#scan >= end) this.#scan = 1
       if (this.#scan % 16 === 0 && clock.now() > untilMs) break
       this.#lookAt(this.#scan++, now)
     }
