@@ -64,7 +64,8 @@ async function runCheck() {
     ...findIn('test/store'),
     ...findIn('test/oracle'),
     ...findIn('test/api'),
-    ...findIn('test/state')
+    ...findIn('test/state'),
+    ...findIn('test/soak')
   ]
   const sideBySide = Math.max(2, availableParallelism())
   await runTests('unit tests', unit, 240 * seconds, [`--test-concurrency=${sideBySide}`])

@@ -2,6 +2,7 @@
 // that may stall live on the main thread; here only packets, interface events and the batches of
 // topology that the main thread sends.
 
+import { getHeapStatistics } from 'node:v8'
 import { parentPort, workerData } from 'node:worker_threads'
 import { SystemClock } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
@@ -93,6 +94,10 @@ const house = new House({
 
 tell('datapath', () => door.datapath.counters())
 tell('exchange', () => house.sharing.exchange?.counters() ?? {})
+tell('agent', () => {
+  const { used_heap_size, external_memory } = getHeapStatistics()
+  return { 'heap-bytes': used_heap_size, 'external-bytes': external_memory }
+})
 
 // Numbers that are read all at once, at most once a report.
 function tell(room: string, read: () => Record<string, number>): void {

@@ -56,7 +56,16 @@ export interface BulkResult {
 const tools = join(import.meta.dirname, '..', 'tools')
 let built: Promise<string> | undefined
 
-export type Tool = 'traffic' | 'flood' | 'relay' | 'frames' | 'probe' | 'wire' | 'crowd' | 'calls'
+export type Tool =
+  | 'traffic'
+  | 'flood'
+  | 'relay'
+  | 'frames'
+  | 'probe'
+  | 'wire'
+  | 'crowd'
+  | 'calls'
+  | 'churn'
 
 /** The compiled program of this name; make decides whether there is anything to do. */
 export async function tool(name: Tool): Promise<string> {
@@ -78,9 +87,9 @@ export class Traffic {
     this.#machine = machine
   }
 
-  /** Answers UDP with the same bytes, IPv4 and IPv6. */
-  async echo(port: number): Promise<Job> {
-    return this.#serve(['echo', '--port', `${port}`])
+  /** Answers UDP with the same bytes, IPv4 and IPv6; `at`: from this address, not the nearest. */
+  async echo(port: number, at?: string): Promise<Job> {
+    return this.#serve(['echo', '--port', `${port}`, ...(at === undefined ? [] : ['--at', at])])
   }
 
   /** Asks an echo server and measures each answer. */

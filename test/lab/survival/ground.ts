@@ -7,7 +7,7 @@
 //   snat  ┤                           └ gateway2 ─ 203.0.113.16/28 ┘
 //   lb    ┘
 
-import { type Device, Network } from '../fixtures/index.ts'
+import { type Device, Network, type NetworkOptions } from '../fixtures/index.ts'
 import { CrowdServer, type Outside, type Vm } from '../lib/index.ts'
 
 export const OUTSIDE = '198.51.100.1'
@@ -19,7 +19,7 @@ export type Gateway = (typeof GATEWAYS)[number]
 const SNAT = '180.0.1.200'
 const VIP = '180.0.1.100'
 const INSIDE = ['10.0.0.0/8', '180.0.1.0/24']
-const PORT = 9000
+export const PORT = 9000 // of servers, and of the VIP
 const HOSTS = ['compute1', 'compute2', ...GATEWAYS]
 
 export interface GroundOptions {
@@ -27,6 +27,12 @@ export interface GroundOptions {
   /** Of state messages that are sent. */
   readonly lossPerMille?: number
   readonly processes?: boolean
+  /** Settings of the agents. */
+  readonly agents?: Pick<NetworkOptions, 'state' | 'stateStore' | 'plugins' | 'upkeep'>
+  /** Servers for crowds; true when not given. */
+  readonly crowds?: boolean
+  /** What SNAT may translate to; all from 1024 on when not given. */
+  readonly lastPort?: number
 }
 
 export class Ground {
@@ -36,11 +42,12 @@ export class Ground {
   /** The crowd's server for each class: outside, or for `lb` the member. */
   readonly servers: ReadonlyMap<Class, CrowdServer>
 
-  static async open({ prefix, lossPerMille = 0, processes = true }: GroundOptions) {
-    const state = { lossPerMille }
-    const net = await Network.open({ prefix, hosts: HOSTS, processes, state })
+  static async open(options: GroundOptions): Promise<Ground> {
+    const { prefix, lossPerMille = 0, processes = true, agents = {} } = options
+    const state = { lossPerMille, ...agents.state }
+    const net = await Network.open({ prefix, hosts: HOSTS, processes, ...agents, state })
     try {
-      return await build(net)
+      return await build(net, options)
     } catch (error) {
       await net.close()
       throw error
@@ -78,9 +85,11 @@ export class Ground {
 const outsideOf = (i: number): string => `203.0.113.${16 * i + 1}`
 const insideOf = (i: number): string => `203.0.113.${16 * i + 2}`
 
-async function build(net: Network): Promise<Ground> {
+async function build(net: Network, options: GroundOptions): Promise<Ground> {
+  const { crowds = true, lastPort = 65_535 } = options
   const red = await net.bridge('red')
-  const edge = await net.router('edge', { ...(await filters(net)), loadBalancer: await vip(net) })
+  const filtered = await filters(net, lastPort)
+  const edge = await net.router('edge', { ...filtered, loadBalancer: await vip(net) })
   await net.plug(edge, red, ['10.0.1.1/24'])
   const outside = await net.lab.outside('outside', {
     links: GATEWAYS.map((name, i) => ({
@@ -99,12 +108,16 @@ async function build(net: Network): Promise<Ground> {
     vms.set(name, await net.vm(name, { ...place, port }))
   }
   await net.start()
-  const server = await CrowdServer.start(outside, PORT)
-  const member = await CrowdServer.start(vms.get('lb')!, PORT)
-  const servers = new Map(classes.map(name => [name, name === 'lb' ? member : server]))
+  const servers = crowds ? await serve(outside, vms) : new Map<Class, CrowdServer>()
   const ground = new Ground(net, outside, vms, servers)
   await ground.returnBy('gateway1')
   return ground
+}
+
+async function serve(outside: Outside, vms: ReadonlyMap<Class, Vm>) {
+  const server = await CrowdServer.start(outside, PORT)
+  const member = await CrowdServer.start(vms.get('lb')!, PORT)
+  return new Map(classes.map(name => [name, name === 'lb' ? member : server]))
 }
 
 async function uplinks(net: Network, edge: Device): Promise<void> {
@@ -125,10 +138,10 @@ async function chain(net: Network, name: string, rules: readonly object[]): Prom
   return id
 }
 
-async function filters(net: Network): Promise<{ inFilter: string; outFilter: string }> {
+async function filters(net: Network, portTo: number) {
   const source = '10.0.1.12/32'
   const destination = '198.51.100.0/24'
-  const natTargets = [{ from: SNAT, to: SNAT, portFrom: 1024, portTo: 65535 }]
+  const natTargets = [{ from: SNAT, to: SNAT, portFrom: 1024, portTo }]
   const inFilter = await chain(net, 'from outside', [{ action: 'reverse-snat' }])
   const snat = { action: 'snat', source, destination, natTargets }
   return { inFilter, outFilter: await chain(net, 'to outside', [snat]) }

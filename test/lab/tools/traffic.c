@@ -21,7 +21,7 @@
 #define SIZE_MAX_UDP 60000
 
 struct options {
-	const char *to;
+	const char *to, *at;
 	long port, count, every_us, size, timeout_ms;
 	double seconds;
 	bool new_ports;
@@ -35,7 +35,7 @@ static socklen_t resolve(const char *host, long port, struct sockaddr_storage *o
 
 	snprintf(service, sizeof(service), "%ld", port);
 	if (!host || getaddrinfo(host, service, &hints, &found)) {
-		fprintf(stderr, "--to is %s; expected an address\n", host ? host : "missing");
+		fprintf(stderr, "%s is no address\n", host ? host : "missing");
 		exit(2);
 	}
 	memcpy(out, found->ai_addr, found->ai_addrlen);
@@ -44,14 +44,23 @@ static socklen_t resolve(const char *host, long port, struct sockaddr_storage *o
 	return length;
 }
 
-/* Bound to :: it serves IPv4 too; where there is no IPv6, to 0.0.0.0. */
-static int bound(int type, long port)
+/* At an address, or at all: bound to :: it serves IPv4 too; where there is no IPv6, to 0.0.0.0. */
+static int bound(int type, const struct options *o)
 {
-	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(port) };
-	int off = 0, on = 1;
-	int fd = socket(AF_INET6, type, 0);
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(o->port) };
+	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(o->port) };
+	struct sockaddr_storage at;
+	int off = 0, on = 1, fd;
 
+	if (o->at) {
+		socklen_t length = resolve(o->at, o->port, &at);
+
+		fd = socket(at.ss_family, type, 0);
+		if (fd < 0 || bind(fd, (void *)&at, length))
+			die("bind");
+		return fd;
+	}
+	fd = socket(AF_INET6, type, 0);
 	if (fd >= 0) {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -75,7 +84,7 @@ static void say_ready(void)
 static void echo(const struct options *o)
 {
 	static char buffer[65536];
-	int fd = bound(SOCK_DGRAM, o->port);
+	int fd = bound(SOCK_DGRAM, o);
 	int room = 4 << 20;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
@@ -155,7 +164,7 @@ static void ask(const struct options *o)
 
 static void serve(const struct options *o)
 {
-	int fd = bound(SOCK_STREAM, o->port);
+	int fd = bound(SOCK_STREAM, o);
 
 	if (listen(fd, 4096))
 		die("listen");
@@ -204,7 +213,8 @@ static void rate(const struct options *o)
 static const struct option longs[] = {
 	{ "to", 1, 0, 't' },	   { "port", 1, 0, 'p' }, { "count", 1, 0, 'c' },
 	{ "every-us", 1, 0, 'e' }, { "size", 1, 0, 's' }, { "timeout-ms", 1, 0, 'w' },
-	{ "seconds", 1, 0, 'd' },  { "new-ports", 0, 0, 'N' }, { 0 }
+	{ "seconds", 1, 0, 'd' },  { "new-ports", 0, 0, 'N' }, { "at", 1, 0, 'a' },
+	{ 0 }
 };
 
 static struct options parse(int argc, char **argv)
@@ -215,6 +225,7 @@ static struct options parse(int argc, char **argv)
 	while ((letter = getopt_long(argc, argv, "", longs, NULL)) != -1)
 		switch (letter) {
 		case 't': o.to = optarg; break;
+		case 'a': o.at = optarg; break;
 		case 'p': o.port = atol(optarg); break;
 		case 'c': o.count = atol(optarg); break;
 		case 'e': o.every_us = atol(optarg); break;
