@@ -17,7 +17,15 @@ export { Random } from './core/random.ts'
 export { openTls, type TlsOver } from './core/tls-over.ts'
 export { type Token, token } from './core/token.ts'
 export { FlowKey, Fragment, VLAN_PRESENT, Word } from './flow/key.ts'
-export { derive, deviceTag, egressTag, type Tag, tagOf } from './flow/tag.ts'
+export {
+  derive,
+  deviceTag,
+  egressTag,
+  hashOf,
+  hashWith,
+  type Tag,
+  tagOf
+} from './flow/tag.ts'
 export { ConnectionState } from './simulation/connection.ts'
 export {
   Lifetime,

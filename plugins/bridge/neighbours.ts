@@ -7,7 +7,7 @@
 // advertisement moves an entry that is there to another MAC, as MidoNet does; only so many a
 // second, for all hosts hear of each.
 
-import { Allowance, address, derive, type Table, type Tag } from '../../src/plugin.ts'
+import { Allowance, address, derive, hashWith, type Table, type Tag } from '../../src/plugin.ts'
 import type { BridgeCounters } from './counters.ts'
 import type { Members } from './members.ts'
 
@@ -49,7 +49,7 @@ class AddressMap {
 }
 
 const mixed = (family: 4 | 6, [a, b, c, d]: Int32Array): number =>
-  derive(derive(family, a!, b, c), d!)
+  hashWith(hashWith(family, a!, b, c), d!)
 
 const isOf = (known: Known, family: 4 | 6, words: Int32Array): boolean =>
   known.family === family && known.words.every((word, i) => word === words[i])

@@ -1,7 +1,7 @@
 // Addresses that packets are looked up by, each with what stands at it.  A look-up asks a packet
 // for no more bits than it takes to say that its address is none of them.
 
-import { address, derive, type FlowKey, Word } from '../../src/plugin.ts'
+import { address, type FlowKey, hashWith, Word } from '../../src/plugin.ts'
 
 const { maskWord } = address
 
@@ -76,7 +76,7 @@ export class Addresses<T extends At> {
 }
 
 const hashOf = (words: Int32Array, at: number): number =>
-  derive(derive(words[at]!, words[at + 1]!, words[at + 2]!), words[at + 3]!)
+  hashWith(hashWith(words[at]!, words[at + 1]!, words[at + 2]!), words[at + 3]!)
 
 const equal = (a: Int32Array, b: Int32Array, at: number): boolean =>
   a[3] === b[at + 3] && a[2] === b[at + 2] && a[1] === b[at + 1] && a[0] === b[at]

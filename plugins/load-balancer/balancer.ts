@@ -8,10 +8,10 @@
 import {
   type Balancer,
   type DeviceId,
-  derive,
   deviceTag,
   echoReply,
   Fragment,
+  hashWith,
   ipv4,
   isOver,
   Lifetime,
@@ -176,10 +176,10 @@ export class LoadBalancer implements LiveDevice, Balancer {
   #hash({ pool, persistence }: Vip): number {
     const { key, protocol } = this.#bindings
     let hash = pool.word
-    for (let i = 0; i < 4; i++) hash = derive(hash, key[KeyWord.src + i]!)
+    for (let i = 0; i < 4; i++) hash = hashWith(hash, key[KeyWord.src + i]!)
     if (persistence === 'source-address') return hash
-    for (let i = 0; i < 4; i++) hash = derive(hash, key[KeyWord.dst + i]!)
-    return derive(hash, key[KeyWord.ports]!, protocol)
+    for (let i = 0; i < 4; i++) hash = hashWith(hash, key[KeyWord.dst + i]!)
+    return hashWith(hash, key[KeyWord.ports]!, protocol)
   }
 
   #count(ctx: SimulationContext, pool: Pool): void {

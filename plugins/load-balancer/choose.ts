@@ -4,7 +4,7 @@
 // a hash of both and takes the first.  All hosts decide alike without a word, and a member that
 // goes or comes moves only its own share.
 
-import { derive, type Random } from '../../src/plugin.ts'
+import { hashWith, type Random } from '../../src/plugin.ts'
 import type { Member, Pool } from './parts.ts'
 
 const WORD = 0x1_0000_0000
@@ -56,7 +56,7 @@ function rendezvous(members: readonly Member[], hash: number): Member {
   let best = members[0]!
   let highest = -1
   for (const member of members) {
-    const u = ((derive(hash, member.word) >>> 0) + 0.5) / WORD
+    const u = ((hashWith(hash, member.word) >>> 0) + 0.5) / WORD
     const score = member.weight / -Math.log(u)
     if (score <= highest) continue
     highest = score

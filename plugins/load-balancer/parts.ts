@@ -1,6 +1,6 @@
 // A load balancer's models, compiled: text becomes numbers once, so that a walk meets only numbers.
 
-import { address, derive, type Models, type Tag, tagOf } from '../../src/plugin.ts'
+import { address, derive, hashOf, type Models, type Tag } from '../../src/plugin.ts'
 import { rangeOf } from './health/lines.ts'
 import type { HealthMonitorModel } from './health/model.ts'
 import type { LoadBalancerModel, PoolMemberModel, PoolModel, VipModel } from './model.ts'
@@ -89,7 +89,7 @@ function compilePool(model: PoolModel, vips: readonly VipModel[], models: Models
   const members = models
     .where<PoolMemberModel>('pool-member', 'pool', model.id)
     .map(member => compileMember(member, vips, tag))
-  const word = tagOf('pool', model.id)
+  const word = hashOf('pool', model.id)
   const monitor =
     model.healthMonitor === undefined
       ? undefined
@@ -110,7 +110,7 @@ function compilePool(model: PoolModel, vips: readonly VipModel[], models: Models
 
 function compileMember(model: PoolMemberModel, vips: readonly VipModel[], tag: Tag): Member {
   const { family, words } = address.parseIp(model.address)
-  const word = tagOf('member', model.id)
+  const word = hashOf('member', model.id)
   const { port = 0 } = model
   const isRange = vips.some(vip => (vip.portEnd ?? vip.port) > vip.port)
   return {

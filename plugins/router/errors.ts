@@ -8,9 +8,9 @@
 
 import {
   address,
-  derive,
   ethernet,
   FlowKey,
+  hashWith,
   icmp,
   icmpError,
   icmpv6,
@@ -150,9 +150,9 @@ const Protocol = ipv4.Protocol
 // Where it came in, its addresses, its protocol and ports.
 function flowHash({ words }: FlowKey): number {
   let hash = words[Word.inPort]!
-  for (let i = Word.ipSrc; i < Word.ipMisc; i += 2) hash = derive(hash, words[i]!, words[i + 1]!)
+  for (let i = Word.ipSrc; i < Word.ipMisc; i += 2) hash = hashWith(hash, words[i]!, words[i + 1]!)
   const protocol = words[Word.ipMisc]! >>> 24
   return protocol === Protocol.icmp || protocol === Protocol.icmpv6
-    ? derive(hash, protocol, words[Word.typeId]!)
-    : derive(hash, protocol, words[Word.l4Ports]!)
+    ? hashWith(hash, protocol, words[Word.typeId]!)
+    : hashWith(hash, protocol, words[Word.l4Ports]!)
 }

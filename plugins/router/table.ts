@@ -4,7 +4,15 @@
 //
 // A look-up marks only the bits it looked at, and tags the walk with the region they make up.
 
-import { address, derive, type FlowKey, Fragment, ipv4, type Tag, Word } from '../../src/plugin.ts'
+import {
+  address,
+  type FlowKey,
+  Fragment,
+  hashWith,
+  ipv4,
+  type Tag,
+  Word
+} from '../../src/plugin.ts'
 import { Regions } from './regions.ts'
 import { byRank, type Route } from './route.ts'
 import { Trie } from './trie.ts'
@@ -150,7 +158,7 @@ function spread(key: FlowKey, list: readonly Route[], weight: number, first: num
   let highest = -1
   for (const route of list) {
     if (route.weight !== weight || !isFor(key, route, first)) continue
-    const score = derive(flow, route.hash) >>> 0
+    const score = hashWith(flow, route.hash) >>> 0
     if (score <= highest) continue
     highest = score
     best = route
@@ -162,8 +170,8 @@ function spread(key: FlowKey, list: readonly Route[], weight: number, first: num
 // fragments of one datagram must not part ways.
 function flowHash(key: FlowKey, first: number): number {
   let hash = key.ipProto
-  for (let i = first; i < 4; i++) hash = derive(hash, key.ipSrcWord(i), key.ipDstWord(i))
+  for (let i = first; i < 4; i++) hash = hashWith(hash, key.ipSrcWord(i), key.ipDstWord(i))
   const hasPorts = key.ipProto === Protocol.tcp || key.ipProto === Protocol.udp
   if (!hasPorts || key.fragment !== Fragment.none) return hash
-  return derive(hash, key.l4Src, key.l4Dst)
+  return hashWith(hash, key.l4Src, key.l4Dst)
 }

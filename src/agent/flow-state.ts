@@ -7,7 +7,6 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
-import type { Tag } from '../flow/tag.ts'
 import type { Puller, SimulationContext } from '../simulation/context.ts'
 import { StateAccess } from '../state/access.ts'
 import type { Exchange } from '../state/exchange.ts'
@@ -39,7 +38,8 @@ export interface FlowStateParts {
   readonly interested: Interested
   readonly clock: Clock
   readonly counters: Counters
-  readonly invalidate: (tags: readonly Tag[]) => void
+  /** Flows that looked for the keys of these hashes (keyHash) are to look again. */
+  readonly stale: (hashes: readonly number[]) => void
   /** Whether what an earlier agent knew of this host's ports is here. */
   readonly settled: () => boolean
 }
@@ -120,7 +120,7 @@ export class FlowState implements Puller {
       }
       // Flows that found nothing here, or what stood here before, are to look again.
       if (put !== Put.merged)
-        this.#parts.invalidate([keyHash(words, at), keyHash(words, at + RecordWord.b)])
+        this.#parts.stale([keyHash(words, at), keyHash(words, at + RecordWord.b)])
       state.met(table.lastId << 1)
       this.#share(words, at)
       saver?.add(words, at, 0)
@@ -201,12 +201,12 @@ export class FlowState implements Puller {
     for (let slice = 0; slice < EXPIRE_SLICES_MAX; slice++) {
       const n = this.table.expire(this.#expired, EXPIRE_SLICE)
       this.#expiredCount.value += n
-      const tags: Tag[] = []
+      const hashes: number[] = []
       for (let i = 0; i < n; i++) {
-        tags.push(keyHash(this.#expired, i * RECORD_WORDS))
-        tags.push(keyHash(this.#expired, i * RECORD_WORDS + RecordWord.b))
+        hashes.push(keyHash(this.#expired, i * RECORD_WORDS))
+        hashes.push(keyHash(this.#expired, i * RECORD_WORDS + RecordWord.b))
       }
-      if (n > 0) this.#parts.invalidate(tags)
+      if (n > 0) this.#parts.stale(hashes)
       if (n < EXPIRE_SLICE) return
     }
   }

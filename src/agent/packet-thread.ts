@@ -132,7 +132,7 @@ function received(message: ToThread): void {
     case 'state-key':
       return threadState.setKey(message.key)
     case 'loaded':
-      house.worker.invalidate(threadState.loaded(message.saved))
+      house.sharing.imported(threadState.loaded(message.saved))
       return house.sharing.portStates.loaded(message.port)
     case 'frame':
       return door.memory?.input(message.interface, message.frame)

@@ -4,7 +4,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
-import type { Tag } from '../flow/tag.ts'
+import { stateTag, type Tag } from '../flow/tag.ts'
 import type { Port } from '../simulation/device.ts'
 import type { Exchange, ExchangeListener } from '../state/exchange.ts'
 import { LIFETIMES_DEFAULT, type Lifetimes } from '../state/lifetimes.ts'
@@ -53,7 +53,7 @@ export class Sharing {
 
   constructor(parts: SharingParts) {
     this.#parts = parts
-    const { host, view, state, clock, counters, invalidate } = parts
+    const { host, view, state, clock, counters } = parts
     const { table, lifetimes, saver } = state
     const interested = new Interested(host, view)
     this.#interested = interested
@@ -75,7 +75,8 @@ export class Sharing {
     const word = hostWord(host)
     const settled = (): boolean => this.portStates.settled
     const common = { table, exchange, saver, lifetimes, interested, clock, counters }
-    this.flowState = new FlowState({ ...common, word, invalidate, settled })
+    const stale = (hashes: readonly number[]): void => this.imported(hashes)
+    this.flowState = new FlowState({ ...common, word, stale, settled })
   }
 
   topologyChanged(): void {
@@ -99,6 +100,11 @@ export class Sharing {
     if (port.host !== null) this.hosts.give(port.host, [port.number])
   }
 
+  /** What stands under these keys is new, different, or gone: whoever asked asks again. */
+  imported(hashes: readonly number[]): void {
+    this.#parts.invalidate(hashes.map(stateTag))
+  }
+
   close(): void {
     this.exchange?.close()
     this.flowState.table.close()
@@ -106,10 +112,10 @@ export class Sharing {
 
   // Made before what it calls: nothing of it is called before the house stands.
   #listener(): ExchangeListener {
-    const { released, invalidate, lost, wake } = this.#parts
+    const { released, lost, wake } = this.#parts
     return {
       released,
-      imported: invalidate,
+      imported: hashes => this.imported(hashes),
       lost,
       pulled: ticket => wake(waitForPull(ticket)),
       liveness: of => this.hosts.liveness(of),

@@ -3,10 +3,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { derive, deviceTag, egressTag, tagOf } from './tag.ts'
+import { derive, deviceTag, egressTag, isStateTag, stateTag, tagOf } from './tag.ts'
 import { TagIndex } from './tag-index.ts'
 
-const TAGS = Array.from({ length: 6 }, (_, i) => tagOf('tag', String(i)))
+// Two of them in one bucket.
+const TAGS = [
+  ...Array.from({ length: 4 }, (_, i) => tagOf('tag', String(i))),
+  ...[7, 9, 7 + 4096].map(stateTag)
+]
 const step = fc.record({
   flow: fc.integer({ min: 1, max: 12 }),
   add: fc.boolean(),
@@ -31,8 +35,11 @@ test('it says which flows carry a tag, whatever came and went', () => {
           const wanted = [...model].filter(([, of]) => of.includes(tag)).map(([id]) => id)
           assert.deepEqual([...new Set(index.flows(tag))].sort(byNumber), wanted.sort(byNumber))
         }
-        for (const [id, of] of model) assert.deepEqual(index.tags(id).sort(), [...of].sort())
-        assert.equal(index.size, new Set([...model.values()].flat()).size)
+        for (const [id, of] of model) assert.deepEqual(new Set(index.tags(id)), new Set(of))
+        const all = [...model.values()].flat()
+        const own = [...model.values()].flatMap(of => [...new Set(of.filter(isStateTag))])
+        const shared = new Set(all.filter(tag => !isStateTag(tag)))
+        assert.equal(index.size, own.length + shared.size)
       }
     }),
     { seed: 1, numRuns: 500 }

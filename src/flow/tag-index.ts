@@ -1,8 +1,10 @@
 // Which flows carry which tag.  Flows between the same places depend on the same things: those
 // with equal tags share a group, so that a flow enters and leaves in constant time and a hundred
-// thousand of them cost little more than their links.
+// thousand of them cost little more than their links.  The tags of flow state, which hardly two
+// flows have in common, do not count for that: they are kept flow by flow (own-tags.ts).
 
-import type { Tag } from './tag.ts'
+import { OwnTags } from './own-tags.ts'
+import { isStateTag, type Tag } from './tag.ts'
 
 interface Group {
   readonly hash: number
@@ -14,19 +16,30 @@ export class TagIndex {
   readonly #groups = new Map<number, Group[]>() // by hash of the tags
   readonly #byTag = new Map<Tag, Set<Group>>()
   readonly #groupOf: Array<Group | undefined> = []
+  readonly #own = new OwnTags()
   #next = new Int32Array(1024) // flow → next flow of its group
   #previous = new Int32Array(1024)
+  #shared = new Int32Array(64) // of the flow that is being added
 
-  // How many different tags live flows carry.
+  // How many different tags live flows share, and how many tags of their own they carry.
   get size(): number {
-    return this.#byTag.size
+    return this.#byTag.size + this.#own.size
   }
 
   // A flow is added once; its id is above 0.
   add(flow: number, tags: readonly Tag[], count = tags.length): void {
-    if (count === 0) return
+    if (count > this.#shared.length) this.#shared = new Int32Array(count)
+    let shared = 0
+    for (let i = 0; i < count; i++) {
+      const tag = tags[i]!
+      if (isStateTag(tag)) this.#own.add(flow, tag)
+      else this.#shared[shared++] = tag
+    }
+    if (shared > 0) this.#join(flow, this.#groupFor(this.#shared, shared))
+  }
+
+  #join(flow: number, group: Group): void {
     if (flow >= this.#next.length) this.#grow(flow)
-    const group = this.#groupFor(tags, count)
     const { head } = group
     this.#next[flow] = head
     this.#previous[flow] = 0
@@ -36,6 +49,7 @@ export class TagIndex {
   }
 
   remove(flow: number): void {
+    this.#own.remove(flow)
     const group = this.#groupOf[flow]
     if (group === undefined) return
     this.#groupOf[flow] = undefined
@@ -50,22 +64,25 @@ export class TagIndex {
   // The flows that carry the tag, as a fresh list: the caller removes while it goes through it.
   flows(tag: Tag): number[] {
     const found: number[] = []
+    if (isStateTag(tag)) this.#own.find(tag, found)
     for (const { head } of this.#byTag.get(tag) ?? [])
       for (let flow = head; flow !== 0; flow = this.#next[flow]!) found.push(flow)
     return found
   }
 
   tags(flow: number): Tag[] {
-    return [...(this.#groupOf[flow]?.tags ?? [])]
+    const tags = [...(this.#groupOf[flow]?.tags ?? [])]
+    this.#own.tags(flow, tags)
+    return tags
   }
 
-  #groupFor(tags: readonly Tag[], count: number): Group {
+  #groupFor(tags: Int32Array, count: number): Group {
     let hash = count
     for (let i = 0; i < count; i++) hash = (Math.imul(hash, 0x01000193) ^ tags[i]!) | 0
     const alike = this.#groups.get(hash)
     const known = alike?.find(group => same(group.tags, tags, count))
     if (known !== undefined) return known
-    const group = { hash, tags: Int32Array.from(tags.slice(0, count)), head: 0 }
+    const group = { hash, tags: tags.slice(0, count), head: 0 }
     if (alike === undefined) this.#groups.set(hash, [group])
     else alike.push(group)
     for (const tag of group.tags) {
@@ -98,7 +115,7 @@ export class TagIndex {
   }
 }
 
-function same(a: Int32Array, b: readonly Tag[], count: number): boolean {
+function same(a: Int32Array, b: Int32Array, count: number): boolean {
   if (a.length !== count) return false
   for (let i = 0; i < count; i++) if (a[i] !== b[i]) return false
   return true

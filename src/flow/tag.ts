@@ -4,6 +4,10 @@
 
 export type Tag = number
 
+// Odd tags are those of records of flow state, which hardly two flows have in common; see TagIndex.
+export const stateTag = (keyHash: number): Tag => keyHash | 1
+export const isStateTag = (tag: Tag): boolean => (tag & 1) === 1
+
 const mix = (h: number, k: number): number => {
   k = Math.imul(k, 0xcc9e2d51)
   k = (k << 15) | (k >>> 17)
@@ -12,7 +16,7 @@ const mix = (h: number, k: number): number => {
   return (Math.imul(h, 5) + 0xe6546b64) | 0
 }
 
-const finish = (h: number): Tag => {
+const finish = (h: number): number => {
   h ^= h >>> 16
   h = Math.imul(h, 0x85ebca6b)
   h ^= h >>> 13
@@ -20,8 +24,8 @@ const finish = (h: number): Tag => {
   return (h ^ (h >>> 16)) | 0
 }
 
-// For names and ids; compute once, in a constructor.
-export function tagOf(...parts: readonly string[]): Tag {
+// A 32-bit number for names and ids.
+export function hashOf(...parts: readonly string[]): number {
   let h = 0x9747b28c | 0
   for (const part of parts) {
     for (let i = 0; i < part.length; i++) h = mix(h, part.charCodeAt(i))
@@ -30,8 +34,15 @@ export function tagOf(...parts: readonly string[]): Tag {
   return finish(h)
 }
 
+// For names and ids; compute once, in a constructor.
+export const tagOf = (...parts: readonly string[]): Tag => hashOf(...parts) & ~1
+
+// The number, mixed with more.
+export const hashWith = (of: number, a: number, b = 0, c = 0): number =>
+  finish(mix(mix(mix(of, a), b), c))
+
 // The tag of a part of something: a MAC of a bridge, a destination of a router.
-export const derive = (of: Tag, a: number, b = 0, c = 0): Tag => finish(mix(mix(mix(of, a), b), c))
+export const derive = (of: Tag, a: number, b = 0, c = 0): Tag => hashWith(of, a, b, c) & ~1
 
 // Carried by every flow that visits the object; stale when anything of the object changes.
 export const deviceTag = (id: string): Tag => tagOf('device', id)

@@ -5,7 +5,7 @@
 import { ActionList, diff } from '../flow/actions.ts'
 import { FlowKey, Word } from '../flow/key.ts'
 import { rewrite } from '../flow/rewrite.ts'
-import type { Tag } from '../flow/tag.ts'
+import { stateTag, type Tag } from '../flow/tag.ts'
 import { StateAccess } from '../state/access.ts'
 import { NoState } from '../state/no-state.ts'
 import { keyHash } from '../state/record.ts'
@@ -225,7 +225,7 @@ export class SimulationContext {
   // Looks a key up, for `state.record` and `state.isReturn`.  The outcome depends on it, also when
   // there is nothing: should it come later, from another host, the packet is walked again.
   findState(key: Int32Array): boolean {
-    this.tag(keyHash(key))
+    this.tag(stateTag(keyHash(key)))
     const found = this.state.find(key)
     if (this.trace !== null)
       this.trace.step(

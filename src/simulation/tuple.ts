@@ -4,7 +4,7 @@
 // of the packet as it arrived or as devices have left it so far.
 
 import { Fragment, Word } from '../flow/key.ts'
-import { derive } from '../flow/tag.ts'
+import { hashWith } from '../flow/tag.ts'
 import { KeyWord } from '../state/record.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'
@@ -111,8 +111,8 @@ function fragmentTuple(
   let hash = protocol
   let check = id
   for (let i = Word.ipSrc; i < Word.ipMisc; i += 2) {
-    hash = derive(hash, words[i]!, words[i + 1]!, id)
-    check = derive(check, words[i + 1]!, words[i]!, protocol)
+    hash = hashWith(hash, words[i]!, words[i + 1]!, id)
+    check = hashWith(check, words[i + 1]!, words[i]!, protocol)
   }
   if (fragment === Fragment.first)
     ctx.fragments.note(hash, check, words[Word.l4Ports]!, words[Word.typeId]! & LOW, ctx.now)

@@ -7,7 +7,7 @@
 //            source port << 16 | destination port (ICMP echo: the identifier in both)
 //   record   key A (12 words) · key B (12 words, all 0: none) · eight words about both
 
-import { type Tag, tagOf } from '../flow/tag.ts'
+import { hashOf } from '../flow/tag.ts'
 
 export const Kind = { connection: 1, snat: 2, dnat: 3, sticky: 4 } as const
 
@@ -37,12 +37,12 @@ export const StateFlag = {
 } as const
 
 /** A device's id as the two words of a key's scope. */
-export function scopeOf(id: string): readonly [Tag, Tag] {
-  return [tagOf('scope', id), tagOf('scope-2', id)]
+export function scopeOf(id: string): readonly [number, number] {
+  return [hashOf('scope', id), hashOf('scope-2', id)]
 }
 
 /** A host's id as the word that stands for it in records and messages. */
-export const hostWord = (host: string): number => tagOf('host', host)
+export const hostWord = (host: string): number => hashOf('host', host)
 
 /** The key of the answers to the packets of `from`: kind, family, protocol and scope stay. */
 export function mirror(from: Int32Array, at: number, into: Int32Array, to: number): void {
@@ -59,8 +59,8 @@ export function mirror(from: Int32Array, at: number, into: Int32Array, to: numbe
 /** Whether a record has a key B. */
 export const hasReturn = (record: Int32Array, at = 0): boolean => record[at + RecordWord.b] !== 0
 
-/** Mixes a key into a 32-bit number: where it is filed, and the tag of what depended on it. */
-export function keyHash(words: Int32Array, at = 0): Tag {
+/** Mixes a key into a 32-bit number: where it is filed, and (stateTag) what depended on it. */
+export function keyHash(words: Int32Array, at = 0): number {
   let h = 0x6d7a5354
   for (let i = at; i < at + KEY_WORDS; i++) {
     h ^= Math.imul(words[i]!, 0xcc9e2d51)
