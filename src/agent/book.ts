@@ -8,6 +8,7 @@ import { FlowTable } from '../flow/table.ts'
 import type { Tag } from '../flow/tag.ts'
 import { TagIndex } from '../flow/tag-index.ts'
 import type { FlowLinks } from './flow-state.ts'
+import type { HeldPacket } from './holding.ts'
 
 const PENDING = 1 // not in the datapath yet
 const INSTALLED = 2
@@ -27,6 +28,7 @@ export interface Flow {
   bytes: number
   tcpFlags: number // of its packets since it was put in, or-ed; stateful flows only
   links: FlowLinks | null // the state it keeps alive
+  waiting: HeldPacket[] | null // of its burst, while it is held
 }
 
 export interface NewFlow {
@@ -180,7 +182,8 @@ export class FlowBook {
       packets: 0,
       bytes: 0,
       tcpFlags: 0,
-      links: flow.links ?? null
+      links: flow.links ?? null,
+      waiting: null
     }
     this.tags.add(id, flow.tags, flow.tagCount)
   }

@@ -7,6 +7,7 @@ import type { Datapath } from '../datapath/datapath.ts'
 import type { ActionList } from '../flow/actions.ts'
 import type { FlowBook } from './book.ts'
 import { type HeldPacket, Holding } from './holding.ts'
+import { ownCopy } from './parked.ts'
 import type { Parked } from './waiting.ts'
 
 interface Parts {
@@ -45,7 +46,7 @@ export class Departures {
 
   // A flow that has gone while its packet waited was made stale.
   #release({ parked, actions, id, flow }: HeldPacket): void {
-    if (id !== 0 && this.#book.get(id) !== flow) return this.#again(parked)
+    if (id !== 0 && this.#book.get(id) !== flow) return this.#again(ownCopy(parked))
     this.#book.release(id)
     if (actions.count > 0) this.#datapath.inject(parked.frame, actions, parked.gsoSize)
   }

@@ -19,8 +19,7 @@ import type { Interested } from './interested.ts'
 
 /** What a flow owes to state, and keeps alive by being used. */
 export interface FlowLinks {
-  readonly refs: Int32Array // handles
-  readonly stamps: Int32Array
+  readonly met: readonly number[] // handles, each with its stamp behind it
   readonly peers: readonly number[]
   sharedMs: number // when the peers last heard that it is in use
 }
@@ -48,7 +47,7 @@ const EXPIRE_SLICE = 512
 const EXPIRE_SLICES_MAX = 16 // in one tick
 // Peers hear of a connection in use at least so often, and at a quarter of its idle time.
 const REFRESH_MS_MAX = 300_000
-const NO_LINKS = { refs: new Int32Array(0), stamps: new Int32Array(0), peers: [], sharedMs: 0 }
+const NOBODY: readonly number[] = []
 
 // Whoever sends packets for which nobody has state could make us ask as often.
 const PULLS_PER_S_MAX = 1000
@@ -83,7 +82,7 @@ export class FlowState implements Puller {
 
   /** Finds out who must have what the walk would write.  False: `ctx` waits for something. */
   prepare(ctx: SimulationContext): boolean {
-    this.#peers = NO_LINKS.peers
+    this.#peers = NOBODY
     if (ctx.state.pendingCount === 0 && ctx.state.refCount === 0) return true
     const { interested } = this.#parts
     const peers = interested.of(ctx.entryPort, ctx.outPorts)
@@ -141,21 +140,18 @@ export class FlowState implements Puller {
   links(ctx: SimulationContext): FlowLinks | null {
     const { refs, stamps, refCount, pendingCount } = ctx.state
     if (refCount === 0) return null
-    return {
-      refs: refs.slice(0, refCount),
-      stamps: stamps.slice(0, refCount),
-      peers: this.#peers,
-      sharedMs: pendingCount > 0 ? ctx.now : 0
-    }
+    const met: number[] = []
+    for (let i = 0; i < refCount; i++) met.push(refs[i]!, stamps[i]!)
+    return { met, peers: this.#peers, sharedMs: pendingCount > 0 ? ctx.now : 0 }
   }
 
   /** A flow was used until `usedMs`, by packets with these TCP flags. */
   used(links: FlowLinks, usedMs: number, tcpFlags: number): void {
     const now = this.#parts.clock.now()
     let told = false
-    for (let i = 0; i < links.refs.length; i++) {
-      const handle = links.refs[i]!
-      const stamp = links.stamps[i]!
+    for (let i = 0; i < links.met.length; i += 2) {
+      const handle = links.met[i]!
+      const stamp = links.met[i + 1]!
       const idleMs = Math.max(0, now - usedMs)
       const changed = this.table.note(handle, stamp, tcpFlags, idleMs)
       if (!this.#read(handle, stamp)) continue

@@ -22,7 +22,6 @@ const BYTES_MAX = 32 << 20
 export class Holding {
   #open: HeldPacket[] = []
   readonly #byTicket = new Map<number, { packets: HeldPacket[]; sinceMs: number }>()
-  readonly #byFlow = new Map<number, HeldPacket[]>()
   readonly #full: Counter
   readonly #held: Counter
   readonly #holdUs: Histogram
@@ -48,13 +47,13 @@ export class Holding {
     this.#held.value++
     this.#count++
     this.#bytes += length
-    const waiting = packet.id === 0 ? undefined : this.#byFlow.get(packet.id)
-    if (waiting !== undefined) {
-      waiting.push(packet)
+    const { flow } = packet
+    if (flow?.waiting != null) {
+      flow.waiting.push(packet)
       return
     }
     this.#open.push(packet)
-    if (packet.id !== 0) this.#byFlow.set(packet.id, this.#open)
+    if (flow !== undefined) flow.waiting = this.#open
   }
 
   /** The burst is over.  Gives what need not wait: all of it, when the ticket is 0. */
@@ -76,8 +75,8 @@ export class Holding {
   }
 
   #leave(packets: HeldPacket[]): readonly HeldPacket[] {
-    for (const { id, parked } of packets) {
-      if (this.#byFlow.get(id) === packets) this.#byFlow.delete(id)
+    for (const { flow, parked } of packets) {
+      if (flow?.waiting === packets) flow.waiting = null
       this.#bytes -= parked.frame.length
     }
     this.#count -= packets.length

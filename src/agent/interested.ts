@@ -17,7 +17,8 @@ export class Interested {
   readonly #view: TopologyView
   readonly #ofPort = new Map<string, readonly string[]>()
   readonly #before = new Map<string, readonly string[]>() // before the last changes
-  readonly #ofWay = new Map<string, readonly number[]>()
+  readonly #ofWay = new Map<string, Map<string, readonly number[]>>() // by entry and outs
+  #ways = 0
   /** Why `of` gave undefined. */
   waitingFor = ''
 
@@ -28,9 +29,9 @@ export class Interested {
 
   /** Words of the hosts (hostWord), ours not among them.  undefined: not known yet. */
   of(entry: Port | null, outs: readonly Port[]): readonly number[] | undefined {
-    let way = entry === null ? '' : entry.id
-    for (const out of outs) way += ` ${out.id}`
-    const known = this.#ofWay.get(way)
+    const from = entry === null ? '' : entry.id
+    const to = outs.length === 1 ? outs[0]!.id : outs.map(({ id }) => id).join(' ')
+    const known = this.#ofWay.get(from)?.get(to)
     if (known !== undefined) return known
     const hosts = new Set<string>()
     for (const port of entry === null ? outs : [entry, ...outs]) {
@@ -40,8 +41,7 @@ export class Interested {
     }
     hosts.delete(this.#host)
     const words = hosts.size === 0 ? NOBODY : [...hosts].map(hostWord)
-    if (this.#ofWay.size >= CACHED_MAX) this.#ofWay.clear()
-    this.#ofWay.set(way, words)
+    this.#keep(from, to, words)
     return words
   }
 
@@ -60,7 +60,7 @@ export class Interested {
     for (const [port, hosts] of this.#ofPort)
       if (!this.#before.has(port)) this.#before.set(port, hosts)
     this.#ofPort.clear()
-    this.#ofWay.clear()
+    this.#forgetWays()
   }
 
   /**
@@ -77,6 +77,19 @@ export class Interested {
       this.#before.delete(id)
     }
     return found
+  }
+
+  #keep(from: string, to: string, words: readonly number[]): void {
+    if (this.#ways >= CACHED_MAX) this.#forgetWays()
+    this.#ways++
+    const known = this.#ofWay.get(from)
+    if (known === undefined) this.#ofWay.set(from, new Map([[to, words]]))
+    else known.set(to, words)
+  }
+
+  #forgetWays(): void {
+    this.#ofWay.clear()
+    this.#ways = 0
   }
 
   #hostsOf(port: Port): readonly string[] | undefined {

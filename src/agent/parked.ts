@@ -4,12 +4,48 @@ import { type Burst, DESCRIPTOR_WORDS, Descriptor } from '../datapath/datapath.t
 import { WORDS } from '../flow/key.ts'
 import type { Parked } from './waiting.ts'
 
-export function parkedOf({ descriptors, bytes, keys }: Burst, i: number): Parked {
+const CHUNK_BYTES = 32 << 10
+const FRAME_MAX = 2 << 10 // larger ones have memory of their own
+
+/**
+ * Memory for copies that all go soon, in the order they came: a chunk is there as long as one of
+ * its copies is.  Without it, each copy of a frame is an allocation outside of the heap.
+ */
+export class Arena {
+  #chunk = new ArrayBuffer(0)
+  #used = 0
+
+  frame(bytes: Uint8Array, at: number, length: number): Uint8Array {
+    if (length > FRAME_MAX) return bytes.slice(at, at + length)
+    const copy = new Uint8Array(this.#room(length), this.#used, length)
+    this.#used += (length + 3) & ~3
+    for (let i = 0; i < length; i++) copy[i] = bytes[at + i]!
+    return copy
+  }
+
+  key(keys: Int32Array, at: number): Int32Array {
+    const copy = new Int32Array(this.#room(WORDS * 4), this.#used, WORDS)
+    this.#used += WORDS * 4
+    for (let i = 0; i < WORDS; i++) copy[i] = keys[at + i]!
+    return copy
+  }
+
+  #room(bytes: number): ArrayBuffer {
+    if (this.#used + bytes > this.#chunk.byteLength) {
+      this.#chunk = new ArrayBuffer(CHUNK_BYTES)
+      this.#used = 0
+    }
+    return this.#chunk
+  }
+}
+
+export function parkedOf({ descriptors, bytes, keys }: Burst, i: number, arena?: Arena): Parked {
   const d = i * DESCRIPTOR_WORDS
   const at = descriptors[d + Descriptor.offset]!
+  const length = descriptors[d + Descriptor.length]!
   return {
-    frame: bytes.slice(at, at + descriptors[d + Descriptor.length]!),
-    key: keys.slice(i * WORDS, i * WORDS + WORDS),
+    frame: arena?.frame(bytes, at, length) ?? bytes.slice(at, at + length),
+    key: arena?.key(keys, i * WORDS) ?? keys.slice(i * WORDS, i * WORDS + WORDS),
     ifindex: descriptors[d + Descriptor.ifindex]!,
     reason: descriptors[d + Descriptor.reason]!,
     gsoSize: descriptors[d + Descriptor.gsoSize]!,
@@ -17,3 +53,10 @@ export function parkedOf({ descriptors, bytes, keys }: Burst, i: number): Parked
     deadline: 0
   }
 }
+
+/** The same in memory of its own: it may have to wait long. */
+export const ownCopy = (parked: Parked): Parked => ({
+  ...parked,
+  frame: parked.frame.slice(),
+  key: parked.key.slice()
+})

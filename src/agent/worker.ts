@@ -25,7 +25,7 @@ import { Departures } from './departures.ts'
 import type { Entry } from './entry.ts'
 import type { FlowState } from './flow-state.ts'
 import { tooBig } from './mtu.ts'
-import { parkedOf } from './parked.ts'
+import { Arena, parkedOf } from './parked.ts'
 import type { Places } from './places.ts'
 import { Rechecks } from './recheck.ts'
 import { Translator } from './translate.ts'
@@ -69,6 +69,7 @@ export class Worker implements Walks {
   readonly #stale: Counter
   readonly #walkUs: Histogram
   readonly #kept = new ActionCache()
+  readonly #arena = new Arena()
   readonly #state: FlowState
   readonly #departures: Departures
   #opened = false // the outcome is of a packet that opened a connection
@@ -210,7 +211,7 @@ export class Worker implements Walks {
       // It missed before its flow was in place, or the datapath has lost the flow.
       const { actions } = this.book.get(known)!
       if (this.book.isHeld(known))
-        return this.#departures.hold(parkedOf(this.#burst, i), known, actions)
+        return this.#departures.hold(parkedOf(this.#burst, i, this.#arena), known, actions)
       this.book.reinstall(known)
       if (actions.count > 0) this.#datapath.execute(this.#burst, i, actions)
       return
@@ -222,7 +223,8 @@ export class Worker implements Walks {
       return this.#park(parkedOf(this.#burst, i))
     const actions = this.#outcome()
     if (actions.count === 0) return
-    if (this.#state.mustHold || ctx.quoteChanged) this.#send(parkedOf(this.#burst, i), actions)
+    if (this.#state.mustHold || ctx.quoteChanged)
+      this.#send(parkedOf(this.#burst, i, this.#arena), actions)
     else this.#datapath.execute(this.#burst, i, actions)
   }
 
@@ -340,11 +342,18 @@ export class Worker implements Walks {
 
   #install(actions: ActionList): void {
     const { ctx } = this
-    const { tags, tagCount, ttlMin, lifetime, now } = ctx
     const links = this.#state.links(ctx)
-    const state = { links, stateful: links !== null, held: this.#state.mustHold }
-    const outcome = { actions: this.#kept.keep(actions), ttlMin, lifetime, tags, tagCount, now }
-    const id = this.book.add(ctx.arrived.words, ctx.key.mask, { ...outcome, ...state })
+    const id = this.book.add(ctx.arrived.words, ctx.key.mask, {
+      actions: this.#kept.keep(actions),
+      ttlMin: ctx.ttlMin,
+      lifetime: ctx.lifetime,
+      tags: ctx.tags,
+      tagCount: ctx.tagCount,
+      now: ctx.now,
+      links,
+      stateful: links !== null,
+      held: this.#state.mustHold
+    })
     if (id === 0) this.#dropped('agent.flow-table-full')
     else this.#flowsMade.value++
     this.#flowId = id
@@ -369,8 +378,7 @@ export class Worker implements Walks {
     const d = i * DESCRIPTOR_WORDS
     const mtu = this.#burst.descriptors[d + Descriptor.arg]!
     const ifindex = this.#burst.descriptors[d + Descriptor.ifindex]!
-    const id = this.book.table.find(this.#burst.keys, i * WORDS)
-    const actions = this.book.get(id)?.actions
+    const { actions } = this.book.get(this.book.table.find(this.#burst.keys, i * WORDS)) ?? {}
     if (!tooBig(this.#datapath, { view, at, end, mtu, ifindex, actions }))
       this.#dropped('agent.too-big')
   }
