@@ -50,7 +50,7 @@ export async function sharing(net: Net, { rounds }: Scale): Promise<Figures> {
   await pair.b.nft(SINK)
   const { agent, peer } = pair
   const shared = () => settled(() => agent.counters.counters['state.shared'] ?? 0)
-  const there = () => settled(() => peer.counters.gauges['state.connection'] ?? 0)
+  const there = () => settled(() => peer.counters.gauges['exchange.entries-added'] ?? 0)
   const flood = { to: pair.to, seconds: 1, pps: 80_000, flows: 1_000_000, size: 64, port: 9 }
   const rates: number[] = []
   for (let i = 0; i < rounds; i++) {
