@@ -21,6 +21,8 @@ import {
 const PORT_MAX = 0xffff
 const WEIGHT_MAX = 1000
 
+const Enabled = Type.Boolean({ default: true, description: 'false: as if it were not there' })
+
 const PortNumber = (description: string) =>
   Type.Integer({ minimum: 1, maximum: PORT_MAX, description })
 
@@ -31,9 +33,7 @@ export const loadBalancerModel = defineModel({
   schema: object({
     name: Type.Optional(Name),
     tenant: Type.Optional(Name),
-    adminStateUp: Type.Optional(
-      Type.Boolean({ default: true, description: 'false: as if it were not there' })
-    )
+    adminStateUp: Type.Optional(Enabled)
   }),
   indexes: ['tenant']
 })
@@ -74,9 +74,7 @@ export const vipModel = defineModel({
   schema: object({
     pool: Uuid('the pool behind it'),
     name: Type.Optional(Name),
-    adminStateUp: Type.Optional(
-      Type.Boolean({ default: true, description: 'false: as if it were not there' })
-    ),
+    adminStateUp: Type.Optional(Enabled),
     address: Type.String({ format: 'ip', description: 'IPv4 or IPv6' }),
     protocol: Type.Optional(
       Type.Union([Type.Literal('tcp'), Type.Literal('udp')], { default: 'tcp' })

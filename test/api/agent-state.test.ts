@@ -3,37 +3,20 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import { command } from '../../src/api/cli/command.ts'
-import { silentLog } from '../../src/core/log.ts'
-import { Appliance } from '../../src/main/appliance.ts'
+import type { Appliance } from '../../src/main/appliance.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { eventually } from '../store/ground.ts'
 import { call } from './fixture.ts'
+import { post as create, HOST, openHouse } from './house.ts'
 
-const HOST = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
 const A = '02:00:00:00:00:0a'
 const B = '02:00:00:00:00:0b'
 let house: Appliance
 let url: string
 
 before(async () => {
-  const plugins = await loadResources()
-  house = await Appliance.open({ storePath: ':memory:', plugins, log: silentLog() })
-  await house.store.write([{ op: 'create', kind: 'host', value: { id: HOST, name: 'compute1' } }])
-  await house.startAgent({
-    id: HOST,
-    name: 'compute1',
-    settings: defaultSettings(plugins),
-    datapath: {
-      kind: 'memory',
-      address: '192.0.2.1',
-      interfaces: ['tap0', 'tap1'],
-      flowsMax: 64,
-      creditsPerPort: 8
-    }
-  })
-  url = await house.listen({ host: '127.0.0.1', port: 0 })
+  ;({ house, url } = await openHouse(['tap0', 'tap1']))
   await build()
   // A frame that comes by an interface that is no port's yet is dropped.
   await eventually(async () => {
@@ -43,11 +26,7 @@ before(async () => {
 })
 after(() => house.close())
 
-async function post(path: string, body: unknown): Promise<string> {
-  const answer = await call(url + path, 'POST', body)
-  assert.equal(answer.status, 201, JSON.stringify(answer.body))
-  return answer.body.id
-}
+const post = (path: string, body: unknown): Promise<string> => create(url + path, body)
 
 // Behind tap0 a client, behind tap1 a server on port 80; nobody else opens anything.
 async function build(): Promise<void> {

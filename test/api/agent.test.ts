@@ -3,40 +3,19 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
-import { silentLog } from '../../src/core/log.ts'
-import { Appliance } from '../../src/main/appliance.ts'
+import type { Appliance } from '../../src/main/appliance.ts'
 import { call } from './fixture.ts'
+import { post as create, HOST, openHouse } from './house.ts'
 
-const HOST = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
 let house: Appliance
 let url: string
 
 before(async () => {
-  const plugins = await loadResources()
-  house = await Appliance.open({ storePath: ':memory:', plugins, log: silentLog() })
-  await house.store.write([{ op: 'create', kind: 'host', value: { id: HOST, name: 'compute1' } }])
-  await house.startAgent({
-    id: HOST,
-    name: 'compute1',
-    settings: defaultSettings(plugins),
-    datapath: {
-      kind: 'memory',
-      address: '192.0.2.1',
-      interfaces: ['tap0'],
-      flowsMax: 64,
-      creditsPerPort: 8
-    }
-  })
-  url = await house.listen({ host: '127.0.0.1', port: 0 })
+  ;({ house, url } = await openHouse(['tap0']))
 })
 after(() => house.close())
 
-async function post(path: string, body: unknown): Promise<string> {
-  const answer = await call(url + path, 'POST', body)
-  assert.equal(answer.status, 201, JSON.stringify(answer.body))
-  return answer.body.id
-}
+const post = (path: string, body: unknown): Promise<string> => create(url + path, body)
 
 test('a described packet is walked by the agent; interfaces and bindings are its own', async () => {
   const router = await post('/routers', { name: 'r' })

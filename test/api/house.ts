@@ -1,0 +1,34 @@
+// The API over a whole appliance with one real agent, on a memory datapath.
+
+import assert from 'node:assert/strict'
+import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
+import { silentLog } from '../../src/core/log.ts'
+import { Appliance } from '../../src/main/appliance.ts'
+import { call } from './fixture.ts'
+
+export const HOST = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
+
+export interface ServedHouse {
+  readonly house: Appliance
+  readonly url: string
+}
+
+export async function openHouse(interfaces: readonly string[]): Promise<ServedHouse> {
+  const plugins = await loadResources()
+  const house = await Appliance.open({ storePath: ':memory:', plugins, log: silentLog() })
+  await house.store.write([{ op: 'create', kind: 'host', value: { id: HOST, name: 'compute1' } }])
+  await house.startAgent({
+    id: HOST,
+    name: 'compute1',
+    settings: defaultSettings(plugins),
+    datapath: { kind: 'memory', address: '192.0.2.1', interfaces, flowsMax: 64, creditsPerPort: 8 }
+  })
+  return { house, url: await house.listen({ host: '127.0.0.1', port: 0 }) }
+}
+
+/** Makes an object; gives its id. */
+export async function post(url: string, body: unknown): Promise<string> {
+  const answer = await call(url, 'POST', body)
+  assert.equal(answer.status, 201, JSON.stringify(answer.body))
+  return answer.body.id
+}
