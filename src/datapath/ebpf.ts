@@ -113,19 +113,20 @@ export class EbpfDatapath implements Datapath {
 
   attach(port: PhysicalPort): void {
     const { ifindex, name, portClass } = port
-    if (this.#ports.get(ifindex)?.portClass !== portClass)
-      check(
-        `interface ${name} (${ifindex})`,
-        this.#addon.attach(this.#host, ifindex, portClass, this.#clsact)
-      )
+    const before = this.#ports.get(ifindex)
     this.#ports.set(ifindex, port)
+    // Before the program is there: it may take the place of an earlier agent's, under traffic, and
+    // must not take a tunnel to us for somebody else's.
     this.#readLocals()
+    if (before?.portClass === portClass) return
+    const result = this.#addon.attach(this.#host, ifindex, portClass, this.#clsact)
+    if (result < 0) this.#forget(ifindex)
+    check(`interface ${name} (${ifindex})`, result)
   }
 
   detach(ifindex: number): void {
-    this.#ports.delete(ifindex)
     this.#addon.detach(this.#host, ifindex) // the interface may be gone
-    this.#readLocals()
+    this.#forget(ifindex)
   }
 
   // Interfaces that an earlier agent attached and this one has not.
@@ -226,6 +227,11 @@ export class EbpfDatapath implements Datapath {
     this.#open = false
     this.interfaces.close()
     this.#addon.close(this.#host, keep)
+  }
+
+  #forget(ifindex: number): void {
+    this.#ports.delete(ifindex)
+    this.#readLocals()
   }
 
   #room(actions: ActionList): number {
