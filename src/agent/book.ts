@@ -100,6 +100,19 @@ export class FlowBook {
     return id
   }
 
+  // Another outcome for the packets of a flow: the datapath has the one or the other all the time.
+  replace(id: number, flow: NewFlow): void {
+    const { state, usedMs } = this.#flows[id]!
+    this.tags.remove(id)
+    this.#store(id, flow, state === PENDING ? PENDING : AGAIN)
+    this.#flows[id]!.usedMs = usedMs
+    this.#pending.push(id)
+  }
+
+  hasMask(id: number, mask: Int32Array): boolean {
+    return this.table.mask(id).every((word, i) => word === mask[i])
+  }
+
   // What a flow depends on, after it was walked again.
   retag(id: number, tags: readonly Tag[], count: number): void {
     this.tags.remove(id)

@@ -7,6 +7,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
+import type { ActionList } from '../flow/actions.ts'
 import type { Puller, SimulationContext } from '../simulation/context.ts'
 import { StateAccess } from '../state/access.ts'
 import type { Exchange } from '../state/exchange.ts'
@@ -15,6 +16,7 @@ import { KEY_WORDS, KeyWord, Kind, keyHash, RECORD_WORDS, RecordWord } from '../
 import { Put, type StateTable } from '../state/table.ts'
 import { Protocol } from '../wire/protocol.ts'
 import * as tcp from '../wire/tcp.ts'
+import type { NewFlow } from './book.ts'
 import type { Interested } from './interested.ts'
 
 /** What a flow owes to state, and keeps alive by being used. */
@@ -143,6 +145,22 @@ export class FlowState implements Puller {
     const met: number[] = []
     for (let i = 0; i < refCount; i++) met.push(refs[i]!, stamps[i]!)
     return { met, peers: this.#peers, sharedMs: pendingCount > 0 ? ctx.now : 0 }
+  }
+
+  /** The flow of the walk that was committed last. */
+  flow(ctx: SimulationContext, actions: ActionList): NewFlow {
+    const links = this.links(ctx)
+    return {
+      actions,
+      ttlMin: ctx.ttlMin,
+      lifetime: ctx.lifetime,
+      tags: ctx.tags,
+      tagCount: ctx.tagCount,
+      now: ctx.now,
+      links,
+      stateful: links !== null,
+      held: this.mustHold
+    }
   }
 
   /** A flow was used until `usedMs`, by packets with these TCP flags. */

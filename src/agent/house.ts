@@ -15,10 +15,13 @@ import type { Port } from '../simulation/device.ts'
 import { Leases } from '../simulation/leases.ts'
 import { Visitors } from '../simulation/visitors.ts'
 import { Devices, Walks } from '../simulation/walks.ts'
+import { StateAccess } from '../state/access.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 import type { PortModel } from '../topology/models.ts'
 import { TopologyView, type ViewLink, type ViewListener } from '../topology/view.ts'
+import type { Frame } from '../wire/frames.ts'
 import { Entry } from './entry.ts'
+import { Foresight } from './foresight.ts'
 import { HeldLeases, type LeaseLink, noLeases } from './leases.ts'
 import { type InterfaceWatcher, Places } from './places.ts'
 import { Reception } from './reception.ts'
@@ -58,7 +61,8 @@ export class House {
   readonly leases: HeldLeases
   readonly #running: Lifetime[] = []
   readonly #datapath: Datapath
-  readonly #rehearsal: Rehearsal | null
+  #rehearsal: Rehearsal | null = null
+  #foresight: Foresight | null = null
   #refreshing = false
 
   constructor(parts: HouseParts) {
@@ -68,10 +72,11 @@ export class House {
     const reception = new Reception(host, counters)
     const factories = this.#assemble(parts, reception)
     const listener: ViewListener = {
-      stale: tags => this.worker.invalidate(tags),
+      stale: tags => this.worker.outdate(tags),
       wake: waitingFor => this.#wake(waitingFor),
       changed: () => {
         this.sharing.topologyChanged()
+        this.#foresight?.topologyChanged()
         this.#placesChanged(clock)
       }
     }
@@ -84,13 +89,14 @@ export class House {
       counters,
       released: ticket => this.worker.released(ticket),
       invalidate: tags => this.worker.invalidate(tags),
+      imported: () => this.#foresight?.imported(),
       lost: () => this.worker.forgetStateful(),
       wake: waitingFor => this.#wake(waitingFor),
       portReady: () => this.#placesChanged(clock)
     })
     const tunnels = new Tunnels(host, this.view, {
       changed: other => {
-        this.worker.invalidate([tunnelTag(other)])
+        this.worker.outdate([tunnelTag(other)])
         this.#wake(waitForTunnel(other))
       },
       sendersChanged: addresses => {
@@ -99,7 +105,7 @@ export class House {
         this.#wake(WAIT_FOR_SENDERS)
       }
     })
-    const invalidate = (tags: readonly Tag[]): void => this.worker.invalidate(tags)
+    const invalidate = (tags: readonly Tag[]): void => this.worker.outdate(tags)
     const { view } = this
     const wake = (waitingFor: string): void => this.#wake(waitingFor)
     const bound = (port: Port): void => this.#rehearsal?.bound(port)
@@ -110,7 +116,7 @@ export class House {
     const gone = (port: Port): void => sharing.portGone(port)
     this.places = new Places({ ...common, invalidate, wake, bound, ready, gone })
     const { places } = this
-    this.#rehearsal = parts.rehearse === true ? new Rehearsal(view, places, clock) : null
+    if (parts.rehearse === true) this.#prepare(parts)
     const { burstBytes } = parts
     const entry = new Entry(places, reception)
     const walks = { datapath, view, places, clock, counters, flowState, entry }
@@ -138,6 +144,7 @@ export class House {
   // keep: the datapath goes on forwarding for the next agent.
   async stop(keep: boolean): Promise<void> {
     this.upkeep.stop()
+    this.#foresight?.close()
     this.places.close(keep)
     for (const running of [...this.#running].reverse()) {
       const stopped = running.stop?.()
@@ -146,6 +153,17 @@ export class House {
     this.view.close()
     this.sharing.close()
     this.#datapath.close(keep)
+  }
+
+  #prepare({ host, clock }: HouseParts): void {
+    const { view, places, sharing } = this
+    const { interested } = sharing
+    const { table } = sharing.flowState
+    const state = new StateAccess(table)
+    const rehearsal = new Rehearsal({ view, places, clock, state, interested })
+    const rehearse = ({ id }: Port, frame: Frame): void => rehearsal.expect(id, frame)
+    this.#rehearsal = rehearsal
+    this.#foresight = new Foresight({ host, view, table, clock, rehearse })
   }
 
   #wake(waitingFor: string): void {

@@ -109,6 +109,8 @@ export class Interested {
           this.waitingFor = waitForPort(id)
           return undefined
         }
+        // Connections may come to leave by it instead: whoever sees that is to know at once.
+        this.#view.need({ ...interest, value: id })
         if (member !== null && member.host !== null) hosts.push(member.host)
       }
     }

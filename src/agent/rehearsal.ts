@@ -3,6 +3,7 @@
 // what it needs (the bridge, the routers at it, the ways to the hosts of its other ports) is there
 // and the code is warm when the real packet comes.  Measured: the first packet after a start took
 // 25 to 35 ms without, most of it a chain of loads, each of which had to ask the store.
+// The same is done with packets that are to be expected (foresight.ts).
 // A rehearsal sends nothing, and devices learn nothing from it; nothing that a packet of this
 // port would not ask for is loaded.
 
@@ -10,10 +11,12 @@ import type { Clock } from '../core/clock.ts'
 import { extract } from '../flow/extract.ts'
 import { WORDS } from '../flow/key.ts'
 import { SimulationContext, Verdict } from '../simulation/context.ts'
-import type { Port } from '../simulation/device.ts'
+import type { Port, PortId } from '../simulation/device.ts'
 import { simulate } from '../simulation/simulate.ts'
+import type { StateAccess } from '../state/access.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { arpRequest, type Frame, neighbourSolicitation } from '../wire/frames.ts'
+import type { Interested } from './interested.ts'
 import type { Places } from './places.ts'
 import { Translator } from './translate.ts'
 
@@ -25,6 +28,21 @@ const probes: readonly Frame[] = [
   neighbourSolicitation(PROBE_MAC, new Int32Array(4), LINK_LOCAL)
 ]
 
+interface Walk {
+  readonly port: PortId
+  readonly frame: Frame
+  readonly isFirst: boolean // a probe, of a port just bound
+  tries: number
+}
+
+export interface RehearsalParts {
+  readonly view: TopologyView
+  readonly places: Places
+  readonly clock: Clock
+  readonly state: StateAccess
+  readonly interested: Interested
+}
+
 const TRIES_MAX = 32 // each load may name more to load
 const WAITING_MAX = 1024
 
@@ -34,26 +52,34 @@ export class Rehearsal {
   readonly #clock: Clock
   readonly #key = new Int32Array(WORDS)
   readonly #rehearsed = new Set<string>() // devices
-  readonly #waiting = new Map<string, number>() // port → tries so far
+  readonly #waiting = new Set<Walk>()
   #scheduled = false
 
-  constructor(view: TopologyView, places: Places, clock: Clock) {
-    this.#ctx = new SimulationContext(view)
+  readonly #interested: Interested
+
+  constructor(parts: RehearsalParts) {
+    const { view, places, clock, state, interested } = parts
+    this.#ctx = new SimulationContext(view, state)
     this.#ctx.rehearsal = true
+    this.#interested = interested
     this.#translator = new Translator(places)
     this.#clock = clock
   }
 
   // Ports whose first walk still lacks something.
   get size(): number {
-    return this.#waiting.size
+    return [...this.#waiting].filter(({ isFirst }) => isFirst).length
   }
 
   bound({ id, device }: Port): void {
-    if (this.#rehearsed.has(device) || this.#waiting.size >= WAITING_MAX) return
+    if (this.#rehearsed.has(device)) return
     this.#rehearsed.add(device)
-    this.#waiting.set(id, 0)
-    this.again()
+    for (const probe of probes) this.#add(id, probe, true)
+  }
+
+  // A frame that may come in by a port, of a connection that others have told of.
+  expect(port: PortId, frame: Frame): void {
+    this.#add(port, frame, false)
   }
 
   // Something that walks wait for has come.
@@ -62,23 +88,27 @@ export class Rehearsal {
     this.#scheduled = true
     this.#clock.soon(() => {
       this.#scheduled = false
-      for (const [port, tries] of this.#waiting) this.#try(port, tries)
+      for (const walk of this.#waiting)
+        if (this.#walk(walk) || ++walk.tries > TRIES_MAX) this.#waiting.delete(walk)
     })
   }
 
-  #try(port: string, tries: number): void {
-    const ready = probes.every(probe => this.#walk(port, probe))
-    if (ready || tries >= TRIES_MAX) this.#waiting.delete(port)
-    else this.#waiting.set(port, tries + 1)
+  #add(port: PortId, frame: Frame, isFirst: boolean): void {
+    if (this.#waiting.size >= WAITING_MAX) return
+    this.#waiting.add({ port, frame, isFirst, tries: 0 })
+    this.again()
   }
 
-  #walk(port: string, frame: Frame): boolean {
+  // Whether nothing was missing.
+  #walk({ port, frame }: Walk): boolean {
     const ctx = this.#ctx
     const view = new DataView(frame.buffer)
     extract(this.#key, 0, 0, 0, 0, view, 0, frame.length)
     ctx.key.load(this.#key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
-    if (simulate(ctx, port) === Verdict.postpone) return false
-    return this.#translator.translate(ctx)
+    const verdict = simulate(ctx, port)
+    if (verdict === Verdict.postpone || !this.#translator.translate(ctx)) return false
+    if (verdict !== Verdict.forward || ctx.state.refCount === 0) return true
+    return this.#interested.of(ctx.entryPort, ctx.outPorts) !== undefined
   }
 }

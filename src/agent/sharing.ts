@@ -36,6 +36,7 @@ export interface SharingParts {
   readonly counters: Counters
   readonly released: (ticket: number) => void
   readonly invalidate: (tags: readonly Tag[]) => void
+  readonly imported: () => void // records have come
   /** Anything may have changed: every flow that rests on state is walked again. */
   readonly lost: () => void
   readonly wake: (waitingFor: string) => void
@@ -47,7 +48,7 @@ export class Sharing {
   readonly hosts: Hosts
   readonly exchange: Exchange | null
   readonly portStates: PortStates
-  readonly #interested: Interested
+  readonly interested: Interested
   readonly #parts: SharingParts
   #looking = false
 
@@ -56,7 +57,7 @@ export class Sharing {
     const { host, view, state, clock, counters } = parts
     const { table, lifetimes, saver } = state
     const interested = new Interested(host, view)
-    this.#interested = interested
+    this.interested = interested
     const exchange = state.openExchange?.(this.#listener()) ?? null
     this.exchange = exchange
     this.hosts = new Hosts({
@@ -80,17 +81,19 @@ export class Sharing {
   }
 
   topologyChanged(): void {
-    this.#interested.refresh()
+    this.interested.refresh()
     this.#parts.wake(WAIT_FOR_GROUPS)
     if (this.#looking) return
     this.#looking = true
     this.#parts.clock.soon(() => {
       this.#looking = false
-      for (const host of this.#interested.newcomers()) this.hosts.give(host)
+      for (const host of this.interested.newcomers()) this.hosts.give(host)
     })
   }
 
+  // Who is interested in its connections is found out while their state is on its way.
   portReady(model: PortModel): boolean {
+    this.#parts.view.need({ kind: 'port-group', field: 'ports', value: model.id })
     return this.portStates.ready(model.number ?? 0, previousHostOf(model, this.#parts.host))
   }
 
@@ -112,10 +115,13 @@ export class Sharing {
 
   // Made before what it calls: nothing of it is called before the house stands.
   #listener(): ExchangeListener {
-    const { released, lost, wake } = this.#parts
+    const { released, imported, lost, wake } = this.#parts
     return {
       released,
-      imported: hashes => this.imported(hashes),
+      imported: hashes => {
+        this.imported(hashes)
+        imported()
+      },
       lost,
       pulled: ticket => wake(waitForPull(ticket)),
       liveness: of => this.hosts.liveness(of),

@@ -66,13 +66,13 @@ export class Tunnels {
 
   refresh(interfaces: readonly Interface[]): void {
     this.#interfaces = interfaces
+    this.#refreshSenders()
     for (const [host, before] of this.#known) {
       const now = this.#find(host)
       if (same(before, now)) continue
       this.#known.set(host, now)
       this.#listener.changed(host)
     }
-    this.#refreshSenders()
   }
 
   // Whether our zones, and who is in them, are known.
@@ -110,6 +110,7 @@ export class Tunnels {
     let ready = true
     for (const { zone, address } of this.#memberships(this.#host)) {
       ready = this.#view.need({ kind, field: 'zone', value: zone }) && ready
+      ready = this.#view.need({ kind: 'tunnel-zone', id: zone }) && ready
       const local = parseIpv4(address)
       for (const each of this.#view.where<TunnelZoneHostModel>(kind, 'zone', zone)) {
         const { host } = each
@@ -124,16 +125,17 @@ export class Tunnels {
     return this.#view.where<TunnelZoneHostModel>('tunnel-zone-host', 'host', host)
   }
 
+  #memberOf(zone: string, host: string): TunnelZoneHostModel | undefined {
+    const members = this.#view.where<TunnelZoneHostModel>('tunnel-zone-host', 'zone', zone)
+    return members.find(each => each.host === host)
+  }
+
   #find(host: string): Tunnel | null | undefined {
-    const field = 'host'
-    let ready = this.#view.need({ kind: 'tunnel-zone-host', field, value: this.#host })
-    ready = this.#view.need({ kind: 'tunnel-zone-host', field, value: host }) && ready
-    if (!ready) return undefined
-    const theirs = new Map(this.#memberships(host).map(each => [each.zone, each]))
+    // Who is in our zones is known already: no way has to be loaded when a packet asks for it.
+    if (this.#senders === undefined) return undefined
     for (const mine of this.#memberships(this.#host)) {
-      const remote = theirs.get(mine.zone)
+      const remote = this.#memberOf(mine.zone, host)
       if (remote === undefined) continue
-      if (!this.#view.need({ kind: 'tunnel-zone', id: mine.zone })) return undefined
       const zone = this.#view.get<TunnelZoneModel>('tunnel-zone', mine.zone)
       const at = this.#interfaces.find(each => each.addresses.includes(mine.address))
       if (zone === undefined || at === undefined) continue

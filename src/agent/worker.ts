@@ -20,7 +20,7 @@ import { simulateEgress } from '../simulation/simulate.ts'
 import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { rewriteQuoted } from '../wire/quoted.ts'
-import { FlowBook } from './book.ts'
+import { FlowBook, type NewFlow } from './book.ts'
 import { Departures } from './departures.ts'
 import type { Entry } from './entry.ts'
 import type { FlowState } from './flow-state.ts'
@@ -94,13 +94,10 @@ export class Worker implements Walks {
     this.#translator = new Translator(parts.places)
     this.#entry = parts.entry
     this.#rechecks = new Rechecks({
-      ctx: this.ctx,
-      book: this.book,
-      entry: this.#entry,
-      translator: this.#translator,
-      flowState: parts.flowState,
-      clock: parts.clock,
-      forget: tags => this.#forget(tags)
+      ...parts,
+      ...{ ctx: this.ctx, book: this.book, translator: this.#translator },
+      forget: tags => this.#forget(tags),
+      flow: () => this.#flow()
     })
     this.#packets = parts.counters.claim('packets.walked', 'Packets that came up and were walked')
     this.#flowsMade = parts.counters.claim('flows.made', 'Flows made from walks')
@@ -134,6 +131,12 @@ export class Worker implements Walks {
     this.#schedule()
   }
 
+  // The topology has changed.
+  outdate(tags: readonly Tag[]): void {
+    this.#rechecks.outdate(tags)
+    this.invalidate(tags)
+  }
+
   forgetStateful(): void {
     this.#stale.value += this.book.removeStateful()
     this.#schedule()
@@ -154,6 +157,7 @@ export class Worker implements Walks {
     let handled = 0
     let count = 0
     let bursts = 0
+    const isOutdated = this.#rechecks.renew(this.isReady)
     do {
       handled += this.#settle()
       count = this.#datapath.receive(this.#burst)
@@ -163,7 +167,8 @@ export class Worker implements Walks {
     } while (count > 0 && ++bursts < BURSTS_PER_TURN)
     handled += this.#settle()
     this.#turning = false
-    if (count > 0 || this.#generated.length > 0 || this.#woken.length > 0) this.#schedule()
+    const isMore = isOutdated || count > 0
+    if (isMore || this.#generated.length > 0 || this.#woken.length > 0) this.#schedule()
     return handled
   }
 
@@ -269,7 +274,7 @@ export class Worker implements Walks {
     const verdict = this.#entry.enter(ctx, ctx.key.words[Word.inPort]!)
     const done = verdict !== Verdict.postpone && this.#translator.translate(ctx)
     if (!done || !ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return kept
-    if (this.#state.prepare(ctx)) this.#install(this.#translator.actions)
+    if (this.#state.prepare(ctx)) this.#install()
     return kept
   }
 
@@ -319,7 +324,7 @@ export class Worker implements Walks {
     this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
     this.#opened = ctx.isOpening && verdict === Verdict.forward
-    if (ctx.cacheable && !this.#opened) this.#install(translator.actions)
+    if (ctx.cacheable && !this.#opened) this.#install()
     return true
   }
 
@@ -340,23 +345,15 @@ export class Worker implements Walks {
     return false
   }
 
-  #install(actions: ActionList): void {
-    const { ctx } = this
-    const links = this.#state.links(ctx)
-    const id = this.book.add(ctx.arrived.words, ctx.key.mask, {
-      actions: this.#kept.keep(actions),
-      ttlMin: ctx.ttlMin,
-      lifetime: ctx.lifetime,
-      tags: ctx.tags,
-      tagCount: ctx.tagCount,
-      now: ctx.now,
-      links,
-      stateful: links !== null,
-      held: this.#state.mustHold
-    })
-    if (id === 0) this.#dropped('agent.flow-table-full')
+  #install(): void {
+    const { arrived, key } = this.ctx
+    this.#flowId = this.book.add(arrived.words, key.mask, this.#flow())
+    if (this.#flowId === 0) this.#dropped('agent.flow-table-full')
     else this.#flowsMade.value++
-    this.#flowId = id
+  }
+
+  #flow(): NewFlow {
+    return this.#state.flow(this.ctx, this.#kept.keep(this.#translator.actions))
   }
 
   // Does today's topology and state still give a flow's outcome?  undefined: not known.
