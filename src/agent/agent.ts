@@ -211,6 +211,7 @@ export class Agent {
     this.#stateKey.close()
     this.#feed.close()
     await this.#options.stateStore?.close()
+    await this.#options.store.leave() // its entries stand as long as those of a session that died
   }
 
   #up(): Promise<void> {

@@ -42,6 +42,8 @@ export interface ApiOptions {
   readonly log: Log
   readonly listen: Listen
   readonly token?: string | undefined
+  // Routes of whoever opens it, beside ours: the demo's.
+  readonly more?: ((app: FastifyInstance) => void) | undefined
 }
 
 export interface Api {
@@ -131,6 +133,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
   addTraceRoute(app, new Tracer(store, ports, agents), clock)
   addHealth(app, store)
   addMetrics(app, options)
+  options.more?.(app)
   addDocument(app)
 }
 

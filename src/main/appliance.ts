@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { Agent, type AgentOptions, EMPTY_SNAPSHOT } from '../agent/agent.ts'
 import type { ThreadSettings } from '../agent/messages.ts'
 import type { AgentsView, HostCounters, StateQuery } from '../api/agents.ts'
-import { type Api, openApi } from '../api/server.ts'
+import { type Api, type ApiOptions, openApi } from '../api/server.ts'
 import { SystemClock } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
 import { fail } from '../core/errors.ts'
@@ -71,13 +71,17 @@ export class Appliance implements AgentsView {
   }
 
   // The API's address.
-  async listen(listen: { host: string; port: number }, token?: string): Promise<string> {
+  async listen(
+    listen: { host: string; port: number },
+    token?: string,
+    more?: ApiOptions['more']
+  ): Promise<string> {
     const { store, clock, counters } = this
     const log = this.#options.log.room('api')
     const random = new SystemRandom()
     const models = this.#models
-    const options = { store, models, agents: this, counters, clock, random, log, listen, token }
-    this.#api = await openApi(options)
+    const given = { store, models, agents: this, counters, clock, random, log }
+    this.#api = await openApi({ ...given, listen, token, more })
     return this.#api.url
   }
 

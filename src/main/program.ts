@@ -1,4 +1,4 @@
-// The program, loaded by src/main.ts.  `npm start` shows the demo: three hosts in namespaces of
+// The program, loaded by src/main.ts.  `npm start` shows the demo: four hosts in namespaces of
 // their own making, tenants, virtual machines.  `--no-demo` runs the bare appliance of config/: one
 // host, the real interfaces.
 
@@ -13,7 +13,8 @@ import { runAppliance } from './run.ts'
 import { sections } from './settings.ts'
 
 const USAGE = `usage: npm start -- [options]
-  --once           build the demo, check every pair, print the table, take it down
+  --once           build the demo, check every pair, kill a gateway, move a port, print
+                   what became of the connections, take it all down
   --json           with --once: print the result as JSON
   --memory         the demo without a kernel, as on a machine without root
   --no-demo        run the bare appliance

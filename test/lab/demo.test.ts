@@ -11,6 +11,7 @@ import { test } from 'node:test'
 import { kernelUnavailable } from '../../src/main/appliance.ts'
 import { pairs } from './demo/plan.ts'
 import type { Report } from './demo/report.ts'
+import { classes, speakers } from './demo/talks.ts'
 import { Lab, until } from './lib/index.ts'
 
 const top = join(import.meta.dirname, '..', '..')
@@ -75,16 +76,41 @@ function assertSound(report: Report, datapath: string): void {
   assert.deepEqual(
     report.hosts.map(({ name, ports }) => [name, ports]),
     [
-      ['compute1', 2],
-      ['compute2', 4],
-      ['gateway1', 1]
+      ['compute1', 3], // red-db1 has moved here
+      ['compute2', 3],
+      ['gateway1', 2],
+      ['gateway2', 2]
     ]
   )
-  for (const host of report.hosts) {
+  for (const host of report.hosts)
     assert.ok(host.flows > 0 && host.hits > host.misses && host.hit_rate! > 0.5, host.name)
-    assert.ok(host.drops_by_reason['agent.unreachable-port'] === undefined, host.name)
-  }
-  assert.ok(report.hosts[2]!.drops_by_reason['firewall.rule']! > 0)
+  assert.deepEqual(
+    report.hosts.map(({ alive }) => alive),
+    [true, true, false, true]
+  )
+  assert.ok(report.hosts[3]!.drops_by_reason['firewall.rule']! > 0)
+  assertSurvived(report)
+}
+
+// Out by one gateway and back by the other, until the first is killed; nothing is ever lost.
+function assertSurvived({ connections, survival }: Report): void {
+  const wanted = classes.flatMap(of => speakers.map(speaks => [of, speaks, 4, 4, 0]))
+  assert.deepEqual(
+    connections.map(each => [each.class, each.speaks, each.total, each.alive, each.resets]),
+    wanted
+  )
+  for (const { bytes } of connections) assert.ok(bytes > 0)
+  assert.deepEqual(
+    survival.map(({ fault, total, survived, resets }) => [fault, total, survived, resets]),
+    [
+      ['kill gateway1', 32, 32, 0],
+      ['move red-db1 compute1', 32, 32, 0]
+    ]
+  )
+  for (const { out_by, back_by } of survival[0]!.ways)
+    assert.deepEqual([out_by, back_by], ['gateway1', 'gateway2'])
+  for (const { out_by, back_by } of survival[1]!.ways)
+    assert.deepEqual([out_by, back_by], ['gateway2', 'gateway2'])
 }
 
 test('--once on the kernel: every pair is as it should be, and nothing stays', {
@@ -110,6 +136,53 @@ test('a live demo shows its table and goes when it is told to', { skip }, async 
   assertNothingLeft()
 })
 
+const faults: [string[], number, RegExp][] = [
+  [['kill', 'compute1'], 1, /host is "compute1"; expected one of gateway1, gateway2/],
+  [['restore', 'gateway1'], 1, /expected a gateway that is dead/],
+  [['move', 'vm2', 'gateway1'], 1, /expected one of compute1, compute2/],
+  [['move', 'nobody', 'compute1'], 1, /expected one of red-web1, red-web2/],
+  [['kill', 'gateway1'], 0, /gateway1 is dead: its agent, and 3 cables/],
+  [['kill', 'gateway2'], 1, /the other gateway is dead already/],
+  [['restore', 'gateway1'], 0, /gateway1 is back/],
+  [['move', 'vm2', 'compute1'], 0, /red-web2 has moved from compute2 to compute1/],
+  [['restart', 'compute2'], 0, /crashed and runs again/],
+  [['explode', 'compute2'], 2, /no noun|no verb/]
+]
+for (const args of [[], ['--memory']])
+  test(`faults by command, connections live on ${args}`, {
+    skip: args.length === 0 && skip
+  }, async t => {
+    const demo = start('--set', 'api.port=0', ...args)
+    t.after(() => demo.child.kill('SIGINT'))
+    await until('the table', () => /Ctrl-C/.test(demo.printed()), LIMIT_MS)
+    const url = /API {2}(\S+)/.exec(demo.printed())![1]!
+    for (const [words, status, text] of faults) {
+      const done = await mezzo(url, 'demo', ...words)
+      assert.deepEqual([words, done.status], [words, status], done.output)
+      assert.match(done.output, text)
+    }
+    const whole = async () => {
+      const { connections } = (await (await fetch(`${url}/demo`)).json()) as Report
+      return connections.every(({ alive, total, resets }) => alive === total && resets === 0)
+    }
+    await until('every connection lives', whole, LIMIT_MS)
+    assert.match((await mezzo(url, 'demo')).output, /firewall +server +4\/4/)
+    demo.child.kill('SIGINT')
+    assert.equal((await demo.ended).status, 0)
+  })
+
+async function mezzo(url: string, ...words: string[]) {
+  const child = spawn(process.execPath, ['src/api/cli/mezzo.ts', '--api', url, ...words], {
+    cwd: top,
+    timeout: LIMIT_MS
+  })
+  let output = ''
+  for (const pipe of [child.stdout, child.stderr])
+    pipe.setEncoding('utf8').on('data', text => (output += text))
+  const [status] = await once(child, 'close')
+  return { status: status as number, output }
+}
+
 test('what a killed demo leaves, the next removes', { skip }, async () => {
   const demo = start('--set', 'api.port=0')
   await until('the table', () => /Ctrl-C/.test(demo.printed()), LIMIT_MS)
@@ -131,7 +204,8 @@ const refusals: [string, string[], number, RegExp][] = [
 for (const [name, args, expected, sentence] of refusals)
   test(`refused in a sentence: ${name}`, async () => {
     const memory = ['--set', 'store.path=":memory:"', '--set', 'datapath.kind="memory"']
-    const { status, stdout, stderr } = await start(...args, ...memory).ended
+    const quiet = ['--set', 'log.level="error"', '--set', 'state.store.kind="none"']
+    const { status, stdout, stderr } = await start(...args, ...memory, ...quiet).ended
     assert.deepEqual([status, stdout], [expected, ''])
     assert.match(stderr, /^mezzo: /)
     assert.match(stderr, sentence)

@@ -1,10 +1,11 @@
-// The verbs that belong to one noun: links, interfaces, flows, traces, metrics; bindings and state
-// have files of their own.
+// The verbs that belong to one noun: links, interfaces, flows, traces, metrics; bindings, state and
+// the demo have files of their own.
 
 import { type Action, ids, nothing } from './action.ts'
 import { bindingActions } from './bindings.ts'
 import { usage } from './client.ts'
 import type { Context } from './context.ts'
+import { demoActions } from './demo.ts'
 import { duration, pairs, type Rows, table } from './print.ts'
 import { stateActions } from './state.ts'
 
@@ -87,7 +88,8 @@ export const actions: readonly Action[] = [
       const health = await client.get<Record<string, string>>('/health')
       await out(health, async () => pairs(Object.entries(health)))
     }
-  }
+  },
+  ...demoActions
 ]
 
 interface Interface {

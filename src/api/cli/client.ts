@@ -45,6 +45,11 @@ export class Client {
     return JSON.parse((await this.#accepted('GET', path)).text) as T
   }
 
+  /** Whether the server has something there. */
+  async offers(path: string): Promise<boolean> {
+    return (await this.#request('GET', path, undefined)).status !== 404
+  }
+
   async text(path: string): Promise<string> {
     return (await this.#accepted('GET', path)).text
   }

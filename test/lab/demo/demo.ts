@@ -1,9 +1,12 @@
-// `npm start`: builds the demo's network, lets agents make it real, asks every pair, shows what
-// came of it, and takes it all down again. What is here is the order of things; plan.ts is the
-// network, check.ts the judge, table.ts the picture.
+// `npm start`: builds the demo's network, lets agents make it real, asks every pair, opens
+// connections, shows what becomes of them whatever is done to the hosts, and takes it all down
+// again. What is here is the order of things; plan.ts is the network, check.ts and survival.ts are
+// the judges, table.ts the picture.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent } from '../../../src/agent/agent.ts'
+import type { AgentsView } from '../../../src/api/agents.ts'
+import { Ports } from '../../../src/api/ports.ts'
 import { openLog } from '../../../src/core/log.ts'
 import { Appliance, kernelUnavailable } from '../../../src/main/appliance.ts'
 import type { ApplianceConfig } from '../../../src/main/run.ts'
@@ -11,11 +14,21 @@ import type { Resources } from '../../../src/resource.ts'
 import { ACTIVE_TABLE } from '../../../src/topology/view.ts'
 import { Lab, LabError, until } from '../lib/index.ts'
 import { Check } from './check.ts'
-import type { Agents, Ground, Heard } from './ground.ts'
-import { hosts, nodes } from './plan.ts'
-import { type Report, reportHost, reportPairs, round } from './report.ts'
+import { addDemoRoutes } from './fault-routes.ts'
+import { Faults } from './faults.ts'
+import type { Agents, Ground, Heard, Passed } from './ground.ts'
+import { type HostName, hosts, uplinks, vms } from './plan.ts'
+import {
+  type Report,
+  reportHost,
+  reportPairs,
+  reportWays,
+  round,
+  type WayReport
+} from './report.ts'
 import { Screen } from './screen.ts'
-import { buildTopology } from './topology.ts'
+import { outcomeText, Survival } from './survival.ts'
+import { type Built, buildTopology } from './topology.ts'
 
 export interface DemoOptions {
   readonly once: boolean
@@ -28,6 +41,21 @@ export interface DemoOptions {
 const ROUND_MS = 2000
 const READY_MS = 10_000
 const STOPPED = 130
+const WATCH_MS = 500
+const STEADY_MS = 1000
+// TCP's own timer backs off to a second and more while nothing gets through.
+const SETTLE_MS = 2000
+const SETTLED_MS = 8000
+// Nobody is asked which interfaces there are: a cable comes while its port moves.
+const noAgents: AgentsView = {
+  hosts: () => [],
+  interfaces: async () => undefined,
+  flows: async () => [],
+  trace: () => Promise.reject(new Error('no agent')),
+  metrics: () => [],
+  state: () => Promise.reject(new Error('no agent')),
+  peers: () => Promise.reject(new Error('no agent'))
+}
 
 export async function runDemo(options: DemoOptions): Promise<number> {
   const demo = new Demo(options)
@@ -52,6 +80,11 @@ class Demo {
   #ground: Ground | null = null
   #appliance: Appliance | null = null
   #check: Check | null = null
+  #survival: Survival | null = null
+  #faults: Faults | null = null
+  #passed: readonly Passed[] = []
+  #passedMs = 0
+  #ways: readonly WayReport[] = []
   #url = ''
 
   constructor(options: DemoOptions) {
@@ -64,10 +97,11 @@ class Demo {
     this.#announce()
     const check = await Promise.race([this.#build(), this.#stop.signal])
     if (check === undefined) return STOPPED
-    const asked = await Promise.race([check.round(() => this.#draw()), this.#stop.signal])
-    void asked
+    await Promise.race([this.#first(check), this.#stop.signal])
     if (this.#stop.stopped) return once ? STOPPED : 0
-    return once ? this.#conclude() : this.#live(check)
+    if (!once) return this.#live(check)
+    await Promise.race([this.#suffer(check), this.#stop.signal])
+    return this.#stop.stopped ? STOPPED : this.#conclude()
   }
 
   async close(): Promise<void> {
@@ -87,16 +121,38 @@ class Demo {
     const log = openLog(config.log)
     const appliance = await Appliance.open({ storePath: ':memory:', plugins: named, log })
     this.#appliance = appliance
-    const { changes, hosts: ids } = buildTopology(ground.underlay)
-    await appliance.store.write(changes)
+    const built = buildTopology(ground.underlay)
+    await appliance.store.write(built.changes)
     await Promise.all([
       this.#listen(appliance),
       ground.populate(this.#doors()),
-      ...hosts.map(name => this.#startAgent(appliance, ground, { id: ids[name], name }))
+      ...hosts.map(name => this.#startAgent(appliance, ground, { id: built.hosts[name], name }))
     ])
     await this.#ready(appliance)
     this.#check = new Check(ground)
+    this.#faults = this.#openFaults(appliance, ground, built)
     return this.#check
+  }
+
+  #openFaults(appliance: Appliance, ground: Ground, { hosts: ids, ports }: Built): Faults {
+    const moves = new Ports(appliance.store, noAgents)
+    return new Faults({
+      ground,
+      agent: host => this.#agents.get(host),
+      startAgent: name => this.#startAgent(appliance, ground, { id: ids[name], name }),
+      movePort: (vm, to) => moves.move(ports.get(vm)!, { host: ids[to], interface: vm }, undefined),
+      begin: async fault => {
+        await this.#watch()
+        await this.#survival?.begin(fault, this.#ways)
+      }
+    })
+  }
+
+  // Every pair once, then the connections: the times of first packets are theirs alone.
+  async #first(check: Check): Promise<void> {
+    await check.round(() => this.#draw())
+    this.#survival = new Survival(await this.#ground!.converse(), this.#startedMs)
+    await this.#watch()
   }
 
   async #openGround(heard: Heard): Promise<Ground> {
@@ -111,33 +167,39 @@ class Demo {
   async #startAgent(
     appliance: Appliance,
     ground: Ground,
-    host: { id: string; name: (typeof hosts)[number] }
+    host: { id: string; name: HostName }
   ): Promise<void> {
-    const settings = this.#options.config.plugins
-    const agent = await appliance.startAgent({
-      ...host,
-      ...ground.agentOptions(host.name),
-      settings
-    })
+    const { plugins: settings, state } = this.#options.config
+    // Without a kernel that forwards on, an agent that begins anew asks the others.
+    const kind = ground.kind === 'memory' ? 'none' : state.store.kind
+    const stateStore = { ...state.store, kind, path: `${ground.folder}/flow-state` }
+    const given = ground.agentOptions(host.name)
+    const agent = await appliance.startAgent({ ...host, ...given, settings, stateStore })
     this.#agents.set(host.name, agent)
   }
 
   // The usual port, so that the command line finds it; any other when somebody has it.
   async #listen(appliance: Appliance): Promise<void> {
     const { address: host, port, token } = this.#options.config.api
+    const more: Parameters<Appliance['listen']>[2] = app =>
+      addDemoRoutes(app, {
+        report: () => this.#report(),
+        faults: () => (this.#survival === null ? null : this.#faults)
+      })
     try {
-      this.#url = await appliance.listen({ host, port }, token)
+      this.#url = await appliance.listen({ host, port }, token, more)
     } catch (error) {
       const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
       if (cause?.code !== 'EADDRINUSE') throw error
-      this.#url = await appliance.listen({ host, port: 0 }, token)
+      this.#url = await appliance.listen({ host, port: 0 }, token, more)
     }
   }
 
   // Every port is bound, every agent has been told so, and what first packets need is loaded.
   async #ready(appliance: Appliance): Promise<void> {
+    const wanted = vms.length + uplinks.length
     const active = appliance.store.table(ACTIVE_TABLE)
-    const bound = async (): Promise<boolean> => (await active.entries()).length === nodes.length
+    const bound = async (): Promise<boolean> => (await active.entries()).length === wanted
     await until('every port is bound', bound, READY_MS)
     await until('every agent is ready', () => this.#rehearsed(), READY_MS)
   }
@@ -155,6 +217,46 @@ class Demo {
     }
   }
 
+  // --- going on ----------------------------------------------------------------------------------
+
+  /** Connections and ways as they are now. */
+  async #watch(): Promise<void> {
+    const ground = this.#ground!
+    const [passed] = await Promise.all([ground.passed(), this.#survival?.read()])
+    const now = performance.now()
+    if (now - this.#passedMs > WATCH_MS / 2) {
+      this.#ways = reportWays(this.#passed, passed)
+      this.#passed = passed
+      this.#passedMs = now
+    }
+    this.#draw()
+  }
+
+  // What `--once` does to the connections; afterwards every pair is to be as it should be again.
+  async #suffer(check: Check): Promise<void> {
+    const faults = this.#faults!
+    await this.#sleep(STEADY_MS)
+    await faults.kill('gateway1')
+    await this.#settle()
+    await faults.move('red-db1', 'compute1')
+    await this.#settle()
+    await check.round(() => this.#draw())
+    await this.#watch()
+  }
+
+  async #settle(): Promise<void> {
+    const endMs = performance.now() + SETTLE_MS + SETTLED_MS
+    await this.#sleep(SETTLE_MS)
+    do {
+      await this.#sleep(WATCH_MS)
+      await this.#watch()
+    } while (this.#survival!.faults().length > 0 && performance.now() < endMs)
+  }
+
+  #sleep(ms: number): Promise<unknown> {
+    return Promise.race([sleep(ms), this.#stop.signal])
+  }
+
   // --- showing -----------------------------------------------------------------------------------
 
   async #conclude(): Promise<number> {
@@ -168,23 +270,44 @@ class Demo {
   async #live(check: Check): Promise<number> {
     await this.#fresh()
     if (!this.#screen.isLive) this.#screen.print(this.#report(), true)
-    let before = check.faults().join('\n')
-    while (!this.#stop.stopped) {
-      this.#draw()
-      await Promise.race([sleep(ROUND_MS), this.#stop.signal])
-      await Promise.race([check.round(), this.#stop.signal])
-      const now = check.faults().join('\n')
-      if (now !== before && !this.#screen.isLive && !this.#stop.stopped)
-        this.#screen.say(now === '' ? 'all pairs are as they should be again' : now)
-      before = now
-    }
+    await Promise.race([Promise.all([this.#ask(check), this.#show()]), this.#stop.signal])
     this.#screen.leave('taking everything down')
     return 0
   }
 
-  // The agents tell their counters twice a second.
+  async #ask(check: Check): Promise<void> {
+    let before = check.faults().join('\n')
+    while (!this.#stop.stopped) {
+      await this.#sleep(ROUND_MS)
+      await check.round()
+      const now = check.faults().join('\n')
+      if (now !== before) this.#say(now === '' ? 'all pairs are as they should be again' : now)
+      before = now
+    }
+  }
+
+  async #show(): Promise<void> {
+    let said = ''
+    while (!this.#stop.stopped) {
+      await this.#sleep(WATCH_MS)
+      await this.#watch()
+      const outcome = this.#survival?.outcomes.at(-1)
+      if (outcome === undefined || this.#survival!.sinceMs < SETTLE_MS) continue
+      const now = `${outcome.at_s} ${outcome.survived} ${outcome.resets}`
+      if (now !== said) this.#say(outcomeText(outcome))
+      said = now
+    }
+  }
+
+  /** Where no table is redrawn. */
+  #say(text: string): void {
+    if (!this.#screen.isLive && !this.#stop.stopped) this.#screen.say(text)
+  }
+
+  // The agents tell their counters twice a second; a dead one has told its last.
   async #fresh(): Promise<void> {
-    await Promise.all([...this.#agents.values()].map(agent => agent.freshCounters()))
+    const alive = [...this.#agents.values()].filter(agent => agent.alive)
+    await Promise.all(alive.map(agent => agent.freshCounters()))
   }
 
   #draw(): void {
@@ -193,7 +316,7 @@ class Demo {
   }
 
   #report(): Report {
-    const faults = this.#check?.faults() ?? []
+    const faults = [...(this.#check?.faults() ?? []), ...(this.#survival?.faults() ?? [])]
     return {
       ok: faults.length === 0,
       datapath: this.#ground?.kind ?? 'memory',
@@ -202,6 +325,9 @@ class Demo {
       seconds: round((performance.now() - this.#startedMs) / 1000, 2),
       hosts: hosts.flatMap(name => reportHost(this.#agents.get(name))),
       pairs: this.#check === null ? [] : reportPairs(this.#check),
+      connections: this.#survival?.standing ?? [],
+      ways: this.#ways,
+      survival: this.#survival?.outcomes ?? [],
       faults
     }
   }

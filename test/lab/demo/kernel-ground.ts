@@ -1,22 +1,27 @@
 // The demo in a real kernel: every host, VM and the outside network is a network namespace, and in
 // each node but the hosts a small program asks and answers (tools/probe.c).
 
-import { type Job, type Lab, LabError, type Machine } from '../lib/index.ts'
+import { type Job, type Lab, LabError, type Machine, type Vm } from '../lib/index.ts'
 import { tool } from '../lib/traffic.ts'
-import type { Agents, Answered, AskOptions, Ground, Heard } from './ground.ts'
+import type { Agents, Answered, AskOptions, Ground, Heard, Passed } from './ground.ts'
 import { labelOf } from './ground.ts'
+import { KernelTalks } from './kernel-talks.ts'
 import { openPlace } from './leftovers.ts'
 import {
   families,
+  type GatewayName,
   gatewayOf,
   type HostName,
   hosts,
   nodes,
   outside,
   type Pair,
+  routesBy,
+  uplinks,
   type VmPlan,
   vms
 } from './plan.ts'
+import type { Conversation } from './talks.ts'
 import { addressesOf } from './topology.ts'
 
 const PORT = '7777'
@@ -33,10 +38,16 @@ interface Line {
   readonly strange?: number
 }
 
+interface Link {
+  readonly ifname: string
+  readonly stats64?: Readonly<Record<'rx' | 'tx', { readonly packets: number }>>
+}
+
 export class KernelGround implements Ground {
   readonly kind = 'ebpf'
   readonly underlay: Readonly<Record<HostName, string>>
   readonly prefix: string
+  readonly folder: string
   readonly #lab: Lab
   readonly #heard: Heard
   readonly #probes = new Map<string, Job>()
@@ -59,6 +70,7 @@ export class KernelGround implements Ground {
     this.#lab = lab
     this.#heard = heard
     this.prefix = lab.prefix
+    this.folder = lab.folder
     const entries = hosts.map(name => [name, this.#host(name).underlay.ip] as const)
     this.underlay = Object.fromEntries(entries) as Record<HostName, string>
   }
@@ -87,8 +99,48 @@ export class KernelGround implements Ground {
     })
   }
 
+  converse(): Promise<Conversation> {
+    return KernelTalks.open(name => this.#lab.machines.get(name) as Machine)
+  }
+
+  async cut(host: HostName): Promise<number> {
+    const cables = this.#cables(host)
+    await this.#host(host).ip(...cables.map(name => `link set dev ${name} down`))
+    return cables.length
+  }
+
+  async mend(host: HostName): Promise<void> {
+    const cables = this.#cables(host)
+    await this.#host(host).ip(...cables.map(name => `link set dev ${name} up`))
+  }
+
+  async returnBy(gateway: GatewayName): Promise<void> {
+    const machine = this.#lab.machines.get(outside.name) as Machine
+    const routes = routesBy(gateway).map(({ to, via }) => `route replace ${to} via ${via}`)
+    await machine.ip(...routes)
+  }
+
+  async move(name: string, to: HostName): Promise<void> {
+    await (this.#lab.machines.get(name) as Vm).moveTo(this.#host(to))
+  }
+
+  async passed(): Promise<readonly Passed[]> {
+    const machine = this.#lab.machines.get(outside.name) as Machine
+    const links = JSON.parse(await machine.must(['ip', '-j', '-s', 'link', 'show'])) as Link[]
+    return uplinks.map((uplink, i) => {
+      const stats = links.find(({ ifname }) => ifname === `eth${i}`)?.stats64
+      return { uplink, out: stats?.rx.packets ?? 0, back: stats?.tx.packets ?? 0 }
+    })
+  }
+
   async close(): Promise<void> {
     await this.#lab.close()
+  }
+
+  // Not what an agent has made for itself beside them.
+  #cables(host: HostName): string[] {
+    const own = uplinks.filter(({ gateway }) => gateway === host)
+    return [this.#host(host).underlay.ifname, ...own.map(uplink => uplink.interface)]
   }
 
   #host(name: HostName): Awaited<ReturnType<Lab['host']>> {
@@ -104,12 +156,14 @@ export class KernelGround implements Ground {
   }
 
   async #outside(): Promise<void> {
-    const { name, host, interface: at } = outside
-    const addresses = families.map(family => `${outside[family].far}/${outside[family].length}`)
-    await this.#lab.outside(name, {
-      links: [{ host: this.#host(host), interface: at, addresses }],
-      addresses: [`${outside[4].own}/32`, `${outside[6].own}/128`],
-      routes: families.map(family => ({ to: outside[family].red, via: outside[family].near }))
+    await this.#lab.outside(outside.name, {
+      links: uplinks.map(uplink => ({
+        host: this.#host(uplink.gateway),
+        interface: uplink.interface,
+        addresses: families.map(family => `${uplink[family].far}/${uplink[family].length}`)
+      })),
+      addresses: [`${outside[4]}/32`, `${outside[6]}/128`],
+      routes: routesBy('gateway2')
     })
   }
 

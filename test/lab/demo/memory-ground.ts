@@ -4,24 +4,36 @@
 // A ping has no room for a label that survives in every node; its length says which question it
 // is, as each question has a length of its own.
 
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { SystemClock } from '../../../src/core/clock.ts'
 import { formatIpv4, parseIpv4, parseMac } from '../../../src/wire/address.ts'
 import * as ethernet from '../../../src/wire/ethernet.ts'
 import { macFor } from '../lib/addresses.ts'
 import { MemoryVm } from '../lib/index.ts'
-import type { Agents, Answered, AskOptions, Ground, Heard } from './ground.ts'
+import type { Segment } from '../lib/memory-listener.ts'
+import type { Agents, Answered, AskOptions, Ground, Heard, Passed } from './ground.ts'
 import { labelOf } from './ground.ts'
+import { MemoryTalks } from './memory-talks.ts'
 import {
+  type Family,
   families,
+  type GatewayName,
   gatewayOf,
+  gateways,
   type HostName,
   hosts,
   nodes,
   outside,
   type Pair,
   pairs,
+  routesBy,
+  uplinks,
   vms
 } from './plan.ts'
+import type { Conversation } from './talks.ts'
 import { addressesOf } from './topology.ts'
 
 const FLOWS_MAX = 16_384
@@ -32,49 +44,71 @@ const OVERHEAD = { 4: 14 + 20 + 8, 6: 14 + 40 + 8 } as const
 const TYPE_AT = { 4: 14 + 20, 6: 14 + 40 } as const
 const REQUEST = { 4: 8, 6: 128 } as const
 
-interface Place {
-  readonly host: HostName
-  readonly interface: string
-}
-
 export class MemoryGround implements Ground {
   readonly kind = 'memory'
   readonly underlay = Object.fromEntries(
     hosts.map((name, i) => [name, `172.31.0.${i + 1}`])
   ) as Record<HostName, string>
+  readonly folder = mkdtempSync(join(tmpdir(), 'mezzo-demo-'))
   readonly #heard: Heard
   readonly #clock = new SystemClock()
   readonly #nodes = new Map<string, MemoryVm>()
-  readonly #places = new Map<string, Place>(vms.map(vm => [vm.name, placeOf(vm)]))
+  readonly #places = new Map<string, HostName>(vms.map(({ name, host }) => [name, host]))
+  readonly #cut = new Set<HostName>()
+  readonly #passed = uplinks.map(uplink => ({ uplink, out: 0, back: 0 }))
   readonly #answers = new Map<string, string>() // label → who answered last
+  #talks: MemoryTalks | null = null
   #agents: Agents | null = null
 
   constructor(heard: Heard) {
     this.#heard = heard
-    const { name, host, interface: at } = outside
-    this.#places.set(name, { host, interface: at })
     for (const node of nodes) this.#nodes.set(node.name, this.#node(node.name))
   }
 
   agentOptions(host: HostName): ReturnType<Ground['agentOptions']> {
-    const here = [...this.#places].filter(([, place]) => place.host === host)
-    const interfaces = here.map(([, place]) => place.interface)
-    const byInterface = new Map(here.map(([name, place]) => [place.interface, name]))
     const address = this.underlay[host]
     const common = { flowsMax: FLOWS_MAX, creditsPerPort: CREDITS }
     return {
-      datapath: { kind: 'memory', address, interfaces, ...common },
-      onFrame: (at, frame) => this.#arrived(byInterface.get(at) ?? '', frame),
+      datapath: { kind: 'memory', address, interfaces: interfacesOf(host), ...common },
+      onFrame: (at, frame) => this.#leaves(host, at, frame),
       onTunnelled: (remote, key, src, frame) => {
         const there = hosts.find(name => parseIpv4(this.underlay[name]) === remote)
         if (there === undefined) throw new Error(`no host at ${formatIpv4(remote)}`)
-        this.#agents?.fromUnderlay(there, key, src, frame)
+        if (!this.#cut.has(host) && !this.#cut.has(there))
+          this.#agents?.fromUnderlay(there, key, src, frame)
       }
     }
   }
 
   async populate(agents: Agents): Promise<void> {
     this.#agents = agents
+  }
+
+  async converse(): Promise<Conversation> {
+    this.#talks = new MemoryTalks(this.#clock, name => this.#nodes.get(name)!)
+    await this.#talks.open()
+    return this.#talks
+  }
+
+  async cut(host: HostName): Promise<number> {
+    this.#cut.add(host)
+    return 1 + uplinks.filter(({ gateway }) => gateway === host).length
+  }
+
+  async mend(host: HostName): Promise<void> {
+    this.#cut.delete(host)
+  }
+
+  async returnBy(gateway: GatewayName): Promise<void> {
+    this.#nodes.get(outside.name)!.setRoutes(routesBy(gateway))
+  }
+
+  async move(vm: string, to: HostName): Promise<void> {
+    this.#places.set(vm, to)
+  }
+
+  async passed(): Promise<readonly Passed[]> {
+    return this.#passed.map(each => ({ ...each }))
   }
 
   async ask(pair: Pair, { count, timeoutMs }: AskOptions): Promise<Answered> {
@@ -90,18 +124,54 @@ export class MemoryGround implements Ground {
 
   async close(): Promise<void> {
     this.#agents = null
+    this.#talks?.close()
+    await rm(this.folder, { recursive: true, force: true })
   }
 
   #node(name: string): MemoryVm {
-    const place = this.#places.get(name)!
-    const common = { name, mac: macFor('demo', name), clock: this.#clock }
-    const send = (frame: Uint8Array<ArrayBuffer>): void =>
-      this.#agents?.input(place.host, place.interface, frame)
+    const common = {
+      name,
+      mac: macFor('demo', name),
+      clock: this.#clock,
+      tcp: (segment: Segment) => this.#talks?.received(name, segment)
+    }
     const vm = vms.find(each => each.name === name)
-    if (vm === undefined) return new MemoryVm({ ...common, ...outsideOptions(), send })
+    if (vm === undefined) {
+      const send = (frame: Uint8Array<ArrayBuffer>): void => this.#fromOutside(frame)
+      return new MemoryVm({ ...common, ...outsideOptions(), send })
+    }
     const gateway = gatewayOf(vm.network, 4)
     const gateway6 = gatewayOf(vm.network, 6)
+    const send = (frame: Uint8Array<ArrayBuffer>): void =>
+      this.#enters(this.#places.get(name)!, name, frame)
     return new MemoryVm({ ...common, addresses: addressesOf(vm), gateway, gateway6, send })
+  }
+
+  #enters(host: HostName, at: string, frame: Uint8Array<ArrayBuffer>): void {
+    if (!this.#cut.has(host)) this.#agents?.input(host, at, frame)
+  }
+
+  // The outside network is one node with a cable to each uplink: to whom a frame goes says by
+  // which, and what is for all goes to all.
+  #fromOutside(frame: Uint8Array<ArrayBuffer>): void {
+    const to = ethernet.dst(new DataView(frame.buffer, frame.byteOffset), 0)
+    for (const each of this.#passed) {
+      const { uplink } = each
+      if (!isGroup(frame) && parseMac(uplink.mac) !== to) continue
+      if (!isGroup(frame)) each.back++
+      this.#enters(uplink.gateway, uplink.interface, frame)
+    }
+  }
+
+  #leaves(host: HostName, at: string, frame: Uint8Array): void {
+    if (this.#cut.has(host)) return
+    const seen = this.#passed.find(
+      ({ uplink }) => uplink.gateway === host && uplink.interface === at
+    )
+    if (seen !== undefined) {
+      seen.out++
+      this.#arrived(outside.name, frame)
+    } else if (this.#places.get(at) === host) this.#arrived(at, frame)
   }
 
   #arrived(name: string, frame: Uint8Array): void {
@@ -116,6 +186,14 @@ export class MemoryGround implements Ground {
   }
 }
 
+// Any virtual machine may come to a compute host.
+const interfacesOf = (host: HostName): string[] =>
+  gateways.some(name => name === host)
+    ? uplinks.filter(({ gateway }) => gateway === host).map(uplink => uplink.interface)
+    : vms.map(({ name }) => name)
+
+const isGroup = (frame: Uint8Array): boolean => (frame[0]! & 1) === 1
+
 /** The label of an echo request for this node, by its length. */
 function questionIn(frame: Uint8Array, { mac }: MemoryVm): string | undefined {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
@@ -127,14 +205,14 @@ function questionIn(frame: Uint8Array, { mac }: MemoryVm): string | undefined {
   return pair === undefined ? undefined : labelOf(pair)
 }
 
-const placeOf = ({ host, name }: (typeof vms)[number]): Place => ({ host, interface: name })
-
 function outsideOptions() {
+  const far = (family: Family): string[] =>
+    uplinks.map(uplink => `${uplink[family].far}/${uplink[family].length}`)
   return {
-    addresses: [
-      ...families.map(family => `${outside[family].own}/${family === 4 ? 32 : 128}`),
-      ...families.map(family => `${outside[family].far}/${outside[family].length}`)
-    ],
-    routes: families.map(family => ({ to: outside[family].red, via: outside[family].near }))
+    addresses: families.flatMap(family => [
+      `${outside[family]}/${family === 4 ? 32 : 128}`,
+      ...far(family)
+    ]),
+    routes: routesBy('gateway2')
   }
 }

@@ -5,8 +5,10 @@
 export type Family = 4 | 6
 export const families = [4, 6] as const
 
-export const hosts = ['compute1', 'compute2', 'gateway1'] as const
+export const hosts = ['compute1', 'compute2', 'gateway1', 'gateway2'] as const
 export type HostName = (typeof hosts)[number]
+export const gateways = ['gateway1', 'gateway2'] as const
+export type GatewayName = (typeof gateways)[number]
 
 export const tenants = ['red', 'blue'] as const
 export type Tenant = (typeof tenants)[number]
@@ -43,26 +45,64 @@ export const addressOf = ({ network, number }: VmPlan, family: Family): string =
 
 export const lengthOf: Readonly<Record<Family, number>> = { 4: 24, 6: 64 }
 
-/** The network outside: an address of its own behind the far end of red's uplink. */
-export const outside = {
-  name: 'outside',
-  host: 'gateway1',
-  interface: 'up0',
-  4: { own: '203.0.113.10', far: '192.0.2.1', near: '192.0.2.2', length: 30, red: '10.0.0.0/8' },
-  6: {
-    own: '2001:db8:113::10',
-    far: '2001:db8:ffff::1',
-    near: '2001:db8:ffff::2',
-    length: 64,
-    red: 'fd00::/16'
-  }
-} as const
+/** The network outside: an address of its own, behind the far ends of all uplinks. */
+export const outside = { name: 'outside', 4: '203.0.113.10', 6: '2001:db8:113::10' } as const
 
-/** Whom red's database does not talk to. */
-export const guarded: Readonly<Record<Family, string>> = {
-  4: '203.0.113.0/24',
-  6: '2001:db8:113::/48'
+export interface UplinkEnd {
+  readonly near: string
+  readonly far: string
+  readonly length: number
 }
+
+/** A way out: a tenant's router on a gateway, and what the outside network has at the other end. */
+export interface Uplink extends Readonly<Record<Family, UplinkEnd>> {
+  readonly tenant: Tenant
+  readonly gateway: GatewayName
+  readonly interface: string
+  /** Of the router's port. */
+  readonly mac: string
+}
+
+export const uplinks: readonly Uplink[] = tenants.flatMap((tenant, t) =>
+  gateways.map((gateway, g) => {
+    const at = 8 * t + 4 * g
+    const six = `2001:db8:ffff:${t}${g}`
+    return {
+      tenant,
+      gateway,
+      interface: `up-${tenant}`,
+      mac: `02:00:00:00:01:${t}${g}`,
+      4: { near: `192.0.2.${at + 2}`, far: `192.0.2.${at + 1}`, length: 30 },
+      6: { near: `${six}::2`, far: `${six}::1`, length: 64 }
+    }
+  })
+)
+
+/** What blue looks like from outside. */
+export const snat: Readonly<Record<Family, string>> = { 4: '198.51.100.40', 6: '2001:db8:64::40' }
+/** Before red's web servers. */
+export const vip = { address: '198.51.100.80', port: 80 } as const
+
+export interface RouteOut {
+  readonly to: string
+  readonly via: string
+}
+
+/** What the outside network reaches by a tenant's uplinks. */
+export const inside: Readonly<Record<Tenant, Readonly<Record<Family, readonly string[]>>>> = {
+  red: { 4: ['10.0.0.0/8', `${vip.address}/32`], 6: ['fd00::/16'] },
+  blue: { 4: [`${snat[4]}/32`], 6: [`${snat[6]}/128`] }
+}
+
+/** What the outside network needs to reach everybody by one gateway. */
+export const routesBy = (gateway: GatewayName): RouteOut[] =>
+  uplinks
+    .filter(uplink => uplink.gateway === gateway)
+    .flatMap(uplink =>
+      families.flatMap(family =>
+        inside[uplink.tenant][family].map(to => ({ to, via: uplink[family].near }))
+      )
+    )
 
 export interface Node {
   readonly name: string
@@ -76,7 +116,7 @@ export const nodes: readonly Node[] = [
     tenant: vm.tenant,
     address: (family: Family) => addressOf(vm, family)
   })),
-  { name: outside.name, tenant: null, address: (family: Family) => outside[family].own }
+  { name: outside.name, tenant: null, address: (family: Family) => outside[family] }
 ]
 
 export interface Pair {
@@ -103,8 +143,8 @@ function expectation(from: Node, to: Node): { expected: boolean; because: string
   if (from.tenant === to.tenant) return { expected: true, because: 'same tenant' }
   if (from.tenant !== null && to.tenant !== null)
     return { expected: false, because: 'another tenant' }
-  const inside = from.tenant === null ? to : from
-  if (inside.tenant === 'blue') return { expected: false, because: 'blue has no way out' }
-  if (inside.name === 'red-db1') return { expected: false, because: 'firewall' }
-  return { expected: true, because: "red's uplink" }
+  if (from.tenant === 'blue') return { expected: true, because: 'SNAT' }
+  if (to.tenant === 'blue') return { expected: false, because: 'no way in to blue' }
+  if (to.name === 'red-db1') return { expected: false, because: 'firewall' }
+  return { expected: true, because: "red's uplinks" }
 }

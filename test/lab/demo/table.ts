@@ -1,8 +1,11 @@
-// The report as lines for people: who reaches whom, how fast, and what the hosts have done.
+// The report as lines for people: who reaches whom, how fast, what becomes of the connections, and
+// what the hosts have done.
 
 import { counts } from './check.ts'
 import { type Family, families, nodes } from './plan.ts'
-import type { HostReport, PairReport, Report } from './report.ts'
+import type { HostReport, PairReport, Report, WayReport } from './report.ts'
+import { outcomeText, type Standing } from './survival.ts'
+import { type Class, classes, speakers } from './talks.ts'
 
 export type Paint = (text: string, how: 'good' | 'bad' | 'dim' | 'bold') => string
 
@@ -28,13 +31,18 @@ export function tableOf(report: Report, options: TableOptions): string[] {
     '',
     ...summary(report, options.paint),
     '',
+    ...connectionLines(report, options.paint),
+    '',
     ...hostLines(report.hosts, options.paint),
     ...(options.live ? ['', ...hints(report, options.paint)] : [])
   ]
 }
 
 function head({ datapath, reason, seconds }: Report, paint: Paint): string[] {
-  const what = paint('Mezzo: three hosts, two tenants with the same addresses, one way out', 'bold')
+  const what = paint(
+    'Mezzo: two compute hosts, two gateways, two tenants with the same addresses',
+    'bold'
+  )
   const ground =
     datapath === 'ebpf'
       ? 'eBPF datapath; hosts and virtual machines are network namespaces'
@@ -89,14 +97,63 @@ function summary({ pairs, faults, ok }: Report, paint: Paint): string[] {
 
 const FAULTS_MAX = 8
 
+// --- connections ---------------------------------------------------------------------------------
+
+const about: Readonly<Record<Class, string>> = {
+  plain: 'red-web1 to outside',
+  snat: 'blue-web1 to outside, under another address',
+  vip: 'outside and red-db1 to either red web server',
+  firewall: 'red-db1 to outside; only answers may come in'
+}
+const OUTCOMES_SHOWN = 4
+
+function connectionLines(report: Report, paint: Paint): string[] {
+  const { connections, ways, survival } = report
+  const title = 'connections'.padEnd(COLUMN + 4)
+  const heads = speakers.map(speaks => `${speaks} speaks`.padEnd(SPEAKER)).join('')
+  const rows = classes.map(of => {
+    const cells = speakers.map(speaks => {
+      const standing = connections.find(each => each.class === of && each.speaks === speaks)
+      return standingText(standing, paint)
+    })
+    return of.padEnd(COLUMN + 4) + cells.join('') + paint(about[of], 'dim')
+  })
+  return [
+    paint(title + heads, 'bold'),
+    ...rows,
+    ...ways.map(way => paint(wayText(way), 'dim')),
+    ...survival.slice(-OUTCOMES_SHOWN).map(outcome => {
+      const isWhole = outcome.survived === outcome.total
+      return paint(outcomeText(outcome), isWhole ? 'good' : 'bad')
+    })
+  ]
+}
+
+const SPEAKER = 17
+
+function standingText(standing: Standing | undefined, paint: Paint): string {
+  if (standing === undefined) return paint('…'.padEnd(SPEAKER), 'dim')
+  const { total, alive, gap_ms } = standing
+  const text = `${alive}/${total}  ${gap_ms} ms`.padEnd(SPEAKER)
+  return paint(text, alive === total ? 'good' : 'bad')
+}
+
+const wayText = ({ tenant, out_by, back_by }: WayReport): string =>
+  `${tenant} goes out by ${out_by ?? '-'}, back by ${back_by ?? '-'}`
+
+// --- hosts ---------------------------------------------------------------------------------------
+
 function hostLines(hosts: readonly HostReport[], paint: Paint): string[] {
-  const heads = ['ports', 'flows', 'masks', 'hits', 'misses', 'rate']
+  const heads = ['ports', 'flows', 'rate', 'records', 'held', 'ack µs']
   const line = ([name, ...cells]: string[], drops: string): string =>
     `${name!.padEnd(NAME)}${cells.map(text => text.padStart(COLUMN)).join('')}  ${drops}`
   const rows = hosts.map(host => {
-    const numbers = [host.ports, host.flows, host.masks, host.hits, host.misses].map(String)
+    if (!host.alive) return paint(line([host.name], 'dead'), 'bad')
     const rate = host.hit_rate === null ? '-' : `${(host.hit_rate * 100).toFixed(1)} %`
-    return line([host.name, ...numbers, rate], dropText(host))
+    const records = Object.values(host.records).reduce((sum, n) => sum + n, 0)
+    const { ports, flows, held, acknowledged_us_p50: us } = host
+    const cells = [ports, flows, rate, records, held, us === null ? '-' : `≤${us}`].map(String)
+    return line([host.name, ...cells], dropText(host))
   })
   return [paint(line(['host', ...heads], 'drops'), 'bold'), ...rows]
 }
@@ -107,16 +164,16 @@ const dropText = ({ drops, drops_by_reason }: HostReport): string => {
   return `${drops} (${first[0]}${more.length > 0 ? ', …' : ''})`
 }
 
-function hints({ api, datapath }: Report, paint: Paint): string[] {
+function hints({ api }: Report, paint: Paint): string[] {
   const where = api.endsWith(':8181') ? '' : `MEZZO_API=${api} `
   const mezzo = `${where}npm run -s mezzo --`
-  const third =
-    datapath === 'ebpf' ? `${mezzo} flow list compute1` : `curl -s ${api}/metrics | grep flows_live`
   return [
     `API  ${api}  (OpenAPI at /openapi.json, metrics at /metrics)`,
-    `Try  ${mezzo} trace red-web1 'icmp 10.0.1.11 > 10.0.2.21'`,
-    `     ${third}`,
-    `     ${mezzo} rule list chain=red-db-guard`,
+    `Try  ${mezzo} demo kill gateway1`,
+    `     ${mezzo} demo restore gateway1`,
+    `     ${mezzo} demo move red-web2 compute1`,
+    `     ${mezzo} demo restart compute2`,
+    `     ${mezzo} trace red-db1 'tcp 10.0.2.21:5000 > 203.0.113.10:80 S'`,
     paint('Ctrl-C takes everything down', 'dim')
   ]
 }

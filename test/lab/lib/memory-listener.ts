@@ -1,6 +1,6 @@
 // The receiving half of a node of the memory lab: what is for it is answered (ARP, neighbour
-// solicitations, pings), learned, or reported (answers and errors to its own pings). A frame with
-// a checksum that is not true is counted and dropped, as a kernel does.
+// solicitations, pings), learned, or reported (answers and errors to its own pings, TCP). A frame
+// with a checksum that is not true is counted and dropped, as a kernel does.
 
 import {
   formatIp,
@@ -20,6 +20,7 @@ import * as icmpv6 from '../../../src/wire/icmpv6.ts'
 import * as ipv4 from '../../../src/wire/ipv4.ts'
 import * as ipv6 from '../../../src/wire/ipv6.ts'
 import * as nd from '../../../src/wire/nd.ts'
+import * as tcp from '../../../src/wire/tcp.ts'
 import type { Neighbours } from './memory-neighbours.ts'
 import type { PingError } from './ping.ts'
 import { Reassembler } from './reassembly.ts'
@@ -34,12 +35,26 @@ export interface Heard {
   readonly error?: PingError
 }
 
+/** Of TCP over IPv4. */
+export interface Segment {
+  readonly from: string
+  readonly to: string
+  readonly fromPort: number
+  readonly toPort: number
+  readonly flags: number
+  readonly sequence: number
+  readonly acknowledgement: number
+  /** Behind the header. */
+  readonly bytes: number
+}
+
 export interface ListenerOptions {
   readonly mac: number
   readonly own: readonly Prefix[]
   readonly neighbours: Neighbours
   readonly send: (frame: Bytes) => void
   readonly heard: (heard: Heard) => void
+  readonly tcp: (segment: Segment) => void
 }
 
 const L3 = ethernet.LENGTH
@@ -85,7 +100,28 @@ export class Listener {
     if (!ipv4.checksumValid(view, L3)) return this.#damaged()
     if (!this.#own.has(formatIp(ip4(ipv4.dst(view, L3))))) return
     const whole = this.#reassembler.add(frame.slice())
-    if (whole !== undefined && ipv4.protocol(view, L3) === ipv4.Protocol.icmp) this.#icmp(whole)
+    if (whole === undefined) return
+    const protocol = ipv4.protocol(view, L3)
+    if (protocol === ipv4.Protocol.icmp) this.#icmp(whole)
+    if (protocol === ipv4.Protocol.tcp) this.#tcp(whole)
+  }
+
+  #tcp(frame: Bytes): void {
+    const view = viewOf(frame)
+    const at = ipv4.payload(view, L3)
+    const end = ipv4.payloadEnd(view, L3)
+    if (!tcp.fits(view, at, end)) return
+    if (!l4Valid(view, L3, at, end, ipv4.Protocol.tcp)) return this.#damaged()
+    this.#o.tcp({
+      from: formatIp(ip4(ipv4.src(view, L3))),
+      to: formatIp(ip4(ipv4.dst(view, L3))),
+      fromPort: tcp.srcPort(view, at),
+      toPort: tcp.dstPort(view, at),
+      flags: tcp.flags(view, at),
+      sequence: tcp.sequence(view, at),
+      acknowledgement: tcp.acknowledgement(view, at),
+      bytes: end - tcp.payload(view, at)
+    })
   }
 
   #icmp(frame: Bytes): void {

@@ -1,6 +1,7 @@
 // A node without a kernel, for the memory datapath: frames in by receive(), frames out by the
 // callback. It answers ARP, neighbour discovery and pings like a VM, and pings by itself with the
-// result that a VM of the namespace lab gives. `npm start` uses it where there is no root.
+// result that a VM of the namespace lab gives; TCP it leaves to its owner, segment by segment.
+// `npm start` uses it where there is no root.
 
 import { type Clock, sleep } from '../../../src/core/clock.ts'
 import {
@@ -15,7 +16,7 @@ import {
 } from '../../../src/wire/address.ts'
 import { eth, type PacketBuilder } from '../../../src/wire/builder.ts'
 import { fragmentIpv4, fragmentIpv6 } from '../../../src/wire/fragments.ts'
-import { type Heard, Listener } from './memory-listener.ts'
+import { type Heard, Listener, type Segment } from './memory-listener.ts'
 import { Neighbours } from './memory-neighbours.ts'
 import { median, type PingError, type PingOptions, type PingResult } from './ping.ts'
 import { LabError } from './process.ts'
@@ -32,6 +33,8 @@ export interface MemoryVmOptions {
   readonly routes?: readonly { readonly to: string; readonly via: string }[]
   readonly mtu?: number
   readonly clock: Clock
+  /** TCP that came for one of its addresses; without, it is dropped. */
+  readonly tcp?: (segment: Segment) => void
   /** Takes each frame it sends; may deliver at once. */
   readonly send: (frame: Uint8Array<ArrayBuffer>) => void
 }
@@ -65,7 +68,7 @@ export class MemoryVm {
   readonly #mtu: number
   readonly #mac: number
   readonly #own: readonly Prefix[]
-  readonly #routes: readonly Route[]
+  #routes: readonly Route[]
   readonly #neighbours: Neighbours
   readonly #listener: Listener
   readonly #runs = new Map<number, Run>()
@@ -88,7 +91,8 @@ export class MemoryVm {
       own: this.#own,
       neighbours: this.#neighbours,
       send: frame => this.#transmit(frame),
-      heard: heard => this.#heard(heard)
+      heard: heard => this.#heard(heard),
+      tcp: options.tcp ?? (() => {})
     })
   }
 
@@ -104,9 +108,24 @@ export class MemoryVm {
     this.#listener.receive(frame)
   }
 
+  /** Sends one segment of TCP over IPv4, with so many bytes of nothing. */
+  segment({ from, to, fromPort, toPort, flags, sequence, acknowledgement, bytes }: Segment): void {
+    const hop = this.#nextHop(parseIp(to))
+    this.#neighbours.resolve(hop, this.#sourceFor(hop), mac => {
+      const packet = eth(this.#mac, mac).ipv4(from, to)
+      const whole = packet.tcp(fromPort, toPort, { flags, sequence, acknowledgement })
+      this.#transmit(whole.payload(bytes).frame() as Bytes)
+    })
+  }
+
   /** Frames with a checksum that is not true: nobody should ever send one. */
   get damaged(): number {
     return this.#listener.damaged
+  }
+
+  /** In place of all it had. */
+  setRoutes(routes: NonNullable<MemoryVmOptions['routes']>): void {
+    this.#routes = routesOf({ routes })
   }
 
   forgetNeighbours(): void {
@@ -160,7 +179,8 @@ export class MemoryVm {
     const { id, sequence } = run
     const hop = this.#nextHop(to)
     const source = options.from === undefined ? this.#sourceFor(hop) : parseIp(options.from)
-    this.#neighbours.resolve(hop, source, mac => {
+    // As a router asks: by the address of the link.
+    this.#neighbours.resolve(hop, this.#sourceFor(hop), mac => {
       const packet = this.#echo(mac, source, to, options)
       const whole =
         to.family === 4 ? packet.icmpEcho(id, sequence) : packet.icmpv6Echo(id, sequence)
@@ -233,7 +253,11 @@ function ownPrefixes(addresses: readonly string[], mac: number): Prefix[] {
 }
 
 /** Longest first. */
-function routesOf({ gateway, gateway6, routes = [] }: MemoryVmOptions): Route[] {
+function routesOf({
+  gateway,
+  gateway6,
+  routes = []
+}: Pick<MemoryVmOptions, 'gateway' | 'gateway6' | 'routes'>): Route[] {
   const texts = [
     ...routes,
     ...(gateway === undefined ? [] : [{ to: '0.0.0.0/0', via: gateway }]),

@@ -1,0 +1,144 @@
+// What the connections have gone through: how they stand now, and for each fault how many outlived
+// it and how long the longest of them was silent.
+
+import type { WayReport } from './report.ts'
+import {
+  type Class,
+  type Connection,
+  type Conversation,
+  classes,
+  type Speaker,
+  speakers,
+  type Talk,
+  talks
+} from './talks.ts'
+
+export interface Standing {
+  readonly class: Class
+  readonly speaks: Speaker
+  readonly total: number
+  readonly alive: number
+  readonly resets: number
+  /** The longest silence since the last fault, of those alive. */
+  readonly gap_ms: number
+  readonly bytes: number
+}
+
+export interface Outcome {
+  readonly fault: string
+  readonly at_s: number
+  readonly total: number
+  readonly survived: number
+  readonly resets: number
+  readonly gap_ms: number
+  /** How packets went until then. */
+  readonly ways: readonly WayReport[]
+  readonly classes: readonly Standing[]
+}
+
+interface Open {
+  readonly fault: string
+  readonly atMs: number
+  readonly ways: readonly WayReport[]
+}
+
+const EVENTS_MAX = 100
+
+export class Survival {
+  readonly #conversation: Conversation
+  readonly #startedMs: number
+  readonly #outcomes: Outcome[] = []
+  #open: Open | null = null
+  #standing: readonly Standing[] = []
+  #lost: readonly string[] = []
+
+  constructor(conversation: Conversation, startedMs: number) {
+    this.#conversation = conversation
+    this.#startedMs = startedMs
+  }
+
+  /** By class and direction. */
+  get standing(): readonly Standing[] {
+    return this.#standing
+  }
+
+  /** Of every fault so far; the last one's may still change. */
+  get outcomes(): readonly Outcome[] {
+    return this.#open === null
+      ? this.#outcomes
+      : [...this.#outcomes, outcomeOf(this.#open, this.#standing)]
+  }
+
+  /** Connections that are not alive, as sentences. */
+  faults(): readonly string[] {
+    return this.#lost
+  }
+
+  /** The last fault. */
+  get sinceMs(): number {
+    return performance.now() - this.#startedMs - (this.#open?.atMs ?? 0)
+  }
+
+  async read(): Promise<void> {
+    const read = async (talk: Talk) => ({ talk, all: await this.#conversation.read(talk) })
+    const found = await Promise.all(talks.map(read))
+    this.#standing = classes.flatMap(of =>
+      speakers.map(speaks => {
+        const own = found.filter(({ talk }) => talk.of === of && talk.speaks === speaks)
+        const all = own.flatMap(({ all }) => all)
+        return standingOf(of, speaks, all)
+      })
+    )
+    this.#lost = found.flatMap(({ talk, all }) =>
+      all.flatMap(each => (each.fault === undefined ? [] : lostText(talk, each.fault)))
+    )
+  }
+
+  /** Something is about to happen: silences count from here. */
+  async begin(fault: string, ways: readonly WayReport[]): Promise<void> {
+    await this.read()
+    if (this.#open !== null) this.#outcomes.push(outcomeOf(this.#open, this.#standing))
+    if (this.#outcomes.length > EVENTS_MAX) this.#outcomes.shift()
+    this.#conversation.mark()
+    this.#open = { fault, ways, atMs: performance.now() - this.#startedMs }
+    this.#standing = this.#standing.map(each => ({ ...each, gap_ms: 0 }))
+  }
+}
+
+const lostText = ({ of, from, to, port, speaks }: Talk, fault: string): string =>
+  `${of} connection from ${from} to ${to}:${port}, ${speaks} speaks: ${fault}`
+
+function standingOf(of: Class, speaks: Speaker, all: readonly Connection[]): Standing {
+  const alive = all.filter(({ fault }) => fault === undefined)
+  return {
+    class: of,
+    speaks,
+    total: all.length,
+    alive: alive.length,
+    resets: all.filter(({ isReset }) => isReset).length,
+    gap_ms: Math.round(Math.max(0, ...alive.map(({ gapMs }) => gapMs))),
+    bytes: all.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+}
+
+function outcomeOf({ fault, atMs, ways }: Open, standing: readonly Standing[]): Outcome {
+  const sum = (of: 'total' | 'alive' | 'resets'): number =>
+    standing.reduce((n, each) => n + each[of], 0)
+  return {
+    fault,
+    at_s: Number((atMs / 1000).toFixed(1)),
+    total: sum('total'),
+    survived: sum('alive'),
+    resets: sum('resets'),
+    gap_ms: Math.max(0, ...standing.map(({ gap_ms }) => gap_ms)),
+    ways,
+    classes: standing
+  }
+}
+
+export function outcomeText({ fault, total, survived, resets, gap_ms }: Outcome): string {
+  const lost = survived === total ? '' : `, ${total - survived} lost`
+  const reset = resets === 0 ? 'no resets' : `${resets} reset`
+  const alive = `${survived} of ${total} connections live${lost}`
+  return `${fault}: ${alive}, ${reset}, longest gap ${gap_ms} ms`
+}

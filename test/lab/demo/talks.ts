@@ -1,0 +1,72 @@
+// The demo's long-lived TCP connections as data: a few of each class, with either end speaking,
+// so that each thing that may go wrong on the way out or back is noticed by somebody.
+
+import { addressOf, outside, vip, vms } from './plan.ts'
+
+/** By what is on their way that has to remember them. */
+export const classes = ['plain', 'snat', 'vip', 'firewall'] as const
+export type Class = (typeof classes)[number]
+export const speakers = ['client', 'server'] as const
+export type Speaker = (typeof speakers)[number]
+
+/** Connections that go the same way. */
+export interface Talk {
+  readonly id: number
+  readonly of: Class
+  readonly speaks: Speaker
+  /** Who opens them. */
+  readonly from: string
+  readonly to: string
+  readonly port: number
+  /** Who may answer. */
+  readonly ends: readonly string[]
+  readonly count: number
+}
+
+export const SERVER_PORT = 9000
+/** A record so often. */
+export const EVERY_MS = 40
+/** Many times a record's: whoever is silent for so long is not waiting for one. */
+export const SILENT_MS_MAX = 1000
+export const silenceText = (ms: number): string => `silent for ${(ms / 1000).toFixed(1)} s`
+
+interface Way extends Omit<Talk, 'id' | 'speaks'> {}
+
+const toOutside = { to: outside[4], port: SERVER_PORT, ends: [outside.name], count: 4 }
+const toVip = { to: vip.address, port: vip.port, ends: ['red-web1', 'red-web2'], count: 2 }
+
+const ways: readonly Way[] = [
+  { of: 'plain', from: 'red-web1', ...toOutside },
+  { of: 'snat', from: 'blue-web1', ...toOutside },
+  { of: 'vip', from: outside.name, ...toVip },
+  { of: 'vip', from: 'red-db1', ...toVip },
+  { of: 'firewall', from: 'red-db1', ...toOutside }
+]
+
+export const talks: readonly Talk[] = ways.flatMap((way, i) =>
+  speakers.map((speaks, j) => ({ id: i * speakers.length + j, speaks, ...way }))
+)
+
+/** The local address of a talk's opener. */
+export function sourceOf({ from }: Talk): string {
+  const vm = vms.find(({ name }) => name === from)
+  return vm === undefined ? outside[4] : addressOf(vm, 4)
+}
+
+/** Of one connection, as both its ends see it. */
+export interface Connection {
+  readonly id: number
+  /** undefined: alive; else what ended or silenced it. */
+  readonly fault: string | undefined
+  readonly isReset: boolean
+  /** The longest silence at the end that listens, since the last mark. */
+  readonly gapMs: number
+  readonly bytes: number
+}
+
+/** All connections of the plan, opened and running. */
+export interface Conversation {
+  /** Silences count from now on. */
+  mark(): void
+  read(talk: Talk): Promise<readonly Connection[]>
+}
