@@ -81,6 +81,7 @@ export class Agent {
     } catch (error) {
       agent.#stateKey.close()
       agent.#feed.close()
+      await options.stateStore?.close()
       await options.store.close()
       throw error
     }

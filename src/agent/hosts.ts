@@ -2,7 +2,7 @@
 // owed.  A host that stops answering takes its ports with it; one whose agent begins anew is given
 // what concerns it, a slice at a time, and so is one that asks.
 
-import type { Clock } from '../core/clock.ts'
+import type { Clock, Timer } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
 import type { Exchange, Liveness, Peer } from '../state/exchange.ts'
 import { hostWord, RECORD_WORDS, RecordWord } from '../state/record.ts'
@@ -58,6 +58,8 @@ export class Hosts {
   readonly #onSettled: (() => void)[] = []
   #transferring = false
   #isSettled = false
+  #settling: Timer | null = null
+  #isClosed = false
 
   constructor(parts: HostsParts) {
     this.#parts = parts
@@ -77,7 +79,14 @@ export class Hosts {
     }
     this.#parts.exchange?.setPeers(peers)
     if (others.length === 0) this.#settle()
-    else if (!this.#isSettled) this.#parts.clock.after(SETTLE_MS, () => this.#settle())
+    else if (!this.#isSettled)
+      this.#settling ??= this.#parts.clock.after(SETTLE_MS, () => this.#settle())
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#settling?.cancel()
+    this.#transfers.length = 0
   }
 
   list(): PeerState[] {
@@ -143,13 +152,14 @@ export class Hosts {
   // --- inside ----------------------------------------
 
   #settle(): void {
-    if (this.#isSettled) return
+    if (this.#isSettled || this.#isClosed) return
     this.#isSettled = true
+    this.#settling?.cancel()
     for (const then of this.#onSettled.splice(0)) then()
   }
 
   #transfer(transfer: Transfer): void {
-    if (this.#transfers.length >= TRANSFERS_MAX) return
+    if (this.#transfers.length >= TRANSFERS_MAX || this.#isClosed) return
     this.#transfers.push(transfer)
     if (this.#transferring) return
     this.#transferring = true

@@ -64,6 +64,7 @@ export class House {
   #rehearsal: Rehearsal | null = null
   #foresight: Foresight | null = null
   #refreshing = false
+  #stopped = false
 
   constructor(parts: HouseParts) {
     const { host, datapath, counters, clock, watcher } = parts
@@ -141,8 +142,11 @@ export class House {
     return this.#rehearsal?.size ?? 0
   }
 
-  // keep: the datapath goes on forwarding for the next agent.
+  // keep: the datapath goes on forwarding for the next agent.  From here on nothing is begun any
+  // more, whatever was on its way: a device made now would have nobody to close it.
   async stop(keep: boolean): Promise<void> {
+    this.#stopped = true
+    this.worker.stop()
     this.upkeep.stop()
     this.#foresight?.close()
     this.places.close(keep)
@@ -177,7 +181,7 @@ export class House {
     this.#refreshing = true
     clock.soon(() => {
       this.#refreshing = false
-      this.places.refresh()
+      if (!this.#stopped) this.places.refresh()
     })
   }
 

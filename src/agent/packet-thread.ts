@@ -4,7 +4,7 @@
 
 import { getHeapStatistics } from 'node:v8'
 import { parentPort, workerData } from 'node:worker_threads'
-import { SystemClock } from '../core/clock.ts'
+import { SystemClock, type Timer } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import { type LogLevel, openLog } from '../core/log.ts'
@@ -117,7 +117,11 @@ main.on('message', (messages: readonly ToThread[]) => {
   for (const message of messages) received(message)
 })
 
+// After a stop the rest of the messages, even of the same batch, finds nobody.
+let isStopping = false
+
 function received(message: ToThread): void {
+  if (isStopping) return
   switch (message.is) {
     case 'events':
       return house.view.apply(message.key, message.events, message.ready)
@@ -185,19 +189,22 @@ async function answerTo(call: Call): Promise<unknown> {
     case 'counters':
       return counters.snapshot()
     case 'stop':
+      isStopping = true
       reporting.cancel()
+      settling.cancel()
       threadState.flush()
       return house.stop(call.keep)
   }
 }
 
-let reporting = { cancel: () => {} }
+let reporting: Timer = { cancel: () => {} }
+let settling: Timer = reporting
 function report(): void {
   send({ is: 'counters', snapshot: counters.snapshot() })
   reporting = clock.after(COUNTERS_MS, report)
 }
 
 await house.start()
-settleMemory(clock, () => door.trim())
+settling = settleMemory(clock, () => door.trim())
 send({ is: 'started' })
 report()

@@ -2,7 +2,7 @@
 // the host before it had, what the others in its group know.  Whoever does not answer within the
 // bound is not waited for.
 
-import type { Clock } from '../core/clock.ts'
+import type { Clock, Timer } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
 import type { Hosts } from './hosts.ts'
 
@@ -24,6 +24,7 @@ const ASK_MAX = 256 // ports in one question
 
 interface Waiting {
   readonly sources: Set<string> // hosts, or STORE
+  readonly patience: Timer
   asked: boolean
 }
 
@@ -53,13 +54,13 @@ export class PortStates {
       this.#ready.add(port)
       return true
     }
-    const waiting: Waiting = { sources: new Set(), asked: false }
+    const patience = clock.after(WAIT_MS_MAX, () => this.#giveUp(port))
+    const waiting: Waiting = { sources: new Set(), patience, asked: false }
     this.#waiting.set(port, waiting)
     if (load !== null) {
       waiting.sources.add(STORE)
       load(port)
     }
-    clock.after(WAIT_MS_MAX, () => this.#giveUp(port, waiting))
     hosts.settled(() => this.#ask(port, waiting))
     return !this.#waiting.has(port)
   }
@@ -67,7 +68,11 @@ export class PortStates {
   /** The port is no longer bound here: should it come back, all begins anew. */
   gone(port: number): void {
     this.#ready.delete(port)
-    this.#waiting.delete(port)
+    this.#end(port)
+  }
+
+  close(): void {
+    for (const port of [...this.#waiting.keys()]) this.#end(port)
   }
 
   loaded(port: number): void {
@@ -109,17 +114,22 @@ export class PortStates {
   }
 
   #look(port: number, waiting: Waiting): void {
-    if (!waiting.asked || waiting.sources.size > 0) return
-    this.#waiting.delete(port)
+    if (waiting.asked && waiting.sources.size === 0) this.#activate(port)
+  }
+
+  #giveUp(port: number): void {
+    this.#late.value++
+    this.#activate(port)
+  }
+
+  #activate(port: number): void {
+    this.#end(port)
     this.#ready.add(port)
     this.#parts.changed()
   }
 
-  #giveUp(port: number, waiting: Waiting): void {
-    if (this.#waiting.get(port) !== waiting) return
-    this.#late.value++
+  #end(port: number): void {
+    this.#waiting.get(port)?.patience.cancel()
     this.#waiting.delete(port)
-    this.#ready.add(port)
-    this.#parts.changed()
   }
 }

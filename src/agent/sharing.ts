@@ -109,6 +109,8 @@ export class Sharing {
   }
 
   close(): void {
+    this.portStates.close()
+    this.hosts.close()
     this.exchange?.close()
     this.flowState.table.close()
   }

@@ -111,6 +111,11 @@ export class Worker implements Walks {
     this.#datapath.onReadable(() => this.turn())
   }
 
+  // For good: what is still to come finds a turn under way that never ends.
+  stop(): void {
+    this.#turning = true
+  }
+
   // --- Walks: what devices and the topology ask for ----------------------------------------------
 
   emit(frame: Uint8Array, port: string): void {
@@ -120,10 +125,8 @@ export class Worker implements Walks {
   }
 
   wake(waitingFor: string): void {
-    const woken = this.waiting.wake(waitingFor)
-    if (woken.length === 0) return
-    for (const parked of woken) this.#woken.push(parked)
-    this.#schedule()
+    for (const parked of this.waiting.wake(waitingFor)) this.#woken.push(parked)
+    if (this.#woken.length > 0) this.#schedule()
   }
 
   invalidate(tags: readonly Tag[]): void {

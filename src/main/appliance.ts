@@ -47,6 +47,8 @@ export class Appliance implements AgentsView {
   readonly counters = new CounterTable()
   readonly #options: ApplianceOptions
   readonly #agents = new Map<string, Agent>()
+  readonly #beginning = new Set<Promise<unknown>>() // agents, the API
+  #isClosing = false
   #api: Api | null = null
 
   static async open(options: ApplianceOptions): Promise<Appliance> {
@@ -71,7 +73,32 @@ export class Appliance implements AgentsView {
   }
 
   // The API's address.
-  async listen(
+  listen(
+    listen: { host: string; port: number },
+    token?: string,
+    more?: ApiOptions['more']
+  ): Promise<string> {
+    return this.#begin(() => this.#listen(listen, token, more))
+  }
+
+  startAgent(options: HostOptions): Promise<Agent> {
+    return this.#begin(() => this.#startAgent(options))
+  }
+
+  // Whatever comes up while everything is taken down is waited for, and taken down too.
+  async #begin<T>(what: () => Promise<T>): Promise<T> {
+    if (this.#isClosing)
+      throw fail('UNAVAILABLE', { what: 'the appliance', reason: 'it is being taken down' })
+    const begun = what()
+    this.#beginning.add(begun)
+    try {
+      return await begun
+    } finally {
+      this.#beginning.delete(begun)
+    }
+  }
+
+  async #listen(
     listen: { host: string; port: number },
     token?: string,
     more?: ApiOptions['more']
@@ -85,7 +112,7 @@ export class Appliance implements AgentsView {
     return this.#api.url
   }
 
-  async startAgent(options: HostOptions): Promise<Agent> {
+  async #startAgent(options: HostOptions): Promise<Agent> {
     const { id, name } = options
     if (this.#agents.get(id)?.alive === true)
       throw fail('EXISTS', { kind: 'agent of host', id: name })
@@ -121,6 +148,8 @@ export class Appliance implements AgentsView {
   }
 
   async close(keep = false): Promise<void> {
+    this.#isClosing = true
+    await Promise.allSettled(this.#beginning)
     const parts = new Lifetimes(this.clock)
     parts.add('the store', { stop: () => this.store.close() })
     for (const agent of this.#agents.values())

@@ -60,6 +60,7 @@ export class TopologyView implements Topology, Models {
   readonly #fading = new Map<PortId, Timer>()
   // While we are this young, an agent that has said nothing may have died a moment before we came.
   #youth: Timer | null
+  #isClosed = false
 
   constructor(
     factories: ReadonlyMap<string, DeviceFactory>,
@@ -94,6 +95,7 @@ export class TopologyView implements Topology, Models {
     if (slot !== undefined) return slot.device
     const factory = this.#factories.get(kind)
     if (factory === undefined) return null
+    if (this.#isClosed) return undefined
     const fresh: Slot = { kind, id, factory, needs: new Set(), device: undefined }
     if (slots === undefined) this.#slots.set(kind, (slots = new Map()))
     slots.set(id, fresh)
@@ -137,7 +139,7 @@ export class TopologyView implements Topology, Models {
 
   // A host stopped answering, or answers again: its ports go with it, whatever the store says.
   hostAnswers(host: string, answers: boolean): void {
-    if (this.#deadHosts.has(host) !== answers) return
+    if (this.#deadHosts.has(host) !== answers || this.#isClosed) return
     if (answers) this.#deadHosts.delete(host)
     else this.#deadHosts.add(host)
     for (const port of [...this.#ports.values()]) if (port.host === host) this.#portMoved(port.id)
@@ -151,7 +153,7 @@ export class TopologyView implements Topology, Models {
 
   apply(key: string, events: readonly WatchEvent[], ready: boolean): void {
     const watched = this.#replica.watched(key)
-    if (watched === undefined) return
+    if (watched === undefined || this.#isClosed) return
     const becameReady = ready && !watched.ready
     const changed = this.#replica.apply(key, events, ready)
     const dirty = new Set<Slot>(this.#users.get(key))
@@ -169,6 +171,7 @@ export class TopologyView implements Topology, Models {
   }
 
   applyTable(name: string, events: readonly TableEvent[], ready: boolean): void {
+    if (this.#isClosed) return
     const key = interestKey({ table: name })
     this.#openTable(name).apply(events)
     const watched = this.#replica.watched(key)
@@ -180,10 +183,12 @@ export class TopologyView implements Topology, Models {
 
   // The store has taken, or refused, the oldest write of this worker under the key.
   tableWritten(name: string, key: string): void {
-    this.#tables.get(name)?.written(key)
+    if (!this.#isClosed) this.#tables.get(name)?.written(key)
   }
 
+  // What comes later changes nothing, and nothing is made any more.
   close(): void {
+    this.#isClosed = true
     this.#youth?.cancel()
     for (const timer of this.#fading.values()) timer.cancel()
     for (const slots of this.#slots.values())

@@ -198,6 +198,7 @@ const refusals: [string, string[], number, RegExp][] = [
   ['an unknown setting', ['--set', 'api.prot=1'], 1, /api\.prot.*expected one of.*port/],
   ['a wrong type', ['--set', 'api.port="x"'], 1, /api\.port is "x"; expected a whole number/],
   ['a missing plugin', ['--set', 'plugins.qos={}'], 1, /plugins\.qos.*expected one of bridge/],
+  ['a death too soon', ['--set', 'state.exchange.deadMs=15'], 1, /deadMs is 15; expected at least/],
   ['no such file', ['--config', 'nowhere.json'], 1, /nowhere\.json cannot be read/],
   ['an open door', ['--no-demo', '--set', 'api.address=0.0.0.0'], 1, /api\.address.*loopback/]
 ]

@@ -36,12 +36,16 @@ export class Check {
     if (pair !== undefined && !mayHear(pair, node)) this.#leaks.add(`${node} heard ${label}`)
   }
 
-  /** Every pair once; `moved` is called as results come. */
-  async round(moved: () => void = () => {}): Promise<void> {
+  /**
+   * Every pair once; `moved` is called as results come.  Nobody sends a ping again that is lost
+   * while a host dies: while faults are made, a pair that lost one is asked once more.
+   */
+  async round(moved: () => void = () => {}, faulty = false): Promise<void> {
     for (const pair of pairs) {
       if (this.#stopped) return
       if (!pair.expected) continue
       await this.#ask(pair, this.seen.has(pair) ? AGAIN : FIRST)
+      if (faulty && !this.isRight(pair)) await this.#ask(pair, AGAIN)
       moved()
     }
     await Promise.all(pairs.filter(pair => !pair.expected).map(pair => this.#ask(pair, SILENT)))

@@ -10,6 +10,7 @@ import { Ports } from '../../../src/api/ports.ts'
 import { openLog } from '../../../src/core/log.ts'
 import { Appliance, kernelUnavailable } from '../../../src/main/appliance.ts'
 import type { ApplianceConfig } from '../../../src/main/run.ts'
+import { flowStateOf } from '../../../src/main/state-settings.ts'
 import type { Resources } from '../../../src/resource.ts'
 import { ACTIVE_TABLE } from '../../../src/topology/view.ts'
 import { Lab, LabError, until } from '../lib/index.ts'
@@ -58,6 +59,7 @@ const noAgents: AgentsView = {
 }
 
 export async function runDemo(options: DemoOptions): Promise<number> {
+  flowStateOf(options.config.state) // refuses what does not go together, before anything is built
   const demo = new Demo(options)
   try {
     return await demo.run()
@@ -77,6 +79,7 @@ class Demo {
   readonly #reason: string | null
   readonly #stop = stopSignal()
   readonly #agents = new Map<string, Agent>()
+  #building: Promise<Check> | null = null
   #ground: Ground | null = null
   #appliance: Appliance | null = null
   #check: Check | null = null
@@ -95,7 +98,8 @@ class Demo {
   async run(): Promise<number> {
     const { once } = this.#options
     this.#announce()
-    const check = await Promise.race([this.#build(), this.#stop.signal])
+    this.#building = this.#build()
+    const check = await Promise.race([this.#building, this.#stop.signal])
     if (check === undefined) return STOPPED
     await Promise.race([this.#first(check), this.#stop.signal])
     if (this.#stop.stopped) return once ? STOPPED : 0
@@ -106,32 +110,40 @@ class Demo {
 
   async close(): Promise<void> {
     this.#check?.stop()
+    await this.#building?.catch(() => {}) // what is half built has to be whole to be put away
     await this.#appliance?.close()
     await this.#ground?.close()
   }
 
   // --- building ----------------------------------------------------------------------------------
 
-  async #build(): Promise<Check | undefined> {
+  async #build(): Promise<Check> {
     const { config, plugins } = this.#options
     const heard: Heard = (node, label) => this.#check?.heard(node, label)
     const ground = await this.#openGround(heard)
     this.#ground = ground
+    this.#goOn()
     const named = plugins.filter(({ name }) => name in config.plugins)
     const log = openLog(config.log)
     const appliance = await Appliance.open({ storePath: ':memory:', plugins: named, log })
     this.#appliance = appliance
     const built = buildTopology(ground.underlay)
     await appliance.store.write(built.changes)
+    this.#goOn()
     await Promise.all([
       this.#listen(appliance),
       ground.populate(this.#doors()),
       ...hosts.map(name => this.#startAgent(appliance, ground, { id: built.hosts[name], name }))
     ])
-    await this.#ready(appliance)
+    await Promise.race([this.#ready(appliance), this.#stop.signal])
+    this.#goOn()
     this.#check = new Check(ground)
     this.#faults = this.#openFaults(appliance, ground, built)
     return this.#check
+  }
+
+  #goOn(): void {
+    if (this.#stop.stopped) throw new LabError('stopped')
   }
 
   #openFaults(appliance: Appliance, ground: Ground, { hosts: ids, ports }: Built): Faults {
@@ -151,6 +163,7 @@ class Demo {
   // Every pair once, then the connections: the times of first packets are theirs alone.
   async #first(check: Check): Promise<void> {
     await check.round(() => this.#draw())
+    if (this.#stop.stopped) return
     this.#survival = new Survival(await this.#ground!.converse(), this.#startedMs)
     await this.#watch()
   }
@@ -169,12 +182,19 @@ class Demo {
     ground: Ground,
     host: { id: string; name: HostName }
   ): Promise<void> {
-    const { plugins: settings, state } = this.#options.config
-    // Without a kernel that forwards on, an agent that begins anew asks the others.
-    const kind = ground.kind === 'memory' ? 'none' : state.store.kind
-    const stateStore = { ...state.store, kind, path: `${ground.folder}/flow-state` }
+    const { plugins: settings, state: flowState, flows } = this.#options.config
+    const state = flowStateOf(flowState)
+    const upkeep = { idleMs: flows.idleMs, checkMs: flows.checkMs }
+    const stateStore = { ...flowState.store, path: `${ground.folder}/flow-state` }
     const given = ground.agentOptions(host.name)
-    const agent = await appliance.startAgent({ ...host, ...given, settings, stateStore })
+    const agent = await appliance.startAgent({
+      ...host,
+      ...given,
+      settings,
+      state,
+      upkeep,
+      stateStore
+    })
     this.#agents.set(host.name, agent)
   }
 
@@ -254,7 +274,7 @@ class Demo {
   }
 
   #sleep(ms: number): Promise<unknown> {
-    return Promise.race([sleep(ms), this.#stop.signal])
+    return sleep(ms, undefined, { signal: this.#stop.aborted }).catch(() => {})
   }
 
   // --- showing -----------------------------------------------------------------------------------
@@ -279,7 +299,7 @@ class Demo {
     let before = check.faults().join('\n')
     while (!this.#stop.stopped) {
       await this.#sleep(ROUND_MS)
-      await check.round()
+      await check.round(() => {}, true)
       const now = check.faults().join('\n')
       if (now !== before) this.#say(now === '' ? 'all pairs are as they should be again' : now)
       before = now
@@ -340,22 +360,30 @@ class Demo {
 
 // A second signal ends the process at once; the lab then goes synchronously. A terminal and npm
 // may both pass on one Ctrl-C, so what comes within a second is still the first.
-function stopSignal(): { readonly signal: Promise<undefined>; readonly stopped: boolean } {
-  const state = { stopped: false }
+interface Stop {
+  readonly signal: Promise<undefined>
+  readonly aborted: AbortSignal
+  readonly stopped: boolean
+}
+
+function stopSignal(): Stop {
+  const aborter = new AbortController()
+  const { signal: aborted } = aborter
   const signal = new Promise<undefined>(done => {
     let firstMs = 0
     const stop = (): void => {
-      if (state.stopped && performance.now() - firstMs > 1000) process.exit(STOPPED)
-      if (!state.stopped) firstMs = performance.now()
-      state.stopped = true
+      if (aborted.aborted && performance.now() - firstMs > 1000) process.exit(STOPPED)
+      if (!aborted.aborted) firstMs = performance.now()
+      aborter.abort()
       done(undefined)
     }
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
   })
   return {
     signal,
+    aborted,
     get stopped() {
-      return state.stopped
+      return aborted.aborted
     }
   }
 }

@@ -8,7 +8,7 @@ import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { SystemClock } from '../../../src/core/clock.ts'
+import { SystemClock, type Timer } from '../../../src/core/clock.ts'
 import { formatIpv4, parseIpv4, parseMac } from '../../../src/wire/address.ts'
 import * as ethernet from '../../../src/wire/ethernet.ts'
 import { macFor } from '../lib/addresses.ts'
@@ -51,7 +51,7 @@ export class MemoryGround implements Ground {
   ) as Record<HostName, string>
   readonly folder = mkdtempSync(join(tmpdir(), 'mezzo-demo-'))
   readonly #heard: Heard
-  readonly #clock = new SystemClock()
+  readonly #clock = new GroundClock()
   readonly #nodes = new Map<string, MemoryVm>()
   readonly #places = new Map<string, HostName>(vms.map(({ name, host }) => [name, host]))
   readonly #cut = new Set<HostName>()
@@ -125,6 +125,7 @@ export class MemoryGround implements Ground {
   async close(): Promise<void> {
     this.#agents = null
     this.#talks?.close()
+    this.#clock.close()
     await rm(this.folder, { recursive: true, force: true })
   }
 
@@ -183,6 +184,33 @@ export class MemoryGround implements Ground {
       this.#heard(name, label)
     }
     node.receive(frame)
+  }
+}
+
+// Nobody waits for the answers to pings any more when the ground is gone.
+class GroundClock extends SystemClock {
+  readonly #timers = new Set<Timer>()
+  #isClosed = false
+
+  override after(delayMs: number, fire: () => void): Timer {
+    if (this.#isClosed) return { cancel: () => {} }
+    const timer = super.after(delayMs, () => {
+      this.#timers.delete(timer)
+      fire()
+    })
+    this.#timers.add(timer)
+    return {
+      cancel: () => {
+        this.#timers.delete(timer)
+        timer.cancel()
+      }
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const timer of this.#timers) timer.cancel()
+    this.#timers.clear()
   }
 }
 

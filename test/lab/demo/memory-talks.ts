@@ -58,6 +58,7 @@ export class MemoryTalks implements Conversation {
   readonly #sides = new Map<string, { line: Line; side: Side }>()
   #timer: Timer | null = null
   #markMs = 0
+  #closed = false
 
   constructor(clock: Clock, node: (name: string) => MemoryVm) {
     this.#clock = clock
@@ -69,7 +70,8 @@ export class MemoryTalks implements Conversation {
     for (const talk of talks)
       for (let id = 0; id < talk.count; id++) this.#lines.push(this.#newLine(talk, id))
     this.#tick()
-    const stand = (): boolean => this.#lines.every(line => (listenerOf(line)?.heard ?? 0) > 0)
+    const stand = (): boolean =>
+      this.#closed || this.#lines.every(line => (listenerOf(line)?.heard ?? 0) > 0)
     await until('all connections stand', stand, OPEN_MS).catch((error: Error) => {
       const waiting = this.#lines.filter(line => (listenerOf(line)?.heard ?? 0) === 0)
       const names = new Set(waiting.map(({ talk }) => `${talk.of} from ${talk.from}`))
@@ -78,6 +80,7 @@ export class MemoryTalks implements Conversation {
   }
 
   close(): void {
+    this.#closed = true
     this.#timer?.cancel()
   }
 

@@ -1,11 +1,12 @@
 // Where the table appears: redrawn in place on a terminal, printed when something is to be said
 // elsewhere.
 
-import { type Family, families } from './plan.ts'
+import { families } from './plan.ts'
 import type { Report } from './report.ts'
 import { type Paint, plain, tableOf } from './table.ts'
 
 const ESC = '\x1b['
+const TURNS = 8 // a family is shown for so many drawings
 const codes = { good: '32', bad: '31;1', dim: '2', bold: '1' } as const
 
 export class Screen {
@@ -57,14 +58,15 @@ export class Screen {
   }
 
   // A line that wraps or a table that scrolls could not be redrawn: on a small terminal the
-  // families take turns, and what is still too much is cut.
+  // families take turns, on a smaller one there is no matrix, and what is still too much is cut.
   #fit(report: Report, live: boolean): string[] {
     const { rows = 24, columns = 80 } = this.#out
-    const all = tableOf(report, { paint: this.#paint, live })
-    const family: Family = families[(this.#turn >> 1) % 2]!
-    const one = [family]
-    const lines =
-      all.length < rows ? all : tableOf(report, { paint: this.#paint, live, families: one })
+    const one = [families[Math.floor(this.#turn / TURNS) % families.length]!]
+    let lines: string[] = []
+    for (const shown of [families, one, []]) {
+      lines = tableOf(report, { paint: this.#paint, live, families: shown })
+      if (lines.length < rows) break
+    }
     return lines.slice(0, rows - 1).map(line => cut(line, columns))
   }
 }

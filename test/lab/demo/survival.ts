@@ -121,24 +121,22 @@ function standingOf(of: Class, speaks: Speaker, all: readonly Connection[]): Sta
   }
 }
 
-function outcomeOf({ fault, atMs, ways }: Open, standing: readonly Standing[]): Outcome {
+/** Of all connections together. */
+export function totalOf(standing: readonly Standing[]) {
   const sum = (of: 'total' | 'alive' | 'resets'): number =>
     standing.reduce((n, each) => n + each[of], 0)
-  return {
-    fault,
-    at_s: Number((atMs / 1000).toFixed(1)),
-    total: sum('total'),
-    survived: sum('alive'),
-    resets: sum('resets'),
-    gap_ms: Math.max(0, ...standing.map(({ gap_ms }) => gap_ms)),
-    ways,
-    classes: standing
-  }
+  const gapMs = Math.max(0, ...standing.map(({ gap_ms }) => gap_ms))
+  return { total: sum('total'), alive: sum('alive'), resets: sum('resets'), gapMs }
+}
+
+function outcomeOf({ fault, atMs, ways }: Open, standing: readonly Standing[]): Outcome {
+  const { total, alive: survived, resets, gapMs: gap_ms } = totalOf(standing)
+  const at_s = Number((atMs / 1000).toFixed(1))
+  return { fault, at_s, total, survived, resets, gap_ms, ways, classes: standing }
 }
 
 export function outcomeText({ fault, total, survived, resets, gap_ms }: Outcome): string {
   const lost = survived === total ? '' : `, ${total - survived} lost`
-  const reset = resets === 0 ? 'no resets' : `${resets} reset`
-  const alive = `${survived} of ${total} connections live${lost}`
-  return `${fault}: ${alive}, ${reset}, longest gap ${gap_ms} ms`
+  const reset = resets === 0 ? 'none reset' : `${resets} reset`
+  return `${fault}: ${survived} of ${total} live${lost}, ${reset}, longest gap ${gap_ms} ms`
 }

@@ -1,11 +1,11 @@
 // The report as lines for people: who reaches whom, how fast, what becomes of the connections, and
-// what the hosts have done.
+// what the hosts have done.  What matters most is a sentence of its own: is anything broken?
 
 import { counts } from './check.ts'
 import { type Family, families, nodes } from './plan.ts'
 import type { HostReport, PairReport, Report, WayReport } from './report.ts'
-import { outcomeText, type Standing } from './survival.ts'
-import { type Class, classes, speakers } from './talks.ts'
+import { outcomeText, type Standing, totalOf } from './survival.ts'
+import { type Class, classes, EVERY_MS, speakers } from './talks.ts'
 
 export type Paint = (text: string, how: 'good' | 'bad' | 'dim' | 'bold') => string
 
@@ -18,7 +18,7 @@ const COLUMN = 8
 
 export interface TableOptions {
   readonly paint: Paint
-  /** Families to show: all, unless the screen is small. */
+  /** Whose matrix to show: all, unless the screen is small. */
   readonly families?: readonly Family[]
   readonly live: boolean
 }
@@ -28,13 +28,14 @@ export function tableOf(report: Report, options: TableOptions): string[] {
   return [
     ...head(report, options.paint),
     ...shown.flatMap(family => ['', ...matrix(report, family, options.paint)]),
+    ...(shown.length > 0 ? [options.paint(LEGEND, 'dim')] : []),
     '',
     ...summary(report, options.paint),
-    '',
-    ...connectionLines(report, options.paint),
+    ...connectionLines(report, options.paint, shown.length === 0 ? 2 : 4),
     '',
     ...hostLines(report.hosts, options.paint),
-    ...(options.live ? ['', ...hints(report, options.paint)] : [])
+    ...(shown.length > 0 ? [options.paint(HOST_LEGEND, 'dim')] : []),
+    ...(options.live ? ['', ...hints(report, options.paint, shown.length === 0)] : [])
   ]
 }
 
@@ -82,33 +83,45 @@ export function ms(value: number | null): string {
   return value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0)
 }
 
-function summary({ pairs, faults, ok }: Report, paint: Paint): string[] {
+const LEGEND = 'milliseconds: first packet / later ones, median; from the left, to the top'
+const FAULTS_MAX = 4
+
+// Whether all is well, of pings and of connections.
+function summary(report: Report, paint: Paint): string[] {
+  const { pairs, faults } = report
+  if (pairs.length < counts.pairs) return [`${pairs.length} of ${counts.pairs} pairs asked …`]
   const right = pairs.filter(pair => pair.ok).length
-  const legend = 'milliseconds: first packet / later ones, median; from the left, to the top'
-  if (pairs.length < counts.pairs)
-    return [paint(legend, 'dim'), `${pairs.length} of ${counts.pairs} pairs asked …`]
   const isolated = counts.pairs - counts.reachable
   const verdict = `${right} of ${counts.pairs} pairs are as they should be`
   const detail = `${counts.reachable} reach each other, ${isolated} must not`
-  const line = paint(`${verdict}: ${detail}`, ok ? 'good' : 'bad')
+  const line = paint(`${verdict}: ${detail}`, right === counts.pairs ? 'good' : 'bad')
   const wrong = faults.slice(0, FAULTS_MAX).map(fault => paint(`  ${fault}`, 'bad'))
-  return [paint(legend, 'dim'), line, ...wrong]
+  const more = faults.length - wrong.length
+  if (more > 0) wrong.push(paint(`  and ${more} more`, 'bad'))
+  return [line, ...standingLine(report, paint), ...wrong]
 }
 
-const FAULTS_MAX = 8
+function standingLine({ connections }: Report, paint: Paint): string[] {
+  if (connections.length === 0) return ['opening connections …']
+  const { total, alive, resets, gapMs } = totalOf(connections)
+  const lost = total === alive ? 'none lost' : `${total - alive} LOST`
+  const reset = resets === 0 ? 'none reset' : `${resets} RESET`
+  const text = `${alive} of ${total} connections live, ${lost}, ${reset}; longest gap ${gapMs} ms`
+  return [paint(text, alive === total && resets === 0 ? 'good' : 'bad')]
+}
 
 // --- connections ---------------------------------------------------------------------------------
 
 const about: Readonly<Record<Class, string>> = {
   plain: 'red-web1 to outside',
-  snat: 'blue-web1 to outside, under another address',
-  vip: 'outside and red-db1 to either red web server',
-  firewall: 'red-db1 to outside; only answers may come in'
+  snat: 'blue-web1 to outside, translated',
+  vip: "red-db1, outside to red's web",
+  firewall: 'red-db1 to outside, answers only'
 }
-const OUTCOMES_SHOWN = 4
 
-function connectionLines(report: Report, paint: Paint): string[] {
+function connectionLines(report: Report, paint: Paint, outcomesMax: number): string[] {
   const { connections, ways, survival } = report
+  if (connections.length === 0) return []
   const title = 'connections'.padEnd(COLUMN + 4)
   const heads = speakers.map(speaks => `${speaks} speaks`.padEnd(SPEAKER)).join('')
   const rows = classes.map(of => {
@@ -119,10 +132,11 @@ function connectionLines(report: Report, paint: Paint): string[] {
     return of.padEnd(COLUMN + 4) + cells.join('') + paint(about[of], 'dim')
   })
   return [
-    paint(title + heads, 'bold'),
+    '',
+    paint(title + heads, 'bold') + paint(MEASURE, 'dim'),
     ...rows,
-    ...ways.map(way => paint(wayText(way), 'dim')),
-    ...survival.slice(-OUTCOMES_SHOWN).map(outcome => {
+    paint(ways.map(wayText).join('; '), 'dim'),
+    ...survival.slice(-outcomesMax).map(outcome => {
       const isWhole = outcome.survived === outcome.total
       return paint(outcomeText(outcome), isWhole ? 'good' : 'bad')
     })
@@ -130,6 +144,7 @@ function connectionLines(report: Report, paint: Paint): string[] {
 }
 
 const SPEAKER = 17
+const MEASURE = `live/all, longest gap; ${EVERY_MS} ms: none`
 
 function standingText(standing: Standing | undefined, paint: Paint): string {
   if (standing === undefined) return paint('…'.padEnd(SPEAKER), 'dim')
@@ -139,12 +154,12 @@ function standingText(standing: Standing | undefined, paint: Paint): string {
 }
 
 const wayText = ({ tenant, out_by, back_by }: WayReport): string =>
-  `${tenant} goes out by ${out_by ?? '-'}, back by ${back_by ?? '-'}`
+  `${tenant}: out by ${out_by ?? '-'}, back by ${back_by ?? '-'}`
 
 // --- hosts ---------------------------------------------------------------------------------------
 
 function hostLines(hosts: readonly HostReport[], paint: Paint): string[] {
-  const heads = ['ports', 'flows', 'rate', 'records', 'held', 'ack µs']
+  const heads = ['ports', 'flows', 'hits', 'records', 'held', 'ack µs']
   const line = ([name, ...cells]: string[], drops: string): string =>
     `${name!.padEnd(NAME)}${cells.map(text => text.padStart(COLUMN)).join('')}  ${drops}`
   const rows = hosts.map(host => {
@@ -158,22 +173,28 @@ function hostLines(hosts: readonly HostReport[], paint: Paint): string[] {
   return [paint(line(['host', ...heads], 'drops'), 'bold'), ...rows]
 }
 
+const HOST_LEGEND =
+  'hits: packets no agent had to see; records: flow state; held: waited for its acknowledgement'
 const dropText = ({ drops, drops_by_reason }: HostReport): string => {
   const [first, ...more] = Object.entries(drops_by_reason).sort(([, a], [, b]) => b - a)
   if (first === undefined) return '0'
   return `${drops} (${first[0]}${more.length > 0 ? ', …' : ''})`
 }
 
-function hints({ api }: Report, paint: Paint): string[] {
+function hints({ api }: Report, paint: Paint, short: boolean): string[] {
   const where = api.endsWith(':8181') ? '' : `MEZZO_API=${api} `
-  const mezzo = `${where}npm run -s mezzo --`
+  const mezzo = `${where}npm run -s mezzo -- demo`
+  if (short)
+    return [
+      `Try  ${mezzo} kill gateway1  (restore, restart, move VM HOST)`,
+      paint('Ctrl-C takes everything down; a larger terminal shows more', 'dim')
+    ]
   return [
     `API  ${api}  (OpenAPI at /openapi.json, metrics at /metrics)`,
-    `Try  ${mezzo} demo kill gateway1`,
-    `     ${mezzo} demo restore gateway1`,
-    `     ${mezzo} demo move red-web2 compute1`,
-    `     ${mezzo} demo restart compute2`,
-    `     ${mezzo} trace red-db1 'tcp 10.0.2.21:5000 > 203.0.113.10:80 S'`,
+    `Try  ${mezzo} kill gateway1        (then restore gateway1)`,
+    `     ${mezzo} move red-web2 compute1`,
+    `     ${mezzo} restart compute2`,
+    `     ${where}npm run -s mezzo -- trace red-db1 'tcp 10.0.2.21:5000 > 203.0.113.10:80 S'`,
     paint('Ctrl-C takes everything down', 'dim')
   ]
 }

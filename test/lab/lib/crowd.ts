@@ -57,13 +57,17 @@ const STATES = ['open', 'closed', 'wrong bytes']
 /** A process at one end that answers questions by lines. */
 export class CrowdEnd {
   readonly #job: Job
-  readonly #waiting: ((line: string) => void)[] = []
+  readonly #waiting: { readonly answered: (line: string) => void; readonly failed: () => void }[] =
+    []
 
   constructor(machine: Machine, command: readonly string[]) {
     this.#job = machine.spawn(command, {
       onLine: line => {
-        if (line.startsWith('{')) this.#waiting.shift()?.(line)
+        if (line.startsWith('{')) this.#waiting.shift()?.answered(line)
       }
+    })
+    void this.#job.exited.then(() => {
+      for (const { failed } of this.#waiting.splice(0)) failed()
     })
   }
 
@@ -73,12 +77,17 @@ export class CrowdEnd {
 
   answer<T>(timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
-      const fail = (): void => reject(new LabError(`a crowd is silent: ${this.#job.output}`))
-      const timer = setTimeout(fail, timeoutMs)
-      this.#waiting.push(line => {
+      const failed = (): void => {
+        clearTimeout(timer)
+        reject(new LabError(`a crowd is silent: ${this.#job.output}`))
+      }
+      const timer = setTimeout(failed, timeoutMs)
+      const answered = (line: string): void => {
         clearTimeout(timer)
         resolve(JSON.parse(line) as T)
-      })
+      }
+      if (this.#job.running) this.#waiting.push({ answered, failed })
+      else failed()
     })
   }
 
