@@ -5,6 +5,7 @@ import type { Clock } from '../core/clock.ts'
 import type { Random } from '../core/random.ts'
 import { decodeRecords } from '../state/codec.ts'
 import type { Exchange, ExchangeListener } from '../state/exchange.ts'
+import { lifetimeOf } from '../state/lifetimes.ts'
 import { MemoryExchange } from '../state/memory-exchange.ts'
 import { MemoryStateTable } from '../state/memory-table.ts'
 import { hostWord, keyHash, RecordWord } from '../state/record.ts'
@@ -73,6 +74,7 @@ export class ThreadState {
     const wallMs = this.#parts.clock.wall()
     for (const bytes of saved)
       decodeRecords(bytes, wallMs, (record, idleMs) => {
+        if (idleMs >= lifetimeOf(this.parts.lifetimes, record) * 1000) return
         if (this.#table.put(record, 0, idleMs) === Put.refused) return
         hashes.push(keyHash(record), keyHash(record, RecordWord.b))
       })

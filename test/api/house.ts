@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import { silentLog } from '../../src/core/log.ts'
-import { Appliance } from '../../src/main/appliance.ts'
+import { Appliance, type HostOptions } from '../../src/main/appliance.ts'
 import { call } from './fixture.ts'
 
 export const HOST = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
@@ -11,19 +11,30 @@ export const HOST = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
 export interface ServedHouse {
   readonly house: Appliance
   readonly url: string
+  /** An agent again, after it was stopped. */
+  readonly start: () => Promise<unknown>
 }
 
-export async function openHouse(interfaces: readonly string[]): Promise<ServedHouse> {
+type Kept = Pick<HostOptions, 'state' | 'stateStore'>
+
+export async function openHouse(
+  interfaces: readonly string[],
+  kept: Kept = {}
+): Promise<ServedHouse> {
   const plugins = await loadResources()
   const house = await Appliance.open({ storePath: ':memory:', plugins, log: silentLog() })
   await house.store.write([{ op: 'create', kind: 'host', value: { id: HOST, name: 'compute1' } }])
-  await house.startAgent({
-    id: HOST,
-    name: 'compute1',
-    settings: defaultSettings(plugins),
-    datapath: { kind: 'memory', address: '192.0.2.1', interfaces, flowsMax: 64, creditsPerPort: 8 }
-  })
-  return { house, url: await house.listen({ host: '127.0.0.1', port: 0 }) }
+  const datapath = { kind: 'memory', address: '192.0.2.1', interfaces } as const
+  const start = () =>
+    house.startAgent({
+      id: HOST,
+      name: 'compute1',
+      settings: defaultSettings(plugins),
+      datapath: { ...datapath, flowsMax: 64, creditsPerPort: 8 },
+      ...kept
+    })
+  await start()
+  return { house, start, url: await house.listen({ host: '127.0.0.1', port: 0 }) }
 }
 
 /** Makes an object; gives its id. */

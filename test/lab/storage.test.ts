@@ -1,0 +1,69 @@
+// What an agent finds of its flow state when it starts again: all that is still alive, from its
+// journal.  Here because it waits for seconds.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Value } from 'typebox/value'
+import { SystemClock, sleep } from '../../src/core/clock.ts'
+import { stateSection } from '../../src/main/state-settings.ts'
+import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
+import { eth } from '../../src/wire/builder.ts'
+import { call } from '../api/fixture.ts'
+import { HOST, openHouse, post } from '../api/house.ts'
+import { eventually } from '../store/ground.ts'
+
+const A = '02:00:00:00:00:0a'
+const B = '02:00:00:00:00:0b'
+const ALIVE_S = 6
+
+const ask = (port: number) => eth(A, B).ipv4('10.0.1.5', '10.0.1.6').udp(port, 53).frame()
+
+test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
+  timeout: 60_000
+}, async t => {
+  const path = mkdtempSync(join(tmpdir(), 'mezzo-storage-'))
+  t.after(() => rmSync(path, { recursive: true, force: true }))
+  const settings = Value.Default(stateSection, { store: { path } })
+  assert.ok(Value.Check(stateSection, settings))
+  const lifetimes = { ...LIFETIMES_DEFAULT, udpOneWayS: ALIVE_S }
+  const { house, url, start } = await openHouse(['tap0', 'tap1'], {
+    state: { lifetimes },
+    stateStore: settings.store
+  })
+  t.after(() => house.close())
+  const bridge = await post(`${url}/bridges`, { name: 'b' })
+  const chain = await post(`${url}/chains`, { name: 'watch' })
+  await post(`${url}/rules`, { chain, action: 'accept', matchForwardFlow: true })
+  for (const name of ['tap0', 'tap1']) {
+    const port = await post(`${url}/bridges/${bridge}/ports`, { inFilter: chain })
+    await call(`${url}/ports/${port}/binding`, 'PUT', { host: HOST, interface: name })
+  }
+  const ready = () =>
+    eventually(async () => {
+      const { bound, rehearsing } = await house.agent(HOST)!.status()
+      assert.deepEqual([bound, rehearsing], [2, 0])
+    })
+  const state = async (): Promise<string[]> => {
+    const { body } = await call(`${url}/hosts/${HOST}/state`)
+    return (body as unknown as { text: string }[]).map(({ text }) => text)
+  }
+  const restart = async (pauseMs: number) => {
+    await house.agent(HOST)!.stop()
+    await sleep(new SystemClock(), pauseMs)
+    await start()
+    await ready()
+  }
+  await ready()
+  house.agent(HOST)!.input('tap0', ask(7000))
+  const connection = 'connection udp 10.0.1.5:7000 > 10.0.1.6:53 | 10.0.1.6:53 > 10.0.1.5:7000'
+  await eventually(async () => assert.deepEqual(await state(), [connection]))
+  await restart(0)
+  await eventually(async () => assert.deepEqual(await state(), [connection]))
+  await restart(ALIVE_S * 1000)
+  assert.deepEqual(await state(), [])
+  house.agent(HOST)!.input('tap0', ask(7000))
+  await eventually(async () => assert.deepEqual(await state(), [connection]))
+})
