@@ -172,6 +172,21 @@ describe('4.4 conditions', () => {
     assert.equal(drops(ports, arp), true)
   })
 
+  test('INV-24 what is gone, empty or unknown matches nothing', () => {
+    for (const rule of [
+      { ipGroupSource: 'gone' },
+      { ipGroupDestination: 'gone' },
+      { ipGroupSource: 'empty' },
+      { portGroup: 'gone' },
+      { inPortGroup: 'gone' },
+      { outPortGroup: 'gone' },
+      { traversedDevice: 'gone' },
+      { inPorts: [] },
+      { outPorts: [] }
+    ])
+      assert.equal(drops(rule, udp), false, JSON.stringify(rule))
+  })
+
   test('VLANs: none, or the outer tag', () => {
     const tagged = (vid: number): PacketBuilder => eth(A, B).vlan(vid).ipv4('1.1.1.1', '2.2.2.2')
     const stacked = eth(A, B).qinq(5).vlan(6).payload(50)

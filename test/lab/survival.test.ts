@@ -14,9 +14,9 @@ const ids: Readonly<Record<string, string>> = {
   'gateway killed': 'ST-01, SN-01, SN-03: ',
   'port moved': 'MIG-01, ST-02: ',
   'port moved back': 'MIG-01, ST-02: ',
-  'compute restarted': 'ST-03: ',
-  'gateway restarted': 'ST-03: ',
-  'all restarted': 'ST-03: '
+  'compute restarted': 'ST-03, INV-23: ',
+  'gateway restarted': 'ST-03, INV-23: ',
+  'all restarted': 'ST-03, INV-23: '
 }
 
 describe('no connection is lost', { skip }, () => {

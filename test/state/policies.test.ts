@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { trace } from '../../src/agent/explain.ts'
 import { loadPlugins } from '../../src/agent/plugins.ts'
+import { SystemClock } from '../../src/core/clock.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { Topology } from '../world/objects.ts'
 import { World } from '../world/world.ts'
@@ -103,5 +105,56 @@ describe('an underlay that delays each message as it likes', () => {
     const asked = eth(VM, INSIDE).ipv4('10.0.0.11', '198.51.100.7').udp(7000, 53).frame()
     assert.deepEqual(places(world, 'vm', asked), ['up0'])
     assert.deepEqual(places(world, 'up1', stray), ['vm'])
+  })
+})
+
+// A turn of the event loop.
+const turn = (): Promise<void> => new Promise(done => new SystemClock().soon(done))
+
+const traced = [
+  ['h1', 'vm', out(6000, 'S')],
+  ['g0', 'up0', back(0, 6000, 'SA')],
+  ['g1', 'up1', back(1, 6001, 'SA')]
+] as const
+
+function lookAt(world: World, host: string, port: string, frame: Uint8Array): Promise<unknown> {
+  const { house, counters } = world.hosts.get(host)!
+  counters.snapshot()
+  return trace(house, world.clock, port, frame)
+}
+
+describe('who looks', () => {
+  // The same packets, seen and unseen.
+  async function play(isTraced: boolean): Promise<unknown> {
+    const world = open()
+    const look = async () => {
+      const traces = isTraced
+        ? traced.map(([host, port, frame]) => lookAt(world, host, port, frame))
+        : []
+      // What a walk lacks is loaded meanwhile.
+      for (let i = 0; i < 20; i++) {
+        await turn()
+        world.clock.advance(10)
+      }
+      await Promise.all(traces)
+    }
+    for (let n = 6000; n < 6005; n++) {
+      await look()
+      world.exchange('vm', out(n, 'S'))
+      await look()
+      world.exchange('up1', back(1, n, 'SA'))
+    }
+    const flows = [...world.hosts.values()].map(({ house: { worker } }) =>
+      [...worker.book.table.ids()].map(id => [
+        [...worker.book.table.key(id)],
+        [...worker.book.table.mask(id)],
+        worker.book.tags.tags(id).sort()
+      ])
+    )
+    return { flows, fingerprint: world.fingerprint() }
+  }
+
+  test('INV-02 traces and counters change no mask, no tag and no outcome', async () => {
+    assert.deepEqual(await play(true), await play(false))
   })
 })
