@@ -19,6 +19,7 @@
 #define TOS_EF 0xb8
 #define PRIORITY 6            /* the highest that needs no privilege: socket(7) */
 #define PROBE_AFTER 2         /* heartbeats of silence */
+#define AWAY_AFTER 2          /* times `dead`: an agent may be slow where a kernel is not */
 
 /* --- the index by word ---------------------------------------------------------------------- */
 
@@ -237,12 +238,37 @@ static void probe(struct exchange *x, struct outbox *o, struct peer *p, uint64_t
 	p->probes[i].at = now;
 }
 
+static void judge_silence(struct exchange *x, struct peer *p, uint64_t now)
+{
+	uint64_t silent = since(p->heard, now);
+	bool probed = since(p->probed, now) <= x->dead;
+
+	if (silent > (probed ? AWAY_AFTER : 1) * x->dead)
+		judge_peer(x, p, probed, false);
+}
+
+void judge_silent(struct exchange *x, uint64_t now)
+{
+	x->silence_due = 0;
+	for (uint32_t i = 0; i < x->peer_count; i++)
+		judge_silence(x, x->peers[i], now);
+}
+
+/* Between two heartbeats a peer may have been silent for long enough. */
+static void expect_silence(struct exchange *x, const struct peer *p, uint64_t now)
+{
+	uint64_t last = p->heard > p->probed ? p->heard : p->probed;
+	uint64_t due = last + x->dead + 1;
+
+	if (p->host && due < now + x->heartbeat && (x->silence_due == 0 || due < x->silence_due))
+		x->silence_due = due;
+}
+
 void tick_peers(struct exchange *x, struct outbox *o, uint64_t now)
 {
+	x->silence_due = 0;
 	for (uint32_t i = 0; i < x->peer_count; i++) {
 		struct peer *p = x->peers[i];
-		bool hears = since(p->heard, now) <= x->dead;
-		bool probed = since(p->probed, now) <= x->dead;
 
 		if (!x->keyed) {
 			p->heard = p->probed = now; /* nobody can be heard yet */
@@ -250,8 +276,8 @@ void tick_peers(struct exchange *x, struct outbox *o, uint64_t now)
 		}
 		if (p->fd < 0) /* its port may have been another's until now */
 			p->fd = socket_for(x, p->local);
-		if (!hears)
-			judge_peer(x, p, probed, false);
+		judge_silence(x, p, now);
+		expect_silence(x, p, now);
 		if (p->theirs)
 			send_plain(x, o, p, MESSAGE_HEARTBEAT, NULL, 0);
 		else

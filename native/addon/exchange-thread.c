@@ -95,6 +95,8 @@ static uint64_t next_due(struct exchange *x)
 	next = x->tick < next ? x->tick : next;
 	if (x->refresh_due && x->refresh_due < next)
 		next = x->refresh_due;
+	if (x->silence_due && x->silence_due < next)
+		next = x->silence_due;
 	for (int i = 0; i < SENDS_MAX; i++)
 		if (x->queues[i].first && x->queues[i].first->due < next)
 			next = x->queues[i].first->due;
@@ -109,6 +111,8 @@ static void run_due(struct exchange *x, uint64_t now)
 		if (x->tick <= now)
 			x->tick = now + x->heartbeat;
 	}
+	if (x->silence_due && now >= x->silence_due)
+		judge_silent(x, now);
 	if (x->refresh_due && now >= x->refresh_due)
 		send_drafts(x, &x->out, REFRESHED);
 	send_again(x, &x->out, now);

@@ -242,6 +242,7 @@ struct exchange {
 	bool lost, told;      /* told: the loop has been called and has not read yet */
 
 	uint64_t tick, refresh_due, armed; /* ns; armed: what the timer is set to */
+	uint64_t silence_due; /* before the next tick: a peer that says nothing until then, or 0 */
 	int timer, poll, stop;
 	bool running, realtime;
 	uint64_t looked, used; /* when the thread last asked how much it runs, ns */
@@ -262,6 +263,7 @@ struct peer *find_peer(struct exchange *x, uint32_t word);
 int replace_peers(struct exchange *x, const uint32_t *triples, uint32_t n);
 /* Heartbeats, probes and judgement, every heartbeat. */
 void tick_peers(struct exchange *x, struct outbox *o, uint64_t now);
+void judge_silent(struct exchange *x, uint64_t now);
 void excuse_silence(struct exchange *x, uint64_t late, uint64_t now);
 void judge_peer(struct exchange *x, struct peer *p, bool host, bool agent);
 uint64_t new_epoch(void);

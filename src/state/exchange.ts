@@ -47,8 +47,8 @@ export interface ExchangeSettings {
 export const EXCHANGE_DEFAULT: ExchangeSettings = {
   holdMs: 200,
   retransmitMs: 3,
-  heartbeatMs: 40,
-  deadMs: 200
+  heartbeatMs: 25,
+  deadMs: 125
 }
 
 export const MESSAGE_BYTES_MAX = 1400 // UDP payload of one message

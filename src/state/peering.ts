@@ -12,6 +12,7 @@ import { type Greeting, Serials, Session } from './session.ts'
 const ANSWER_EVERY_MS = 20 // hellos to what is no part of a session
 const ACKNOWLEDGEMENTS_MAX = 160 // of one message
 const PROBE_AFTER = 2 // heartbeats missed
+const AWAY_AFTER = 2 // times deadMs: the agent of a host that is there
 const REQUEST_BYTES = 4
 const EMPTY = new Uint8Array()
 
@@ -101,7 +102,9 @@ export class Peering {
   beat(): boolean {
     const { clock, settings } = this.#given
     const silenceMs = clock.now() - this.#heardAt
-    const ends = this.session.isUp && silenceMs >= settings.deadMs
+    const isSilent = clock.now() - this.#probedAt >= settings.deadMs
+    const patienceMs = settings.deadMs * (isSilent ? 1 : AWAY_AFTER)
+    const ends = this.session.isUp && silenceMs >= patienceMs
     if (ends) this.end()
     if (!this.session.isUp || silenceMs >= settings.heartbeatMs * PROBE_AFTER)
       if (this.#given.probe(this.peer)) this.#probedAt = clock.now()
