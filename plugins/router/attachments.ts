@@ -2,7 +2,7 @@
 // that are in effect.  It reads the models again at every change and keeps what has not changed
 // as the same object: that is how the table (table.ts) knows what has.
 
-import type { Balancer, Models, Port, PortId } from '../../src/plugin.ts'
+import type { address, Balancer, Models, Port, PortId } from '../../src/plugin.ts'
 import type { RouterCounters } from './counters.ts'
 import type { RouteModel } from './models.ts'
 import { type NeighbourNeeds, Neighbours, tableOf } from './neighbours.ts'
@@ -35,6 +35,14 @@ export class Attachments {
 
   get(id: PortId): Attachment | undefined {
     return this.#attachments.get(id)
+  }
+
+  /** The next hops of the routes that lead by a port. */
+  gateways(port: PortId): address.Ip[] {
+    const found = new Map<number, address.Ip>()
+    for (const { port: by, family, gateway, hash } of this.#routes.values())
+      if (by?.id === port && gateway !== null) found.set(hash, { family, words: gateway })
+    return [...found.values()]
   }
 
   owns(family: 4 | 6, words: Int32Array, at = 0): boolean {

@@ -20,6 +20,7 @@ import {
   Lifetime,
   type LiveDevice,
   type Models,
+  type PortId,
   type SimulationContext,
   type Speaker,
   type Tag,
@@ -189,6 +190,15 @@ export class Router implements LiveDevice, Speaker {
     if (port.onLink(next.family, next.words) === undefined) return NEIGHBOUR_FAILED
     ctx.tag(neighbours.tag(next))
     return neighbours.find(next, ctx.rehearsal)
+  }
+
+  // Another gateway's traffic may come to leave by this port: its next hops stay known.
+  expect(id: PortId): void {
+    const attached = this.#attachments.get(id)
+    if (attached === undefined || attached.peer !== null) return
+    const { port, neighbours } = attached
+    for (const ip of this.#attachments.gateways(id))
+      if (port.onLink(ip.family, ip.words) !== undefined) neighbours.find(ip)
   }
 
   // --- packets of its own ---

@@ -28,6 +28,7 @@ const SLICE = 512 // records looked at in one turn
 const PAUSE_MS = 10
 const WAYS_MAX = 4096 // remembered; then all are new again
 const PORT_RANGE = 2 ** 24
+const EXPECT_MS = 5000 // a next hop may have been away when it was asked for
 
 interface Entrance {
   readonly port: Port
@@ -42,6 +43,8 @@ export class Foresight {
   #local = new Map<number, Entrance[]>() // by number of a port: ours that stand in for it
   #isLocalKnown = false
   #text = '' // of #local, to tell whether it has changed
+  #standing: readonly Port[] = [] // ours by which the traffic of other hosts may come to leave
+  #patrol: Timer | null = null
   #cursor = 1
   #isNew = false // records have come since the pass began
   #timer: Timer | null = null
@@ -63,6 +66,7 @@ export class Foresight {
 
   close(): void {
     this.#timer?.cancel()
+    this.#patrol?.cancel()
   }
 
   #arm(): void {
@@ -117,10 +121,31 @@ export class Foresight {
     return macs
   }
 
+  // Next hops are asked for, and what devices need for it is loaded.
+  #expectLeaving(): void {
+    const { clock, view } = this.#parts
+    for (const { id, kind, device } of this.#standing) view.device(kind, device)?.expect?.(id)
+    this.#patrol?.cancel()
+    this.#patrol = null
+    if (this.#standing.length > 0)
+      this.#patrol = clock.after(EXPECT_MS, () => this.#expectLeaving())
+  }
+
+  // The ports that share the state of their connections with this one.
+  #groupOf(id: string): Port[] {
+    const { view } = this.#parts
+    view.need({ kind: 'port-group', field: 'ports', value: id })
+    return view
+      .where<PortGroupModel>('port-group', 'ports', id)
+      .filter(group => group.stateful === true)
+      .flatMap(group => (group.ports ?? []).flatMap(member => view.port(member) ?? []))
+  }
+
   #findLocal(): void {
     const { host, view } = this.#parts
     const local = new Map<number, Entrance[]>()
     const macs = new Map<string, readonly number[]>()
+    const standing: Port[] = []
     const add = (number: number, port: Port): void => {
       const entrances = local.get(number) ?? []
       if (entrances.some(each => each.port === port)) return
@@ -131,16 +156,14 @@ export class Foresight {
       if (!port) continue
       add(port.number, port)
       if (port.kind !== 'router') continue
-      view.need({ kind: 'port-group', field: 'ports', value: id })
-      for (const group of view.where<PortGroupModel>('port-group', 'ports', id))
-        if (group.stateful === true)
-          for (const member of group.ports ?? []) {
-            const number = view.port(member)?.number
-            if (number !== undefined) add(number, port)
-          }
+      const members = this.#groupOf(id)
+      if (members.length > 0) standing.push(port)
+      for (const { number } of members) add(number, port)
     }
     this.#local = local
     this.#isLocalKnown = true
+    this.#standing = standing
+    this.#expectLeaving()
     const text = JSON.stringify([...local].map(([n, es]) => [n, es.map(e => [e.port.id, e.macs])]))
     if (text === this.#text) return
     this.#text = text

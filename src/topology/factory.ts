@@ -24,6 +24,9 @@ export interface LiveDevice extends Device {
   // A model this device named has changed.  The tag of the device itself, when in it, takes every
   // flow through the device.
   update(models: Models): readonly Tag[]
+  // A crowd of packets may come to leave by one of its ports, from one moment to the next: what
+  // they would have to wait for is to be known before.
+  expect?(port: PortId): void
   // The device is gone.
   close?(): void
 }
