@@ -364,7 +364,7 @@ napi_value exchange_counters(napi_env env, napi_callback_info info)
 	for (int i = 0; i < COUNTERS_KEPT; i++)
 		into[i] = x->count[i];
 	into[NOW_HELD] = x->held;
-	into[NOW_UNDER_WAY] = x->under_way;
+	into[NOW_UNDER_WAY] = x->under_way + x->drafted_count; /* those being made, too */
 	into[NOW_PULLS] = x->pulls_live;
 	into[NOW_PEERS] = x->peer_count;
 	into[NOW_HOSTS] = into[NOW_AGENTS] = 0;

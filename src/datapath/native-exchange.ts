@@ -53,7 +53,7 @@ export class NativeExchange implements Exchange {
     this.#listener = options.listener
     this.#handle = check(
       'the exchange of flow state',
-      this.#addon.exchangeOpen(options.table.handle, settingWords(options), () => this.#read())
+      this.#addon.exchangeOpen(options.table.handle, settingWords(options), () => this.read())
     )
   }
 
@@ -129,10 +129,11 @@ export class NativeExchange implements Exchange {
     return n
   }
 
-  #read(): void {
-    while (this.#isOpen) {
-      const end = this.#addon.exchangeRead(this.#handle, this.#news)
-      if (end <= 0) return
+  /** Tells the listener what has happened.  The loop calls it; who has none may. */
+  read(): boolean {
+    for (let found = false; ; found = true) {
+      const end = this.#isOpen ? this.#addon.exchangeRead(this.#handle, this.#news) : 0
+      if (end <= 0) return found
       for (let at = 0; at < end && this.#isOpen; ) {
         const from = at + 2
         const to = from + this.#news[at + 1]!

@@ -17,6 +17,7 @@ import { Hub } from '../world/hub.ts'
 import { type Delivery, defaults, type WorldOptions } from '../world/world.ts'
 import { DatapathInside, type Sabotage } from './oracle-datapath.ts'
 import { addressOf, type Site } from './oracle-site.ts'
+import { StateInside } from './oracle-state.ts'
 import type { Caught } from './oracle-wire.ts'
 
 const ZONE = 'zone'
@@ -34,11 +35,14 @@ export interface Work {
   upcalls: number
   hits: number
   tunnelled: number
+  states: number // written by hosts for themselves, or for others too
+  shared: number // taken from other hosts
 }
 
 export interface Watched {
   readonly seen: Work
   readonly sabotage?: Sabotage
+  readonly mute?: boolean // hosts do not share what they write
 }
 
 export class KernelWorld implements Ground {
@@ -65,7 +69,7 @@ export class KernelWorld implements Ground {
   }
 
   addHost(id: string): void {
-    const host = new KernelHost(this.#site, this, id, this.#options, this.#watched.sabotage)
+    const host = new KernelHost(this.#site, this, id, this.#options, this.#watched)
     this.hosts.set(id, host)
     const address = addressOf(id)
     this.hub.put('tunnel-zone-host', { id: `${ZONE}-${id}`, zone: ZONE, host: id, address })
@@ -84,6 +88,7 @@ export class KernelWorld implements Ground {
     this.#quieten()
     for (let i = 0; i < ms; i++) {
       this.clock.advance(1)
+      for (const { state } of this.hosts.values()) state.setClock(this.clock.now())
       if (this.#work()) this.#quieten()
     }
     const until = performance.now() + LATE_MS
@@ -97,18 +102,22 @@ export class KernelWorld implements Ground {
       seen.upcalls += upcalls
       seen.hits += hits
       seen.tunnelled += tunnelled
+      seen.states += host.state.size
+      seen.shared += host.state.shared
       host.close()
     }
   }
 
-  // Until nothing moves: no upcall, no packet-out, no frame on a cable, and no CPU has frames of
-  // ours in its backlog.
+  // Until nothing moves: no upcall, no packet-out, no frame on a cable, no message of the exchange,
+  // and no CPU has frames of ours in its backlog.
   #quieten(): void {
     const drained = new Set<number>()
     const until = performance.now() + NEVER_MS
     for (let idle = 0; idle < IDLE_ROUNDS; ) {
       if (performance.now() > until) throw new Error('the kernel does not come to rest')
-      if (this.#pump()) {
+      // Asked before the news are read: what is over then has told all there is to tell.
+      const isExchanging = [...this.hosts.values()].some(({ state }) => state.isBusy)
+      if (this.#pump() || isExchanging) {
         idle = 0
         drained.clear()
         continue
@@ -126,8 +135,9 @@ export class KernelWorld implements Ground {
 
   #work(): boolean {
     let worked = false
-    for (const { house, datapath } of this.hosts.values()) {
+    for (const { house, datapath, state } of this.hosts.values()) {
       const before = datapath.activity
+      if (state.read()) worked = true
       house.worker.turn()
       this.clock.advance(0)
       if (datapath.activity !== before) worked = true
@@ -151,12 +161,13 @@ class KernelHost {
   readonly id: string
   readonly house: House
   readonly datapath: DatapathInside
+  readonly state: StateInside
   readonly #site: Site
   readonly #down = new Set<string>()
   #interfaces: readonly Interface[]
   #fire: () => void = () => {}
 
-  constructor(site: Site, world: KernelWorld, id: string, o: WorldOptions, sabotage?: Sabotage) {
+  constructor(site: Site, world: KernelWorld, id: string, o: WorldOptions, watched: Watched) {
     this.id = id
     this.#site = site
     const { clock, hub } = world
@@ -167,7 +178,11 @@ class KernelHost {
     }
     const flowsMax = o.flowsMax ?? 1024
     const kernel = site.inside(id, () => openEbpf({ clock, flowsMax, ...rings }))
-    this.datapath = new DatapathInside(kernel, body => site.inside(id, body), sabotage)
+    this.datapath = new DatapathInside(kernel, body => site.inside(id, body), watched.sabotage)
+    const { mute = false } = watched
+    const sharing = { isShared: o.share === true, mute }
+    this.state = new StateInside(id, sharing, body => site.inside(id, body))
+    this.state.setClock(clock.now())
     this.#interfaces = this.#look()
     this.house = new House({
       host: id,
@@ -187,7 +202,8 @@ class KernelHost {
       counters: new CounterTable(),
       log: silentLog(),
       burstBytes: BURST_BYTES,
-      settings: { ...defaults, ...o.settings }
+      settings: { ...defaults, ...o.settings },
+      state: this.state.parts
     })
   }
 

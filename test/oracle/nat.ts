@@ -17,6 +17,9 @@ const OPEN = {
   6: ['2001:db8:ffff::9', '2001:db8:ffff::a']
 } as const
 
+/** What rules translate to machines inside. */
+export const TRANSLATED = { ip4: OPEN[4][0], ip6: OPEN[6][0] }
+
 export function natRules(places: NatPlaces, plan: NatPlan): { in: Rule[]; out: Rule[] } {
   const families = [4, 6] as const
   return {

@@ -5,8 +5,15 @@
 import type { PortModel } from '../../src/topology/models.ts'
 import { formatMac, MAC_BROADCAST, parseMac } from '../../src/wire/address.ts'
 import type { WorldObject } from '../world/hub.ts'
-import { natRules, stateCondition } from './nat.ts'
-import type { LinkPlan, NatPlan, Plan, RoutePlan, RulePlan } from './plan.ts'
+import { natRules, stateCondition, TRANSLATED } from './nat.ts'
+import {
+  type LinkPlan,
+  type NatPlan,
+  NO_MATCH,
+  type Plan,
+  type RoutePlan,
+  type RulePlan
+} from './plan.ts'
 
 export interface Station {
   readonly port: string
@@ -84,6 +91,7 @@ export class Net {
       ;(target.value as Values)[field] = `c${chain % CHAINS}`
     }
     for (const [i, nat] of (plan.nats ?? []).entries()) this.#nat(`n${i}`, nat)
+    if (plan.nats !== undefined) this.vips.push(TRANSLATED)
   }
 
   #nat(id: string, plan: NatPlan): void {
@@ -309,6 +317,7 @@ export class Net {
   }
 
   #condition(match: number, value: number, invert: boolean): Record<string, unknown> {
+    if (match === NO_MATCH) return {}
     const { stations } = this
     const vm = stations[value % stations.length]!
     const all: Record<string, unknown>[] = [

@@ -125,10 +125,10 @@ export const runs = (seed: number, numRuns: number): Runs => ({
 })
 
 // Throws with the shrunk counterexample.
-export function check(
-  oracle: Oracle,
+export function check<P = Plan>(
+  oracle: (plan: P) => string | undefined,
   { seed, numRuns, endOnFailure = false }: Runs,
-  arbitrary = plans
+  arbitrary = plans as unknown as fc.Arbitrary<P>
 ): void {
   const property = fc.property(arbitrary, plan => {
     const found = oracle(plan)

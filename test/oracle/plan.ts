@@ -93,6 +93,8 @@ export interface Plan {
   readonly moves: readonly Move[]
 }
 
+export const NO_MATCH = -1
+
 const n = fc.nat({ max: 23 })
 const few = fc.nat({ max: 3 })
 
@@ -194,9 +196,10 @@ export const plans = plansOf(4, 26)
 
 const nat = (kinds: number): fc.Arbitrary<NatPlan> =>
   fc.record({ router: few, inward: few, outward: fc.nat({ max: kinds }), value: n })
+// Half of them ask for nothing else: what else they ask is seldom so.
 const statefulRule: fc.Arbitrary<RulePlan> = fc
-  .tuple(rule, fc.nat({ max: 15 }))
-  .map(([of, state]) => ({ ...of, state }))
+  .tuple(rule, fc.nat({ max: 15 }), fc.boolean())
+  .map(([of, state, bare]) => ({ ...of, state, ...(bare ? { match: NO_MATCH, more: 0 } : {}) }))
 
 // Most packets are of connections that can be, and come through.
 const talk: fc.Arbitrary<Move> = fc.record({
@@ -214,15 +217,19 @@ const talk: fc.Arbitrary<Move> = fc.record({
 })
 
 // Plans whose rules look at connections and translate.  `leases`: ports of blocks too.
-export const statefulPlans = (leases: boolean): fc.Arbitrary<Plan> =>
+export const statefulPlans = (leases: boolean, movesMin = 10, movesMax = 40): fc.Arbitrary<Plan> =>
   fc.record({
     ...network,
     routers: fc.constantFrom(1, 1, 2),
     bridges: list(fc.nat({ max: 2 }), 2, 3),
     loops: fc.constant(false),
-    rules: list(statefulRule, 0, 3),
+    rules: list(statefulRule, 1, 4),
     filters: list(filter, 1, 4),
     down: fc.constant([]),
     nats: list(nat(leases ? 5 : 2), 1, 2),
-    moves: list(fc.oneof({ weight: 30, arbitrary: talk }, { weight: 10, arbitrary: move }), 10, 40)
+    moves: list(
+      fc.oneof({ weight: 30, arbitrary: talk }, { weight: 10, arbitrary: move }),
+      movesMin,
+      movesMax
+    )
   })

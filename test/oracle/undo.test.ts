@@ -1,0 +1,15 @@
+// The third oracle on memory, and that it is not blind.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { check, runs } from './oracle.ts'
+import { undoes, undoPlans } from './undo.ts'
+
+test('INV-04 reply undoes request, by any member of the group', () => {
+  check(undoes(), runs(20_260_107, 150), undoPlans)
+})
+
+test('uplinks that do not know of each other are found', () => {
+  const run = { seed: 3, numRuns: 300, endOnFailure: true }
+  assert.throws(() => check(undoes({ stateful: false }), run, undoPlans), /ORACLE_SEED=3, .* move /)
+})
