@@ -358,14 +358,14 @@ class Demo {
   }
 }
 
-// A second signal ends the process at once; the lab then goes synchronously. A terminal and npm
-// may both pass on one Ctrl-C, so what comes within a second is still the first.
 interface Stop {
   readonly signal: Promise<undefined>
   readonly aborted: AbortSignal
   readonly stopped: boolean
 }
 
+// A second signal ends the process at once; the lab then goes synchronously. A terminal and npm
+// may both pass on one Ctrl-C, so what comes within a second is still the first.
 function stopSignal(): Stop {
   const aborter = new AbortController()
   const { signal: aborted } = aborter
@@ -378,6 +378,7 @@ function stopSignal(): Stop {
       done(undefined)
     }
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
+    process.stdout.on('error', stop) // nobody reads any more
   })
   return {
     signal,
