@@ -44,6 +44,7 @@ export {
   type Way,
   waitForDevice
 } from './simulation/device.ts'
+export { HostLiveness } from './simulation/host-liveness.ts'
 export { Leases } from './simulation/leases.ts'
 export { describePort } from './simulation/simulate.ts'
 export { type Scope, Tuple, tupleOf } from './simulation/tuple.ts'

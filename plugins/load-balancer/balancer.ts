@@ -301,6 +301,11 @@ export class LoadBalancer implements LiveDevice, Balancer {
     this.#checkup.lost(lease)
   }
 
+  // Another host has died, or answers again.
+  hostChanged(host: string): void {
+    this.#checkup.hostChanged(host)
+  }
+
   // A member went up or down; null: another host checks the pool.
   #judged(id: string, member: string | null): void {
     const pool = this.#parts.pools.find(each => each.id === id)

@@ -6,6 +6,7 @@ import {
   type DeviceFactory,
   Devices,
   definePlugin,
+  HostLiveness,
   type Interest,
   Leases,
   Log,
@@ -28,6 +29,7 @@ export default definePlugin({
     clock: Clock,
     counters: Counters,
     devices: Devices,
+    hosts: HostLiveness,
     leases: Leases,
     log: Log,
     random: Random,
@@ -35,18 +37,21 @@ export default definePlugin({
     walks: Walks
   },
   setup(given, registry, settings: LoadBalancerSettings) {
-    const { clock, devices, leases, log, random, visitors, walks } = given
+    const { clock, devices, hosts, leases, log, random, visitors, walks } = given
     const census = new Census(clock, settings.countIntervalMs)
     const countOf = (word: number): number => census.countOf(word)
     const counters = claimCounters(given.counters)
     const lines = new Lines(walks, devices, random)
     visitors.onVisit(frame => lines.receive(frame))
     const { host } = visitors
-    const health = { host, clock, random, leases, log, lines, counters, settings }
+    const health = { host, hosts, clock, random, leases, log, lines, counters, settings }
     const needs = { random, countOf, census, counters, walks, health }
     const alive = new Map<string, LoadBalancer>()
     leases.onLost(pool => {
       for (const each of alive.values()) each.lost(pool)
+    })
+    hosts.onChange(other => {
+      for (const each of alive.values()) each.hostChanged(other)
     })
     const factory: DeviceFactory = {
       interests,

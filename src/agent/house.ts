@@ -12,6 +12,7 @@ import type { Datapath } from '../datapath/datapath.ts'
 import type { Tag } from '../flow/tag.ts'
 import type { Plugin, Registry } from '../plugin.ts'
 import type { Port } from '../simulation/device.ts'
+import { HostLiveness } from '../simulation/host-liveness.ts'
 import { Leases } from '../simulation/leases.ts'
 import { Visitors } from '../simulation/visitors.ts'
 import { Devices, Walks } from '../simulation/walks.ts'
@@ -20,6 +21,7 @@ import type { DeviceFactory } from '../topology/factory.ts'
 import type { PortModel } from '../topology/models.ts'
 import { TopologyView, type ViewLink, type ViewListener } from '../topology/view.ts'
 import type { Frame } from '../wire/frames.ts'
+import { Deaths } from './deaths.ts'
 import { Entry } from './entry.ts'
 import { Foresight } from './foresight.ts'
 import { HeldLeases, type LeaseLink, noLeases } from './leases.ts'
@@ -59,6 +61,7 @@ export class House {
   readonly upkeep: Upkeep
   readonly sharing: Sharing
   readonly leases: HeldLeases
+  readonly #deaths = new Deaths()
   readonly #running: Lifetime[] = []
   readonly #datapath: Datapath
   #rehearsal: Rehearsal | null = null
@@ -67,7 +70,7 @@ export class House {
   #stopped = false
 
   constructor(parts: HouseParts) {
-    const { host, datapath, counters, clock, watcher } = parts
+    const { host, datapath, counters, clock, watcher, burstBytes } = parts
     this.#datapath = datapath
     this.leases = new HeldLeases(parts.leases ?? noLeases(clock, () => this.leases), host)
     const reception = new Reception(host, counters)
@@ -93,7 +96,8 @@ export class House {
       imported: () => this.#foresight?.imported(),
       lost: () => this.worker.forgetStateful(),
       wake: waitingFor => this.#wake(waitingFor),
-      portReady: () => this.#placesChanged(clock)
+      portReady: () => this.#placesChanged(clock),
+      answers: (other, answers) => this.#answers(other, answers)
     })
     const tunnels = new Tunnels(host, this.view, {
       changed: other => {
@@ -118,7 +122,6 @@ export class House {
     this.places = new Places({ ...common, invalidate, wake, bound, ready, gone })
     const { places } = this
     if (parts.rehearse === true) this.#prepare(parts)
-    const { burstBytes } = parts
     const entry = new Entry(places, reception)
     const walks = { datapath, view, places, clock, counters, flowState, entry }
     this.worker = new Worker({ ...walks, burstBytes })
@@ -170,6 +173,11 @@ export class House {
     this.#foresight = new Foresight({ host, view, table, clock, rehearse })
   }
 
+  #answers(other: string, answers: boolean): void {
+    this.view.hostAnswers(other, answers)
+    this.#deaths.heard(other, answers)
+  }
+
   #wake(waitingFor: string): void {
     this.worker.wake(waitingFor)
     this.#rehearsal?.again()
@@ -194,6 +202,7 @@ export class House {
     container.provide(Log, parts.log)
     container.provide(Leases, this.leases)
     container.provide(Visitors, reception)
+    container.provide(HostLiveness, this.#deaths)
     container.provide(Walks, {
       emit: (frame, port) => this.worker.emit(frame, port),
       wake: waitingFor => this.worker.wake(waitingFor),

@@ -41,6 +41,8 @@ export interface SharingParts {
   readonly lost: () => void
   readonly wake: (waitingFor: string) => void
   readonly portReady: () => void // of one that could not be activated before
+  /** A host stopped answering, or answers again. */
+  readonly answers: (host: string, answers: boolean) => void
 }
 
 export class Sharing {
@@ -66,7 +68,7 @@ export class Sharing {
       interested,
       clock,
       counters,
-      answers: (other, answers) => view.hostAnswers(other, answers),
+      answers: parts.answers,
       given: (other, ports) => this.portStates.given(other, ports)
     })
     const { hosts } = this

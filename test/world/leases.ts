@@ -29,6 +29,11 @@ export class LeaseHub {
     return found
   }
 
+  // Pools of which somebody has a block.
+  pools(): Set<string> {
+    return new Set([...this.#holders.keys()].map(name => name.slice(0, name.lastIndexOf('/'))))
+  }
+
   get size(): number {
     return this.#holders.size
   }

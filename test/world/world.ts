@@ -157,6 +157,7 @@ export class WorldHost {
   readonly datapath: MemoryDatapath
   readonly counters = new CounterTable()
   isCut = false // from the underlay, with its kernel and all
+  hasTunnels = true // false: packets get lost, messages between agents do not
   exchange: MemoryExchange | null = null
   readonly #watcher: WorldInterfaces
   readonly #address: number
@@ -169,7 +170,7 @@ export class WorldHost {
       {
         output: (ifindex, frame) => world.deliver(this.#watcher.portOf(ifindex), frame),
         tunnel: ({ remote, key }, frame) => {
-          if (!this.isCut) world.underlay(remote, key, this.#address, frame)
+          if (!this.isCut && this.hasTunnels) world.underlay(remote, key, this.#address, frame)
         }
       },
       {
@@ -236,7 +237,7 @@ export class WorldHost {
   }
 
   fromUnderlay(key: number, src: number, frame: Uint8Array): void {
-    if (!this.isCut) this.datapath.input(UNDERLAY, frame, { key, src })
+    if (!this.isCut && this.hasTunnels) this.datapath.input(UNDERLAY, frame, { key, src })
   }
 
   setUnderlayMtu(mtu: number): void {

@@ -70,8 +70,12 @@ export class Checkup {
     return this.#pools.get(pool)?.isHealthy(member) ?? true
   }
 
-  lost(table: string): void {
-    for (const [id, health] of this.#pools) if (tableOf(id) === table) health.lost()
+  lost(lease: string): void {
+    for (const health of this.#pools.values()) health.lost(lease)
+  }
+
+  hostChanged(host: string): void {
+    for (const health of this.#pools.values()) health.hostChanged(host)
   }
 
   close(): void {

@@ -1,13 +1,17 @@
 // The health of one pool's members, as one host sees it.  One host checks, by a lease; all hosts
 // read what it writes to the table `health/<pool>`:
 //
-//   checker      host id
+//   checker      host id, term
 //   <member id>  up|down, since when (seconds since 1970), and why
 //
 // A checker that dies takes its entries with it.  That is no news of the members: what was known of
 // them stands until the next checker says otherwise, and that one begins with it.
+//
+// The lease of a checker whose host has died may last as long as its session with the store.  The
+// others do not wait for it: the lease they ask for is that of the next term.  Should the host not
+// have been dead, it reads in the table that another one checks, and stops.
 
-import type { Clock, Leases, Log, Random, Table, Timer } from '../../../src/plugin.ts'
+import type { Clock, HostLiveness, Leases, Log, Random, Table, Timer } from '../../../src/plugin.ts'
 import type { LoadBalancerCounters } from '../counters.ts'
 import type { LoadBalancerSettings } from '../settings.ts'
 import { check, type Running } from './checks.ts'
@@ -22,9 +26,12 @@ const SECOND_OPINION_MS = 3 * ELECT_MS
 const SECONDS = 1000
 
 export const tableOf = (pool: string): string => `health/${pool}`
+const seatOf = (pool: string, term: number): string =>
+  term === 0 ? tableOf(pool) : `${tableOf(pool)}/${term}`
 
 export interface HealthNeeds {
   readonly host: string
+  readonly hosts: HostLiveness
   readonly clock: Clock
   readonly random: Random
   readonly leases: Leases
@@ -59,6 +66,8 @@ export class PoolHealth {
   #election: Timer | null = null
   #asking = false
   #holds = false
+  #term = 0 // of the checker there is, or was last
+  #isDead = false // the checker, since it wrote that it is one
   #closed = false
 
   /** `changed`: a member went up or down; null: another host checks. */
@@ -73,7 +82,8 @@ export class PoolHealth {
     this.#needs = needs
     this.#changed = changed
     for (const [key, value] of table.entries())
-      if (key !== CHECKER) this.#known.set(key, isUp(value))
+      if (key === CHECKER) this.#term = termOf(value)
+      else this.#known.set(key, isUp(value))
     this.#unlisten = table.onChange((key, value) => this.#heard(key, value))
   }
 
@@ -84,7 +94,7 @@ export class PoolHealth {
 
   /** The host that checks. */
   get checker(): string | undefined {
-    return this.#table.get(CHECKER)
+    return this.#table.get(CHECKER)?.split(' ')[0]
   }
 
   get isChecking(): boolean {
@@ -100,9 +110,16 @@ export class PoolHealth {
     else this.#stand()
   }
 
-  /** The lease is gone, with the session. */
-  lost(): void {
-    if (this.#holds) this.#resign()
+  /** A lease is gone, with the session. */
+  lost(lease: string): void {
+    if (this.#holds && lease === this.#seat) this.#resign()
+  }
+
+  /** Another host has died, or answers again. */
+  hostChanged(host: string): void {
+    if (host !== this.checker || this.#holds) return
+    this.#isDead = this.#needs.hosts.isDead(host)
+    this.#stand()
   }
 
   close(): void {
@@ -112,16 +129,13 @@ export class PoolHealth {
     if (!this.#holds) return
     this.#resign()
     for (const [key] of [...this.#table.entries()]) this.#table.remove(key)
-    this.#needs.leases.release(tableOf(this.#pool), 0)
+    this.#needs.leases.release(this.#seat, 0)
   }
 
   // --- the table ---
 
   #heard(key: string, value: string | undefined): void {
-    if (key === CHECKER) {
-      if (value === undefined) this.#stand()
-      return this.#changed(null)
-    }
+    if (key === CHECKER) return this.#seated(value)
     if (value === undefined) return
     const before = this.isHealthy(key)
     this.#known.set(key, isUp(value))
@@ -130,10 +144,37 @@ export class PoolHealth {
 
   // --- the seat ---
 
+  get #seat(): string {
+    return seatOf(this.#pool, this.#term)
+  }
+
+  // Somebody checks from now on, or nobody.  Whoever has just written so is alive.
+  #seated(value: string | undefined): void {
+    this.#isDead = false
+    if (value === undefined) this.#stand()
+    else {
+      const { checker } = this
+      if (this.#holds && checker !== this.#needs.host) this.#giveWay()
+      this.#term = termOf(value)
+    }
+    this.#changed(null)
+  }
+
+  #giveWay(): void {
+    const seat = this.#seat
+    this.#resign()
+    this.#needs.leases.release(seat, 0)
+  }
+
+  get #isVacant(): boolean {
+    const { checker } = this
+    return checker === undefined || checker === this.#needs.host || this.#isDead
+  }
+
   // Nobody checks, as far as is known: in a while, not all at once, whoever comes first will.
   #stand(): void {
     if (this.#closed || this.#holds || this.#asking || this.#election !== null) return
-    if (this.checker !== undefined && this.checker !== this.#needs.host) return
+    if (!this.#isVacant) return
     const { clock, random } = this.#needs
     this.#election = clock.after(random.below(ELECT_MS), () => {
       this.#election = null
@@ -142,16 +183,18 @@ export class PoolHealth {
   }
 
   #elect(): void {
-    if (this.#closed || this.#holds || this.#duty === null) return
+    if (this.#closed || this.#holds || this.#duty === null || !this.#isVacant) return
     const { leases, clock } = this.#needs
+    const term = this.#isDead ? this.#term + 1 : this.#term
+    const seat = seatOf(this.#pool, term)
     this.#asking = true
     const done = (block: number | undefined): void => {
       this.#asking = false
       if (block === undefined) this.#election ??= clock.after(ELECT_MS, () => this.#again())
-      else if (this.#closed) leases.release(tableOf(this.#pool), block)
-      else this.#take()
+      else if (this.#closed || !this.#isVacant) leases.release(seat, block)
+      else this.#take(term)
     }
-    leases.take(tableOf(this.#pool), 1, done)
+    leases.take(seat, 1, done)
   }
 
   #again(): void {
@@ -159,9 +202,10 @@ export class PoolHealth {
     this.#stand()
   }
 
-  #take(): void {
+  #take(term: number): void {
     this.#holds = true
-    this.#table.put(CHECKER, this.#needs.host)
+    this.#term = term
+    this.#table.put(CHECKER, `${this.#needs.host} ${term}`)
     for (const [member, up] of this.#known) this.#write(member, up, 'known')
     this.#arrange()
     this.#changed(null)
@@ -253,7 +297,7 @@ export class PoolHealth {
     this.#election?.cancel()
     this.#election = clock.after(SECOND_OPINION_MS, () => this.#again())
     this.#resign()
-    leases.release(tableOf(this.#pool), 0)
+    leases.release(this.#seat, 0)
   }
 
   get #rules(): DampingRules {
@@ -273,3 +317,4 @@ export class PoolHealth {
 }
 
 const isUp = (value: string): boolean => value.startsWith('up')
+const termOf = (value: string): number => Number(value.split(' ')[1] ?? 0) || 0

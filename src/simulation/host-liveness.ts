@@ -1,0 +1,11 @@
+// Which of the other hosts are dead, as this one sees it: neither their agents nor their kernels
+// answer.  A plugin whose work another host does for all need not wait for the store to notice.
+
+import { token } from '../core/token.ts'
+
+export interface HostLiveness {
+  isDead(host: string): boolean
+  /** Calls when a host has died, and when it answers again. */
+  onChange(fire: (host: string) => void): void
+}
+export const HostLiveness = token<HostLiveness>('host-liveness')
