@@ -96,6 +96,7 @@ struct host {
 	struct attachment attached[MZ_PORTS_MAX];
 	uint16_t lent[64];        /* slots whose credit the last burst holds */
 	uint32_t lent_count;
+	uint32_t sleeps, vain;    /* before the rings are watched again; how many the next time */
 	struct waiter waiter;
 	/* adopt.c's place in the table */
 	bool dumping, dump_done;

@@ -7,14 +7,18 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/bpf.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include "addon.h"
+#include "exchange.h"
 
 #define FRAMES_MAX 64
 #define DESCRIPTOR_WORDS 8
 #define ALIGN 8
+#define WATCH_NS 150000
+#define SLEEPS_MAX 64
 
 int map_ring(struct ring *r, int fd, uint32_t size)
 {
@@ -147,7 +151,37 @@ static void give_back(struct host *h)
 	h->lent_count = 0;
 }
 
-/* receive(handle, bytes, descriptors, keys) -> frames */
+static bool has_records(const struct host *h)
+{
+	for (int class = 0; class < MZ_CLASSES; class++)
+		if (*h->rings[class].consumer <
+		    __atomic_load_n(h->rings[class].producer, __ATOMIC_ACQUIRE))
+			return true;
+	return false;
+}
+
+/* Who has opened a connection often opens the next at once, sooner than two threads that sleep are
+ * woken (50 us and more on a virtual machine).  Each time that watching comes to nothing it is left
+ * twice as often as before, so lone packets, a thousand a second, cost a quarter of a percent of a
+ * core. */
+static void watch_rings(struct host *h)
+{
+	uint64_t until;
+
+	if (h->sleeps > 0) {
+		h->sleeps--;
+		return;
+	}
+	for (until = now_ns() + WATCH_NS; !has_records(h); sched_yield())
+		if (now_ns() > until) {
+			h->sleeps = h->vain;
+			h->vain = h->vain < SLEEPS_MAX / 2 ? 2 * h->vain + 1 : SLEEPS_MAX;
+			return;
+		}
+	h->vain = 0;
+}
+
+/* receive(handle, bytes, descriptors, keys, watch) -> frames */
 napi_value receive_burst(napi_env env, napi_callback_info info)
 {
 	struct args a = take_args(env, info);
@@ -155,18 +189,22 @@ napi_value receive_burst(napi_env env, napi_callback_info info)
 	struct span descriptors = arg_span(&a, 2), keys = arg_span(&a, 3);
 	struct burst b = { .bytes = arg_span(&a, 1), .descriptors = (uint32_t *)descriptors.at,
 			   .keys = (struct mz_key *)keys.at };
+	bool was_busy;
 
 	if (h == NULL)
 		return number(env, -EBADF);
 	if (descriptors.len < FRAMES_MAX * DESCRIPTOR_WORDS * 4 ||
 	    keys.len < FRAMES_MAX * sizeof(struct mz_key))
 		return number(env, -EINVAL);
+	was_busy = h->lent_count > 0;
 	give_back(h);
+	if (was_busy && arg_bool(&a, 4) && !has_records(h))
+		watch_rings(h);
 	for (int class = MZ_CLASSES - 1; class >= 0; class--)
 		take_from(h, &b, class, FRAMES_MAX / MZ_CLASSES);
 	for (int class = MZ_CLASSES - 1; class >= 0; class--)
 		take_from(h, &b, class, FRAMES_MAX);
-	if (b.count < FRAMES_MAX)
+	if (b.count == 0)
 		waiter_rearm(&h->waiter);
 	return number(env, b.count);
 }

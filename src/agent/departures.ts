@@ -30,6 +30,11 @@ export class Departures {
     this.#holding = new Holding(counters, clock)
   }
 
+  /** Packets on hold. */
+  get size(): number {
+    return this.#holding.size
+  }
+
   /** `id` is that of its flow, 0 for what is not kept. */
   hold(parked: Parked, id: number, actions: ActionList): void {
     this.#holding.hold({ parked, actions, id, flow: this.#book.get(id) })

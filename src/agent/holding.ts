@@ -37,6 +37,10 @@ export class Holding {
     counters.gauge('state.holding', () => this.#count, 'Packets that wait for acknowledgements')
   }
 
+  get size(): number {
+    return this.#count
+  }
+
   /** Joins the packets of its flow that wait already, or those of this burst. */
   hold(packet: HeldPacket): void {
     const { length } = packet.parked.frame

@@ -157,13 +157,13 @@ export class Worker implements Walks {
   turn(): number {
     if (this.#turning) return 0
     this.#turning = true
-    let handled = 0
-    let count = 0
-    let bursts = 0
+    let [handled, count, bursts] = [0, 0, 0]
     const isOutdated = this.#rechecks.renew(this.isReady)
     do {
       handled += this.#settle()
-      count = this.#datapath.receive(this.#burst)
+      // A packet that waits, waits for a message, which would wait for us.
+      const isAlone = this.waiting.size + this.#departures.size === 0
+      count = this.#datapath.receive(this.#burst, isAlone)
       for (let i = 0; i < count; i++) this.#received(i)
       this.#flush()
       handled += count

@@ -58,7 +58,13 @@ export interface Addon {
   ): number
   adopt(host: HostHandle, keys: Int32Array, flows: Int32Array, max: number): number
   start(host: HostHandle, fire: () => void): number
-  receive(host: HostHandle, bytes: Uint8Array, descriptors: Uint32Array, keys: Int32Array): number
+  receive(
+    host: HostHandle,
+    bytes: Uint8Array,
+    descriptors: Uint32Array,
+    keys: Int32Array,
+    watch: boolean
+  ): number
   send(
     host: HostHandle,
     burst: Uint8Array,

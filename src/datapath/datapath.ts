@@ -165,8 +165,10 @@ export interface Datapath {
   // Lets go of interfaces that an earlier agent took frames from and this one does not.
   detachOthers(): void
   // Fills the burst with up to FRAMES_MAX upcalls and gives back the credits of the burst before.
-  receive(burst: Burst): number
-  // `fire` is called, on this thread's loop, when frames may be waiting; once per silence.
+  // `watch`: there is nothing else to do; when none is there it may look on for 150 us.
+  receive(burst: Burst, watch?: boolean): number
+  // `fire` is called, on this thread's loop, when frames may be waiting; once per silence, which a
+  // `receive` that gives none begins.
   onReadable(fire: () => void): void
   // Queues the frame of a burst (or one of our own making) to leave by physical actions.
   execute(burst: Burst, frame: number, actions: ActionList): void

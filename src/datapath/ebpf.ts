@@ -140,11 +140,12 @@ export class EbpfDatapath implements Datapath {
     for (const ifindex of this.leftAttached()) this.#addon.detach(this.#host, ifindex)
   }
 
-  receive(burst: Burst): number {
+  receive(burst: Burst, watch = false): number {
     if (this.#out.count > 0) this.flush()
     if (this.#oversize.length > 0) return this.#receiveOversize(burst)
     const { bytes, descriptors, keys } = burst
-    burst.count = check('upcalls', this.#addon.receive(this.#host, bytes, descriptors, keys))
+    const count = this.#addon.receive(this.#host, bytes, descriptors, keys, watch)
+    burst.count = check('upcalls', count)
     return burst.count
   }
 
