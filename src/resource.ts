@@ -11,6 +11,7 @@ export {
   type Fault,
   type Model,
   type ModelValue,
+  type Status,
   type Stored
 } from './topology/model.ts'
 export { AdminStateUp, Name, object, Uuid } from './topology/models.ts'

@@ -19,7 +19,7 @@ import { LoadBalancer } from './balancer.ts'
 import { Census } from './census.ts'
 import { claimCounters } from './counters.ts'
 import { Lines } from './health/lines.ts'
-import { tableOf } from './health/pool-health.ts'
+import { tableOf } from './health/table.ts'
 import type { PoolModel } from './model.ts'
 import type { LoadBalancerSettings } from './settings.ts'
 

@@ -14,9 +14,11 @@ import {
   type ModelValue,
   Name,
   object,
+  type Status,
   type Stored,
   Uuid
 } from '../../src/resource.ts'
+import { CHECKER, healthOf, tableOf } from './health/table.ts'
 
 const PORT_MAX = 0xffff
 const WEIGHT_MAX = 1000
@@ -95,6 +97,28 @@ export const vipModel = defineModel({
 })
 export type VipModel = ModelValue<typeof vipModel>
 
+// As the host that checks has written it.
+const memberStatus: Status = {
+  fields: object({
+    health: Type.Union([Type.Literal('up'), Type.Literal('down'), Type.Literal('unknown')], {
+      readOnly: true,
+      description: 'as its last checks found it; unknown: never checked, which counts as up'
+    }),
+    healthSince: Type.Optional(
+      Type.String({ format: 'date-time', readOnly: true, description: 'when it became so' })
+    ),
+    healthReason: Type.Optional(
+      Type.String({ readOnly: true, description: 'well, timeout, refused, status-503 …' })
+    ),
+    checker: Type.Optional(
+      Type.String({ format: 'uuid', readOnly: true, description: 'the host that checks it' })
+    )
+  }),
+  references: { checker: 'host' },
+  table: ({ pool }) => tableOf(pool as string),
+  read: ({ id }, entry) => healthOf(entry(id), entry(CHECKER))
+}
+
 export const poolMemberModel = defineModel({
   kind: 'pool-member',
   plural: 'pool-members',
@@ -131,7 +155,8 @@ export const poolMemberModel = defineModel({
   references: [{ field: 'pool', kind: 'pool', onDelete: 'cascade' }],
   indexes: ['pool'],
   unique: [['pool', 'address', 'port']],
-  validate: nodeFaults
+  validate: nodeFaults,
+  status: memberStatus
 })
 export type PoolMemberModel = ModelValue<typeof poolMemberModel>
 

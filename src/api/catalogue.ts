@@ -97,6 +97,10 @@ export function echoOf(model: Model): string | undefined {
 export const readOnlyFields = (model: Model): string[] =>
   Object.entries(fieldsOf(model)).flatMap(([name, field]) => (field.readOnly ? [name] : []))
 
+/** What hosts report: shown, never taken. */
+export const statusFields = (model: Model): string[] =>
+  Object.keys(model.status?.fields.properties ?? {})
+
 function nestedOf(parent: Model, child: Model): Nested[] {
   const towards = child.references.filter(
     reference => kindsOf(reference).includes(parent.kind) && child.indexes.includes(reference.field)

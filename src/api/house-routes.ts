@@ -7,7 +7,7 @@ import { reasonOf } from '../core/errors.ts'
 import { Exposition } from '../core/exposition.ts'
 import type { Store } from '../topology/store.ts'
 import type { AgentsView } from './agents.ts'
-import { type Catalogue, echoOf, ownerOf } from './catalogue.ts'
+import { type Catalogue, echoOf, kindsOf, ownerOf } from './catalogue.ts'
 import { managedFields } from './ports.ts'
 import { queryOf } from './request.ts'
 import { filtersOf } from './resources.ts'
@@ -77,9 +77,12 @@ function describe(model: Catalogue['models'][number], catalogue: Catalogue): unk
     ordered: model.ordered,
     owner: ownerOf(model)?.field,
     implied: echoOf(model),
-    references: Object.fromEntries(
-      model.references.map(({ field, kind }) => [field, typeof kind === 'string' ? [kind] : kind])
-    ),
+    references: {
+      ...Object.fromEntries(model.references.map(each => [each.field, kindsOf(each)])),
+      ...Object.fromEntries(
+        Object.entries(model.status?.references ?? {}).map(([field, kind]) => [field, [kind]])
+      )
+    },
     below: catalogue.nested
       .filter(nested => nested.parent === model)
       .map(({ name, child, owned }) => ({ name, kind: child.kind, owned }))

@@ -7,7 +7,14 @@ import type { Random } from '../core/random.ts'
 import type { Fault, Model, Stored } from '../topology/model.ts'
 import type { Change, Store, Versioned } from '../topology/store.ts'
 import { applyDefaults, checkObject } from '../topology/validation.ts'
-import { type Catalogue, echoOf, kindsOf, ownerOf, readOnlyFields } from './catalogue.ts'
+import {
+  type Catalogue,
+  echoOf,
+  kindsOf,
+  ownerOf,
+  readOnlyFields,
+  statusFields
+} from './catalogue.ts'
 import { completed, newId } from './make.ts'
 import { merge, plain, sameValue } from './merge.ts'
 import { inOrder, place } from './order.ts'
@@ -75,7 +82,8 @@ export class Objects {
   }
 
   replace(model: Model, id: string, body: unknown, expected: Expected): Promise<Versioned> {
-    const given = plain(body)
+    const given: Record<string, unknown> = { ...plain(body) }
+    for (const field of statusFields(model)) delete given[field] // as it was read: it may be old
     return this.#change(model, id, expected, current => {
       const kept = [...this.#fixedFields(model), ...(model.ordered ? [model.ordered] : [])]
         .filter(field => current.value[field] !== undefined)
@@ -203,6 +211,8 @@ export class Objects {
     for (const [field, value] of Object.entries(given)) {
       if (readOnlyFields(model).includes(field))
         faults.push({ field, value, expected: 'nothing: Mezzo gives it out' })
+      else if (statusFields(model).includes(field))
+        faults.push({ field, value, expected: 'nothing: it is what hosts report' })
       else if (Object.hasOwn(managed, field))
         faults.push({ field, value, expected: `nothing here; use ${managed[field]}` })
     }
@@ -212,7 +222,7 @@ export class Objects {
   // What an object is born with, and what has a route of its own, stays as it is.
   #fixityFaults(model: Model, current: Stored, edited: Stored): Fault[] {
     const managed = this.#managed[model.kind] ?? {}
-    return ['id', ...this.#fixedFields(model)].flatMap(field => {
+    return ['id', ...this.#fixedFields(model), ...statusFields(model)].flatMap(field => {
       const value = edited[field]
       if (value === current[field]) return []
       const instead = Object.hasOwn(managed, field) ? `; use ${managed[field]}` : ''

@@ -3,7 +3,7 @@
 
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { JsonSchema } from '../core/schema.ts'
-import type { Model } from '../topology/model.ts'
+import type { Model, Stored } from '../topology/model.ts'
 import type { Versioned } from '../topology/store.ts'
 import { type Catalogue, fieldsOf, type Nested } from './catalogue.ts'
 import type { Objects } from './objects.ts'
@@ -11,6 +11,7 @@ import { managedFields } from './ports.ts'
 import { etagOf, expectedOf, idOf, isKnown, LIMIT_MAX, linkNext, queryOf } from './request.ts'
 import { addRoute, ifMatch, pageQuery, type Route } from './routes.ts'
 import { createBelow, refTo, typeName } from './schemas.ts'
+import type { Statuses } from './statuses.ts'
 
 const etag = { ETag: { type: 'string', description: 'its version' } } as const
 const listHeaders = {
@@ -29,16 +30,22 @@ const filterQuery = (fields: readonly string[]): Record<string, JsonSchema> =>
     fields.map(field => [field, { type: 'string', description: `only those with this ${field}` }])
   )
 
-export function addResources(app: FastifyInstance, catalogue: Catalogue, objects: Objects): void {
-  for (const model of catalogue.models) {
-    addCollection(app, model, objects)
-    addItem(app, model, objects)
-    addEdits(app, model, objects)
-  }
-  for (const nested of catalogue.nested) addNested(app, nested, objects)
+interface Sources {
+  readonly objects: Objects
+  readonly statuses: Statuses
 }
 
-function addCollection(app: FastifyInstance, model: Model, objects: Objects): void {
+export function addResources(app: FastifyInstance, catalogue: Catalogue, sources: Sources): void {
+  for (const model of catalogue.models) {
+    addCollection(app, model, sources)
+    addItem(app, model, sources)
+    addEdits(app, model, sources)
+  }
+  for (const nested of catalogue.nested) addNested(app, nested, sources)
+}
+
+function addCollection(app: FastifyInstance, model: Model, sources: Sources): void {
+  const { objects, statuses } = sources
   const name = typeName(model)
   const filters = filtersOf(model)
   const common = { url: `/${model.plural}`, tag: model.plural }
@@ -54,7 +61,7 @@ function addCollection(app: FastifyInstance, model: Model, objects: Objects): vo
     async handle(request, reply) {
       const { objects: page, next } = await objects.list(model, queryOf(request, filters))
       linkNext(request, reply, next)
-      return page.map(object => object.value)
+      return statuses.allShown(model, valuesOf(page))
     }
   })
   addRoute(app, {
@@ -66,11 +73,12 @@ function addCollection(app: FastifyInstance, model: Model, objects: Objects): vo
     answers: { 201: { description: 'Created.', schema: refTo(name), headers: location } },
     refusals: [409],
     handle: async (request, reply) =>
-      created(reply, model, await objects.create(model, request.body))
+      statuses.shown(model, created(reply, model, await objects.create(model, request.body)))
   })
 }
 
-function addItem(app: FastifyInstance, model: Model, objects: Objects): void {
+function addItem(app: FastifyInstance, model: Model, sources: Sources): void {
+  const { objects, statuses } = sources
   const name = typeName(model)
   const common = { url: `/${model.plural}/:id`, tag: model.plural }
   addRoute(app, {
@@ -85,7 +93,9 @@ function addItem(app: FastifyInstance, model: Model, objects: Objects): void {
     async handle(request, reply) {
       const object = await objects.read(model.kind, idOf(request))
       void reply.header('etag', etagOf(object))
-      return isKnown(request, object) ? reply.code(304).send() : object.value
+      // What hosts report has no version: whoever asks may not have seen it.
+      const isOld = model.status === undefined && isKnown(request, object)
+      return isOld ? reply.code(304).send() : statuses.shown(model, object.value)
     }
   })
   addRoute(app, {
@@ -103,7 +113,8 @@ function addItem(app: FastifyInstance, model: Model, objects: Objects): void {
   })
 }
 
-function addEdits(app: FastifyInstance, model: Model, objects: Objects): void {
+function addEdits(app: FastifyInstance, model: Model, sources: Sources): void {
+  const { objects, statuses } = sources
   const name = typeName(model)
   const common = {
     url: `/${model.plural}/:id`,
@@ -118,8 +129,11 @@ function addEdits(app: FastifyInstance, model: Model, objects: Objects): void {
     id: `replace${name}`,
     summary: `Replace a ${model.kind}: what is not named falls back to its default.`,
     body: refTo(`${name}Put`),
-    handle: async (request, reply) =>
-      changed(reply, await objects.replace(model, idOf(request), request.body, expectedOf(request)))
+    async handle(request, reply) {
+      const expected = expectedOf(request)
+      const object = await objects.replace(model, idOf(request), request.body, expected)
+      return statuses.shown(model, changed(reply, object))
+    }
   })
   addRoute(app, {
     ...common,
@@ -127,12 +141,16 @@ function addEdits(app: FastifyInstance, model: Model, objects: Objects): void {
     id: `change${name}`,
     summary: `Change some fields of a ${model.kind} (RFC 7396).`,
     body: refTo(`${name}Patch`),
-    handle: async (request, reply) =>
-      changed(reply, await objects.merge(model, idOf(request), request.body, expectedOf(request)))
+    async handle(request, reply) {
+      const expected = expectedOf(request)
+      const object = await objects.merge(model, idOf(request), request.body, expected)
+      return statuses.shown(model, changed(reply, object))
+    }
   })
 }
 
-function addNested(app: FastifyInstance, nested: Nested, objects: Objects): void {
+function addNested(app: FastifyInstance, nested: Nested, sources: Sources): void {
+  const { objects, statuses } = sources
   const { parent, child, reference, owned } = nested
   const { field } = reference
   const filters = filtersOf(child).filter(each => each !== field)
@@ -153,7 +171,7 @@ function addNested(app: FastifyInstance, nested: Nested, objects: Objects): void
       const selection = { ...query, filters: { ...query.filters, [field]: id } }
       const { objects: page, next } = await objects.list(child, selection)
       linkNext(request, reply, next)
-      return page.map(object => object.value)
+      return statuses.allShown(child, valuesOf(page))
     }
   })
   if (!owned) return
@@ -169,17 +187,20 @@ function addNested(app: FastifyInstance, nested: Nested, objects: Objects): void
     refusals: [409],
     async handle(request, reply) {
       const { id } = await objects.read(parent.kind, idOf(request))
-      return created(reply, child, await objects.create(child, request.body, { [field]: id }))
+      const object = await objects.create(child, request.body, { [field]: id })
+      return statuses.shown(child, created(reply, child, object))
     }
   })
 }
 
-function created(reply: FastifyReply, model: Model, object: Versioned): unknown {
+const valuesOf = (page: readonly Versioned[]): Stored[] => page.map(({ value }) => value)
+
+function created(reply: FastifyReply, model: Model, object: Versioned): Stored {
   void reply.code(201).header('location', `/${model.plural}/${object.id}`)
   return changed(reply, object)
 }
 
-function changed(reply: FastifyReply, object: Versioned): unknown {
+function changed(reply: FastifyReply, object: Versioned): Stored {
   void reply.header('etag', etagOf(object))
   return object.value
 }

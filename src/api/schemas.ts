@@ -27,6 +27,7 @@ export function modelSchemas(model: Model, managed: Managed): ModelSchemas {
   const fields = fieldsOf(model) as Readonly<Record<string, JsonSchema>>
   const required = Object.keys(fields).filter(field => isRequired(model, field))
   const example = exampleOf(model)
+  const told = (model.status?.fields.properties ?? {}) as Readonly<Record<string, JsonSchema>>
   const settable = without(fields, [
     ...readOnlyFields(model),
     ...Object.keys(managed[model.kind] ?? {})
@@ -34,7 +35,13 @@ export function modelSchemas(model: Model, managed: Managed): ModelSchemas {
   const echo = echoOf(model)
   const needed = required.filter(field => field in settable && field !== echo)
   return {
-    whole: object(name, model.summary, { id: UUID, ...fields }, ['id', ...required], example),
+    whole: object(
+      name,
+      model.summary,
+      { id: UUID, ...fields, ...told },
+      ['id', ...required],
+      example
+    ),
     create: object(
       `${name}New`,
       `${model.summary} Without an id it gets one.`,
@@ -45,7 +52,7 @@ export function modelSchemas(model: Model, managed: Managed): ModelSchemas {
     replace: object(
       `${name}Put`,
       `${model.summary} Fields that cannot be changed may be left out.`,
-      { id: UUID, ...fields },
+      { id: UUID, ...fields, ...told },
       needed.filter(field => field !== ownerOf(model)?.field),
       example
     ),

@@ -30,6 +30,7 @@ import { addResources } from './resources.ts'
 import { modelSchemas, plainSchemas } from './schemas.ts'
 import { checkListen, type Listen, secure } from './security.ts'
 import { addStateKeyRoute, addStateRoutes } from './state-routes.ts'
+import { Statuses } from './statuses.ts'
 import { Tracer } from './tracer.ts'
 
 export interface ApiOptions {
@@ -125,7 +126,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
   for (const model of catalogue.models)
     for (const schema of Object.values(modelSchemas(model, managedFields))) app.addSchema(schema)
   addIndex(app, catalogue)
-  addResources(app, catalogue, objects)
+  addResources(app, catalogue, { objects, statuses: new Statuses(store) })
   addPortRoutes(app, ports)
   addHostRoutes(app, { objects, ports, agents })
   addStateRoutes(app, objects, agents)

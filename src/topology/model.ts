@@ -24,6 +24,17 @@ export interface Fault {
   readonly expected: string
 }
 
+// What hosts report of an object: read from a replicated table when somebody looks at it.
+export interface Status {
+  readonly fields: TObject // beside those of the schema, all optional
+  readonly references: Readonly<Record<string, string>> // field → kind of what it names
+  readonly table: (value: Stored) => string
+  readonly read: (
+    value: Stored,
+    entry: (key: string) => string | undefined
+  ) => Readonly<Record<string, unknown>>
+}
+
 export interface Model<S extends TObject = TObject> {
   readonly kind: string // singular, kebab-case: 'tunnel-zone'
   readonly plural: string // the REST collection: 'tunnel-zones'
@@ -37,6 +48,7 @@ export interface Model<S extends TObject = TObject> {
   // Faults the schema cannot say.  Called on create and update with the whole object.
   readonly validate: (value: Stored) => readonly Fault[]
   readonly ordered?: string // field that keeps siblings in order (a rule's position)
+  readonly status?: Status
   readonly hidden?: boolean // kept by the store, never shown: a secret of the house's own
 }
 

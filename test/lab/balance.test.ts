@@ -16,6 +16,8 @@ describe('a VIP with two members', { skip }, () => {
   const vms: Vm[] = []
   const servers: StreamServer[] = []
   const members: string[] = []
+  let pool: string
+  let url: string
 
   before(async () => {
     net = await Network.open({ prefix: 'mz-lab-lb', hosts: ['one', 'two', 'gateway'] })
@@ -37,7 +39,7 @@ describe('a VIP with two members', { skip }, () => {
       riseCount: 1,
       fallCount: 2
     })
-    const pool = await net.create('pool', { loadBalancer, healthMonitor })
+    pool = await net.create('pool', { loadBalancer, healthMonitor })
     await net.create('vip', { pool, address: VIP, port: PORT })
     for (const [i, on] of ['one', 'two'].entries()) {
       const address = `10.0.1.1${i}`
@@ -47,6 +49,7 @@ describe('a VIP with two members', { skip }, () => {
     }
     await net.start()
     for (const vm of vms) servers.push(await vm.tcp.serve(PORT))
+    url = await net.appliance.listen({ host: '127.0.0.1', port: 0 })
   })
 
   after(() => net?.close())
@@ -85,5 +88,38 @@ describe('a VIP with two members', { skip }, () => {
     await (await streamsTo(1)).sound()
     const counters = await net.counters()
     assert.equal(counters['agent.visitors-unknown'] ?? 0, 0)
+  })
+
+  interface Health {
+    readonly id: string
+    readonly health: string
+    readonly checker?: string
+  }
+  const shown = async (): Promise<readonly Health[]> =>
+    (await (await fetch(`${url}/pools/${pool}/members`)).json()) as Health[]
+  const checker = async (): Promise<string | undefined> => {
+    const [first] = await shown()
+    return [...net.hosts].find(name => net.hostId(name) === first?.checker)
+  }
+
+  // Its agent goes on, and its session with the store: only its cable is gone.
+  test('LB-03: a checker that is cut off has a successor, which the API names', async () => {
+    const first = await checker()
+    assert.ok(first !== undefined)
+    const { underlay } = net.host(first)
+    await net.host(first).ip(`link set dev ${underlay.ifname} down`)
+    try {
+      const isAnother = async (): Promise<boolean> => {
+        const now = await checker()
+        return now !== undefined && now !== first
+      }
+      await until('another host checks', isAnother, 10_000)
+    } finally {
+      await net.host(first).ip(`link set dev ${underlay.ifname} up`)
+    }
+    const second = await checker()
+    const up = async (): Promise<boolean> => (await shown()).every(({ health }) => health === 'up')
+    await until('all members are up', up, 15_000)
+    assert.equal(await checker(), second)
   })
 })

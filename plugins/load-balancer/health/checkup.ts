@@ -17,7 +17,8 @@ import type { Addresses } from '../addresses.ts'
 import { isIcmp, isIcmpError } from '../kinds.ts'
 import type { Member, Pool } from '../parts.ts'
 import { isInRange, isProbePort, PROBE_PORT_BITS, type Target } from './lines.ts'
-import { type HealthNeeds, PoolHealth, tableOf } from './pool-health.ts'
+import { type HealthNeeds, PoolHealth } from './pool-health.ts'
+import { tableOf } from './table.ts'
 
 const { Protocol } = ipv4
 const NOT_FOR_IT = null

@@ -1,8 +1,5 @@
 // The health of one pool's members, as one host sees it.  One host checks, by a lease; all hosts
-// read what it writes to the table `health/<pool>`:
-//
-//   checker      host id, term
-//   <member id>  up|down, since when (seconds since 1970), and why
+// read what it writes to the table `health/<pool>` (table.ts).
 //
 // A checker that dies takes its entries with it.  That is no news of the members: what was known of
 // them stands until the next checker says otherwise, and that one begins with it.
@@ -18,16 +15,12 @@ import { check, type Running } from './checks.ts'
 import { Damping, type DampingRules } from './damping.ts'
 import type { Lines, Target } from './lines.ts'
 import type { HealthMonitorModel } from './model.ts'
+import { CHECKER, checkerText, healthText, hostOf, isUp, seatOf, termOf } from './table.ts'
 
-const CHECKER = 'checker'
 const INTERVAL_MS = 5000
 const ELECT_MS = 1000
 const SECOND_OPINION_MS = 3 * ELECT_MS
 const SECONDS = 1000
-
-export const tableOf = (pool: string): string => `health/${pool}`
-const seatOf = (pool: string, term: number): string =>
-  term === 0 ? tableOf(pool) : `${tableOf(pool)}/${term}`
 
 export interface HealthNeeds {
   readonly host: string
@@ -60,7 +53,7 @@ export class PoolHealth {
   readonly #needs: HealthNeeds
   readonly #changed: (member: string | null) => void
   readonly #unlisten: () => void
-  readonly #known = new Map<string, boolean>() // member id → up
+  readonly #known = new Map<string, string>() // member id → what the table says or said
   readonly #watched = new Map<string, Watched>() // while we check
   #duty: Duty | null = null
   #election: Timer | null = null
@@ -83,18 +76,20 @@ export class PoolHealth {
     this.#changed = changed
     for (const [key, value] of table.entries())
       if (key === CHECKER) this.#term = termOf(value)
-      else this.#known.set(key, isUp(value))
+      else this.#known.set(key, value)
     this.#unlisten = table.onChange((key, value) => this.#heard(key, value))
   }
 
   /** A member of which nothing is known counts as up. */
   isHealthy(member: string): boolean {
-    return this.#known.get(member) ?? true
+    const known = this.#known.get(member)
+    return known === undefined || isUp(known)
   }
 
   /** The host that checks. */
   get checker(): string | undefined {
-    return this.#table.get(CHECKER)?.split(' ')[0]
+    const checker = this.#table.get(CHECKER)
+    return checker === undefined ? undefined : hostOf(checker)
   }
 
   get isChecking(): boolean {
@@ -138,7 +133,7 @@ export class PoolHealth {
     if (key === CHECKER) return this.#seated(value)
     if (value === undefined) return
     const before = this.isHealthy(key)
-    this.#known.set(key, isUp(value))
+    this.#known.set(key, value)
     if (before !== isUp(value)) this.#changed(key)
   }
 
@@ -205,8 +200,8 @@ export class PoolHealth {
   #take(term: number): void {
     this.#holds = true
     this.#term = term
-    this.#table.put(CHECKER, `${this.#needs.host} ${term}`)
-    for (const [member, up] of this.#known) this.#write(member, up, 'known')
+    this.#table.put(CHECKER, checkerText(this.#needs.host, term))
+    for (const [member, health] of this.#known) this.#table.put(member, health)
     this.#arrange()
     this.#changed(null)
   }
@@ -232,7 +227,8 @@ export class PoolHealth {
 
   #enter(member: string): void {
     const { clock, random } = this.#needs
-    const damping = new Damping(this.#known.get(member), clock.now())
+    const known = this.#known.get(member)
+    const damping = new Damping(known === undefined ? known : isUp(known), clock.now())
     const watched: Watched = { damping, failures: '', timer: null, running: null }
     this.#watched.set(member, watched)
     // Not all at once.
@@ -312,9 +308,6 @@ export class PoolHealth {
 
   #write(member: string, up: boolean, why: string): void {
     const since = Math.floor(this.#needs.clock.wall() / SECONDS)
-    this.#table.put(member, `${up ? 'up' : 'down'} ${since} ${why}`)
+    this.#table.put(member, healthText(up, since, why))
   }
 }
-
-const isUp = (value: string): boolean => value.startsWith('up')
-const termOf = (value: string): number => Number(value.split(' ')[1] ?? 0) || 0
