@@ -7,6 +7,7 @@ import type { Figures, Scale } from './figures.ts'
 import * as figures from './figures.ts'
 import { nat } from './nat.ts'
 import { type Net, openNet } from './net.ts'
+import { snatConnections } from './snat.ts'
 import { sharing } from './state.ts'
 import { stateMemory } from './state-memory.ts'
 
@@ -24,12 +25,19 @@ const suites: Record<string, Suite> = {
   tunnels: { needsLab: true, measure: figures.tunnels },
   crr: { needsLab: true, measure: figures.connections },
   footprint: { needsLab: true, measure: figures.footprint },
-  state: { needsLab: true, measure: stateFigures }
+  state: { needsLab: true, measure: stateFigures },
+  snat: { needsLab: true, measure: snatConnections }
 }
 
 async function stateFigures(net: Net, scale: Scale): Promise<Figures> {
   const { mb_per_1m_conn = 0, ...rest } = stateMemory()
-  return { ...(await sharing(net, scale)), mb_per_1m_conn, ...rest, ...(await nat(net, scale)) }
+  return {
+    ...(await sharing(net, scale)),
+    mb_per_1m_conn,
+    ...rest,
+    ...(await nat(net, scale)),
+    ...(await snatConnections(net, scale))
+  }
 }
 
 // What each figure means and what it should reach.
@@ -56,7 +64,9 @@ const goals: Record<string, string> = {
   state_put_ns: 'ns to file a record, while two million are filed',
   state_find_ns: 'ns to find one of two million',
   nat_vs_nft: 'x nft source NAT, 64 B, 1 flow; goal >= 1.4',
-  nat_vs_nft_1k: 'x nft source NAT, 1 000 flows'
+  nat_vs_nft_1k: 'x nft source NAT, 1 000 flows',
+  crr_snat_vs_veth: 'x raw veth, connections through SNAT; goal >= 0.4',
+  crr_snat_shared_vs_veth: 'x raw veth, each told a second gateway first'
 }
 
 const { values, positionals } = parseArgs({

@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
 import { Network } from '../lab/fixtures/index.ts'
-import { faults as known } from '../lab/survival/faults.ts'
+import { faults } from '../lab/survival/faults.ts'
 import { Ground } from '../lab/survival/ground.ts'
 import { type Judgement, judge, type Sample, short } from './judge.ts'
 import { Load } from './load.ts'
@@ -17,7 +17,13 @@ const PREFIX = 'mz-soak'
 const clock = new SystemClock()
 // Of the whole run: with so many faults there is one every three minutes of thirty.
 const FAULTS = 10
-const faults = known.filter(({ name }) => name !== 'all restarted')
+const ROUNDS = [
+  ['gateway killed', 'gateway back'],
+  ['port moved', 'port moved back'],
+  ['compute restarted'],
+  ['gateway restarted']
+]
+const AWAY_MS = 5000
 // 128 blocks of ports: each is leased, given back and leased again within minutes.
 const LAST_PORT = 1024 + 128 * 64 - 1
 // Conversations may fail while a host is away, and a few on a machine that stalls.
@@ -121,10 +127,12 @@ async function watch(ground: Ground, load: Load, samples: Sample[]): Promise<str
 }
 
 async function suffer(ground: Ground, index: number): Promise<void> {
-  const fault = faults[index % faults.length]!
-  say(`  ${fault.name}`)
-  await fault.happen(ground)
-  await fault.after?.(ground)
+  for (const name of ROUNDS[index % ROUNDS.length]!) {
+    say(`  ${name}`)
+    await faults.find(fault => fault.name === name)!.happen(ground)
+    await sleep(clock, AWAY_MS)
+  }
+  await ground.returnBy('gateway2')
 }
 
 const skip = Network.skip()
