@@ -48,6 +48,7 @@ export class Foresight {
   #cursor = 1
   #isNew = false // records have come since the pass began
   #timer: Timer | null = null
+  #isClosed = false
 
   constructor(parts: ForesightParts) {
     this.#parts = parts
@@ -65,11 +66,13 @@ export class Foresight {
   }
 
   close(): void {
+    this.#isClosed = true
     this.#timer?.cancel()
     this.#patrol?.cancel()
   }
 
   #arm(): void {
+    if (this.#isClosed) return
     this.#timer ??= this.#parts.clock.after(PAUSE_MS, () => this.#turn())
   }
 

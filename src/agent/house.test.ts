@@ -19,7 +19,10 @@ const OBJECTS = [
   port({ id: 'a', number: 1, type: 'bridge', device: 'near', host: 'h1', interface: 'a' }),
   port({ id: 'b', number: 2, type: 'bridge', device: 'near', host: 'h2', interface: 'b' }),
   port({ id: 'up', number: 3, type: 'bridge', device: 'near', peer: 'r1' }),
-  port({ id: 'r1', number: 4, ...link, peer: 'up', addresses: ['10.0.1.1/24'] })
+  port({ id: 'r1', number: 4, ...link, peer: 'up', addresses: ['10.0.1.1/24'] }),
+  port({ id: 'u1', number: 5, ...link, host: 'h1', interface: 'u1', addresses: ['10.0.2.1/24'] }),
+  port({ id: 'u2', number: 6, ...link, host: 'h2', interface: 'u2', addresses: ['10.0.3.1/24'] }),
+  { kind: 'port-group', value: { id: 'uplinks', stateful: true, ports: ['u1', 'u2'] } }
 ]
 
 const ping = (dst: string) => eth(A, GATEWAY).ipv4('10.0.1.10', dst).icmpEcho(1, 1).frame()
@@ -43,6 +46,7 @@ for (const share of [false, true])
     const world = new World({ plugins, objects: OBJECTS, rehearse: true, share })
     world.exchange('a', arp())
     world.exchange('a', ping('10.0.1.99')) // the router asks for a neighbour
+    world.settle(50)
     assert.ok(world.clock.waiting > 0)
     for (const { house } of world.hosts.values()) {
       const stopped = house.stop(false)
