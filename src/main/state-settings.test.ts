@@ -40,7 +40,7 @@ test('what is set is told, the rest stays', () => {
 })
 
 test('a host cannot be dead before it could have been heard', () => {
-  assert.throws(() => told({ exchange: { heartbeatMs: 80 } }), /deadMs is 200; expected .* 240/)
+  assert.throws(() => told({ exchange: { heartbeatMs: 80 } }), /deadMs is 125; expected .* 240/)
   assert.throws(() => told({ lifetimes: { tcpEstablishedS: 0 } }), /tcpEstablishedS is 0/)
   assert.throws(() => told({ lifetimes: { tcpEstablished: 5 } }), /tcpEstablished is not a setting/)
 })

@@ -78,7 +78,7 @@ test('what the checker has written is shown by every GET', async () => {
     assert.match(lines.join('\n'), /address +port +health +healthSince +healthReason +checker\n/)
     assert.match(
       lines.join('\n'),
-      /10\.0\.1\.12 +80 +down +2026-01-02T03:04:05Z +status-503 +compute1\n/
+      /10\.0\.1\.12 +80 +down +2026-01-02T03:04:05Z +status-503 +compute1$/m
     )
   } finally {
     await checker.close()
