@@ -127,8 +127,9 @@ export class Hosts {
     this.#state.set(of.word, of)
     const host = this.#byWord.get(of.word)?.host
     if (host === undefined) return
-    if (before?.host !== of.host && (of.host || before?.host === true))
-      this.#parts.answers(host, of.host)
+    // One that has never answered may only be as slow to begin as we are.
+    const mayTell = of.host || before !== undefined || this.#isSettled
+    if (before?.host !== of.host && mayTell) this.#parts.answers(host, of.host)
     if (this.list().every(({ agentAlive }) => agentAlive)) this.#settle()
   }
 
@@ -155,6 +156,9 @@ export class Hosts {
     if (this.#isSettled || this.#isClosed) return
     this.#isSettled = true
     this.#settling?.cancel()
+    // Those that were dead before we began: whoever asks for a way is not to be sent there.
+    for (const [word, { host }] of this.#byWord)
+      if (this.#state.get(word)?.host === false) this.#parts.answers(host, false)
     for (const then of this.#onSettled.splice(0)) then()
   }
 

@@ -140,6 +140,26 @@ describe('a connection out by one gateway and back by the other', () => {
     )
   })
 
+  test('whoever begins while a gateway is dead sends nothing there', () => {
+    const world = open()
+    world.hosts.get('g0')!.isCut = true
+    world.settle(300)
+    world.addHost('h2')
+    world.hub.put('port', { ...world.hub.get('port', 'vm')!, host: 'h2', previousHost: 'h1' })
+    world.settle(4000)
+    assert.equal(world.hub.table('active').get('up0')?.value, 'g0') // the store has not noticed
+    assert.deepEqual(
+      world.exchange('vm', out(5000, 'S')).map(({ port }) => port),
+      ['up1']
+    )
+    world.hosts.get('g0')!.isCut = false
+    world.settle(300)
+    assert.deepEqual(
+      world.exchange('vm', out(5001, 'S')).map(({ port }) => port),
+      ['up0']
+    )
+  })
+
   test('a host that joins a stateful group is given what its port may see', () => {
     const world = open()
     world.exchange('vm', out(5000, 'S'))
