@@ -287,7 +287,8 @@ static int say(struct exchange *x, uint32_t word, uint8_t type, const uint8_t *b
 
 	if (len > BODY_MAX - 4)
 		return -EMSGSIZE;
-	memcpy(body + 4, bytes, len);
+	if (len)
+		memcpy(body + 4, bytes, len);
 	lock(x);
 	p = find_peer(x, word);
 	if (p) {
