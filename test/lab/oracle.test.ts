@@ -13,6 +13,7 @@ import type fc from 'fast-check'
 import { ACTION_WORDS, ActionType } from '../../src/flow/actions.ts'
 import { WORDS, Word } from '../../src/flow/key.ts'
 import type { Plugin } from '../../src/plugin.ts'
+import { BALANCED, BalancedNet, serve } from '../oracle/balanced.ts'
 import { check, compare, type Oracle, PLUGINS, runs } from '../oracle/oracle.ts'
 import { answerAndServe } from '../oracle/packets.ts'
 import { type Plan, plansOf, statefulPlans } from '../oracle/plan.ts'
@@ -129,6 +130,19 @@ describe('oracles on eBPF', { skip: canRun }, () => {
     return compare(kernel, { ...both, spread: false }, PLUGINS)
   }
 
+  const balanced = { netOf: BalancedNet, answer: serve }
+  const balancedCacheOracle = (lie?: Lie): Oracle => {
+    const both = { ...oneHost, ...balanced }
+    const kernel = { ...both, cache: true, ground: ground('vxlan', lie) }
+    return compare(kernel, { ...both, cache: false }, BALANCED)
+  }
+
+  const balancedHostsOracle = (tunnel: 'vxlan' | 'gre', lie?: Lie): Oracle => {
+    const both = { cache: true, share: true, calmMs: 500, ...balanced }
+    const kernel = { ...both, spread: true, ground: ground(tunnel, lie) }
+    return compare(kernel, { ...both, spread: false }, BALANCED)
+  }
+
   test('the cache is transparent', () => plays(cacheOracle(), 20_260_201))
 
   test('INV-01 the cache is transparent to connections and translations', () =>
@@ -141,6 +155,12 @@ describe('oracles on eBPF', { skip: canRun }, () => {
   for (const [i, tunnel] of (['vxlan', 'gre'] as const).entries())
     test(`many hosts are one to connections and translations, by ${tunnel}`, () =>
       plays(statefulHostsOracle(tunnel), 20_260_205 + i, STATEFUL))
+
+  test('the cache is transparent to load balancers', () =>
+    plays(balancedCacheOracle(), 20_260_208, LEASED))
+
+  test('many hosts are one to load balancers', () =>
+    plays(balancedHostsOracle('gre'), 20_260_209, STATEFUL))
 
   test('INV-04 reply undoes request, by any member of the group', () =>
     plays(undoes({ ground: ground('vxlan') }), 20_260_207, undoPlans))
