@@ -94,6 +94,9 @@ struct host {
 	int packet_socket;
 	int namespace;            /* it was opened in: interface numbers mean nothing elsewhere */
 	struct attachment attached[MZ_PORTS_MAX];
+	struct attaching *attaching; /* under way, see attach-soon.c */
+	pthread_mutex_t attach_lock;
+	pthread_cond_t attach_ran;
 	uint16_t lent[64];        /* slots whose credit the last burst holds */
 	uint32_t lent_count;
 	uint32_t sleeps, vain;    /* before the rings are watched again; how many the next time */
@@ -113,6 +116,10 @@ int map_ring(struct ring *r, int fd, uint32_t size);
 void unmap_ring(struct ring *r, uint32_t size);
 int attach_program(struct host *h, struct attachment *at, const char *program, bool clsact);
 void detach_program(struct host *h, struct attachment *at, bool keep);
+int take_slot(struct host *h, uint32_t ifindex, uint32_t class);
+void free_slot(struct host *h, int slot);
+/* What is under way for an interface, or with 0 for any, is done when it returns. */
+void await_attaching(struct host *h, uint32_t ifindex);
 int make_inject_pair(const char *name, const char *peer);
 void delete_link(const char *name);
 /* This thread's namespace, as a descriptor.  Visiting another gives the way back. */
@@ -128,6 +135,7 @@ void finish_frame(uint8_t *frame, uint32_t len, uint32_t gso_size, struct virtio
 napi_value open_host(napi_env env, napi_callback_info info);
 napi_value close_host(napi_env env, napi_callback_info info);
 napi_value attach_port(napi_env env, napi_callback_info info);
+napi_value attach_soon(napi_env env, napi_callback_info info);
 napi_value detach_port(napi_env env, napi_callback_info info);
 napi_value list_pinned(napi_env env, napi_callback_info info);
 napi_value set_locals(napi_env env, napi_callback_info info);

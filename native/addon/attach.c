@@ -135,17 +135,13 @@ static int slot_of(struct host *h, uint32_t ifindex)
 	return -ENOSPC;
 }
 
-/* attach(handle, ifindex, class, clsact) */
-napi_value attach_port(napi_env env, napi_callback_info info)
+/* A slot and a credit, known to the programs; an earlier attachment of the interface goes. */
+int take_slot(struct host *h, uint32_t ifindex, uint32_t class)
 {
-	struct args a = take_args(env, info);
-	struct host *h = arg_host(&a, 0);
-	uint32_t ifindex = arg_u32(&a, 1), class = arg_u32(&a, 2);
 	struct mz_port port;
-	int slot, back, e;
+	int slot, back;
 
-	if (h == NULL || ifindex == 0 || class >= MZ_CLASSES)
-		return number(env, h == NULL ? -EBADF : -EINVAL);
+	await_attaching(h, ifindex);
 	slot = slot_of(h, ifindex);
 	if (slot >= 0) {
 		back = visit_namespace(h->namespace);
@@ -155,21 +151,41 @@ napi_value attach_port(napi_env env, napi_callback_info info)
 		slot = slot_of(h, 0);
 	}
 	if (slot < 0)
-		return number(env, slot);
+		return slot;
 	h->credits[slot].left = credits_of(h, class);
 	port = (struct mz_port){ .slot = slot, .port_class = class };
 	if (bpf_map_update_elem(h->ports, &ifindex, &port, BPF_ANY))
-		return number(env, -errno);
-	back = visit_namespace(h->namespace);
+		return -errno;
 	h->attached[slot] = (struct attachment){ .ifindex = ifindex, .link = -1,
 						  .port_class = class };
+	return slot;
+}
+
+void free_slot(struct host *h, int slot)
+{
+	bpf_map_delete_elem(h->ports, &h->attached[slot].ifindex);
+	h->attached[slot].ifindex = 0;
+}
+
+/* attach(handle, ifindex, class, clsact) */
+napi_value attach_port(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	uint32_t ifindex = arg_u32(&a, 1), class = arg_u32(&a, 2);
+	int slot, back, e;
+
+	if (h == NULL || ifindex == 0 || class >= MZ_CLASSES)
+		return number(env, h == NULL ? -EBADF : -EINVAL);
+	slot = take_slot(h, ifindex, class);
+	if (slot < 0)
+		return number(env, slot);
+	back = visit_namespace(h->namespace);
 	e = attach_program(h, &h->attached[slot], class == MZ_CLASS_TUNNEL ? "underlay" : "port",
 			   arg_bool(&a, 3));
 	leave_namespace(back);
-	if (e < 0) {
-		h->attached[slot].ifindex = 0;
-		bpf_map_delete_elem(h->ports, &ifindex);
-	}
+	if (e < 0)
+		free_slot(h, slot);
 	return number(env, e);
 }
 
@@ -184,6 +200,7 @@ napi_value detach_port(napi_env env, napi_callback_info info)
 
 	if (h == NULL || ifindex == 0)
 		return number(env, h == NULL ? -EBADF : -EINVAL);
+	await_attaching(h, ifindex);
 	slot = slot_of(h, ifindex);
 	back = visit_namespace(h->namespace);
 	detach_program(h, slot >= 0 ? &h->attached[slot] : &left, false);

@@ -211,6 +211,7 @@ static void close_all(struct host *h, bool keep)
 {
 	int back = visit_namespace(h->namespace);
 
+	await_attaching(h, 0);
 	h->open = false;
 	waiter_close(&h->waiter);
 	for (uint32_t i = 0; i < MZ_PORTS_MAX; i++)
@@ -273,6 +274,8 @@ napi_value open_host(napi_env env, napi_callback_info info)
 		return number(env, -ENOMEM);
 	h->magic = HOST_MAGIC;
 	h->open = true;
+	pthread_mutex_init(&h->attach_lock, NULL);
+	pthread_cond_init(&h->attach_ran, NULL);
 	h->packet_socket = -1;
 	h->namespace = -1;
 	arg_text(&a, 0, path, sizeof(path));

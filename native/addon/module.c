@@ -15,6 +15,7 @@ static const struct {
 	{ "attach", attach_port },
 	{ "detach", detach_port },
 	{ "pinned", list_pinned },
+	{ "attachSoon", attach_soon },
 	{ "setLocals", set_locals },
 	{ "counters", read_counters },
 	{ "setMasks", set_masks },

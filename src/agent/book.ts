@@ -66,6 +66,14 @@ export class FlowBook {
     return this.#flows[id]
   }
 
+  // The flow that takes a packet whose key is at words[o]; 0: none, or its TTL runs out on the way.
+  flowFor(words: Int32Array, o: number): number {
+    const id = this.table.find(words, o)
+    if (id === 0) return 0
+    const { ttlMin } = this.#flows[id]!
+    return ttlMin === 0 || ((words[o + Word.ipMisc]! >>> 8) & 255) > ttlMin ? id : 0
+  }
+
   // A new flow, or the flow that stands under the same key and mask, which is replaced.  0: full.
   add(key: Int32Array, mask: Int32Array, flow: NewFlow): number {
     const known = this.table.findExact(key, 0, mask)

@@ -4,7 +4,13 @@
 import { Lifetime, type SimulationContext, Verdict } from '../simulation/context.ts'
 import { simulate } from '../simulation/simulate.ts'
 import { AGENT_KEY } from '../simulation/visitors.ts'
-import { interfaceTag, type Places, strayTag, WAIT_FOR_BINDINGS } from './places.ts'
+import {
+  interfaceTag,
+  type Places,
+  strayTag,
+  WAIT_FOR_BINDINGS,
+  waitForInterface
+} from './places.ts'
 import type { Reception } from './reception.ts'
 import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
 
@@ -30,6 +36,8 @@ export class Entry {
   #fromInterface(ctx: SimulationContext, ifindex: number): Verdict {
     const port = this.#places.entry(ifindex)
     ctx.tag(interfaceTag(ifindex))
+    if (port === undefined && this.#places.isComing(ifindex))
+      return ctx.postpone(waitForInterface(ifindex))
     if (port === undefined) return ctx.drop('agent.unbound-interface', Lifetime.short)
     return simulate(ctx, port.id)
   }

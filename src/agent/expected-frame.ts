@@ -1,6 +1,6 @@
 // The shortest frame that has a key of flow state: what a packet of the connection looks like.
 
-import { KeyWord } from '../state/record.ts'
+import { KEY_WORDS, KeyWord } from '../state/record.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import type { Frame } from '../wire/frames.ts'
 import * as ipv4 from '../wire/ipv4.ts'
@@ -11,6 +11,17 @@ import * as udp from '../wire/udp.ts'
 
 const MAC = 0x02_4d_5a_00_00_02 // nobody's
 const TTL = 64
+
+const ANY = 0xc0_00_02_01 | 0 // 192.0.2.1 and up: nobody's either
+
+/** The words of a key of a connection that nobody has. */
+export function anyKey(): Int32Array {
+  const words = new Int32Array(KEY_WORDS)
+  words[KeyWord.type] = (4 << 8) | Protocol.tcp
+  words[KeyWord.src + 3] = ANY
+  words[KeyWord.dst + 3] = ANY + 1
+  return words
+}
 
 /** undefined: of neither TCP nor UDP, whose packets cannot be made up. */
 export function frameOf(words: Int32Array, key: number, dst: number): Frame | undefined {

@@ -7,13 +7,13 @@
 // the packet is.
 
 import type { Clock, Timer } from '../core/clock.ts'
-import type { Port } from '../simulation/device.ts'
+import type { Port, PortId } from '../simulation/device.ts'
 import { hasReturn, RECORD_WORDS, RecordWord } from '../state/record.ts'
 import type { StateTable } from '../state/table.ts'
 import type { PortGroupModel, PortModel } from '../topology/models.ts'
 import type { TopologyView } from '../topology/view.ts'
 import type { Frame } from '../wire/frames.ts'
-import { frameOf } from './expected-frame.ts'
+import { anyKey, frameOf } from './expected-frame.ts'
 
 export interface ForesightParts {
   readonly host: string
@@ -22,13 +22,22 @@ export interface ForesightParts {
   readonly clock: Clock
   /** Walks a frame that may come in by a port, until nothing is missing. */
   readonly rehearse: (port: Port, frame: Frame) => void
+  readonly isRehearsing: (port: PortId) => boolean
+  /** A port need not wait any longer. */
+  readonly changed: () => void
 }
 
 const SLICE = 512 // records looked at in one turn
-const PAUSE_MS = 10
+const PAUSE_MS = 2
+const PREPARE_MS_MAX = 150 // a port waits for what its packets will need
 const WAYS_MAX = 4096 // remembered; then all are new again
 const PORT_RANGE = 2 ** 24
 const EXPECT_MS = 5000 // a next hop may have been away when it was asked for
+
+interface Patience {
+  isOver: boolean
+  readonly timer: Timer
+}
 
 interface Entrance {
   readonly port: Port
@@ -47,8 +56,10 @@ export class Foresight {
   #patrol: Timer | null = null
   #cursor = 1
   #isNew = false // records have come since the pass began
-  #timer: Timer | null = null
   #isClosed = false
+  #timer: Timer | null = null
+  #greeted = new Set<string>() // ports with routers behind them, rehearsed once
+  readonly #preparing = new Map<PortId, Patience>()
 
   constructor(parts: ForesightParts) {
     this.#parts = parts
@@ -60,6 +71,26 @@ export class Foresight {
     this.#arm()
   }
 
+  /** Whether what the packets of a port will need is here: if not, they would wait for it. */
+  isPrepared(port: PortId): boolean {
+    const { clock, isRehearsing, changed } = this.#parts
+    const isUnderWay = this.#timer !== null || isRehearsing(port)
+    const late = this.#preparing.get(port)
+    if (!isUnderWay || late?.isOver === true) {
+      late?.timer.cancel()
+      this.#preparing.delete(port)
+      return true
+    }
+    if (late !== undefined) return false
+    const over = (): void => {
+      patience.isOver = true
+      changed()
+    }
+    const patience = { isOver: false, timer: clock.after(PREPARE_MS_MAX, over) }
+    this.#preparing.set(port, patience)
+    return false
+  }
+
   topologyChanged(): void {
     this.#isLocalKnown = false
     this.#arm()
@@ -69,6 +100,7 @@ export class Foresight {
     this.#isClosed = true
     this.#timer?.cancel()
     this.#patrol?.cancel()
+    for (const { timer } of this.#preparing.values()) timer.cancel()
   }
 
   #arm(): void {
@@ -80,13 +112,17 @@ export class Foresight {
   #turn(): void {
     this.#timer = null
     if (!this.#isLocalKnown) this.#findLocal()
-    if (this.#cursor === 1 && !this.#isNew) return
+    if (this.#cursor === 1 && !this.#isNew) {
+      if (this.#preparing.size > 0) this.#parts.changed()
+      return
+    }
     if (this.#cursor === 1) this.#isNew = false
     const { table } = this.#parts
     const n = table.scan(this.#cursor, this.#records, this.#idleMs)
     this.#cursor = table.next === 0 ? 1 : table.next
     for (let i = 0; i < n; i++) this.#look(i * RECORD_WORDS)
     if (this.#cursor !== 1 || this.#isNew) this.#arm()
+    else if (this.#preparing.size > 0) this.#parts.changed()
   }
 
   #look(at: number): void {
@@ -134,6 +170,19 @@ export class Foresight {
       this.#patrol = clock.after(EXPECT_MS, () => this.#expectLeaving())
   }
 
+  // Without state to foretell it: any packet of a port that is new here.
+  #greet(): void {
+    const before = this.#greeted
+    this.#greeted = new Set()
+    for (const { port, macs } of [...this.#local.values()].flat())
+      for (const mac of macs) {
+        const way = `${port.id} ${mac}`
+        const frame = frameOf(anyKey(), 0, mac)
+        if (frame !== undefined && !before.has(way)) this.#parts.rehearse(port, frame)
+        this.#greeted.add(way)
+      }
+  }
+
   // The ports that share the state of their connections with this one.
   #groupOf(id: string): Port[] {
     const { view } = this.#parts
@@ -165,6 +214,7 @@ export class Foresight {
     }
     this.#local = local
     this.#isLocalKnown = true
+    this.#greet()
     this.#standing = standing
     this.#expectLeaving()
     const text = JSON.stringify([...local].map(([n, es]) => [n, es.map(e => [e.port.id, e.macs])]))

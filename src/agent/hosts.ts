@@ -29,13 +29,15 @@ export interface HostsParts {
   readonly counters: Counters
   /** A host stopped answering, or answers again. */
   readonly answers: (host: string, answers: boolean) => void
+  /** A host takes no state any more, and gives none. */
+  readonly left: (host: string) => void
   /** What a host asked for has all been sent to us. */
   readonly given: (host: string, ports: readonly number[]) => void
 }
 
 interface Transfer {
   readonly word: number
-  readonly ports: ReadonlySet<number> | null // null: what concerns the host
+  readonly ports: Set<number> | null // null: what concerns the host
   cursor: number
 }
 
@@ -127,6 +129,7 @@ export class Hosts {
     this.#state.set(of.word, of)
     const host = this.#byWord.get(of.word)?.host
     if (host === undefined) return
+    if (before?.agent === true && !of.agent) this.#parts.left(host)
     // One that has never answered may only be as slow to begin as we are.
     const mayTell = of.host || before !== undefined || this.#isSettled
     if (before?.host !== of.host && mayTell) this.#parts.answers(host, of.host)
@@ -164,10 +167,22 @@ export class Hosts {
 
   #transfer(transfer: Transfer): void {
     if (this.#transfers.length >= TRANSFERS_MAX || this.#isClosed) return
+    if (this.#joins(transfer)) return
     this.#transfers.push(transfer)
     if (this.#transferring) return
     this.#transferring = true
     this.#parts.clock.soon(() => this.#go())
+  }
+
+  // Ports that move together, or are asked for twice, are looked for at one going.
+  #joins({ word, ports }: Transfer): boolean {
+    if (ports === null) return false
+    for (const other of this.#transfers) {
+      if (other.word !== word || other.ports === null || other.cursor !== 1) continue
+      for (const port of ports) other.ports.add(port)
+      return true
+    }
+    return false
   }
 
   // A slice for each in turn: a slow host does not keep the others waiting.

@@ -11,7 +11,7 @@ import { Random } from '../core/random.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import type { Tag } from '../flow/tag.ts'
 import type { Plugin, Registry } from '../plugin.ts'
-import type { Port } from '../simulation/device.ts'
+import type { Port, PortId } from '../simulation/device.ts'
 import { HostLiveness } from '../simulation/host-liveness.ts'
 import { Leases } from '../simulation/leases.ts'
 import { Visitors } from '../simulation/visitors.ts'
@@ -113,13 +113,13 @@ export class House {
     const invalidate = (tags: readonly Tag[]): void => this.worker.outdate(tags)
     const { view } = this
     const wake = (waitingFor: string): void => this.#wake(waitingFor)
-    const bound = (port: Port): void => this.#rehearsal?.bound(port)
+    const comes = (port: Port): void => this.#rehearsal?.bound(port)
     const { sharing } = this
     const { flowState } = sharing
     const common = { host, view, datapath, watcher, tunnels, counters }
-    const ready = (model: PortModel): boolean => sharing.portReady(model)
+    const ready = (model: PortModel): boolean => this.#isReady(model)
     const gone = (port: Port): void => sharing.portGone(port)
-    this.places = new Places({ ...common, invalidate, wake, bound, ready, gone })
+    this.places = new Places({ ...common, invalidate, wake, comes, ready, gone })
     const { places } = this
     if (parts.rehearse === true) this.#prepare(parts)
     const entry = new Entry(places, reception)
@@ -162,15 +162,23 @@ export class House {
     this.#datapath.close(keep)
   }
 
+  // Whether a port may be activated: what its packets will need is here.
+  #isReady(model: PortModel): boolean {
+    return this.sharing.portReady(model) && this.#foresight?.isPrepared(model.id) !== false
+  }
+
   #prepare({ host, clock }: HouseParts): void {
     const { view, places, sharing } = this
     const { interested } = sharing
     const { table } = sharing.flowState
     const state = new StateAccess(table)
-    const rehearsal = new Rehearsal({ view, places, clock, state, interested })
+    const changed = (): void => this.#placesChanged(clock)
+    const rehearsal = new Rehearsal({ view, places, clock, state, interested, done: changed })
     const rehearse = ({ id }: Port, frame: Frame): void => rehearsal.expect(id, frame)
     this.#rehearsal = rehearsal
-    this.#foresight = new Foresight({ host, view, table, clock, rehearse })
+    const isRehearsing = (port: PortId): boolean => rehearsal.isBusyAt(port)
+    const foreseen = { rehearse, isRehearsing, changed }
+    this.#foresight = new Foresight({ host, view, table, clock, ...foreseen })
   }
 
   #answers(other: string, answers: boolean): void {
@@ -180,7 +188,7 @@ export class House {
 
   #wake(waitingFor: string): void {
     this.worker.wake(waitingFor)
-    this.#rehearsal?.again()
+    this.#rehearsal?.again(waitingFor)
   }
 
   // Many changes arrive together: one look for all of them.

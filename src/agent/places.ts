@@ -37,6 +37,16 @@ export const interfaceTag = (ifindex: number): Tag => derive(INTERFACE, ifindex)
 
 const bindingsOf = (host: string) => ({ kind: 'port', field: 'host', value: host })
 
+const INTERFACE_WAIT = 'interface/'
+export const waitForInterface = (ifindex: number): string => `${INTERFACE_WAIT}${ifindex}`
+export const isForInterface = (waiting: string): boolean => waiting.startsWith(INTERFACE_WAIT)
+
+// A program that is there, or on its way, before its port may be activated: what comes in waits.
+interface Coming {
+  readonly port: string
+  isThere: boolean
+}
+
 interface Bound {
   readonly port: string
   readonly ifindex: number
@@ -51,12 +61,13 @@ export class Places {
   readonly #watcher: InterfaceWatcher
   readonly #tunnels: Tunnels
   readonly #invalidate: (tags: readonly Tag[]) => void
-  readonly #bound: (port: Port) => void
+  readonly #comes: (port: Port) => void
   readonly #ready: (model: PortModel) => boolean
   readonly #gone: (port: Port) => void
   readonly #byIfindex = new Map<number, Bound>()
   readonly #byPort = new Map<string, Bound>()
   readonly #byNumber = new Map<number, string>()
+  readonly #coming = new Map<number, Coming>() // by ifindex
   readonly #underlays = new Set<number>()
   readonly #refused: Counter
   readonly #wake: (waitingFor: string) => void
@@ -73,7 +84,7 @@ export class Places {
     counters: Counters
     invalidate: (tags: readonly Tag[]) => void
     wake: (waitingFor: string) => void
-    bound: (port: Port) => void // a port has become active here
+    comes: (port: Port) => void // a port is about to become active here
     ready: (model: PortModel) => boolean // whether the state of its flows is here
     gone: (port: Port) => void // it is bound here no longer
   }) {
@@ -84,7 +95,7 @@ export class Places {
     this.#tunnels = parts.tunnels
     this.#invalidate = parts.invalidate
     this.#wake = parts.wake
-    this.#bound = parts.bound
+    this.#comes = parts.comes
     this.#ready = parts.ready
     this.#gone = parts.gone
     this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
@@ -102,6 +113,17 @@ export class Places {
   entry(ifindex: number): Port | undefined {
     const bound = this.#byIfindex.get(ifindex)
     return bound === undefined ? undefined : (this.#view.port(bound.port) ?? undefined)
+  }
+
+  // Frames of the interface, or for the port behind it, are to wait: it is about to be activated.
+  isComing(ifindex: number): boolean {
+    return this.#coming.has(ifindex)
+  }
+
+  // The interface of a port that is about to be activated; 0: it is not.
+  comingBy(id: string): number {
+    for (const [ifindex, { port }] of this.#coming) if (port === id) return ifindex
+    return 0
   }
 
   // The port of this host whose number a tunnelled frame carries.
@@ -137,30 +159,83 @@ export class Places {
     const interfaces = this.#watcher.list()
     this.#tunnels.refresh(interfaces)
     this.#refreshUnderlays()
-    const byName = new Map(interfaces.map(each => [each.name, each]))
     const models = this.#view.where<PortModel>('port', 'host', this.#host)
-    const wanted = new Map<string, Interface>()
-    const waiting = new Set<string>()
-    for (const model of models) {
-      const { id, interface: name } = model
-      const found = name === undefined ? undefined : byName.get(name)
-      // An underlay bound to a port would take the tunnels of every other port down.
-      if (found?.up !== true || this.#underlays.has(found.ifindex)) continue
-      if (this.#byPort.has(id) || this.#ready(model)) wanted.set(id, found)
-      else waiting.add(id)
-    }
+    const present = this.#presentOf(models, interfaces)
     const ours = new Set(models.map(({ id }) => id))
     for (const bound of [...this.#byPort.values()])
-      if (wanted.get(bound.port)?.ifindex !== bound.ifindex)
+      if (present.get(bound.port)?.ifindex !== bound.ifindex)
         this.#unbind(bound, ours.has(bound.port))
+    for (const [ifindex, { port }] of [...this.#coming])
+      if (present.get(port)?.ifindex !== ifindex) this.#abandon(ifindex)
     this.#renumber(models)
-    for (const [id, at] of wanted) if (!this.#byPort.has(id)) this.#bind(id, at)
+    const waiting = this.#bindReady(models, present)
     if (!this.#known) this.#learn()
     if (this.#known) this.#tellDown(ours, waiting)
     if (waiting.size > 0) return // an earlier agent's programs go on until ours are there
     if (this.#othersGone || !this.#known || !this.#tunnels.known) return
     this.#othersGone = true
     this.#datapath.detachOthers()
+  }
+
+  // Of the ports that should be here, those whose interfaces are, and up.
+  #presentOf(models: readonly PortModel[], interfaces: readonly Interface[]) {
+    const byName = new Map(interfaces.map(each => [each.name, each]))
+    const present = new Map<string, Interface>()
+    for (const { id, interface: name } of models) {
+      const found = name === undefined ? undefined : byName.get(name)
+      // An underlay bound to a port would take the tunnels of every other port down.
+      if (found?.up === true && !this.#underlays.has(found.ifindex)) present.set(id, found)
+    }
+    return present
+  }
+
+  // Gives the ports that lack something yet: the state of their flows, or the program.
+  #bindReady(models: readonly PortModel[], present: ReadonlyMap<string, Interface>): Set<string> {
+    const waiting = new Set<string>()
+    for (const model of models) {
+      const { id } = model
+      const at = present.get(id)
+      if (at === undefined || this.#byPort.has(id)) continue
+      const isReady = this.#ready(model)
+      if (this.#prepare(id, at) && isReady) this.#bind(id, at)
+      else waiting.add(id)
+    }
+    return waiting
+  }
+
+  // Whether the program is there.
+  #prepare(id: string, at: Interface): boolean {
+    const { ifindex } = at
+    const known = this.#coming.get(ifindex)
+    if (known?.port === id) return known.isThere
+    if (known !== undefined || this.#byIfindex.has(ifindex)) return false // two ports want it
+    const coming = { port: id, isThere: false }
+    this.#coming.set(ifindex, coming)
+    const port = this.#view.port(id)
+    if (port) this.#comes(port)
+    const portClass = port?.kind === 'router' ? PortClass.uplink : PortClass.vm
+    let isLate = false
+    const physical = { ifindex, name: at.name, portClass, peerRedirect: at.peerElsewhere }
+    this.#datapath.attachSoon(physical, isThere => {
+      if (this.#coming.get(ifindex) !== coming) return
+      coming.isThere = isThere
+      if (!isThere) this.#refuse(ifindex)
+      else if (isLate) this.refresh()
+    })
+    isLate = true
+    return coming.isThere
+  }
+
+  // The interface went while we looked: its going is the next event.
+  #refuse(ifindex: number): void {
+    this.#refused.value++
+    this.#coming.delete(ifindex)
+  }
+
+  #abandon(ifindex: number): void {
+    this.#coming.delete(ifindex)
+    this.#datapath.detach(ifindex)
+    this.#wake(waitForInterface(ifindex))
   }
 
   // Silence is not an answer: whoever asks takes it for an agent that will be back.
@@ -201,21 +276,14 @@ export class Places {
   }
 
   #bind(id: string, at: Interface): void {
-    const port = this.#view.port(id)
-    const portClass = port?.kind === 'router' ? PortClass.uplink : PortClass.vm
     const { ifindex, name, peerElsewhere: peerRedirect } = at
-    try {
-      this.#datapath.attach({ ifindex, name, portClass, peerRedirect })
-    } catch {
-      this.#refused.value++ // the interface went while we looked: its going is the next event
-      return
-    }
     const bound = { port: id, ifindex, name, peerRedirect }
     this.#byIfindex.set(ifindex, bound)
     this.#byPort.set(id, bound)
     this.#view.table(ACTIVE_TABLE).put(id, this.#host)
+    this.#coming.delete(ifindex)
     this.#invalidate([egressTag(id), interfaceTag(ifindex)])
-    if (port) this.#bound(port)
+    this.#wake(waitForInterface(ifindex))
   }
 
   // Of a port that has moved to another host only that host may speak: it may have spoken already.

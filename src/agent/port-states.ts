@@ -19,11 +19,14 @@ export interface PortStatesParts {
 }
 
 const WAIT_MS_MAX = 3000
+const PREVIOUS_MS = 150 // the host before is asked first, then all
 const STORE = '' // as a source
 const ASK_MAX = 256 // ports in one question
 
 interface Waiting {
+  readonly previous: string | undefined // the host it was on
   readonly sources: Set<string> // hosts, or STORE
+  late: Timer | null // for those who are asked when the first does not answer
   readonly patience: Timer
   asked: boolean
 }
@@ -55,7 +58,13 @@ export class PortStates {
       return true
     }
     const patience = clock.after(WAIT_MS_MAX, () => this.#giveUp(port))
-    const waiting: Waiting = { sources: new Set(), patience, asked: false }
+    const waiting: Waiting = {
+      previous: previousHost,
+      sources: new Set(),
+      patience,
+      late: null,
+      asked: false
+    }
     this.#waiting.set(port, waiting)
     if (load !== null) {
       waiting.sources.add(STORE)
@@ -83,19 +92,47 @@ export class PortStates {
     for (const port of ports) this.#came(port, host)
   }
 
-  // All of them: the host before may be dead, and those of the port's group know as much.
+  // The host before knows all of it.  When it is dead, or does not answer, those of the port's
+  // group know as much.
   #ask(port: number, waiting: Waiting): void {
     if (this.#waiting.get(port) !== waiting) return
-    const { hosts } = this.#parts
+    const { hosts, clock } = this.#parts
+    const { previous } = waiting
+    const ready = hosts.ready()
     waiting.asked = true
-    for (const host of hosts.ready()) {
+    if (previous === undefined || !ready.includes(previous)) this.#askOf(ready, port, waiting)
+    else {
+      this.#askOf([previous], port, waiting)
+      waiting.late = clock.after(PREVIOUS_MS, () => this.#askOthers(port, waiting))
+    }
+    this.#look(port, waiting)
+  }
+
+  #askOthers(port: number, waiting: Waiting): void {
+    const { previous } = waiting
+    if (this.#waiting.get(port) !== waiting || previous === undefined) return
+    if (!waiting.sources.has(previous)) return
+    const others = this.#parts.hosts.ready().filter(host => host !== previous)
+    this.#askOf(others, port, waiting)
+  }
+
+  #askOf(hosts: readonly string[], port: number, waiting: Waiting): void {
+    for (const host of hosts) {
       waiting.sources.add(host)
       const ports = this.#asks.get(host)
       if (ports !== undefined) ports.push(port)
       else this.#asks.set(host, [port])
     }
-    if (waiting.sources.size > 0) this.#parts.clock.soon(() => this.#sendAsks())
-    this.#look(port, waiting)
+    if (hosts.length > 0) this.#parts.clock.soon(() => this.#sendAsks())
+  }
+
+  /** The agent of a host has gone: what was asked of it will not come. */
+  left(host: string): void {
+    for (const [port, waiting] of [...this.#waiting]) {
+      if (!waiting.sources.has(host)) continue
+      if (waiting.previous === host) this.#askOthers(port, waiting)
+      this.#came(port, host)
+    }
   }
 
   // Hundreds of ports are bound together at a start: the others look through their tables once.
@@ -129,7 +166,9 @@ export class PortStates {
   }
 
   #end(port: number): void {
-    this.#waiting.get(port)?.patience.cancel()
+    const waiting = this.#waiting.get(port)
+    waiting?.patience.cancel()
+    waiting?.late?.cancel()
     this.#waiting.delete(port)
   }
 }

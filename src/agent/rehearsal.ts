@@ -17,7 +17,7 @@ import type { StateAccess } from '../state/access.ts'
 import type { TopologyView } from '../topology/view.ts'
 import { arpRequest, type Frame, neighbourSolicitation } from '../wire/frames.ts'
 import type { Interested } from './interested.ts'
-import type { Places } from './places.ts'
+import { isForInterface, type Places } from './places.ts'
 import { Translator } from './translate.ts'
 
 // Nobody's address, asking for nobody's: a probe from an unspecified sender (RFC 5227 §2.1.1).
@@ -32,7 +32,8 @@ interface Walk {
   readonly port: PortId
   readonly frame: Frame
   readonly isFirst: boolean // a probe, of a port just bound
-  tries: number
+  readonly sinceMs: number
+  cause: string // what it waits for; '' for nothing yet
 }
 
 export interface RehearsalParts {
@@ -41,9 +42,13 @@ export interface RehearsalParts {
   readonly clock: Clock
   readonly state: StateAccess
   readonly interested: Interested
+  /** Walks have found all they need. */
+  readonly done: () => void
 }
 
-const TRIES_MAX = 32 // each load may name more to load
+const WAIT_MS_MAX = 1000
+const UNASKED = 'neighbour/' // what a router waits for, whom a rehearsal does not ask
+const NEW = ''
 const WAITING_MAX = 1024
 
 export class Rehearsal {
@@ -53,12 +58,15 @@ export class Rehearsal {
   readonly #key = new Int32Array(WORDS)
   readonly #rehearsed = new Set<string>() // devices
   readonly #waiting = new Set<Walk>()
+  #come = new Set<string>() // what has come since the last look
   #scheduled = false
 
   readonly #interested: Interested
+  readonly #done: () => void
 
   constructor(parts: RehearsalParts) {
     const { view, places, clock, state, interested } = parts
+    this.#done = parts.done
     this.#ctx = new SimulationContext(view, state)
     this.#ctx.rehearsal = true
     this.#interested = interested
@@ -82,33 +90,60 @@ export class Rehearsal {
     this.#add(port, frame, false)
   }
 
+  // Whether a walk from this port still lacks something.
+  isBusyAt(port: PortId): boolean {
+    const until = this.#clock.now() - WAIT_MS_MAX
+    for (const walk of this.#waiting) if (walk.port === port && walk.sinceMs >= until) return true
+    return false
+  }
+
   // Something that walks wait for has come.
-  again(): void {
-    if (this.#scheduled || this.#waiting.size === 0) return
+  again(cause: string): void {
+    if (this.#waiting.size === 0) return
+    this.#come.add(cause)
+    if (this.#scheduled) return
     this.#scheduled = true
-    this.#clock.soon(() => {
-      this.#scheduled = false
-      for (const walk of this.#waiting)
-        if (this.#walk(walk) || ++walk.tries > TRIES_MAX) this.#waiting.delete(walk)
-    })
+    this.#clock.soon(() => this.#goOn())
+  }
+
+  #goOn(): void {
+    this.#scheduled = false
+    const come = this.#come
+    this.#come = new Set()
+    const before = this.#waiting.size
+    const until = this.#clock.now() - WAIT_MS_MAX
+    for (const walk of this.#waiting) {
+      const isOver = walk.sinceMs < until || (come.has(walk.cause) && this.#walk(walk))
+      if (isOver) this.#waiting.delete(walk)
+    }
+    if (this.#waiting.size < before) this.#done()
   }
 
   #add(port: PortId, frame: Frame, isFirst: boolean): void {
     if (this.#waiting.size >= WAITING_MAX) return
-    this.#waiting.add({ port, frame, isFirst, tries: 0 })
-    this.again()
+    this.#waiting.add({ port, frame, isFirst, sinceMs: this.#clock.now(), cause: NEW })
+    this.again(NEW)
   }
 
   // Whether nothing was missing.
-  #walk({ port, frame }: Walk): boolean {
+  #walk(walk: Walk): boolean {
+    const { port, frame } = walk
     const ctx = this.#ctx
     const view = new DataView(frame.buffer)
     extract(this.#key, 0, 0, 0, 0, view, 0, frame.length)
     ctx.key.load(this.#key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
     const verdict = simulate(ctx, port)
-    if (verdict === Verdict.postpone || !this.#translator.translate(ctx)) return false
+    walk.cause = ctx.waitingFor
+    if (verdict === Verdict.postpone) return walk.cause.startsWith(UNASKED)
+    if (!this.#translator.translate(ctx)) {
+      walk.cause = this.#translator.waitingFor
+      // Two ports that are about to be activated must not wait for each other.
+      return isForInterface(walk.cause)
+    }
     if (verdict !== Verdict.forward || ctx.state.refCount === 0) return true
-    return this.#interested.of(ctx.entryPort, ctx.outPorts) !== undefined
+    const isKnown = this.#interested.of(ctx.entryPort, ctx.outPorts) !== undefined
+    if (!isKnown) walk.cause = this.#interested.waitingFor
+    return isKnown
   }
 }

@@ -69,6 +69,7 @@ export class Sharing {
       clock,
       counters,
       answers: parts.answers,
+      left: other => this.portStates.left(other),
       given: (other, ports) => this.portStates.given(other, ports)
     })
     const { hosts } = this

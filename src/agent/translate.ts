@@ -4,7 +4,7 @@
 import { ActionList, ActionType, OUT_PEER } from '../flow/actions.ts'
 import type { SimulationContext } from '../simulation/context.ts'
 import type { Port } from '../simulation/device.ts'
-import type { Places } from './places.ts'
+import { type Places, waitForInterface } from './places.ts'
 import { waitForTunnel } from './tunnels.ts'
 
 export class Translator {
@@ -39,11 +39,19 @@ export class Translator {
     return true
   }
 
+  // For a port that is about to be activated a packet waits; a flood goes without it.
+  #notHere(ctx: SimulationContext, port: Port): boolean {
+    const ifindex = ctx.outPorts.length > 1 ? 0 : this.#places.comingBy(port.id)
+    if (ifindex === 0) this.unreachable++
+    else this.waitingFor = waitForInterface(ifindex)
+    return ifindex === 0
+  }
+
   #output(ctx: SimulationContext, port: Port): boolean {
     if (this.#places.isHere(port)) {
       const local = this.#places.local(port)
-      if (local === undefined) this.unreachable++
-      else this.actions.output(local.ifindex, local.peerRedirect ? OUT_PEER : 0)
+      if (local === undefined) return this.#notHere(ctx, port)
+      this.actions.output(local.ifindex, local.peerRedirect ? OUT_PEER : 0)
       return true
     }
     const tunnel = this.#places.tunnel(port)

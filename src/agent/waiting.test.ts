@@ -27,13 +27,13 @@ test('those who waited for the same are woken together, once, in the order they 
   assert.equal(room.size, 1)
 })
 
-test('one cause keeps 128 packets of one sender; who does not get in is counted', () => {
+test('one cause keeps 512 packets of one sender; who does not get in is counted', () => {
   const { room, drops } = open()
-  for (let n = 0; n < 130; n++) room.park('a', packet(), 0)
-  assert.equal(room.size, 128)
+  for (let n = 0; n < 514; n++) room.park('a', packet(), 0)
+  assert.equal(room.size, 512)
   assert.equal(drops('drop.waiting.full'), 2)
   room.park('a', packet(2), 0)
-  assert.equal(room.wake('a').length, 129)
+  assert.equal(room.wake('a').length, 513)
 })
 
 test('the room keeps 4096; whoever has most in it makes place, its oldest first', () => {

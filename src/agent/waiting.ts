@@ -33,7 +33,7 @@ interface Guest {
 
 const WAITING_MAX = 4096
 const BYTES_MAX = 16 << 20 // a frame may be 64 KiB
-const PER_CAUSE_MAX = 128 // of one origin
+const PER_CAUSE_MAX = 512 // of one origin
 const WAIT_MS_MAX = 5000
 
 export class WaitingRoom {

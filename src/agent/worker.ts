@@ -15,7 +15,7 @@ import type { ActionList } from '../flow/actions.ts'
 import { extract } from '../flow/extract.ts'
 import { WORDS, Word } from '../flow/key.ts'
 import type { Tag } from '../flow/tag.ts'
-import { SimulationContext, Verdict, WAIT_FOR_PULL } from '../simulation/context.ts'
+import { type Emitted, SimulationContext, Verdict, WAIT_FOR_PULL } from '../simulation/context.ts'
 import { simulateEgress } from '../simulation/simulate.ts'
 import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
@@ -32,14 +32,10 @@ import { Translator } from './translate.ts'
 import { type Parked, WaitingRoom } from './waiting.ts'
 
 const BURSTS_PER_TURN = 16 // then messages and timers have their turn
+const TURN_MS = 16 // or then: what packets wait for comes by messages
 const GENERATED_MAX = 4096
 const AGAIN = 'again' // what is in the way of an outcome: walk once more
 const WALK_US = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000]
-
-interface Generated {
-  readonly frame: Uint8Array
-  readonly port: string
-}
 
 export interface WorkerParts {
   readonly datapath: Datapath
@@ -74,7 +70,7 @@ export class Worker implements Walks {
   readonly #departures: Departures
   #opened = false // the outcome is of a packet that opened a connection
   #flowId = 0 // of the outcome concluded last; 0: it is not kept
-  readonly #generated: Generated[] = []
+  readonly #generated: Emitted[] = []
   readonly #woken: Parked[] = []
   #turning = false
   #scheduled = false
@@ -125,7 +121,7 @@ export class Worker implements Walks {
   }
 
   wake(waitingFor: string): void {
-    for (const parked of this.waiting.wake(waitingFor)) this.#woken.push(parked)
+    this.#woken.push(...this.waiting.wake(waitingFor))
     if (this.#woken.length > 0) this.#schedule()
   }
 
@@ -158,6 +154,7 @@ export class Worker implements Walks {
     if (this.#turning) return 0
     this.#turning = true
     let [handled, count, bursts] = [0, 0, 0]
+    const untilMs = this.#clock.now() + TURN_MS
     const isOutdated = this.#rechecks.renew(this.isReady)
     do {
       handled += this.#settle()
@@ -167,11 +164,11 @@ export class Worker implements Walks {
       for (let i = 0; i < count; i++) this.#received(i)
       this.#flush()
       handled += count
-    } while (count > 0 && ++bursts < BURSTS_PER_TURN)
+    } while (count > 0 && ++bursts < BURSTS_PER_TURN && this.#clock.now() < untilMs)
     handled += this.#settle()
     this.#turning = false
-    const isMore = isOutdated || count > 0
-    if (isMore || this.#generated.length > 0 || this.#woken.length > 0) this.#schedule()
+    const left = count + this.#generated.length + this.#woken.length
+    if (isOutdated || left > 0) this.#schedule()
     return handled
   }
 
@@ -198,7 +195,7 @@ export class Worker implements Walks {
   #settle(): number {
     const generated = this.#generated.splice(0)
     for (const { frame, port } of generated) this.#leave(frame, port)
-    const woken = this.#woken.splice(0)
+    const woken = this.#woken.splice(0, Burst.FRAMES_MAX)
     for (const parked of woken) this.#again(parked)
     this.#flush()
     return generated.length + woken.length
@@ -214,8 +211,8 @@ export class Worker implements Walks {
     const reason = descriptors[d + Descriptor.reason]!
     this.#packets.value++
     if (reason === Reason.mtu) return this.#tooBig(i, view, at, end)
-    const known = reason === Reason.miss ? this.book.table.find(keys, i * WORDS) : 0
-    if (known !== 0 && this.#ttlSuffices(known, keys, i * WORDS)) {
+    const known = reason === Reason.miss ? this.book.flowFor(keys, i * WORDS) : 0
+    if (known !== 0) {
       // It missed before its flow was in place, or the datapath has lost the flow.
       const { actions } = this.book.get(known)!
       if (this.book.isHeld(known))
@@ -239,6 +236,10 @@ export class Worker implements Walks {
   // A packet from the waiting room.
   #again(parked: Parked): void {
     const { frame, key } = parked
+    // Another that waited for the same may have made a flow for it.
+    const known = parked.port !== '' || parked.reason ? 0 : this.book.flowFor(key, 0)
+    if (known !== 0 && !this.book.isHeld(known))
+      return this.#datapath.inject(frame, this.book.get(known)!.actions, parked.gsoSize)
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     const { ctx } = this
     ctx.key.load(key, 0)
@@ -367,11 +368,6 @@ export class Worker implements Walks {
   // Whether places are known, and the state an earlier agent left is here.
   get isReady(): boolean {
     return this.#places.known && this.#state.settled
-  }
-
-  #ttlSuffices(id: number, words: Int32Array, o: number): boolean {
-    const { ttlMin } = this.book.get(id)!
-    return ttlMin === 0 || ((words[o + Word.ipMisc]! >>> 8) & 255) > ttlMin
   }
 
   #tooBig(i: number, view: DataView, at: number, end: number): void {

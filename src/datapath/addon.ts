@@ -28,6 +28,13 @@ export interface Addon {
   open(object: string, pins: string, injectName: string, settings: Uint32Array): HostHandle | number
   close(host: HostHandle, keep: boolean): number
   attach(host: HostHandle, ifindex: number, portClass: number, clsact: boolean): number
+  attachSoon(
+    host: HostHandle,
+    ifindex: number,
+    portClass: number,
+    clsact: boolean,
+    done: (result: number) => void
+  ): number
   detach(host: HostHandle, ifindex: number): number
   pinned(host: HostHandle, ifindexes: Uint32Array): number
   setLocals(host: HostHandle, addresses: Uint32Array): number

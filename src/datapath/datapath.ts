@@ -161,6 +161,9 @@ export interface Datapath {
   readonly limits: DatapathLimits
   // Starts / stops taking frames from an interface.  Idempotent.
   attach(port: PhysicalPort): void
+  // As `attach`, but may take a while, in which others' packets do not wait.  Frames may come up
+  // before `done` is called, which is called once, perhaps at once; not after `close`.
+  attachSoon(port: PhysicalPort, done: (isThere: boolean) => void): void
   detach(ifindex: number): void
   // Lets go of interfaces that an earlier agent took frames from and this one does not.
   detachOthers(): void

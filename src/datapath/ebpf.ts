@@ -124,6 +124,20 @@ export class EbpfDatapath implements Datapath {
     check(`interface ${name} (${ifindex})`, result)
   }
 
+  attachSoon(port: PhysicalPort, done: (isThere: boolean) => void): void {
+    const { ifindex, portClass } = port
+    const before = this.#ports.get(ifindex)
+    this.#ports.set(ifindex, port)
+    if (before?.portClass === portClass) return done(true)
+    this.#readLocals()
+    const attached = (result: number): void => {
+      if (result < 0 && this.#ports.get(ifindex) === port) this.#forget(ifindex)
+      done(result >= 0)
+    }
+    const result = this.#addon.attachSoon(this.#host, ifindex, portClass, this.#clsact, attached)
+    if (result < 0) attached(result)
+  }
+
   detach(ifindex: number): void {
     this.#addon.detach(this.#host, ifindex) // the interface may be gone
     this.#forget(ifindex)

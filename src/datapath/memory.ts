@@ -83,6 +83,11 @@ export class MemoryDatapath implements Datapath {
     this.#table = new FlowTable(this.limits.flowsMax)
   }
 
+  attachSoon(port: PhysicalPort, done: (isThere: boolean) => void): void {
+    this.attach(port)
+    done(true)
+  }
+
   attach(port: PhysicalPort): void {
     const shared = port.portClass === PortClass.vm ? 1 : SHARED_CREDITS
     const most = this.limits.creditsPerPort * shared

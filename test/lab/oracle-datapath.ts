@@ -36,6 +36,11 @@ export class DatapathInside implements Datapath {
     this.#inside(() => this.#kernel.attach(port))
   }
 
+  attachSoon(port: PhysicalPort, done: (isThere: boolean) => void): void {
+    this.attach(port)
+    done(true)
+  }
+
   detach(ifindex: number): void {
     this.#inside(() => this.#kernel.detach(ifindex))
   }
