@@ -8,7 +8,7 @@ import * as figures from './figures.ts'
 import { nat } from './nat.ts'
 import { type Net, openNet } from './net.ts'
 import { snatConnections } from './snat.ts'
-import { sharing } from './state.ts'
+import { holding, sharing } from './state.ts'
 import { stateMemory } from './state-memory.ts'
 
 interface Suite {
@@ -27,6 +27,7 @@ const suites: Record<string, Suite> = {
   footprint: { needsLab: true, measure: figures.footprint },
   snat: { needsLab: true, measure: snatConnections },
   sharing: { needsLab: true, measure: sharing },
+  hold: { needsLab: true, measure: holding },
   'state-memory': { needsLab: false, measure: async () => stateMemory() },
   nat: { needsLab: true, measure: nat }
 }
@@ -34,7 +35,7 @@ const suites: Record<string, Suite> = {
 // One after the other, each with agents of its own: what half a million connections leave behind
 // takes its agents minutes to forget, and would be measured along.
 const groups: Record<string, readonly string[]> = {
-  state: ['snat', 'sharing', 'state-memory', 'nat']
+  state: ['snat', 'sharing', 'hold', 'state-memory', 'nat']
 }
 
 // What each figure means and what it should reach.
