@@ -37,7 +37,7 @@ describe('a port that floods 100 000 new flows a second', { skip }, () => {
 
   after(() => net?.close())
 
-  test('loses its own excess; another port loses nothing of its new connections', async () => {
+  test('INV-17 loses its own excess; another port loses no new connection', async () => {
     const flooded = await peer.traffic.discard(9)
     const before = await net.agent('one').counters()
     const flood = attacker.traffic.flood({

@@ -12,7 +12,7 @@ export function tableTests(test: StoreTest): void {
 }
 
 function ownershipTests(test: StoreTest): void {
-  test('the last writer wins, by version', async ground => {
+  test('INV-19 the last writer wins, by version', async ground => {
     const [a, b] = [await ground.session('a'), await ground.session('b')]
     await a.table('mac').put('k', 'port 1')
     await b.table('mac').put('k', 'port 2')

@@ -108,7 +108,7 @@ function versionTests(test: StoreTest): void {
     assert.deepEqual(await store.read('host', value.id), before)
   })
 
-  test('a wrong version is a CONFLICT that names both', async ground => {
+  test('INV-19 a wrong version is a CONFLICT that names both', async ground => {
     const store = await ground.session()
     const host = create('host', { name: 'a' })
     const version = await store.write([host])
