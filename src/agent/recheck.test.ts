@@ -2,26 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import bridge from '../../plugins/bridge/index.ts'
-import type { WorldObject } from '../../test/world/hub.ts'
+import { OBJECTS, PLUGINS, unicast } from '../../test/world/pair.ts'
 import { World } from '../../test/world/world.ts'
 import { egressTag } from '../flow/tag.ts'
-import type { Plugin } from '../plugin.ts'
-import { eth } from '../wire/builder.ts'
-
-const MACS = ['02:00:00:00:00:0a', '02:00:00:00:00:0b']
-const OBJECTS: readonly WorldObject[] = [
-  { kind: 'bridge', value: { id: 'net' } },
-  ...['a', 'b'].map((id, i) => ({
-    kind: 'port',
-    value: { ...{ id, number: i + 1, type: 'bridge', device: 'net' }, host: 'h', interface: id }
-  }))
-]
-const unicast = (from: number, to: number): Uint8Array =>
-  eth(MACS[from]!, MACS[to]!).ipv4('10.0.0.1', '10.0.0.2').udp(1, 2).frame()
 
 function open() {
-  const world = new World({ plugins: [bridge] as unknown as Plugin[], objects: OBJECTS })
+  const world = new World({ plugins: PLUGINS, objects: OBJECTS })
   world.exchange('a', unicast(0, 1))
   world.exchange('b', unicast(1, 0))
   world.exchange('a', unicast(0, 1))

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import bridge from '../../plugins/bridge/index.ts'
-import { Hub, type WorldObject } from '../../test/world/hub.ts'
+import { Hub } from '../../test/world/hub.ts'
+import { MACS, OBJECTS, PLUGINS, unicast } from '../../test/world/pair.ts'
 import { defaults, World, type WorldOptions } from '../../test/world/world.ts'
 import { VirtualClock } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
@@ -13,23 +13,10 @@ import type { FlowBatch, PhysicalPort } from '../datapath/datapath.ts'
 import { MemoryDatapath } from '../datapath/memory.ts'
 import { readActions } from '../datapath/memory-flow.ts'
 import { WORDS } from '../flow/key.ts'
-import type { Plugin } from '../plugin.ts'
 import type { Interest } from '../topology/interest.ts'
 import { eth } from '../wire/builder.ts'
 import { House } from './house.ts'
 import type { Interface } from './places.ts'
-
-const PLUGINS = [bridge] as unknown as readonly Plugin[]
-const MACS = ['02:00:00:00:00:0a', '02:00:00:00:00:0b']
-const OBJECTS: readonly WorldObject[] = [
-  { kind: 'bridge', value: { id: 'net' } },
-  ...['a', 'b'].map((id, i) => ({
-    kind: 'port',
-    value: { ...{ id, number: i + 1, type: 'bridge', device: 'net' }, host: 'h', interface: id }
-  }))
-]
-const unicast = (from: number, to: number): Uint8Array =>
-  eth(MACS[from]!, MACS[to]!).ipv4('10.0.0.1', '10.0.0.2').udp(1, 2).frame()
 
 const SETTINGS = { tickMs: 10, quietTicks: 1, idleMs: 1000, checkMs: 500, shortMs: 200 }
 

@@ -6,16 +6,37 @@ import type { PortName } from '../../router/fixture.test.ts'
 import { MEMBERS, portObject } from '../fixture.test.ts'
 import { ALL_UP, CheckedLab } from './fixture.test.ts'
 
-test('LB-03: members elsewhere; the checker dies, another takes over, no flaps', async () => {
-  const lab = new CheckedLab('tcp')
-  const { world } = lab
-  for (const [port, host] of Object.entries({ d1: 'h2', d2: 'h2', d3: 'h3' })) {
-    if (!world.hosts.has(host)) world.addHost(host)
-    lab.add(portObject(port as PortName, { host }))
-  }
-  lab.live(2000)
+// Devices come, members are heard of, a checker is found and looks.
+function begin(lab: CheckedLab, ms: number): void {
+  lab.live(ms)
   for (const port of MEMBERS) lab.announce(port)
   lab.memberFor(1)
+  lab.live(5000)
+}
+
+// Three hosts, members on the second and the third.
+function spreadOut(): CheckedLab {
+  const lab = new CheckedLab('tcp')
+  for (const [port, host] of Object.entries({ d1: 'h2', d2: 'h2', d3: 'h3' })) {
+    if (!lab.world.hosts.has(host)) lab.world.addHost(host)
+    lab.add(portObject(port as PortName, { host }))
+  }
+  begin(lab, 2000)
+  return lab
+}
+
+// Two hosts, all members on the second.
+function onTwoHosts(): CheckedLab {
+  const lab = new CheckedLab('tcp')
+  lab.world.addHost('h2')
+  for (const port of MEMBERS) lab.change('port', port, { host: 'h2' })
+  begin(lab, 1000)
+  return lab
+}
+
+test('LB-03: members elsewhere; the checker dies, another takes over, no flaps', async () => {
+  const lab = spreadOut()
+  const { world } = lab
   lab.moods.set('d2', 'refusing')
   lab.live(8000)
   const expected = { ...ALL_UP, d2: 'down refused' }
@@ -45,14 +66,8 @@ test('LB-03: members elsewhere; the checker dies, another takes over, no flaps',
 })
 
 test('a checker that sees nobody well lets another host look', () => {
-  const lab = new CheckedLab('tcp')
+  const lab = onTwoHosts()
   const { world } = lab
-  world.addHost('h2')
-  for (const port of MEMBERS) lab.change('port', port, { host: 'h2' })
-  lab.live(1000)
-  for (const port of MEMBERS) lab.announce(port)
-  lab.memberFor(1)
-  lab.live(5000)
   if (lab.checker === 'h2') {
     // The members are to be on the other host than the checker.
     for (const port of MEMBERS) lab.change('port', port, { host: 'h1' })
@@ -66,20 +81,6 @@ test('a checker that sees nobody well lets another host look', () => {
   const other = first === 'h1' ? 'h2' : 'h1'
   assert.deepEqual(lab.statuses(other), ALL_UP)
 })
-
-// Three hosts, members on the second and the third.
-function spreadOut(): CheckedLab {
-  const lab = new CheckedLab('tcp')
-  for (const [port, host] of Object.entries({ d1: 'h2', d2: 'h2', d3: 'h3' })) {
-    if (!lab.world.hosts.has(host)) lab.world.addHost(host)
-    lab.add(portObject(port as PortName, { host }))
-  }
-  lab.live(2000)
-  for (const port of MEMBERS) lab.announce(port)
-  lab.memberFor(1)
-  lab.live(5000)
-  return lab
-}
 
 test('LB-03: a checker whose host is dead has a successor, though its session lives', () => {
   const lab = spreadOut()
@@ -114,14 +115,8 @@ test('LB-03: a checker whose host is dead has a successor, though its session li
 })
 
 test('two hosts that take each other for dead: one checks, and the seat does not wander', () => {
-  const lab = new CheckedLab('tcp')
+  const lab = onTwoHosts()
   const { world } = lab
-  world.addHost('h2')
-  for (const port of MEMBERS) lab.change('port', port, { host: 'h2' })
-  lab.live(1000)
-  for (const port of MEMBERS) lab.announce(port)
-  lab.memberFor(1)
-  lab.live(5000)
   world.hosts.get('h1')!.isCut = true
   lab.live(30_000)
   const terms: string[] = []
