@@ -1,8 +1,8 @@
 // `npm run bench [-- NAME …] [--json] [--rounds N] [--seconds S]`: prints what Mezzo reaches, as
 // ratios against a named rival measured in the same run.  Figures, not verdicts.
 
-import { parseArgs } from 'node:util'
 import { Lab } from '../lab/lib/index.ts'
+import { optionsOf } from '../options.ts'
 import type { Figures, Scale } from './figures.ts'
 import * as figures from './figures.ts'
 import { nat } from './nat.ts'
@@ -67,21 +67,13 @@ const goals: Record<string, string> = {
   crr_snat_shared_vs_veth: 'x raw veth, each told a second gateway first'
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '1' }
-  }
-})
+const { flags, numbers: scale, words } = optionsOf(['json'], { rounds: 5, seconds: 1 }, true)
 
 const say = (line: string): void => {
-  if (!values.json) process.stdout.write(`${line}\n`)
+  if (!flags.json) process.stdout.write(`${line}\n`)
 }
 
 async function measure(name: string, suite: Suite): Promise<Figures> {
-  const scale = { rounds: Number(values.rounds), seconds: Number(values.seconds) }
   if (!suite.needsLab) return suite.measure(undefined as unknown as Net, scale)
   const net = await openNet('mz-bench')
   try {
@@ -94,8 +86,7 @@ async function measure(name: string, suite: Suite): Promise<Figures> {
   }
 }
 
-const names =
-  positionals.length > 0 ? positionals.flatMap(name => groups[name] ?? name) : Object.keys(suites)
+const names = words.length > 0 ? words.flatMap(name => groups[name] ?? name) : Object.keys(suites)
 const unknown = names.filter(name => suites[name] === undefined)
 if (unknown.length > 0) {
   process.stderr.write(
@@ -117,5 +108,5 @@ for (const name of names) {
     say(`${figure.padEnd(24)} ${String(all[figure]).padStart(10)}  ${goals[figure] ?? ''}`)
   }
 }
-if (values.json) process.stdout.write(`${JSON.stringify(all)}\n`)
+if (flags.json) process.stdout.write(`${JSON.stringify(all)}\n`)
 process.exit(0)

@@ -5,8 +5,8 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { availableParallelism, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
+import { optionsOf } from '../options.ts'
 
 export type Said =
   | { is: 'liveness'; of: number; host: boolean; agent: boolean }
@@ -18,14 +18,8 @@ const KILLS = 10
 const PATIENCE_MS = 20_000
 const clock = new SystemClock()
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '10' },
-    hosts: { type: 'string', default: '3' },
-    json: { type: 'boolean', default: false }
-  }
-})
-const [minutes, count] = [Number(values.minutes), Number(values.hosts)]
+const { flags, numbers } = optionsOf(['json'], { minutes: 10, hosts: 3 })
+const { minutes, hosts: count } = numbers
 // Two runs on one machine do not hear each other.
 const BASE = (127 << 24) | ((1 + (process.pid % 250)) << 16) | (((process.pid >> 8) & 127) << 8)
 
@@ -135,7 +129,7 @@ async function run(): Promise<boolean> {
 }
 
 function report(figures: Readonly<Record<string, unknown>>): void {
-  if (values.json) process.stdout.write(`${JSON.stringify(figures)}\n`)
+  if (flags.json) process.stdout.write(`${JSON.stringify(figures)}\n`)
   else
     for (const [name, value] of Object.entries(figures))
       process.stdout.write(`${name.padEnd(18)} ${JSON.stringify(value)}\n`)

@@ -4,11 +4,11 @@
 // expires has done so many times over before the first third has passed.  Ends with status 1
 // naming what grew.
 
-import { parseArgs } from 'node:util'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
 import { Network } from '../lab/fixtures/index.ts'
 import { faults } from '../lab/survival/faults.ts'
 import { Ground } from '../lab/survival/ground.ts'
+import { optionsOf } from '../options.ts'
 import { type Judgement, judge, type Sample, short } from './judge.ts'
 import { Load } from './load.ts'
 import { ALIVE, ALLOWANCES, sample } from './sampling.ts'
@@ -40,26 +40,18 @@ const agents = {
   upkeep: { idleMs: 10_000, checkMs: 10_000 }
 }
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '30' },
-    'per-second': { type: 'string', default: '300' },
-    every: { type: 'string', default: '10' },
-    faults: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false }
-  }
+const { flags, numbers } = optionsOf(['faults', 'json'], {
+  minutes: 30,
+  'per-second': 300,
+  every: 10
 })
-const [wholeS, perSecond, everyS] = [
-  Number(values.minutes) * 60,
-  Number(values['per-second']),
-  Number(values.every)
-]
+const [wholeS, perSecond, everyS] = [numbers.minutes * 60, numbers['per-second'], numbers.every]
 
 const say = (line: string): void => {
-  if (!values.json) process.stdout.write(`${line}\n`)
+  if (!flags.json) process.stdout.write(`${line}\n`)
 }
 const tell = (value: object): void => {
-  if (values.json) process.stdout.write(`${JSON.stringify(value)}\n`)
+  if (flags.json) process.stdout.write(`${JSON.stringify(value)}\n`)
 }
 
 const COLUMNS: Readonly<Record<string, string>> = {
@@ -90,7 +82,7 @@ async function soak(): Promise<Judgement> {
   const samples: Sample[] = []
   const ground = await Ground.open({ prefix: PREFIX, agents, crowds: false, lastPort: LAST_PORT })
   try {
-    if (!values.faults) await ground.net.move(ground.vms.get('lb')!, 'compute2')
+    if (!flags.faults) await ground.net.move(ground.vms.get('lb')!, 'compute2')
     await ground.returnBy('gateway2')
     const load = await Load.start(ground, perSecond)
     const failures = await watch(ground, load, samples)
@@ -115,9 +107,9 @@ async function watch(ground: Ground, load: Load, samples: Sample[]): Promise<str
     say(`  ${short((load.begun - before) / everyS)} conversations/s, ${load.failed} failed so far`)
     before = load.begun
     for (const each of seen) tell(each)
-    if (values.faults && atS() > ((done + 1) * wholeS) / FAULTS) await suffer(ground, done++)
+    if (flags.faults && atS() > ((done + 1) * wholeS) / FAULTS) await suffer(ground, done++)
   }
-  const failedMax = load.begun * (values.faults ? FAILED_MAX.faults : FAILED_MAX.calm)
+  const failedMax = load.begun * (flags.faults ? FAILED_MAX.faults : FAILED_MAX.calm)
   const wrong = load.running ? [] : ['the load has ended by itself']
   if (load.failed > failedMax) wrong.push(`failed: ${load.failures.join(', ')}`)
   say(`${load.begun} conversations, ${load.failed} failed; ${load.failures.join(', ')}`)

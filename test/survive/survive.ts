@@ -2,27 +2,22 @@
 // and agents are restarted, and when answers come back by another gateway than questions left by.
 // Ends with status 1 when a connection was lost.
 
-import { parseArgs } from 'node:util'
 import { Network } from '../lab/fixtures/index.ts'
 import { type Asymmetric, asymmetric } from '../lab/survival/asymmetric.ts'
 import { Crowds, type Outcome } from '../lab/survival/crowds.ts'
 import { faults } from '../lab/survival/faults.ts'
 import { Ground } from '../lab/survival/ground.ts'
+import { optionsOf } from '../options.ts'
 
 const PREFIX = 'mz-survive'
 const LOSSES = [0, 10, 100] // per mille
 const small = { each: 25, connections: 1000, perSecond: 500 }
 const full = { each: 125, connections: 10_000, perSecond: 1000 }
 
-const { values } = parseArgs({
-  options: {
-    json: { type: 'boolean', default: false },
-    full: { type: 'boolean', default: false }
-  }
-})
-const scale = values.full ? full : small
+const { flags } = optionsOf(['json', 'full'], {})
+const scale = flags.full ? full : small
 const say = (line: string): void => {
-  if (!values.json) process.stdout.write(`${line}\n`)
+  if (!flags.json) process.stdout.write(`${line}\n`)
 }
 const columns = (cells: readonly unknown[]): string =>
   cells.map((cell, i) => (i < 3 ? `${cell}`.padEnd(19) : `${cell}`.padStart(10))).join('')
@@ -71,7 +66,7 @@ if (skip !== false) {
 }
 const survival = await survive()
 const runs = await crossed()
-if (values.json) process.stdout.write(`${JSON.stringify({ survival, asymmetric: runs })}\n`)
+if (flags.json) process.stdout.write(`${JSON.stringify({ survival, asymmetric: runs })}\n`)
 const isLost = survival.some(({ total, survived }) => survived < total)
 const isCrossed = runs.some(run => run.failed + run.syn_retransmits + run.wrong_drops > 0)
 process.exit(isLost || isCrossed ? 1 : 0)
