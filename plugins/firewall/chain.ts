@@ -15,7 +15,7 @@ import {
 } from '../../src/plugin.ts'
 import { Condition } from './condition.ts'
 import type { ChainModel, RuleModel } from './model.ts'
-import { type Act, type RuleActions, Then } from './token.ts'
+import { type CompileAction, type RuleAction, type RuleActions, Then } from './token.ts'
 
 export const JUMPS_MAX = 32 // chains within chains
 
@@ -28,25 +28,27 @@ interface Rule {
   readonly action: RuleModel['action']
   readonly condition: Condition
   readonly jumpChain: DeviceId | null
-  readonly act: Act | null
+  readonly compiled: RuleAction | null // null: the firewall's own
 }
 
 // What all chains of a worker share.
 export class Workshop implements RuleActions {
   evaluation = 0 // which one runs: a chain is entered once in each
-  readonly #actions = new Map<string, (rule: RuleModel, models: Models) => Act>()
+  readonly #actions = new Map<string, CompileAction>()
 
-  register(action: string, compile: (rule: RuleModel, models: Models) => Act): void {
+  register(action: string, compile: CompileAction): void {
     this.#actions.set(action, compile)
   }
 
-  compile(rule: RuleModel, models: Models): Act {
+  compile(rule: RuleModel, models: Models): RuleAction {
     return this.#actions.get(rule.action)?.(rule, models) ?? nobodys
   }
 }
 
 const OWN: ReadonlySet<string> = new Set(['accept', 'drop', 'reject', 'return', 'jump'])
-const nobodys: Act = ctx => ctx.drop('firewall.no-such-action', Lifetime.short)
+const nobodys: RuleAction = {
+  act: ctx => ctx.drop('firewall.no-such-action', Lifetime.short)
+}
 
 export class Chain implements LiveDevice {
   readonly id: DeviceId
@@ -84,7 +86,7 @@ export class Chain implements LiveDevice {
       action: rule.action,
       condition: new Condition(rule, models),
       jumpChain: rule.jumpChain ?? null,
-      act: OWN.has(rule.action) ? null : this.#workshop.compile(rule, models)
+      compiled: OWN.has(rule.action) ? null : this.#workshop.compile(rule, models)
     }))
     return [this.#tag]
   }
@@ -93,6 +95,8 @@ export class Chain implements LiveDevice {
     this.#enteredIn = this.#workshop.evaluation
     ctx.tag(this.#tag)
     for (const rule of this.#rules) {
+      const guarded = rule.compiled?.guard?.(ctx) ?? Then.next
+      if (guarded !== Then.next) return guarded
       const matches = rule.condition.matches(ctx)
       if (rule.condition.hidden) return ctx.drop('firewall.hidden-transport')
       if (!matches) continue
@@ -113,7 +117,7 @@ export class Chain implements LiveDevice {
           break
         }
         default: {
-          const outcome = rule.act!(ctx)
+          const outcome = rule.compiled!.act(ctx)
           if (outcome !== Then.next) return outcome
         }
       }

@@ -113,7 +113,8 @@ export const ruleModel = defineModel({
       Type.Array(NatTarget, {
         minItems: 1,
         maxItems: 64,
-        description: 'of snat and dnat; one address without ports: translated without state'
+        description:
+          'of snat and dnat; one address without ports for one of the condition: without state'
       })
     ),
     natPrefix: Type.Optional(

@@ -16,8 +16,16 @@ export type Then = (typeof Then)[keyof typeof Then]
 /** Carries a rule out on a packet that matches it.  Verdict.forward accepts. */
 export type Act = (ctx: SimulationContext) => Verdict | Then
 
+/** A rule's action, compiled. */
+export interface RuleAction {
+  readonly act: Act
+  /** Sees every packet that comes to the rule, before the rule's conditions are asked. */
+  readonly guard?: Act
+}
+export type CompileAction = (rule: RuleModel, models: Models) => RuleAction
+
 export interface RuleActions {
   /** `compile` is called for each rule with this action, whenever its chain changes. */
-  register(action: string, compile: (rule: RuleModel, models: Models) => Act): void
+  register(action: string, compile: CompileAction): void
 }
 export const RuleActions = token<RuleActions>('rule-actions')

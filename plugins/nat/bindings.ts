@@ -61,6 +61,8 @@ export class Bindings {
     const found = ctx.findState(key)
     if (found && ctx.state.isReturn) return SKIPPED // an answer, not yet translated back
     if (!found && this.#isAnswer(ctx)) return SKIPPED
+    // It answers what was opened from the other side and never translated.
+    if (!found && !ctx.generated && ctx.isKnownReturn) return SKIPPED
     if (!found && isLate(ctx, tuple, key) && ctx.mayPull) return ctx.postpone(WAIT_FOR_PULL)
     if (!found && tuple === Tuple.error) return SKIPPED
     if (found && (keeps || this.#isStill(ctx, list))) {
@@ -75,12 +77,16 @@ export class Bindings {
   reverse(ctx: SimulationContext): number {
     const tuple = tupleOf(ctx, this.#scopes.of(ctx), false, this.#key)
     if (tuple === Tuple.none) return SKIPPED
-    if (!ctx.findState(this.#key) || !ctx.state.isReturn) return SKIPPED
-    return this.#apply(ctx, tuple, RecordWord.a)
+    if (ctx.findState(this.#key) && ctx.state.isReturn) return this.#apply(ctx, tuple, RecordWord.a)
+    // A packet that no binding knows may open a connection from outside.  Should nothing translate
+    // it, its answers must not be translated either: they have to be known.
+    if (this.#side === 'src') ctx.tracksAnswers = true
+    return SKIPPED
   }
 
   // The record says by its other key what the answer to the translated packet looks like.
   #apply(ctx: SimulationContext, tuple: number, other: number): number {
+    ctx.tracksAnswers = false
     const outward = other === RecordWord.b
     const side = outward === (this.#side === 'src') ? 'src' : 'dst'
     endOf(ctx.state.record, other, side === 'src' ? 'dst' : 'src', this.#end)

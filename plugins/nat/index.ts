@@ -6,7 +6,7 @@ import { Bindings } from './bindings.ts'
 import { PortBlocks } from './blocks.ts'
 import { Chooser } from './choice.ts'
 import { claimCounters } from './counters.ts'
-import { forwardAct, masqueradeAct, reverseAct } from './rules.ts'
+import { forwardAction, masqueradeAction, reverseAction } from './rules.ts'
 import type { NatSettings } from './settings.ts'
 
 export default definePlugin({
@@ -19,11 +19,11 @@ export default definePlugin({
     const chooser = new Chooser(blocks)
     const snat = new Bindings('src', chooser, counters)
     const dnat = new Bindings('dst', chooser, counters)
-    actions.register('snat', rule => forwardAct('src', snat, rule))
-    actions.register('dnat', rule => forwardAct('dst', dnat, rule))
-    actions.register('masquerade', rule => masqueradeAct(snat, rule))
-    actions.register('reverse-snat', rule => reverseAct(snat, rule))
-    actions.register('reverse-dnat', rule => reverseAct(dnat, rule))
+    actions.register('snat', rule => forwardAction('src', snat, rule))
+    actions.register('dnat', rule => forwardAction('dst', dnat, rule))
+    actions.register('masquerade', rule => masqueradeAction(snat, rule))
+    actions.register('reverse-snat', rule => reverseAction(snat, rule))
+    actions.register('reverse-dnat', rule => reverseAction(dnat, rule))
     return { stop: () => blocks.stop() }
   }
 })

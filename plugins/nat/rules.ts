@@ -1,23 +1,31 @@
 // Rules of translation, compiled.
 
 import { address, Verdict } from '../../src/plugin.ts'
-import { type Act, type RuleModel, Then } from '../firewall/token.ts'
+import { type Act, type RuleAction, type RuleModel, Then } from '../firewall/token.ts'
 import { APPLIED, type Bindings, SKIPPED } from './bindings.ts'
 import { Done, fixedWork, prefixWork } from './fixed.ts'
+import { returnedGuard } from './returned.ts'
 import type { Side } from './rewrite.ts'
 import { isFixed, ownAddress, parseTarget, TargetList } from './targets.ts'
 
 /** Verdicts are positive; what bindings say besides is not. */
 type Answer = ReturnType<Bindings['forward']>
 
-export function forwardAct(side: Side, bindings: Bindings, rule: RuleModel): Act {
+export function forwardAction(side: Side, bindings: Bindings, rule: RuleModel): RuleAction {
+  const act = forwardAct(side, bindings, rule)
+  return side === 'src' ? { act, guard: returnedGuard(rule) } : { act }
+}
+
+function forwardAct(side: Side, bindings: Bindings, rule: RuleModel): Act {
   const then = thenOf(rule, 'accept')
   const work = statelessWork(side, rule)
   if (work !== null)
     return ctx => {
       const done = work(ctx)
       if (done === Done.impossible) return ctx.drop('nat.no-such-prefix')
-      return done === Done.applied ? then : Then.next
+      if (done !== Done.applied) return Then.next
+      ctx.tracksAnswers = false
+      return then
     }
   const list = new TargetList(rule.natTargets!.map(parseTarget))
   return ctx => outcome(bindings.forward(ctx, list, true), then)
@@ -29,22 +37,34 @@ function statelessWork(side: Side, rule: RuleModel) {
     return prefixWork(side, from, address.parsePrefix(rule.natPrefix))
   }
   const targets = rule.natTargets!.map(parseTarget)
-  if (!isFixed(targets)) return null
+  if (!isFixed(targets) || !isOfOne(side, rule)) return null
   const { family, first } = targets[0]!
   return fixedWork(side, rule, { family, words: first })
 }
 
-export function masqueradeAct(bindings: Bindings, rule: RuleModel): Act {
+// Whether only one address can be meant: of several that become one, somebody has to remember
+// which it was.
+function isOfOne(side: Side, rule: RuleModel): boolean {
+  if (rule.icmpDataSource !== undefined || rule.icmpDataDestination !== undefined) return true
+  const [from, isInverted] =
+    side === 'src' ? [rule.source, rule.invertSource] : [rule.destination, rule.invertDestination]
+  if (from === undefined || isInverted === true || rule.condInvert === true) return false
+  const { family, length } = address.parsePrefix(from)
+  return length === (family === 4 ? 32 : 128)
+}
+
+export function masqueradeAction(bindings: Bindings, rule: RuleModel): RuleAction {
   const then = thenOf(rule, 'accept')
-  return ctx => {
+  const act: Act = ctx => {
     const list = ownAddress(ctx)
     return list === undefined ? Then.next : outcome(bindings.forward(ctx, list, false), then)
   }
+  return { act }
 }
 
-export function reverseAct(bindings: Bindings, rule: RuleModel): Act {
+export function reverseAction(bindings: Bindings, rule: RuleModel): RuleAction {
   const then = thenOf(rule, 'continue')
-  return ctx => outcome(bindings.reverse(ctx), then)
+  return { act: ctx => outcome(bindings.reverse(ctx), then) }
 }
 
 function outcome(answer: Answer, then: Verdict | Then): Verdict | Then {

@@ -46,6 +46,7 @@ export class Connection {
   readonly #key = new Int32Array(KEY_WORDS)
   readonly #record = new Int32Array(RECORD_WORDS)
   #looked = false
+  #tracked = false // somebody asked: it is written down when it leaves
   #ownAsked = false // somebody asked about a device's own word
   #tuple: number = Tuple.none
   #found = false
@@ -53,7 +54,7 @@ export class Connection {
   #state: ConnectionState | null = null
 
   begin(): void {
-    this.#looked = this.#ownAsked = false
+    this.#looked = this.#tracked = this.#ownAsked = false
     this.#found = false
     this.#isReturn = false
     this.#state = null
@@ -62,6 +63,12 @@ export class Connection {
   /** Whether the packet goes against the direction in which its connection was opened. */
   isReturn(ctx: SimulationContext): boolean {
     if (ctx.generated) return (this.#ownAsked = true)
+    this.#tracked = true
+    return this.isKnownReturn(ctx)
+  }
+
+  /** The same, without the packet being tracked for it. */
+  isKnownReturn(ctx: SimulationContext): boolean {
     this.#look(ctx)
     return this.#isReturn
   }
@@ -75,7 +82,8 @@ export class Connection {
   /** The packet leaves by a port of this device: what its answers will look like is known now. */
   leaves(ctx: SimulationContext, device: DeviceId): void {
     if (this.#ownAsked) return this.#ownLeaves(ctx, device)
-    if (!this.#looked || this.#isReturn || this.#tuple !== Tuple.packet) return
+    if (ctx.tracksAnswers && !ctx.generated) this.state(ctx)
+    if (!this.#tracked || this.#isReturn || this.#tuple !== Tuple.packet) return
     if (this.#state === ConnectionState.invalid) return
     const record = this.#record
     const out = this.#out

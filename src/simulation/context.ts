@@ -71,6 +71,7 @@ export class SimulationContext {
   entry: PortId = '' // where the packet came from outside; '' for one of a device's making
   entryPort: Port | null = null
   isOpening = false // somebody asked, and the packet opens a connection
+  tracksAnswers = false // its answers, as it leaves, are to be known as such
   asksHost = false // a device's own word that wants an answer
   puller: Puller | null = null
   pulled = false // other hosts have been asked for the state of this packet
@@ -123,7 +124,12 @@ export class SimulationContext {
     this.lifetime = Lifetime.normal
     this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
     this.outPort = this.entryPort = null
-    this.isOpening = this.asksHost = this.quoteChanged = this.#quoteRead = false
+    this.isOpening =
+      this.tracksAnswers =
+      this.asksHost =
+      this.quoteChanged =
+      this.#quoteRead =
+        false
     this.state.begin()
     this.#connection.begin()
     this.actions.clear()
@@ -216,6 +222,11 @@ export class SimulationContext {
   // Whether the packet goes against the direction in which its connection was opened.
   get isReturnFlow(): boolean {
     return this.#connection.isReturn(this)
+  }
+
+  // The same, of what somebody else has had written down: asking does not track the packet.
+  get isKnownReturn(): boolean {
+    return this.#connection.isKnownReturn(this)
   }
 
   get connectionState(): ConnectionState {
