@@ -9,27 +9,38 @@ export const isPlain = (value: unknown): value is Plain =>
 
 /** The body of a request that must be a JSON object. */
 export function plain(body: unknown): Plain {
-  if (depthOf(body) > DEPTH_MAX) {
-    const value = `nested deeper than ${DEPTH_MAX}`
-    throw invalid([{ field: 'body', value, expected: `at most ${DEPTH_MAX} levels` }])
-  }
+  const fault = sizeFault(body)
+  if (fault !== undefined) throw invalid([{ field: 'body', ...fault }])
   if (isPlain(body)) return body
   throw invalid([{ field: 'body', value: body, expected: 'a JSON object' }])
 }
 
 // No model is deeper; what walks a body may recurse.
 const DEPTH_MAX = 16
+// Nor is any larger: whoever walks it holds up everybody else.
+const VALUES_MAX = 20_000
 
 // Level by level, because a hostile body is deeper than the stack.
-function depthOf(body: unknown): number {
-  let depth = 0
+function sizeFault(body: unknown): { value: string; expected: string } | undefined {
   let level: unknown[] = [body]
-  for (; level.length > 0 && depth <= DEPTH_MAX; depth++)
-    level = level.flatMap(value =>
-      typeof value === 'object' && value !== null ? Object.values(value) : []
-    )
-  return depth
+  let values = 0
+  for (let depth = 0; level.length > 0; depth++) {
+    const below: unknown[] = []
+    if (depth > DEPTH_MAX) return tooMuch(`nested deeper than ${DEPTH_MAX}`, `${DEPTH_MAX} levels`)
+    for (const value of level) {
+      if (typeof value !== 'object' || value === null) continue
+      const inner = Object.values(value)
+      values += inner.length
+      if (values > VALUES_MAX)
+        return tooMuch(`more than ${VALUES_MAX} values`, `${VALUES_MAX} fields and items`)
+      below.push(...inner)
+    }
+    level = below
+  }
+  return undefined
 }
+
+const tooMuch = (value: string, most: string) => ({ value, expected: `at most ${most}` })
 
 /** A null takes a field away, an object is merged into, anything else replaces. */
 export function merge(value: unknown, patch: unknown): unknown {

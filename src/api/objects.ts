@@ -206,16 +206,17 @@ export class Objects {
   // ---- faults
 
   #givenFaults(model: Model, given: Readonly<Record<string, unknown>>): Fault[] {
-    const managed = this.#managed[model.kind] ?? {}
+    const untaken: readonly (readonly [string, string])[] = [
+      ...readOnlyFields(model).map(field => [field, 'nothing: Mezzo gives it out'] as const),
+      ...statusFields(model).map(field => [field, 'nothing: it is what hosts report'] as const),
+      ...Object.entries(this.#managed[model.kind] ?? {}).map(
+        ([field, route]) => [field, `nothing here; use ${route}`] as const
+      )
+    ]
     const faults: Fault[] = []
-    for (const [field, value] of Object.entries(given)) {
-      if (readOnlyFields(model).includes(field))
-        faults.push({ field, value, expected: 'nothing: Mezzo gives it out' })
-      else if (statusFields(model).includes(field))
-        faults.push({ field, value, expected: 'nothing: it is what hosts report' })
-      else if (Object.hasOwn(managed, field))
-        faults.push({ field, value, expected: `nothing here; use ${managed[field]}` })
-    }
+    for (const [field, expected] of untaken)
+      if (Object.hasOwn(given, field) && !faults.some(fault => fault.field === field))
+        faults.push({ field, value: given[field], expected })
     return faults
   }
 

@@ -1,14 +1,8 @@
 // The REST server: fastify with our routes, our errors and our limits.  Routes come from models;
 // nothing here knows a bridge from a router.  Bad input never gets further than a refusal.
 
-import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
-import Fastify, {
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest
-} from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
 import { fail, reasonOf } from '../core/errors.ts'
@@ -21,11 +15,12 @@ import { Catalogue } from './catalogue.ts'
 import { documentOptions } from './document.ts'
 import { addHostRoutes, addTraceRoute } from './host-routes.ts'
 import { addDocument, addHealth, addIndex, addMetrics } from './house-routes.ts'
+import { newHttp } from './http.ts'
 import { methodsAt } from './methods.ts'
 import { Objects } from './objects.ts'
 import { addPortRoutes } from './port-routes.ts'
 import { managedFields, Ports } from './ports.ts'
-import { BODY_MAX, invalid, Refusal, refusalOf } from './refusal.ts'
+import { Refusal } from './refusal.ts'
 import { addResources } from './resources.ts'
 import { modelSchemas, plainSchemas } from './schemas.ts'
 import { checkListen, type Listen, secure } from './security.ts'
@@ -76,42 +71,12 @@ async function listening(app: FastifyInstance, { host, port }: Listen): Promise<
   }
 }
 
-const RECEIVE_TIMEOUT_MS = 15_000
-const HANDLER_TIMEOUT_MS = 30_000
-const IDLE_TIMEOUT_MS = 60_000
-const CONNECTIONS_MAX = 512
-const ID_LENGTH_MAX = 64
-
-function newApp({ log }: ApiOptions): FastifyInstance {
-  const app = Fastify({
-    bodyLimit: BODY_MAX,
-    requestTimeout: RECEIVE_TIMEOUT_MS,
-    handlerTimeout: HANDLER_TIMEOUT_MS,
-    keepAliveTimeout: IDLE_TIMEOUT_MS,
-    connectionTimeout: IDLE_TIMEOUT_MS,
-    forceCloseConnections: true,
-    routerOptions: { ignoreTrailingSlash: true, maxParamLength: ID_LENGTH_MAX },
-    clientErrorHandler: (_error, socket) => refuseGarbage(socket),
-    frameworkErrors: (error, request, reply: FastifyReply) => {
-      const refusal = refusalOf(error) ?? internal(error, request, log)
-      void reply.code(refusal.status).send(refusal.body)
-    }
-  })
-  app.server.maxConnections = CONNECTIONS_MAX
+function newApp({ log, counters }: ApiOptions): FastifyInstance {
+  const app = newHttp({ log, counters, name: 'api' })
   app.removeContentTypeParser('text/plain')
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, parseJson)
   return app
-}
-
-// What is no HTTP never becomes a request: the answer is written by hand.
-function refuseGarbage(socket: Socket): void {
-  const faults = [{ field: 'request', value: undefined, expected: 'HTTP/1.1' }]
-  const text = JSON.stringify(invalid(faults).body)
-  const head = ['HTTP/1.1 400 Bad Request', 'content-type: application/json', 'connection: close']
-  const length = `content-length: ${Buffer.byteLength(text)}`
-  if (socket.writable) socket.end([...head, length, '', text].join('\r\n'))
-  else socket.destroy()
 }
 
 async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<void> {
@@ -142,10 +107,6 @@ function addRefusals(app: FastifyInstance, { counters, log }: ApiOptions): void 
   const requests = counters.claim('api.requests', 'Requests answered')
   const refused = counters.claim('api.refused', 'Requests refused')
   const failed = counters.claim('api.failed', 'Requests that met a mistake of ours')
-  app.setErrorHandler((error: FastifyError, request, reply) => {
-    const refusal = refusalOf(error) ?? internal(error, request, log)
-    void reply.code(refusal.status).headers(refusal.headers).send(refusal.body)
-  })
   const allowed = methodsAt(app)
   app.setNotFoundHandler(request => {
     throw nothingHere(request, allowed(request.url))
@@ -177,10 +138,4 @@ function nothingHere({ method, url }: FastifyRequest, allowed: readonly string[]
     faults: [{ field: 'method', value: method, expected }],
     headers: { allow: expected }
   })
-}
-
-function internal(error: unknown, request: FastifyRequest, log: Log): Refusal {
-  log.error({ err: error, request: request.id, method: request.method }, reasonOf(error))
-  const message = `a mistake of ours; the log has it under request ${request.id}`
-  return new Refusal({ status: 500, code: 'INTERNAL', message })
 }

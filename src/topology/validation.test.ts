@@ -70,12 +70,13 @@ test('a good object has no faults, and every fault of a bad one is told', () => 
   assert.deepEqual(fields.sort(), ['colour', 'count', 'id', 'mac', 'name'])
 })
 
-test('an unknown field is told which there are, whatever it is called', () => {
+test('F8: an unknown field is told which are like it, whatever it is called', () => {
   for (const field of ['colour', 'constructor', 'toString']) {
     const [fault] = checkObject(model, { ...good, [field]: 1 })
     assert.equal(fault?.field, field)
-    assert.match(fault.expected, /no such field; there are name, kind/)
+    assert.match(fault.expected, /^no such field; the nearest are \w+, \w+, \w+$/)
   }
+  assert.match(checkObject(model, { ...good, knid: 1 })[0]!.expected, /nearest are kind,/)
   const proto = JSON.parse(`{"id":"${id}","name":"x","kind":"a","__proto__":{"name":"y"}}`)
   assert.equal(checkObject(model, proto).length, 1)
 })
@@ -105,9 +106,29 @@ test('defaults fill what is absent and touch nothing else', () => {
   assert.deepEqual(applyDefaults(model, { id, kind: 'b', up: false }), { id, kind: 'b', up: false })
 })
 
-test('a hostile body makes neither an endless nor a slow answer', () => {
+test('C12: a hostile body makes neither an endless nor a slow answer', () => {
   const many = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`f${i}`, i]))
   assert.ok(checkObject(model, { ...good, ...many }).length <= 33)
+  let looks = 0
+  const watched = new Proxy(many, {
+    get: (object, field) => {
+      looks++
+      return Reflect.get(object, field)
+    }
+  })
+  assert.ok(checkValue(model.schema, watched).length <= 33)
+  assert.ok(looks < 3 * 5000, `${looks} looks at 5000 fields`)
+})
+
+test('C10: no text of an object holds what is not seen, at any depth', () => {
+  for (const name of ['a\u001bb', 'a\0', 'a\r\n', 'a\ud800', '\u202ea', 'a\u0085', 'a\u2028']) {
+    const fault = { field: 'name', value: name, expected: 'text without control characters' }
+    assert.deepEqual(checkObject(model, { ...good, name }), [fault])
+    const [value] = checkObject(model, { ...good, labels: { a: name } })
+    assert.equal(value?.field, 'labels.a')
+    assert.equal(checkObject(model, { ...good, labels: { [name]: 'a' } }).length, 1)
+  }
+  assert.deepEqual(checkObject(model, { ...good, name: '東京 ü' }), [])
 })
 
 test('whatever the value, there are faults exactly when the schema refuses it', () => {

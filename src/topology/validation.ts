@@ -8,7 +8,9 @@ import Format from 'typebox/format'
 import Value from 'typebox/value'
 import { fail, type MezzoError, show } from '../core/errors.ts'
 import { isSecretName } from '../core/log.ts'
+import { suggested } from '../core/nearest.ts'
 import type { JsonSchema } from '../core/schema.ts'
+import { isVisible } from '../core/visible.ts'
 import { expectedOf } from './formats.ts'
 import type { Fault, Model, Stored } from './model.ts'
 
@@ -43,7 +45,23 @@ export function checkObject(model: Model, value: Stored): readonly Fault[] {
   if (!isRecord(value)) return [{ field: model.kind, value, expected: 'an object' }]
   const { id, ...fields } = value
   const faults = [...idFaults(id), ...checkValue(model.schema, fields)]
+  if (faults.length === 0) hiddenFaults(fields, '', faults)
   return faults.length > 0 ? faults : model.validate(value)
+}
+
+// Names and whatever else is text: people read it, on terminals and in logs.
+function hiddenFaults(value: unknown, path: string, faults: Fault[]): void {
+  if (faults.length >= FAULTS_MAX) return
+  if (typeof value === 'string' && !isVisible(value))
+    faults.push({ field: path, value, expected: 'text without control characters' })
+  else if (Array.isArray(value))
+    for (const [i, item] of value.entries()) hiddenFaults(item, `${path}[${i}]`, faults)
+  else if (isRecord(value))
+    for (const [field, inner] of Object.entries(value)) {
+      const at = dotted(path, field)
+      hiddenFaults(field, at, faults)
+      hiddenFaults(inner, at, faults)
+    }
 }
 
 /** The error that refuses an object.  The first fault makes the sentence, `faultsOf` has all. */
@@ -93,11 +111,12 @@ function walkObject(
     faults.push({ field: dotted(path, field), value: undefined, expected })
   }
   for (const [field, inner] of Object.entries(value)) {
+    if (faults.length >= FAULTS_MAX) return
     const known = Object.hasOwn(properties, field) ? properties[field] : undefined
     if (known !== undefined) {
       if (inner !== undefined) walk(known, inner, dotted(path, field), faults)
     } else if (schema.additionalProperties === false) {
-      const expected = `no such field; there are ${Object.keys(properties).join(', ')}`
+      const expected = `no such field; ${suggested(field, Object.keys(properties))}`
       faults.push({ field: dotted(path, field), value: inner, expected })
     }
   }

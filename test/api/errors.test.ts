@@ -51,6 +51,27 @@ const wrong: readonly {
     code: 'INVALID',
     field: 'body'
   },
+  {
+    name: 'C12: 90 000 unknown fields',
+    body: Object.fromEntries(Array.from({ length: 90_000 }, (_, i) => [`f${i}`, 1])),
+    status: 400,
+    code: 'INVALID',
+    field: 'body'
+  },
+  {
+    name: 'C12: 100 000 items',
+    body: { name: Array(100_000).fill(0) },
+    status: 400,
+    code: 'INVALID',
+    field: 'body'
+  },
+  ...['a\u0000b', '\u001b[2J', 'a\r\nb', '\ud800', 'a\u202eb'].map(name => ({
+    name: `C10: ${JSON.stringify(name)} as a name`,
+    body: { name },
+    status: 400,
+    code: 'INVALID',
+    field: 'name'
+  })),
   { name: 'unknown field', body: { nmae: 1 }, status: 400, code: 'INVALID', field: 'nmae' },
   { name: 'wrong type', body: { name: 7 }, status: 400, code: 'INVALID', field: 'name' },
   { name: 'empty text', body: { name: '' }, status: 400, code: 'INVALID', field: 'name' },
