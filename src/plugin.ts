@@ -37,6 +37,7 @@ export {
   type Balancer,
   type Device,
   type DeviceId,
+  type Filter,
   type Port,
   type PortAddress,
   type PortId,

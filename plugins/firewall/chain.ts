@@ -5,6 +5,7 @@
 import {
   type DeviceId,
   deviceTag,
+  type Filter,
   Lifetime,
   type LiveDevice,
   type Models,
@@ -50,13 +51,14 @@ const nobodys: RuleAction = {
   act: ctx => ctx.drop('firewall.no-such-action', Lifetime.short)
 }
 
-export class Chain implements LiveDevice {
+export class Chain implements LiveDevice, Filter {
   readonly id: DeviceId
   readonly #tag: Tag
   readonly #workshop: Workshop
   #name = ''
   #rules: readonly Rule[] = []
   #signature = ''
+  #asksConnections = false
   #enteredIn = 0
 
   constructor(id: DeviceId, models: Models, workshop: Workshop) {
@@ -67,9 +69,37 @@ export class Chain implements LiveDevice {
   }
 
   process(ctx: SimulationContext): Verdict {
+    const tracks = this.tracks(ctx)
+    if (tracks === undefined) return Verdict.postpone
+    if (tracks) ctx.track()
     this.#workshop.evaluation++
     const outcome = this.#evaluate(ctx, 0)
     return outcome === PASS ? Verdict.forward : outcome
+  }
+
+  tracks(ctx: SimulationContext): boolean | undefined {
+    this.#workshop.evaluation++
+    return this.#tracks(ctx, 0)
+  }
+
+  #tracks(ctx: SimulationContext, depth: number): boolean | undefined {
+    this.#enteredIn = this.#workshop.evaluation
+    ctx.tag(this.#tag)
+    if (this.#asksConnections) return true
+    for (const { jumpChain } of this.#rules) {
+      if (jumpChain === null) continue
+      const target = ctx.topology.device('chain', jumpChain)
+      if (target === undefined) {
+        ctx.postpone(waitForDevice('chain', jumpChain))
+        return undefined
+      }
+      ctx.tag(deviceTag(jumpChain))
+      if (!(target instanceof Chain) || depth === JUMPS_MAX) continue
+      if (target.#enteredIn === this.#workshop.evaluation) continue // a loop, or seen already
+      const tracks = target.#tracks(ctx, depth + 1)
+      if (tracks !== false) return tracks
+    }
+    return false
   }
 
   update(models: Models): readonly Tag[] {
@@ -81,6 +111,7 @@ export class Chain implements LiveDevice {
     ])
     if (signature === this.#signature) return []
     this.#signature = signature
+    this.#asksConnections = rules.some(asksConnections)
     this.#rules = rules.map(rule => ({
       position: rule.position ?? 1,
       action: rule.action,
@@ -138,6 +169,11 @@ export class Chain implements LiveDevice {
     return target.#evaluate(ctx, depth + 1)
   }
 }
+
+const asksConnections = (rule: RuleModel): boolean =>
+  rule.connectionStates !== undefined ||
+  rule.matchForwardFlow === true ||
+  rule.matchReturnFlow === true
 
 export function rulesOf(models: Models, chain: DeviceId): readonly RuleModel[] {
   const position = ({ position = 1 }: RuleModel): number => position

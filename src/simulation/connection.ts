@@ -46,7 +46,8 @@ export class Connection {
   readonly #key = new Int32Array(KEY_WORDS)
   readonly #record = new Int32Array(RECORD_WORDS)
   #looked = false
-  #tracked = false // somebody asked: it is written down when it leaves
+  #tracked = false // it is written down when it leaves
+  #asked = false // a rule asked for its direction or its state
   #ownAsked = false // somebody asked about a device's own word
   #tuple: number = Tuple.none
   #found = false
@@ -54,17 +55,23 @@ export class Connection {
   #state: ConnectionState | null = null
 
   begin(): void {
-    this.#looked = this.#tracked = this.#ownAsked = false
+    this.#looked = this.#tracked = this.#asked = this.#ownAsked = false
     this.#found = false
     this.#isReturn = false
     this.#state = null
   }
 
+  /** Its connection is written down when it leaves, in whichever direction that is filtered. */
+  track(ctx: SimulationContext): void {
+    if (ctx.generated) this.#ownAsked = true
+    else this.#tracked = true
+  }
+
   /** Whether the packet goes against the direction in which its connection was opened. */
   isReturn(ctx: SimulationContext): boolean {
-    if (ctx.generated) return (this.#ownAsked = true)
-    this.#tracked = true
-    return this.isKnownReturn(ctx)
+    this.track(ctx)
+    this.#asked = true
+    return ctx.generated || this.isKnownReturn(ctx)
   }
 
   /** The same, without the packet being tracked for it. */
@@ -82,9 +89,12 @@ export class Connection {
   /** The packet leaves by a port of this device: what its answers will look like is known now. */
   leaves(ctx: SimulationContext, device: DeviceId): void {
     if (this.#ownAsked) return this.#ownLeaves(ctx, device)
-    if (ctx.tracksAnswers && !ctx.generated) this.state(ctx)
-    if (!this.#tracked || this.#isReturn || this.#tuple !== Tuple.packet) return
+    if (!this.#tracked && !ctx.tracksAnswers) return
+    this.#look(ctx)
+    if (this.#isReturn || this.#tuple !== Tuple.packet) return
     if (this.#state === ConnectionState.invalid) return
+    // Nobody asked: what opens nothing begins nothing, and is not asked for the flags that say so.
+    if (!this.#asked && !this.#found && !this.#opens(ctx.arrived.words)) return
     const record = this.#record
     const out = this.#out
     if (tupleOf(ctx, this.#scope(device), false, out) !== Tuple.packet) return
@@ -140,7 +150,8 @@ export class Connection {
     if (this.#tuple === Tuple.error)
       return this.#found ? ConnectionState.related : ConnectionState.invalid
     if (this.#found && !this.#begins(ctx)) return ConnectionState.established
-    if (!this.#opens(ctx)) return ConnectionState.invalid
+    this.#askOpening(ctx)
+    if (!this.#opens(ctx.arrived.words)) return ConnectionState.invalid
     ctx.isOpening = true
     return ConnectionState.new
   }
@@ -153,19 +164,27 @@ export class Connection {
     return isOver(this.#kept[RecordWord.flags]!)
   }
 
-  #opens(ctx: SimulationContext): boolean {
+  #opens(words: Int32Array): boolean {
     const type = this.#key[KeyWord.type]!
     const isV6 = ((type >>> 8) & 255) === 6
+    const icmpType = words[Word.l4Ports]! >>> 16
     switch (type & 255) {
       case Protocol.tcp:
-        return ctx.askArrived(Word.l4Misc, OPENING) === tcp.Flag.syn
+        return (words[Word.l4Misc]! & OPENING) === tcp.Flag.syn
       case Protocol.icmp:
-        return isV6 || ctx.askArrived(Word.l4Ports, -1) >>> 16 !== icmp.Type.echoReply
+        return isV6 || icmpType !== icmp.Type.echoReply
       case Protocol.icmpv6:
-        return !isV6 || ctx.askArrived(Word.l4Ports, -1) >>> 16 !== icmpv6.Type.echoReply
+        return !isV6 || icmpType !== icmpv6.Type.echoReply
       default:
         return true
     }
+  }
+
+  // What `#opens` looks at.
+  #askOpening(ctx: SimulationContext): void {
+    const protocol = this.#key[KeyWord.type]! & 255
+    if (protocol === Protocol.tcp) ctx.askArrived(Word.l4Misc, OPENING)
+    if (protocol === Protocol.icmp || protocol === Protocol.icmpv6) ctx.askArrived(Word.l4Ports, -1)
   }
 
   #scope(device: DeviceId): Scope {

@@ -229,6 +229,11 @@ export class SimulationContext {
     return this.#connection.isKnownReturn(this)
   }
 
+  // Somebody who filters this direction, or the other, by connections wants to know of it.
+  track(): void {
+    this.#connection.track(this)
+  }
+
   get connectionState(): ConnectionState {
     return this.#connection.state(this)
   }

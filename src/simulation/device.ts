@@ -16,6 +16,13 @@ export interface Device {
   refuse?(ctx: SimulationContext): void
 }
 
+// A chain of rules, at a port or a device.
+export interface Filter extends Device {
+  // Whether any of its rules, or of those it leads to, asks for connections; the walk depends on
+  // it.  undefined: not known yet, and `ctx` waits for it.
+  tracks(ctx: SimulationContext): boolean | undefined
+}
+
 // What stands between a router's link and its filters: it gives packets for virtual addresses to
 // servers, and their answers the virtual address back.  null: not for it, nothing was done;
 // forward: done, and the router's filter is not asked any more.

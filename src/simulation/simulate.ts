@@ -3,7 +3,14 @@
 // bounded.
 
 import { Lifetime, type SimulationContext, Verdict } from './context.ts'
-import { type Device, type Port, type PortId, waitForDevice, waitForPort } from './device.ts'
+import {
+  type Device,
+  type Filter,
+  type Port,
+  type PortId,
+  waitForDevice,
+  waitForPort
+} from './device.ts'
 
 export const HOPS_MAX = 32 // port crossings of one branch
 
@@ -55,7 +62,7 @@ function enter(ctx: SimulationContext, id: PortId): Verdict {
   if (!ctx.generated) ctx.entryPort ??= port
   if (ctx.trace !== null) ctx.trace.step(`in   ${describePort(port)}`)
   if (!port.adminStateUp) return refuseAt(ctx, device, 'simulation.port-down')
-  const passed = ctx.filter(port.inFilter)
+  const passed = filterAt(ctx, port.inFilter, port.outFilter)
   if (passed !== Verdict.forward) return passed
   return device.process(ctx)
 }
@@ -71,9 +78,22 @@ function leave(ctx: SimulationContext): Verdict {
   // What the device of a closed port has to say to whoever is refused at it leaves by it.
   const isOwnWord = ctx.generated && ctx.hops === 0
   if (!port.adminStateUp && !isOwnWord) return ctx.reject('simulation.port-down')
-  const passed = ctx.filter(port.outFilter)
+  const passed = filterAt(ctx, port.outFilter, port.inFilter)
   if (passed !== Verdict.forward) return passed
   return beyond(ctx, port)
+}
+
+// Runs the chain of this direction.  One that filters the other direction by connections has to
+// know what passes in this one: answers are answers to something.
+function filterAt(ctx: SimulationContext, chain: string | null, opposite: string | null): Verdict {
+  if (opposite !== null) {
+    const filter = ctx.topology.device('chain', opposite) as Filter | null | undefined
+    if (filter === undefined) return ctx.postpone(waitForDevice('chain', opposite))
+    const tracks = filter === null ? false : filter.tracks(ctx)
+    if (tracks === undefined) return Verdict.postpone
+    if (tracks) ctx.track()
+  }
+  return ctx.filter(chain)
 }
 
 function beyond(ctx: SimulationContext, port: Port): Verdict {
