@@ -1,7 +1,1 @@
-// Where the program begins.  Code that was compiled once is kept in a folder of our own: the next
-// start is faster, and saves each thread the 18 MB that stripping types takes.
-
-import { cacheCode } from './core/code-cache.ts'
-
-cacheCode()
-await import('./main/program.ts')
+main/start.cjs

@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { check } from './tidy/rules.ts'
 
 const root = join(import.meta.dirname, '..')
-const folders = ['src', 'plugins', 'test', 'native', '.']
+const folders = ['src', 'plugins', 'test', 'native', 'setup', '.']
 
 test('every source file keeps the rules of the house', () => {
   const files = folders.flatMap(sources)
@@ -41,7 +41,7 @@ function sources(folder: string): string[] {
   if (!existsSync(from)) return []
   const top = folder === '.'
   return readdirSync(from, { recursive: !top, withFileTypes: true })
-    .filter(entry => entry.isFile() && /\.(ts|mjs|js|c|h)$/.test(entry.name))
+    .filter(entry => entry.isFile() && /\.(ts|mjs|cjs|js|c|h)$/.test(entry.name))
     .map(entry => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
     .filter(path => !/^native\/build\/|node_modules\//.test(path))
     .sort()

@@ -1,6 +1,6 @@
-// A real Cassandra node on a loopback address: Java, the artifacts that Maven has (or fetches), and
-// a folder that goes with it.  Its data outlives `kill`, so that it can be started again.  It dies
-// with the process that started it, whatever becomes of that.
+// A real Cassandra node on a loopback address: Java, the artifacts that setup.mjs had Maven fetch,
+// and a folder that goes with it.  Its data outlives `kill`, so that it can be started again.  It
+// dies with the process that started it, whatever becomes of that.
 
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
@@ -14,16 +14,17 @@ import { createInterface } from 'node:readline'
 const here = join(import.meta.dirname, 'node')
 const cache = join(import.meta.dirname, '../../node_modules/.cache/cassandra')
 const address = '127.0.9.1'
-const MAVEN_MS_MAX = 240_000
+const RUN_MS_MAX = 60_000
 const LINES_MAX = 30
 
 /** Why there cannot be a node here, or nothing. */
 export function missingForNode(): string | undefined {
-  for (const program of ['java', 'mvn', 'keytool', 'setpriv']) {
+  for (const program of ['java', 'keytool', 'setpriv']) {
     const { error } = spawnSync(program, ['-version'], { stdio: 'ignore' })
     if (error !== undefined) return `${program} is not installed`
   }
-  return undefined
+  const isThere = knownClasspath() !== undefined
+  return isThere ? undefined : 'its artifacts are not here; node setup.mjs --cassandra fetches them'
 }
 
 export class CassandraNode {
@@ -46,7 +47,8 @@ export class CassandraNode {
   }
 
   static async make(): Promise<CassandraNode> {
-    const classpath = readClasspath()
+    const classpath = knownClasspath()
+    assert.ok(classpath !== undefined, missingForNode())
     const folder = mkdtempSync(join(tmpdir(), 'mezzo-cassandra-'))
     const [port, storagePort] = await freePorts()
     const node = new CassandraNode(folder, classpath, port)
@@ -152,25 +154,20 @@ async function isListening(child: ChildProcess): Promise<void> {
   })
 }
 
-/** From the cache while all its jars are there; else from Maven, which fetches what it lacks. */
-function readClasspath(): string {
+/** What setup has fetched: no download is on a test's clock. Nothing when that is not all there. */
+function knownClasspath(): string | undefined {
   const path = join(cache, 'classpath')
-  const pom = join(here, 'pom.xml')
-  const isFresh =
-    existsSync(path) && readFileSync(`${path}.pom`, 'utf8') === readFileSync(pom, 'utf8')
-  const known = isFresh ? readFileSync(path, 'utf8').trim() : ''
-  if (known !== '' && known.split(delimiter).every(jar => existsSync(jar))) return known
-  mkdirSync(cache, { recursive: true })
-  const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath'
-  run('mvn', ['-q', '-B', '-f', pom, goal, `-Dmdep.outputFile=${path}`])
-  writeFileSync(`${path}.pom`, readFileSync(pom))
-  return readFileSync(path, 'utf8').trim()
+  const pom = readFileSync(join(here, 'pom.xml'), 'utf8')
+  if (!existsSync(path) || !existsSync(`${path}.pom`)) return undefined
+  if (readFileSync(`${path}.pom`, 'utf8') !== pom) return undefined
+  const known = readFileSync(path, 'utf8').trim()
+  return known.split(delimiter).every(jar => existsSync(jar)) ? known : undefined
 }
 
 function run(program: string, args: readonly string[]): void {
   const { status, error, stdout, stderr } = spawnSync(program, args, {
     encoding: 'utf8',
-    timeout: MAVEN_MS_MAX
+    timeout: RUN_MS_MAX
   })
   assert.equal(status, 0, `${program} failed: ${error?.message ?? ''}\n${stdout}${stderr}`)
 }

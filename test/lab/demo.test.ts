@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { kernelUnavailable } from '../../src/main/appliance.ts'
@@ -24,8 +25,11 @@ interface Ended {
   readonly stderr: string
 }
 
-function start(...args: string[]) {
-  const child = spawn(process.execPath, ['src/main.ts', ...args], { cwd: top, timeout: LIMIT_MS })
+const start = (...args: string[]) => startIn(process.env, ...args)
+
+function startIn(env: NodeJS.ProcessEnv, ...args: string[]) {
+  const options = { cwd: top, timeout: LIMIT_MS, env }
+  const child = spawn(process.execPath, ['src/main.ts', ...args], options)
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', text => (stdout += text))
@@ -122,6 +126,31 @@ test('--once on the kernel: every pair is as it should be, and nothing stays', {
 
 test('--once in memory: the same, without a kernel', async () => {
   assertSound(await reportOf('--memory'), 'memory')
+})
+
+// A machine on which somebody forgot to install ping.
+test('A1: where the kernel was to be expected, memory is a fault, told in the first line', {
+  skip: process.geteuid?.() === 0 ? false : 'not root'
+}, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'mezzo-programs-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  for (const name of ['ip', 'nsenter'])
+    for (const at of ['/usr/sbin', '/usr/bin', '/sbin', '/bin'])
+      if (existsSync(join(at, name)) && !existsSync(join(folder, name)))
+        symlinkSync(join(at, name), join(folder, name))
+  const env = { ...process.env, PATH: folder }
+  const once = await startIn(env, '--once', '--json').ended
+  assert.equal(once.status, 1)
+  assert.match(once.stderr, /^mezzo: no kernel datapath \(ping is not installed\)[^\n]*\n$/)
+  const { ok, datapath, reason, faults } = JSON.parse(once.stdout) as Report
+  assert.deepEqual([ok, datapath, reason], [false, 'memory', 'ping is not installed'])
+  assert.deepEqual(faults, ['no kernel datapath: ping is not installed'])
+  const live = startIn(env, '--set', 'api.port=0')
+  await until('the table', () => /Ctrl-C/.test(live.printed()), LIMIT_MS)
+  assert.match(live.printed(), /^No kernel datapath: ping is not installed\n/)
+  assert.match(live.complained(), /^mezzo: no kernel datapath \(ping is not installed\)/)
+  live.child.kill('SIGINT')
+  assert.equal((await live.ended).status, 0)
 })
 
 test('a live demo shows its table and goes when it is told to', { skip }, async () => {

@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // mezzo: the command line, as a program.
 
 import { Exit } from './client.ts'

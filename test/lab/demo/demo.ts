@@ -28,6 +28,7 @@ import {
   type WayReport
 } from './report.ts'
 import { Screen } from './screen.ts'
+import { STOPPED, stopSignal } from './stop.ts'
 import { outcomeText, Survival } from './survival.ts'
 import { type Built, buildTopology } from './topology.ts'
 
@@ -41,7 +42,6 @@ export interface DemoOptions {
 
 const ROUND_MS = 2000
 const READY_MS = 10_000
-const STOPPED = 130
 const WATCH_MS = 500
 const STEADY_MS = 1000
 // TCP's own timer backs off to a second and more while nothing gets through.
@@ -96,8 +96,12 @@ class Demo {
   }
 
   async run(): Promise<number> {
-    const { once } = this.#options
+    const { once, json } = this.#options
     this.#announce()
+    if (once && this.#isFallback) {
+      if (json) process.stdout.write(`${JSON.stringify(this.#report(), null, 2)}\n`)
+      return 1
+    }
     this.#building = this.#build()
     const check = await Promise.race([this.#building, this.#stop.signal])
     if (check === undefined) return STOPPED
@@ -337,6 +341,7 @@ class Demo {
 
   #report(): Report {
     const faults = [...(this.#check?.faults() ?? []), ...(this.#survival?.faults() ?? [])]
+    if (this.#isFallback) faults.unshift(`no kernel datapath: ${this.#reason}`)
     return {
       ok: faults.length === 0,
       datapath: this.#ground?.kind ?? 'memory',
@@ -353,38 +358,15 @@ class Demo {
   }
 
   #announce(): void {
-    if (this.#reason !== null)
-      process.stderr.write(`mezzo: no kernel datapath (${this.#reason}): the demo runs in memory\n`)
+    if (this.#reason === null) return
+    const { once } = this.#options
+    const what = once && this.#isFallback ? '--memory does without' : 'the demo runs in memory'
+    process.stderr.write(`mezzo: no kernel datapath (${this.#reason}): ${what}\n`)
   }
-}
 
-interface Stop {
-  readonly signal: Promise<undefined>
-  readonly aborted: AbortSignal
-  readonly stopped: boolean
-}
-
-// A second signal ends the process at once; the lab then goes synchronously. A terminal and npm
-// may both pass on one Ctrl-C, so what comes within a second is still the first.
-function stopSignal(): Stop {
-  const aborter = new AbortController()
-  const { signal: aborted } = aborter
-  const signal = new Promise<undefined>(done => {
-    let firstMs = 0
-    const stop = (): void => {
-      if (aborted.aborted && performance.now() - firstMs > 1000) process.exit(STOPPED)
-      if (!aborted.aborted) firstMs = performance.now()
-      aborter.abort()
-      done(undefined)
-    }
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, stop)
-    process.stdout.on('error', stop) // nobody reads any more
-  })
-  return {
-    signal,
-    aborted,
-    get stopped() {
-      return aborted.aborted
-    }
+  /** Memory where the kernel was to be expected, and nobody asked for it. */
+  get #isFallback(): boolean {
+    const isExpected = process.platform === 'linux' && process.geteuid?.() === 0
+    return isExpected && this.#reason !== null
   }
 }

@@ -1,9 +1,10 @@
 // Where the table appears: redrawn in place on a terminal, printed when something is to be said
 // elsewhere.
 
+import { fold } from './fold.ts'
 import { families } from './plan.ts'
 import type { Report } from './report.ts'
-import { type Paint, plain, tableOf } from './table.ts'
+import { MATRIX_COLUMNS, type Paint, plain, tableOf } from './table.ts'
 
 const ESC = '\x1b['
 const TURNS = 8 // a family is shown for so many drawings
@@ -26,7 +27,7 @@ export class Screen {
   /** A line above the table. */
   say(text: string): void {
     this.#erase()
-    this.#out.write(`${text}\n`)
+    this.#out.write(`${this.#folded(text.split('\n'))}\n`)
   }
 
   /** The table as it is now; nothing where it cannot be redrawn. */
@@ -43,7 +44,7 @@ export class Screen {
   print(report: Report, live: boolean): void {
     this.#erase()
     const lines = tableOf(report, { paint: this.#paint, live })
-    this.#out.write(`${lines.join('\n')}\n`)
+    this.#out.write(`${this.#folded(lines)}\n`)
   }
 
   /** The table stays where it is; what follows comes below it. */
@@ -57,29 +58,24 @@ export class Screen {
     this.#drawn = 0
   }
 
-  // A line that wraps or a table that scrolls could not be redrawn: on a small terminal the
-  // families take turns, on a smaller one there is no matrix, and what is still too much is cut.
+  // What wraps by itself or scrolls could not be redrawn: on a small terminal the families take
+  // turns, on a smaller or narrower one there is no matrix, and what is still too much is cut.
   #fit(report: Report, live: boolean): string[] {
     const { rows = 24, columns = 80 } = this.#out
     const one = [families[Math.floor(this.#turn / TURNS) % families.length]!]
+    const choices = columns < MATRIX_COLUMNS ? [[]] : [families, one, []]
     let lines: string[] = []
-    for (const shown of [families, one, []]) {
-      lines = tableOf(report, { paint: this.#paint, live, families: shown })
+    for (const shown of choices) {
+      const table = tableOf(report, { paint: this.#paint, live, families: shown })
+      lines = table.flatMap(line => fold(line, columns))
       if (lines.length < rows) break
     }
-    return lines.slice(0, rows - 1).map(line => cut(line, columns))
+    return lines.slice(0, rows - 1)
   }
-}
 
-/** Cuts what would wrap; colours take no room. */
-export function cut(line: string, columns: number): string {
-  let room = columns
-  let at = 0
-  while (at < line.length) {
-    const code = line.startsWith(ESC, at) ? line.indexOf('m', at) + 1 : 0
-    if (code > 0) at = code
-    else if (room-- === 0) return `${line.slice(0, at)}${ESC}0m`
-    else at++
+  /** Lines that are said for good; whole where no terminal would break them. */
+  #folded(lines: readonly string[]): string {
+    const { columns = 80, isTTY } = this.#out
+    return lines.flatMap(line => (isTTY ? fold(line, columns) : [line])).join('\n')
   }
-  return line
 }

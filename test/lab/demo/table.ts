@@ -15,6 +15,8 @@ export const plain: Paint = text => text
 const NAME = 10
 const CELL = 10
 const COLUMN = 8
+/** What a matrix takes; a narrower terminal shows none. */
+export const MATRIX_COLUMNS = NAME + nodes.length * CELL
 
 export interface TableOptions {
   readonly paint: Paint
@@ -47,8 +49,9 @@ function head({ datapath, reason, seconds }: Report, paint: Paint): string[] {
   const ground =
     datapath === 'ebpf'
       ? 'eBPF datapath; hosts and virtual machines are network namespaces'
-      : `memory datapath${reason === null ? '' : ` (${reason})`}; no packet leaves this process`
-  return [what, paint(`${ground}; ${seconds.toFixed(0)} s`, 'dim')]
+      : 'memory datapath; no packet leaves this process'
+  const why = reason === null ? [] : [paint(`No kernel datapath: ${reason}`, 'bad')]
+  return [...why, what, paint(`${ground}; ${seconds.toFixed(0)} s`, 'dim')]
 }
 
 function matrix({ pairs }: Report, family: Family, paint: Paint): string[] {
@@ -186,7 +189,7 @@ function hints({ api }: Report, paint: Paint, short: boolean): string[] {
   const mezzo = `${where}npm run -s mezzo -- demo`
   if (short)
     return [
-      `Try  ${mezzo} kill gateway1  (restore, restart, move VM HOST)`,
+      `Try: ${mezzo} kill gateway1 (restore, restart, move VM HOST)`,
       paint('Ctrl-C takes everything down; a larger terminal shows more', 'dim')
     ]
   return [

@@ -1,0 +1,123 @@
+// The demo on a small terminal: what is too wide goes on below or ends with a whole word.
+
+import assert from 'node:assert/strict'
+import { PassThrough } from 'node:stream'
+import { describe, type TestContext, test } from 'node:test'
+import { stripVTControlCharacters } from 'node:util'
+import fc from 'fast-check'
+import { fold } from './lab/demo/fold.ts'
+import { hosts } from './lab/demo/plan.ts'
+import type { HostReport, Report } from './lab/demo/report.ts'
+import { Screen } from './lab/demo/screen.ts'
+import { plain, tableOf } from './lab/demo/table.ts'
+import { classes, speakers } from './lab/demo/talks.ts'
+
+const red = (text: string): string => `\x1b[31;1m${text}\x1b[0m`
+const wordsOf = (lines: readonly string[]): string[] =>
+  stripVTControlCharacters(lines.join(' ')).match(/\S+/g) ?? []
+
+const words = fc.array(fc.stringMatching(/^[a-z…→]{1,12}$/), { minLength: 1, maxLength: 30 })
+const paints = fc.constantFrom(red, (text: string) => text)
+
+describe('F13: lines of the demo on a narrow terminal', () => {
+  test('a sentence goes on below, between words, in its colour', () => {
+    fc.assert(
+      fc.property(words, paints, fc.integer({ min: 14, max: 90 }), (all, paint, columns) => {
+        const lines = fold(paint(all.join(' ')), columns)
+        for (const line of lines) assert.ok(stripVTControlCharacters(line).length <= columns, line)
+        for (const line of lines) assert.equal(line.includes('\x1b'), paint === red)
+        assert.deepEqual(wordsOf(lines), all)
+      }),
+      { seed: 3 }
+    )
+  })
+
+  test('a row of a table ends with a whole word', () => {
+    fc.assert(
+      fc.property(words, paints, fc.integer({ min: 14, max: 90 }), (all, paint, columns) => {
+        const [line, ...more] = fold(`${paint(all.join('  '))}  end`, columns)
+        assert.ok(stripVTControlCharacters(line!).length <= columns, line)
+        assert.equal(more.length, 0)
+        const kept = wordsOf([line!]).filter(word => word !== '…')
+        assert.deepEqual(kept, [...all, 'end'].filter(word => word !== '…').slice(0, kept.length))
+      }),
+      { seed: 4 }
+    )
+  })
+
+  test('a word that is longer than a line is broken, and it ends', () => {
+    assert.deepEqual(fold('abcdefghijkl', 5), ['abcde', '  fgh', '  ijk', '  l'])
+  })
+
+  for (const [columns, rows] of [
+    [70, 22],
+    [60, 24],
+    [79, 50],
+    [80, 24],
+    [100, 60]
+  ] as const)
+    test(`${columns} columns, ${rows} rows`, t => {
+      withTerminal(t)
+      const out = Object.assign(new PassThrough(), { isTTY: true, columns, rows })
+      const screen = new Screen(out as unknown as NodeJS.WriteStream)
+      screen.draw(report, true)
+      const lines = stripVTControlCharacters(String(out.read())).trimEnd().split('\n')
+      assert.ok(lines.length < rows, `${lines.length} lines`)
+      const known = new Set(wordsOf(tableOf(report, { paint: plain, live: true })))
+      for (const word of wordsOf(tableOf(report, { paint: plain, live: true, families: [] })))
+        known.add(word)
+      for (const line of lines) {
+        assert.ok(line.length <= columns, line)
+        for (const word of wordsOf([line])) assert.ok(known.has(word) || word === '…', line)
+      }
+    })
+})
+
+// Where the tests run there may be none.
+function withTerminal(t: TestContext): void {
+  const before = process.env.TERM
+  process.env.TERM = 'xterm'
+  t.after(() => {
+    if (before === undefined) delete process.env.TERM
+    else process.env.TERM = before
+  })
+}
+
+const host = (name: string): HostReport => ({
+  name,
+  alive: true,
+  ports: 3,
+  flows: 88,
+  masks: 4,
+  hits: 981,
+  misses: 19,
+  hit_rate: 0.981,
+  upcalls: 19,
+  drops: 9,
+  drops_by_reason: { 'agent.unreachable-port': 8, 'router.no-neighbour': 1 },
+  records: { connection: 51 },
+  held: 12,
+  acknowledged_us_p50: 100
+})
+
+const report: Report = {
+  ok: false,
+  datapath: 'memory',
+  reason: 'no network namespaces here: mount --make-shared /run/netns failed: not permitted',
+  api: 'http://127.0.0.1:43817',
+  seconds: 12,
+  hosts: hosts.map(host),
+  pairs: [],
+  connections: classes.flatMap(of =>
+    speakers.map(speaks => {
+      const counted = { total: 4, alive: 4, resets: 0, gap_ms: 123, bytes: 1 }
+      return { class: of, speaks, ...counted }
+    })
+  ),
+  ways: [
+    { tenant: 'red', out_by: 'gateway2', back_by: 'gateway2' },
+    { tenant: 'blue', out_by: 'gateway2', back_by: 'gateway2' }
+  ],
+  survival: [],
+  faults: ['red-web1 to outside (203.0.113.10): 1 questions without an answer']
+}
