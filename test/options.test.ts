@@ -9,6 +9,8 @@ for (const [file, words, complaint] of [
   ['bench/bench.ts', ['nope'], /^no benchmark nope; there are walk, /],
   ['bench/bench.ts', ['walk', '--rounds', '0'], /^--rounds is "0"; expected a number above 0\n$/],
   ['survive/survive.ts', ['--nope'], /^Unknown option '--nope'; there are --json, --full\n$/],
+  ['matrix/matrix.ts', ['--filter', 'v7'], /^no cell has all of \["v7"\] in its name\n$/],
+  ['matrix/matrix.ts', ['--filter', 'tiny', '--datapath', 'x'], /^--datapath is x; expected /],
   ['soak/soak.ts', ['--minutes', 'x'], /^--minutes is "x"; expected a number above 0\n$/],
   ['soak/liveness.ts', ['three'], /^Unexpected argument 'three'.*; there are --json, /]
 ] as const)

@@ -63,6 +63,7 @@ async function runCheck() {
     ...findIn('test'),
     ...findIn('test/store'),
     ...findIn('test/oracle'),
+    ...findIn('test/matrix'),
     ...findIn('test/api'),
     ...findIn('test/state'),
     ...findIn('test/soak')

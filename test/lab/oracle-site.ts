@@ -9,8 +9,10 @@ import { Wire } from './oracle-wire.ts'
 const HOSTS = ['h0', 'h1', 'h2'] as const
 const VMS_MAX = 6
 const PORTS = [...Array.from({ length: VMS_MAX }, (_, i) => `vm${i}`), 'up0']
-const [WIRE, UNDERLAY] = ['or-wire', 'or-net']
+const [WIRE, BETWEEN] = ['or-wire', 'or-net']
+export const UNDERLAY = 'under0'
 const UNDERLAY_MTU = 1600 // a frame of 1500 and any header of ours
+const MTU = 1500
 // Where an end of a veth and its peer have one number, each in its own namespace, the kernel takes
 // the cable for one that may come up a second late.
 const FAR_INDEX = 1000
@@ -59,6 +61,11 @@ export class Site {
     sh(`ip -n ${netns(`or-${host}`)} link set ${name} ${up ? 'up' : 'down'}`)
   }
 
+  // Without `mtu`: as it was in the beginning.
+  setMtu(host: string, name: string, mtu = name === UNDERLAY ? UNDERLAY_MTU : MTU): void {
+    sh(`ip -n ${netns(`or-${host}`)} link set ${name} mtu ${mtu}`)
+  }
+
   inside<T>(host: string, body: () => T): T {
     return this.bench.inside(`or-${host}`, body)
   }
@@ -79,7 +86,7 @@ export class Site {
   }
 
   #namespaces(): void {
-    const names = [WIRE, UNDERLAY, ...HOSTS.map(host => `or-${host}`)]
+    const names = [WIRE, BETWEEN, ...HOSTS.map(host => `or-${host}`)]
     this.bench.namespace(...names)
     const quiet = ['ipv6.conf.all.disable_ipv6=1', 'ipv6.conf.default.disable_ipv6=1']
     const still = ['ipv4.conf.all.forwarding=0', 'ipv4.conf.all.arp_ignore=1']
@@ -88,7 +95,7 @@ export class Site {
   }
 
   #plug(): void {
-    const [wire, underlay] = [netns(WIRE), netns(UNDERLAY)]
+    const [wire, underlay] = [netns(WIRE), netns(BETWEEN)]
     const make: string[] = ['link add br0 type bridge mcast_snooping 0', 'link set br0 up']
     const here: string[] = []
     const hosts = new Map<string, string[]>(HOSTS.map(host => [host, []]))
@@ -99,13 +106,14 @@ export class Site {
       hosts.get(host)!.push(`link set ${near} up`)
     }
     for (const [h, host] of HOSTS.entries()) {
-      const end = `under0 netns ${netns(`or-${host}`)} address ${this.#mac(h)}`
+      const end = `${UNDERLAY} netns ${netns(`or-${host}`)} address ${this.#mac(h)}`
       make.push(`link add u${h} mtu ${UNDERLAY_MTU} type veth peer name ${end} mtu ${UNDERLAY_MTU}`)
       make.push(`link set u${h} master br0 up`)
       const lines = hosts.get(host)!
-      lines.push(`link set under0 up`, `addr add ${addressOf(host)}/24 dev under0`)
+      lines.push(`link set ${UNDERLAY} up`, `addr add ${addressOf(host)}/24 dev ${UNDERLAY}`)
       for (const [o, other] of HOSTS.entries())
-        if (o !== h) lines.push(`neigh add ${addressOf(other)} lladdr ${this.#mac(o)} dev under0`)
+        if (o !== h)
+          lines.push(`neigh add ${addressOf(other)} lladdr ${this.#mac(o)} dev ${UNDERLAY}`)
     }
     batch(wire, here)
     batch(underlay, make)

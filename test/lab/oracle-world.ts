@@ -16,7 +16,7 @@ import type { Ground } from '../oracle/stage.ts'
 import { Hub } from '../world/hub.ts'
 import { type Delivery, defaults, type WorldOptions } from '../world/world.ts'
 import { DatapathInside, type Sabotage } from './oracle-datapath.ts'
-import { addressOf, type Site } from './oracle-site.ts'
+import { addressOf, type Site, UNDERLAY } from './oracle-site.ts'
 import { StateInside } from './oracle-state.ts'
 import type { Caught } from './oracle-wire.ts'
 
@@ -164,6 +164,7 @@ class KernelHost {
   readonly state: StateInside
   readonly #site: Site
   readonly #down = new Set<string>()
+  readonly #mtus = new Set<string>() // interfaces whose MTU was changed
   #interfaces: readonly Interface[]
   #fire: () => void = () => {}
 
@@ -223,7 +224,19 @@ class KernelHost {
     this.#fire()
   }
 
+  setUnderlayMtu(mtu: number): void {
+    this.setMtu(UNDERLAY, mtu)
+  }
+
+  setMtu(name: string, mtu: number): void {
+    this.#site.setMtu(this.id, name, mtu)
+    this.#mtus.add(name)
+    this.#interfaces = this.#look()
+    this.#fire()
+  }
+
   close(): void {
+    for (const name of this.#mtus) this.#site.setMtu(this.id, name)
     for (const name of this.#down) this.#site.setUp(this.id, name, true)
     void this.house.stop(false)
     // The next world begins before any promise is kept, and a datapath that is still there would

@@ -13,10 +13,15 @@ import type { Net } from './net.ts'
 import { announcement, answer, packet, question } from './packets.ts'
 import type { Move, PacketPlan, Plan } from './plan.ts'
 
+export type GroundHost = Pick<
+  WorldHost,
+  'house' | 'ifindexOf' | 'setUp' | 'setMtu' | 'setUnderlayMtu'
+>
+
 // What a stage asks of its world.
 export interface Ground {
   readonly hub: Hub
-  readonly hosts: ReadonlyMap<string, Pick<WorldHost, 'house' | 'ifindexOf' | 'setUp'>>
+  readonly hosts: ReadonlyMap<string, GroundHost>
   readonly delivered: Delivery[]
   addHost(id: string): void
   send(port: string, frame: Uint8Array): void

@@ -54,6 +54,8 @@ export interface Delivery {
 }
 
 const UNDERLAY = 1 // ifindex of every host's underlay interface
+const UNDERLAY_NAME = 'underlay'
+const MTU = 1500
 const ZONE = 'zone'
 const BURST_BYTES = 256 * 1024
 const STATE_KEY = new Uint8Array(32).fill(7)
@@ -241,7 +243,11 @@ export class WorldHost {
   }
 
   setUnderlayMtu(mtu: number): void {
-    this.#watcher.setUnderlayMtu(mtu)
+    this.#watcher.setMtu(UNDERLAY_NAME, mtu)
+  }
+
+  setMtu(name: string, mtu: number): void {
+    this.#watcher.setMtu(name, mtu)
   }
 
   // The interface of a port goes down or comes up again.
@@ -257,7 +263,7 @@ class WorldInterfaces implements InterfaceWatcher {
   readonly #address: string
   readonly #ifindexes = new Map<string, number>()
   readonly #down = new Set<string>()
-  #underlayMtu = 1500
+  readonly #mtus = new Map<string, number>() // of those that differ
   #fire: () => void = () => {}
 
   constructor(world: World, host: string, address: string) {
@@ -267,19 +273,14 @@ class WorldInterfaces implements InterfaceWatcher {
   }
 
   list(): Interface[] {
-    const common = { mtu: 1500, mac: '02:00:00:00:00:01', peerElsewhere: false }
-    const underlay = {
-      ...common,
-      ifindex: UNDERLAY,
-      name: 'underlay',
-      up: true,
-      mtu: this.#underlayMtu
-    }
-    const list: Interface[] = [{ ...underlay, addresses: [this.#address] }]
+    const common = { mac: '02:00:00:00:00:01', peerElsewhere: false }
+    const mtu = (name: string): number => this.#mtus.get(name) ?? MTU
+    const underlay = { ...common, ifindex: UNDERLAY, name: UNDERLAY_NAME, up: true }
+    const list: Interface[] = [{ ...underlay, mtu: mtu(UNDERLAY_NAME), addresses: [this.#address] }]
     for (const { interface: name } of this.#ports()) {
-      if (name === underlay.name) continue
-      const ifindex = this.ifindexOf(name!)
-      list.push({ ...common, ifindex, name: name!, up: !this.#down.has(name!), addresses: [] })
+      if (name === UNDERLAY_NAME) continue
+      const place = { ifindex: this.ifindexOf(name!), name: name!, mtu: mtu(name!) }
+      list.push({ ...common, ...place, up: !this.#down.has(name!), addresses: [] })
     }
     return list
   }
@@ -290,8 +291,8 @@ class WorldInterfaces implements InterfaceWatcher {
 
   close(): void {}
 
-  setUnderlayMtu(mtu: number): void {
-    this.#underlayMtu = mtu
+  setMtu(name: string, mtu: number): void {
+    this.#mtus.set(name, mtu)
     this.#fire()
   }
 
