@@ -87,7 +87,8 @@ static void begin_session(struct exchange *x, struct outbox *o, struct peer *p,
 
 /* --- each type ------------------------------------------------------------------------------ */
 
-static void import(struct exchange *x, const struct mz_state *s, uint32_t idle_ms)
+/* Gives the slot of a record of ours that was opened later: the sender is to learn it. */
+static uint32_t import(struct exchange *x, const struct mz_state *s, uint32_t idle_ms)
 {
 	struct mz_state before;
 	uint32_t idle, id, found = state_find(x->table, &s->a);
@@ -104,22 +105,37 @@ static void import(struct exchange *x, const struct mz_state *s, uint32_t idle_m
 		break;
 	case STATE_MERGED: /* its keys are what they were */
 		x->count[COUNT_MERGED]++;
-		return;
+		return 0;
 	default:
 		x->count[COUNT_ENTRY_REFUSED]++;
-		return;
+		return id;
 	}
 	tell_hash(x, state_hash(&s->a));
 	if (s->b.type)
 		tell_hash(x, state_hash(&s->b));
+	return 0;
+}
+
+/* Appends the record in a slot to a body of a refresh, while there is room. */
+static size_t correct(struct exchange *x, uint32_t id, uint8_t *body, size_t len)
+{
+	struct mz_state s;
+	uint32_t idle_ms;
+
+	if (id == 0 || len + ENTRY_MAX > BODY_MAX || !state_read(x->table, id, &s, &idle_ms))
+		return len;
+	x->count[COUNT_ENTRIES_SENT]++;
+	return len + write_entry(body + len, &s, idle_ms);
 }
 
 /* All entries are read before any is filed: a message is taken whole or not at all. */
-static bool take_entries(struct exchange *x, const struct message *m, uint32_t word)
+static bool take_entries(struct exchange *x, struct outbox *o, struct peer *p,
+			 const struct message *m)
 {
+	uint8_t younger[BODY_MAX] = { 0 };
 	struct mz_state s;
 	uint32_t idle_ms, n = 0;
-	size_t at, size;
+	size_t at, size, len = 4;
 
 	if (m->len < 4)
 		return false;
@@ -130,11 +146,13 @@ static bool take_entries(struct exchange *x, const struct message *m, uint32_t w
 	}
 	for (at = 4; at < m->len; at += size) {
 		size = read_entry(m->body + at, m->len - at, &s, &idle_ms);
-		import(x, &s, idle_ms);
+		len = correct(x, import(x, &s, idle_ms), younger, len);
 	}
+	if (len > 4)
+		send_kept(x, o, p, MESSAGE_REFRESH, 0, younger, len);
 	x->count[COUNT_ENTRIES_RECEIVED] += n;
 	if (m->type == MESSAGE_STATE)
-		answer_pull(x, get_u32(m->body), word, n > 0);
+		answer_pull(x, get_u32(m->body), p->word, n > 0);
 	return true;
 }
 
@@ -227,7 +245,7 @@ static enum refusal take_type(struct exchange *x, struct outbox *o, struct peer 
 		return m->len == 8 ? TAKEN : SHORT;
 	case MESSAGE_STATE:
 	case MESSAGE_REFRESH:
-		return take_entries(x, m, p->word) ? TAKEN : SHORT;
+		return take_entries(x, o, p, m) ? TAKEN : SHORT;
 	case MESSAGE_ACK:
 		return take_acks(x, o, p, m, now) ? TAKEN : SHORT;
 	case MESSAGE_PULL:

@@ -72,12 +72,12 @@ static int order(uint32_t a, uint32_t b)
 	return (a > b) - (a < b);
 }
 
-/* below 0: a is older */
-static int by_age(const struct mz_state *a, const struct mz_state *b)
+/* above 0: a was opened later */
+static int by_opening(const struct mz_state *a, const struct mz_state *b)
 {
-	int born = order(a->born, b->born);
+	int born = order(a->born, b->born), age = born ? born : order(a->generation, b->generation);
 
-	return born ? born : order(a->owner, b->owner);
+	return age ? age : order(a->owner, b->owner);
 }
 
 static int by_return(const struct mz_state *a, const struct mz_state *b)
@@ -92,25 +92,21 @@ static int by_return(const struct mz_state *a, const struct mz_state *b)
 
 enum state_put judge(const struct mz_state *there, const struct mz_state *record)
 {
-	int age;
+	int age = by_opening(record, there);
 
-	if (record->generation != there->generation)
-		return record->generation > there->generation ? STATE_REPLACED : STATE_REFUSED;
-	if (same_key(&record->b, &there->b))
+	if (age == 0 && same_key(&record->b, &there->b))
 		return STATE_MERGED;
-	age = by_age(record, there);
-	return (age ? age : by_return(record, there)) < 0 ? STATE_REPLACED : STATE_REFUSED;
+	return (age ? age : by_return(record, there)) > 0 ? STATE_REPLACED : STATE_REFUSED;
 }
 
 void merge(struct mz_state *there, const struct mz_state *record)
 {
-	const uint32_t *from = &record->born;
-	uint32_t *to = &there->born;
-	int age = by_age(record, there);
+	const uint32_t *from = &record->ingress;
+	uint32_t *to = &there->ingress;
 
 	there->flags |= record->flags;
-	for (int i = 0; i <= &record->data - &record->born; i++)
-		if (age ? age < 0 : from[i] > to[i])
+	for (int i = 0; i <= &record->data - &record->ingress; i++)
+		if (from[i] > to[i])
 			to[i] = from[i];
 }
 

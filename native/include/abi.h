@@ -177,8 +177,8 @@ struct mz_state {
 	struct mz_state_key a; /* packets of whoever opened the connection */
 	struct mz_state_key b; /* the answers; all 0 = none */
 	__u32 flags;
-	__u32 generation;
-	__u32 born;           /* seconds since 1970 */
+	__u32 generation;     /* of openings within a second: ms << 16, more to succeed */
+	__u32 born;           /* when opened, seconds since 1970; 0: not seen */
 	__u32 owner;
 	__u32 ingress, egress; /* port numbers, 0 = none */
 	__u32 timeout_s;      /* 0 = by protocol and flags */

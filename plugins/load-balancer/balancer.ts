@@ -113,29 +113,28 @@ export class LoadBalancer implements LiveDevice, Balancer {
       if (!asks && ctx.mayPull) return ctx.postpone(WAIT_FOR_PULL)
       const lost = pool.algorithm === 'rendezvous' && continues(ctx.tcpFlagsUnseen)
       return asks || lost
-        ? this.#begin(ctx, vip, 1)
+        ? this.#begin(ctx, vip)
         : refused(ctx, pool, 'load-balancer.no-connection')
     }
     const { record } = ctx.state
     const bound = boundOf(pool, record)
-    const generation = record[RecordWord.generation]! + 1
     const isNew = protocol === Protocol.tcp && asks && isOver(record[RecordWord.flags]!)
     if (bound !== undefined && !isNew) return this.#forward(ctx, bound)
     const isKept = vip.persistence === '5-tuple' && bound !== undefined && takesKnown(bound)
-    if (isNew && isKept && this.#canTake(ctx, bound)) return this.#give(ctx, bound, generation)
+    if (isNew && isKept && this.#canTake(ctx, bound)) return this.#give(ctx, bound)
     if (!asks) return refused(ctx, pool, 'load-balancer.member-gone')
     const { rebalanced } = this.#given.counters
     if (!isNew) ctx.after(() => rebalanced.value++)
-    return this.#begin(ctx, vip, generation)
+    return this.#begin(ctx, vip)
   }
 
   // A connection that has no member, or has lost it.
-  #begin(ctx: SimulationContext, vip: Vip, generation: number): Verdict {
+  #begin(ctx: SimulationContext, vip: Vip): Verdict {
     const { pool } = vip
     const isSticky = vip.persistence === 'source-address'
     const known = isSticky ? pool.byWord.get(this.#bindings.known(ctx, vip)) : undefined
     if (known !== undefined && takesKnown(known) && this.#canTake(ctx, known))
-      return this.#give(ctx, known, generation)
+      return this.#give(ctx, known)
     const call: Call = {
       family: vip.family,
       hash: this.#hash(vip),
@@ -145,7 +144,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const member = choose(pool, call, this.#given)
     if (typeof member === 'string') return refused(ctx, pool, member)
     if (isSticky) this.#bindings.keep(ctx, member)
-    return this.#give(ctx, member, generation)
+    return this.#give(ctx, member)
   }
 
   #canTake(ctx: SimulationContext, member: Member): boolean {
@@ -153,8 +152,8 @@ export class LoadBalancer implements LiveDevice, Balancer {
     return !member.isShared || !this.#bindings.isTaken(ctx, member)
   }
 
-  #give(ctx: SimulationContext, member: Member, generation: number): Verdict {
-    this.#bindings.bind(ctx, member, generation)
+  #give(ctx: SimulationContext, member: Member): Verdict {
+    this.#bindings.bind(ctx, member)
     const { census, counters } = this.#given
     ctx.after(() => {
       counters.connections.value++

@@ -43,9 +43,8 @@ export class Bindings {
   }
 
   /** Writes down that the packet's connection goes to the member. */
-  bind(ctx: SimulationContext, member: Member, generation: number): void {
+  bind(ctx: SimulationContext, member: Member): void {
     const record = this.#made(member)
-    record[RecordWord.generation] = generation
     record[RecordWord.data] = member.word
     ctx.putState(record)
   }
@@ -58,14 +57,12 @@ export class Bindings {
     sticky[KeyWord.type] = (Kind.sticky << 16) | (this.key[KeyWord.type]! & 0xffff)
     sticky[KeyWord.ports] = vip.port
     if (!ctx.findState(sticky.subarray(0, KEY_WORDS))) return 0
-    sticky[RecordWord.generation] = ctx.state.record[RecordWord.generation]!
     return ctx.state.record[RecordWord.data]!
   }
 
   /** After `known`: from now on the client belongs to the member. */
   keep(ctx: SimulationContext, member: Member): void {
     const sticky = this.#sticky
-    sticky[RecordWord.generation] = sticky[RecordWord.generation]! + 1
     sticky[RecordWord.data] = member.word
     ctx.putState(sticky)
   }

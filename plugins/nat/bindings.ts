@@ -69,7 +69,7 @@ export class Bindings {
       if (tuple === Tuple.packet && begins(ctx, key)) this.#again(ctx)
       return this.#apply(ctx, tuple, RecordWord.b)
     }
-    const made = this.#make(ctx, list, found ? ctx.state.record[RecordWord.generation]! : 0)
+    const made = this.#make(ctx, list)
     return made === Verdict.forward ? this.#apply(ctx, tuple, RecordWord.b) : made
   }
 
@@ -111,7 +111,7 @@ export class Bindings {
     return list.has(this.#end.words)
   }
 
-  #make(ctx: SimulationContext, list: TargetList, generation: number): number {
+  #make(ctx: SimulationContext, list: TargetList): number {
     if (portsOf(this.#key) === Ports.both && this.#key[KeyWord.ports] === 0)
       return ctx.drop('nat.no-ports')
     const choice = this.#chooser.choose(ctx, this.#side, this.#key, list)
@@ -125,7 +125,6 @@ export class Bindings {
       record[i] = this.#key[i]!
       record[RecordWord.b + i] = this.#chooser.answer[i]!
     }
-    record[RecordWord.generation] = generation + 1
     ctx.putState(record)
     if (!ctx.state.find(this.#key)) return ctx.drop('nat.too-many-bindings', Lifetime.short)
     this.#counters.made.value++
@@ -138,8 +137,6 @@ export class Bindings {
     const record = this.#record
     record.set(ctx.state.record)
     record[RecordWord.flags] = 0
-    record[RecordWord.generation]!++
-    record[RecordWord.born] = 0
     ctx.putState(record)
   }
 }

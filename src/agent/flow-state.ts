@@ -10,6 +10,7 @@ import type { Counter, Counters } from '../core/counters.ts'
 import type { ActionList } from '../flow/actions.ts'
 import type { Puller, SimulationContext } from '../simulation/context.ts'
 import { StateAccess } from '../state/access.ts'
+import { openAt } from '../state/conflict.ts'
 import type { Exchange } from '../state/exchange.ts'
 import { type Lifetimes, lifetimeOf } from '../state/lifetimes.ts'
 import { KEY_WORDS, KeyWord, Kind, keyHash, RECORD_WORDS, RecordWord } from '../state/record.ts'
@@ -106,14 +107,16 @@ export class FlowState implements Puller {
     this.#noteMet(ctx)
     const ingress = ctx.entryPort?.number ?? 0
     const egress = ctx.outPorts[0]?.number ?? 0
-    const born = Math.floor(this.#parts.clock.wall() / 1000)
+    const wallMs = this.#parts.clock.wall()
+    const isTcpOpening = opensTcp(ctx)
+    if (isTcpOpening) this.#tellAgain(ctx)
     for (let i = 0; i < state.pendingCount; i++) {
       const at = i * RECORD_WORDS
       const words = state.pending
       words[at + RecordWord.ingress] = ingress
       words[at + RecordWord.egress] = egress
-      words[at + RecordWord.born] = born
       words[at + RecordWord.owner] = this.#parts.word
+      openAt(words, at, wallMs, isTcpOpening || (words[at]! & 255) !== Protocol.tcp)
       const put = table.put(words, at, 0)
       if (put === Put.refused) {
         this.#conflicts.value++
@@ -184,7 +187,8 @@ export class FlowState implements Puller {
   canPull(ctx: SimulationContext): boolean {
     const { exchange, interested } = this.#parts
     if (exchange === null || ctx.entryPort === null || ctx.state.missCount === 0) return false
-    if (opensTcp(ctx)) return false
+    const isTcp = (ctx.state.misses[KeyWord.type]! & 255) === Protocol.tcp
+    if (isTcp && opensTcp(ctx)) return false // nobody can have its state
     const peers = interested.of(ctx.entryPort, [])
     return peers?.some(peer => exchange.isReady(peer)) === true
   }
@@ -234,6 +238,13 @@ export class FlowState implements Puller {
     }
   }
 
+  // A connection begins, and what this host knew of its ends stands: others may have let it go.
+  #tellAgain(ctx: SimulationContext): void {
+    const { refs, stamps, refCount } = ctx.state
+    for (let i = 0; i < refCount; i++)
+      if ((refs[i]! & 1) === 0 && this.#read(refs[i]!, stamps[i]!)) this.#share(this.#record, 0)
+  }
+
   #read(handle: number, stamp: number): boolean {
     const id = handle >>> 1
     return this.table.stamp(id) === stamp && this.table.read(id, this.#record)
@@ -259,9 +270,7 @@ export class FlowState implements Puller {
 
 export const waitForPull = (ticket: number): string => `pull/${ticket}`
 
-// The first packet of a TCP connection: nobody can have its state.
+// The first packet of a TCP connection, if it is one of TCP.
 function opensTcp(ctx: SimulationContext): boolean {
-  const protocol = ctx.state.misses[KeyWord.type]! & 255
-  const first = tcp.Flag.syn | tcp.Flag.ack
-  return protocol === Protocol.tcp && (ctx.tcpFlagsUnseen & first) === tcp.Flag.syn
+  return (ctx.tcpFlagsUnseen & (tcp.Flag.syn | tcp.Flag.ack)) === tcp.Flag.syn
 }

@@ -5,7 +5,7 @@
 import type { Port } from '../simulation/device.ts'
 import { waitForPort } from '../simulation/device.ts'
 import { hostWord } from '../state/record.ts'
-import type { PortGroupModel } from '../topology/models.ts'
+import type { PortGroupModel, PortModel } from '../topology/models.ts'
 import type { TopologyView } from '../topology/view.ts'
 
 export const WAIT_FOR_GROUPS = 'port-groups'
@@ -55,6 +55,21 @@ export class Interested {
     return this.of(null, ports) ?? NOBODY
   }
 
+  /**
+   * Numbers of the ports whose flows this host has to know: those bound here, and those of their
+   * stateful groups.  undefined: not known yet.
+   */
+  ours(): ReadonlySet<number> | undefined {
+    if (!this.#view.need({ kind: 'port', field: 'host', value: this.#host })) return undefined
+    const numbers = new Set<number>()
+    for (const { id } of this.#view.where<PortModel>('port', 'host', this.#host)) {
+      const group = this.#groupOf(id)
+      if (group === undefined) return undefined
+      for (const { number } of group) numbers.add(number)
+    }
+    return numbers
+  }
+
   /** The topology has changed. */
   refresh(): void {
     for (const [port, hosts] of this.#ofPort)
@@ -95,26 +110,33 @@ export class Interested {
   #hostsOf(port: Port): readonly string[] | undefined {
     const known = this.#ofPort.get(port.id)
     if (known !== undefined) return known
-    const interest = { kind: 'port-group', field: 'ports', value: port.id }
+    const group = this.#groupOf(port.id)
+    if (group === undefined) return undefined
+    const hosts = group.flatMap(({ host }) => host ?? [])
+    this.#ofPort.set(port.id, hosts)
+    return hosts
+  }
+
+  // A port and those that share a stateful group with it.
+  #groupOf(port: string): Port[] | undefined {
+    const interest = { kind: 'port-group', field: 'ports', value: port }
     if (!this.#view.need(interest)) {
       this.waitingFor = WAIT_FOR_GROUPS
       return undefined
     }
-    const hosts = port.host === null ? [] : [port.host]
-    for (const group of this.#view.where<PortGroupModel>('port-group', 'ports', port.id)) {
-      if (group.stateful !== true) continue
-      for (const id of group.ports ?? []) {
-        const member = this.#view.port(id)
-        if (member === undefined) {
-          this.waitingFor = waitForPort(id)
-          return undefined
-        }
-        // Connections may come to leave by it instead: whoever sees that is to know at once.
-        this.#view.need({ ...interest, value: id })
-        if (member !== null && member.host !== null) hosts.push(member.host)
+    const groups = this.#view.where<PortGroupModel>('port-group', 'ports', port)
+    const ids = groups.flatMap(({ stateful, ports }) => (stateful === true ? (ports ?? []) : []))
+    const members: Port[] = []
+    for (const id of [port, ...ids]) {
+      const member = this.#view.port(id)
+      if (member === undefined) {
+        this.waitingFor = waitForPort(id)
+        return undefined
       }
+      // Connections may come to leave by it instead: whoever sees that is to know at once.
+      this.#view.need({ ...interest, value: id })
+      if (member !== null) members.push(member)
     }
-    this.#ofPort.set(port.id, hosts)
-    return hosts
+    return members
   }
 }

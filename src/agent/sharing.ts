@@ -13,6 +13,7 @@ import { hostWord } from '../state/record.ts'
 import type { StateTable } from '../state/table.ts'
 import type { PortModel } from '../topology/models.ts'
 import type { TopologyView } from '../topology/view.ts'
+import { Custody } from './custody.ts'
 import { FlowState, type StateSaver, waitForPull } from './flow-state.ts'
 import { Hosts } from './hosts.ts'
 import { Interested, WAIT_FOR_GROUPS } from './interested.ts'
@@ -52,6 +53,7 @@ export class Sharing {
   readonly portStates: PortStates
   readonly interested: Interested
   readonly #parts: SharingParts
+  readonly #custody: Custody
   #looking = false
 
   constructor(parts: SharingParts) {
@@ -77,6 +79,9 @@ export class Sharing {
     const { load, recover } = state
     this.portStates = new PortStates({ hosts, clock, counters, load, recover, changed })
     const word = hostWord(host)
+    const forgotten = (hashes: readonly number[]): void => this.imported(hashes)
+    const held = { word, table, exchange, interested, clock, counters }
+    this.#custody = new Custody({ ...held, forgotten })
     const settled = (): boolean => this.portStates.settled
     const common = { table, exchange, saver, lifetimes, interested, clock, counters }
     const stale = (hashes: readonly number[]): void => this.imported(hashes)
@@ -91,6 +96,7 @@ export class Sharing {
     this.#parts.clock.soon(() => {
       this.#looking = false
       for (const host of this.interested.newcomers()) this.hosts.give(host)
+      this.#custody.refresh()
     })
   }
 
@@ -113,6 +119,7 @@ export class Sharing {
 
   close(): void {
     this.portStates.close()
+    this.#custody.close()
     this.hosts.close()
     this.exchange?.close()
     this.flowState.table.close()

@@ -62,10 +62,14 @@ function textOf(
     ingress: records[at + RecordWord.ingress]!,
     egress: records[at + RecordWord.egress]!,
     isOwn: records[at + RecordWord.owner]! === own,
-    ageMs: Math.max(0, Math.round(wallMs - records[at + RecordWord.born]! * 1000)),
+    ageMs: ageOf(records[at + RecordWord.born]! >>> 0, wallMs),
     idleMs: Math.max(0, Math.round(idleMs))
   }
 }
+
+// Of a connection picked up in its middle nobody knows.
+const ageOf = (born: number, wallMs: number): number =>
+  born === 0 ? 0 : Math.max(0, Math.round(wallMs - born * 1000))
 
 function matches(text: StateText, { kind, protocol, address }: StateFilter): boolean {
   if (kind !== undefined && text.kind !== kind) return false

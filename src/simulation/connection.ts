@@ -105,7 +105,6 @@ export class Connection {
     const protocol = this.#key[KeyWord.type]! & 255
     const flags = begins ? 0 : this.#kept[RecordWord.flags]!
     record[RecordWord.flags] = flagsAfter(protocol, flags, false, ctx.tcpFlagsUnseen)
-    record[RecordWord.generation] = this.#found ? this.#kept[RecordWord.generation]! + 1 : 1
     record[RecordWord.timeoutS] = 0
     record[RecordWord.data] = 0
     ctx.putState(record)
@@ -120,10 +119,8 @@ export class Connection {
     const record = this.#record
     if (tupleOf(ctx, this.#scope(device), false, record) !== Tuple.packet) return
     if (!asksHost(record[KeyWord.type]!, ctx.arrived.words)) return
-    const known = ctx.findState(record) ? ctx.state.record[RecordWord.generation]! : 0
     mirror(record, 0, record, RecordWord.b)
     record.fill(0, RecordWord.flags)
-    record[RecordWord.generation] = known + 1
     ctx.asksHost = true
     ctx.putState(record)
   }

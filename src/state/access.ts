@@ -12,6 +12,7 @@ const MISSES_MAX = 4
 
 export class StateAccess {
   readonly table: StateTable
+  readonly #other = new Int32Array(RECORD_WORDS)
   /** The record found last. */
   readonly record = new Int32Array(RECORD_WORDS)
   /** Whether it was found by key B. */
@@ -68,18 +69,37 @@ export class StateAccess {
     return this.table.find(key, at) !== 0
   }
 
+  /** What is to be written.  It succeeds what there is under its key A: its moment is the next. */
   put(record: Int32Array, at = 0): void {
     if (this.pendingCount === PENDING_MAX) {
       this.overflowed = true
       return
     }
-    const o = this.pendingCount++ * RECORD_WORDS
+    const o = this.pendingCount * RECORD_WORDS
     for (let i = 0; i < RECORD_WORDS; i++) this.pending[o + i] = record[at + i]!
+    this.#succeed(o)
+    this.pendingCount++
   }
 
   /** Adds to what is met: a record that has just been written. */
   met(handle: number): void {
     this.#meet(handle)
+  }
+
+  #succeed(o: number): void {
+    const [before, at] = this.#before(o)
+    const isFirst = before === null
+    this.pending[o + RecordWord.born] = isFirst ? 0 : before[at + RecordWord.born]!
+    this.pending[o + RecordWord.generation] = isFirst ? 0 : before[at + RecordWord.generation]! + 1
+  }
+
+  // Where the record stands that has the key A of pending[o]: among those of this walk, the last.
+  #before(o: number): [words: Int32Array | null, at: number] {
+    for (let at = o - RECORD_WORDS; at >= 0; at -= RECORD_WORDS)
+      if (sameKey(this.pending, at, this.pending, o)) return [this.pending, at]
+    const handle = this.table.find(this.pending, o)
+    if (handle === 0 || (handle & 1) === 1) return [null, 0]
+    return this.table.read(handle >>> 1, this.#other) ? [this.#other, 0] : [null, 0]
   }
 
   #miss(key: Int32Array, at: number): void {

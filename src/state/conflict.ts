@@ -1,36 +1,53 @@
-// Two records with one key A: which of them stands.  Hosts hear of records in different orders and
-// must end with the same one, so this is a join: any order of the same records gives one winner.
-// (Flags are or-ed as records of one key B meet; those of a loser that met another first are lost,
-// and the connection's next packets tell them anew.)  native/addon/state-rules.c says the same.
+// Two records with one key A: which of them stands.  The one whose opening is younger, and of two
+// opened in one moment (two hosts heard the same first packet) the one of the greater owner, then
+// of the greater key B.  Hosts hear of records in different orders and must end with the same one,
+// so this is a join: any order of the same records gives one winner.  A record whose opening nobody
+// saw (`born` 0: a connection picked up in its middle) is older than any that was seen to open.
+// native/addon/state-rules.c says the same.
 
 import { KEY_WORDS, RecordWord, sameKey } from './record.ts'
 import { Put } from './table.ts'
 
 /** What becomes of record[from] when words[at], with the same key A, is there already. */
 export function judge(words: Int32Array, at: number, record: Int32Array, from: number): number {
-  const generation = RecordWord.generation
-  const newer = unsigned(record[from + generation]!, words[at + generation]!)
-  if (newer !== 0) return newer > 0 ? Put.replaced : Put.refused
-  if (sameKey(words, at + RecordWord.b, record, from + RecordWord.b)) return Put.merged
-  const age = byAge(record, from, words, at)
-  return (age !== 0 ? age : byReturn(record, from, words, at)) < 0 ? Put.replaced : Put.refused
+  const age = byOpening(record, from, words, at)
+  if (age === 0 && sameKey(words, at + RecordWord.b, record, from + RecordWord.b)) return Put.merged
+  return (age !== 0 ? age : byReturn(record, from, words, at)) > 0 ? Put.replaced : Put.refused
 }
 
-/** Merges record[from] into words[at]: the older one's words, of twins the larger; all flags. */
+/** Merges record[from] into words[at], of one opening: all flags, and of each word the larger. */
 export function merge(words: Int32Array, at: number, record: Int32Array, from: number): void {
-  const age = byAge(record, from, words, at)
   words[at + RecordWord.flags]! |= record[from + RecordWord.flags]!
-  for (let i = RecordWord.born; i <= RecordWord.data; i++) {
+  for (let i = RecordWord.ingress; i <= RecordWord.data; i++) {
     const theirs = record[from + i]!
-    const isTheirs = age !== 0 ? age < 0 : unsigned(theirs, words[at + i]!) > 0
-    if (isTheirs) words[at + i] = theirs
+    if (unsigned(theirs, words[at + i]!) > 0) words[at + i] = theirs
   }
 }
 
-/** Below 0: the first is older. */
-function byAge(a: Int32Array, at: number, b: Int32Array, bt: number): number {
-  const born = unsigned(a[at + RecordWord.born]!, b[bt + RecordWord.born]!)
-  return born !== 0 ? born : unsigned(a[at + RecordWord.owner]!, b[bt + RecordWord.owner]!)
+/**
+ * When record[at] was opened, written into it: now, by the wall's clock, but after what it
+ * succeeds, whose moment it carries (StateAccess.put).  `isSeen`: its packet opens connections; the
+ * successor of what is in its middle is of the same opening.
+ */
+export function openAt(record: Int32Array, at: number, wallMs: number, isSeen: boolean): void {
+  const born = record[at + RecordWord.born]! >>> 0
+  const second = Math.floor(wallMs / 1000)
+  if (!isSeen || second < born) return
+  const moment = Math.floor(wallMs % 1000) * MOMENTS
+  const generation = record[at + RecordWord.generation]! >>> 0
+  record[at + RecordWord.born] = second
+  if (second > born || moment > generation) record[at + RecordWord.generation] = moment
+}
+
+const MOMENTS = 2 ** 16 // generations in a millisecond
+
+/** Above 0: the first was opened later. */
+function byOpening(a: Int32Array, at: number, b: Int32Array, bt: number): number {
+  for (const word of [RecordWord.born, RecordWord.generation, RecordWord.owner]) {
+    const order = unsigned(a[at + word]!, b[bt + word]!)
+    if (order !== 0) return order
+  }
+  return 0
 }
 
 function byReturn(a: Int32Array, at: number, b: Int32Array, bt: number): number {

@@ -18,6 +18,8 @@ export interface IntakeOptions {
   readonly counts: ExchangeCounts
   /** Calls the listener, later. */
   readonly call: (what: () => void) => void
+  /** A peer is to have this record. */
+  readonly refresh: (record: Int32Array, idleMs: number, word: number) => void
   /** A peer has answered a pull. */
   readonly answered: (request: number, word: number, found: boolean) => void
 }
@@ -25,6 +27,7 @@ export interface IntakeOptions {
 export class Intake {
   readonly #given: IntakeOptions
   readonly #record = new Int32Array(RECORD_WORDS)
+  readonly #idleMs = new Float64Array(1)
   readonly #sought = new Int32Array(KEY_WORDS)
 
   constructor(given: IntakeOptions) {
@@ -70,6 +73,7 @@ export class Intake {
       const idleMs = codec.entryIdleMs(body, at)
       at = codec.decodeEntry(body, at, end, this.#record, 0)
       const put = table.put(this.#record, 0, idleMs)
+      if (put === Put.refused) this.#correct(peering.peer.word)
       if (put !== Put.added && put !== Put.replaced) continue
       hashes.push(keyHash(this.#record, RecordWord.a))
       if (hasReturn(this.#record)) hashes.push(keyHash(this.#record, RecordWord.b))
@@ -79,6 +83,14 @@ export class Intake {
     const request = body.getUint32(0)
     if (request !== 0) this.#given.answered(request, peering.peer.word, count > 0)
     return true
+  }
+
+  // Whoever holds the older of two openings learns of the younger.
+  #correct(word: number): void {
+    const { table, refresh } = this.#given
+    const id = table.lastId
+    if (id !== 0 && table.scan(id, this.#record, this.#idleMs) > 0)
+      refresh(this.#record, this.#idleMs[0]!, word)
   }
 
   #acknowledged(peering: Peering, body: DataView): boolean {

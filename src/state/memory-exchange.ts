@@ -72,6 +72,7 @@ export class MemoryExchange implements Exchange {
       listener,
       counts: this.#counts,
       call: what => this.#call(what),
+      refresh: (record, idleMs, word) => this.refresh(record, 0, idleMs, [word]),
       answered: (request, word, found) => this.#pulls.answered(request, word, found)
     })
   }

@@ -19,8 +19,8 @@ export const RecordWord = {
   a: 0,
   b: 12,
   flags: 24, // StateFlag
-  generation: 25, // grows when a connection of the same key A begins anew
-  born: 26, // seconds since 1970
+  generation: 25, // of openings within one second: ms << 16, more when it succeeds another
+  born: 26, // when it was opened, seconds since 1970; 0 = that was not seen
   owner: 27, // hostWord of the host that made it
   ingress: 28, // number of the port where the opener's packets come in; 0 = none
   egress: 29, // number of the port where they leave

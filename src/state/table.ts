@@ -16,7 +16,7 @@ export const Put = {
   refused: 0, // older than what is there, or there is no room for it
   added: 1,
   merged: 2, // the same record: flags were or-ed
-  replaced: 3 // a newer generation, or the winner of a conflict
+  replaced: 3 // by a younger opening
 } as const
 
 export interface StateTable {
@@ -29,11 +29,10 @@ export interface StateTable {
   /** 0 for an empty slot. */
   stamp(id: number): number
   /**
-   * Files a record, last used `idleMs` ago.  With the same key A in the table: a higher generation
-   * replaces; of one generation the same key B merges, and a different one goes to the record that
-   * is older by `born`, then by `owner`, unsigned (conflict.ts).  A full table lets the record go
-   * that would expire first, of some looked at.  Gives Put; `lastId` then names the record that
-   * stands, 0 when none does.  Who replaces gets the slot, with a stamp of its own.
+   * Files a record, last used `idleMs` ago.  With the same key A in the table, the one that was
+   * opened later stands; of one opening and the same key B they merge (conflict.ts).  A full table
+   * lets the record go that would expire first, of some looked at.  Gives Put; `lastId` then names
+   * the record that stands, 0 when none does.  Who replaces gets the slot, with a stamp of its own.
    */
   put(record: Int32Array, at?: number, idleMs?: number): number
   readonly lastId: number

@@ -6,7 +6,7 @@ import { describe } from 'node:test'
 import { keyHash, RecordWord } from '../../src/state/record.ts'
 import type { ExchangeTest } from './exchange-contract.ts'
 import { type ExchangeRig, holds, wordsOf } from './exchange-rig.ts'
-import { keyA, record } from './records.ts'
+import { keyA, keyB, record } from './records.ts'
 
 // Gives a record to these hosts and waits until its ticket is released.
 async function shareWith(rig: ExchangeRig, to: readonly number[], ...records: Int32Array[]) {
@@ -35,6 +35,18 @@ export const deliveryTests = (test: ExchangeTest): unknown =>
       await shareWith(rig, [1], one)
       await rig.pass(20)
       assert.deepEqual(b.heard.hashes, hashes, 'what is there already is no news')
+    })
+
+    test('D1: whoever sends an older opening is answered with the younger ones', 2, async rig => {
+      const [a, b] = rig.hosts as [(typeof rig.hosts)[0], (typeof rig.hosts)[0]]
+      const of = (src: number, born: number) => record({ src, born, back: [src, 3, born] })
+      const srcs = [1, 2, 3, 4, 5]
+      for (const src of srcs) b.table.put(of(src, 7), 0, 50)
+      await shareWith(rig, [1], ...srcs.map(src => of(src, 6)), of(9, 6))
+      await rig.until('all have learnt', () => srcs.every(src => holds(a, of(src, 7))))
+      await rig.until('it is told', () => a.heard.hashes.length >= 2 * srcs.length)
+      assert.ok(srcs.every(src => holds(b, of(src, 7))))
+      assert.deepEqual([a.table.find(keyB(of(1, 6))), holds(b, of(9, 6))], [0, true])
     })
 
     test('with nothing to say, or nobody to say it to, nobody is waited for', 2, async rig => {

@@ -19,8 +19,8 @@ function order(a: number[], b: number[]): number {
   return at < 0 ? 0 : a[at]! - b[at]!
 }
 
-const age = (words: Int32Array): number[] =>
-  unsigned([words[RecordWord.born]!, words[RecordWord.owner]!])
+const OPENING = [RecordWord.born, RecordWord.generation, RecordWord.owner]
+const opening = (words: Int32Array): number[] => unsigned(OPENING.map(word => words[word]!))
 
 export class TableModel {
   now = 0
@@ -69,27 +69,20 @@ export class TableModel {
   }
 
   #meet(there: Int32Array, words: Int32Array): number {
-    const generation = order(
-      unsigned([words[RecordWord.generation]!]),
-      unsigned([there[RecordWord.generation]!])
-    )
-    if (generation !== 0) return generation > 0 ? Put.replaced : Put.refused
-    if (text(keyB(there)) === text(keyB(words))) return Put.merged
-    const rank = (of: Int32Array): number[] => [...age(of), ...unsigned(keyB(of))]
-    return order(rank(words), rank(there)) < 0 ? Put.replaced : Put.refused
+    const rank = (of: Int32Array): number[] => [...opening(of), ...unsigned(keyB(of))]
+    const younger = order(rank(words), rank(there))
+    if (younger === 0) return Put.merged
+    return younger > 0 ? Put.replaced : Put.refused
   }
 }
 
 function mergeInto(there: Int32Array, words: Int32Array): void {
   const flags = there[RecordWord.flags]! | words[RecordWord.flags]!
-  const older = order(age(words), age(there))
-  const rest = unsigned(there.subarray(RecordWord.born))
-  const theirs = unsigned(words.subarray(RecordWord.born))
-  const stand =
-    older === 0 ? rest.map((word, i) => Math.max(word, theirs[i]!)) : older < 0 ? theirs : rest
+  const rest = unsigned(there.subarray(RecordWord.ingress))
+  const theirs = unsigned(words.subarray(RecordWord.ingress))
   there.set(
-    stand.map(word => word | 0),
-    RecordWord.born
+    rest.map((word, i) => Math.max(word, theirs[i]!) | 0),
+    RecordWord.ingress
   )
   there[RecordWord.flags] = flags
 }

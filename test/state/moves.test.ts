@@ -1,0 +1,157 @@
+// Ports that move to and fro, connections that end or are reset meanwhile, and new ones between
+// the same ends: who holds a record, and which of two stands (D1).
+
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { eth } from '../../src/wire/builder.ts'
+import { checkInvariants } from '../world/invariants.ts'
+import type { World } from '../world/world.ts'
+import { FAR, INSIDE, OUT, open, VM } from './two-gateways.ts'
+
+const SNAT = '180.0.1.200'
+const PEER = '198.51.100.7'
+
+// Everything that leaves is translated; answers come in by either gateway.
+function translated(): World {
+  const world = open({}, [{ action: 'accept' }])
+  for (const name of ['in', 'out']) world.hub.put('chain', { id: `nat-${name}`, name })
+  const rule = { position: 1 }
+  world.hub.put('rule', { id: 'back', chain: 'nat-in', action: 'reverse-snat', ...rule } as never)
+  const natTargets = [{ from: SNAT, portFrom: 1024, portTo: 65_535 }]
+  const to = { source: '10.0.0.0/24', natTargets }
+  world.hub.put('rule', { id: 'to', chain: 'nat-out', action: 'snat', ...to, ...rule } as never)
+  world.hub.put('router', { id: 'r', inFilter: 'nat-in', outFilter: 'nat-out' } as never)
+  world.addHost('h2')
+  world.settle(500)
+  return world
+}
+
+function move(world: World, host: string): void {
+  const port = world.hub.get('port', 'vm')!
+  world.hub.put('port', { ...port, host, previousHost: port.host } as never)
+  world.settle(200)
+}
+
+const say = (port: number, flags: string) =>
+  eth(VM, INSIDE).ipv4('10.0.0.11', PEER).tcp(port, 80, { flags }).frame()
+
+const portOf = (frame: Uint8Array) => (frame[34]! << 8) | frame[35]!
+
+/** The SYN of `port` goes out by a gateway, and the answer comes back; the port it left by. */
+function opens(world: World, port: number, by: number): number {
+  let [sent] = world.exchange('vm', say(port, 'S'))
+  if (sent === undefined) {
+    world.settle(100)
+    ;[sent] = world.delivered.splice(0)
+  }
+  assert.ok(sent, `the SYN of ${port} leaves: ${JSON.stringify(world.drops())}`)
+  const outside = portOf(sent.frame)
+  assert.deepEqual(answers(world, outside, 'SA', by), ['vm'], `answer to ${port} by up${by}`)
+  assert.equal(world.exchange('vm', say(port, 'A')).length, 1)
+  return outside
+}
+
+function answers(world: World, outside: number, flags: string, by: number): string[] {
+  const frame = eth(FAR, OUT[by]!).ipv4(PEER, SNAT).tcp(80, outside, { flags }).frame()
+  return world.exchange(`up${by}`, frame).map(({ port }) => port)
+}
+
+describe('D1: of two records of one key the younger opening stands', () => {
+  for (const by of [0, 1]) {
+    test(`D1: reset on the other host, opened anew back on the first, answered by ${by}`, () => {
+      const world = translated()
+      const first = opens(world, 5000, by)
+      move(world, 'h2')
+      assert.deepEqual(answers(world, first, 'RA', by), ['vm'])
+      world.settle(14_000)
+      checkInvariants(world)
+      move(world, 'h1')
+      opens(world, 5000, by)
+      world.settle(4000)
+      checkInvariants(world)
+    })
+
+    test(`D1: reset and opened anew on the other host, moved back, answered by ${by}`, () => {
+      const world = translated()
+      const first = opens(world, 5000, by)
+      move(world, 'h2')
+      assert.deepEqual(answers(world, first, 'RA', by), ['vm'])
+      world.settle(14_000)
+      const second = opens(world, 5000, by)
+      move(world, 'h1')
+      world.settle(1000)
+      assert.deepEqual(answers(world, second, 'PA', by), ['vm'])
+      const [sent] = world.exchange('vm', say(5000, 'PA'))
+      assert.equal(sent === undefined ? 0 : portOf(sent.frame), second)
+      world.settle(5000)
+      checkInvariants(world)
+    })
+  }
+
+  test('D1: a record that only the mover kept is told to the group again by a SYN', () => {
+    const world = translated()
+    opens(world, 5000, 0)
+    for (const g of ['g0', 'g1']) {
+      const { table } = world.hosts.get(g)!.house.sharing.flowState
+      for (let id = 1; id < 64; id++) table.remove(id, table.stamp(id))
+    }
+    opens(world, 5000, 1)
+  })
+})
+
+describe('(i) a record is held only by hosts that are responsible for it', () => {
+  const held = (world: World, host: string): number =>
+    world.hosts.get(host)!.house.sharing.flowState.table.size
+
+  test('a host that lost a port hands its records over and forgets them', () => {
+    const world = translated()
+    const outside = opens(world, 5000, 0)
+    move(world, 'h2')
+    world.settle(3000)
+    assert.equal(held(world, 'h1'), 0)
+    assert.ok(held(world, 'h2') > 0)
+    checkInvariants(world)
+    assert.deepEqual(answers(world, outside, 'PA', 1), ['vm'])
+  })
+
+  test('moves to and fro, faster than records are let go, lose none', () => {
+    const world = translated()
+    const outsides = [5000, 5001, 5002].map(port => opens(world, port, port % 2))
+    for (let i = 0; i < 11; i++) {
+      move(world, i % 2 === 0 ? 'h2' : 'h1')
+      world.settle(i * 300)
+      for (const outside of outsides) assert.deepEqual(answers(world, outside, 'PA', i % 2), ['vm'])
+      outsides.push(opens(world, 6000 + i, 0))
+    }
+    world.settle(4000)
+    checkInvariants(world)
+  })
+
+  test('an heir that is away is waited for', () => {
+    const world = translated()
+    const outside = opens(world, 5000, 0)
+    world.hosts.get('h2')!.isCut = true
+    world.settle(300)
+    move(world, 'h2')
+    world.settle(10_000)
+    assert.ok(held(world, 'h1') > 0)
+    world.hosts.get('h2')!.isCut = false
+    world.settle(40_000)
+    assert.equal(held(world, 'h1'), 0)
+    assert.deepEqual(answers(world, outside, 'PA', 0), ['vm'])
+    checkInvariants(world)
+  })
+
+  test('a gateway that leaves its group lets go of what the others know', () => {
+    const world = translated()
+    opens(world, 5000, 0)
+    const group = world.hub.get('port-group', 'uplinks')!
+    world.hub.put('port-group', { ...group, ports: ['up0'] } as never)
+    world.settle(3000)
+    checkInvariants(world)
+    assert.equal(held(world, 'g1'), 0)
+    world.hub.put('port-group', group)
+    world.settle(300)
+    assert.ok(held(world, 'g1') > 0)
+  })
+})

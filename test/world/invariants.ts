@@ -1,0 +1,81 @@
+// The invariants of flow state (docs/flow-state.md), looked at in what all hosts hold at once: of
+// a world, or of agents that are asked (test/lab).  To be called when hosts have had the time to
+// hand over what they lost (custody.ts).
+
+import assert from 'node:assert/strict'
+import { describeRecord } from '../../src/simulation/state-text.ts'
+import { hostWord, KEY_WORDS, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
+import type { PortGroupModel, PortModel } from '../../src/topology/models.ts'
+import type { World } from './world.ts'
+
+/** A record as a host holds it. */
+export interface Held {
+  readonly host: string
+  readonly key: string // key A
+  readonly text: string // what is to be the same wherever it is held
+  readonly ingress: number
+  readonly egress: number
+  readonly isOwn: boolean
+}
+
+/** Which hosts are responsible for the flows of a port, by its number. */
+export type Responsible = ReadonlyMap<number, ReadonlySet<string>>
+
+export function responsible(
+  ports: readonly PortModel[],
+  groups: readonly PortGroupModel[]
+): Responsible {
+  const hostOf = new Map(ports.map(({ id, host }) => [id, host]))
+  return new Map(
+    ports.map(({ id, number, host }) => {
+      const stateful = groups.filter(group => group.stateful && group.ports?.includes(id))
+      const hosts = stateful.flatMap(group => group.ports!.map(member => hostOf.get(member)))
+      return [number ?? 0, new Set([host, ...hosts].filter(each => each !== undefined))]
+    })
+  )
+}
+
+/** What is wrong, in words. */
+export function faultsOf(held: readonly Held[], of: Responsible): string[] {
+  const faults: string[] = []
+  const stands = new Map<string, Held>()
+  for (const each of held) {
+    const { host, key, text, ingress, egress, isOwn } = each
+    const known = [ingress, egress].flatMap(number => [...(of.get(number) ?? [])])
+    if (!known.includes(host) && !(ingress === 0 && isOwn))
+      faults.push(`(i) ${host} is not responsible for ${text}, [${known}] are`)
+    const other = stands.get(key)
+    if (other === undefined) stands.set(key, each)
+    else if (other.text !== text)
+      faults.push(`(ii) ${host} holds ${text}, ${other.host} holds ${other.text}`)
+  }
+  return faults
+}
+
+export function checkInvariants(world: World): void {
+  const ports = world.hub.list('port') as PortModel[]
+  const groups = world.hub.list('port-group') as PortGroupModel[]
+  assert.deepEqual(faultsOf(heldIn(world), responsible(ports, groups)), [])
+}
+
+function heldIn(world: World): Held[] {
+  const held: Held[] = []
+  const record = new Int32Array(RECORD_WORDS)
+  for (const { id: host, house } of world.hosts.values()) {
+    const { table } = house.sharing.flowState
+    for (let from = 1; from !== 0; from = table.next) {
+      if (table.scan(from, record, new Float64Array(1)) === 0) break
+      const opening = [RecordWord.born, RecordWord.generation, RecordWord.owner]
+      const moment = opening.map(word => record[word]! >>> 0).join(' ')
+      held.push({
+        host,
+        key: record.subarray(0, KEY_WORDS).join(),
+        text: `${describeRecord(record, false, 0)} of ${moment}`,
+        ingress: record[RecordWord.ingress]!,
+        egress: record[RecordWord.egress]!,
+        isOwn: record[RecordWord.owner] === hostWord(host)
+      })
+    }
+  }
+  return held
+}
