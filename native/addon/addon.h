@@ -175,6 +175,7 @@ napi_value exchange_close(napi_env env, napi_callback_info info);
 napi_value exchange_set_key(napi_env env, napi_callback_info info);
 napi_value exchange_set_peers(napi_env env, napi_callback_info info);
 napi_value exchange_ready(napi_env env, napi_callback_info info);
+napi_value exchange_room(napi_env env, napi_callback_info info);
 napi_value exchange_share(napi_env env, napi_callback_info info);
 napi_value exchange_flush(napi_env env, napi_callback_info info);
 napi_value exchange_pull(napi_env env, napi_callback_info info);

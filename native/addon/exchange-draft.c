@@ -14,12 +14,14 @@ static void send_draft(struct exchange *x, struct outbox *o, struct peer *p, int
 	struct draft *d = &p->drafts[which];
 	uint32_t ticket = 0;
 
-	if (which == AWAITED && (p->passed_over || !has_room(p, false)))
+	if (which == AWAITED && (p->passed_over || !has_room(x, p, 1)))
 		x->count[COUNT_PASSED_OVER]++;
 	else if (which == AWAITED)
 		ticket = open_ticket(x, now_ns());
-	send_kept(x, o, p, which == AWAITED ? MESSAGE_STATE : MESSAGE_REFRESH, ticket, d->bytes,
-		  d->len);
+	if (which == AWAITED)
+		send_awaited(x, o, p, ticket, d->bytes, d->len);
+	else
+		send_kept(x, o, p, MESSAGE_REFRESH, d->bytes, d->len);
 	d->len = 0;
 }
 
@@ -28,8 +30,10 @@ void draft_entry(struct exchange *x, struct outbox *o, struct peer *p, int which
 {
 	struct draft *d = &p->drafts[which];
 
-	if (d->bytes == NULL && (d->bytes = malloc(BODY_MAX)) == NULL)
+	if (d->bytes == NULL && (d->bytes = malloc(BODY_MAX)) == NULL) {
+		lacks(x, p, MESSAGE_STATE);
 		return;
+	}
 	if (d->len + len > BODY_MAX)
 		send_draft(x, o, p, which);
 	if (d->len == 0) { /* request 0: it answers no pull */

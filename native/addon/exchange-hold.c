@@ -98,6 +98,8 @@ static void pass_bound(struct exchange *x, uint32_t id)
 	for (uint32_t i = 0; i < x->peer_count; i++) {
 		struct under_way *u = x->peers[i]->first;
 
+		if (x->peers[i]->passed_over)
+			continue; /* nothing of it is waited for */
 		while (u && u->ticket != id)
 			u = u->after;
 		if (u)
@@ -257,7 +259,9 @@ static uint32_t read_peer_news(struct exchange *x, uint32_t *into)
 			n += read_list(into + n, NEWS_LIVENESS, said, 3);
 		if (p->news_joined)
 			n += read_list(into + n, NEWS_JOINED, said, 1);
-		p->news_liveness = p->news_joined = false;
+		if (p->news_owed)
+			n += read_list(into + n, NEWS_OWED, said, 1);
+		p->news_liveness = p->news_joined = p->news_owed = false;
 	}
 	x->peer_news = 0;
 	return n;

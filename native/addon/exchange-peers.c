@@ -207,6 +207,7 @@ int replace_peers(struct exchange *x, const uint32_t *triples, uint32_t n)
 
 static void part_from(struct exchange *x, struct peer *p)
 {
+	p->overflowed = false;
 	p->own = p->theirs = 0; /* what it misses it has to hear in a new session */
 	forget_sent(x, p);
 	forget_waiting(x, p);
@@ -278,6 +279,7 @@ void tick_peers(struct exchange *x, struct outbox *o, uint64_t now)
 			p->fd = socket_for(x, p->local);
 		judge_silence(x, p, now);
 		expect_silence(x, p, now);
+		settle(x, p); /* all of it may have been given up */
 		if (p->theirs)
 			send_plain(x, o, p, MESSAGE_HEARTBEAT, NULL, 0);
 		else

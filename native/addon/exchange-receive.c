@@ -72,6 +72,7 @@ static void begin_session(struct exchange *x, struct outbox *o, struct peer *p,
 	miss_pulls(x, p->word);
 	p->own = p->fresh;
 	p->theirs = m->sender_epoch;
+	p->overflowed = false; /* it is given everything */
 	p->fresh = new_epoch();
 	p->highest = m->sequence;
 	memset(p->seen, 0, sizeof(p->seen));
@@ -149,7 +150,7 @@ static bool take_entries(struct exchange *x, struct outbox *o, struct peer *p,
 		len = correct(x, import(x, &s, idle_ms), younger, len);
 	}
 	if (len > 4)
-		send_kept(x, o, p, MESSAGE_REFRESH, 0, younger, len);
+		send_kept(x, o, p, MESSAGE_REFRESH, younger, len);
 	x->count[COUNT_ENTRIES_RECEIVED] += n;
 	if (m->type == MESSAGE_STATE)
 		answer_pull(x, get_u32(m->body), p->word, n > 0);
@@ -173,7 +174,7 @@ static bool take_pull(struct exchange *x, struct outbox *o, struct peer *p,
 		len += write_entry(body + 4, &s, idle_ms);
 	x->count[len > 4 ? COUNT_PULLS_ANSWERED : COUNT_PULLS_UNKNOWN]++;
 	x->count[COUNT_ENTRIES_SENT] += len > 4;
-	send_kept(x, o, p, MESSAGE_STATE, 0, body, len);
+	send_kept(x, o, p, MESSAGE_STATE, body, len);
 	return true;
 }
 
@@ -185,6 +186,7 @@ static bool take_acks(struct exchange *x, struct outbox *o, struct peer *p,
 	for (size_t at = 0; at < m->len; at += 8)
 		acknowledged(x, p, get_u64(m->body + at), now);
 	send_waiting(x, o, p);
+	settle(x, p);
 	return true;
 }
 

@@ -227,18 +227,7 @@ void forget_sent(struct exchange *x, struct peer *p)
 		forget(x, p->first);
 }
 
-void forget_waiting(struct exchange *x, struct peer *p)
-{
-	for (struct under_way *u = p->waiting, *after; u; u = after) {
-		after = u->after;
-		free(u);
-	}
-	x->under_way -= p->waiting_count;
-	p->waiting = p->waiting_last = NULL;
-	p->waiting_count = 0;
-}
-
-static void dispatch(struct exchange *x, struct outbox *o, struct under_way *u)
+void dispatch(struct exchange *x, struct outbox *o, struct under_way *u)
 {
 	struct peer *p = u->peer;
 
@@ -252,52 +241,6 @@ static void dispatch(struct exchange *x, struct outbox *o, struct under_way *u)
 	p->bulk += u->bulk;
 	wait_for(x, u->ticket);
 	send_once(x, o, u, u->born);
-}
-
-bool has_room(const struct peer *p, bool bulk)
-{
-	return p->theirs && p->sent < PEER_SENT_MAX && (!bulk || p->bulk < PEER_BULK_MAX);
-}
-
-void send_waiting(struct exchange *x, struct outbox *o, struct peer *p)
-{
-	struct under_way *u;
-
-	while ((u = p->waiting) && has_room(p, true)) {
-		p->waiting = u->after;
-		if (p->waiting == NULL)
-			p->waiting_last = NULL;
-		p->waiting_count--;
-		u->bulk = true;
-		dispatch(x, o, u);
-	}
-}
-
-void send_kept(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type, uint32_t ticket,
-	       const uint8_t *body, size_t len)
-{
-	bool bulk = type == MESSAGE_REFRESH, now = has_room(p, bulk) && !(bulk && p->waiting);
-	struct under_way *u = NULL;
-
-	if (x->under_way < UNDER_WAY_MAX &&
-	    (now || p->waiting_count < (p->theirs ? PEER_WAITING_MAX : PEER_AWAY_MAX)))
-		u = malloc(sizeof(*u) + len);
-	if (u == NULL) {
-		x->count[COUNT_QUEUE_FULL]++;
-		return;
-	}
-	x->under_way++;
-	*u = (struct under_way){ .peer = p, .type = type, .bulk = bulk, .len = len,
-				 .ticket = now ? ticket : 0 };
-	memcpy(u->body, body, len);
-	if (now) {
-		dispatch(x, o, u);
-		return;
-	}
-	x->count[COUNT_QUEUED]++;
-	*(p->waiting_last ? &p->waiting_last->after : &p->waiting) = u;
-	p->waiting_last = u;
-	p->waiting_count++;
 }
 
 void acknowledged(struct exchange *x, struct peer *p, uint64_t sequence, uint64_t now)
@@ -333,6 +276,7 @@ void send_again(struct exchange *x, struct outbox *o, uint64_t now)
 				struct peer *p = u->peer;
 
 				x->count[COUNT_GIVEN_UP]++;
+				lacks(x, p, u->type);
 				forget(x, u);
 				send_waiting(x, o, p);
 				continue;

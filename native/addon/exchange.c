@@ -201,6 +201,23 @@ napi_value exchange_ready(napi_env env, napi_callback_info info)
 	return number(env, n);
 }
 
+/* exchangeRoom(handle, peers, from, n) -> enum room */
+napi_value exchange_room(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct exchange *x = arg_exchange(&a);
+	uint32_t n = arg_u32(&a, 3);
+	const uint32_t *peers = arg_words(&a, 1, n);
+	enum room room;
+
+	if (x == NULL || (n && peers == NULL))
+		return number(env, x == NULL ? -EBADF : -EINVAL);
+	lock(x);
+	room = room_at(x, peers, n);
+	pthread_mutex_unlock(&x->lock);
+	return number(env, room);
+}
+
 /* --- records -------------------------------------------------------------------------------- */
 
 /* exchangeShare(handle, record, at, peers, from, n, idleMs, refresh) */
@@ -271,7 +288,7 @@ napi_value exchange_pull(napi_env env, napi_callback_info info)
 		pull->words[asked] = p->word;
 		pull->left |= 1u << asked++;
 		put_u32(body, pull->id);
-		send_kept(x, &x->mine, p, MESSAGE_PULL, 0, body, len);
+		send_kept(x, &x->mine, p, MESSAGE_PULL, body, len);
 	}
 	id = pull ? pull->id : 0;
 	unlock_and_send(x);
@@ -293,7 +310,7 @@ static int say(struct exchange *x, uint32_t word, uint8_t type, const uint8_t *b
 	p = find_peer(x, word);
 	if (p) {
 		put_u32(body, ++p->serial);
-		send_kept(x, &x->mine, p, type, 0, body, len + 4);
+		send_kept(x, &x->mine, p, type, body, len + 4);
 	}
 	unlock_and_send(x);
 	return p ? 0 : -ENOENT;

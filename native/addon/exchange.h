@@ -6,6 +6,7 @@
  *   exchange-thread.c     the exchange's own thread: sockets, timers
  *   exchange-receive.c    frames in: what is refused, sessions, each type of message
  *   exchange-send.c       frames out: messages under way, acknowledgements, what is sent again
+ *   exchange-room.c       what goes out now, waits its turn, or is owed
  *   exchange-draft.c      entries on their way into a message
  *   exchange-hold.c       tickets and pulls, what the agent hears
  *   exchange-peers.c      the peers, their sockets and whether they live
@@ -81,9 +82,12 @@ uint64_t get_u64(const uint8_t *at);
 #define PULLS_MAX 1024
 #define PULL_PEERS_MAX 32
 #define UNDER_WAY_MAX 16384   /* messages sent or waiting their turn, of all peers */
+#define UNDER_WAY_RESERVED 8192 /* of them, for what packets wait for */
 #define PEER_SENT_MAX 4096    /* sent to one, not acknowledged */
+#define PEER_RESERVED 256     /* of them, for what packets wait for */
 #define PEER_BULK_MAX 64      /* of them refreshes, so that they leave room for what is awaited */
 #define PEER_WAITING_MAX 8192
+#define PEER_DRAINED 64       /* with no more, there is room to make good what was left out */
 #define PEER_AWAY_MAX 64      /* waiting without a session */
 #define SENDS_MAX 10          /* of one message */
 #define SEQUENCE_SLOTS 16384
@@ -96,6 +100,10 @@ uint64_t get_u64(const uint8_t *at);
 #define BATCH 32
 #define HASHES_MAX 16384
 #define NEWS_WORDS 16384      /* asked, told and pulled, until they are read */
+
+#define MESSAGES_OF_A_RECORD 2 /* it fills one and begins another */
+/* As Room of src/state/exchange.ts. */
+enum room { ROOM_NOBODY, ROOM_OPEN, ROOM_FULL };
 
 struct peer;
 struct under_way;
@@ -145,7 +153,8 @@ struct peer {
 	uint32_t probe_at;
 	bool host, agent;     /* as was told last */
 	bool passed_over;     /* it let a bound pass, and has acknowledged nothing since */
-	bool news_liveness, news_joined;
+	bool overflowed;      /* it lacks something we had for it */
+	bool news_liveness, news_joined, news_owed;
 	bool drafted;         /* it is on the list of those with drafts */
 	bool acking;          /* and of those with acknowledgements */
 	bool stays;
@@ -196,7 +205,8 @@ enum exchange_counter {
 	COUNT_BYTES_SENT, COUNT_BYTES_RECEIVED, COUNT_ENTRIES_SENT, COUNT_ENTRIES_RECEIVED,
 	COUNT_ADDED, COUNT_MERGED, COUNT_REPLACED, COUNT_ENTRY_REFUSED,
 	COUNT_RETRANSMITTED, COUNT_GIVEN_UP, COUNT_BOUND_PASSED, COUNT_PASSED_OVER,
-	COUNT_HOLD_FULL, COUNT_QUEUE_FULL, COUNT_PULLS, COUNT_PULLS_FOUND, COUNT_PULLS_MISSED,
+	COUNT_HOLD_FULL, COUNT_QUEUE_FULL, COUNT_OVERFLOWED, COUNT_OWED,
+	COUNT_PULLS, COUNT_PULLS_FOUND, COUNT_PULLS_MISSED,
 	COUNT_PULLS_ANSWERED, COUNT_PULLS_UNKNOWN, COUNT_EVENTS_LOST, COUNT_NEWS_FULL,
 	COUNT_SEND_FAILED, COUNT_DROPPED, COUNT_LATE, COUNT_PEERS_FULL, COUNT_JOINED, COUNT_DIED,
 	COUNTERS_KEPT,
@@ -282,22 +292,35 @@ void send_plain(struct exchange *x, struct outbox *o, struct peer *p, uint8_t ty
 /* A hello may have other epochs than the session. */
 void send_hello(struct exchange *x, struct outbox *o, struct peer *p, uint64_t own,
 		uint64_t theirs);
-/* What is acknowledged: now, or in its turn, and then no ticket waits for it. */
-void send_kept(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type, uint32_t ticket,
-	       const uint8_t *body, size_t len);
-/* Sends of what waits as much as there is room for. */
-void send_waiting(struct exchange *x, struct outbox *o, struct peer *p);
-bool has_room(const struct peer *p, bool bulk);
-
+/* The first sending of what is kept. */
+void dispatch(struct exchange *x, struct outbox *o, struct under_way *u);
 void acknowledged(struct exchange *x, struct peer *p, uint64_t sequence, uint64_t now);
 void send_acks(struct exchange *x, struct outbox *o, struct peer *p);
 void send_all_acks(struct exchange *x, struct outbox *o);
 void send_again(struct exchange *x, struct outbox *o, uint64_t now);
 /* Forgets all that was sent to a peer, and releases what waits for it. */
 void forget_sent(struct exchange *x, struct peer *p);
-void forget_waiting(struct exchange *x, struct peer *p);
 /* The timer fires at `due` at the latest. */
 void arm(struct exchange *x, uint64_t due);
+
+/* --- exchange-room.c ------------------------------------------------------------------------ */
+
+/* What is acknowledged: now, or in its turn. */
+void send_kept(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type,
+	       const uint8_t *body, size_t len);
+/* State that packets wait for.  In its turn no ticket waits for it. */
+void send_awaited(struct exchange *x, struct outbox *o, struct peer *p, uint32_t ticket,
+		  const uint8_t *body, size_t len);
+/* Sends of what waits as much as there is room for. */
+void send_waiting(struct exchange *x, struct outbox *o, struct peer *p);
+/* For so many messages that packets wait for. */
+bool has_room(const struct exchange *x, const struct peer *p, uint32_t messages);
+/* Something of this type for a peer found no room, or never got there. */
+void lacks(struct exchange *x, struct peer *p, uint8_t type);
+/* Has the agent make good what was left out, once there is room for it. */
+void settle(struct exchange *x, struct peer *p);
+void forget_waiting(struct exchange *x, struct peer *p);
+enum room room_at(struct exchange *x, const uint32_t *words, uint32_t n);
 
 /* --- exchange-draft.c ----------------------------------------------------------------------- */
 
@@ -327,9 +350,9 @@ uint32_t read_news(struct exchange *x, uint32_t *into);
 /* Of the words exchangeRead gives: type, how many follow, those. */
 enum news {
 	NEWS_RELEASED = 1, NEWS_IMPORTED, NEWS_PULLED, NEWS_LIVENESS, NEWS_JOINED, NEWS_ASKED,
-	NEWS_TOLD, NEWS_LOST
+	NEWS_TOLD, NEWS_LOST, NEWS_OWED
 };
-#define READ_WORDS (TICKETS_MAX + HASHES_MAX + NEWS_WORDS + 8 * PEERS_MAX + 16)
+#define READ_WORDS (TICKETS_MAX + HASHES_MAX + NEWS_WORDS + 11 * PEERS_MAX + 16)
 
 /* --- exchange-receive.c --------------------------------------------------------------------- */
 

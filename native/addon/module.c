@@ -53,6 +53,7 @@ static const struct {
 	{ "exchangeSetKey", exchange_set_key },
 	{ "exchangeSetPeers", exchange_set_peers },
 	{ "exchangeReady", exchange_ready },
+	{ "exchangeRoom", exchange_room },
 	{ "exchangeShare", exchange_share },
 	{ "exchangeFlush", exchange_flush },
 	{ "exchangePull", exchange_pull },

@@ -8,10 +8,10 @@
 import type { Clock } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
 import type { ActionList } from '../flow/actions.ts'
-import type { Puller, SimulationContext } from '../simulation/context.ts'
+import { type Puller, type SimulationContext, Verdict } from '../simulation/context.ts'
 import { StateAccess } from '../state/access.ts'
 import { openAt } from '../state/conflict.ts'
-import type { Exchange } from '../state/exchange.ts'
+import { type Exchange, Room } from '../state/exchange.ts'
 import { type Lifetimes, lifetimeOf } from '../state/lifetimes.ts'
 import { KEY_WORDS, KeyWord, Kind, keyHash, RECORD_WORDS, RecordWord } from '../state/record.ts'
 import { Put, type StateTable } from '../state/table.ts'
@@ -65,6 +65,7 @@ export class FlowState implements Puller {
   readonly #expiredCount: Counter
   readonly #shared: Counter
   #peers: readonly number[] = []
+  #room: Room = Room.nobody // at those, for what the walk would write
   #pullCredit = PULLS_PER_S_MAX
   #pullMs = 0
   /** Whether what `commit` wrote has to be with others before the packet leaves. */
@@ -95,15 +96,38 @@ export class FlowState implements Puller {
   }
 
   /**
-   * Writes what the walk has put.  False when a better record stood in its way: the packet has to
-   * be walked again.
+   * Writes state for a packet that leaves, and for no other; gives what becomes of it.  One whose
+   * state could not be on its way to the others before it must not leave.
    */
-  commit(ctx: SimulationContext): boolean {
+  conclude(ctx: SimulationContext, verdict: Verdict): Verdict {
+    this.mustHold = false
+    if (verdict !== Verdict.forward) return verdict
+    if (!this.prepare(ctx)) return Verdict.postpone
+    // What devices say themselves leaves no state, unless it wants an answer.
+    if (ctx.generated && !ctx.asksHost) return verdict
+    if (!this.#admits(ctx)) {
+      ctx.cacheable = false
+      return ctx.drop('state.peer-full')
+    }
+    if (this.#commit(ctx)) return verdict
+    ctx.waitingFor = WALK_AGAIN
+    return Verdict.postpone
+  }
+
+  // Whether everybody who must have what the walk would write, or tell again, has room for it.
+  #admits(ctx: SimulationContext): boolean {
+    const { exchange } = this.#parts
+    const { pendingCount, refCount } = ctx.state
+    const tells = pendingCount > 0 || (refCount > 0 && opensTcp(ctx))
+    const isShared = tells && this.#peers.length > 0
+    this.#room = isShared ? (exchange?.room(this.#peers) ?? Room.nobody) : Room.nobody
+    return this.#room !== Room.full
+  }
+
+  // False when a better record stood in its way: the packet has to be walked again.
+  #commit(ctx: SimulationContext): boolean {
     const { state } = ctx
     const { table, saver } = this.#parts
-    this.mustHold = false
-    // What devices say themselves leaves no state, unless it wants an answer.
-    if (ctx.generated && !ctx.asksHost) return true
     this.#noteMet(ctx)
     const ingress = ctx.entryPort?.number ?? 0
     const egress = ctx.outPorts[0]?.number ?? 0
@@ -259,7 +283,7 @@ export class FlowState implements Puller {
     if (exchange === null || this.#peers.length === 0) return
     this.#shared.value++
     exchange.share(words, at, this.#peers)
-    for (const peer of this.#peers) if (exchange.isReady(peer)) this.mustHold = true
+    this.mustHold ||= this.#room === Room.open
   }
 
   #tell(peers: readonly number[], idleMs: number): void {
@@ -267,6 +291,9 @@ export class FlowState implements Puller {
     this.#parts.saver?.add(this.#record, 0, idleMs)
   }
 }
+
+/** What is in the way of an outcome: the packet is walked once more. */
+export const WALK_AGAIN = 'again'
 
 export const waitForPull = (ticket: number): string => `pull/${ticket}`
 

@@ -57,6 +57,7 @@ export class Hosts {
   readonly #records = new Int32Array(SLICE * RECORD_WORDS)
   readonly #idleMs = new Float64Array(SLICE)
   readonly #given: Counter
+  readonly #resynced: Counter
   readonly #onSettled: (() => void)[] = []
   #transferring = false
   #isSettled = false
@@ -66,6 +67,10 @@ export class Hosts {
   constructor(parts: HostsParts) {
     this.#parts = parts
     this.#given = parts.counters.claim('state.given', 'Records given to hosts that began or asked')
+    this.#resynced = parts.counters.claim(
+      'state.resynchronised',
+      'Times a host that could not be sent something was given everything again'
+    )
     const alive = (): number => [...this.#state.values()].filter(({ agent }) => agent).length
     parts.counters.gauge('state.peers', alive, 'Hosts whose agents exchange state with us')
   }
@@ -140,6 +145,12 @@ export class Hosts {
     this.#transfer({ word, ports: null, cursor: 1 })
   }
 
+  /** Not everything for a host could be sent: it is given all that concerns it once more. */
+  owed(word: number): void {
+    this.#resynced.value++
+    this.#transfer({ word, ports: null, cursor: 1 })
+  }
+
   asked(word: number, ports: readonly number[]): void {
     this.#transfer({ word, ports: new Set(ports), cursor: 1 })
   }
@@ -176,9 +187,10 @@ export class Hosts {
 
   // Ports that move together, or are asked for twice, are looked for at one going.
   #joins({ word, ports }: Transfer): boolean {
-    if (ports === null) return false
     for (const other of this.#transfers) {
-      if (other.word !== word || other.ports === null || other.cursor !== 1) continue
+      if (other.word !== word || other.cursor !== 1) continue
+      if (other.ports === null && ports === null) return true
+      if (other.ports === null || ports === null) continue
       for (const port of ports) other.ports.add(port)
       return true
     }

@@ -138,6 +138,7 @@ export class Sharing {
       pulled: ticket => wake(waitForPull(ticket)),
       liveness: of => this.hosts.liveness(of),
       joined: word => this.hosts.joined(word),
+      owed: word => this.hosts.owed(word),
       asked: (word, ports) => this.hosts.asked(word, ports),
       told: (word, bytes) => this.hosts.told(word, bytes)
     }

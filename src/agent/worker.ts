@@ -23,7 +23,7 @@ import { rewriteQuoted } from '../wire/quoted.ts'
 import { FlowBook, type NewFlow } from './book.ts'
 import { Departures } from './departures.ts'
 import type { Entry } from './entry.ts'
-import type { FlowState } from './flow-state.ts'
+import { type FlowState, WALK_AGAIN } from './flow-state.ts'
 import { tooBig } from './mtu.ts'
 import { Arena, parkedOf } from './parked.ts'
 import type { Places } from './places.ts'
@@ -34,7 +34,6 @@ import { type Parked, WaitingRoom } from './waiting.ts'
 const BURSTS_PER_TURN = 16 // then messages and timers have their turn
 const TURN_MS = 16 // or then: what packets wait for comes by messages
 const GENERATED_MAX = 4096
-const AGAIN = 'again' // what is in the way of an outcome: walk once more
 const WALK_US = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000]
 
 export interface WorkerParts {
@@ -321,13 +320,15 @@ export class Worker implements Walks {
       ctx.waitingFor = translator.waitingFor
       return false
     }
-    if (!this.#commit(verdict)) return false
+    const outcome = this.#state.conclude(ctx, verdict)
+    if (outcome === Verdict.postpone) return false
+    if (outcome !== verdict) translator.actions.clear() // it must not leave
     if (translator.unreachable > 0) this.#dropped('agent.unreachable-port')
-    if (verdict === Verdict.drop) this.#dropped(ctx.dropReason)
+    if (outcome === Verdict.drop) this.#dropped(ctx.dropReason)
     else for (const run of ctx.afterwards) run()
     this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
-    this.#opened = ctx.isOpening && verdict === Verdict.forward
+    this.#opened = ctx.isOpening && outcome === Verdict.forward
     if (ctx.cacheable && !this.#opened) this.#install()
     return true
   }
@@ -337,16 +338,6 @@ export class Worker implements Walks {
     const text = this.#state.pull(this.ctx)
     if (text !== '') this.ctx.waitingFor = text
     return text !== ''
-  }
-
-  // State is written for packets that leave, and for no others.
-  #commit(verdict: Verdict): boolean {
-    const { ctx } = this
-    if (verdict !== Verdict.forward) return true
-    if (!this.#state.prepare(ctx)) return false
-    if (this.#state.commit(ctx)) return true
-    ctx.waitingFor = AGAIN
-    return false
   }
 
   #install(): void {
@@ -386,7 +377,7 @@ export class Worker implements Walks {
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
     const { waitingFor, now } = ctx
     if (waitingFor.startsWith(WAIT_FOR_PULL)) parked.pulled = true
-    if (waitingFor === AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(parked)
+    if (waitingFor === WALK_AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(parked)
     else this.waiting.park(waitingFor, parked, now)
   }
 

@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { fail, reasonOf } from '../core/errors.ts'
+import type { Room } from '../state/exchange.ts'
 
 export type HostHandle = { readonly opaque: 'host' }
 export type NetlinkHandle = { readonly opaque: 'netlink' }
@@ -116,6 +117,7 @@ export interface Addon {
   exchangeSetKey(exchange: ExchangeHandle, key: Uint8Array): number
   exchangeSetPeers(exchange: ExchangeHandle, peers: Int32Array): number
   exchangeReady(exchange: ExchangeHandle, word: number): number
+  exchangeRoom(exchange: ExchangeHandle, peers: Int32Array, from: number, n: number): Room
   exchangeShare(
     exchange: ExchangeHandle,
     record: Int32Array,

@@ -54,6 +54,8 @@ export const exchangeCounts = [
   'not-waited',
   'hold-full',
   'queue-full',
+  'overflowed',
+  'owed',
   'pulls',
   'pulls-found',
   'pulls-missed',

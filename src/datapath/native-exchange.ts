@@ -4,7 +4,7 @@
 // loop's, with what has happened since the last.  It belongs to the thread and the network
 // namespace that it was made in.
 
-import type { Exchange, ExchangeListener, ExchangeSettings, Peer } from '../state/exchange.ts'
+import type { Exchange, ExchangeListener, ExchangeSettings, Peer, Room } from '../state/exchange.ts'
 import { type Addon, check, type ExchangeHandle, loadAddon, type StateHandle } from './addon.ts'
 import { ExchangeCount, exchangeCounts, readCounts } from './native-exchange-counters.ts'
 
@@ -36,7 +36,8 @@ const News = {
   joined: 5,
   asked: 6,
   told: 7,
-  lost: 8
+  lost: 8,
+  owed: 9
 } as const
 
 export class NativeExchange implements Exchange {
@@ -76,6 +77,11 @@ export class NativeExchange implements Exchange {
   /** Messages for the peer that it has not acknowledged; -1: it takes no state now. */
   backlog(word: number): number {
     return this.#addon.exchangeReady(this.#handle, word)
+  }
+
+  room(peers: readonly number[]): Room {
+    const n = this.#wordsOf(peers)
+    return this.#addon.exchangeRoom(this.#handle, this.#peers, 0, n)
   }
 
   share(record: Int32Array, at: number, peers: readonly number[]): void {
@@ -163,6 +169,9 @@ export class NativeExchange implements Exchange {
       }
       case News.joined:
         listener.joined(words[from]!)
+        break
+      case News.owed:
+        listener.owed(words[from]!)
         break
       case News.lost:
         listener.lost?.()

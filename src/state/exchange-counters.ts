@@ -20,6 +20,8 @@ export const exchangeCounters = [
   'not-waited',
   'queued',
   'queue-full',
+  'overflowed',
+  'owed',
   'pulls',
   'pulls-found',
   'pulls-missed',

@@ -29,6 +29,11 @@ export interface ExchangeListener {
   liveness(of: Liveness): void
   /** A peer has begun a session with us: it knows nothing yet of what is here. */
   joined(word: number): void
+  /**
+   * Something for this peer found no room, or never got there, and there is room now: it is to be
+   * given all that concerns it.
+   */
+  owed(word: number): void
   /** A peer asks for everything about these ports (by number). */
   asked(word: number, ports: readonly number[]): void
   /** Bytes from the agent of another host (see `tell`). */
@@ -53,6 +58,14 @@ export const EXCHANGE_DEFAULT: ExchangeSettings = {
 
 export const MESSAGE_BYTES_MAX = 1400 // UDP payload of one message
 
+/** Whether a record can be on its way to peers before a packet is. */
+export const Room = {
+  nobody: 0, // none of them takes state now
+  open: 1,
+  full: 2 // one that takes state has too much under way
+} as const
+export type Room = (typeof Room)[keyof typeof Room]
+
 export interface Exchange {
   /** The secret all hosts share: 32 bytes.  Until it is set, nothing is sent or taken. */
   setKey(key: Uint8Array): void
@@ -62,13 +75,22 @@ export interface Exchange {
   isReady(word: number): boolean
   /** Messages for the peer that wait or are not acknowledged; -1: it takes no state now. */
   backlog(word: number): number
+  /**
+   * Asked before a packet's records are written: when it says `full` the packet must not leave.
+   * Otherwise what is shared for it is sent by the next flush to each of them that takes state.
+   */
+  room(peers: readonly number[]): Room
   /** Puts a record into the messages being made for these peers (words). */
   share(record: Int32Array, at: number, peers: readonly number[]): void
   /**
    * Sends them.  Gives a ticket that `released` will name, or 0 when nobody has to be waited for.
+   * What finds no room, for nobody asked `room`, waits its turn, or is owed.
    */
   flush(): number
-  /** As `share` and `flush`, but of what need not be waited for: refreshes, changed flags, bulk. */
+  /**
+   * As `share` and `flush`, but of what need not be waited for: refreshes, changed flags, bulk.
+   * What finds no room is owed.
+   */
   refresh(record: Int32Array, at: number, idleMs: number, peers: readonly number[]): void
   /**
    * Asks peers for the record of a key, once.  A ticket that `pulled` will name; 0: nobody to ask.

@@ -111,7 +111,7 @@ export class Intake {
     // A packet of it is at the peer's: it has been idle for no time.
     const end = isFound ? codec.encodeEntry(view, WORD_BYTES, this.#record, 0, 0) : WORD_BYTES
     const answer = new Uint8Array(view.buffer, 0, end)
-    peering.outbox.send({ type: MessageType.state, body: answer, ticket: 0 })
+    peering.outbox.send(MessageType.state, answer)
     return true
   }
 

@@ -5,7 +5,13 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Random } from '../core/random.ts'
 import * as codec from './codec.ts'
-import type { Exchange, ExchangeListener, ExchangeSettings, Peer } from './exchange.ts'
+import {
+  type Exchange,
+  type ExchangeListener,
+  type ExchangeSettings,
+  type Peer,
+  Room
+} from './exchange.ts'
 import { type ExchangeCounts, noCounts } from './exchange-counters.ts'
 import { Intake } from './intake.ts'
 import * as message from './message.ts'
@@ -107,6 +113,15 @@ export class MemoryExchange implements Exchange {
     return this.isReady(word) ? this.#peerings.get(word)!.outbox.size : -1
   }
 
+  room(peers: readonly number[]): Room {
+    let room: Room = Room.nobody
+    for (const word of peers) {
+      const of = this.#peerings.get(word)?.room ?? Room.nobody
+      if (of > room) room = of
+    }
+    return room
+  }
+
   share(record: Int32Array, at: number, peers: readonly number[]): void {
     for (const word of peers) {
       const peering = this.#peerings.get(word)
@@ -122,7 +137,7 @@ export class MemoryExchange implements Exchange {
     for (const peering of this.#touched) {
       const rest = peering.state.take()
       if (rest !== undefined) peering.made.push(rest)
-      if (peering.outbox.isOpen && !peering.isLate)
+      if (peering.outbox.room >= peering.made.length && !peering.isLate)
         waits.set(peering.peer.word, peering.made.length)
       else this.#counts['not-waited']++
     }
@@ -133,7 +148,7 @@ export class MemoryExchange implements Exchange {
     for (const peering of touched) {
       const isWaited = waits.has(peering.peer.word)
       for (const body of peering.made.splice(0))
-        peering.outbox.send({ type: MessageType.state, body, ticket: isWaited ? ticket : 0 })
+        peering.outbox.sendAwaited(body, isWaited ? ticket : 0)
     }
     return ticket
   }
@@ -229,7 +244,7 @@ export class MemoryExchange implements Exchange {
   }
 
   #post(peering: Peering, type: number, body: Uint8Array): void {
-    peering.outbox.send({ type, body, ticket: 0 })
+    peering.outbox.send(type, body)
   }
 
   #sendRefreshes(): void {
@@ -252,7 +267,8 @@ export class MemoryExchange implements Exchange {
       key: () => this.#key,
       send: (to, bytes) => wire.send(to, bytes),
       probe: of => wire.probe?.(of) ?? false,
-      done: (ticket, word) => this.#tickets.done(ticket, word)
+      done: (ticket, word) => this.#tickets.done(ticket, word),
+      owed: word => this.#call(() => this.#given.listener.owed(word))
     })
   }
 

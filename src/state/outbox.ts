@@ -8,10 +8,12 @@ import { countAcknowledged, type ExchangeCounts } from './exchange-counters.ts'
 import { MessageType } from './message.ts'
 
 const IN_FLIGHT_MAX = 2048
+const RESERVED = 256 // of them, for what packets wait for
 const BULK_IN_FLIGHT_MAX = 64
 const QUEUE_MAX = 8192 // messages
 const QUEUE_AWAY_MAX = 64 // without a session
 const TRIES_MS = 4 // times holdMs
+const DRAINED = 64 // with no more than this under way, there is room to make good what was left out
 
 /** A message that is acknowledged. */
 export interface Outgoing {
@@ -37,6 +39,8 @@ export interface OutboxOptions {
   readonly transmit: (type: number, body: Uint8Array, sequence: number) => void
   /** Nobody has to wait for this message of the ticket any more. */
   readonly done: (ticket: number) => void
+  /** Something had found no room or never got there, and there is room now. */
+  readonly owed: () => void
 }
 
 export class Outbox {
@@ -47,14 +51,20 @@ export class Outbox {
   #head = 0
   #bulk = 0 // how much of what is in flight
   #isUp = false
+  #overflowed = false // the peer lacks something we had for it
 
   constructor(given: OutboxOptions) {
     this.#given = given
   }
 
-  /** Whether a message could go out at once, so that it is worth waiting for. */
+  /** Messages that packets wait for that could go out at once. */
+  get room(): number {
+    return this.#isUp ? Math.max(0, IN_FLIGHT_MAX - this.#inFlight.size) : 0
+  }
+
+  /** Whether any other message could. */
   get isOpen(): boolean {
-    return this.#isUp && this.#inFlight.size < IN_FLIGHT_MAX
+    return this.room > RESERVED
   }
 
   /** Messages that wait or are not acknowledged. */
@@ -62,19 +72,46 @@ export class Outbox {
     return this.#inFlight.size + this.#queue.length - this.#head
   }
 
-  /** Sends a message or puts it into the queue; then its ticket is done already. */
-  send(message: Outgoing): void {
-    const isBulk = message.type === MessageType.refresh
-    if (this.isOpen && !isBulk) return this.#dispatch(message, false)
-    if (message.ticket !== 0) this.#given.done(message.ticket)
+  /** Sends state that packets wait for. */
+  sendAwaited(body: Uint8Array, ticket: number): void {
+    const message = { type: MessageType.state, body, ticket }
+    if (this.room > 0) return this.#dispatch(message, false)
+    if (ticket !== 0) this.#given.done(ticket)
+    this.#enqueue({ ...message, ticket: 0 })
+  }
+
+  /** Sends a message or puts it into the queue. */
+  send(type: number, body: Uint8Array): void {
+    const message = { type, body, ticket: 0 }
+    if (this.isOpen && type !== MessageType.refresh) return this.#dispatch(message, false)
+    this.#enqueue(message)
+  }
+
+  /** Makes good what was left out, once there is room for it. */
+  settle(): void {
+    if (!this.#overflowed || this.size > DRAINED) return
+    this.#overflowed = false
+    this.#given.counts.owed++
+    this.#given.owed()
+  }
+
+  #enqueue(message: Outgoing): void {
     const { counts } = this.#given
     const max = this.#isUp ? QUEUE_MAX : QUEUE_AWAY_MAX
-    if (this.#queue.length - this.#head >= max) counts['queue-full']++
-    else {
-      counts.queued++
-      this.#queue.push({ ...message, ticket: 0 })
-      this.#pump()
+    if (this.#queue.length - this.#head >= max) {
+      counts['queue-full']++
+      return this.#lacks(message)
     }
+    counts.queued++
+    this.#queue.push(message)
+    this.#pump()
+  }
+
+  // Who begins a session is given everything anyway.
+  #lacks({ type }: Outgoing): void {
+    if (!this.#isUp || this.#overflowed || !isOfRecords(type)) return
+    this.#overflowed = true
+    this.#given.counts.overflowed++
   }
 
   /** Whether that was news. */
@@ -84,6 +121,7 @@ export class Outbox {
     countAcknowledged(this.#given.counts, (this.#given.clock.now() - flight.since) * 1000)
     this.#land(flight)
     this.#pump()
+    this.settle()
     return true
   }
 
@@ -99,7 +137,7 @@ export class Outbox {
    */
   end(): void {
     if (!this.#isUp) return
-    this.#isUp = false
+    this.#isUp = this.#overflowed = false
     this.#clear()
     for (const flight of [...this.#inFlight]) this.#land(flight)
   }
@@ -141,6 +179,7 @@ export class Outbox {
     const { clock, counts, settings } = this.#given
     if (clock.now() - flight.since >= settings.holdMs * TRIES_MS) {
       counts['given-up']++
+      this.#lacks(flight.message)
       this.#land(flight)
       return this.#pump()
     }
@@ -157,5 +196,8 @@ export class Outbox {
     if (flight.message.ticket !== 0) this.#given.done(flight.message.ticket)
   }
 }
+
+const isOfRecords = (type: number): boolean =>
+  type === MessageType.state || type === MessageType.refresh
 
 const NEVER: Timer = { cancel() {} }

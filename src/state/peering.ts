@@ -4,7 +4,7 @@
 import type { Random } from '../core/random.ts'
 import { Batch } from './batch.ts'
 import { countEntries } from './codec.ts'
-import type { Liveness, Peer } from './exchange.ts'
+import { type Liveness, type Peer, Room } from './exchange.ts'
 import { type Header, MessageType, type SealKey, seal } from './message.ts'
 import { Outbox, type OutboxOptions } from './outbox.ts'
 import { type Greeting, Serials, Session } from './session.ts'
@@ -23,7 +23,10 @@ export interface PeeringOptions extends Pick<OutboxOptions, 'clock' | 'settings'
   readonly send: (peer: Peer, message: Uint8Array) => void
   readonly probe: (peer: Peer) => boolean
   readonly done: (ticket: number, word: number) => void
+  readonly owed: (word: number) => void
 }
+
+const MESSAGES_OF_A_RECORD = 2 // it fills one and begins another
 
 export class Peering {
   peer: Peer
@@ -54,9 +57,15 @@ export class Peering {
       counts: given.counts,
       nextSequence: () => this.session.nextSequence(),
       transmit: (type, body, sequence) => this.#transmit(type, body, this.session, sequence),
-      done: ticket => given.done(ticket, this.peer.word)
+      done: ticket => given.done(ticket, this.peer.word),
+      owed: () => given.owed(this.peer.word)
     })
     this.#heardAt = this.#probedAt = given.clock.now()
+  }
+
+  get room(): Room {
+    if (!this.session.isUp) return Room.nobody
+    return this.outbox.room - this.made.length >= MESSAGES_OF_A_RECORD ? Room.open : Room.full
   }
 
   /** Passes for a host that is there from now on, until its silence has been long enough. */
@@ -106,6 +115,7 @@ export class Peering {
     const patienceMs = settings.deadMs * (isSilent ? 1 : AWAY_AFTER)
     const ends = this.session.isUp && silenceMs >= patienceMs
     if (ends) this.end()
+    this.outbox.settle()
     if (!this.session.isUp || silenceMs >= settings.heartbeatMs * PROBE_AFTER)
       if (this.#given.probe(this.peer)) this.#probedAt = clock.now()
     if (this.session.isUp) this.say(MessageType.heartbeat)

@@ -25,6 +25,7 @@ const exchange = new NativeExchange({
     pulled: () => {},
     liveness: ({ word: of, host, agent }) => say({ is: 'liveness', of, host, agent }),
     joined: of => say({ is: 'joined', of }),
+    owed: () => {},
     asked: () => {},
     told: () => {}
   }

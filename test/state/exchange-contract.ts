@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { deliveryTests } from './exchange-delivery.ts'
 import { livenessTests } from './exchange-liveness.ts'
+import { overloadTests } from './exchange-overload.ts'
 import { refusalTests } from './exchange-refusals.ts'
 import { type ExchangeRig, isTogether, type OpenRig } from './exchange-rig.ts'
 
@@ -29,6 +30,7 @@ export function exchangeContract(name: string, open: OpenRig): void {
         }
       })
     }
-    for (const part of [deliveryTests, livenessTests, refusalTests]) part(exchangeTest)
+    for (const part of [deliveryTests, livenessTests, overloadTests, refusalTests])
+      part(exchangeTest)
   })
 }

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import type { Exchange, ExchangeListener, Liveness } from '../../src/state/exchange.ts'
+import { headerOf, MessageType } from '../../src/state/message.ts'
 import { RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
 
@@ -14,6 +15,7 @@ export interface Faults {
   readonly drop?: number
   readonly duplicate?: number
   readonly reorder?: number
+  readonly unacknowledged?: number // of acknowledgements
 }
 
 export interface Host {
@@ -56,8 +58,11 @@ export class Heard implements ExchangeListener {
   readonly sessions: number[] = []
   readonly asks: Array<readonly [number, readonly number[]]> = []
   readonly tells: Array<readonly [number, string]> = []
+  readonly debts: number[] = []
   /** Called first when a ticket is released. */
   onReleased: (ticket: number) => void = () => {}
+  /** Called when a peer lacks what there was for it: it is owed, or begins a session. */
+  onLacking: (word: number) => void = () => {}
 
   released(ticket: number): void {
     assert.ok(!this.tickets.has(ticket), 'a ticket is released once')
@@ -76,6 +81,11 @@ export class Heard implements ExchangeListener {
   }
   joined(word: number): void {
     this.sessions.push(word)
+    this.onLacking(word)
+  }
+  owed(word: number): void {
+    this.debts.push(word)
+    this.onLacking(word)
   }
   asked(word: number, ports: readonly number[]): void {
     this.asks.push([word, ports])
@@ -90,9 +100,20 @@ export class Heard implements ExchangeListener {
   }
 }
 
+/** Whether a message is an acknowledgement. */
+export const isAcknowledgement = (message: Uint8Array): boolean =>
+  headerOf(message).type === MessageType.acknowledgement
+
 /** Whether the record is in the host's table, by both keys. */
 export function holds({ table }: Host, record: Int32Array): boolean {
   return table.find(record, RecordWord.a) !== 0 && table.find(record, RecordWord.b) !== 0
+}
+
+/** From now on gives them to whoever lacks something, as an agent does. */
+export function makeGood({ exchange, heard }: Host, records: readonly Int32Array[]): void {
+  heard.onLacking = word => {
+    for (const each of records) exchange.refresh(each, 0, 0, [word])
+  }
 }
 
 export const wordsOf = (hosts: readonly Host[]): number[] => hosts.map(({ word }) => word)

@@ -12,7 +12,7 @@ import { MemoryExchange } from '../../src/state/memory-exchange.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { headerOf, MessageType } from '../../src/state/message.ts'
 import { exchangeContract } from './exchange-contract.ts'
-import { Heard, KEY } from './exchange-rig.ts'
+import { Heard, isAcknowledgement, KEY } from './exchange-rig.ts'
 import { MemoryRig } from './memory-rig.ts'
 import { record } from './records.ts'
 
@@ -76,8 +76,6 @@ class Pair {
 }
 
 const FOREVER_MS = 1e9
-const isAcknowledgement = (message: Uint8Array): boolean =>
-  headerOf(message).type === MessageType.acknowledgement
 
 describe('memory exchange', () => {
   test('the listener is not called before the call that caused it is over', () => {

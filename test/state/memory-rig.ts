@@ -9,7 +9,14 @@ import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { MemoryExchange } from '../../src/state/memory-exchange.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { hostWord } from '../../src/state/record.ts'
-import { type ExchangeRig, type Faults, Heard, type Host, KEY } from './exchange-rig.ts'
+import {
+  type ExchangeRig,
+  type Faults,
+  Heard,
+  type Host,
+  isAcknowledgement,
+  KEY
+} from './exchange-rig.ts'
 
 const BOUND_MS = 20_000
 const DELAY_MS = 0.05
@@ -120,7 +127,8 @@ export class MemoryRig implements ExchangeRig {
     const sent = this.#sent.get(way(from, to.word)) ?? []
     this.#sent.set(way(from, to.word), sent)
     if (sent.push(message) > SENT_MAX) sent.shift()
-    const { drop = 0, duplicate = 0, reorder = 0 } = this.#faults
+    const { drop = 0, duplicate = 0, reorder = 0, unacknowledged = 0 } = this.#faults
+    if (isAcknowledgement(message) && this.#random.chance(unacknowledged)) return
     for (let copies = this.#random.chance(duplicate) ? 2 : 1; copies > 0; copies--) {
       if (this.#random.chance(drop)) continue
       const late = this.#random.chance(reorder) ? this.#random.below(REORDERED_MS * 100) / 100 : 0

@@ -73,6 +73,7 @@ export class Host {
   readonly joined: number[] = []
   readonly asked: Array<readonly [number, readonly number[]]> = []
   readonly told: Array<readonly [number, Uint8Array]> = []
+  readonly owed: number[] = []
   onReleased: (ticket: number) => void = () => {}
 
   constructor(word: number, { settings, ...rest }: HostOptions = {}) {
@@ -92,6 +93,7 @@ export class Host {
         pulled: (ticket, found) => this.pulled.set(ticket, found),
         liveness: of => this.liveness.push(of),
         joined: of => this.joined.push(of),
+        owed: of => this.owed.push(of),
         asked: (of, ports) => this.asked.push([of, ports]),
         told: (of, bytes) => this.told.push([of, bytes])
       }

@@ -13,7 +13,14 @@ import { NativeStateTable } from '../../src/datapath/native-state-table.ts'
 import { EXCHANGE_DEFAULT } from '../../src/state/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { hostWord } from '../../src/state/record.ts'
-import { type ExchangeRig, type Faults, Heard, type Host, KEY } from './exchange-rig.ts'
+import {
+  type ExchangeRig,
+  type Faults,
+  Heard,
+  type Host,
+  isAcknowledgement,
+  KEY
+} from './exchange-rig.ts'
 import { addressOf, PORT, textOf, until } from './native-hosts.ts'
 import { FRAME_BYTES, frame, PROBE_ANSWERED, PROBE_ASKED } from './scripted-peer.ts'
 
@@ -138,7 +145,9 @@ export class NativeRig implements ExchangeRig {
     const sent = this.#sent.get(`${from} ${to}`) ?? []
     this.#sent.set(`${from} ${to}`, sent)
     if (sent.push(bytes.slice(FRAME_BYTES)) > SENT_MAX) sent.shift()
-    const { drop = 0, duplicate = 0, reorder = 0 } = this.#faults
+    const { drop = 0, duplicate = 0, reorder = 0, unacknowledged = 0 } = this.#faults
+    if (isAcknowledgement(bytes.subarray(FRAME_BYTES)) && this.#random.chance(unacknowledged))
+      return
     for (let copies = this.#random.chance(duplicate) ? 2 : 1; copies > 0; copies--) {
       if (this.#random.chance(drop)) continue
       const pass = () => {

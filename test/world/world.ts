@@ -65,6 +65,8 @@ export class World {
   readonly hub: Hub
   readonly hosts = new Map<string, WorldHost>()
   readonly delivered: Delivery[] = []
+  // Whether a message of the exchange gets through.
+  carries: (message: Uint8Array) => boolean = () => true
   readonly #history = createHash('sha256')
   readonly #random: SeededRandom
   readonly #options: WorldOptions
@@ -138,6 +140,7 @@ export class World {
 
   // A message of the exchange: as any packet of the underlay, but for sockets.
   message(remote: number, src: number, bytes: Uint8Array): void {
+    if (!this.carries(bytes)) return
     if (this.#random.chance(this.#options.lossProbability ?? 0)) return
     const delayMs = this.#random.below((this.#options.delayMsMax ?? 0) + 1)
     this.clock.after(delayMs, () => this.#byAddress.get(remote)?.fromPeer(src, bytes))
