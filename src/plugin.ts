@@ -45,6 +45,7 @@ export {
   type Way,
   waitForDevice
 } from './simulation/device.ts'
+export { hidesNetwork, hidesTransport } from './simulation/hidden.ts'
 export { HostLiveness } from './simulation/host-liveness.ts'
 export { Leases } from './simulation/leases.ts'
 export { describePort } from './simulation/simulate.ts'

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
  *
  * Fills a key from a frame, bit for bit as src/flow/extract.ts does.  A header that does not hold
- * together leaves its own fields and all deeper ones at 0.
+ * together leaves its own fields and all deeper ones at 0; of IP and ARP the key says so.
  */
 #ifndef MEZZO_PARSE_H
 #define MEZZO_PARSE_H
@@ -47,6 +47,7 @@ static __always_inline void parse_arp(struct __sk_buff *skb, struct mz_packet *p
 	struct mz_key *k = &p->key.k;
 	__u32 w[7];
 
+	k->ip_misc = MZ_FRAG_UNREAD;
 	if (peek(skb, p->body, w, 7))
 		return;
 	/* Ethernet, IPv4, address lengths 6 and 4; others are not ours to read */
@@ -63,6 +64,7 @@ static __always_inline void parse_ipv4(struct __sk_buff *skb, struct mz_packet *
 	struct mz_key *k = &p->key.k;
 	__u32 w[5], header, total, fragment, frag;
 
+	k->ip_misc = MZ_FRAG_UNREAD;
 	if (room < 20 || peek(skb, p->body, w, 5))
 		return;
 	w[0] = bpf_ntohl(w[0]);
@@ -133,6 +135,7 @@ static __always_inline void parse_ipv6(struct __sk_buff *skb, struct mz_packet *
 	struct mz_key *k = &p->key.k;
 	__u32 w[10], length;
 
+	k->ip_misc = MZ_FRAG_UNREAD;
 	if (room < 40 || peek(skb, p->body, w, 10))
 		return;
 	w[0] = bpf_ntohl(w[0]);

@@ -32,6 +32,7 @@ struct mz_key {
 #define MZ_FRAG_NONE 0
 #define MZ_FRAG_FIRST 1
 #define MZ_FRAG_LATER 2
+#define MZ_FRAG_UNREAD 3      /* the type says IP or ARP, but the header does not hold together */
 #define MZ_VLAN_PRESENT 0x1000
 
 /* --- actions: 20 bytes, each sets one field or sends the frame somewhere -------------- */

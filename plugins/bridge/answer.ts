@@ -7,13 +7,13 @@ import {
   address,
   arp,
   checksum,
-  ethernet,
   frames,
   icmpv6,
   ipv6,
   nd,
   type SimulationContext,
-  type Verdict
+  type Verdict,
+  vlan
 } from '../../src/plugin.ts'
 import type { BridgeCounters } from './counters.ts'
 import type { Neighbours } from './neighbours.ts'
@@ -43,7 +43,7 @@ export function answerArp(
   if (key.ipProto !== arp.Operation.request) return FLOOD
   const raw = ctx.bytes()
   if (raw === undefined) return FLOOD
-  const asking = arp.senderMac(raw.view, raw.at + ethernet.LENGTH)
+  const asking = arp.senderMac(raw.view, bodyOf(raw))
   // A host that probes for its own address (RFC 5227) must not hear that it is taken.
   if (known === asking || known === key.ethSrc) return FLOOD
   return send(ctx, counters, frames.arpReply(known, wanted, asking, sender))
@@ -52,9 +52,13 @@ export function answerArp(
 function announcedByArp(ctx: SimulationContext, neighbours: Neighbours): Answer {
   const raw = ctx.bytes() // every announcement must be heard: no flow
   if (raw === undefined || ctx.rehearsal) return FLOOD
-  neighbours.announced(4, ipv4Words, arp.senderMac(raw.view, raw.at + ethernet.LENGTH), ctx.now)
+  neighbours.announced(4, ipv4Words, arp.senderMac(raw.view, bodyOf(raw)), ctx.now)
   return FLOOD
 }
+
+// A frame that is untagged here may have come with the tag of a VLAN which it has left.
+const bodyOf = ({ view, at, end }: Raw): number => vlan.typeAt(view, at, end) + 2
+type Raw = NonNullable<ReturnType<SimulationContext['bytes']>>
 
 // Neighbour discovery rides on ICMPv6.
 export const isNeighbourDiscovery = (ctx: SimulationContext): boolean =>
@@ -72,7 +76,7 @@ export function answerNd(
   const raw = ctx.bytes()
   if (raw === undefined) return FLOOD
   const { view, end } = raw
-  const l3 = raw.at + ethernet.LENGTH
+  const l3 = bodyOf(raw)
   if (!ipv6.fits(view, l3, end) || !ipv6.walk(view, l3, end)) return FLOOD
   const { l4 } = ipv6.walked
   // RFC 6980: neighbour discovery in fragments is not to be believed.

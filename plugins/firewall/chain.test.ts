@@ -161,7 +161,7 @@ describe('4.4 chains', () => {
     const bench = benchOf({ a: [['drop', MISS], ['accept']] })
     bench.run('a', frame)
     const asked = bench.ctx.key.mask.reduce((bits, word) => bits + popcount(word), 0)
-    assert.equal(asked, 16 + 8) // ethertype, protocol
+    assert.equal(asked, 16 + 8 + 8) // ethertype, whether it could be read, protocol
   })
 })
 

@@ -129,7 +129,8 @@ export class Chain implements LiveDevice, Filter {
       const guarded = rule.compiled?.guard?.(ctx) ?? Then.next
       if (guarded !== Then.next) return guarded
       const matches = rule.condition.matches(ctx)
-      if (rule.condition.hidden) return ctx.drop('firewall.hidden-transport')
+      const { hidden } = rule.condition
+      if (hidden !== null) return ctx.drop(hidden)
       if (!matches) continue
       if (ctx.trace !== null)
         ctx.trace.step(`     chain ${this.#name} rule ${rule.position}: ${rule.action}`)

@@ -199,7 +199,7 @@ describe('4.4 conditions', () => {
     assert.deepEqual(truth, [
       [true, false, false, true],
       [false, true, false, true],
-      [false, false, false, true],
+      [true, false, false, true],
       [false, true, false, true]
     ])
   })

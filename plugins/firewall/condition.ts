@@ -10,6 +10,8 @@ import {
   deviceTag,
   ethernet,
   Fragment,
+  hidesNetwork,
+  hidesTransport,
   ipv4,
   type Models,
   type PortGroupModel,
@@ -20,7 +22,6 @@ import {
 } from '../../src/plugin.ts'
 import { AddressSet } from './address-set.ts'
 import { asksL4 } from './fragments.ts'
-import { hidesTransport } from './hidden.ts'
 import type { IpGroupModel, RuleModel } from './model.ts'
 import { translates } from './nat.ts'
 import { protocolNumber } from './protocols.ts'
@@ -31,35 +32,52 @@ type Question = (ctx: SimulationContext) => boolean
 interface Part {
   readonly asks: Question
   readonly invert: boolean
-  readonly ofTransport: boolean
+  readonly hidden: Hidden
 }
+
+// Why a packet cannot be asked this: a drop reason; null: it can.
+type Hidden = (ctx: SimulationContext) => string | null
+const ofFrame: Hidden = () => null
+const ofNetwork: Hidden = ctx => (hidesNetwork(ctx) ? 'firewall.hidden-network' : null)
+const ofTransport: Hidden = ctx =>
+  ofNetwork(ctx) ?? (hidesTransport(ctx) ? 'firewall.hidden-transport' : null)
 
 export class Condition {
   readonly #fragments: Question | null
+  readonly #asksFragments: boolean
   readonly #parts: readonly Part[]
   readonly #invert: boolean
-  // The last packet hid what it was asked for: whether it matches cannot be said.
-  hidden = false
+  // The last packet hid what it was asked for: whether it matches cannot be said.  A drop reason.
+  hidden: string | null = null
 
   constructor(rule: RuleModel, models: Models) {
     this.#fragments = fragmentQuestion(rule)
+    this.#asksFragments = asksFragments(rule)
     this.#parts = compile(rule, models)
     this.#invert = rule.condInvert ?? false
   }
 
   matches(ctx: SimulationContext): boolean {
-    this.hidden = false
-    if (this.#fragments !== null && !this.#fragments(ctx)) return false
-    for (const { asks, invert, ofTransport } of this.#parts) {
-      if (ofTransport && hidesTransport(ctx)) {
-        this.hidden = true
-        return false
-      }
+    this.hidden = null
+    const hidden = this.#asksFragments ? ofNetwork(ctx) : null
+    if (hidden === null && this.#fragments !== null && !this.#fragments(ctx)) return false
+    if (!this.#holds(ctx)) return false
+    this.hidden = hidden
+    return hidden === null
+  }
+
+  // Of all parts but the fragment policy.
+  #holds(ctx: SimulationContext): boolean {
+    for (const { asks, invert, hidden } of this.#parts) {
+      this.hidden = hidden(ctx)
+      if (this.hidden !== null) return false
       if (asks(ctx) === invert) return this.#invert
     }
     return !this.#invert
   }
 }
+
+const asksFragments = ({ fragmentPolicy = 'any' }: RuleModel): boolean => fragmentPolicy !== 'any'
 
 function fragmentQuestion(rule: RuleModel): Question | null {
   const isOfPorts = asksL4(rule)
@@ -91,32 +109,37 @@ function compile(rule: RuleModel, models: Models): Part[] {
     value: T | undefined,
     invert: boolean | undefined,
     to: (value: T) => Question,
-    ofTransport = false
+    hidden = ofNetwork
   ) => {
-    if (value !== undefined) parts.push({ asks: to(value), invert: invert ?? false, ofTransport })
+    if (value !== undefined) parts.push({ asks: to(value), invert: invert ?? false, hidden })
   }
   const members = (id: string): ReadonlySet<string> =>
     new Set(models.get<PortGroupModel>('port-group', id)?.ports)
   const addresses = (id: string): AddressSet =>
     new AddressSet(models.get<IpGroupModel>('ip-group', id)?.addresses ?? [])
 
-  add(rule.traversedDevice, rule.invertTraversedDevice, traversed)
-  add(rule.inPorts, rule.invertInPorts, ports => enteredBy(new Set(ports)))
-  add(rule.outPorts, rule.invertOutPorts, ports => leavesBy(new Set(ports)))
-  add(rule.portGroup, rule.invertPortGroup, id => cameFrom(members(id)))
-  add(rule.inPortGroup, rule.invertInPortGroup, id => enteredBy(members(id)))
-  add(rule.outPortGroup, rule.invertOutPortGroup, id => leavesBy(members(id)))
-  if (rule.noVlan === true) add(rule.noVlan, false, () => untagged)
-  add(rule.vlan, false, vlan => ctx => ctx.key.vlanOuter !== 0 && vidOf(ctx) === vlan)
+  add(rule.traversedDevice, rule.invertTraversedDevice, traversed, ofFrame)
+  add(rule.inPorts, rule.invertInPorts, ports => enteredBy(new Set(ports)), ofFrame)
+  add(rule.outPorts, rule.invertOutPorts, ports => leavesBy(new Set(ports)), ofFrame)
+  add(rule.portGroup, rule.invertPortGroup, id => cameFrom(members(id)), ofFrame)
+  add(rule.inPortGroup, rule.invertInPortGroup, id => enteredBy(members(id)), ofFrame)
+  add(rule.outPortGroup, rule.invertOutPortGroup, id => leavesBy(members(id)), ofFrame)
+  if (rule.noVlan === true) add(rule.noVlan, false, () => untagged, ofFrame)
+  add(rule.vlan, false, vlan => ctx => vidOf(ctx) === vlan, ofFrame)
   add(rule.ethType, rule.invertEthType, type => ctx => ctx.key.ethType === type)
-  add(rule.ethSrc, rule.invertEthSrc, mac => macQuestion('ethSrc', mac, rule.ethSrcMask))
-  add(rule.ethDst, rule.invertEthDst, mac => macQuestion('ethDst', mac, rule.ethDstMask))
-  add(rule.protocol, rule.invertProtocol, value => protocolQuestion(rule, value), true)
+  add(rule.ethSrc, rule.invertEthSrc, mac => macQuestion('ethSrc', mac, rule.ethSrcMask), ofFrame)
+  add(rule.ethDst, rule.invertEthDst, mac => macQuestion('ethDst', mac, rule.ethDstMask), ofFrame)
+  add(rule.protocol, rule.invertProtocol, value => protocolQuestion(rule, value), ofTransport)
   add(rule.tos, rule.invertTos, tos => ctx => isIp(ctx) && ctx.key.ipTos === tos)
   add(rule.source, rule.invertSource, text => within('src', address.parsePrefix(text)))
   add(rule.destination, rule.invertDestination, text => within('dst', address.parsePrefix(text)))
-  add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range), true)
-  add(rule.destinationPorts, rule.invertDestinationPorts, range => inRange('l4Dst', range), true)
+  add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range), ofTransport)
+  add(
+    rule.destinationPorts,
+    rule.invertDestinationPorts,
+    range => inRange('l4Dst', range),
+    ofTransport
+  )
   add(rule.ipGroupSource, rule.invertIpGroupSource, id => addresses(id).question('src'))
   add(rule.ipGroupDestination, rule.invertIpGroupDestination, id => addresses(id).question('dst'))
   add(rule.icmpDataSource, rule.invertIcmpDataSource, text =>
@@ -168,7 +191,8 @@ const cameFrom =
 
 // --- what does ----------------------------------------------------------------------------------
 
-const untagged: Question = ctx => ctx.key.vlanOuter === 0
+// VLAN 0 is none.
+const untagged: Question = ctx => vidOf(ctx) === 0
 const vidOf = (ctx: SimulationContext): number => ctx.key.vlanOuter & 0xfff
 
 const isIp: Question = ctx => {

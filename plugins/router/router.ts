@@ -25,7 +25,6 @@ import {
   type Speaker,
   type Tag,
   Verdict,
-  VLAN_PRESENT,
   type Way,
   Word,
   waitForDevice
@@ -41,7 +40,6 @@ import { RouteTable } from './table.ts'
 const BALANCER = 'load-balancer'
 const { Type } = ethernet
 const { Protocol } = ipv4
-const VID_MASK = 0xfff
 const ALL = -1
 const TOP_8 = 0xff00_0000 | 0
 const TOP_16 = 0xffff_0000 | 0
@@ -78,7 +76,7 @@ export class Router implements LiveDevice, Speaker {
     ctx.tag(this.#tag)
     const attached = this.#attachments.get(ctx.inPort.id)
     if (attached === undefined) return ctx.drop('router.no-such-port', Lifetime.short)
-    if (!untagged(key)) return ctx.drop('router.vlan')
+    if (key.vlanOuter !== 0) return ctx.drop('router.vlan')
     const type = key.ethType
     const family = type === Type.ipv4 ? 4 : 6
     if (family === 6 && type !== Type.ipv6 && type !== Type.arp) return ctx.drop('router.not-ip')
@@ -296,15 +294,6 @@ export class Router implements LiveDevice, Speaker {
   close(): void {
     this.#attachments.close()
   }
-}
-
-// A priority tag (VLAN 0) says nothing of a VLAN: it is taken off.  False for any other tag.
-function untagged(key: FlowKey): boolean {
-  const outer = key.vlanOuter
-  if (outer === 0) return true
-  if ((outer & ~VLAN_PRESENT & VID_MASK) !== 0) return false
-  key.popVlan()
-  return key.vlanOuter === 0
 }
 
 // Addresses that no router forwards from or to (RFC 1812 §5.3.7, RFC 4291 §2.5 and §2.7): IPv4

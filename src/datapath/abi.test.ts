@@ -87,6 +87,7 @@ test('numbers that both sides name are the same', { skip }, () => {
     ['MZ_FRAG_NONE', Fragment.none],
     ['MZ_FRAG_FIRST', Fragment.first],
     ['MZ_FRAG_LATER', Fragment.later],
+    ['MZ_FRAG_UNREAD', Fragment.unread],
     ['MZ_UP_MISS', Reason.miss],
     ['MZ_UP_TTL', Reason.ttl],
     ['MZ_UP_MTU', Reason.mtu],

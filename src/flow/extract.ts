@@ -1,6 +1,7 @@
 // Fills a key from a frame.  Must agree bit for bit with native/bpf/parse.h: the conformance test
 // sends the same frames through both.  A header that does not hold together leaves its own fields
-// and all deeper ones at 0: the frame is then just what the headers before it say.
+// and all deeper ones at 0; of IP and ARP the key says so (Fragment.unread), for a rule that asks
+// for what nobody could read must not be passed by it.
 
 import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'
@@ -54,15 +55,19 @@ export function extract(
   return true
 }
 
+function unread(words: Int32Array, o: number): void {
+  words[o + Word.ipMisc] = Fragment.unread
+}
+
 function extractArp(words: Int32Array, o: number, view: DataView, l3: number, end: number): void {
-  if (!arp.fits(view, l3, end)) return
+  if (!arp.fits(view, l3, end)) return unread(words, o)
   words[o + Word.ipMisc] = (arp.operation(view, l3) & 255) << 24
   words[o + Word.ipSrc + 3] = arp.senderIp(view, l3)
   words[o + Word.ipDst + 3] = arp.targetIp(view, l3)
 }
 
 function extractIpv4(words: Int32Array, o: number, view: DataView, l3: number, end: number): void {
-  if (!ipv4.fits(view, l3, end)) return
+  if (!ipv4.fits(view, l3, end)) return unread(words, o)
   words[o + Word.ipSrc + 3] = ipv4.src(view, l3)
   words[o + Word.ipDst + 3] = ipv4.dst(view, l3)
   const protocol = ipv4.protocol(view, l3)
@@ -79,7 +84,7 @@ function extractIpv4(words: Int32Array, o: number, view: DataView, l3: number, e
 }
 
 function extractIpv6(words: Int32Array, o: number, view: DataView, l3: number, end: number): void {
-  if (!ipv6.fits(view, l3, end)) return
+  if (!ipv6.fits(view, l3, end)) return unread(words, o)
   ipv6.readSrc(view, l3, words, o + Word.ipSrc)
   ipv6.readDst(view, l3, words, o + Word.ipDst)
   const whole = ipv6.walk(view, l3, end)

@@ -7,6 +7,7 @@
 // nothing of the packet.  Text for logs and traces is made by `describeKey`, which marks nothing.
 
 import { macFrom, macHi, macLo } from '../wire/address.ts'
+import { TAGS_MAX, VID_MASK } from '../wire/vlan.ts'
 
 export const WORDS = 20
 export const Word = {
@@ -26,7 +27,8 @@ export const Word = {
   maskId: 19
 } as const
 
-export const Fragment = { none: 0, first: 1, later: 2 } as const
+// `unread`: the type says IP or ARP, but the header does not hold together.
+export const Fragment = { none: 0, first: 1, later: 2, unread: 3 } as const
 export const VLAN_PRESENT = 0x1000
 
 const ALL = -1
@@ -190,6 +192,16 @@ export class FlowKey {
   popVlan(): void {
     void this.vlanOuter
     this.#put(Word.vlans, ALL, this.vlanInner << 16)
+  }
+
+  // A tag of VLAN 0 carries a priority and no VLAN (802.1Q §6.9.1): a frame in it counts as
+  // untagged, and goes on without it.
+  popPriorityTags(): void {
+    for (let i = 0; i < TAGS_MAX; i++) {
+      const outer = this.vlanOuter
+      if (outer === 0 || (outer & VID_MASK) !== 0) return
+      this.popVlan()
+    }
   }
 
   #asksL4(): void {

@@ -74,7 +74,9 @@ test('a packet forwarded to an interface ends in an output, and depends on both 
   assert.deepEqual(outputs(ctx), ['a'])
   assert.deepEqual(tags(ctx), [deviceTag('in'), deviceTag('a')])
   assert.deepEqual([ctx.cacheable, ctx.entry, ctx.lifetime], [true, 'in', Lifetime.normal])
-  assert.deepEqual(ctx.key.mask, new Int32Array(WORDS))
+  const mask = new Int32Array(WORDS)
+  mask[Word.vlans] = 0xffff0000 | 0 // whether its tag is one
+  assert.deepEqual(ctx.key.mask, mask)
 })
 
 test('a link leads to the next device; a port with neither link nor interface to nowhere', () => {

@@ -61,6 +61,7 @@ function enter(ctx: SimulationContext, id: PortId): Verdict {
   ctx.outPort = null
   if (!ctx.generated) ctx.entryPort ??= port
   if (ctx.trace !== null) ctx.trace.step(`in   ${describePort(port)}`)
+  ctx.key.popPriorityTags()
   if (!port.adminStateUp) return refuseAt(ctx, device, 'simulation.port-down')
   const passed = filterAt(ctx, port.inFilter, port.outFilter)
   if (passed !== Verdict.forward) return passed
@@ -78,6 +79,7 @@ function leave(ctx: SimulationContext): Verdict {
   // What the device of a closed port has to say to whoever is refused at it leaves by it.
   const isOwnWord = ctx.generated && ctx.hops === 0
   if (!port.adminStateUp && !isOwnWord) return ctx.reject('simulation.port-down')
+  ctx.key.popPriorityTags() // behind the tag of a VLAN that it has left
   const passed = filterAt(ctx, port.outFilter, port.inFilter)
   if (passed !== Verdict.forward) return passed
   return beyond(ctx, port)

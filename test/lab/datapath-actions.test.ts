@@ -29,6 +29,7 @@ const packets: Record<string, PacketBuilder> = {
     .payload(9),
   'tagged v4 UDP': eth(A, B).vlan(5, 3).ipv4('10.0.0.1', '10.0.0.2').udp(1000, 53).payload(20),
   'QinQ v6 TCP': eth(A, B).qinq(7).vlan(5).ipv6('fd00::1', 'fd00::2').tcp(1000, 80).payload(1),
+  'priority tag and v4 UDP': eth(A, B).vlan(0, 5).ipv4('10.0.0.1', '10.0.0.2').udp(1, 2),
   ARP: eth(A, B).arpRequest(A, '10.0.0.1', '10.0.0.2')
 }
 
