@@ -28,6 +28,7 @@ export {
 } from './flow/tag.ts'
 export { ConnectionState } from './simulation/connection.ts'
 export {
+  type Forwarder,
   Lifetime,
   type SimulationContext,
   Verdict,

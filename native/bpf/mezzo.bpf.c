@@ -48,6 +48,17 @@ static __always_inline __u32 tag_bytes(struct mz_packet *p)
 	return (vlans >> 16 ? VLAN_LEN : 0) + (vlans & 0xffff ? VLAN_LEN : 0);
 }
 
+static __always_inline int too_big(struct __sk_buff *skb, struct mz_packet *p,
+				   struct mz_flow *flow)
+{
+	__u32 room = flow->room, mtu = flow->mtu, size;
+
+	if (!room && !mtu)
+		return 0;
+	size = body_size(skb, p);
+	return (room && size > room) || (mtu && size - tag_bytes(p) > mtu);
+}
+
 /* A GSO packet from one kind of tunnel into another would be segmented by the wrong kind's rules
  * (make_room): it goes up, and comes back as a packet that no tunnel has marked. */
 static __always_inline int mixes_tunnels(struct __sk_buff *skb, struct mz_packet *p, __u32 flags)
@@ -65,7 +76,6 @@ static __always_inline int opens(struct mz_packet *p)
 static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
 {
 	struct mz_flow *flow;
-	__u32 mtu;
 
 	if (mz_parse(skb, p)) {
 		count(MZ_CNT_PARSE);
@@ -87,10 +97,9 @@ static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
 	}
 	if (mixes_tunnels(skb, p, flow->flags))
 		return mz_upcall(skb, p, MZ_UP_MISS, 0);
-	mtu = flow->mtu;
-	if (mtu && body_size(skb, p) > mtu) {
+	if (too_big(skb, p, flow)) {
 		count(MZ_CNT_MTU_UP);
-		return mz_upcall(skb, p, MZ_UP_MTU, mtu - tag_bytes(p));
+		return mz_upcall(skb, p, MZ_UP_MTU, 0);
 	}
 	account(skb, p, flow);
 	return run_flow(skb, p, flow);

@@ -74,8 +74,9 @@ struct mz_flow {
 	__u8 ttl_min;         /* a packet whose TTL is not above this goes up (0: any goes) */
 	__u16 flags;          /* 1 << kind of each tunnel among the actions; MZ_FLOW_* */
 	__u32 chunk;          /* first chunk of further actions, 0 = none */
-	__u32 mtu;            /* a packet with more bytes than this behind its MAC addresses and
+	__u16 room;           /* a packet with more bytes than this behind its MAC addresses and
 				 type goes up instead (0: any goes); GSO counts by segment */
+	__u16 mtu;            /* the same, of what stands behind the tags */
 	struct mz_action act[MZ_ACT_INLINE];
 };
 #define MZ_FLOW_TUNNELS 0xff
@@ -106,7 +107,7 @@ struct mz_masks {
 /* --- upcalls: the record that goes up the ring, followed by cap_len bytes of frame ---- */
 #define MZ_UP_MISS 0          /* no flow */
 #define MZ_UP_TTL 1           /* a flow, but this packet's TTL runs out on the way */
-#define MZ_UP_MTU 2           /* a flow, but the frame does not fit the tunnel; arg = overlay MTU */
+#define MZ_UP_MTU 2           /* a flow, but the frame does not fit an interface or a tunnel */
 #define MZ_UP_ACTION 3        /* asked for by an action */
 #define MZ_UP_SYN 4           /* a stateful flow, and a TCP packet that begins a connection anew */
 struct mz_upcall {

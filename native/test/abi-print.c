@@ -22,7 +22,8 @@ static void layouts(void)
 	SIZE(mz_action); FIELD(mz_action, type); FIELD(mz_action, flags); FIELD(mz_action, a);
 	FIELD(mz_action, w);
 	SIZE(mz_flow); FIELD(mz_flow, flow_id); FIELD(mz_flow, n_act); FIELD(mz_flow, ttl_min);
-	FIELD(mz_flow, flags); FIELD(mz_flow, chunk); FIELD(mz_flow, mtu); FIELD(mz_flow, act);
+	FIELD(mz_flow, flags); FIELD(mz_flow, chunk); FIELD(mz_flow, room); FIELD(mz_flow, mtu);
+	FIELD(mz_flow, act);
 	SIZE(mz_chunk); FIELD(mz_chunk, n); FIELD(mz_chunk, next); FIELD(mz_chunk, act);
 	SIZE(mz_stats); SIZE(mz_masks); FIELD(mz_masks, n); FIELD(mz_masks, mask);
 	SIZE(mz_upcall); SIZE(mz_port); SIZE(mz_config); SIZE(mz_credit);

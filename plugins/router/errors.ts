@@ -25,7 +25,7 @@ import type { RouterPort } from './ports.ts'
 import type { RouterSettings } from './settings.ts'
 
 export interface ErrorKind {
-  readonly v4: readonly [type: number, code: number]
+  readonly v4: readonly [type: number, code: number, param?: number]
   readonly v6: readonly [type: number, code: number, param?: number]
 }
 
@@ -53,6 +53,12 @@ export const Errors = {
     v6: [V6.packetTooBig, 0, IPV6_MTU_MIN]
   }
 } as const satisfies Record<string, ErrorKind>
+
+/** The packet is larger than what takes it further. */
+export const tooBig = (mtu: number): ErrorKind => ({
+  v4: [V4.unreachable, icmp.Unreachable.fragmentationNeeded, mtu],
+  v6: [V6.packetTooBig, 0, Math.max(mtu, IPV6_MTU_MIN)]
+})
 
 const SLOTS = 1024
 
@@ -83,9 +89,9 @@ export class ErrorSender {
     const frame = this.frameOf(ctx, entered)
     if (frame === undefined) return
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-    const [what, code, param] = family === 4 ? [...kind.v4, 0] : kind.v6
-    const tooBig = family === 6 && what === V6.packetTooBig
-    if (!mayAnswerWithError(view, 0, frame.length, tooBig)) {
+    const [what, code, param] = family === 4 ? kind.v4 : kind.v6
+    const isTooBig = family === 6 && what === V6.packetTooBig
+    if (!mayAnswerWithError(view, 0, frame.length, isTooBig)) {
       ctx.cacheable = cacheable
       return
     }

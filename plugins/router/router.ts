@@ -13,6 +13,7 @@ import {
   echoReply,
   ethernet,
   FlowKey,
+  type Forwarder,
   Fragment,
   icmp,
   icmpv6,
@@ -30,7 +31,7 @@ import {
   waitForDevice
 } from '../../src/plugin.ts'
 import { type Attachment, Attachments } from './attachments.ts'
-import { type ErrorKind, type ErrorSender, Errors } from './errors.ts'
+import { type ErrorKind, type ErrorSender, Errors, tooBig } from './errors.ts'
 import { hearArp, hearDiscovery, isDiscovery } from './link.ts'
 import type { RouterModel } from './models.ts'
 import { NEIGHBOUR_FAILED, NEIGHBOUR_PENDING, type NeighbourNeeds } from './neighbours.ts'
@@ -48,7 +49,7 @@ export interface RouterNeeds extends NeighbourNeeds {
   readonly errors: ErrorSender
 }
 
-export class Router implements LiveDevice, Speaker {
+export class Router implements Forwarder, LiveDevice, Speaker {
   readonly id: DeviceId
   readonly #tag: Tag
   readonly #given: RouterNeeds
@@ -57,6 +58,7 @@ export class Router implements LiveDevice, Speaker {
   readonly #entered = new FlowKey() // the packet as it came in
   readonly #asked = new FlowKey() // a ping while its answer is looked at
   readonly #own = new FlowKey() // a packet it sends itself
+  #cameBy: PortId = '' // the packet
   #model: RouterModel
 
   constructor(id: DeviceId, models: Models, given: RouterNeeds) {
@@ -117,6 +119,11 @@ export class Router implements LiveDevice, Speaker {
     this.#tell(ctx, Errors.prohibited)
   }
 
+  // Asked at the end of the walk: where the packet leaves is too small for it.
+  tooBig(ctx: SimulationContext, mtu: number): void {
+    this.#tell(ctx, tooBig(mtu), this.#cameBy)
+  }
+
   #filterIn(ctx: SimulationContext): Verdict {
     const passed = this.#filter(ctx, this.#model.inFilter)
     if (passed !== Verdict.drop || ctx.key.fragment !== Fragment.first) return passed
@@ -159,6 +166,8 @@ export class Router implements LiveDevice, Speaker {
     if (!ctx.decrementTtl()) return this.#fail(ctx, 'router.ttl-expired', Errors.ttlExpired)
     ctx.tag(out.tag)
     ctx.outPort = out
+    ctx.forwarder = this
+    this.#cameBy = ctx.inPort.id
     const passed = balancer?.undo(ctx) ?? this.#filter(ctx, this.#model.outFilter)
     if (passed !== Verdict.forward) return passed
     const next = nextHop(ctx.key, route)
@@ -271,8 +280,8 @@ export class Router implements LiveDevice, Speaker {
     return ctx.drop(reason, Lifetime.short)
   }
 
-  #tell(ctx: SimulationContext, error: ErrorKind): void {
-    const attached = this.#attachments.get(ctx.inPort.id)
+  #tell(ctx: SimulationContext, error: ErrorKind, cameBy = ctx.inPort.id): void {
+    const attached = this.#attachments.get(cameBy)
     if (attached !== undefined) this.#given.errors.send(ctx, error, attached.port, this.#entered)
   }
 

@@ -4,6 +4,7 @@
 import { type Datapath, FlowBatch } from '../datapath/datapath.ts'
 import type { ActionList } from '../flow/actions.ts'
 import { WORDS, Word } from '../flow/key.ts'
+import { type Limits, NO_LIMITS } from '../flow/size.ts'
 import { FlowTable } from '../flow/table.ts'
 import type { Tag } from '../flow/tag.ts'
 import { TagIndex } from '../flow/tag-index.ts'
@@ -18,6 +19,7 @@ const HELD = 4 // waits until other hosts have its state
 export interface Flow {
   actions: ActionList
   readonly ttlMin: number
+  readonly limits: Limits
   readonly lifetime: number // Lifetime of simulation/context.ts
   readonly stateful: boolean // see FlowBatch.stateful
   state: number
@@ -34,6 +36,7 @@ export interface Flow {
 export interface NewFlow {
   readonly actions: ActionList
   readonly ttlMin: number
+  readonly limits?: Limits // none
   readonly lifetime: number
   readonly stateful?: boolean // false
   readonly tags: readonly Tag[]
@@ -182,9 +185,10 @@ export class FlowBook {
       if (flow === undefined || flow.state === INSTALLED) continue
       if (this.#installs.count === this.#installs.capacity) this.#flushInstalls()
       flow.state = INSTALLED
-      const { actions, ttlMin, stateful } = flow
+      const { actions, ttlMin, stateful, limits } = flow
       const { keys } = this.table
-      this.#installs.add(id, keys, this.table.mask(id), ttlMin, actions, id * WORDS, stateful)
+      const mask = this.table.mask(id)
+      this.#installs.add(id, keys, mask, ttlMin, actions, id * WORDS, stateful, limits)
     }
     this.#pending.length = 0
     this.#flushInstalls()
@@ -194,6 +198,7 @@ export class FlowBook {
     this.#flows[id] = {
       actions: flow.actions,
       ttlMin: flow.ttlMin,
+      limits: flow.limits ?? NO_LIMITS,
       lifetime: flow.lifetime,
       stateful: flow.stateful ?? false,
       state,

@@ -4,9 +4,12 @@
 import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
 import type { Datapath } from '../datapath/datapath.ts'
+import { ActionCache } from '../flow/action-cache.ts'
 import type { ActionList } from '../flow/actions.ts'
+import { type Quoted, rewriteQuoted } from '../wire/quoted.ts'
 import type { FlowBook } from './book.ts'
 import { type HeldPacket, Holding } from './holding.ts'
+import { type Part, pieces } from './oversize.ts'
 import { ownCopy } from './parked.ts'
 import type { Parked } from './waiting.ts'
 
@@ -16,11 +19,19 @@ interface Parts {
   readonly counters: Counters
 }
 
+export interface Departing {
+  readonly parked: Parked
+  readonly actions: ActionList
+  readonly quote: Quoted | null // in place of the one in its bytes
+  readonly hold: number | null // null: leaves at once; else its flow, 0 for what is not kept
+}
+
 export class Departures {
   readonly #datapath: Datapath
   readonly #book: FlowBook
   readonly #again: (packet: Parked) => void
   readonly #holding: Holding
+  readonly #kept = new ActionCache()
 
   // `again`: what has to be walked once more, because its flow went while it was held.
   constructor({ datapath, clock, counters }: Parts, book: FlowBook, again: (p: Parked) => void) {
@@ -33,6 +44,23 @@ export class Departures {
   /** Packets on hold. */
   get size(): number {
     return this.#holding.size
+  }
+
+  /** `parts`: how it leaves that does not fit everywhere, in place of its actions. */
+  send({ parked, actions, quote, hold }: Departing, parts: readonly Part[] | null): void {
+    const { gsoSize } = parked
+    const frame = quote === null ? parked.frame : rewriteQuoted(parked.frame, quote)
+    if (parts === null) return this.#depart({ ...parked, frame }, actions, hold)
+    for (const { actions: some, mtu } of parts)
+      if (mtu === 0) this.#depart({ ...parked, frame }, some, hold)
+      else
+        for (const piece of pieces(frame, gsoSize, mtu))
+          this.#depart({ ...parked, frame: piece, gsoSize: 0 }, some, hold)
+  }
+
+  #depart(parked: Parked, actions: ActionList, hold: number | null): void {
+    if (hold === null) this.#datapath.inject(parked.frame, actions, parked.gsoSize)
+    else this.hold(parked, hold, this.#kept.keep(actions))
   }
 
   /** `id` is that of its flow, 0 for what is not kept. */

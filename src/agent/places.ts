@@ -8,6 +8,7 @@ import { derive, egressTag, type Tag, tagOf } from '../flow/tag.ts'
 import type { Port } from '../simulation/device.ts'
 import type { PortModel } from '../topology/models.ts'
 import { ACTIVE_TABLE, type TopologyView } from '../topology/view.ts'
+import { PortMtus } from './port-mtus.ts'
 import type { Tunnel, Tunnels } from './tunnels.ts'
 
 // An interface as the kernel (or a test) reports it.
@@ -69,6 +70,7 @@ export class Places {
   readonly #byNumber = new Map<number, string>()
   readonly #coming = new Map<number, Coming>() // by ifindex
   readonly #underlays = new Set<number>()
+  readonly #mtus: PortMtus
   readonly #refused: Counter
   readonly #wake: (waitingFor: string) => void
   #known = false
@@ -98,6 +100,7 @@ export class Places {
     this.#comes = parts.comes
     this.#ready = parts.ready
     this.#gone = parts.gone
+    this.#mtus = new PortMtus(parts.view, parts.invalidate)
     this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
     parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
     this.#view.need(bindingsOf(this.#host))
@@ -132,8 +135,14 @@ export class Places {
     return id === undefined ? undefined : (this.#view.port(id) ?? undefined)
   }
 
-  local(port: Port): { ifindex: number; peerRedirect: boolean } | undefined {
-    return this.#byPort.get(port.id)
+  local(port: Port): { ifindex: number; peerRedirect: boolean; mtu: number } | undefined {
+    const bound = this.#byPort.get(port.id)
+    return bound === undefined ? undefined : { ...bound, mtu: this.#mtus.of(port.id) }
+  }
+
+  // Of the interface of a port of another host, as that says; 0: it has not.
+  mtuElsewhere(port: Port): number {
+    return this.#mtus.of(port.id)
   }
 
   isHere(port: Port): boolean {
@@ -195,6 +204,7 @@ export class Places {
     for (const model of models) {
       const { id } = model
       const at = present.get(id)
+      if (at !== undefined) this.#mtus.put(id, at.mtu)
       if (at === undefined || this.#byPort.has(id)) continue
       const isReady = this.#ready(model)
       if (this.#prepare(id, at) && isReady) this.#bind(id, at)
@@ -295,6 +305,7 @@ export class Places {
     if (isOurs) active.put(bound.port, '')
     else active.remove(bound.port)
     const port = this.#view.port(bound.port)
+    if (!isOurs) this.#mtus.remove(bound.port)
     if (!isOurs && port) this.#gone(port)
     this.#invalidate([egressTag(bound.port), interfaceTag(bound.ifindex)])
   }

@@ -7,6 +7,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
 import { WORDS, Word } from '../flow/key.ts'
+import { sameLimits } from '../flow/size.ts'
 import type { FlowTable } from '../flow/table.ts'
 import type { Tag } from '../flow/tag.ts'
 import { type SimulationContext, Verdict } from '../simulation/context.ts'
@@ -128,6 +129,11 @@ export class Rechecks {
     if (!translator.actions.equals(flow.actions)) return false
     this.#parts.forget(ctx.stale) // may take this very flow, by the tags it had
     if (book.get(id) !== flow) return true
+    // An agent of before may have known of no limits.
+    if (!sameLimits(translator.limits, flow.limits)) {
+      book.replace(id, this.#parts.flow())
+      return true
+    }
     book.retag(id, ctx.tags, ctx.tagCount)
     flow.links = flowState.links(ctx)
     flow.checkedMs = ctx.now

@@ -204,7 +204,8 @@ class Surviving extends MemoryDatapath {
     if (flow === undefined || into === undefined) return false
     const { id, key, mask, batch, i } = flow
     const [ttlMin, stateful] = [batch.ttlMin[i]!, batch.stateful[i] === 1]
-    into.add(id, key, mask, ttlMin, readActions(batch, i), 0, stateful)
+    const limits = { mtu: batch.mtu[i]!, room: batch.room[i]! }
+    into.add(id, key, mask, ttlMin, readActions(batch, i), 0, stateful, limits)
     return this.left.length > 0
   }
 

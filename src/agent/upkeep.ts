@@ -98,6 +98,7 @@ export class Upkeep {
         const id = worker.book.adopt(batch, i, WORDS, {
           actions: readActions(batch, i),
           ttlMin: batch.ttlMin[i]!,
+          limits: { mtu: batch.mtu[i]!, room: batch.room[i]! },
           lifetime: Lifetime.normal,
           stateful: batch.stateful[i] === 1,
           ...{ tags: [], tagCount: 0, now }

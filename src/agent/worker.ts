@@ -8,7 +8,7 @@
 // packet (waiting.ts), whoever brings it wakes the walk again.
 
 import type { Clock } from '../core/clock.ts'
-import type { Counter, Counters, Histogram } from '../core/counters.ts'
+import type { Counters } from '../core/counters.ts'
 import { Burst, type Datapath, DESCRIPTOR_WORDS, Descriptor, Reason } from '../datapath/datapath.ts'
 import { ActionCache } from '../flow/action-cache.ts'
 import type { ActionList } from '../flow/actions.ts'
@@ -19,22 +19,21 @@ import { type Emitted, SimulationContext, Verdict, WAIT_FOR_PULL } from '../simu
 import { simulateEgress } from '../simulation/simulate.ts'
 import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
-import { rewriteQuoted } from '../wire/quoted.ts'
-import { FlowBook, type NewFlow } from './book.ts'
+import { type Flow, FlowBook, type NewFlow } from './book.ts'
 import { Departures } from './departures.ts'
 import type { Entry } from './entry.ts'
 import { type FlowState, WALK_AGAIN } from './flow-state.ts'
-import { tooBig } from './mtu.ts'
+import { Oversize } from './oversize.ts'
 import { Arena, parkedOf } from './parked.ts'
 import type { Places } from './places.ts'
 import { Rechecks } from './recheck.ts'
 import { Translator } from './translate.ts'
 import { type Parked, WaitingRoom } from './waiting.ts'
+import { type WorkerCounters, workerCounters } from './worker-counters.ts'
 
 const BURSTS_PER_TURN = 16 // then messages and timers have their turn
 const TURN_MS = 16 // or then: what packets wait for comes by messages
 const GENERATED_MAX = 4096
-const WALK_US = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000]
 
 export interface WorkerParts {
   readonly datapath: Datapath
@@ -59,14 +58,12 @@ export class Worker implements Walks {
   readonly #translator: Translator
   readonly #clock: Clock
   readonly #counters: Counters
-  readonly #packets: Counter
-  readonly #flowsMade: Counter
-  readonly #stale: Counter
-  readonly #walkUs: Histogram
+  readonly #counted: WorkerCounters
   readonly #kept = new ActionCache()
   readonly #arena = new Arena()
   readonly #state: FlowState
   readonly #departures: Departures
+  readonly #oversize: Oversize
   #opened = false // the outcome is of a packet that opened a connection
   #flowId = 0 // of the outcome concluded last; 0: it is not kept
   readonly #generated: Emitted[] = []
@@ -87,6 +84,7 @@ export class Worker implements Walks {
     this.waiting = new WaitingRoom(parts.counters)
     this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))
     this.#translator = new Translator(parts.places)
+    this.#oversize = new Oversize(parts.datapath, () => this.#dropped('agent.too-big'))
     this.#entry = parts.entry
     this.#rechecks = new Rechecks({
       ...parts,
@@ -94,12 +92,7 @@ export class Worker implements Walks {
       forget: tags => this.#forget(tags),
       flow: () => this.#flow()
     })
-    this.#packets = parts.counters.claim('packets.walked', 'Packets that came up and were walked')
-    this.#flowsMade = parts.counters.claim('flows.made', 'Flows made from walks')
-    this.#stale = parts.counters.claim('flows.stale', 'Flows removed because a tag went stale')
-    this.#walkUs = parts.counters.histogram('walk.us', WALK_US, 'Time of a walk, microseconds')
-    parts.counters.gauge('flows.live', () => this.book.size, 'Flows in the book')
-    parts.counters.gauge('flows.masks', () => this.book.table.masks, 'Different masks of flows')
+    this.#counted = workerCounters(parts.counters, this.book)
   }
 
   start(): void {
@@ -136,7 +129,7 @@ export class Worker implements Walks {
   }
 
   forgetStateful(): void {
-    this.#stale.value += this.book.removeStateful()
+    this.#counted.stale.value += this.book.removeStateful()
     this.#schedule()
   }
 
@@ -166,13 +159,12 @@ export class Worker implements Walks {
     } while (count > 0 && ++bursts < BURSTS_PER_TURN && this.#clock.now() < untilMs)
     handled += this.#settle()
     this.#turning = false
-    const left = count + this.#generated.length + this.#woken.length
-    if (isOutdated || left > 0) this.#schedule()
+    if (isOutdated || count + this.#generated.length + this.#woken.length > 0) this.#schedule()
     return handled
   }
 
   #forget(tags: readonly Tag[]): void {
-    for (const tag of tags) this.#stale.value += this.book.invalidate(tag)
+    for (const tag of tags) this.#counted.stale.value += this.book.invalidate(tag)
   }
 
   #schedule(): void {
@@ -208,44 +200,61 @@ export class Worker implements Walks {
     const at = descriptors[d + Descriptor.offset]!
     const end = at + descriptors[d + Descriptor.length]!
     const reason = descriptors[d + Descriptor.reason]!
-    this.#packets.value++
-    if (reason === Reason.mtu) return this.#tooBig(i, view, at, end)
-    const known = reason === Reason.miss ? this.book.flowFor(keys, i * WORDS) : 0
-    if (known !== 0) {
-      // It missed before its flow was in place, or the datapath has lost the flow.
-      const { actions } = this.book.get(known)!
-      if (this.book.isHeld(known))
-        return this.#departures.hold(parkedOf(this.#burst, i, this.#arena), known, actions)
-      this.book.reinstall(known)
-      if (actions.count > 0) this.#datapath.execute(this.#burst, i, actions)
-      return
-    }
+    this.#counted.packets.value++
+    const ifindex = descriptors[d + Descriptor.ifindex]!
+    this.#oversize.measure(view, at, end, descriptors[d + Descriptor.gsoSize]!, ifindex)
+    const known =
+      reason === Reason.miss || reason === Reason.mtu ? this.book.flowFor(keys, i * WORDS) : 0
+    const flow = this.book.get(known)
+    if (flow !== undefined && reason === Reason.miss && this.#oversize.fits(flow.limits))
+      return this.#missed(i, known, flow)
     const { ctx } = this
     ctx.key.load(keys, i * WORDS)
     ctx.begin(this.#clock.now(), view, at, end)
-    if (!this.#walk(descriptors[d + Descriptor.ifindex]!))
-      return this.#park(parkedOf(this.#burst, i))
+    ctx.cacheable = known === 0 // the flow of those that fit stands
+    if (!this.#walk(ifindex)) return this.#park(parkedOf(this.#burst, i))
     const actions = this.#outcome()
     if (actions.count === 0) return
-    if (this.#state.mustHold || ctx.quoteChanged)
+    this.#behind(known)
+    if (this.#state.mustHold || ctx.quoteChanged || this.#oversize.parts !== null)
       this.#send(parkedOf(this.#burst, i, this.#arena), actions)
     else this.#datapath.execute(this.#burst, i, actions)
+  }
+
+  // It came before its flow was in place, or the datapath has lost that.
+  #missed(i: number, id: number, { actions }: Flow): void {
+    if (this.book.isHeld(id))
+      return this.#departures.hold(parkedOf(this.#burst, i, this.#arena), id, actions)
+    this.book.reinstall(id)
+    if (actions.count > 0) this.#datapath.execute(this.#burst, i, actions)
+  }
+
+  // What is too big for a flow that waits for its state waits with it.
+  #behind(id: number): void {
+    if (id === 0 || !this.book.isHeld(id)) return
+    this.#flowId = id
+    this.#state.mustHold = true
   }
 
   // A packet from the waiting room.
   #again(parked: Parked): void {
     const { frame, key } = parked
     // Another that waited for the same may have made a flow for it.
-    const known = parked.port !== '' || parked.reason ? 0 : this.book.flowFor(key, 0)
-    if (known !== 0 && !this.book.isHeld(known))
-      return this.#datapath.inject(frame, this.book.get(known)!.actions, parked.gsoSize)
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+    this.#oversize.measure(view, 0, frame.length, parked.gsoSize, parked.ifindex)
+    const known = parked.port !== '' || parked.reason ? 0 : this.book.flowFor(key, 0)
+    const flow = this.book.isHeld(known) ? undefined : this.book.get(known)
+    if (flow !== undefined && this.#oversize.fits(flow.limits))
+      return this.#datapath.inject(frame, flow.actions, parked.gsoSize)
     const { ctx } = this
     ctx.key.load(key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
     ctx.pulled = parked.pulled === true
+    ctx.cacheable = flow === undefined
     const walked =
-      parked.port === '' ? this.#walk(parked.ifindex) : this.#walkGenerated(parked.port)
+      parked.port === ''
+        ? this.#walk(parked.ifindex)
+        : this.#concluded(simulateEgress(ctx, parked.port))
     if (!walked) return this.#park(parked)
     const actions = this.#outcome()
     if (actions.count > 0) this.#send(parked, actions)
@@ -258,8 +267,9 @@ export class Worker implements Walks {
     if (!extract(key, 0, 0, 0, 0, view, 0, frame.length)) return
     ctx.key.load(key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
+    this.#oversize.measure(view, 0, frame.length, 0, 0)
     const parked = { frame, key, ifindex: 0, reason: Reason.miss, gsoSize: 0, port, deadline: 0 }
-    if (!this.#walkGenerated(port)) this.#park(parked)
+    if (!this.#concluded(simulateEgress(ctx, port))) this.#park(parked)
     else if (this.#translator.actions.count > 0) this.#send(parked, this.#translator.actions)
   }
 
@@ -283,46 +293,40 @@ export class Worker implements Walks {
 
   #send(parked: Parked, actions: ActionList): void {
     const { quoteChanged } = this.ctx
-    const quote = quoteChanged ? this.ctx.quote() : null
-    const packet =
-      quote === null ? parked : { ...parked, frame: rewriteQuoted(parked.frame, quote) }
-    if (this.#state.mustHold) this.#departures.hold(packet, this.#flowId, this.#kept.keep(actions))
-    else this.#datapath.inject(packet.frame, actions, packet.gsoSize)
+    const hold = this.#state.mustHold ? this.#flowId : null
+    const packet = { parked, actions, quote: quoteChanged ? this.ctx.quote() : null, hold }
+    this.#departures.send(packet, this.#oversize.parts)
   }
 
   // --- the walk and its outcome ------------------------------------------------------------------
 
   // False: the packet must wait.  True: the translator holds what is to be done with it.
   #walk(ifindex: number): boolean {
-    const { ctx } = this
     const startedMs = this.#clock.now()
-    void ctx.key.inPort // every flow depends on where it came from
+    void this.ctx.key.inPort // every flow depends on where it came from
     const verdict = this.#entry.enter(this.ctx, ifindex)
-    this.#walkUs.observe((this.#clock.now() - startedMs) * 1000)
+    this.#counted.walkUs.observe((this.#clock.now() - startedMs) * 1000)
     return this.#concluded(verdict)
   }
 
-  #walkGenerated(port: string): boolean {
-    return this.#concluded(simulateEgress(this.ctx, port))
-  }
-
-  #concluded(verdict: Verdict): boolean {
+  #concluded(walked: Verdict): boolean {
     const { ctx } = this
     this.#flowId = 0
     this.#opened = this.#state.mustHold = false
-    if (verdict === Verdict.postpone) {
+    if (walked === Verdict.postpone) {
       if (ctx.waitingFor === WAIT_FOR_PULL) this.#pulls()
       return false
     }
-    if (verdict === Verdict.drop && this.#pulls()) return false
+    if (walked === Verdict.drop && this.#pulls()) return false
     const translator = this.#translator
     if (!translator.translate(ctx)) {
       ctx.waitingFor = translator.waitingFor
       return false
     }
+    const verdict = walked === Verdict.forward ? this.#judge() : walked
     const outcome = this.#state.conclude(ctx, verdict)
     if (outcome === Verdict.postpone) return false
-    if (outcome !== verdict) translator.actions.clear() // it must not leave
+    if (outcome !== walked) translator.actions.clear() // it must not leave
     if (translator.unreachable > 0) this.#dropped('agent.unreachable-port')
     if (outcome === Verdict.drop) this.#dropped(ctx.dropReason)
     else for (const run of ctx.afterwards) run()
@@ -331,6 +335,13 @@ export class Worker implements Walks {
     this.#opened = ctx.isOpening && outcome === Verdict.forward
     if (ctx.cacheable && !this.#opened) this.#install()
     return true
+  }
+
+  // What is too big everywhere leaves nowhere, and no state; of smaller ones it says nothing.
+  #judge(): Verdict {
+    if (this.#oversize.judge(this.ctx, this.#translator)) return Verdict.forward
+    this.ctx.cacheable = false
+    return this.ctx.drop('agent.too-big')
   }
 
   // Other hosts are asked for what this walk did not find: the packet waits for their answer.
@@ -344,11 +355,12 @@ export class Worker implements Walks {
     const { arrived, key } = this.ctx
     this.#flowId = this.book.add(arrived.words, key.mask, this.#flow())
     if (this.#flowId === 0) this.#dropped('agent.flow-table-full')
-    else this.#flowsMade.value++
+    else this.#counted.flowsMade.value++
   }
 
   #flow(): NewFlow {
-    return this.#state.flow(this.ctx, this.#kept.keep(this.#translator.actions))
+    const { actions, limits } = this.#translator
+    return { ...this.#state.flow(this.ctx, this.#kept.keep(actions)), limits }
   }
 
   // Does today's topology and state still give a flow's outcome?  undefined: not known.
@@ -359,15 +371,6 @@ export class Worker implements Walks {
   // Whether places are known, and the state an earlier agent left is here.
   get isReady(): boolean {
     return this.#places.known && this.#state.settled
-  }
-
-  #tooBig(i: number, view: DataView, at: number, end: number): void {
-    const d = i * DESCRIPTOR_WORDS
-    const mtu = this.#burst.descriptors[d + Descriptor.arg]!
-    const ifindex = this.#burst.descriptors[d + Descriptor.ifindex]!
-    const { actions } = this.book.get(this.book.table.find(this.#burst.keys, i * WORDS)) ?? {}
-    if (!tooBig(this.#datapath, { view, at, end, mtu, ifindex, actions }))
-      this.#dropped('agent.too-big')
   }
 
   // What the walk learned and asked before it was postponed holds all the same.

@@ -10,9 +10,9 @@ export const ACTIONS_MAX = 4096
 export const FRAME_MAX = 65600
 export const LOCALS_MAX = 256
 
-// struct mz_flow, in words.
+// struct mz_flow, in words; behind `room`, in the upper half, is `mtu`.
 export const FLOW_WORDS = 44
-export const FlowWord = { id: 0, counts: 1, chunk: 2, mtu: 3, actions: 4 } as const
+export const FlowWord = { id: 0, counts: 1, chunk: 2, room: 3, actions: 4 } as const
 export const FLOW_STATEFUL = 0x100 // in its flags, the upper half of `counts`
 
 // struct mz_chunk, in words.

@@ -6,6 +6,7 @@
 import { token } from '../core/token.ts'
 import { ACTION_WORDS, type ActionList } from '../flow/actions.ts'
 import { WORDS } from '../flow/key.ts'
+import { type Limits, NO_LIMITS } from '../flow/size.ts'
 
 // Why a frame came up.  MZ_UP_* in abi.h.
 export const Reason = { miss: 0, ttl: 1, mtu: 2, action: 3, syn: 4 } as const
@@ -17,7 +18,7 @@ export const Descriptor = {
   length: 1, // captured bytes, all of the frame
   ifindex: 2,
   reason: 3,
-  arg: 4, // Reason.mtu: the MTU that was exceeded
+  arg: 4, // of Reason.action
   gsoSize: 5, // 0: not a GSO frame
   gsoSegments: 6,
   portClass: 7
@@ -55,6 +56,8 @@ export class FlowBatch {
   // 1: a TCP packet that opens a connection goes up in spite of the flow (Reason.syn), and the TCP
   // flags of the others are noted (StatsBatch.tcpFlags).
   readonly stateful: Uint8Array
+  readonly mtu: Uint16Array // Limits of flow/size.ts: a packet that exceeds them goes up
+  readonly room: Uint16Array
   readonly actionAt: Uint32Array // index of the flow's first action in `actions`
   readonly actionCount: Uint32Array
   // After install: 1 in place, 2 was there already (and was replaced), 0 refused (table full).
@@ -70,6 +73,8 @@ export class FlowBatch {
     this.masks = new Int32Array(capacity * WORDS)
     this.ttlMin = new Uint8Array(capacity)
     this.stateful = new Uint8Array(capacity)
+    this.mtu = new Uint16Array(capacity)
+    this.room = new Uint16Array(capacity)
     this.actionAt = new Uint32Array(capacity)
     this.actionCount = new Uint32Array(capacity)
     this.result = new Uint8Array(capacity)
@@ -89,7 +94,8 @@ export class FlowBatch {
     ttlMin: number,
     actions: ActionList | null,
     at = 0,
-    stateful = false
+    stateful = false,
+    { mtu, room }: Limits = NO_LIMITS
   ): boolean {
     if (this.count === this.capacity) return false
     const i = this.count++
@@ -100,6 +106,8 @@ export class FlowBatch {
     }
     this.ttlMin[i] = ttlMin
     this.stateful[i] = stateful ? 1 : 0
+    this.mtu[i] = mtu
+    this.room[i] = room
     this.actionAt[i] = this.actionsUsed
     this.actionCount[i] = actions === null ? 0 : actions.count
     if (actions !== null) this.#copyActions(actions)

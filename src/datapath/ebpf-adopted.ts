@@ -105,6 +105,8 @@ export class Adopted {
     this.#masks.read(slot, mask, 0)
     const counts = this.#flows[o + FlowWord.counts]!
     const stateful = ((counts >>> 16) & FLOW_STATEFUL) !== 0
+    const sizes = this.#flows[o + FlowWord.room]!
+    const limits = { mtu: sizes >>> 16, room: sizes & 0xffff }
     into.add(
       this.#flows[o + FlowWord.id]!,
       key,
@@ -112,7 +114,8 @@ export class Adopted {
       (counts >>> 8) & 255,
       this.#list,
       0,
-      stateful
+      stateful,
+      limits
     )
   }
 

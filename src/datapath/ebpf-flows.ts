@@ -30,8 +30,6 @@ export interface FlowsContext {
   readonly flowsMax: number
   readonly chunksMax: number
   readonly now: () => number
-  // The room a tunnel flow's packets have; 0 = any goes.
-  readonly room: (actions: ActionList) => number
   readonly redirectsToPeer: (ifindex: number) => boolean
 }
 
@@ -198,7 +196,7 @@ export class KernelFlows {
     const flags = tunnelKinds(list) | (batch.stateful[i]! === 0 ? 0 : FLOW_STATEFUL)
     this.#flows[o + FlowWord.counts] = inline | (batch.ttlMin[i]! << 8) | (flags << 16)
     this.#flows[o + FlowWord.chunk] = chunk
-    this.#flows[o + FlowWord.mtu] = this.#at.room(list)
+    this.#flows[o + FlowWord.room] = batch.room[i]! | (batch.mtu[i]! << 16)
     for (let w = 0; w < inline * ACTION_WORDS; w++)
       this.#flows[o + FlowWord.actions + w] = list.words[w]!
     return true

@@ -6,7 +6,6 @@
 import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { ActionList } from '../flow/actions.ts'
-import { WORDS } from '../flow/key.ts'
 import { ACTIONS_MAX, COUNTERS_MAX, counterNames, LOCALS_MAX } from './abi.ts'
 import {
   type Addon,
@@ -18,7 +17,7 @@ import {
   Setting
 } from './addon.ts'
 import {
-  Burst,
+  type Burst,
   type Datapath,
   type DatapathLimits,
   DESCRIPTOR_WORDS,
@@ -26,11 +25,9 @@ import {
   type FlowBatch,
   type PhysicalPort,
   PortClass,
-  Reason,
   type StatsBatch
 } from './datapath.ts'
 import { KernelFlows } from './ebpf-flows.ts'
-import { bodySize, roomOf } from './ebpf-mtu.ts'
 import { OutQueue } from './ebpf-out.ts'
 import { InterfaceWatcher } from './netlink.ts'
 
@@ -48,15 +45,6 @@ export interface EbpfOptions extends Partial<DatapathLimits> {
   readonly ringTunnelBytes?: number
   // Attach by clsact even where tcx works: for tests.
   readonly clsact?: boolean
-}
-
-// Frames too big for their tunnel, on their way back up.  More at once than a burst holds are lost.
-const OVERSIZE_MAX = 64
-
-interface Oversize {
-  readonly frame: Uint8Array
-  readonly descriptor: Uint32Array
-  readonly key: Int32Array
 }
 
 const defaults = {
@@ -81,11 +69,8 @@ export class EbpfDatapath implements Datapath {
   readonly #out = new OutQueue()
   readonly #ports = new Map<number, PhysicalPort>()
   readonly #counters = new Float64Array(COUNTERS_MAX)
-  readonly #oversize: Oversize[] = []
   #burst: Burst | null = null // whose frames are queued
-  #fire: (() => void) | null = null
   #outDropped = 0
-  #tooBig = 0
   #open = true
 
   constructor(options: EbpfOptions) {
@@ -106,7 +91,6 @@ export class EbpfDatapath implements Datapath {
       flowsMax: o.flowsMax,
       chunksMax: o.chunksMax,
       now: () => this.#clock.now(),
-      room: actions => this.#room(actions),
       redirectsToPeer: ifindex => this.#ports.get(ifindex)?.peerRedirect === true
     })
   }
@@ -156,7 +140,6 @@ export class EbpfDatapath implements Datapath {
 
   receive(burst: Burst, watch = false): number {
     if (this.#out.count > 0) this.flush()
-    if (this.#oversize.length > 0) return this.#receiveOversize(burst)
     const { bytes, descriptors, keys } = burst
     const count = this.#addon.receive(this.#host, bytes, descriptors, keys, watch)
     burst.count = check('upcalls', count)
@@ -164,7 +147,6 @@ export class EbpfDatapath implements Datapath {
   }
 
   onReadable(fire: () => void): void {
-    this.#fire = fire
     check('upcalls', this.#addon.start(this.#host, fire))
   }
 
@@ -174,8 +156,6 @@ export class EbpfDatapath implements Datapath {
     const at = burst.descriptors[d + Descriptor.offset]!
     const length = burst.descriptors[d + Descriptor.length]!
     const gsoSize = burst.descriptors[d + Descriptor.gsoSize]!
-    const exceeded = this.#exceeded(burst.view, at, at + length, gsoSize, actions)
-    if (exceeded > 0) return this.#returnOversize(burst, frame, exceeded)
     if (!this.#makeRoom(0, actions)) return
     this.#burst = burst
     this.#out.addShared(at, length, gsoSize, actions)
@@ -183,9 +163,7 @@ export class EbpfDatapath implements Datapath {
 
   inject(frame: Uint8Array, actions: ActionList, gsoSize = 0): void {
     if (actions.count === 0) return
-    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-    if (this.#exceeded(view, 0, frame.length, gsoSize, actions) > 0) this.#tooBig++
-    else if (this.#makeRoom(frame.length, actions)) this.#out.addOwn(frame, gsoSize, actions)
+    if (this.#makeRoom(frame.length, actions)) this.#out.addOwn(frame, gsoSize, actions)
   }
 
   flush(): void {
@@ -197,8 +175,6 @@ export class EbpfDatapath implements Datapath {
       this.#out.clear()
       this.#burst = null
     }
-    // what came back while these were queued must not wait for the next upcall
-    if (this.#oversize.length > 0 && this.#fire !== null) this.#clock.soon(this.#fire)
   }
 
   install(batch: FlowBatch): void {
@@ -232,8 +208,7 @@ export class EbpfDatapath implements Datapath {
     return {
       ...named,
       ...this.#flows.counters(),
-      'out-dropped': this.#outDropped,
-      'too-big': this.#tooBig
+      'out-dropped': this.#outDropped
     }
   }
 
@@ -247,51 +222,6 @@ export class EbpfDatapath implements Datapath {
   #forget(ifindex: number): void {
     this.#ports.delete(ifindex)
     this.#readLocals()
-  }
-
-  #room(actions: ActionList): number {
-    return roomOf(actions, ifindex => this.interfaces.mtu(ifindex) ?? 0)
-  }
-
-  // The IP MTU that the frame exceeds on its way through a tunnel; 0: it fits.
-  #exceeded(view: DataView, at: number, end: number, gso: number, actions: ActionList): number {
-    const room = this.#room(actions)
-    if (room === 0) return 0
-    const { size, tags } = bodySize(view, at, end, gso)
-    return size > room ? room - tags : 0
-  }
-
-  // Up again, as the kernel would have sent it: the agent answers, or fragments.  Once only.
-  #returnOversize(burst: Burst, frame: number, mtu: number): void {
-    const d = frame * DESCRIPTOR_WORDS
-    const descriptor = burst.descriptors.slice(d, d + DESCRIPTOR_WORDS)
-    if (descriptor[Descriptor.reason] === Reason.mtu || this.#oversize.length >= OVERSIZE_MAX) {
-      this.#tooBig++
-      return
-    }
-    const at = descriptor[Descriptor.offset]!
-    descriptor[Descriptor.reason] = Reason.mtu
-    descriptor[Descriptor.arg] = mtu
-    this.#oversize.push({
-      frame: burst.bytes.slice(at, at + descriptor[Descriptor.length]!),
-      descriptor,
-      key: burst.keys.slice(frame * WORDS, (frame + 1) * WORDS)
-    })
-  }
-
-  #receiveOversize(burst: Burst): number {
-    let offset = 0
-    burst.count = 0
-    for (const { frame, descriptor, key } of this.#oversize.splice(0, Burst.FRAMES_MAX)) {
-      const d = burst.count * DESCRIPTOR_WORDS
-      burst.bytes.set(frame, offset)
-      burst.descriptors.set(descriptor, d)
-      burst.descriptors[d + Descriptor.offset] = offset
-      burst.keys.set(key, burst.count * WORDS)
-      offset += (frame.length + 7) & ~7
-      burst.count++
-    }
-    return burst.count
   }
 
   #makeRoom(bytes: number, actions: ActionList): boolean {

@@ -1,12 +1,14 @@
 // A flow as the memory datapath keeps it.
 
 import { ACTION_WORDS, ActionList } from '../flow/actions.ts'
+import type { Limits } from '../flow/size.ts'
 import type { FlowBatch } from './datapath.ts'
 
 export interface StoredFlow {
   readonly id: number
   readonly actions: ActionList
   readonly ttlMin: number
+  readonly limits: Limits
   readonly stateful: boolean
   packets: number
   bytes: number

@@ -12,7 +12,7 @@ import { MemoryDatapath, type TunnelHeader } from './memory.ts'
 
 const PORTS = [11, 12, 13]
 
-function openMemory(options: { flowsMax?: number; creditsPerPort?: number; tunnelMtu?: number }) {
+function openMemory(options: { flowsMax?: number; creditsPerPort?: number }) {
   const out: Arrival[] = []
   const tunnelled: { to: TunnelHeader; frame: Uint8Array }[] = []
   const datapath = new MemoryDatapath(
@@ -65,26 +65,3 @@ for (const [name, kind] of Object.entries(TunnelKind))
     assert.equal(seen!.key[Word.tunnelKey], 0xabcdef)
     assert.equal(seen!.key[Word.tunnelSrc], 0x0a000001)
   })
-
-test('what does not fit a tunnel comes up with the MTU; what stays here does not', async () => {
-  const rig = openMemory({ tunnelMtu: 1000 })
-  const taker = new Taker(rig)
-  const flows = new Installer(rig.datapath)
-  const through = new ActionList()
-  through.tunnel(TunnelKind.vxlan, 1, 2, 3, 1)
-  const here = new ActionList()
-  here.output(PORTS[2]!)
-  const key = (ifindex: number): Int32Array =>
-    Int32Array.from({ length: WORDS }, (_, i) => (i === 0 ? ifindex : 0))
-  flows.install(key(PORTS[0]!), mask({ [Word.inPort]: -1 }), through)
-  flows.install(key(PORTS[1]!), mask({ [Word.inPort]: -1 }), here)
-  rig.send(0, frame(1000 - 42), frame(1000 - 41))
-  rig.send(1, frame(1400))
-  const seen = await taker.upcalls(1)
-  assert.deepEqual(
-    seen.map(({ reason, arg }) => [reason, arg]),
-    [[2, 1000]]
-  )
-  assert.equal(rig.tunnelled.length, 1)
-  assert.equal((await rig.arrivals()).length, 1)
-})

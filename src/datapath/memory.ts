@@ -6,6 +6,7 @@ import { type ActionList, ActionType } from '../flow/actions.ts'
 import { extract } from '../flow/extract.ts'
 import { WORDS, Word } from '../flow/key.ts'
 import { FrameEditor } from '../flow/rewrite.ts'
+import { exceeds, measure } from '../flow/size.ts'
 import { FlowTable } from '../flow/table.ts'
 import {
   Burst,
@@ -36,7 +37,6 @@ export interface TunnelHeader {
 
 export interface MemoryOptions extends Partial<DatapathLimits> {
   readonly now: () => number
-  readonly tunnelMtu?: number // largest frame a tunnel takes, Ethernet header included
 }
 
 interface Upcall {
@@ -52,7 +52,6 @@ export class MemoryDatapath implements Datapath {
   readonly limits: DatapathLimits
   readonly #wire: MemoryWire
   readonly #now: () => number
-  readonly #tunnelMtu: number
   readonly #ports = new Map<number, { port: PhysicalPort; credits: number }>()
   readonly #table: FlowTable
   readonly #flows = new Map<number, StoredFlow>() // by the table's id
@@ -61,6 +60,7 @@ export class MemoryDatapath implements Datapath {
   readonly #owed: number[] = [] // ifindexes whose credits the next receive gives back
   readonly #out: Array<{ frame: Uint8Array; actions: ActionList }> = []
   readonly #key = new Int32Array(WORDS)
+  readonly #size = { size: 0, tags: 0 }
   readonly #counters = {
     rx: 0,
     hits: 0,
@@ -79,7 +79,6 @@ export class MemoryDatapath implements Datapath {
     }
     this.#wire = wire
     this.#now = options.now
-    this.#tunnelMtu = options.tunnelMtu ?? 65535
     this.#table = new FlowTable(this.limits.flowsMax)
   }
 
@@ -123,8 +122,8 @@ export class MemoryDatapath implements Datapath {
     if (flow.ttlMin > 0 && ttl <= flow.ttlMin) return this.#upcall(at, frame, key, Reason.ttl, 0)
     const tcpFlags = key[Word.l4Misc]! & 255
     if (flow.stateful && opens(tcpFlags)) return this.#upcall(at, frame, key, Reason.syn, 0)
-    if (length > this.#tunnelMtu && leavesByTunnel(flow.actions))
-      return this.#upcall(at, frame, key, Reason.mtu, this.#tunnelMtu)
+    if (exceeds(measure(this.#size, view, 0, length, 0), flow.limits))
+      return this.#upcall(at, frame, key, Reason.mtu, 0)
     this.#counters.hits++
     flow.packets++
     flow.bytes += length
@@ -272,6 +271,7 @@ export class MemoryDatapath implements Datapath {
     this.#flows.set(id, {
       ...{ id: batch.ids[i]!, actions, ttlMin: batch.ttlMin[i]! },
       stateful: batch.stateful[i] === 1,
+      limits: { mtu: batch.mtu[i]!, room: batch.room[i]! },
       ...{ packets: 0, bytes: 0, usedMs: this.#now(), tcpFlags: 0 }
     })
     this.#byId.set(batch.ids[i]!, id)
@@ -293,8 +293,3 @@ export class MemoryDatapath implements Datapath {
 
 // A TCP packet with SYN and without ACK.
 const opens = (tcpFlags: number): boolean => (tcpFlags & 0x12) === 0x02
-
-function leavesByTunnel(actions: ActionList): boolean {
-  for (let i = 0; i < actions.count; i++) if (actions.type(i) === ActionType.tunnel) return true
-  return false
-}

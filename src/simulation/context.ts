@@ -41,6 +41,18 @@ export interface Emitted {
   readonly port: PortId // it leaves by this port
 }
 
+// A frame as it arrived.
+export interface RawFrame {
+  readonly view: DataView
+  readonly at: number
+  readonly end: number
+}
+
+// Whoever has forwarded the packet and can tell its sender that it does not fit where it leaves.
+export interface Forwarder {
+  tooBig(ctx: SimulationContext, mtu: number): void
+}
+
 // Whoever can ask other hosts for state.
 export interface Puller {
   canPull(ctx: SimulationContext): boolean
@@ -73,6 +85,7 @@ export class SimulationContext {
   isOpening = false // somebody asked, and the packet opens a connection
   tracksAnswers = false // its answers, as it leaves, are to be known as such
   asksHost = false // a device's own word that wants an answer
+  forwarder: Forwarder | null = null // the last router on the way
   puller: Puller | null = null
   pulled = false // other hosts have been asked for the state of this packet
   hops = 0
@@ -123,7 +136,7 @@ export class SimulationContext {
     this.cacheable = true
     this.lifetime = Lifetime.normal
     this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
-    this.outPort = this.entryPort = null
+    this.outPort = this.entryPort = this.forwarder = null
     this.isOpening =
       this.tracksAnswers =
       this.asksHost =
@@ -331,8 +344,13 @@ export class SimulationContext {
 
   // The bytes as they arrived.  They are not in the key, so asking for them forbids a flow.
   // Undefined when only a key is walked.
-  bytes(): { readonly view: DataView; readonly at: number; readonly end: number } | undefined {
+  bytes(): RawFrame | undefined {
     this.cacheable = false
+    return this.raw()
+  }
+
+  // The same, for whoever does not decide by them where packets go.
+  raw(): RawFrame | undefined {
     if (this.#view === null) return undefined
     return { view: this.#view, at: this.#at, end: this.#end }
   }

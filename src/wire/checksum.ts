@@ -108,6 +108,25 @@ export function l4Valid(
   return fold(l4Sum(view, l3, l4, end, protocol)) === 0xffff
 }
 
+// True for TCP or UDP whose checksum was left to the network card (CHECKSUM_PARTIAL): the field
+// holds no more than the sum of the pseudo-header.  native/addon/finish.c asks the same.
+export function l4Partial(
+  view: DataView,
+  l3: number,
+  l4: number,
+  end: number,
+  protocol: number
+): boolean {
+  if (protocol !== Protocol.tcp && protocol !== Protocol.udp) return false
+  const field = l4 + l4Field(protocol)
+  if (field + 2 > end) return false
+  const length = end - l4
+  const pseudo = isVersion4(view, l3)
+    ? pseudoSum4(view, l3, protocol, length)
+    : pseudoSum6(view, l3, protocol, length)
+  return view.getUint16(field) === fold(pseudo)
+}
+
 // Keeps a layer-4 checksum true when 16 bits that it covers change from `before` to `after`.
 //
 // RFC 1624's formula gives 0 where all the rest is zero, and there only 0xffff is right.  It can

@@ -12,6 +12,7 @@ import { eth } from '../../src/wire/builder.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
 import { randomPacket } from '../fuzz/packets.ts'
 import { A, ALL, B, C, Ground, HIGH, hex, IN, list, type Open, texts, udp, udp6 } from './ground.ts'
+import { sizes } from './sizes.ts'
 import { stateful } from './stateful.ts'
 import { mask } from './taker.ts'
 
@@ -22,7 +23,7 @@ export function datapathConformance(name: string, open: Open, skip: string | fal
     const at = new Ground(open)
     before(() => at.open())
     after(() => at.rig.close())
-    const groups = [comesUp, matches, installs, edits, outputs, bounds, counts, stateful]
+    const groups = [comesUp, matches, installs, edits, outputs, bounds, counts, stateful, sizes]
     for (const group of groups) group(at)
   })
 }

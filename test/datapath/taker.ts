@@ -10,6 +10,7 @@ import {
 } from '../../src/datapath/datapath.ts'
 import type { ActionList } from '../../src/flow/actions.ts'
 import { WORDS } from '../../src/flow/key.ts'
+import { NO_LIMITS } from '../../src/flow/size.ts'
 
 export interface Upcall {
   readonly ifindex: number
@@ -91,14 +92,15 @@ export class Installer {
     bits: Int32Array,
     actions: ActionList,
     ttlMin = 0,
-    stateful = false
+    stateful = false,
+    limits = NO_LIMITS
   ): number {
     const name = `${key.map((word, i) => word & bits[i]!)}/${bits}`
     const before = this.#ids.get(name)
     const own = this.#freeId()
     const id = own ?? before ?? 1
     this.#batch.clear()
-    this.#batch.add(id, key, bits, ttlMin, actions, 0, stateful)
+    this.#batch.add(id, key, bits, ttlMin, actions, 0, stateful, limits)
     this.#datapath.install(this.#batch)
     const result = this.#batch.result[0]!
     if (result === 0) {

@@ -4,11 +4,10 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { Burst, FlowBatch, PortClass, Reason, StatsBatch } from '../../src/datapath/datapath.ts'
-import { ActionList, TunnelKind } from '../../src/flow/actions.ts'
+import { ActionList } from '../../src/flow/actions.ts'
 import { Word } from '../../src/flow/key.ts'
-import { parseIpv4 } from '../../src/wire/address.ts'
 import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
-import { FrameBench, hex, until } from './datapath-frames.ts'
+import { FrameBench, until } from './datapath-frames.ts'
 import { canRun, type Mask, maskOf } from './datapath-lab.ts'
 
 const A = '02:00:00:00:00:01'
@@ -205,44 +204,6 @@ describe('datapath: the flow table', { skip: canRun }, () => {
     at.datapath.remove(batch)
     assert.ok(batch.result.slice(0, 512).every(result => result === 1))
     assert.equal(at.datapath.counters().flows, 0)
-  })
-
-  test('a frame too big for its tunnel comes up with the MTU, on both paths', async () => {
-    at.datapath.detach(at.ports[2]!)
-    at.bench.sh('h', 'ip addr add 172.31.0.1/24 dev h2')
-    at.bench.sh('h', 'ip neigh add 172.31.0.2 lladdr 02:00:00:00:09:01 dev h2 nud permanent')
-    at.decide((frame, into) => {
-      if (frame.reason === Reason.mtu) return null
-      const [remote, local] = [parseIpv4('172.31.0.2'), parseIpv4('172.31.0.1')]
-      into.tunnel(TunnelKind.vxlan, 1, remote, local, at.ports[2]!)
-      return L4
-    })
-    const sized = (ip: number, tag = false): Uint8Array =>
-      (tag ? eth(A, B).vlan(3) : eth(A, B))
-        .ipv4('10.0.0.1', '10.0.0.2')
-        .udp(50, 7)
-        .payload(ip - 28)
-        .frame()
-    at.send(0, sized(1451))
-    const up = await at.upcalls(2)
-    assert.deepEqual(
-      up.map(({ reason, arg }) => [reason, arg]),
-      [
-        [Reason.miss, 0],
-        [Reason.mtu, 1450]
-      ]
-    )
-    assert.equal(hex(up[1]!.bytes), hex(sized(1451)))
-    at.send(0, sized(1451), sized(1450), sized(1447, true), sized(1446, true))
-    const more = await at.upcalls(2)
-    assert.deepEqual(
-      more.map(({ reason, arg }) => [reason, arg]),
-      [
-        [Reason.mtu, 1450],
-        [Reason.mtu, 1446]
-      ]
-    )
-    assert.equal((await at.arrivals(2)).length, 2)
   })
 })
 

@@ -202,8 +202,7 @@ describe('datapath: a held frame', { skip: canRun }, () => {
           [1000, big.length + 50]
         ]
       )
-      const { 'too-big': tooBig, errors } = at.datapath.counters()
-      assert.deepEqual([tooBig, errors], [0, 0])
+      assert.equal(at.datapath.counters().errors, 0)
     } finally {
       at.close()
     }

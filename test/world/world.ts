@@ -35,7 +35,6 @@ export interface WorldOptions {
   readonly lossProbability?: number
   readonly delayMsMax?: number
   readonly tunnel?: 'vxlan' | 'gre'
-  readonly tunnelMtu?: number
   readonly upkeep?: Partial<UpkeepSettings>
   readonly creditsPerPort?: number
   readonly flowsMax?: number
@@ -181,7 +180,6 @@ export class WorldHost {
       {
         now: () => world.clock.now(),
         flowsMax: options.cache === false ? 0 : (options.flowsMax ?? 16384),
-        ...(options.tunnelMtu === undefined ? {} : { tunnelMtu: options.tunnelMtu }),
         ...(options.creditsPerPort === undefined ? {} : { creditsPerPort: options.creditsPerPort })
       }
     )
