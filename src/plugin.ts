@@ -26,9 +26,9 @@ export {
   type Tag,
   tagOf
 } from './flow/tag.ts'
+export type { Forwarder } from './simulation/company.ts'
 export { ConnectionState } from './simulation/connection.ts'
 export {
-  type Forwarder,
   Lifetime,
   type SimulationContext,
   Verdict,

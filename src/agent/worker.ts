@@ -15,7 +15,7 @@ import type { ActionList } from '../flow/actions.ts'
 import { extract } from '../flow/extract.ts'
 import { WORDS, Word } from '../flow/key.ts'
 import type { Tag } from '../flow/tag.ts'
-import { type Emitted, SimulationContext, Verdict, WAIT_FOR_PULL } from '../simulation/context.ts'
+import { SimulationContext, Verdict, WAIT_FOR_PULL } from '../simulation/context.ts'
 import { simulateEgress } from '../simulation/simulate.ts'
 import type { Walks } from '../simulation/walks.ts'
 import type { TopologyView } from '../topology/view.ts'
@@ -66,7 +66,7 @@ export class Worker implements Walks {
   readonly #oversize: Oversize
   #opened = false // the outcome is of a packet that opened a connection
   #flowId = 0 // of the outcome concluded last; 0: it is not kept
-  readonly #generated: Emitted[] = []
+  readonly #generated: { frame: Uint8Array; port: string }[] = []
   readonly #woken: Parked[] = []
   #turning = false
   #scheduled = false

@@ -11,6 +11,7 @@ import { NoState } from '../state/no-state.ts'
 import { keyHash } from '../state/record.ts'
 import { newQuoted, type Quoted, readQuoted } from '../wire/quoted.ts'
 import { Branches } from './branches.ts'
+import type { Emitted, Forwarder, Puller, RawFrame } from './company.ts'
 import { Connection, type ConnectionState } from './connection.ts'
 import type { Port, PortId, Topology } from './device.ts'
 import { waitForDevice } from './device.ts'
@@ -35,28 +36,6 @@ export const Lifetime = { normal: 0, short: 1 } as const
 const TAGS_MAX = 4096 // a flood tags every port it meets
 const DEDUPE_MAX = 64 // looking for doubles in a flood's tags would be quadratic
 const EMITTED_MAX = 64
-
-export interface Emitted {
-  readonly frame: Uint8Array
-  readonly port: PortId // it leaves by this port
-}
-
-// A frame as it arrived.
-export interface RawFrame {
-  readonly view: DataView
-  readonly at: number
-  readonly end: number
-}
-
-// Whoever has forwarded the packet and can tell its sender that it does not fit where it leaves.
-export interface Forwarder {
-  tooBig(ctx: SimulationContext, mtu: number): void
-}
-
-// Whoever can ask other hosts for state.
-export interface Puller {
-  canPull(ctx: SimulationContext): boolean
-}
 
 // What a walk waits for that would rather ask other hosts than do without state.
 export const WAIT_FOR_PULL = 'pull'

@@ -34,7 +34,6 @@ const SETTLE_MS = 20
 const MTU = 1500
 const UNDERLAY_WIDE = 1600
 const VXLAN = 50
-const MAC_HEADER = 14
 export const TUNNEL_MTU = MTU - VXLAN
 const FIRST_PORT = 20_000
 const PORTS = 40_000
@@ -56,8 +55,7 @@ export class Stage {
   constructor(place: Place, ground: GroundOf = options => new World(options)) {
     this.place = place
     const objects = objectsOf(place)
-    const tunnel = place === 'tunnel' ? { tunnelMtu: TUNNEL_MTU + MAC_HEADER } : {}
-    this.#ground = ground({ seed: 7, plugins: PLUGINS, objects, share: true, settings, ...tunnel })
+    this.#ground = ground({ seed: 7, plugins: PLUGINS, objects, share: true, settings })
     for (const host of this.#ground.hosts.values())
       host.setUnderlayMtu(place === 'tunnel' ? MTU : UNDERLAY_WIDE)
     this.#ground.settle(CALM_MS)
