@@ -39,6 +39,10 @@ export interface Work {
   shared: number // taken from other hosts
 }
 
+export const newWork = (): Work => {
+  return { delivered: 0, upcalls: 0, hits: 0, tunnelled: 0, states: 0, shared: 0 }
+}
+
 export interface Watched {
   readonly seen: Work
   readonly sabotage?: Sabotage

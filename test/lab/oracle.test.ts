@@ -23,7 +23,7 @@ import type { WorldOptions } from '../world/world.ts'
 import { canRun } from './datapath-lab.ts'
 import { tool } from './lib/traffic.ts'
 import { Site } from './oracle-site.ts'
-import { KernelWorld, type Watched, type Work } from './oracle-world.ts'
+import { KernelWorld, newWork, type Watched } from './oracle-world.ts'
 
 const RUNS = 8
 // To open datapaths and to close them takes half a second, to play a move a few milliseconds.
@@ -96,7 +96,7 @@ describe('oracles on eBPF', { skip: canRun }, () => {
   })
   after(() => site.close())
 
-  const seen: Work = { delivered: 0, upcalls: 0, hits: 0, tunnelled: 0, states: 0, shared: 0 }
+  const seen = newWork()
   const ground =
     (tunnel: 'vxlan' | 'gre', lie: Lie = {}) =>
     (options: WorldOptions) =>

@@ -30,8 +30,13 @@ function chosen(filter: string): Cell[] {
 async function played(list: Cell[], datapath: string): Promise<Outcome[]> {
   if (datapath === 'memory') return play(list)
   if (datapath !== 'ebpf') refuse(`--datapath is ${datapath}; expected memory or ebpf`)
-  const { onKernel } = await import('../lab/matrix-ground.ts')
-  return onKernel(ground => play(list, ground))
+  const { KernelGround } = await import('../lab/matrix-ground.ts')
+  const ground = await KernelGround.open()
+  try {
+    return play(list, ground.world)
+  } finally {
+    ground.close()
+  }
 }
 
 function print(outcomes: readonly Outcome[]): void {

@@ -30,7 +30,7 @@ import { isChatter, read } from './read.ts'
 
 const PLUGINS = [bridge, router, firewall, nat, balancer] as unknown as readonly Plugin[]
 const CALM_MS = 300 // until hosts know each other
-const SETTLE_MS = 20
+const SETTLE_MS = 3
 const MTU = 1500
 const UNDERLAY_WIDE = 1600
 const VXLAN = 50

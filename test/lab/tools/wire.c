@@ -25,6 +25,8 @@
 
 #define CABLES_MAX 64
 #define FRAME_MAX 65535
+#define MACS_LENGTH 12
+#define VLAN_LENGTH 4
 
 struct record {
 	uint16_t cable, length;
@@ -37,11 +39,13 @@ static int cable(const char *name)
 		.sll_protocol = htons(ETH_P_ALL),
 		.sll_ifindex = if_nametoindex(name),
 	};
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0), room = 4 << 20;
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK, 0), room = 4 << 20, on = 1;
 
 	if (fd < 0 || at.sll_ifindex == 0)
 		die(name);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	if (setsockopt(fd, SOL_PACKET, PACKET_AUXDATA, &on, sizeof(on)))
+		die(name);
 	if (bind(fd, (struct sockaddr *)&at, sizeof(at)))
 		die(name);
 	return fd;
@@ -64,6 +68,40 @@ static void answer(int to, uint16_t at, const uint8_t *frame, uint16_t length)
 	}
 }
 
+/* The kernel keeps the outer tag of a frame beside it. */
+static ssize_t take(int fd, uint8_t *frame, size_t room, struct sockaddr_ll *from)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(struct tpacket_auxdata))];
+	} control;
+	struct iovec whole = { .iov_base = frame, .iov_len = room - VLAN_LENGTH };
+	struct msghdr message = { .msg_name = from, .msg_namelen = sizeof(*from),
+				  .msg_iov = &whole, .msg_iovlen = 1,
+				  .msg_control = &control, .msg_controllen = sizeof(control) };
+	ssize_t n = recvmsg(fd, &message, 0);
+
+	if (n < MACS_LENGTH)
+		return n;
+	for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, at)) {
+		struct tpacket_auxdata aux;
+
+		if (at->cmsg_level != SOL_PACKET || at->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&aux, CMSG_DATA(at), sizeof(aux));
+		if (!(aux.tp_status & TP_STATUS_VLAN_VALID))
+			continue;
+		uint16_t tag[2] = { htons(aux.tp_status & TP_STATUS_VLAN_TPID_VALID ?
+						  aux.tp_vlan_tpid : ETH_P_8021Q),
+				    htons(aux.tp_vlan_tci) };
+
+		memmove(frame + MACS_LENGTH + VLAN_LENGTH, frame + MACS_LENGTH, n - MACS_LENGTH);
+		memcpy(frame + MACS_LENGTH, tag, VLAN_LENGTH);
+		return n + VLAN_LENGTH;
+	}
+	return n;
+}
+
 /* What was sent from here is seen here too, as outgoing. */
 static void collect(const struct pollfd *cables, int count, int to)
 {
@@ -72,9 +110,7 @@ static void collect(const struct pollfd *cables, int count, int to)
 	for (int i = 0; i < count; i++) {
 		while (cables[i].revents & POLLIN) {
 			struct sockaddr_ll from;
-			socklen_t space = sizeof(from);
-			ssize_t n = recvfrom(cables[i].fd, frame, sizeof(frame), 0,
-					     (struct sockaddr *)&from, &space);
+			ssize_t n = take(cables[i].fd, frame, sizeof(frame), &from);
 
 			if (n < 0)
 				break;
