@@ -48,8 +48,10 @@ export function openLog(settings: LogSettings, sink?: LogSink): Log {
   return new PinoLog(pino(options, target), settings.rooms ?? {})
 }
 
-/** A log that says nothing, for tests. */
-export const silentLog = (): Log => openLog({ level: 'silent' }, { write() {} })
+let silent: Log | undefined
+
+/** A log that says nothing, for tests: one for all of them, as a world makes thousands of hosts. */
+export const silentLog = (): Log => (silent ??= openLog({ level: 'silent' }, { write() {} }))
 
 class PinoLog implements Log {
   readonly #pino: pino.Logger

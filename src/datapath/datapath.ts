@@ -43,42 +43,44 @@ export class Burst {
   }
 }
 
-const ACTIONS_AT_FIRST = 256
+const FLOWS_AT_FIRST = 32
 
 // Flows to install, remove or adopt, packed.  `masks` is the mask each flow was walked with;
 // a datapath that numbers its masks does so itself.  Flow ids are the caller's: 1..flowsMax.
 export class FlowBatch {
   readonly capacity: number
-  readonly ids: Uint32Array
-  readonly keys: Int32Array
-  readonly masks: Int32Array
-  readonly ttlMin: Uint8Array
+  // All of them grow with what is added, up to the capacity: most batches are small.
+  ids: Uint32Array
+  keys: Int32Array
+  masks: Int32Array
+  ttlMin: Uint8Array
   // 1: a TCP packet that opens a connection goes up in spite of the flow (Reason.syn), and the TCP
   // flags of the others are noted (StatsBatch.tcpFlags).
-  readonly stateful: Uint8Array
-  readonly mtu: Uint16Array // Limits of flow/size.ts: a packet that exceeds them goes up
-  readonly room: Uint16Array
-  readonly actionAt: Uint32Array // index of the flow's first action in `actions`
-  readonly actionCount: Uint32Array
+  stateful: Uint8Array
+  mtu: Uint16Array // Limits of flow/size.ts: a packet that exceeds them goes up
+  room: Uint16Array
+  actionAt: Uint32Array // index of the flow's first action in `actions`
+  actionCount: Uint32Array
   // After install: 1 in place, 2 was there already (and was replaced), 0 refused (table full).
-  readonly result: Uint8Array
+  result: Uint8Array
   actions: Int32Array
   actionsUsed = 0 // in actions, not words
   count = 0
 
   constructor(capacity = 256) {
     this.capacity = capacity
-    this.ids = new Uint32Array(capacity)
-    this.keys = new Int32Array(capacity * WORDS)
-    this.masks = new Int32Array(capacity * WORDS)
-    this.ttlMin = new Uint8Array(capacity)
-    this.stateful = new Uint8Array(capacity)
-    this.mtu = new Uint16Array(capacity)
-    this.room = new Uint16Array(capacity)
-    this.actionAt = new Uint32Array(capacity)
-    this.actionCount = new Uint32Array(capacity)
-    this.result = new Uint8Array(capacity)
-    this.actions = new Int32Array(ACTIONS_AT_FIRST * ACTION_WORDS) // grows
+    const size = Math.min(capacity, FLOWS_AT_FIRST)
+    this.ids = new Uint32Array(size)
+    this.keys = new Int32Array(size * WORDS)
+    this.masks = new Int32Array(size * WORDS)
+    this.ttlMin = new Uint8Array(size)
+    this.stateful = new Uint8Array(size)
+    this.mtu = new Uint16Array(size)
+    this.room = new Uint16Array(size)
+    this.actionAt = new Uint32Array(size)
+    this.actionCount = new Uint32Array(size)
+    this.result = new Uint8Array(size)
+    this.actions = new Int32Array(FLOWS_AT_FIRST * ACTION_WORDS)
   }
 
   clear(): void {
@@ -98,6 +100,7 @@ export class FlowBatch {
     { mtu, room }: Limits = NO_LIMITS
   ): boolean {
     if (this.count === this.capacity) return false
+    if (this.count === this.ids.length) this.#grow()
     const i = this.count++
     this.ids[i] = id
     for (let w = 0; w < WORDS; w++) {
@@ -114,17 +117,34 @@ export class FlowBatch {
     return true
   }
 
+  #grow(): void {
+    const size = Math.min(this.capacity, this.ids.length * 2)
+    this.ids = grown(this.ids, size)
+    this.keys = grown(this.keys, size * WORDS)
+    this.masks = grown(this.masks, size * WORDS)
+    this.ttlMin = grown(this.ttlMin, size)
+    this.stateful = grown(this.stateful, size)
+    this.mtu = grown(this.mtu, size)
+    this.room = grown(this.room, size)
+    this.actionAt = grown(this.actionAt, size)
+    this.actionCount = grown(this.actionCount, size)
+    this.result = grown(this.result, size)
+  }
+
   #copyActions(actions: ActionList): void {
     const words = actions.count * ACTION_WORDS
     const at = this.actionsUsed * ACTION_WORDS
-    while (at + words > this.actions.length) {
-      const wider = new Int32Array(this.actions.length * 2)
-      wider.set(this.actions)
-      this.actions = wider
-    }
+    while (at + words > this.actions.length)
+      this.actions = grown(this.actions, this.actions.length * 2)
     for (let i = 0; i < words; i++) this.actions[at + i] = actions.words[i]!
     this.actionsUsed += actions.count
   }
+}
+
+function grown<T extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(words: T, length: number): T {
+  const wider = new (words.constructor as new (length: number) => T)(length)
+  wider.set(words)
+  return wider
 }
 
 // What the datapath knows of flows' use, by flow id.
