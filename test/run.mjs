@@ -61,8 +61,8 @@ async function runCheck() {
 }
 
 /**
- * In one process what shares most of its code and has small files; elsewhere each file takes seconds
- * by itself. A new folder of test/ joins by being there.
+ * In one process what shares most of its code and has small files; elsewhere each file takes
+ * seconds by itself. A new folder of test/ joins by being there.
  */
 function unitJobs() {
   const apart = ['test/lab', 'test/cassandra']

@@ -141,7 +141,9 @@ export class FlowBatch {
   }
 }
 
-function grown<T extends Uint8Array | Uint16Array | Uint32Array | Int32Array>(words: T, length: number): T {
+type Words = Uint8Array | Uint16Array | Uint32Array | Int32Array
+
+function grown<T extends Words>(words: T, length: number): T {
   const wider = new (words.constructor as new (length: number) => T)(length)
   wider.set(words)
   return wider

@@ -30,13 +30,8 @@ export const withProcess = (plugin: Plugin, process: Process): Plugin => ({
 
 // Everything is done by the device itself but the handling of a packet.
 function around(device: LiveDevice, process: Process): LiveDevice {
-  return {
-    id: device.id,
-    process: ctx => process(device, ctx),
-    refuse: ctx => device.refuse?.(ctx),
-    update: models => device.update(models),
-    close: () => device.close?.()
-  }
+  const own = { ...device, process: device.process.bind(device) }
+  return Object.assign(device, { process: (ctx: SimulationContext) => process(own, ctx) })
 }
 
 // The device looks at these bits of the key, but the flow does not know.

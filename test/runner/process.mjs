@@ -17,8 +17,8 @@ const running = new Set()
 const namespacesBefore = new Set(namespaces())
 
 /**
- * Runs a program; what it prints is given to `print` when it has ended, so that several can run side
- * by side. Resolves to `{ fault, ms }`; without a fault it ended by itself, and well.
+ * Runs a program; what it prints is given to `print` when it has ended, so that several can run
+ * side by side. Resolves to `{ fault, ms }`; without a fault it ended by itself, and well.
  */
 export function run(command, args, { limitMs, print, env = {} }) {
   const from = Date.now()
