@@ -34,7 +34,9 @@ static __always_inline void parse_l4(struct __sk_buff *skb, struct mz_packet *p,
 		w[0] = bpf_ntohl(w[0]);
 		type = w[0] >> 24;
 		k->l4_ports = type << 16 | ((w[0] >> 16) & 0xff);
-		if (proto == IP_ICMP ? type == 8 || type == 0 : type == 128 || type == 129)
+		/* echo, and the old queries of IPv4 */
+		if (proto == IP_ICMP ? type == 8 || type == 0 || (type >= 13 && type <= 18) :
+				       type == 128 || type == 129)
 			k->type_id |= bpf_ntohl(w[1]) >> 16;
 	} else {
 		return;

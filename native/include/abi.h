@@ -21,7 +21,7 @@ struct mz_key {
 	__u32 eth_dst_hi;  /* w4  first four bytes */
 	__u32 eth_mid;     /* w5  last two bytes of dst << 16 | first two bytes of src */
 	__u32 eth_src_lo;  /* w6  last four bytes */
-	__u32 type_id;     /* w7  ethertype behind the tags << 16 | ICMP echo id */
+	__u32 type_id;     /* w7  ethertype behind the tags << 16 | id of ICMP questions */
 	__u32 ip_src[4];   /* w8  IPv4 sits in [3], the others 0; ARP: sender IP */
 	__u32 ip_dst[4];   /* w12 likewise; ARP: target IP */
 	__u32 ip_misc;     /* w16 proto (ARP: opcode) << 24 | tos << 16 | ttl << 8 | MZ_FRAG_* */
@@ -168,7 +168,7 @@ struct mz_state_key {
 	__u32 scope[2];
 	__u32 src[4];         /* as in the flow key: IPv4 sits in [3] */
 	__u32 dst[4];
-	__u32 ports;          /* source << 16 | destination; ICMP echo: the id in both */
+	__u32 ports;          /* source << 16 | destination; ICMP: src/wire/query.ts */
 };
 #define MZ_STATE_REPLIED 1
 #define MZ_STATE_ASSURED 2

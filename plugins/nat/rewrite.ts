@@ -6,6 +6,7 @@ import {
   ethernet,
   ipv4,
   type Quoted,
+  query,
   type SimulationContext,
   state,
   Tuple,
@@ -31,15 +32,15 @@ export function endOf(key: Int32Array, at: number, side: Side, into: End): void 
   const from = at + addressAt(side)
   for (let i = 0; i < 4; i++) into.words[i] = key[from + i]!
   const ports = key[at + KeyWord.ports]!
-  into.port = side === 'src' ? ports >>> 16 : ports & 0xffff
+  if (isPing(key, at)) into.port = query.idOf(ports)
+  else into.port = side === 'src' ? ports >>> 16 : ports & 0xffff
 }
 
-/** In a key an echo's id stands at both ends. */
 export function setEnd(key: Int32Array, side: Side, end: End): void {
   const from = addressAt(side)
   for (let i = 0; i < 4; i++) key[from + i] = end.words[i]!
   const ports = key[KeyWord.ports]!
-  if (isPing(key)) key[KeyWord.ports] = (end.port << 16) | end.port
+  if (isPing(key)) key[KeyWord.ports] = query.withId(ports, end.port)
   else if (side === 'src') key[KeyWord.ports] = (end.port << 16) | (ports & 0xffff)
   else key[KeyWord.ports] = (ports & ~0xffff) | end.port
 }
@@ -54,12 +55,12 @@ export function portsOf(key: Int32Array): number {
 }
 
 // Other ICMP has no id: both ports of its key are 0.
-function isPing(key: Int32Array): boolean {
-  const type = key[KeyWord.type]!
+function isPing(key: Int32Array, at = 0): boolean {
+  const type = key[at + KeyWord.type]!
   const protocol = type & 255
   const family = (type >>> 8) & 255
   const isIcmp = protocol === (family === 4 ? Protocol.icmp : Protocol.icmpv6)
-  return isIcmp && key[KeyWord.ports] !== 0
+  return isIcmp && key[at + KeyWord.ports] !== 0
 }
 
 export function translate(

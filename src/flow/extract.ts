@@ -122,7 +122,7 @@ function extractL4(
     if (end - l4 < icmp.LENGTH) return
     const type = icmp.type(view, l4)
     words[o + Word.l4Ports] = (type << 16) | icmp.code(view, l4)
-    const echo = protocol === Protocol.icmp ? type === 8 || type === 0 : icmpv6.isEcho(type)
-    if (echo) words[o + Word.typeId]! |= icmp.id(view, l4)
+    const hasId = protocol === Protocol.icmp ? icmp.hasId(type) : icmpv6.isEcho(type)
+    if (hasId) words[o + Word.typeId]! |= icmp.id(view, l4)
   }
 }

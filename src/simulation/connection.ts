@@ -24,6 +24,7 @@ import {
 import * as icmp from '../wire/icmp.ts'
 import * as icmpv6 from '../wire/icmpv6.ts'
 import { Protocol } from '../wire/protocol.ts'
+import { isAnswer } from '../wire/query.ts'
 import * as tcp from '../wire/tcp.ts'
 import type { SimulationContext } from './context.ts'
 import type { DeviceId } from './device.ts'
@@ -169,9 +170,9 @@ export class Connection {
       case Protocol.tcp:
         return (words[Word.l4Misc]! & OPENING) === tcp.Flag.syn
       case Protocol.icmp:
-        return isV6 || icmpType !== icmp.Type.echoReply
+        return isV6 || !isAnswer(4, icmpType)
       case Protocol.icmpv6:
-        return !isV6 || icmpType !== icmpv6.Type.echoReply
+        return !isV6 || !isAnswer(6, icmpType)
       default:
         return true
     }

@@ -2,6 +2,8 @@
 
 import { KeyWord, Kind, RecordWord, StateFlag } from '../state/record.ts'
 import { formatIpv4, formatIpv6 } from '../wire/address.ts'
+import { Protocol } from '../wire/protocol.ts'
+import { idOf } from '../wire/query.ts'
 
 const kinds = Object.fromEntries(Object.entries(Kind).map(([name, kind]) => [kind, name]))
 const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmpv6' }
@@ -26,8 +28,16 @@ export function describeRecord(record: Int32Array, isReturn: boolean, at = 0): s
 
 function ends(words: Int32Array, at: number): string {
   const isV6 = ((words[at + KeyWord.type]! >>> 8) & 255) === 6
-  const ports = words[at + KeyWord.ports]!
+  const ports = portsOf(words, at)
   const end = (o: number, port: number): string =>
     isV6 ? `[${formatIpv6(words, at + o)}]:${port}` : `${formatIpv4(words[at + o + 3]!)}:${port}`
   return `${end(KeyWord.src, ports >>> 16)} > ${end(KeyWord.dst, ports & 0xffff)}`
+}
+
+// Of ICMP the id, at both ends.
+function portsOf(words: Int32Array, at: number): number {
+  const ports = words[at + KeyWord.ports]!
+  const protocol = words[at + KeyWord.type]! & 255
+  const isQuery = ports !== 0 && (protocol === Protocol.icmp || protocol === Protocol.icmpv6)
+  return isQuery ? (idOf(ports) << 16) | idOf(ports) : ports
 }

@@ -33,20 +33,28 @@ interface Ends {
   readonly dport: number
 }
 
-const protocols: Record<string, (ip: PacketBuilder, ends: Ends, isV6: boolean) => PacketBuilder> = {
+interface How {
+  readonly isV6: boolean
+  readonly reply: boolean
+}
+
+// A question and its answer have one id.
+const protocols: Record<string, (ip: PacketBuilder, ends: Ends, how: How) => PacketBuilder> = {
   tcp: (ip, { sport, dport }) => ip.tcp(sport, dport),
   udp: (ip, { sport, dport }) => ip.udp(sport, dport),
-  // One id for both directions.
-  ping: (ip, { sport, dport }, isV6) =>
-    isV6 ? ip.icmpv6Echo(sport ^ dport, 1) : ip.icmpEcho(sport ^ dport, 1),
+  ping: (ip, { sport, dport }, { isV6, reply }) =>
+    isV6 ? ip.icmpv6Echo(sport ^ dport, 1, { reply }) : ip.icmpEcho(sport ^ dport, 1, { reply }),
+  timestamp: (ip, { sport, dport }, { isV6, reply }) =>
+    isV6 ? ip.gre() : ip.icmp(reply ? 14 : 13, 0, ((sport ^ dport) << 16) >>> 0),
   gre: ip => ip.gre()
 }
 
-function packet(protocol: string, ends: Ends): PacketBuilder {
+function packet(protocol: string, ends: Ends, reply = false): PacketBuilder {
   const isV6 = ends.src.includes(':')
   const ether = eth('02:00:00:00:00:0a', '02:00:00:00:00:0b')
   const { src, dst } = ends
-  return protocols[protocol]!(isV6 ? ether.ipv6(src, dst) : ether.ipv4(src, dst), ends, isV6)
+  const ip = isV6 ? ether.ipv6(src, dst) : ether.ipv4(src, dst)
+  return protocols[protocol]!(ip, ends, { isV6, reply })
 }
 
 const answered = ({ src, dst, sport, dport }: Ends): Ends => ({
@@ -65,7 +73,7 @@ test('INV-06 the key of an answer is the mirror of that of the request, at the s
   fc.assert(
     fc.property(protocol, ends, (protocol, ends) => {
       const request = keyOf(packet(protocol, ends), scope('r1'))
-      const reply = keyOf(packet(protocol, answered(ends)), scope('r1'))
+      const reply = keyOf(packet(protocol, answered(ends), true), scope('r1'))
       const expected = new Int32Array(KEY_WORDS)
       mirror(request, 0, expected, 0)
       assert.deepEqual(reply, expected)
@@ -81,6 +89,22 @@ test('INV-06 keys of different devices, and of different packets, are different'
       assert.ok(!sameKey(key, 0, keyOf(packet(protocol, one), scope('r2')), 0))
       fc.pre(one.src !== other.src || one.dst !== other.dst)
       assert.ok(!sameKey(key, 0, keyOf(packet(protocol, other), scope('r1')), 0))
+    }),
+    { seed: 1, numRuns: 400 }
+  )
+})
+
+test('B5: INV-06 a question from the other side is no answer, whatever its id', () => {
+  fc.assert(
+    fc.property(fc.constantFrom('ping', 'timestamp'), ends, port, (protocol, ends, other) => {
+      fc.pre(protocol === 'ping' || !ends.src.includes(':'))
+      const question = keyOf(packet(protocol, ends), scope('r1'))
+      const expected = new Int32Array(KEY_WORDS)
+      mirror(question, 0, expected, 0)
+      for (const id of [ends.sport ^ ends.dport, other]) {
+        const asks = { ...answered(ends), sport: id, dport: 0 }
+        assert.ok(!sameKey(expected, 0, keyOf(packet(protocol, asks), scope('r1')), 0))
+      }
     }),
     { seed: 1, numRuns: 400 }
   )

@@ -11,6 +11,8 @@ import * as icmp from '../wire/icmp.ts'
 import * as icmpv6 from '../wire/icmpv6.ts'
 import * as ipv4 from '../wire/ipv4.ts'
 import * as ipv6 from '../wire/ipv6.ts'
+import { isQuery, opposite, queryPorts } from '../wire/query.ts'
+import type { Quoted } from '../wire/quoted.ts'
 import * as vlan from '../wire/vlan.ts'
 import type { SimulationContext } from './context.ts'
 
@@ -64,10 +66,7 @@ function portsOf(family: 4 | 6, protocol: number, ask: Ask): number {
   if (protocol === Protocol.tcp || protocol === Protocol.udp) return ask(Word.l4Ports, ALL)
   if (!isIcmp(family, protocol)) return 0
   const type = ask(Word.l4Ports, HIGH) >>> 16
-  const echo = family === 4 ? icmp.isEcho(type) : icmpv6.isEcho(type)
-  if (!echo) return 0
-  const id = ask(Word.typeId, LOW) & LOW
-  return (id << 16) | id
+  return isQuery(family, type) ? queryPorts(family, type, ask(Word.typeId, LOW) & LOW) : 0
 }
 
 const isIcmp = (family: 4 | 6, protocol: number): boolean =>
@@ -92,8 +91,13 @@ function errorTuple(
     into[KeyWord.src + i] = quote.dst[i]!
     into[KeyWord.dst + i] = quote.src[i]!
   }
-  into[KeyWord.ports] = (quote.ports << 16) | (quote.ports >>> 16)
+  into[KeyWord.ports] = answerPorts(quote)
   return Tuple.error
+}
+
+function answerPorts({ family, protocol, ports, icmpType }: Quoted): number {
+  if (!isIcmp(family, protocol)) return (ports << 16) | (ports >>> 16)
+  return queryPorts(family, opposite(family, icmpType), ports >>> 16)
 }
 
 // The id is not in the key, so no fragment that is tracked becomes a flow.

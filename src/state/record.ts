@@ -4,7 +4,7 @@
 // native/include/abi.h.
 //
 //   key      kind << 16 | family << 8 | protocol · scope (2 words) · source (4) · destination (4) ·
-//            source port << 16 | destination port (ICMP echo: the identifier in both)
+//            source port << 16 | destination port (ICMP questions: wire/query.ts)
 //   record   key A (12 words) · key B (12 words, all 0: none) · eight words about both
 
 import { hashOf } from '../flow/tag.ts'

@@ -8,15 +8,17 @@ import * as icmp from './icmp.ts'
 import * as icmpv6 from './icmpv6.ts'
 import * as ipv4 from './ipv4.ts'
 import * as ipv6 from './ipv6.ts'
+import { isQuery } from './query.ts'
 import * as vlan from './vlan.ts'
 
 /**
- * Addresses as four words, IPv4 in the last.  `ports`: source << 16 | destination; echo: the id in
- * both.
+ * Addresses as four words, IPv4 in the last.  `ports`: source << 16 | destination; ICMP queries: the
+ * id in both, and `icmpType` says which.
  */
 export interface Quoted {
   family: 4 | 6
   protocol: number
+  icmpType: number // -1: none
   readonly src: Int32Array
   readonly dst: Int32Array
   ports: number
@@ -25,6 +27,7 @@ export interface Quoted {
 export const newQuoted = (): Quoted => ({
   family: 4,
   protocol: 0,
+  icmpType: -1,
   src: new Int32Array(4),
   dst: new Int32Array(4),
   ports: 0
@@ -35,28 +38,40 @@ interface Place {
   l4: number
   inner: number // the quoted IP header
   innerL4: number
+  protocol: number // of the quoted packet, behind its extension headers
+  isRouted: boolean // it has a routing header and is not yet at its destination
+  hasL4: boolean // eight bytes of it are there, and of the first fragment
   end: number
 }
-const place: Place = { l3: 0, l4: 0, inner: 0, innerL4: 0, end: 0 }
+const place: Place = {
+  l3: 0,
+  l4: 0,
+  inner: 0,
+  innerL4: 0,
+  protocol: 0,
+  isRouted: false,
+  hasL4: false,
+  end: 0
+}
 
 /** False: no whole ICMP error about a packet whose addresses can be read. */
 export function readQuoted(view: DataView, at: number, end: number, into: Quoted): boolean {
   const family = find(view, at, end)
   if (family === 0) return false
-  const { inner, innerL4 } = place
+  const { inner, innerL4, protocol, hasL4 } = place
   into.family = family
+  into.protocol = protocol
   into.src.fill(0)
   into.dst.fill(0)
   if (family === 4) {
-    into.protocol = ipv4.protocol(view, inner)
     into.src[3] = ipv4.src(view, inner)
     into.dst[3] = ipv4.dst(view, inner)
   } else {
-    into.protocol = ipv6.nextHeader(view, inner)
     ipv6.readSrc(view, inner, into.src, 0)
     ipv6.readDst(view, inner, into.dst, 0)
   }
-  into.ports = hasL4(view, family) ? portsAt(view, innerL4, into.protocol) : 0
+  into.icmpType = hasL4 && isIcmp(family, protocol) ? icmp.type(view, innerL4) : -1
+  into.ports = hasL4 ? portsAt(view, innerL4, family, protocol) : 0
   return true
 }
 
@@ -66,13 +81,10 @@ export function rewriteQuoted(frame: Uint8Array, to: Quoted): Uint8Array {
   const view = new DataView(copy.buffer, copy.byteOffset, copy.byteLength)
   const family = find(view, 0, copy.length)
   if (family === 0) return copy
-  const { l3, l4, inner, innerL4, end } = place
-  if (family === 4) {
-    ipv4SetAddresses(view, inner, innerL4, end, to)
-  } else {
-    ipv6SetAddresses(view, inner, innerL4, end, to)
-  }
-  if (hasL4(view, family)) setPorts(view, innerL4, end, to)
+  const { l3, l4, hasL4, end } = place
+  if (family === 4) ipv4SetAddresses(view, to)
+  else ipv6SetAddresses(view, to)
+  if (hasL4) setPorts(view, to)
   completeL4(view, l3, l4, end, family === 4 ? ipv4.Protocol.icmp : ipv6.Protocol.icmpv6)
   return copy
 }
@@ -96,10 +108,13 @@ function find4(view: DataView, end: number): 0 | 4 {
   place.inner = icmp.quoted(place.l4)
   if (!ipv4.headerFits(view, place.inner, place.end)) return 0
   place.innerL4 = ipv4.payload(view, place.inner)
+  place.protocol = ipv4.protocol(view, place.inner)
+  place.isRouted = false
+  place.hasL4 =
+    ipv4.fragmentOffset(view, place.inner) === 0 && place.innerL4 + L4_QUOTED_MIN <= place.end
   return 4
 }
 
-// A quoted packet with extension headers is left alone: its ports are not where they seem.
 function find6(view: DataView, end: number): 0 | 6 {
   const { l3 } = place
   if (!ipv6.fits(view, l3, end) || !ipv6.walk(view, l3, end) || ipv6.walkedFragment()) return 0
@@ -110,53 +125,55 @@ function find6(view: DataView, end: number): 0 | 6 {
   if (!icmpv6.isError(icmpv6.type(view, place.l4))) return 0
   place.inner = icmpv6.quoted(place.l4)
   if (!ipv6.headerFits(view, place.inner, place.end)) return 0
-  place.innerL4 = place.inner + ipv6.LENGTH
+  const isWhole = ipv6.walk(view, place.inner, place.end)
+  const { walked } = ipv6
+  place.innerL4 = walked.l4
+  place.protocol = walked.protocol
+  place.isRouted = walked.segmentsLeft !== 0
+  place.hasL4 = isWhole && walked.fragmentOffset === 0 && walked.l4 + L4_QUOTED_MIN <= place.end
   return 6
 }
 
-// Eight bytes of it, and those of the first fragment.
-function hasL4(view: DataView, family: 4 | 6): boolean {
-  const { inner, innerL4, end } = place
-  if (family === 4 && ipv4.fragmentOffset(view, inner) !== 0) return false
-  return innerL4 + 8 <= end
-}
+const L4_QUOTED_MIN = 8 // RFC 792
 
-function portsAt(view: DataView, l4: number, protocol: number): number {
+const isIcmp = (family: 4 | 6, protocol: number): boolean =>
+  protocol === (family === 4 ? ipv4.Protocol.icmp : ipv6.Protocol.icmpv6)
+
+function portsAt(view: DataView, l4: number, family: 4 | 6, protocol: number): number {
   if (protocol === ipv4.Protocol.tcp || protocol === ipv4.Protocol.udp) return view.getInt32(l4)
-  const isEcho =
-    protocol === ipv4.Protocol.icmp
-      ? icmp.isEcho(icmp.type(view, l4))
-      : protocol === ipv6.Protocol.icmpv6 && icmpv6.isEcho(icmpv6.type(view, l4))
-  return isEcho ? (icmp.id(view, l4) << 16) | icmp.id(view, l4) : 0
+  if (!isIcmp(family, protocol) || !isQuery(family, icmp.type(view, l4))) return 0
+  return (icmp.id(view, l4) << 16) | icmp.id(view, l4)
 }
 
 // The checksum of layer 4 is mended too, where it was quoted: receivers may look.
-function ipv4SetAddresses(v: DataView, l3: number, l4: number, end: number, to: Quoted): void {
-  const protocol = ipv4.protocol(v, l3)
-  const whole = ipv4.fragmentOffset(v, l3) === 0
-  const patch = (before: number, after: number): void => {
-    if (whole) patchPseudo(v, l4, end, protocol, before, after)
-    patch16(v, l3 + 10, ipv4.Protocol.tcp, before >>> 16, after >>> 16)
-    patch16(v, l3 + 10, ipv4.Protocol.tcp, before & 0xffff, after & 0xffff)
+function ipv4SetAddresses(v: DataView, to: Quoted): void {
+  const { inner, innerL4, protocol, end } = place
+  const isFirst = ipv4.fragmentOffset(v, inner) === 0
+  const patch = (at: number, after: number): void => {
+    const before = v.getInt32(at)
+    if (isFirst) patchPseudo(v, innerL4, end, protocol, before, after)
+    patch16(v, inner + 10, ipv4.Protocol.tcp, before >>> 16, after >>> 16)
+    patch16(v, inner + 10, ipv4.Protocol.tcp, before & 0xffff, after & 0xffff)
+    v.setInt32(at, after)
   }
-  patch(ipv4.src(v, l3), to.src[3]!)
-  v.setInt32(l3 + 12, to.src[3]!)
-  patch(ipv4.dst(v, l3), to.dst[3]!)
-  v.setInt32(l3 + 16, to.dst[3]!)
+  patch(inner + 12, to.src[3]!)
+  patch(inner + 16, to.dst[3]!)
 }
 
-function ipv6SetAddresses(v: DataView, l3: number, l4: number, end: number, to: Quoted): void {
-  const protocol = ipv6.nextHeader(v, l3)
+// On its way along a routing header the pseudo-header holds another destination than this one.
+function ipv6SetAddresses(v: DataView, to: Quoted): void {
+  const { inner, innerL4, protocol, isRouted, hasL4, end } = place
   for (let i = 0; i < 4; i++) {
-    patchPseudo(v, l4, end, protocol, ipv6.srcWord(v, l3, i), to.src[i]!)
-    v.setInt32(l3 + 8 + 4 * i, to.src[i]!)
-    patchPseudo(v, l4, end, protocol, ipv6.dstWord(v, l3, i), to.dst[i]!)
-    v.setInt32(l3 + 24 + 4 * i, to.dst[i]!)
+    if (hasL4) patchPseudo(v, innerL4, end, protocol, ipv6.srcWord(v, inner, i), to.src[i]!)
+    v.setInt32(inner + 8 + 4 * i, to.src[i]!)
+    if (hasL4 && !isRouted)
+      patchPseudo(v, innerL4, end, protocol, ipv6.dstWord(v, inner, i), to.dst[i]!)
+    v.setInt32(inner + 24 + 4 * i, to.dst[i]!)
   }
 }
 
-function setPorts(view: DataView, l4: number, end: number, to: Quoted): void {
-  const { protocol } = to
+function setPorts(view: DataView, to: Quoted): void {
+  const { innerL4: l4, protocol, end } = place
   if (protocol === ipv4.Protocol.tcp || protocol === ipv4.Protocol.udp) {
     const field = l4 + (protocol === ipv4.Protocol.tcp ? 16 : 6)
     const set = (at: number, port: number): void => {
@@ -165,8 +182,8 @@ function setPorts(view: DataView, l4: number, end: number, to: Quoted): void {
     }
     set(l4, to.ports >>> 16)
     set(l4 + 2, to.ports & 0xffff)
-  } else if (portsAt(view, l4, protocol) !== 0) {
-    if (protocol === ipv4.Protocol.icmp) icmp.setId(view, l4, to.ports >>> 16)
+  } else if (isIcmp(to.family, protocol) && isQuery(to.family, icmp.type(view, l4))) {
+    if (to.family === 4) icmp.setId(view, l4, to.ports >>> 16)
     else icmpv6.setId(view, l4, to.ports >>> 16)
   }
 }

@@ -166,6 +166,7 @@ class KernelHost {
   readonly house: House
   readonly datapath: DatapathInside
   readonly state: StateInside
+  readonly counters = new CounterTable()
   readonly #site: Site
   readonly #down = new Set<string>()
   readonly #mtus = new Set<string>() // interfaces whose MTU was changed
@@ -204,7 +205,7 @@ class KernelHost {
       leases: hub.leases.link(`session-${id}`, clock, () => this.house.leases),
       clock,
       random: new SeededRandom(o.seed ?? 1),
-      counters: new CounterTable(),
+      counters: this.counters,
       log: silentLog(),
       burstBytes: BURST_BYTES,
       settings: { ...defaults, ...o.settings },

@@ -15,7 +15,7 @@ import type { Move, PacketPlan, Plan } from './plan.ts'
 
 export type GroundHost = Pick<
   WorldHost,
-  'house' | 'ifindexOf' | 'setUp' | 'setMtu' | 'setUnderlayMtu'
+  'house' | 'counters' | 'ifindexOf' | 'setUp' | 'setMtu' | 'setUnderlayMtu'
 >
 
 // What a stage asks of its world.

@@ -1,0 +1,22 @@
+// Packets and what a router, its filters and its translations make of them: what test/packets asks
+// of the house in memory, in the kernel.
+
+import { after, before, describe } from 'node:test'
+import { echo } from '../packets/echo.ts'
+import type { Opener } from '../packets/scene.ts'
+import { canRun } from './datapath-lab.ts'
+import { tool } from './lib/traffic.ts'
+import { Site } from './oracle-site.ts'
+import { KernelWorld, type Work } from './oracle-world.ts'
+
+describe('packets on eBPF', { skip: canRun }, () => {
+  let site: Site
+  before(async () => {
+    site = new Site(await tool('wire'))
+  })
+  after(() => site.close())
+  const seen: Work = { delivered: 0, upcalls: 0, hits: 0, tunnelled: 0, states: 0, shared: 0 }
+  const kernel: Opener = options => new KernelWorld(site, options, { seen })
+
+  echo(kernel)
+})

@@ -1,0 +1,10 @@
+// Packets and what a router, its filters and its translations make of them, in memory; on eBPF:
+// test/lab/packets.test.ts.
+
+import { World } from '../world/world.ts'
+import { echo } from './echo.ts'
+import type { Opener } from './scene.ts'
+
+const memory: Opener = options => new World(options)
+
+echo(memory)
