@@ -1,11 +1,15 @@
 // A chain of rules, run at a port or a device.  Rules are tried in order; accept, drop and reject
 // end everything, return goes back to the chain that jumped here, and so does the end of the list.
 // Who gets back to the first chain, or finds no rule, passes.
+//
+// An ICMP error about a connection that a rule translates is translated as its packets are, whatever
+// the rules on the way to it ask of packets (RFC 5508 §4): `#mend` goes the way of those packets.
 
 import {
   type DeviceId,
   deviceTag,
   type Filter,
+  isErrorAbout,
   Lifetime,
   type LiveDevice,
   type Models,
@@ -23,6 +27,8 @@ export const JUMPS_MAX = 32 // chains within chains
 // Neither accepted nor refused: whoever jumped here goes on.
 const PASS = Then.return
 type Outcome = Verdict | typeof PASS
+// The connection of an error would go no further: the error does as the rules say of it.
+const ENDS = -2
 
 interface Rule {
   readonly position: number
@@ -35,6 +41,7 @@ interface Rule {
 // What all chains of a worker share.
 export class Workshop implements RuleActions {
   evaluation = 0 // which one runs: a chain is entered once in each
+  mended = false // an ICMP error has been translated in it
   readonly #actions = new Map<string, CompileAction>()
 
   register(action: string, compile: CompileAction): void {
@@ -59,7 +66,9 @@ export class Chain implements LiveDevice, Filter {
   #rules: readonly Rule[] = []
   #signature = ''
   #asksConnections = false
+  #mayTranslate = false // itself, or a chain it jumps to
   #enteredIn = 0
+  #mendedIn = 0
 
   constructor(id: DeviceId, models: Models, workshop: Workshop) {
     this.id = id
@@ -72,9 +81,16 @@ export class Chain implements LiveDevice, Filter {
     const tracks = this.tracks(ctx)
     if (tracks === undefined) return Verdict.postpone
     if (tracks) ctx.track()
-    this.#workshop.evaluation++
+    const workshop = this.#workshop
+    workshop.evaluation++
+    workshop.mended = false
     const outcome = this.#evaluate(ctx, 0)
-    return outcome === PASS ? Verdict.forward : outcome
+    const verdict = outcome === PASS ? Verdict.forward : outcome
+    if (verdict !== Verdict.forward || workshop.mended) return verdict
+    if (!this.#mayTranslate || !isErrorAbout(ctx)) return verdict
+    // It passed before it got to the rule that translates its connection.
+    const mended = this.#mend(ctx, 0)
+    return mended === PASS || mended === ENDS ? verdict : mended
   }
 
   tracks(ctx: SimulationContext): boolean | undefined {
@@ -119,6 +135,9 @@ export class Chain implements LiveDevice, Filter {
       jumpChain: rule.jumpChain ?? null,
       compiled: OWN.has(rule.action) ? null : this.#workshop.compile(rule, models)
     }))
+    this.#mayTranslate = this.#rules.some(
+      ({ compiled, jumpChain }) => compiled?.mend !== undefined || jumpChain !== null
+    )
     return [this.#tag]
   }
 
@@ -128,10 +147,17 @@ export class Chain implements LiveDevice, Filter {
     for (const rule of this.#rules) {
       const guarded = rule.compiled?.guard?.(ctx) ?? Then.next
       if (guarded !== Then.next) return guarded
+      const mended = this.#mendBy(ctx, rule)
+      if (mended === Then.next) continue
+      if (mended !== undefined) return mended
       const matches = rule.condition.matches(ctx)
       const { hidden } = rule.condition
       if (hidden !== null) return ctx.drop(hidden)
-      if (!matches) continue
+      if (!matches) {
+        const behind = rule.action === 'jump' ? this.#mendBehind(ctx, rule, depth) : PASS
+        if (behind !== PASS) return behind
+        continue
+      }
       if (ctx.trace !== null)
         ctx.trace.step(`     chain ${this.#name} rule ${rule.position}: ${rule.action}`)
       switch (rule.action) {
@@ -157,13 +183,59 @@ export class Chain implements LiveDevice, Filter {
     return PASS
   }
 
-  #jump(ctx: SimulationContext, id: DeviceId, depth: number): Outcome {
+  // By a rule that translates.  undefined: it does not, or the packet is no such error.
+  #mendBy(ctx: SimulationContext, rule: Rule): Outcome | typeof Then.next | undefined {
+    if (rule.compiled?.mend === undefined || !isErrorAbout(ctx)) return undefined
+    const outcome = rule.compiled.mend(ctx, () => rule.condition.concerns(ctx))
+    if (outcome === undefined) return undefined
+    this.#workshop.mended = true
+    if (ctx.trace !== null)
+      ctx.trace.step(`     chain ${this.#name} rule ${rule.position}: ${rule.action}, of an error`)
+    return outcome
+  }
+
+  // By rules of a chain that the error does not jump to, but its connection does.
+  #mendBehind(ctx: SimulationContext, { condition, jumpChain }: Rule, depth: number): Outcome {
+    if (!isErrorAbout(ctx) || !condition.concerns(ctx)) return PASS
+    const outcome = this.#mendIn(ctx, jumpChain!, depth)
+    return outcome === ENDS ? PASS : outcome
+  }
+
+  // The rules that the connection of an error meets; those that translate mend the error.
+  #mend(ctx: SimulationContext, depth: number): Outcome | typeof ENDS {
+    this.#mendedIn = this.#workshop.evaluation
+    ctx.tag(this.#tag)
+    for (const rule of this.#rules) {
+      const mended = this.#mendBy(ctx, rule)
+      if (mended === Then.next) continue
+      if (mended !== undefined) return mended
+      if (rule.compiled !== null || !rule.condition.concerns(ctx)) continue
+      if (rule.action === 'return') return PASS
+      if (rule.action !== 'jump') return ENDS
+      const outcome = this.#mendIn(ctx, rule.jumpChain!, depth)
+      if (outcome !== PASS) return outcome
+    }
+    return PASS
+  }
+
+  #mendIn(ctx: SimulationContext, id: DeviceId, depth: number): Outcome | typeof ENDS {
+    const target = this.#target(ctx, id)
+    if (!(target instanceof Chain)) return target
+    const isLoop = target.#mendedIn === this.#workshop.evaluation
+    return isLoop || depth === JUMPS_MAX ? PASS : target.#mend(ctx, depth + 1)
+  }
+
+  #target(ctx: SimulationContext, id: DeviceId): Chain | Outcome {
     const target = ctx.topology.device('chain', id)
     if (target === undefined) return ctx.postpone(waitForDevice('chain', id))
-    if (!(target instanceof Chain)) {
-      ctx.tag(deviceTag(id)) // deleted a moment ago; the rule is about to go too
-      return PASS
-    }
+    if (target instanceof Chain) return target
+    ctx.tag(deviceTag(id)) // deleted a moment ago; the rule is about to go too
+    return PASS
+  }
+
+  #jump(ctx: SimulationContext, id: DeviceId, depth: number): Outcome {
+    const target = this.#target(ctx, id)
+    if (!(target instanceof Chain)) return target
     if (target.#enteredIn === this.#workshop.evaluation) return PASS // a loop
     // Nobody can say what rules that deep mean: better nothing passes than everything.
     if (depth === JUMPS_MAX) return ctx.drop('firewall.too-many-jumps', Lifetime.short)

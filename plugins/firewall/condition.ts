@@ -7,6 +7,7 @@
 
 import {
   address,
+  type ConnectionState,
   deviceTag,
   ethernet,
   Fragment,
@@ -21,13 +22,15 @@ import {
   tupleOf
 } from '../../src/plugin.ts'
 import { AddressSet } from './address-set.ts'
+import { ofAnswer } from './answer.ts'
 import { asksL4 } from './fragments.ts'
 import type { IpGroupModel, RuleModel } from './model.ts'
 import { translates } from './nat.ts'
 import { protocolNumber } from './protocols.ts'
 import { quotedWithin, within } from './within.ts'
 
-type Question = (ctx: SimulationContext) => boolean
+/** `isAnswer`: it is asked of the answer to the packet that an error quotes (answer.ts). */
+type Question = (ctx: SimulationContext, isAnswer: boolean) => boolean
 
 interface Part {
   readonly asks: Question
@@ -60,7 +63,7 @@ export class Condition {
   matches(ctx: SimulationContext): boolean {
     this.hidden = null
     const hidden = this.#asksFragments ? ofNetwork(ctx) : null
-    if (hidden === null && this.#fragments !== null && !this.#fragments(ctx)) return false
+    if (hidden === null && this.#fragments !== null && !this.#fragments(ctx, false)) return false
     if (!this.#holds(ctx)) return false
     this.hidden = hidden
     return hidden === null
@@ -71,9 +74,18 @@ export class Condition {
     for (const { asks, invert, hidden } of this.#parts) {
       this.hidden = hidden(ctx)
       if (this.hidden !== null) return false
-      if (asks(ctx) === invert) return this.#invert
+      if (asks(ctx, false) === invert) return this.#invert
     }
     return !this.#invert
+  }
+
+  /** Whether the connection matches that an ICMP error is about: the answer to what it quotes. */
+  concerns(ctx: SimulationContext): boolean {
+    return ofAnswer(ctx, () => {
+      if (this.#fragments !== null && !this.#fragments(ctx, true)) return false
+      const matches = this.#parts.every(({ asks, invert }) => asks(ctx, true) !== invert)
+      return matches !== this.#invert
+    })
   }
 }
 
@@ -157,10 +169,18 @@ function compile(rule: RuleModel, models: Models): Part[] {
 
 const isForward: Question = ctx => !ctx.isReturnFlow
 const isReturn: Question = ctx => ctx.isReturnFlow
+// What the answer to the quoted packet would be.
+const answerState = {
+  untracked: 'untracked',
+  new: 'new',
+  established: 'established',
+  related: 'established',
+  invalid: 'new'
+} as const satisfies Record<ConnectionState, ConnectionState>
 const inState =
   (states: ReadonlySet<string>): Question =>
-  ctx =>
-    states.has(ctx.connectionState)
+  (ctx, isAnswer) =>
+    states.has(isAnswer ? answerState[ctx.connectionState] : ctx.connectionState)
 
 // --- what asks nothing of the packet ------------------------------------------------------------
 
@@ -195,7 +215,7 @@ const cameFrom =
 const untagged: Question = ctx => vidOf(ctx) === 0
 const vidOf = (ctx: SimulationContext): number => ctx.key.vlanOuter & 0xfff
 
-const isIp: Question = ctx => {
+const isIp = (ctx: SimulationContext): boolean => {
   const type = ctx.key.ethType
   return type === ethernet.Type.ipv4 || type === ethernet.Type.ipv6
 }

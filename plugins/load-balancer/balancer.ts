@@ -247,8 +247,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
       quote.dst.set(vip.words)
       quote.ports = (quote.ports & ~0xffff) | port
       ctx.requote()
-      // Somebody between here and the member may be the one who speaks.
-      if (!isFrom(ctx, bound)) return Verdict.forward
+      // A router before the member speaks as the VIP too (RFC 5508 REQ-5).
     } else if (key.fragment !== Fragment.later && bound.port !== 0) key.l4Src = port
     key.setIpSrc(vip.words)
     return Verdict.forward
@@ -356,8 +355,3 @@ function refused(ctx: SimulationContext, pool: Pool, reason: string): Verdict {
 }
 
 const isWithin = (vip: Vip, port: number): boolean => port >= vip.port && port <= vip.portEnd
-
-function isFrom({ key }: SimulationContext, { words, family }: Member): boolean {
-  for (let i = family === 4 ? 3 : 0; i < 4; i++) if (key.ipSrcWord(i) !== words[i]) return false
-  return true
-}

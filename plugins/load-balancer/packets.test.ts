@@ -55,11 +55,11 @@ test('an error of the member about a client: as if the VIP said it, about the VI
   assert.match(text, /about \{IPv4 50\.0\.0\.7 > 200\.0\.0\.1 .*UDP 1000 > 53/)
 })
 
-test('an error of a router before the member: its own address, about the VIP', () => {
+test('B1: an error of a router before the member: as if the VIP said it', () => {
   const lab = lab4()
   const [out] = lab.exchange('up', lab.packet(1000, ASK))
   const text = said(lab, 'd2', about('d2', '10.0.2.77', CLIENT, out!.frame))
-  assert.match(text, /^up: .*IPv4 10\.0\.2\.77 > 50\.0\.0\.7 /)
+  assert.match(text, /^up: .*IPv4 200\.0\.0\.1 > 50\.0\.0\.7 /)
   assert.match(text, /about \{IPv4 50\.0\.0\.7 > 200\.0\.0\.1 .*UDP 1000 > 53/)
 })
 

@@ -24,7 +24,16 @@ import {
 } from '../../src/plugin.ts'
 import { Choice, type Chooser } from './choice.ts'
 import type { NatCounters } from './counters.ts'
-import { type End, endOf, newEnd, Ports, portsOf, type Side, translate } from './rewrite.ts'
+import {
+  type End,
+  endOf,
+  isReply,
+  newEnd,
+  Ports,
+  portsOf,
+  type Side,
+  translate
+} from './rewrite.ts'
 import { newKey, Scopes } from './scope.ts'
 import type { TargetList } from './targets.ts'
 
@@ -57,16 +66,17 @@ export class Bindings {
     const key = this.#key
     const tuple = tupleOf(ctx, this.#scopes.of(ctx), false, key)
     if (tuple === Tuple.none) return lostFragment(ctx)
+    if (tuple === Tuple.error) return SKIPPED
     if (((key[KeyWord.type]! >>> 8) & 255) !== list.target.family) return SKIPPED
     const found = ctx.findState(key)
     if (found && ctx.state.isReturn) return SKIPPED // an answer, not yet translated back
     if (!found && this.#isAnswer(ctx)) return SKIPPED
     // It answers what was opened from the other side and never translated.
     if (!found && !ctx.generated && ctx.isKnownReturn) return SKIPPED
-    if (!found && isLate(ctx, tuple, key) && ctx.mayPull) return ctx.postpone(WAIT_FOR_PULL)
-    if (!found && tuple === Tuple.error) return SKIPPED
+    if (!found && cannotOpen(ctx, key) && ctx.mayPull) return ctx.postpone(WAIT_FOR_PULL)
+    if (!found && isReply(key)) return SKIPPED
     if (found && (keeps || this.#isStill(ctx, list))) {
-      if (tuple === Tuple.packet && begins(ctx, key)) this.#again(ctx)
+      if (begins(ctx, key)) this.#again(ctx)
       return this.#apply(ctx, tuple, RecordWord.b)
     }
     const made = this.#make(ctx, list)
@@ -76,12 +86,22 @@ export class Bindings {
   /** Of answers.  What no binding knows is left as it is. */
   reverse(ctx: SimulationContext): number {
     const tuple = tupleOf(ctx, this.#scopes.of(ctx), false, this.#key)
-    if (tuple === Tuple.none) return SKIPPED
+    if (tuple !== Tuple.packet) return SKIPPED
     if (ctx.findState(this.#key) && ctx.state.isReturn) return this.#apply(ctx, tuple, RecordWord.a)
     // A packet that no binding knows may open a connection from outside.  Should nothing translate
     // it, its answers must not be translated either: they have to be known.
     if (this.#side === 'src') ctx.tracksAnswers = true
     return SKIPPED
+  }
+
+  /** Of ICMP errors: about answers to the opener, or, `isReverse`, about the opener's packets. */
+  mend(ctx: SimulationContext, isReverse: boolean): number {
+    const tuple = tupleOf(ctx, this.#scopes.of(ctx), false, this.#key)
+    if (tuple !== Tuple.error) return SKIPPED
+    if (!ctx.findState(this.#key))
+      return !isReverse && ctx.mayPull ? ctx.postpone(WAIT_FOR_PULL) : SKIPPED
+    if (ctx.state.isReturn !== isReverse) return SKIPPED
+    return this.#apply(ctx, tuple, isReverse ? RecordWord.a : RecordWord.b)
   }
 
   // The record says by its other key what the answer to the translated packet looks like.
@@ -142,8 +162,8 @@ export class Bindings {
 }
 
 // It cannot be the first of its connection: another host may know what it became there.
-function isLate(ctx: SimulationContext, tuple: number, key: Int32Array): boolean {
-  if (tuple === Tuple.error) return true
+function cannotOpen(ctx: SimulationContext, key: Int32Array): boolean {
+  if (isReply(key)) return true
   if ((key[KeyWord.type]! & 255) !== 6) return false
   return (ctx.tcpFlagsUnseen & OPENING) !== tcp.Flag.syn
 }

@@ -2,73 +2,92 @@
 // prefix.  IPv6 prefixes are translated so that checksums stay what they are, whatever they cover
 // (RFC 6296); so a packet that is encrypted behind its addresses survives.
 
-import { address, ethernet, type SimulationContext, Tuple, tupleOf } from '../../src/plugin.ts'
+import { address, ethernet, isErrorAbout, type SimulationContext } from '../../src/plugin.ts'
 import type { RuleModel } from '../firewall/token.ts'
 import { readAddress, requote, type Side, setAddress } from './rewrite.ts'
-import { NOWHERE, newKey } from './scope.ts'
 
 /** What became of a packet. */
 export const Done = { applied: 1, skipped: 2, impossible: 3 } as const
 export type Done = (typeof Done)[keyof typeof Done]
-type Work = (ctx: SimulationContext) => Done
 
-const key = newKey()
+export interface Work {
+  act(ctx: SimulationContext): Done
+  /** Of an ICMP error about a packet that the rule concerns; without it they are packets too. */
+  readonly mend?: (ctx: SimulationContext) => Done
+}
+
 const before = new Int32Array(4)
 const after = new Int32Array(4)
 const opposite = { src: 'dst', dst: 'src' } as const
 
 /**
- * To one address.  In an ICMP error the quoted packet, which went the other way, is mended too: at
- * the end that the error's own address names, or where the rule looks into errors on purpose, and
- * then only there.
+ * To one address.  In an ICMP error it is the quoted packet that counts, which went the other way;
+ * a router inside that speaks of it is known outside by the same address.  A rule that looks into
+ * errors on purpose mends the quote, and nothing else.
  */
 export function fixedWork(side: Side, rule: RuleModel, { family, words }: address.Ip): Work {
   const type = family === 4 ? ethernet.Type.ipv4 : ethernet.Type.ipv6
-  const looksInside = rule.icmpDataSource !== undefined || rule.icmpDataDestination !== undefined
-  const inside = rule.icmpDataDestination !== undefined ? 'dst' : 'src'
-  return ctx => {
-    if (ctx.key.ethType !== type) return Done.skipped
-    const isError = isErrorOf(ctx)
-    if (looksInside) {
-      if (!isError) return Done.skipped
-      requote(ctx, ctx.quote()!, inside, words)
+  if (rule.icmpDataSource !== undefined || rule.icmpDataDestination !== undefined) {
+    const inside = rule.icmpDataDestination !== undefined ? 'dst' : 'src'
+    return { act: ctx => lookInside(ctx, type, inside, words) }
+  }
+  const quoted = opposite[side]
+  return {
+    act: ctx => {
+      if (ctx.key.ethType !== type || isMended(ctx, side)) return Done.skipped
+      setAddress(ctx, side, words)
+      return Done.applied
+    },
+    mend: ctx => {
+      if (ctx.key.ethType !== type) return Done.skipped
+      const quote = ctx.quote()!
+      if (side === 'src' || isMended(ctx, side)) setAddress(ctx, side, words)
+      requote(ctx, quote, quoted, words)
       return Done.applied
     }
-    if (isError) {
-      readAddress(ctx, side, before)
-      const quote = ctx.quote()!
-      const quoted = opposite[side]
-      if (same(quote[quoted], before)) requote(ctx, quote, quoted, words)
-    }
-    setAddress(ctx, side, words)
-    return Done.applied
   }
+}
+
+function lookInside(ctx: SimulationContext, type: number, side: Side, words: Int32Array): Done {
+  if (ctx.key.ethType !== type || !isErrorAbout(ctx)) return Done.skipped
+  requote(ctx, ctx.quote()!, side, words)
+  return Done.applied
+}
+
+// An error by an end of the connection that it is about: what concerns the one concerns the other.
+function isMended(ctx: SimulationContext, side: Side): boolean {
+  if (!isErrorAbout(ctx)) return false
+  readAddress(ctx, side, before)
+  return same(ctx.quote()![opposite[side]], before)
 }
 
 export function prefixWork(side: Side, from: address.Prefix, to: address.Prefix): Work {
   const type = from.family === 4 ? ethernet.Type.ipv4 : ethernet.Type.ipv6
   const renumber = prefixTranslation(from, to)
-  return ctx => {
-    if (ctx.key.ethType !== type) return Done.skipped
+  const own: address.Ip = { family: from.family, words: before }
+  const translate = (ctx: SimulationContext): Done => {
     readAddress(ctx, side, before)
-    if (!address.prefixContains(from, { family: from.family, words: before })) return Done.skipped
+    if (!address.prefixContains(from, own)) return Done.skipped
     if (!renumber(before, after)) return Done.impossible
     setAddress(ctx, side, after)
-    if (!isErrorOf(ctx)) return Done.applied
-    const quote = ctx.quote()!
-    const quoted = opposite[side]
-    if (renumber(quote[quoted], after)) requote(ctx, quote, quoted, after)
     return Done.applied
   }
-}
-
-// A packet that may be an error is looked into; others are asked for no more than their protocol.
-const isErrorOf = (ctx: SimulationContext): boolean =>
-  isIcmp(ctx) && tupleOf(ctx, NOWHERE, false, key) === Tuple.error
-
-function isIcmp({ key }: SimulationContext): boolean {
-  const { ipProto } = key
-  return ipProto === 1 || ipProto === 58
+  return {
+    act: ctx => {
+      if (ctx.key.ethType !== type || isMended(ctx, side)) return Done.skipped
+      return translate(ctx)
+    },
+    mend: ctx => {
+      if (ctx.key.ethType !== type) return Done.skipped
+      const quote = ctx.quote()!
+      const quoted = opposite[side]
+      if (!renumber(quote[quoted], after)) return Done.skipped
+      requote(ctx, quote, quoted, after)
+      const done = translate(ctx)
+      if (done === Done.skipped && side === 'src') setAddress(ctx, side, quote[quoted])
+      return done === Done.impossible ? done : Done.applied
+    }
+  }
 }
 
 function same(a: Int32Array, b: Int32Array): boolean {

@@ -197,7 +197,7 @@ describe('DNAT', () => {
       assert.equal(flowOf(error).src, VIP)
       assertSameQuote(error, sent)
       const onTheWay = passed(bench, 'out', errorAbout(arrived, '172.16.0.1'))
-      assert.equal(flowOf(onTheWay).src, '172.16.0.1')
+      assert.equal(flowOf(onTheWay).src, VIP, 'RFC 5508 REQ-5')
       assertSameQuote(onTheWay, sent)
     })
 

@@ -63,6 +63,10 @@ function isPing(key: Int32Array, at = 0): boolean {
   return isIcmp && key[at + KeyWord.ports] !== 0
 }
 
+/** An answer to a question of ICMP. */
+export const isReply = (key: Int32Array): boolean =>
+  isPing(key) && !query.isQuestion(key[KeyWord.ports]!)
+
 export function translate(
   ctx: SimulationContext,
   tuple: number,
@@ -82,9 +86,10 @@ export function translate(
   }
 }
 
-// Whoever sends an error need not be an end of the connection: then only the quote is translated.
+// Whoever sends an error need not be an end of the connection.  A router inside is known outside by
+// the address of the connection (RFC 5508 REQ-5); one outside keeps its own.
 function translateError(ctx: SimulationContext, key: Int32Array, side: Side, to: End): void {
-  if (hasAddress(ctx, side, key)) setAddress(ctx, side, to.words)
+  if (side === 'src' || hasDestination(ctx, key)) setAddress(ctx, side, to.words)
   const quote = ctx.quote()!
   requote(ctx, quote, side === 'src' ? 'dst' : 'src', to.words)
   const { port } = to
@@ -108,10 +113,8 @@ export function requote(
   ctx.requote()
 }
 
-function hasAddress({ key }: SimulationContext, side: Side, than: Int32Array): boolean {
-  const from = addressAt(side)
-  const word = side === 'src' ? 'ipSrcWord' : 'ipDstWord'
-  for (let i = 0; i < 4; i++) if (key[word](i) !== than[from + i]) return false
+function hasDestination({ key }: SimulationContext, than: Int32Array): boolean {
+  for (let i = 0; i < 4; i++) if (key.ipDstWord(i) !== than[KeyWord.dst + i]) return false
   return true
 }
 

@@ -1,9 +1,9 @@
 // Rules of translation, compiled.
 
-import { address, Verdict } from '../../src/plugin.ts'
-import { type Act, type RuleAction, type RuleModel, Then } from '../firewall/token.ts'
+import { address, type SimulationContext, Verdict } from '../../src/plugin.ts'
+import { type RuleAction, type RuleModel, Then } from '../firewall/token.ts'
 import { APPLIED, type Bindings, SKIPPED } from './bindings.ts'
-import { Done, fixedWork, prefixWork } from './fixed.ts'
+import { Done, fixedWork, prefixWork, type Work } from './fixed.ts'
 import { returnedGuard } from './returned.ts'
 import type { Side } from './rewrite.ts'
 import { isFixed, ownAddress, parseTarget, TargetList } from './targets.ts'
@@ -12,26 +12,40 @@ import { isFixed, ownAddress, parseTarget, TargetList } from './targets.ts'
 type Answer = ReturnType<Bindings['forward']>
 
 export function forwardAction(side: Side, bindings: Bindings, rule: RuleModel): RuleAction {
-  const act = forwardAct(side, bindings, rule)
-  return side === 'src' ? { act, guard: returnedGuard(rule) } : { act }
+  const does = forwardOf(side, bindings, rule)
+  return side === 'src' ? { ...does, guard: returnedGuard(rule) } : does
 }
 
-function forwardAct(side: Side, bindings: Bindings, rule: RuleModel): Act {
+function forwardOf(side: Side, bindings: Bindings, rule: RuleModel): RuleAction {
   const then = thenOf(rule, 'accept')
   const work = statelessWork(side, rule)
-  if (work !== null)
-    return ctx => {
-      const done = work(ctx)
-      if (done === Done.impossible) return ctx.drop('nat.no-such-prefix')
-      if (done !== Done.applied) return Then.next
-      ctx.tracksAnswers = false
-      return then
-    }
+  if (work !== null) return stateless(work, then)
   const list = new TargetList(rule.natTargets!.map(parseTarget))
-  return ctx => outcome(bindings.forward(ctx, list, true), then)
+  return {
+    act: ctx => outcome(bindings.forward(ctx, list, true), then),
+    mend: ctx => mended(bindings.mend(ctx, false), then)
+  }
 }
 
-function statelessWork(side: Side, rule: RuleModel) {
+function stateless({ act, mend }: Work, then: Verdict | Then): RuleAction {
+  const said = (ctx: SimulationContext, done: Done): Verdict | Then => {
+    if (done === Done.impossible) return ctx.drop('nat.no-such-prefix')
+    if (done !== Done.applied) return Then.next
+    ctx.tracksAnswers = false
+    return then
+  }
+  const does: RuleAction = { act: ctx => said(ctx, act(ctx)) }
+  if (mend === undefined) return does
+  return {
+    ...does,
+    mend: (ctx, concerns) => {
+      const done = concerns() ? mend(ctx) : Done.skipped
+      return done === Done.skipped ? undefined : said(ctx, done)
+    }
+  }
+}
+
+function statelessWork(side: Side, rule: RuleModel): Work | null {
   if (rule.natPrefix !== undefined) {
     const from = address.parsePrefix((side === 'src' ? rule.source : rule.destination)!)
     return prefixWork(side, from, address.parsePrefix(rule.natPrefix))
@@ -55,16 +69,25 @@ function isOfOne(side: Side, rule: RuleModel): boolean {
 
 export function masqueradeAction(bindings: Bindings, rule: RuleModel): RuleAction {
   const then = thenOf(rule, 'accept')
-  const act: Act = ctx => {
-    const list = ownAddress(ctx)
-    return list === undefined ? Then.next : outcome(bindings.forward(ctx, list, false), then)
+  return {
+    act: ctx => {
+      const list = ownAddress(ctx)
+      return list === undefined ? Then.next : outcome(bindings.forward(ctx, list, false), then)
+    },
+    mend: ctx => mended(bindings.mend(ctx, false), then)
   }
-  return { act }
 }
 
 export function reverseAction(bindings: Bindings, rule: RuleModel): RuleAction {
   const then = thenOf(rule, 'continue')
-  return { act: ctx => outcome(bindings.reverse(ctx), then) }
+  return {
+    act: ctx => outcome(bindings.reverse(ctx), then),
+    mend: ctx => mended(bindings.mend(ctx, true), then)
+  }
+}
+
+function mended(answer: Answer, then: Verdict | Then): Verdict | Then | undefined {
+  return answer === SKIPPED ? undefined : outcome(answer, then)
 }
 
 function outcome(answer: Answer, then: Verdict | Then): Verdict | Then {

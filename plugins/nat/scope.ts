@@ -5,9 +5,6 @@ import { type Scope, type SimulationContext, state } from '../../src/plugin.ts'
 
 export const newKey = (): Int32Array => new Int32Array(state.KEY_WORDS)
 
-/** For keys that are never filed. */
-export const NOWHERE: Scope = { kind: 0, words: [0, 0] }
-
 const SCOPES_MAX = 65_536
 
 export class Scopes {

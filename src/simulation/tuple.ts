@@ -72,6 +72,20 @@ function portsOf(family: 4 | 6, protocol: number, ask: Ask): number {
 const isIcmp = (family: 4 | 6, protocol: number): boolean =>
   protocol === (family === 4 ? Protocol.icmp : ipv6.Protocol.icmpv6)
 
+/**
+ * Whether it is an ICMP error about a packet that can be told.  Others are asked for no more than
+ * it takes to say so.
+ */
+export function isErrorAbout(ctx: SimulationContext): boolean {
+  const { key } = ctx
+  const type = key.ethType
+  const family = type === ethernet.Type.ipv4 ? 4 : type === ethernet.Type.ipv6 ? 6 : 0
+  if (family === 0) return false
+  const ask: Ask = (word, bits) => key.ask(word, bits)
+  if (!isIcmp(family, key.ipProto) || key.fragment === Fragment.later) return false
+  return isError(family, key.ipProto, ask) && ctx.quote() !== null
+}
+
 function isError(family: 4 | 6, protocol: number, ask: Ask): boolean {
   if (!isIcmp(family, protocol)) return false
   const type = ask(Word.l4Ports, HIGH) >>> 16

@@ -55,6 +55,9 @@ export function queryPorts(family: 4 | 6, type: number, id: number): number {
 // How far the number at the other end is from the id: positive at a question's destination.
 const distance = (ports: number): number => (((ports & 0xffff) - (ports >>> 16)) << 16) >> 16
 
+/** Whether such ports are those of a question. */
+export const isQuestion = (ports: number): boolean => distance(ports) > 0
+
 /** The id of such ports. */
 export const idOf = (ports: number): number => (distance(ports) > 0 ? ports >>> 16 : ports & 0xffff)
 

@@ -3,6 +3,7 @@
 
 import { after, before, describe } from 'node:test'
 import { echo } from '../packets/echo.ts'
+import { dressedErrors, translatedErrors } from '../packets/errors.ts'
 import type { Opener } from '../packets/scene.ts'
 import { canRun } from './datapath-lab.ts'
 import { tool } from './lib/traffic.ts'
@@ -19,4 +20,6 @@ describe('packets on eBPF', { skip: canRun }, () => {
   const kernel: Opener = options => new KernelWorld(site, options, { seen })
 
   echo(kernel)
+  translatedErrors(kernel, true)
+  dressedErrors(kernel)
 })

@@ -3,8 +3,11 @@
 
 import { World } from '../world/world.ts'
 import { echo } from './echo.ts'
+import { dressedErrors, translatedErrors } from './errors.ts'
 import type { Opener } from './scene.ts'
 
 const memory: Opener = options => new World(options)
 
 echo(memory)
+translatedErrors(memory)
+dressedErrors(memory)

@@ -9,11 +9,19 @@
 import assert from 'node:assert/strict'
 import { after, before } from 'node:test'
 import { loadPlugins } from '../../src/agent/plugins.ts'
-import { parseMac } from '../../src/wire/address.ts'
+import { extract } from '../../src/flow/extract.ts'
+import { FlowKey, Word } from '../../src/flow/key.ts'
+import { formatIp, parseMac } from '../../src/wire/address.ts'
 import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
+import { l4Valid } from '../../src/wire/checksum.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
 import { icmpError } from '../../src/wire/errors.ts'
+import * as ethernet from '../../src/wire/ethernet.ts'
+import * as icmp from '../../src/wire/icmp.ts'
+import * as ipv4 from '../../src/wire/ipv4.ts'
+import * as ipv6 from '../../src/wire/ipv6.ts'
 import * as layers from '../../src/wire/layers.ts'
+import { Protocol } from '../../src/wire/protocol.ts'
 import type { Ground } from '../oracle/stage.ts'
 import { Topology } from '../world/objects.ts'
 import type { Delivery, WorldOptions } from '../world/world.ts'
@@ -176,4 +184,59 @@ function topologyOf({ inFilter, outFilter, into, outOf, router, more }: SceneOpt
   }
   more?.(topology)
   return topology
+}
+
+export interface Ends {
+  readonly src: string
+  readonly sport: number
+  readonly dst: string
+  readonly dport: number
+}
+
+export const mirrored = ({ src, sport, dst, dport }: Ends): Ends => ({
+  ...{ src: dst, sport: dport, dst: src, dport: sport }
+})
+
+/** What the key of a frame says; of a ping the id at both ends. */
+export function endsOf(frame: Uint8Array): Ends {
+  const key = new FlowKey()
+  assert.ok(extract(key.words, 0, 0, 0, 0, viewOf(frame), 0, frame.length))
+  const family = key.ethType === ethernet.Type.ipv4 ? 4 : 6
+  const text = (at: number): string => formatIp({ family, words: key.words.slice(at, at + 4) })
+  const isIcmp = key.ipProto === Protocol.icmp || key.ipProto === Protocol.icmpv6
+  return {
+    src: text(Word.ipSrc),
+    dst: text(Word.ipDst),
+    sport: isIcmp ? key.icmpId : key.l4Src,
+    dport: isIcmp ? key.icmpId : key.l4Dst
+  }
+}
+
+const L3 = ethernet.LENGTH
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength)
+
+/** The checksums of an unfragmented packet are true. */
+export function assertSound(frame: Uint8Array): void {
+  const view = viewOf(frame)
+  if (view.getUint16(12) === ethernet.Type.ipv4) {
+    assert.ok(ipv4.fits(view, L3, frame.length) && ipv4.checksumValid(view, L3), 'IP header')
+    const protocol = ipv4.protocol(view, L3)
+    const [l4, end] = [ipv4.payload(view, L3), ipv4.payloadEnd(view, L3)]
+    return assert.ok(l4Valid(view, L3, l4, end, protocol), 'layer 4')
+  }
+  assert.ok(ipv6.fits(view, L3, frame.length) && ipv6.walk(view, L3, frame.length))
+  const { l4, protocol } = ipv6.walked
+  assert.ok(l4Valid(view, L3, l4, ipv6.payloadEnd(view, L3), protocol), 'layer 4')
+}
+
+/** An error quotes just what was sent, but for what hops change. */
+export function assertQuotes(error: Uint8Array, sent: Uint8Array): void {
+  const isV4 = error[12] === 0x08
+  const quote = error.slice(L3 + (isV4 ? ipv4.LENGTH_MIN : ipv6.LENGTH) + icmp.LENGTH)
+  const expected = sent.slice(L3, L3 + quote.length)
+  for (const at of isV4 ? [8, 10, 11] : [7]) expected[at] = quote[at]!
+  assert.deepEqual([...quote], [...expected], 'the quote is what was sent')
+  const copy = Uint8Array.of(...new Uint8Array(L3), ...quote)
+  if (isV4) assert.ok(ipv4.checksumValid(viewOf(copy), L3), 'the header that is quoted')
 }
