@@ -2,8 +2,8 @@
 // end everything, return goes back to the chain that jumped here, and so does the end of the list.
 // Who gets back to the first chain, or finds no rule, passes.
 //
-// An ICMP error about a connection that a rule translates is translated as its packets are, whatever
-// the rules on the way to it ask of packets (RFC 5508 §4): `#mend` goes the way of those packets.
+// An ICMP error about a connection that a rule translates is translated as its packets are,
+// whatever the rules on the way to it ask of packets (RFC 5508 §4): `#mend` goes the way of those.
 
 import {
   type DeviceId,

@@ -22,8 +22,8 @@ export interface RuleAction {
   /** Sees every packet that comes to the rule, before the rule's conditions are asked. */
   readonly guard?: Act
   /**
-   * Of an ICMP error, whatever the rule asks of packets: translates it when it is about a connection
-   * that the rule translates.  `concerns` says whether the rule's conditions match the packets of
+   * Of an ICMP error, whatever the rule asks of packets: translates it when it is about a
+   * connection that the rule translates.  `concerns` says whether the rule's conditions match the packets of
    * that connection.  undefined: it is about none.
    */
   mend?(ctx: SimulationContext, concerns: () => boolean): Verdict | Then | undefined

@@ -12,8 +12,8 @@ import { isQuery } from './query.ts'
 import * as vlan from './vlan.ts'
 
 /**
- * Addresses as four words, IPv4 in the last.  `ports`: source << 16 | destination; ICMP queries: the
- * id in both, and `icmpType` says which.
+ * Addresses as four words, IPv4 in the last.  `ports`: source << 16 | destination; ICMP queries:
+ * the id in both, and `icmpType` says which.
  */
 export interface Quoted {
   family: 4 | 6

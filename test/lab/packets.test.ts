@@ -2,7 +2,7 @@
 // of the house in memory, in the kernel.
 
 import { after, before, describe } from 'node:test'
-import { echo } from '../packets/echo.ts'
+import { echo, echoBothWays } from '../packets/echo.ts'
 import { dressedErrors, translatedErrors } from '../packets/errors.ts'
 import type { Opener } from '../packets/scene.ts'
 import { canRun } from './datapath-lab.ts'
@@ -20,6 +20,7 @@ describe('packets on eBPF', { skip: canRun }, () => {
   const kernel: Opener = options => new KernelWorld(site, options, { seen })
 
   echo(kernel)
+  echoBothWays(kernel)
   translatedErrors(kernel, true)
   dressedErrors(kernel)
 })

@@ -66,27 +66,29 @@ export function echo(open: Opener): void {
         })
       })
     }
+  })
+}
 
-    test('B5: both sides ask with one id, and both are answered', () => {
-      for (const { ends, question, answer } of KINDS) {
-        const both: readonly Rule[] = [
-          { action: 'drop', connectionStates: ['invalid'] },
-          { action: 'accept' }
-        ]
-        const scene = new Scene(open, { inFilter: both })
-        const say = (link: Link, type: number): readonly string[] => {
-          const [a, b] = ends
-          const l3 = link === 'r0' ? ip('r0', a, b) : ip('r1', b, a)
-          const l4 = a.includes(':') ? l3.icmpv6(type, 0, 7 << 16) : l3.icmp(type, 0, 7 << 16)
-          return scene.send(link, l4.payload(12)).map(({ port }) => port)
-        }
-        assert.deepEqual(say('r0', question), ['r1'])
-        assert.deepEqual(say('r0', answer), [])
-        assert.deepEqual(say('r1', question), ['r0'])
-        assert.deepEqual(say('r0', answer), ['r1'])
-        assert.deepEqual(say('r1', answer), ['r0'])
-        scene.close()
+export function echoBothWays(open: Opener): void {
+  test('B5: both sides ask with one id, and both are answered', () => {
+    for (const { ends, question, answer } of KINDS) {
+      const both: readonly Rule[] = [
+        { action: 'drop', connectionStates: ['invalid'] },
+        { action: 'accept' }
+      ]
+      const scene = new Scene(open, { inFilter: both })
+      const say = (link: Link, type: number): readonly string[] => {
+        const [a, b] = ends
+        const l3 = link === 'r0' ? ip('r0', a, b) : ip('r1', b, a)
+        const l4 = a.includes(':') ? l3.icmpv6(type, 0, 7 << 16) : l3.icmp(type, 0, 7 << 16)
+        return scene.send(link, l4.payload(12)).map(({ port }) => port)
       }
-    })
+      assert.deepEqual(say('r0', question), ['r1'])
+      assert.deepEqual(say('r0', answer), [])
+      assert.deepEqual(say('r1', question), ['r0'])
+      assert.deepEqual(say('r0', answer), ['r1'])
+      assert.deepEqual(say('r1', answer), ['r0'])
+      scene.close()
+    }
   })
 }

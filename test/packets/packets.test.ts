@@ -2,12 +2,13 @@
 // test/lab/packets.test.ts.
 
 import { World } from '../world/world.ts'
-import { echo } from './echo.ts'
+import { echo, echoBothWays } from './echo.ts'
 import { dressedErrors, translatedErrors } from './errors.ts'
 import type { Opener } from './scene.ts'
 
 const memory: Opener = options => new World(options)
 
 echo(memory)
+echoBothWays(memory)
 translatedErrors(memory)
 dressedErrors(memory)
