@@ -23,8 +23,8 @@ export interface RuleAction {
   readonly guard?: Act
   /**
    * Of an ICMP error, whatever the rule asks of packets: translates it when it is about a
-   * connection that the rule translates.  `concerns` says whether the rule's conditions match the packets of
-   * that connection.  undefined: it is about none.
+   * connection that the rule translates.  `concerns` says whether the rule's conditions match the
+   * packets of that connection.  undefined: it is about none.
    */
   mend?(ctx: SimulationContext, concerns: () => boolean): Verdict | Then | undefined
 }
