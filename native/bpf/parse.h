@@ -21,7 +21,7 @@ static __always_inline void parse_l4(struct __sk_buff *skb, struct mz_packet *p,
 		if (l4 + 20 > end || peek(skb, l4, w, 4))
 			return;
 		k->l4_ports = bpf_ntohl(w[0]);
-		k->l4_misc = (bpf_ntohl(w[3]) >> 16) & 0xff;
+		k->l4_misc |= (bpf_ntohl(w[3]) >> 16) & 0xff;
 	} else if (proto == IP_UDP) {
 		if (l4 + 8 > end || peek(skb, l4, w, 1))
 			return;
@@ -61,18 +61,34 @@ static __always_inline void parse_arp(struct __sk_buff *skb, struct mz_packet *p
 	k->ip_dst[3] = bpf_ntohl(w[6]);
 }
 
+/* RFC 1812 4.2.2.5, of a header without options.  The sum is the same in any byte order. */
+static __always_inline int ipv4_sum_holds(const __u32 *w)
+{
+	__u64 sum = (__u64)w[0] + w[1] + w[2] + w[3] + w[4];
+
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
 static __always_inline void parse_ipv4(struct __sk_buff *skb, struct mz_packet *p, __u32 room)
 {
 	struct mz_key *k = &p->key.k;
-	__u32 w[5], header, total, fragment, frag;
+	__u32 w[5], header, total, fragment, frag, holds;
 
 	k->ip_misc = MZ_FRAG_UNREAD;
 	if (room < 20 || peek(skb, p->body, w, 5))
 		return;
+	holds = ipv4_sum_holds(w);
 	w[0] = bpf_ntohl(w[0]);
 	header = (w[0] >> 24 & 15) << 2;
 	total = w[0] & 0xffff;
 	if (w[0] >> 28 != 4 || header < 20 || header > total || total > room)
+		return;
+	if (header > 20)
+		k->l4_misc = MZ_IP_OPTIONS;
+	else if (!holds)
 		return;
 	fragment = bpf_ntohl(w[1]) & 0x3fff;
 	frag = fragment & 0x1fff ? MZ_FRAG_LATER : fragment ? MZ_FRAG_FIRST : MZ_FRAG_NONE;

@@ -54,6 +54,12 @@ export const Errors = {
   }
 } as const satisfies Record<string, ErrorKind>
 
+/** A header does not hold together at this byte. */
+export const badHeader = (pointer: number): ErrorKind => ({
+  v4: [V4.parameterProblem, 0, pointer],
+  v6: [V6.parameterProblem, 0, pointer]
+})
+
 /** The packet is larger than what takes it further. */
 export const tooBig = (mtu: number): ErrorKind => ({
   v4: [V4.unreachable, icmp.Unreachable.fragmentationNeeded, mtu],

@@ -26,15 +26,17 @@ import {
   type Speaker,
   type Tag,
   Verdict,
+  vlan,
   type Way,
   Word,
   waitForDevice
 } from '../../src/plugin.ts'
 import { type Attachment, Attachments } from './attachments.ts'
-import { type ErrorKind, type ErrorSender, Errors, tooBig } from './errors.ts'
+import { badHeader, type ErrorKind, type ErrorSender, Errors, tooBig } from './errors.ts'
 import { hearArp, hearDiscovery, isDiscovery } from './link.ts'
 import type { RouterModel } from './models.ts'
 import { NEIGHBOUR_FAILED, NEIGHBOUR_PENDING, type NeighbourNeeds } from './neighbours.ts'
+import { Options, readOptions } from './options.ts'
 import type { Route } from './route.ts'
 import { RouteTable } from './table.ts'
 
@@ -97,11 +99,29 @@ export class Router implements Forwarder, LiveDevice, Speaker {
     if (!isGroup && dst !== attached.port.port.mac) return ctx.drop('router.not-for-us')
     if (family === 6 && isDiscovery(key, attached)) return hearDiscovery(ctx, attached)
     if (isGroup) return ctx.drop('router.group')
+    if (isUnread(key, family)) return ctx.drop('router.bad-header')
+    if (family === 4 && key.hasOptions) {
+      const taken = this.#takeOptions(ctx)
+      if (taken !== Verdict.forward) return taken
+    }
     const taken = balancer?.take(ctx, this) ?? null
     if (taken === Verdict.forward) return this.#route(ctx, family, null)
     if (taken !== null) return taken
     const passed = this.#filterIn(ctx)
     return passed === Verdict.forward ? this.#route(ctx, family, balancer) : passed
+  }
+
+  // Whoever sends options is looked at packet by packet: they are not in the key.
+  #takeOptions(ctx: SimulationContext): Verdict {
+    const raw = ctx.bytes()
+    if (raw === undefined) return ctx.drop('router.bad-header', Lifetime.short)
+    const { view, at } = raw
+    const l3 = vlan.typeAt(view, at, raw.end) + 2
+    if (!ipv4.checksumValid(view, l3)) return ctx.drop('router.bad-header', Lifetime.short)
+    const { options, pointer } = readOptions(view, l3)
+    if (options === Options.fine) return Verdict.forward
+    if (options === Options.sourceRoute) return ctx.drop('router.source-route', Lifetime.short)
+    return this.#fail(ctx, 'router.bad-options', badHeader(pointer))
   }
 
   // undefined: not known yet; null: it has none.
@@ -240,7 +260,7 @@ export class Router implements Forwarder, LiveDevice, Speaker {
     if (frame === undefined) return ctx.consume()
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     const reply = echoReply(view, 0, frame.length)
-    if (reply === undefined) return ctx.drop('router.local', Lifetime.short)
+    if (reply === undefined) return ctx.drop('router.bad-ping', Lifetime.short)
     const passed = this.#filterReply(ctx, family)
     if (passed !== Verdict.forward) return passed
     this.#given.counters.echoReplies.value++
@@ -311,6 +331,16 @@ function isMartian(key: FlowKey, family: 4 | 6): boolean {
   if (family === 4)
     return isMartian4(key.ipDstWord(3, TOP_8) >>> 24) || isMartian4(key.ipSrcWord(3, TOP_8) >>> 24)
   return isMartian6(key.ipDstWord(0, TOP_16) >>> 16) || isMartian6(key.ipSrcWord(0, TOP_16) >>> 16)
+}
+
+// A header that does not hold together, or whose sum is wrong (RFC 1812 §5.2.2), leaves the
+// addresses of the key empty; to ask for more of them would only make more flows.
+function isUnread(key: FlowKey, family: 4 | 6): boolean {
+  const isEmpty =
+    family === 4
+      ? key.ipDstWord(3, TOP_8) === 0 && key.ipSrcWord(3, TOP_8) === 0
+      : key.ipDstWord(0, TOP_16) === 0 && key.ipSrcWord(0, TOP_16) === 0
+  return isEmpty && (key.words[Word.ipMisc]! & 0xff) === Fragment.unread
 }
 
 const isMartian4 = (octet: number): boolean => octet === 0 || octet === 127 || octet >= 224

@@ -112,6 +112,7 @@ function mayBeCut({ view, at, end }: RawFrame, mtu: number): boolean {
   if (mtu < MTU_MIN || !ethernet.fits(view, at, end)) return false
   const l3 = vlan.typeAt(view, at, end) + 2
   if (view.getUint16(l3 - 2) !== ethernet.Type.ipv4 || !ipv4.fits(view, l3, end)) return false
+  if (!ipv4.checksumValid(view, l3)) return false
   return !ipv4.dontFragment(view, l3) && mtu >= ipv4.headerLength(view, l3) + 8
 }
 

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { parseIp } from '../wire/address.ts'
 import { arpRequest, eth, type PacketBuilder, solicit } from '../wire/builder.ts'
 import { extract } from './extract.ts'
-import { Fragment, VLAN_PRESENT, WORDS, Word } from './key.ts'
+import { Fragment, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from './key.ts'
 
 const A = '02:00:00:00:00:0a'
 const B = '02:00:00:00:00:0b'
@@ -114,7 +114,8 @@ test('tags are told apart from what is behind them; a third one is the type', ()
 test('options and extension headers are passed over', () => {
   const options = Uint8Array.of(148, 4, 0, 0)
   const l4Ports = ports(7, 8)
-  assertKey(v4({ options }).udp(7, 8).frame(), { ...IPV4, ipMisc: misc(17), l4Ports })
+  const passed = { ...IPV4, ipMisc: misc(17), l4Ports, l4Misc: IP_OPTIONS }
+  assertKey(v4({ options }).udp(7, 8).frame(), passed)
   const long = v6().extension('hop-by-hop').extension('routing').extension('destination')
   assertKey(long.udp(7, 8).frame(), { ...IPV6, ipMisc: misc(17), l4Ports })
 })
@@ -204,4 +205,10 @@ test('no bytes make it throw, and equal bytes make equal keys', () => {
     }),
     { seed: 1, numRuns: 2000 }
   )
+})
+
+test('B6: of a header whose sum is wrong nothing is known but that', () => {
+  const frame = v4().udp(7, 8).frame()
+  frame[24]! ^= 1
+  assertKey(frame, { typeId: IPV4.typeId, ipMisc: Fragment.unread })
 })

@@ -11,7 +11,7 @@ import * as ipv4 from '../wire/ipv4.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as vlan from '../wire/vlan.ts'
-import { Fragment, VLAN_PRESENT, WORDS, Word } from './key.ts'
+import { Fragment, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from './key.ts'
 
 const Protocol = ipv4.Protocol
 
@@ -68,6 +68,8 @@ function extractArp(words: Int32Array, o: number, view: DataView, l3: number, en
 
 function extractIpv4(words: Int32Array, o: number, view: DataView, l3: number, end: number): void {
   if (!ipv4.fits(view, l3, end)) return unread(words, o)
+  if (ipv4.headerLength(view, l3) > ipv4.LENGTH_MIN) words[o + Word.l4Misc] = IP_OPTIONS
+  else if (!ipv4.checksumValid(view, l3)) return unread(words, o)
   words[o + Word.ipSrc + 3] = ipv4.src(view, l3)
   words[o + Word.ipDst + 3] = ipv4.dst(view, l3)
   const protocol = ipv4.protocol(view, l3)
@@ -115,7 +117,7 @@ function extractL4(
   if (protocol === Protocol.tcp) {
     if (end - l4 < tcp.LENGTH_MIN) return
     words[o + Word.l4Ports] = view.getInt32(l4)
-    words[o + Word.l4Misc] = tcp.flags(view, l4)
+    words[o + Word.l4Misc]! |= tcp.flags(view, l4)
   } else if (protocol === Protocol.udp) {
     if (end - l4 >= 8) words[o + Word.l4Ports] = view.getInt32(l4)
   } else if (protocol === Protocol.icmp || protocol === Protocol.icmpv6) {

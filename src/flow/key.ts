@@ -30,6 +30,7 @@ export const Word = {
 // `unread`: the type says IP or ARP, but the header does not hold together.
 export const Fragment = { none: 0, first: 1, later: 2, unread: 3 } as const
 export const VLAN_PRESENT = 0x1000
+export const IP_OPTIONS = 0x100 // in l4Misc: an IPv4 header with options, whose sum was not looked at
 
 const ALL = -1
 const HIGH = 0xffff0000 | 0
@@ -121,6 +122,10 @@ export class FlowKey {
   }
   get icmpId(): number {
     return this.#see(Word.typeId, LOW) & LOW
+  }
+  // Of IPv4; whoever takes such a packet as a router does looks at its header himself.
+  get hasOptions(): boolean {
+    return (this.#see(Word.l4Misc, IP_OPTIONS) & IP_OPTIONS) !== 0
   }
   get tcpFlags(): number {
     return this.#see(Word.l4Misc, 0xff) & 255

@@ -127,6 +127,10 @@ export function l4Partial(
   return view.getUint16(field) === fold(pseudo)
 }
 
+// What a receiver takes: right, or left to a network card that no longer comes into it.
+export const l4Acceptable: typeof l4Valid = (view, l3, l4, end, protocol) =>
+  l4Valid(view, l3, l4, end, protocol) || l4Partial(view, l3, l4, end, protocol)
+
 // Keeps a layer-4 checksum true when 16 bits that it covers change from `before` to `after`.
 //
 // RFC 1624's formula gives 0 where all the rest is zero, and there only 0xffff is right.  It can

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eth, type PacketBuilder } from './builder.ts'
-import { l4Valid } from './checksum.ts'
 import { describeFrame } from './describe.ts'
 import { echoReply } from './echo.ts'
 
@@ -38,15 +37,13 @@ test('options, extension headers and padding stay behind, tags come back', () =>
   assert.deepEqual(reply6, back6.icmpv6Echo(1, 2, { reply: true }).payload(4).frame())
 })
 
-test('a ping damaged on its way stays damaged on its way back', () => {
-  for (const { frame, l4, protocol } of [
-    { frame: v4.icmpEcho(7, 9).payload(20).frame(), l4: 34, protocol: 1 },
-    { frame: v6.icmpv6Echo(7, 9).payload(20).frame(), l4: 54, protocol: 58 }
+test('B6: a ping damaged on its way is not answered', () => {
+  for (const frame of [
+    v4.icmpEcho(7, 9).payload(20).frame(),
+    v6.icmpv6Echo(7, 9).payload(20).frame()
   ]) {
     frame[frame.length - 1]! ^= 4
-    const reply = replyTo(frame)
-    assert.ok(reply)
-    assert.ok(!l4Valid(new DataView(reply.buffer), 14, l4, reply.length, protocol))
+    assert.equal(replyTo(frame), undefined)
   }
 })
 

@@ -1,9 +1,9 @@
 // The answer to a ping: addresses turned round, payload and tags kept.  IP options and extension
 // headers are not sent back.
 //
-// The ICMP checksum is the request's, updated: a payload that was damaged on its way to us stays
-// visibly damaged on its way back.  That is right for IPv6 too, since turning source and
-// destination round leaves the pseudo-header's sum as it was.
+// A request whose sums are wrong is not answered (RFC 1122 §3.2.1.2, RFC 4443 §2.3).  The reply's
+// checksum is the request's, updated: turning source and destination round leaves the
+// pseudo-header's sum as it was.
 
 import {
   ipv4IsLoopback,
@@ -12,6 +12,7 @@ import {
   ipv6IsMulticast,
   ipv6IsUnspecified
 } from './address.ts'
+import { l4Valid } from './checksum.ts'
 import * as ethernet from './ethernet.ts'
 import * as icmp from './icmp.ts'
 import * as icmpv6 from './icmpv6.ts'
@@ -43,6 +44,7 @@ function reply4(
   end: number
 ): Uint8Array<ArrayBuffer> | undefined {
   if (!ipv4.fits(view, l3, end) || ipv4.isFragment(view, l3)) return undefined
+  if (!ipv4.checksumValid(view, l3)) return undefined
   if (ipv4.protocol(view, l3) !== ipv4.Protocol.icmp) return undefined
   const src = ipv4.src(view, l3)
   const dst = ipv4.dst(view, l3)
@@ -50,6 +52,7 @@ function reply4(
   const l4 = ipv4.payload(view, l3)
   const stop = ipv4.payloadEnd(view, l3)
   if (!icmp.fits(view, l4, stop) || icmp.type(view, l4) !== icmp.Type.echoRequest) return undefined
+  if (!l4Valid(view, l3, l4, stop, ipv4.Protocol.icmp)) return undefined
   const { bytes, out, head } = turned(view, at, l3, ipv4.LENGTH_MIN, l4, stop)
   ipv4.emit(out, head, {
     src: dst,
@@ -77,6 +80,7 @@ function reply6(
   const stop = ipv6.payloadEnd(view, l3)
   if (!icmpv6.fits(view, l4, stop)) return undefined
   if (icmpv6.type(view, l4) !== icmpv6.Type.echoRequest) return undefined
+  if (!l4Valid(view, l3, l4, stop, ipv6.Protocol.icmpv6)) return undefined
   const src = new Int32Array(4)
   const dst = new Int32Array(4)
   ipv6.readSrc(view, l3, src, 0)

@@ -84,7 +84,9 @@ export function mayAnswerWithError(
   }
 }
 
+// Of a header whose sum is wrong nothing may be believed, least of all whom it came from.
 function answerable4(view: DataView, l3: number): boolean {
+  if (!ipv4.checksumValid(view, l3)) return false
   const src = ipv4.src(view, l3)
   const dst = ipv4.dst(view, l3)
   if (!ipv4IsUnicast(src) || ipv4IsLoopback(src)) return false

@@ -4,7 +4,8 @@
 import * as ipv4 from './ipv4.ts'
 import * as ipv6 from './ipv6.ts'
 
-// `l3` is where the IPv4 header of the frame begins.  Options are copied into every fragment.
+// `l3` is where the IPv4 header of the frame begins.  Of the options later fragments have those
+// that say so; in place of the others is nothing (RFC 791 §3.1, the copied flag).
 export function fragmentIpv4(frame: Uint8Array, l3: number, mtu: number, id: number): Uint8Array[] {
   const view = viewOf(frame)
   if (!ipv4.fits(view, l3, frame.length)) throw new RangeError('no IPv4 packet to cut')
@@ -19,6 +20,7 @@ export function fragmentIpv4(frame: Uint8Array, l3: number, mtu: number, id: num
     ipv4.setTotalLength(out, l3, bytes.length - l3)
     ipv4.setId(out, l3, id)
     ipv4.setFragment(out, l3, from + offset, more || goesOn, false)
+    if (offset > 0) ipv4.blankUncopied(out, l3)
   })
 }
 

@@ -65,6 +65,29 @@ export function optionAt(view: DataView, at: number, type: number): number {
   return -1
 }
 
+const OPTION_COPIED = 0x80
+
+// Puts NOPs in place of the options that only the first fragment has.
+export function blankUncopied(view: DataView, at: number): void {
+  const stop = payload(view, at)
+  for (let i = at + LENGTH_MIN; i < stop; ) {
+    const kind = view.getUint8(i)
+    if (kind === OPTION_END) break
+    const length = kind === OPTION_NOP ? 1 : i + 1 < stop ? view.getUint8(i + 1) : 0
+    if (length < 1 || (kind !== OPTION_NOP && length < 2) || i + length > stop) break
+    if ((kind & OPTION_COPIED) === 0)
+      for (let n = i; n < i + length; n++) view.setUint8(n, OPTION_NOP)
+    i += length
+  }
+  complete(view, at)
+}
+
+// Writes the sum that belongs into the header.
+export function complete(view: DataView, at: number): void {
+  view.setUint16(at + 10, 0)
+  view.setUint16(at + 10, finish(sum(view, at, headerLength(view, at), 0)))
+}
+
 export interface Fields {
   readonly src: number
   readonly dst: number

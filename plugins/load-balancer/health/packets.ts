@@ -2,6 +2,7 @@
 
 import {
   address,
+  checksum,
   ethernet,
   icmp,
   icmpv6,
@@ -138,10 +139,11 @@ interface Place {
   readonly end: number
 }
 
-// Checksums are not looked at: a virtual machine leaves those of TCP and UDP to its interface, and
-// here the frame has not been through one.
+// A virtual machine leaves the checksums of TCP and UDP to its interface, and here the frame has
+// not been through one.
 function read(view: DataView, place: Place): Answer | undefined {
   const { from, protocol, l4, end } = place
+  if (!checksum.l4Acceptable(view, L3, l4, end, protocol)) return undefined
   switch (protocol) {
     case Protocol.tcp:
       return tcp.fits(view, l4, end) ? readTcp(view, place) : undefined
