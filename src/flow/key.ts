@@ -30,7 +30,7 @@ export const Word = {
 // `unread`: the type says IP or ARP, but the header does not hold together.
 export const Fragment = { none: 0, first: 1, later: 2, unread: 3 } as const
 export const VLAN_PRESENT = 0x1000
-export const IP_OPTIONS = 0x100 // in l4Misc: an IPv4 header with options, whose sum was not looked at
+export const IP_OPTIONS = 0x100 // in l4Misc: an IPv4 header with options; its sum may be wrong
 
 const ALL = -1
 const HIGH = 0xffff0000 | 0
