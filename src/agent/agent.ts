@@ -253,6 +253,8 @@ export class Agent {
         return this.#feed.remove(message.table, message.key)
       case 'save':
         return this.#options.stateStore?.save(message.batches)
+      case 'forget':
+        return this.#options.stateStore?.forget?.(message.port)
       case 'load':
         return void this.#load(message.port)
       case 'lease':

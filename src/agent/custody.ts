@@ -11,6 +11,7 @@ import type { Counter, Counters } from '../core/counters.ts'
 import type { Exchange } from '../state/exchange.ts'
 import { keyHash, RECORD_WORDS, RecordWord } from '../state/record.ts'
 import type { StateTable } from '../state/table.ts'
+import type { StateSaver } from './flow-state.ts'
 import type { Interested } from './interested.ts'
 
 export interface CustodyParts {
@@ -18,6 +19,7 @@ export interface CustodyParts {
   readonly table: StateTable
   readonly exchange: Exchange | null
   readonly interested: Interested
+  readonly saver: StateSaver | null
   readonly clock: Clock
   readonly counters: Counters
   /** What stood under the keys of these hashes is gone. */
@@ -47,7 +49,9 @@ export class Custody {
   readonly #idleMs = new Float64Array(SLICE)
   readonly #forgotten: Counter
   #ours: ReadonlySet<number> | undefined // port numbers
+  readonly #lost = new Set<number>() // ports whose records are not all handed over
   #lostMs = 0
+  #isKept = false // something of this look
   #looks = 0 // since something was lost
   #cursor = 0 // 0: no look is under way
   #handed: Handed[] = []
@@ -67,7 +71,9 @@ export class Custody {
     const before = this.#ours
     if (ours === undefined || this.#isClosed) return
     this.#ours = ours
-    if (before !== undefined && [...before].every(number => ours.has(number))) return
+    const lost = [...(before ?? [])].filter(number => !ours.has(number))
+    if (before !== undefined && lost.length === 0) return
+    for (const number of lost) this.#lost.add(number)
     this.#lostMs = this.#parts.clock.now()
     this.#looks = 0
     if (this.#cursor === 0) this.#arm(LOOKS_MS[0]!)
@@ -86,6 +92,7 @@ export class Custody {
   #turn(): void {
     if (this.#cursor === 0) {
       this.#cursor = 1
+      this.#isKept = false
       this.#looks++
     }
     if (this.#handed.length > 0) {
@@ -93,8 +100,16 @@ export class Custody {
       this.#forget()
     } else this.#hand()
     if (this.#handed.length > 0 || this.#cursor !== 0) return this.#arm(PAUSE_MS)
+    if (!this.#isKept) this.#forgetSaved()
     const next = LOOKS_MS[this.#looks]
     if (next !== undefined) this.#arm(this.#lostMs + next - this.#parts.clock.now())
+  }
+
+  // What was kept for another life of this agent is older than what the port's new host knows.
+  #forgetSaved(): void {
+    for (const number of this.#lost)
+      if (this.#ours?.has(number) === false) this.#parts.saver?.forget(number)
+    this.#lost.clear()
   }
 
   // One slice to its heirs.
@@ -108,6 +123,7 @@ export class Custody {
       if (this.#isOurs(this.#records, at)) continue
       const handle = table.find(this.#records, at)
       const heirs = this.#heirsOf(this.#records, at)
+      if (heirs === undefined) this.#isKept = true
       if (handle === 0 || (handle & 1) === 1 || heirs === undefined) continue
       if (heirs.length > 0) exchange?.refresh(this.#records, at, this.#idleMs[i]!, heirs)
       this.#handed.push({ id: handle >>> 1, stamp: table.stamp(handle >>> 1), heirs })
@@ -143,7 +159,10 @@ export class Custody {
     for (const { id, stamp, heirs } of this.#handed.splice(0)) {
       if (table.stamp(id) !== stamp || !table.read(id, this.#record)) continue
       if (this.#isOurs(this.#record, 0)) continue
-      if (!heirs.every(heir => exchange?.isReady(heir) === true)) continue
+      if (!heirs.every(heir => exchange?.isReady(heir) === true)) {
+        this.#isKept = true
+        continue
+      }
       hashes.push(keyHash(this.#record), keyHash(this.#record, RecordWord.b))
       table.remove(id, stamp)
       this.#forgotten.value++

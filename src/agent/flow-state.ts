@@ -30,6 +30,7 @@ export interface FlowLinks {
 
 export interface StateSaver {
   add(record: Int32Array, at: number, idleMs: number): void
+  forget(port: number): void
 }
 
 export interface FlowStateParts {

@@ -44,6 +44,7 @@ export type FromThread =
   | { readonly is: 'put'; readonly table: string; readonly key: string; readonly value: string }
   | { readonly is: 'remove'; readonly table: string; readonly key: string }
   | { readonly is: 'save'; readonly batches: readonly SavedBatch[] }
+  | { readonly is: 'forget'; readonly port: number }
   | { readonly is: 'load'; readonly port: number }
   | { readonly is: 'lease'; readonly asked: LeaseAsked }
   | { readonly is: 'release'; readonly pool: string; readonly block: number }

@@ -80,7 +80,7 @@ export class Sharing {
     this.portStates = new PortStates({ hosts, clock, counters, load, recover, changed })
     const word = hostWord(host)
     const forgotten = (hashes: readonly number[]): void => this.imported(hashes)
-    const held = { word, table, exchange, interested, clock, counters }
+    const held = { word, table, exchange, interested, saver, clock, counters }
     this.#custody = new Custody({ ...held, forgotten })
     const settled = (): boolean => this.portStates.settled
     const common = { table, exchange, saver, lifetimes, interested, clock, counters }

@@ -46,7 +46,11 @@ export class ThreadState {
     this.#table =
       native?.table ?? new MemoryStateTable({ capacity, lifetimes, now: () => clock.now() })
     this.#saver = isKept
-      ? new StateSaver({ clock, save: batches => send({ is: 'save', batches }) })
+      ? new StateSaver({
+          clock,
+          save: batches => send({ is: 'save', batches }),
+          forget: port => send({ is: 'forget', port })
+        })
       : null
     this.parts = {
       table: this.#table,

@@ -11,6 +11,8 @@ export interface SaverOptions {
   readonly clock: Clock
   /** Takes what an interval gave: a store's `save`, or the way to it. */
   readonly save: (batches: readonly SavedBatch[]) => void
+  /** Has the store forget what it holds of a port. */
+  readonly forget?: (port: number) => void
   readonly intervalMs?: number
   /** Records of an interval; with more it ends early. */
   readonly recordsMax?: number
@@ -27,6 +29,7 @@ const BATCH_HEAD_BYTES = 64
 export class StateSaver {
   readonly #clock: Clock
   readonly #save: (batches: readonly SavedBatch[]) => void
+  readonly #forget: ((port: number) => void) | undefined
   readonly #intervalMs: number
   readonly #max: number
   readonly #records: Int32Array
@@ -42,6 +45,7 @@ export class StateSaver {
     const { recordsMax = RECORDS_MAX, batchBytesMax = BATCH_BYTES_MAX } = options
     this.#clock = options.clock
     this.#save = options.save
+    this.#forget = options.forget
     this.#intervalMs = options.intervalMs ?? INTERVAL_MS
     this.#max = recordsMax
     this.#records = new Int32Array(recordsMax * RECORD_WORDS)
@@ -77,6 +81,12 @@ export class StateSaver {
     this.#count = 0
     this.#index.fill(0)
     this.#save(batches)
+  }
+
+  /** A port is elsewhere now: another host knows better from here on. */
+  forget(port: number): void {
+    this.flush()
+    this.#forget?.(port)
   }
 
   #slotFor(record: Int32Array, at: number): number {

@@ -23,6 +23,11 @@ export interface FlowStateStore {
    * the newest.  Rejects when it cannot be read.
    */
   load(port: number): Promise<Uint8Array[]>
+  /**
+   * The port is elsewhere now: what this host saved of it so far is not loaded again.  A store that
+   * all hosts share keeps it, for the next host adds to it.
+   */
+  forget?(port: number): void
   /** Resolves when what was saved so far is safe, or cannot be. */
   settle(): Promise<void>
   /** By the names of docs/operations.md. */

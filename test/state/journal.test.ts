@@ -229,6 +229,24 @@ test('a folder that goes away and comes back', { timeout }, async t => {
   assert.deepEqual(await loads(first, 1), textsOf([early, late], 1))
 })
 
+test('D1: what was saved of a port before it is forgotten is not loaded again', {
+  timeout
+}, async t => {
+  const ground = new Ground()
+  t.after(() => ground.close())
+  const before = await ground.open()
+  const [old, other, late] = [batchOf(1, 30), batchOf(2, 30), batchOf(1, 40)]
+  before.save([old, other])
+  before.forget(1)
+  assert.deepEqual(await loads(before, 1), [])
+  await before.close()
+  const after = await ground.open()
+  assert.deepEqual(await loads(after, 1), [])
+  after.save([late])
+  assert.deepEqual(await loads(after, 1), textsOf([late], 1))
+  assert.deepEqual(await loads(after, 2), textsOf([other], 2))
+})
+
 test('a full disk is a state; it goes on when there is room', { timeout }, async t => {
   const ground = groundOf(t)
   mkdirSync(ground.folder)

@@ -24,6 +24,8 @@ export interface JournalOptions {
   readonly log: Log
 }
 
+// A batch of these bytes, which are no records: nothing of the port before it counts any more.
+const FORGOTTEN = Uint8Array.of(0x4d, 0x5a, 0x66, 0x6f, 0x72, 0x67, 0x6f, 0x74)
 const COALESCE_MS = 50
 const WRITE_BYTES_MAX = 1 << 20
 const RETRY_FIRST_MS = 100
@@ -62,6 +64,10 @@ export class Journal implements FlowStateStore {
     if (this.#running === null) this.#arm(this.#options.coalesceMs ?? COALESCE_MS)
   }
 
+  forget(port: number): void {
+    this.save([{ port, bytes: FORGOTTEN }])
+  }
+
   async load(port: number): Promise<Uint8Array[]> {
     const tally = this.#tally
     tally.loads++
@@ -70,7 +76,8 @@ export class Journal implements FlowStateStore {
       await this.#drain()
       if (!this.#isOpen || this.#state === 'closed')
         throw new Error(`the journal is ${this.#state}`)
-      const found = await this.#segments.load(port)
+      const all = await this.#segments.load(port)
+      const found = all.slice(all.findLastIndex(isMark) + 1)
       tally.loaded += found.length
       return found
     } catch (error) {
@@ -176,3 +183,6 @@ export class Journal implements FlowStateStore {
     log.warn({ folder, reason: reasonOf(error) }, 'the journal of flow state is away')
   }
 }
+
+const isMark = (bytes: Uint8Array): boolean =>
+  bytes.length === FORGOTTEN.length && FORGOTTEN.every((byte, i) => byte === bytes[i])
