@@ -56,13 +56,13 @@ export class Bridge implements LiveDevice {
     this.#counters = counters
     this.#members = new Members(models, id)
     this.#macs = new Macs({
-      table: models.table(macTable(id)),
+      table: models.table(macTable(id), 'lasting'),
       clock,
       counters,
       moved: (mac, vlan) => this.#stale(this.#macTag(mac, vlan))
     })
     this.#neighbours = new Neighbours({
-      table: models.table(arpTable(id)),
+      table: models.table(arpTable(id), 'lasting'),
       counters,
       tag: derive(this.#tag, 2),
       stale: tag => this.#stale(tag)

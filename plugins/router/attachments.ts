@@ -20,6 +20,7 @@ export interface Attachment {
 interface Compiled {
   readonly model: RouteModel
   readonly route: Route | undefined
+  readonly returns: number // of its port
 }
 
 export class Attachments {
@@ -75,7 +76,7 @@ export class Attachments {
     else if (own.port !== port) own.update(port)
     let attachment = this.#attachments.get(port.id)
     if (attachment === undefined) {
-      const neighbours = new Neighbours(own, models.table(tableOf(port.id)), this.#given)
+      const neighbours = new Neighbours(own, models.table(tableOf(port.id), 'lasting'), this.#given)
       attachment = {
         port: own,
         neighbours,
@@ -106,17 +107,20 @@ export class Attachments {
     for (const model of models.where<RouteModel>('route', 'router', router)) {
       const known = this.#compiled.get(model.id)
       const isSame = known?.model === model && this.#stands(known)
-      const next = isSame ? known : { model, route: routeOfModel(model, this.#ports) }
+      const route = isSame ? known.route : routeOfModel(model, this.#ports)
+      const next = isSame ? known : { model, route, returns: route?.port?.returns ?? 0 }
       compiled.set(model.id, next)
       if (next.route !== undefined) yield next.route
     }
     this.#compiled = compiled
   }
 
-  // Its port is as usable, and the same, as when it was compiled.
-  #stands({ model, route }: Compiled): boolean {
+  // Its port is as usable, and the same, as when it was compiled.  What was passed over for want of
+  // an agent is a route anew when that is back.
+  #stands({ model, route, returns }: Compiled): boolean {
     if ((model.type ?? 'port') !== 'port') return true
     const port = this.#ports.get(model.port ?? '')
-    return port?.isUsable === true ? route?.port === port : route === undefined
+    if (port?.isUsable !== true) return route === undefined
+    return route?.port === port && port.returns === returns
   }
 }

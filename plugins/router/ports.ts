@@ -14,6 +14,7 @@ export class RouterPort {
   addresses: readonly PortAddress[] = []
   // Packets can leave by it, as far as is known here.
   isUsable = false
+  returns = 0 // how often its agent came back
 
   constructor(port: Port) {
     this.id = port.id
@@ -21,6 +22,7 @@ export class RouterPort {
   }
 
   update(port: Port): void {
+    if (this.port?.attended === false && port.attended) this.returns++
     this.port = port
     this.addresses = withLinkLocal(port)
     this.isUsable = port.adminStateUp && port.active && (port.peer ?? port.host) !== null

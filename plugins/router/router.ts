@@ -163,7 +163,8 @@ export class Router implements Forwarder, LiveDevice, Speaker {
     const { key } = ctx
     if (isMartian(key, family)) return ctx.drop('router.martian')
     if (family === 6 && touchesLinkLocal(key)) return this.#onLinkOnly(ctx)
-    const route = this.#table.lookup(key, family)
+    const route = this.#table.lookup(key, family, ctx.keepsWay)
+    if (this.#table.passedOver) ctx.passedOver = true
     ctx.tag(this.#table.regionTag)
     if (this.#table.isCoarse) this.#given.counters.regionsFull.value++
     if (ctx.trace !== null) ctx.trace.step(`route ${route?.text ?? 'none'}`)

@@ -36,6 +36,7 @@ export class RouteTable {
   readonly #v6: Side
   #routes: ReadonlyMap<string, Route> = new Map()
   regionTag: Tag = 0 // of the last look-up
+  passedOver = false // in the last look-up, a gateway whose agent is gone
   isCoarse = false // that tag stands for more than its region
 
   // `tag` takes every flow of the router.
@@ -68,24 +69,35 @@ export class RouteTable {
     return this.#staleBy(changed)
   }
 
-  // The route of the packet in the key, undefined when there is none.
-  lookup(key: FlowKey, family: 4 | 6): Route | undefined {
+  // The route of the packet in the key, undefined when there is none.  What begins now is not given
+  // to a gateway whose agent is gone when there is another; what `keepsWay` stays as it was.
+  lookup(key: FlowKey, family: 4 | 6, keepsWay = false): Route | undefined {
     const { trie, regions, first } = family === 4 ? this.#v4 : this.#v6
     const { words } = key
     trie.walk(words, Word.ipDst)
     for (let i = first, bits = trie.depth; bits > 0; i++, bits -= 32)
       key.ipDstWord(i, maskWord(bits))
+    this.passedOver = false
     let floor = -1
     let found: Route | undefined
     for (let i = trie.pathCount - 1; i >= 0 && floor < 0; i--) {
       const node = trie.path[i]!
       const list = trie.value(node)!
-      found ??= this.#choose(key, list, first)
+      found ??= this.#choose(key, keepsWay ? list : this.#attended(list, first, key), first)
       if (list.some(route => route.srcLength === 0)) floor = trie.lengthOf(node)
     }
     this.regionTag = regions.enter(words, Word.ipDst, trie.depth, floor)
     this.isCoarse = this.regionTag === regions.overflowTag
     return found
+  }
+
+  // All, when none of those that are for this sender has its agent there.
+  #attended(list: readonly Route[], first: number, key: FlowKey): readonly Route[] {
+    if (list.every(isAttended)) return list
+    const attended = list.filter(isAttended)
+    if (!attended.some(route => isFor(key, route, first))) return list
+    this.passedOver = true
+    return attended
   }
 
   #choose(key: FlowKey, list: readonly Route[], first: number): Route | undefined {
@@ -139,6 +151,8 @@ function build(family: 4 | 6, routes: ReadonlyMap<string, Route>): Trie<Route[]>
   }
   return trie
 }
+
+const isAttended = ({ port }: Route): boolean => port?.port.attended !== false
 
 // Asks for the sender only when the route is not for everyone.
 function isFor(key: FlowKey, route: Route, first: number): boolean {

@@ -29,6 +29,8 @@ export interface HostsParts {
   readonly counters: Counters
   /** A host stopped answering, or answers again. */
   readonly answers: (host: string, answers: boolean) => void
+  /** The agent of a host is gone, whether its kernel answers or not; or it is there again. */
+  readonly away: (host: string, isAway: boolean) => void
   /** A host takes no state any more, and gives none. */
   readonly left: (host: string) => void
   /** What a host asked for has all been sent to us. */
@@ -138,6 +140,8 @@ export class Hosts {
     // One that has never answered may only be as slow to begin as we are.
     const mayTell = of.host || before !== undefined || this.#isSettled
     if (before?.host !== of.host && mayTell) this.#parts.answers(host, of.host)
+    const isKnown = before !== undefined || this.#isSettled
+    if (before?.agent !== of.agent && (of.agent || isKnown)) this.#parts.away(host, !of.agent)
     if (this.list().every(({ agentAlive }) => agentAlive)) this.#settle()
   }
 
@@ -171,8 +175,11 @@ export class Hosts {
     this.#isSettled = true
     this.#settling?.cancel()
     // Those that were dead before we began: whoever asks for a way is not to be sent there.
-    for (const [word, { host }] of this.#byWord)
-      if (this.#state.get(word)?.host === false) this.#parts.answers(host, false)
+    for (const [word, { host }] of this.#byWord) {
+      const state = this.#state.get(word)
+      if (state?.host === false) this.#parts.answers(host, false)
+      if (state?.agent === false) this.#parts.away(host, true)
+    }
     for (const then of this.#onSettled.splice(0)) then()
   }
 

@@ -84,7 +84,7 @@ export class House {
         this.#placesChanged(clock)
       }
     }
-    this.view = new TopologyView(factories, parts.link, listener, clock)
+    this.view = new TopologyView(factories, parts.link, listener, clock, host)
     this.sharing = new Sharing({
       host,
       view: this.view,
@@ -97,7 +97,8 @@ export class House {
       lost: () => this.worker.forgetStateful(),
       wake: waitingFor => this.#wake(waitingFor),
       portReady: () => this.#placesChanged(clock),
-      answers: (other, answers) => this.#answers(other, answers)
+      answers: (other, answers) => this.#answers(other, answers),
+      away: (other, isAway) => this.view.agentAway(other, isAway)
     })
     const tunnels = new Tunnels(host, this.view, {
       changed: other => {

@@ -85,6 +85,19 @@ export class Rechecks {
   // As a rehearsal: no device learns from a packet that was not there.  Whatever is missing, or
   // would have to be written, is left to the packet.
   #renew(id: number): boolean {
+    const { ctx, book, translator } = this.#parts
+    const { actions } = book.get(id)!
+    let isFound = this.#finds(id)
+    const isElsewhere = ctx.passedOver && !(isFound && translator.actions.equals(actions))
+    if (isElsewhere) {
+      const isSame = (): boolean => this.#finds(id) && translator.actions.equals(actions)
+      isFound = this.#keepingWay(isSame) || this.#finds(id)
+    }
+    if (isFound) this.#replace(id)
+    return isFound
+  }
+
+  #finds(id: number): boolean {
     const { ctx, book, translator, flowState } = this.#parts
     const mask = book.table.mask(id)
     ctx.rehearsal = true
@@ -93,10 +106,8 @@ export class Rechecks {
     if (verdict !== Verdict.forward || !translator.translate(ctx)) return false
     if (translator.unreachable > 0 || ctx.emitted.length > 0 || ctx.stale.length > 0) return false
     if (!ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return false
-    if (this.#isWider(mask) || !flowState.prepare(ctx)) return false
     flowState.mustHold = false
-    this.#replace(id)
-    return true
+    return !this.#isWider(mask) && flowState.prepare(ctx)
   }
 
   // In its place, when it asks the same of packets.
@@ -117,6 +128,21 @@ export class Rechecks {
   // True: the outcome is the same, and the flow now carries the tags of today.  undefined: it
   // cannot be said yet.
   recheck(id: number): boolean | undefined {
+    const isSame = this.#agrees(id)
+    const isElsewhere = isSame === false && this.#parts.ctx.passedOver
+    return isElsewhere ? this.#keepingWay(() => this.#agrees(id)) : isSame
+  }
+
+  // Where the agent of a gateway is gone, what went by it goes on so.
+  #keepingWay<T>(walk: () => T): T {
+    const { ctx } = this.#parts
+    ctx.keepsWay = true
+    const result = walk()
+    ctx.keepsWay = false
+    return result
+  }
+
+  #agrees(id: number): boolean | undefined {
     const { ctx, book, translator, flowState } = this.#parts
     const flow = book.get(id)
     if (flow === undefined) return true

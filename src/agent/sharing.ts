@@ -44,6 +44,8 @@ export interface SharingParts {
   readonly portReady: () => void // of one that could not be activated before
   /** A host stopped answering, or answers again. */
   readonly answers: (host: string, answers: boolean) => void
+  /** The agent of a host is gone, or there again. */
+  readonly away: (host: string, isAway: boolean) => void
 }
 
 export class Sharing {
@@ -71,6 +73,7 @@ export class Sharing {
       clock,
       counters,
       answers: parts.answers,
+      away: parts.away,
       left: other => this.portStates.left(other),
       given: (other, ports) => this.portStates.given(other, ports)
     })

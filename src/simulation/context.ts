@@ -71,6 +71,8 @@ export class SimulationContext {
   chainDepth = 0
   cacheable = true
   generated = false // made by a device, not received
+  keepsWay = false // of a known flow: it may stay with a gateway whose agent is gone
+  passedOver = false // such a gateway was, for one whose agent is there
   rehearsal = false // a trace: devices look, but learn nothing and ask nobody
   lifetime: number = Lifetime.normal
   dropReason = ''
@@ -117,6 +119,7 @@ export class SimulationContext {
     this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
     this.outPort = this.entryPort = this.forwarder = null
     this.isOpening =
+      this.passedOver =
       this.tracksAnswers =
       this.asksHost =
       this.quoteChanged =

@@ -67,6 +67,8 @@ export interface Port {
   readonly previousHost: string | null // where it was bound before: who has its state
   // A bound port is active while its host has the interface up; others always are.
   readonly active: boolean
+  // Whether its host's agent is there: new connections go elsewhere if they can, old ones stay.
+  readonly attended: boolean
   readonly inFilter: DeviceId | null // chains
   readonly outFilter: DeviceId | null
   readonly vlan: number // 0 = none

@@ -28,7 +28,14 @@ class Town implements Topology {
 
   add(id: string, device: string, fields: Partial<Port> = {}): void {
     const filters = { inFilter: null, outFilter: null }
-    const place = { peer: null, host: 'h', previousHost: null, active: true, ...filters }
+    const place = {
+      peer: null,
+      host: 'h',
+      previousHost: null,
+      active: true,
+      attended: true,
+      ...filters
+    }
     const common = { kind: 'box', device, adminStateUp: true, vlan: 0, mac: 0, addresses: [] }
     const tags = { tag: deviceTag(id), egress: egressTag(id) }
     const number = this.ports.size + 1

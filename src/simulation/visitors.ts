@@ -36,6 +36,7 @@ export function agentPort(host: string): Port {
     host,
     previousHost: null,
     active: true,
+    attended: true,
     inFilter: null,
     outFilter: null,
     vlan: 0,

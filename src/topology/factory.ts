@@ -17,7 +17,9 @@ export interface Models {
   port(id: PortId): Port | null | undefined
   // Ports of a device, by ascending number.
   portsOf(device: DeviceId): readonly Port[]
-  table(name: string): Table
+  // 'lasting': what agents that are gone wrote stands while their kernels forward, and is taken
+  // over by those that follow them; of what a port's packets need.
+  table(name: string, rows?: 'lasting'): Table
 }
 
 export interface LiveDevice extends Device {

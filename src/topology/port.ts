@@ -5,7 +5,7 @@ import type { Port, PortAddress } from '../simulation/device.ts'
 import { parseMac, parsePrefix } from '../wire/address.ts'
 import type { PortModel } from './models.ts'
 
-export function compilePort(model: PortModel, active: boolean): Port {
+export function compilePort(model: PortModel, active: boolean, attended = true): Port {
   return Object.freeze({
     id: model.id,
     number: model.number ?? 0,
@@ -17,6 +17,7 @@ export function compilePort(model: PortModel, active: boolean): Port {
     host: model.host ?? null,
     previousHost: model.previousHost ?? null,
     active: model.host === undefined || active,
+    attended: model.host === undefined || attended,
     inFilter: model.inFilter ?? null,
     outFilter: model.outFilter ?? null,
     vlan: model.vlan ?? 0,

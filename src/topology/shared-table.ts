@@ -5,12 +5,13 @@
 //   mine    put a ─────── put b ───────────────┐         shown: a, b, b, b, then what was said last
 //   store        said x ───── said a ── said b ─┴ both taken
 
+import type { Estates } from './estates.ts'
 import type { TableEvent } from './store.ts'
 import type { Table, TableListener } from './table.ts'
 
 interface Entry {
   said: string | undefined // by the store, last
-  saidOwn: boolean
+  owner: string | undefined // the session that said it
   mine: string | undefined // what own writes made of it; undefined: removed
   writes: number // own writes the store has yet to take
 }
@@ -26,14 +27,17 @@ export class SharedTable implements Table {
   readonly name: string
   readonly #session: string
   readonly #link: TableLink
+  readonly #estates: Estates | null
+  #isLasting = false
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Set<TableListener>()
   #size = 0
 
-  constructor(name: string, session: string, link: TableLink) {
+  constructor(name: string, session: string, link: TableLink, estates: Estates | null = null) {
     this.name = name
     this.#session = session
     this.#link = link
+    this.#estates = estates
   }
 
   get size(): number {
@@ -47,7 +51,7 @@ export class SharedTable implements Table {
   owns(key: string): boolean {
     const entry = this.#entries.get(key)
     if (shown(entry) === undefined) return false
-    return entry!.writes > 0 || entry!.saidOwn
+    return entry!.writes > 0 || entry!.owner === this.#session
   }
 
   *entries(): IterableIterator<[string, string]> {
@@ -79,9 +83,43 @@ export class SharedTable implements Table {
   // What the store says, in its order.
   apply(events: readonly TableEvent[]): void {
     for (const event of events)
-      if (event.op === 'put')
-        this.#said(event.entry.key, event.entry.value, event.entry.owner === this.#session)
-      else this.#said(event.key, undefined, false)
+      if (event.op === 'put') {
+        const { key, value, owner } = event.entry
+        this.#said(key, value, owner)
+        this.#inherit(key, owner)
+      } else this.#gone(event.key)
+  }
+
+  /** From now on rows outlast their writers, and pass on to those who follow them. */
+  last(): void {
+    this.#isLasting = true
+    this.inherit()
+  }
+
+  /** Takes over what the agents before us wrote. */
+  inherit(): void {
+    for (const [key, { owner }] of this.#entries) if (owner !== undefined) this.#inherit(key, owner)
+  }
+
+  #inherit(key: string, from: string): void {
+    if (!this.#isLasting || this.#estates?.isPredecessor(from) !== true) return
+    this.#estates.inherit(() => {
+      const entry = this.#entries.get(key)
+      if (entry?.owner === from && entry.writes === 0 && entry.said !== undefined)
+        this.put(key, entry.said)
+    })
+  }
+
+  // The store has removed it.  A row of an agent that is away stays for a while.
+  #gone(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry?.said === undefined) return
+    const { said, owner } = entry
+    const go = (): void => {
+      if (entry.owner === owner && entry.said === said) this.#said(key, undefined, undefined)
+    }
+    const isKept = this.#isLasting && owner !== undefined && this.#estates?.keeps(owner, go)
+    if (isKept !== true) go()
   }
 
   // The store has taken the oldest own write of the key, or refused it.
@@ -100,17 +138,17 @@ export class SharedTable implements Table {
     })
   }
 
-  #said(key: string, value: string | undefined, own: boolean): void {
+  #said(key: string, value: string | undefined, owner: string | undefined): void {
     this.#change(key, entry => {
       entry.said = value
-      entry.saidOwn = own
+      entry.owner = owner
     })
   }
 
   #change(key: string, change: (entry: Entry) => void): void {
     let entry = this.#entries.get(key)
     if (entry === undefined) {
-      entry = { said: undefined, saidOwn: false, mine: undefined, writes: 0 }
+      entry = { said: undefined, owner: undefined, mine: undefined, writes: 0 }
       this.#entries.set(key, entry)
     }
     const before = shown(entry)

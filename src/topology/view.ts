@@ -7,6 +7,7 @@ import type { Clock, Timer } from '../core/clock.ts'
 import { deviceTag, egressTag, type Tag } from '../flow/tag.ts'
 import type { Port, PortId, Topology } from '../simulation/device.ts'
 import { waitForDevice, waitForPort } from '../simulation/device.ts'
+import { Estates } from './estates.ts'
 import type { DeviceFactory, LiveDevice, Models } from './factory.ts'
 import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'
@@ -40,9 +41,8 @@ interface Slot {
 
 // Port id → host id while the interface is up, '' when its agent has seen it down.
 export const ACTIVE_TABLE = 'active'
-// An agent that dies or is upgraded takes its word with it, but its kernel forwards on: the word
-// stands for so long.
-const ACTIVE_GRACE_MS = 30_000
+// So long after our start, an agent that has said nothing may have died a moment before.
+const YOUTH_MS = 30_000
 
 export class TopologyView implements Topology, Models {
   readonly #factories: ReadonlyMap<string, DeviceFactory>
@@ -55,9 +55,9 @@ export class TopologyView implements Topology, Models {
   readonly #slots = new Map<string, Map<string, Slot>>() // by kind, then id
   readonly #users = new Map<string, Set<Slot>>() // interest key → who named it
   readonly #tables = new Map<string, SharedTable>()
-  readonly #clock: Clock
   readonly #activeOn = new Map<PortId, string>() // host id; '' = down
-  readonly #fading = new Map<PortId, Timer>()
+  readonly #fading = new Map<PortId, object>() // whose agents' word stands a while yet
+  readonly #estates: Estates
   // While we are this young, an agent that has said nothing may have died a moment before we came.
   #youth: Timer | null
   #isClosed = false
@@ -66,13 +66,14 @@ export class TopologyView implements Topology, Models {
     factories: ReadonlyMap<string, DeviceFactory>,
     link: ViewLink,
     listener: ViewListener,
-    clock: Clock
+    clock: Clock,
+    host = ''
   ) {
     this.#factories = factories
     this.#link = link
     this.#listener = listener
-    this.#clock = clock
-    this.#youth = clock.after(ACTIVE_GRACE_MS, () => this.#grown())
+    this.#estates = new Estates(host, link.session, clock)
+    this.#youth = clock.after(YOUTH_MS, () => this.#grown())
     this.need({ table: ACTIVE_TABLE })
     this.#openTable(ACTIVE_TABLE).onChange((port, host) => this.#activeChanged(port, host))
   }
@@ -119,9 +120,11 @@ export class TopologyView implements Topology, Models {
       .sort((a, b) => a.number - b.number)
   }
 
-  table(name: string): Table {
+  table(name: string, rows?: 'lasting'): Table {
+    const table = this.#openTable(name)
     this.need({ table: name })
-    return this.#openTable(name)
+    if (rows === 'lasting') table.last()
+    return table
   }
 
   // --- for the agent -----------------------------------------------------------------------------
@@ -142,6 +145,13 @@ export class TopologyView implements Topology, Models {
     if (this.#deadHosts.has(host) !== answers || this.#isClosed) return
     if (answers) this.#deadHosts.delete(host)
     else this.#deadHosts.add(host)
+    for (const port of [...this.#ports.values()]) if (port.host === host) this.#portMoved(port.id)
+  }
+
+  // The agent of a host that answers is gone, or there again.
+  agentAway(host: string, isAway: boolean): void {
+    if (this.#estates.isAway(host) === isAway || this.#isClosed) return
+    this.#estates.agentAway(host, isAway)
     for (const port of [...this.#ports.values()]) if (port.host === host) this.#portMoved(port.id)
   }
 
@@ -174,6 +184,7 @@ export class TopologyView implements Topology, Models {
     if (this.#isClosed) return
     const key = interestKey({ table: name })
     this.#openTable(name).apply(events)
+    if (name === ACTIVE_TABLE) for (const event of events) this.#spoke(event)
     const watched = this.#replica.watched(key)
     if (!ready || watched === undefined || watched.ready) return
     watched.ready = true
@@ -190,7 +201,7 @@ export class TopologyView implements Topology, Models {
   close(): void {
     this.#isClosed = true
     this.#youth?.cancel()
-    for (const timer of this.#fading.values()) timer.cancel()
+    this.#estates.close()
     for (const slots of this.#slots.values())
       for (const { device } of slots.values()) device?.close?.()
     this.#slots.clear()
@@ -198,10 +209,18 @@ export class TopologyView implements Topology, Models {
 
   // --- inside ------------------------------------------------------------------------------------
 
+  // Who speaks for a host is known by what it says of its ports.
+  #spoke(event: TableEvent): void {
+    if (event.op !== 'put' || event.entry.value === '') return
+    const { owner, value } = event.entry
+    if (!this.#estates.speaks(owner, value)) return
+    for (const table of this.#tables.values()) table.inherit()
+  }
+
   #openTable(name: string): SharedTable {
     let table = this.#tables.get(name)
     if (table === undefined) {
-      table = new SharedTable(name, this.#link.session, this.#link)
+      table = new SharedTable(name, this.#link.session, this.#link, this.#estates)
       this.#tables.set(name, table)
     }
     return table
@@ -222,7 +241,8 @@ export class TopologyView implements Topology, Models {
       if (before !== undefined) this.#listener.stale([before.tag, egressTag(id)])
       return
     }
-    const after = compilePort(model, this.#isActive(model))
+    const isAttended = model.host === undefined || !this.#estates.isAway(model.host)
+    const after = compilePort(model, this.#isActive(model), isAttended)
     this.#ports.set(id, after)
     this.#byNumber.set(after.number, after)
     if (before === undefined) return this.#listener.wake(waitForPort(id))
@@ -244,16 +264,16 @@ export class TopologyView implements Topology, Models {
   }
 
   #activeChanged(port: PortId, host: string | undefined): void {
-    this.#fading.get(port)?.cancel()
     this.#fading.delete(port)
     if (host === undefined) {
-      const fade = (): void => {
+      const word = {}
+      this.#fading.set(port, word)
+      return this.#estates.lasts(this.#activeOn.get(port) ?? '', () => {
+        if (this.#fading.get(port) !== word) return
         this.#fading.delete(port)
         this.#activeOn.delete(port)
         this.#portMoved(port)
-      }
-      this.#fading.set(port, this.#clock.after(ACTIVE_GRACE_MS, fade))
-      return
+      })
     }
     if (this.#activeOn.get(port) === host) return
     this.#activeOn.set(port, host)

@@ -4,7 +4,6 @@
 
 import { createHash } from 'node:crypto'
 import { House } from '../../src/agent/house.ts'
-import type { Interface, InterfaceWatcher } from '../../src/agent/places.ts'
 import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import type { StateParts } from '../../src/agent/sharing.ts'
 import type { UpkeepSettings } from '../../src/agent/upkeep.ts'
@@ -22,6 +21,8 @@ import { hostWord } from '../../src/state/record.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { Hub, type WorldObject } from './hub.ts'
+import { UNDERLAY, UNDERLAY_NAME, WorldInterfaces } from './interfaces.ts'
+import { WorldJournal } from './journal.ts'
 
 // Settings of plugins as they are when nobody sets any.
 export const defaults = defaultSettings(await loadResources())
@@ -41,6 +42,8 @@ export interface WorldOptions {
   readonly rehearse?: boolean
   // Hosts share flow state over the underlay, with its loss and delay.
   readonly share?: boolean
+  // What records there are of a port outlives the agent.
+  readonly journal?: boolean
   readonly lifetimes?: Partial<Lifetimes>
   readonly statesMax?: number
   // By plugin.
@@ -52,9 +55,6 @@ export interface Delivery {
   readonly frame: Uint8Array
 }
 
-const UNDERLAY = 1 // ifindex of every host's underlay interface
-const UNDERLAY_NAME = 'underlay'
-const MTU = 1500
 const ZONE = 'zone'
 const BURST_BYTES = 256 * 1024
 const STATE_KEY = new Uint8Array(32).fill(7)
@@ -157,20 +157,93 @@ export class World {
 
 export class WorldHost {
   readonly id: string
-  readonly house: House
-  readonly datapath: MemoryDatapath
-  readonly counters = new CounterTable()
+  counters = new CounterTable() // of the agent that is there
   isCut = false // from the underlay, with its kernel and all
   hasTunnels = true // false: packets get lost, messages between agents do not
   exchange: MemoryExchange | null = null
+  house!: House
+  datapath!: MemoryDatapath
+  readonly #world: World
+  readonly #options: WorldOptions
   readonly #watcher: WorldInterfaces
   readonly #address: number
+  readonly #journal: WorldJournal
+  #life = 0 // agents there have been; a dead one says nothing any more
+  #isDead = false
 
   constructor(world: World, id: string, address: string, options: WorldOptions) {
     this.id = id
+    this.#world = world
+    this.#options = options
     this.#address = parseIpv4(address)
     this.#watcher = new WorldInterfaces(world, id, address)
-    this.datapath = new MemoryDatapath(
+    this.#journal = new WorldJournal(world.clock)
+    this.#begin()
+  }
+
+  get session(): string {
+    return this.#life === 1 ? `session-${this.id}` : `session-${this.id}-${this.#life}`
+  }
+
+  /** The agent ends without a word; its kernel forwards on.  The store has not noticed. */
+  kill(): void {
+    this.#isDead = true
+    const { worker, upkeep, view, sharing } = this.house
+    worker.stop()
+    upkeep.stop()
+    view.close()
+    sharing.close()
+  }
+
+  /** The store notices that the agents before the one that is there, or the last one, are gone. */
+  forgetDead(): void {
+    const last = this.#isDead ? this.#life : this.#life - 1
+    for (let life = 1; life <= last; life++)
+      this.#world.hub.forget(life === 1 ? `session-${this.id}` : `session-${this.id}-${life}`)
+  }
+
+  /** Another agent, on a kernel that has forgotten its flows: whatever comes is walked again. */
+  async restart(): Promise<void> {
+    if (!this.#isDead) this.kill()
+    this.datapath.close()
+    this.#begin()
+    await this.house.start()
+  }
+
+  #begin(): void {
+    const life = ++this.#life
+    this.#isDead = false
+    this.counters = new CounterTable()
+    const world = this.#world
+    const options = this.#options
+    this.datapath = this.#newDatapath(world, options)
+    const link = world.hub.link(this.session, () => this.house.view)
+    const isHere = (): boolean => this.#life === life && !this.#isDead
+    this.house = new House({
+      host: this.id,
+      plugins: options.plugins,
+      datapath: this.datapath,
+      watcher: this.#watcher,
+      link: {
+        ...link,
+        put: (...row) => isHere() && link.put(...row),
+        remove: (...row) => isHere() && link.remove(...row)
+      },
+      leases: world.hub.leases.link(this.session, world.clock, () => this.house.leases),
+      clock: world.clock,
+      random: new SeededRandom(options.seed ?? 1),
+      counters: this.counters,
+      log: silentLog(),
+      burstBytes: BURST_BYTES,
+      rehearse: options.rehearse ?? false,
+      settings: { ...defaults, ...options.settings },
+      state: this.#state(world, options, isHere),
+      ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep })
+    })
+  }
+
+  #newDatapath(world: World, options: WorldOptions): MemoryDatapath {
+    return new MemoryDatapath(
       {
         output: (ifindex, frame) => world.deliver(this.#watcher.portOf(ifindex), frame),
         tunnel: ({ remote, key }, frame) => {
@@ -183,26 +256,9 @@ export class WorldHost {
         ...(options.creditsPerPort === undefined ? {} : { creditsPerPort: options.creditsPerPort })
       }
     )
-    this.house = new House({
-      host: id,
-      plugins: options.plugins,
-      datapath: this.datapath,
-      watcher: this.#watcher,
-      link: world.hub.link(`session-${id}`, () => this.house.view),
-      leases: world.hub.leases.link(`session-${id}`, world.clock, () => this.house.leases),
-      clock: world.clock,
-      random: new SeededRandom(options.seed ?? 1),
-      counters: this.counters,
-      log: silentLog(),
-      burstBytes: BURST_BYTES,
-      rehearse: options.rehearse ?? false,
-      settings: { ...defaults, ...options.settings },
-      state: this.#state(world, options),
-      ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep })
-    })
   }
 
-  #state(world: World, options: WorldOptions): StateParts {
+  #state(world: World, options: WorldOptions, isHere: () => boolean): StateParts {
     const lifetimes = { ...LIFETIMES_DEFAULT, ...options.lifetimes }
     const capacity = options.statesMax ?? 65_536
     const { clock } = world
@@ -211,14 +267,18 @@ export class WorldHost {
     if (options.share !== true) return { ...common, openExchange: null }
     const wire = {
       send: (peer: Peer, message: Uint8Array): void => {
-        if (!this.isCut) world.message(peer.address, this.#address, message)
+        if (!this.isCut && isHere()) world.message(peer.address, this.#address, message)
       },
       probe: (peer: Peer): boolean => !this.isCut && world.answers(peer.address)
     }
     const given = { clock, table, wire, settings: EXCHANGE_DEFAULT, host: hostWord(this.id) }
-    const random = new SeededRandom((options.seed ?? 1) ^ hostWord(this.id))
+    const random = new SeededRandom((options.seed ?? 1) ^ hostWord(this.id) ^ (this.#life - 1))
+    const kept = options.journal === true
     return {
       ...common,
+      saver: kept ? this.#journal.saver(isHere) : null,
+      load: kept ? port => this.#journal.load(port, table, lifetimes, () => this.house) : null,
+      recover: kept && this.#life > 1,
       openExchange: listener => {
         this.exchange = new MemoryExchange({ ...given, random, listener })
         this.exchange.setKey(STATE_KEY)
@@ -228,7 +288,7 @@ export class WorldHost {
   }
 
   fromPeer(src: number, bytes: Uint8Array): void {
-    if (!this.isCut) this.exchange?.receive(src, bytes)
+    if (!this.isCut && !this.#isDead) this.exchange?.receive(src, bytes)
   }
 
   ifindexOf(name: string): number {
@@ -254,69 +314,6 @@ export class WorldHost {
   // The interface of a port goes down or comes up again.
   setUp(name: string, up: boolean): void {
     this.#watcher.setUp(name, up)
-  }
-}
-
-// Interfaces come into being as soon as a port of the host names them.
-class WorldInterfaces implements InterfaceWatcher {
-  readonly #world: World
-  readonly #host: string
-  readonly #address: string
-  readonly #ifindexes = new Map<string, number>()
-  readonly #down = new Set<string>()
-  readonly #mtus = new Map<string, number>() // of those that differ
-  #fire: () => void = () => {}
-
-  constructor(world: World, host: string, address: string) {
-    this.#world = world
-    this.#host = host
-    this.#address = address
-  }
-
-  list(): Interface[] {
-    const common = { mac: '02:00:00:00:00:01', peerElsewhere: false }
-    const mtu = (name: string): number => this.#mtus.get(name) ?? MTU
-    const underlay = { ...common, ifindex: UNDERLAY, name: UNDERLAY_NAME, up: true }
-    const list: Interface[] = [{ ...underlay, mtu: mtu(UNDERLAY_NAME), addresses: [this.#address] }]
-    for (const { interface: name } of this.#ports()) {
-      if (name === UNDERLAY_NAME) continue
-      const place = { ifindex: this.ifindexOf(name!), name: name!, mtu: mtu(name!) }
-      list.push({ ...common, ...place, up: !this.#down.has(name!), addresses: [] })
-    }
-    return list
-  }
-
-  onChange(fire: () => void): void {
-    this.#fire = fire
-  }
-
-  close(): void {}
-
-  setMtu(name: string, mtu: number): void {
-    this.#mtus.set(name, mtu)
-    this.#fire()
-  }
-
-  setUp(name: string, up: boolean): void {
-    if (up) this.#down.delete(name)
-    else this.#down.add(name)
-    this.#fire()
-  }
-
-  ifindexOf(name: string): number {
-    let ifindex = this.#ifindexes.get(name)
-    if (ifindex === undefined) this.#ifindexes.set(name, (ifindex = this.#ifindexes.size + 10))
-    return ifindex
-  }
-
-  portOf(ifindex: number): string {
-    for (const port of this.#ports())
-      if (this.ifindexOf(port.interface!) === ifindex) return port.id
-    return `${this.#host}:${ifindex}`
-  }
-
-  #ports(): PortModel[] {
-    return this.#world.hub.list('port').filter(port => port.host === this.#host) as PortModel[]
   }
 }
 

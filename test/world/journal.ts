@@ -1,0 +1,47 @@
+// What a host of the world keeps of its flow state for the agent after this one.
+
+import type { House } from '../../src/agent/house.ts'
+import type { Clock } from '../../src/core/clock.ts'
+import { decodeRecords } from '../../src/state/codec.ts'
+import { type Lifetimes, lifetimeOf } from '../../src/state/lifetimes.ts'
+import { keyHash, RecordWord } from '../../src/state/record.ts'
+import { StateSaver } from '../../src/state/saver.ts'
+import type { SavedBatch } from '../../src/state/store.ts'
+import { Put, type StateTable } from '../../src/state/table.ts'
+
+export class WorldJournal {
+  readonly #clock: Clock
+  #saved: SavedBatch[] = []
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Of one agent; what a dead one had not yet given is lost. */
+  saver(isHere: () => boolean): StateSaver {
+    return new StateSaver({
+      clock: this.#clock,
+      save: batches => {
+        if (isHere()) this.#saved.push(...batches)
+      },
+      forget: port => {
+        this.#saved = this.#saved.filter(batch => batch.port !== port)
+      }
+    })
+  }
+
+  load(port: number, table: StateTable, lifetimes: Lifetimes, house: () => House): void {
+    this.#clock.soon(() => {
+      const hashes: number[] = []
+      for (const batch of this.#saved)
+        if (batch.port === port)
+          decodeRecords(batch.bytes, this.#clock.wall(), (record, idleMs) => {
+            if (idleMs >= lifetimeOf(lifetimes, record) * 1000) return
+            if (table.put(record, 0, idleMs) === Put.refused) return
+            hashes.push(keyHash(record), keyHash(record, RecordWord.b))
+          })
+      house().sharing.imported(hashes)
+      house().sharing.portStates.loaded(port)
+    })
+  }
+}
