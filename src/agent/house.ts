@@ -112,10 +112,9 @@ export class House {
       }
     })
     const invalidate = (tags: readonly Tag[]): void => this.worker.outdate(tags)
-    const { view } = this
+    const { view, sharing } = this
     const wake = (waitingFor: string): void => this.#wake(waitingFor)
     const comes = (port: Port): void => this.#rehearsal?.bound(port)
-    const { sharing } = this
     const { flowState } = sharing
     const common = { host, view, datapath, watcher, tunnels, counters }
     const ready = (model: PortModel): boolean => this.#isReady(model)

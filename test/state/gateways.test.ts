@@ -42,7 +42,7 @@ function opened(world: World, ports: readonly number[]): Map<number, string> {
 const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i)
 
 describe('D2: a gateway whose agent is gone, its kernel and links up', () => {
-  test('new connections go by the other at once; old ones keep their way, for as long as it lasts', () => {
+  test('D2: new connections go by the other at once; old ones keep their way', () => {
     const world = equal(open())
     const old = opened(world, range(5000, 24))
     const by0 = [...old].filter(([, way]) => way === 'up0')
@@ -112,7 +112,7 @@ describe('D2: a gateway whose agent is gone, its kernel and links up', () => {
 })
 
 describe('D4: all agents begin anew at once', () => {
-  test('what their sessions wrote passes on, and no flow goes when the old sessions do', async () => {
+  test('D4: what their sessions wrote passes on; no flow goes with the old sessions', async () => {
     const world = equal(open())
     for (const host of world.hosts.values()) host.kill()
     world.settle(200)
