@@ -147,6 +147,7 @@ napi_value get_chunk(napi_env env, napi_callback_info info);
 napi_value install_flows(napi_env env, napi_callback_info info);
 napi_value remove_flows(napi_env env, napi_callback_info info);
 napi_value read_stats(napi_env env, napi_callback_info info);
+napi_value read_stats_of(napi_env env, napi_callback_info info);
 napi_value adopt_flows(napi_env env, napi_callback_info info);
 napi_value start_upcalls(napi_env env, napi_callback_info info);
 napi_value receive_burst(napi_env env, napi_callback_info info);

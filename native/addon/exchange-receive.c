@@ -104,8 +104,10 @@ static uint32_t import(struct exchange *x, const struct mz_state *s, uint32_t id
 		if (had_b && memcmp(&before.b, &s->b, sizeof(before.b)))
 			tell_hash(x, state_hash(&before.b));
 		break;
-	case STATE_MERGED: /* its keys are what they were */
+	case STATE_MERGED: /* its keys are what they were; one that was blocked may be answered */
 		x->count[COUNT_MERGED]++;
+		if (s->flags & MZ_STATE_BLOCKED)
+			break;
 		return 0;
 	default:
 		x->count[COUNT_ENTRY_REFUSED]++;

@@ -226,6 +226,35 @@ napi_value read_stats(napi_env env, napi_callback_info info)
 	return number(env, found);
 }
 
+/* statsOf(handle, ids, n, packets, bytes, usedMs, tcpFlags): of these ids, live or not */
+napi_value read_stats_of(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	struct span ids = arg_span(&a, 1), packets = arg_span(&a, 3), bytes = arg_span(&a, 4),
+		    used = arg_span(&a, 5), flags = arg_span(&a, 6);
+	uint32_t n = arg_u32(&a, 2);
+	struct stats_out out = { (uint32_t *)ids.at, (double *)packets.at, (double *)bytes.at,
+				 (double *)used.at, flags.at };
+	struct mz_stats *cpu;
+
+	if (h == NULL)
+		return number(env, -EBADF);
+	if (ids.len < n * 4 || packets.len < n * 8 || bytes.len < n * 8 || used.len < n * 8 ||
+	    flags.len < n)
+		return number(env, -EINVAL);
+	cpu = calloc(h->cpus, sizeof(*cpu));
+	if (cpu == NULL)
+		return number(env, -ENOMEM);
+	for (uint32_t i = 0; i < n; i++) {
+		if (bpf_map_lookup_elem(h->stats, &out.ids[i], cpu))
+			memset(cpu, 0, h->cpus * sizeof(*cpu));
+		sum_stats(h, cpu, &out, i);
+	}
+	free(cpu);
+	return number(env, n);
+}
+
 /* The next slice of the table, or negative; 0 when there is no more. */
 static int dump_more(struct host *h)
 {

@@ -25,6 +25,7 @@ static const struct {
 	{ "install", install_flows },
 	{ "remove", remove_flows },
 	{ "stats", read_stats },
+	{ "statsOf", read_stats_of },
 	{ "adopt", adopt_flows },
 	{ "start", start_upcalls },
 	{ "receive", receive_burst },

@@ -54,6 +54,9 @@ uint32_t flags_after(uint32_t protocol, uint32_t flags, bool is_return, uint32_t
 	bool answers_answer = !is_return && flags & MZ_STATE_REPLIED;
 	uint32_t after = flags;
 
+	/* where no packet of the opener's was let through, the other end may be alone to be seen */
+	if (is_return && flags & MZ_STATE_BLOCKED && flags & MZ_STATE_REPLIED && !(tcp & FLAG_SYN))
+		after |= MZ_STATE_ASSURED;
 	if (is_return)
 		after |= MZ_STATE_REPLIED;
 	if (protocol != PROTO_TCP)

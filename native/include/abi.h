@@ -176,6 +176,7 @@ struct mz_state_key {
 #define MZ_STATE_FIN_A 4
 #define MZ_STATE_FIN_B 8
 #define MZ_STATE_RESET 16
+#define MZ_STATE_BLOCKED 32   /* no packet of the opener's has left: its last port refused them */
 struct mz_state {
 	struct mz_state_key a; /* packets of whoever opened the connection */
 	struct mz_state_key b; /* the answers; all 0 = none */

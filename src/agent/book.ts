@@ -1,7 +1,7 @@
 // The agent's book of its flows: what is in the datapath, what each flow depended on, and what is
 // on its way in or out.  Changes are collected and cross to the datapath in batches.
 
-import { type Datapath, FlowBatch } from '../datapath/datapath.ts'
+import { type Datapath, FlowBatch, StatsBatch } from '../datapath/datapath.ts'
 import type { ActionList } from '../flow/actions.ts'
 import { WORDS, Word } from '../flow/key.ts'
 import { type Limits, NO_LIMITS } from '../flow/size.ts'
@@ -15,6 +15,7 @@ const PENDING = 1 // not in the datapath yet
 const INSTALLED = 2
 const AGAIN = 3 // put in once, and perhaps lost
 const HELD = 4 // waits until other hosts have its state
+const BATCH = 1024
 
 export interface Flow {
   actions: ActionList
@@ -52,9 +53,13 @@ export class FlowBook {
   readonly #datapath: Datapath
   readonly #flows: Array<Flow | undefined> = []
   readonly #pending: number[] = []
-  readonly #installs = new FlowBatch(1024)
-  readonly #removals = new FlowBatch(1024)
+  readonly #installs = new FlowBatch(BATCH)
+  readonly #removals = new FlowBatch(BATCH)
+  readonly #ending: Flow[] = [] // flows with links whose numbers end with the next batch
+  readonly #last = new StatsBatch(BATCH)
   refused = 0 // flows the datapath had no room for
+  /** A flow that owes to state was used. */
+  used: (flow: Flow, links: FlowLinks) => void = () => {}
 
   constructor(datapath: Datapath) {
     this.#datapath = datapath
@@ -137,6 +142,7 @@ export class FlowBook {
       if (this.#removals.count === this.#removals.capacity) this.#flushRemovals()
       const { keys } = this.table
       this.#removals.add(id, keys, this.table.mask(id), 0, null, id * WORDS)
+      if (flow.links !== null) this.#end(id, flow)
     }
     this.#flows[id] = undefined
     this.tags.remove(id)
@@ -179,13 +185,15 @@ export class FlowBook {
 
   // Removals first: a replaced flow may share key and mask with its successor.
   flush(): void {
-    this.#flushRemovals()
+    while (this.#removals.count > 0) this.#flushRemovals()
     for (const id of this.#pending) {
       const flow = this.#flows[id]
       if (flow === undefined || flow.state === INSTALLED) continue
       if (this.#installs.count === this.#installs.capacity) this.#flushInstalls()
+      const wasThere = flow.state === AGAIN
       flow.state = INSTALLED
-      const { actions, ttlMin, stateful, limits } = flow
+      const { actions, ttlMin, stateful, limits, links } = flow
+      if (wasThere && links !== null) this.#end(id, flow)
       const { keys } = this.table
       const mask = this.table.mask(id)
       this.#installs.add(id, keys, mask, ttlMin, actions, id * WORDS, stateful, limits)
@@ -215,14 +223,50 @@ export class FlowBook {
   }
 
   #flushRemovals(): void {
-    if (this.#removals.count === 0) return
     this.#datapath.remove(this.#removals)
     this.#removals.clear()
+    this.#tellEnds()
+  }
+
+  #end(id: number, flow: Flow): void {
+    this.#last.ids[this.#ending.length] = id
+    this.#ending.push(flow)
+  }
+
+  // What was sent through them to their end counts, whatever took them away.
+  #tellEnds(): void {
+    const last = this.#last
+    const flows = this.#ending.splice(0)
+    last.count = flows.length
+    if (flows.length > 0) this.#datapath.statsOf(last)
+    for (const [i, flow] of flows.entries()) this.note(flow, last, i)
+  }
+
+  /** The datapath's numbers of a flow, at stats[i]. */
+  note(flow: Flow, stats: StatsBatch, i: number): void {
+    const isUsed = stats.packets[i]! !== flow.packets
+    flow.packets = stats.packets[i]!
+    flow.bytes = stats.bytes[i]!
+    flow.tcpFlags |= stats.tcpFlags[i]!
+    if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
+    if (isUsed && flow.links !== null) this.used(flow, flow.links)
+  }
+
+  /** Reads, out of turn, what flows with links that carry these tags were used for. */
+  catchUp(tags: readonly Tag[]): void {
+    for (const tag of tags)
+      for (const id of this.tags.flows(tag)) {
+        const flow = this.#flows[id]!
+        const isThere = flow.state === INSTALLED || flow.state === AGAIN
+        if (isThere && flow.links !== null && this.#ending.length < BATCH) this.#end(id, flow)
+      }
+    this.#tellEnds()
   }
 
   #flushInstalls(): void {
     const batch = this.#installs
     if (batch.count === 0) return
+    this.#tellEnds() // they begin to count anew
     this.#datapath.install(batch)
     for (let i = 0; i < batch.count; i++) {
       if (batch.result[i] !== 0) continue

@@ -8,17 +8,28 @@
 import type { Clock } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
 import type { ActionList } from '../flow/actions.ts'
+import { Word } from '../flow/key.ts'
+import { stateTag, type Tag } from '../flow/tag.ts'
 import type { Puller } from '../simulation/company.ts'
 import { type SimulationContext, Verdict } from '../simulation/context.ts'
+import type { Port } from '../simulation/device.ts'
 import { StateAccess } from '../state/access.ts'
 import { openAt } from '../state/conflict.ts'
 import { type Exchange, Room } from '../state/exchange.ts'
 import { type Lifetimes, lifetimeOf } from '../state/lifetimes.ts'
-import { KEY_WORDS, KeyWord, Kind, keyHash, RECORD_WORDS, RecordWord } from '../state/record.ts'
+import {
+  KEY_WORDS,
+  KeyWord,
+  Kind,
+  keyHash,
+  RECORD_WORDS,
+  RecordWord,
+  StateFlag
+} from '../state/record.ts'
 import { Put, type StateTable } from '../state/table.ts'
 import { Protocol } from '../wire/protocol.ts'
 import * as tcp from '../wire/tcp.ts'
-import type { NewFlow } from './book.ts'
+import type { FlowBook, NewFlow } from './book.ts'
 import type { Interested } from './interested.ts'
 
 /** What a flow owes to state, and keeps alive by being used. */
@@ -103,6 +114,7 @@ export class FlowState implements Puller {
    */
   conclude(ctx: SimulationContext, verdict: Verdict): Verdict {
     this.mustHold = false
+    if (verdict === Verdict.drop && ctx.refusedBy !== null) this.#refused(ctx, ctx.refusedBy)
     if (verdict !== Verdict.forward) return verdict
     if (!this.prepare(ctx)) return Verdict.postpone
     // What devices say themselves leaves no state, unless it wants an answer.
@@ -128,33 +140,50 @@ export class FlowState implements Puller {
 
   // False when a better record stood in its way: the packet has to be walked again.
   #commit(ctx: SimulationContext): boolean {
-    const { state } = ctx
-    const { table, saver } = this.#parts
+    const { pending, pendingCount } = ctx.state
     this.#noteMet(ctx)
-    const ingress = ctx.entryPort?.number ?? 0
-    const egress = ctx.outPorts[0]?.number ?? 0
-    const wallMs = this.#parts.clock.wall()
-    const isTcpOpening = opensTcp(ctx)
-    if (isTcpOpening) this.#tellAgain(ctx)
-    for (let i = 0; i < state.pendingCount; i++) {
+    if (opensTcp(ctx)) this.#tellAgain(ctx)
+    for (let i = 0; i < pendingCount; i++) {
       const at = i * RECORD_WORDS
-      const words = state.pending
-      words[at + RecordWord.ingress] = ingress
-      words[at + RecordWord.egress] = egress
-      words[at + RecordWord.owner] = this.#parts.word
-      openAt(words, at, wallMs, isTcpOpening || (words[at]! & 255) !== Protocol.tcp)
-      const put = table.put(words, at, 0)
-      if (put === Put.refused) {
-        this.#conflicts.value++
-        return false
-      }
-      // Flows that found nothing here, or what stood here before, are to look again.
-      if (put !== Put.merged)
-        this.#parts.stale([keyHash(words, at), keyHash(words, at + RecordWord.b)])
-      state.met(table.lastId << 1)
-      this.#share(words, at)
-      saver?.add(words, at, 0)
+      if (!this.#write(ctx, at, ctx.outPorts[0])) return false
+      this.#share(pending, at)
+      this.#parts.saver?.add(pending, at, 0)
     }
+    return true
+  }
+
+  // The last port refused a packet that the ones before let pass: what comes from the other end is
+  // an answer at those.  Nobody waits for it, and who has no room is made good.
+  #refused(ctx: SimulationContext, by: Port): void {
+    const { exchange, interested } = this.#parts
+    const { pending, pendingCount } = ctx.state
+    const peers = pendingCount === 0 ? undefined : interested.of(ctx.entryPort, [by])
+    if (peers === undefined) return
+    this.#peers = peers
+    for (let i = 0; i < pendingCount; i++) {
+      const at = i * RECORD_WORDS
+      if (pending[at]! >>> 16 === Kind.sticky || !this.#write(ctx, at, by)) continue
+      if (peers.length > 0) exchange?.refresh(pending, at, 0, peers)
+    }
+  }
+
+  // Files pending[at].  False when a better record stands in its way.
+  #write({ state, entryPort, tcpFlagsUnseen }: SimulationContext, at: number, out?: Port): boolean {
+    const { table, clock, word, stale } = this.#parts
+    const words = state.pending
+    words[at + RecordWord.ingress] = entryPort?.number ?? 0
+    words[at + RecordWord.egress] = out?.number ?? 0
+    words[at + RecordWord.owner] = word
+    const isSeen = tcp.opens(tcpFlagsUnseen) || (words[at]! & 255) !== Protocol.tcp
+    openAt(words, at, clock.wall(), isSeen)
+    const put = table.put(words, at, 0)
+    if (put === Put.refused) {
+      this.#conflicts.value++
+      return false
+    }
+    // Flows that found nothing here, or what stood here before, are to look again.
+    if (put !== Put.merged) stale([keyHash(words, at), keyHash(words, at + RecordWord.b)])
+    state.met(table.lastId << 1)
     return true
   }
 
@@ -192,6 +221,29 @@ export class FlowState implements Puller {
     }
   }
 
+  /**
+   * Whether a packet is a SYN of known state: no flow speaks for it, and it is judged by all that
+   * was sent before it.
+   */
+  opensAnew(book: FlowBook, keys: Int32Array, o: number): boolean {
+    if (!tcp.opens(keys[o + Word.l4Misc]! & 255)) return false
+    const id = book.table.find(keys, o)
+    const links = book.get(id)?.links ?? null
+    if (links === null || book.isHeld(id)) return false
+    book.catchUp(this.#tagsOf(links))
+    return true
+  }
+
+  // Of all flows that owe to the same state.
+  #tagsOf({ met }: FlowLinks): Tag[] {
+    const tags: Tag[] = []
+    for (let i = 0; i < met.length; i += 2)
+      if (this.#read(met[i]!, met[i + 1]!))
+        for (const key of [RecordWord.a, RecordWord.b])
+          tags.push(stateTag(keyHash(this.#record, key)))
+    return tags
+  }
+
   /** A flow was used until `usedMs`, by packets with these TCP flags. */
   used(links: FlowLinks, usedMs: number, tcpFlags: number): void {
     const now = this.#parts.clock.now()
@@ -203,6 +255,7 @@ export class FlowState implements Puller {
       const changed = this.table.note(handle, stamp, tcpFlags, idleMs)
       if (!this.#read(handle, stamp)) continue
       if (!changed && now - links.sharedMs < this.#refreshMs()) continue
+      if (changed) this.#unblocked()
       told = true
       this.#tell(links.peers, idleMs)
     }
@@ -260,7 +313,9 @@ export class FlowState implements Puller {
     const { refs, stamps, refCount } = ctx.state
     for (let i = 0; i < refCount; i++) {
       const changed = this.table.note(refs[i]!, stamps[i]!, ctx.tcpFlagsUnseen, 0)
-      if (changed && this.#read(refs[i]!, stamps[i]!)) this.#tell(this.#peers, 0)
+      if (!changed || !this.#read(refs[i]!, stamps[i]!)) continue
+      this.#unblocked()
+      this.#tell(this.#peers, 0)
     }
   }
 
@@ -274,6 +329,12 @@ export class FlowState implements Puller {
   #read(handle: number, stamp: number): boolean {
     const id = handle >>> 1
     return this.table.stamp(id) === stamp && this.table.read(id, this.#record)
+  }
+
+  // An answer to what the last port had refused: the opener's flow was a drop.
+  #unblocked(): void {
+    if ((this.#record[RecordWord.flags]! & StateFlag.blocked) === 0) return
+    this.#parts.stale([keyHash(this.#record), keyHash(this.#record, RecordWord.b)])
   }
 
   #refreshMs(): number {
@@ -300,6 +361,4 @@ export const WALK_AGAIN = 'again'
 export const waitForPull = (ticket: number): string => `pull/${ticket}`
 
 // The first packet of a TCP connection, if it is one of TCP.
-function opensTcp(ctx: SimulationContext): boolean {
-  return (ctx.tcpFlagsUnseen & (tcp.Flag.syn | tcp.Flag.ack)) === tcp.Flag.syn
-}
+const opensTcp = (ctx: SimulationContext): boolean => tcp.opens(ctx.tcpFlagsUnseen)

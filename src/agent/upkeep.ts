@@ -155,16 +155,9 @@ export class Upkeep {
 
   // State lives as long as the flows that use it do: the kernel forwards, and tells of it here.
   #used(i: number): void {
-    const { worker, flowState } = this.#parts
-    const stats = this.#stats
-    const flow = worker.book.get(stats.ids[i]!)
-    if (flow === undefined) return
-    const isUsed = stats.packets[i]! !== flow.packets
-    flow.packets = stats.packets[i]!
-    flow.bytes = stats.bytes[i]!
-    flow.tcpFlags |= stats.tcpFlags[i]!
-    if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
-    if (isUsed && flow.links !== null) flowState.used(flow.links, flow.usedMs, flow.tcpFlags)
+    const { book } = this.#parts.worker
+    const flow = book.get(this.#stats.ids[i]!)
+    if (flow !== undefined) book.note(flow, this.#stats, i)
   }
 
   #confirmAdopted(): void {

@@ -81,6 +81,7 @@ export class Worker implements Walks {
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
     this.ctx.puller = parts.flowState
     this.book = new FlowBook(parts.datapath)
+    this.book.used = (flow, links) => this.#state.used(links, flow.usedMs, flow.tcpFlags)
     this.waiting = new WaitingRoom(parts.counters)
     this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))
     this.#translator = new Translator(parts.places)
@@ -203,8 +204,7 @@ export class Worker implements Walks {
     this.#counted.packets.value++
     const ifindex = descriptors[d + Descriptor.ifindex]!
     this.#oversize.measure(view, at, end, descriptors[d + Descriptor.gsoSize]!, ifindex)
-    const known =
-      reason === Reason.miss || reason === Reason.mtu ? this.book.flowFor(keys, i * WORDS) : 0
+    const known = this.#known(keys, i * WORDS, reason)
     const flow = this.book.get(known)
     if (flow !== undefined && reason === Reason.miss && this.#oversize.fits(flow.limits))
       return this.#missed(i, known, flow)
@@ -219,6 +219,12 @@ export class Worker implements Walks {
     if (this.#state.mustHold || ctx.quoteChanged || this.#oversize.parts !== null)
       this.#send(parkedOf(this.#burst, i, this.#arena), actions)
     else this.#datapath.execute(this.#burst, i, actions)
+  }
+
+  // The flow that takes a packet, 0 for none.
+  #known(keys: Int32Array, o: number, reason: number): number {
+    const id = reason === Reason.miss || reason === Reason.mtu ? this.book.flowFor(keys, o) : 0
+    return this.#state.opensAnew(this.book, keys, o) ? 0 : id
   }
 
   // It came before its flow was in place, or the datapath has lost that.
@@ -283,6 +289,7 @@ export class Worker implements Walks {
     const { ctx } = this
     ctx.key.load(ctx.arrived.words, 0)
     ctx.begin(ctx.now, null, 0, 0)
+    ctx.isLater = true
     void ctx.key.inPort
     const verdict = this.#entry.enter(ctx, ctx.key.words[Word.inPort]!)
     const done = verdict !== Verdict.postpone && this.#translator.translate(ctx)

@@ -64,6 +64,15 @@ export interface Addon {
     used: Float64Array,
     tcpFlags: Uint8Array
   ): number
+  statsOf(
+    host: HostHandle,
+    ids: Uint32Array,
+    n: number,
+    packets: Float64Array,
+    bytes: Float64Array,
+    used: Float64Array,
+    tcpFlags: Uint8Array
+  ): number
   adopt(host: HostHandle, keys: Int32Array, flows: Int32Array, max: number): number
   start(host: HostHandle, fire: () => void): number
   receive(

@@ -213,6 +213,9 @@ export interface Datapath {
   remove(batch: FlowBatch): void
   // One slice of use statistics; call until batch.next is 0.  Never blocks for long.
   stats(batch: StatsBatch, cursor: number): void
+  // The same of batch.ids, the first `count`: flows that stand, or were removed since the last
+  // install.
+  statsOf(batch: StatsBatch): void
   // One slice of what an earlier agent left running; false when there is no more.
   adopt(into: FlowBatch): boolean
   // A slice of the flows that stand in the datapath: those that `isOurs` denies are taken out.

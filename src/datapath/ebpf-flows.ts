@@ -129,16 +129,28 @@ export class KernelFlows {
     const first = Math.max(1, cursor)
     const n = Math.min(batch.ids.length, STATS_MAX, this.#top - first + 1)
     if (n <= 0) return
-    const { addon, host, now } = this.#at
+    const { addon, host } = this.#at
     const { ids, packets, bytes, usedMs, tcpFlags } = batch
     batch.count = check(
       'statistics',
       addon.stats(host, first, n, this.#slots, ids, packets, bytes, usedMs, tcpFlags)
     )
-    const shift = now() - addon.monotonicMs()
-    for (let i = 0; i < batch.count; i++)
-      usedMs[i] = usedMs[i] === 0 ? Number.NEGATIVE_INFINITY : usedMs[i]! + shift
+    this.#toOurClock(batch)
     if (first + n <= this.#top) batch.next = first + n
+  }
+
+  // An id that is no flow's any more keeps its numbers until it is another's.
+  statsOf(batch: StatsBatch): void {
+    const { addon, host } = this.#at
+    const { ids, count, packets, bytes, usedMs, tcpFlags } = batch
+    check('statistics', addon.statsOf(host, ids, count, packets, bytes, usedMs, tcpFlags))
+    this.#toOurClock(batch)
+  }
+
+  #toOurClock({ usedMs, count }: StatsBatch): void {
+    const shift = this.#at.now() - this.#at.addon.monotonicMs()
+    for (let i = 0; i < count; i++)
+      usedMs[i] = usedMs[i] === 0 ? Number.NEGATIVE_INFINITY : usedMs[i]! + shift
   }
 
   audit(isOurs: (id: number, keys: Int32Array, at: number) => boolean): number {

@@ -185,6 +185,10 @@ export class EbpfDatapath implements Datapath {
     this.#flows.remove(batch)
   }
 
+  statsOf(batch: StatsBatch): void {
+    this.#flows.statsOf(batch)
+  }
+
   stats(batch: StatsBatch, cursor: number): void {
     this.#flows.stats(batch, cursor)
   }

@@ -56,6 +56,7 @@ export class MemoryDatapath implements Datapath {
   readonly #table: FlowTable
   readonly #flows = new Map<number, StoredFlow>() // by the table's id
   readonly #byId = new Map<number, number>() // the caller's id → the table's
+  readonly #ended = new Map<number, StoredFlow>() // by the caller's id: removed since an install
   readonly #upcalls: Upcall[] = []
   readonly #owed: number[] = [] // ifindexes whose credits the next receive gives back
   readonly #out: Array<{ frame: Uint8Array; actions: ActionList }> = []
@@ -174,6 +175,7 @@ export class MemoryDatapath implements Datapath {
   }
 
   install(batch: FlowBatch): void {
+    this.#ended.clear()
     for (let i = 0; i < batch.count; i++) batch.result[i] = this.#install(batch, i)
   }
 
@@ -181,6 +183,7 @@ export class MemoryDatapath implements Datapath {
     for (let i = 0; i < batch.count; i++) {
       const id = this.#byId.get(batch.ids[i]!)
       if (id === undefined) continue
+      this.#ended.set(batch.ids[i]!, this.#flows.get(id)!)
       this.#byId.delete(batch.ids[i]!)
       this.#flows.delete(id)
       this.#table.remove(id)
@@ -198,12 +201,15 @@ export class MemoryDatapath implements Datapath {
         batch.next = id
         break
       }
-      const i = batch.count++
-      batch.ids[i] = flow.id
-      batch.packets[i] = flow.packets
-      batch.bytes[i] = flow.bytes
-      batch.usedMs[i] = flow.usedMs
-      batch.tcpFlags[i] = flow.tcpFlags
+      describe(batch, batch.count++, flow)
+    }
+  }
+
+  statsOf(batch: StatsBatch): void {
+    for (let i = 0; i < batch.count; i++) {
+      const id = batch.ids[i]!
+      const flow = this.#flows.get(this.#byId.get(id) ?? 0) ?? this.#ended.get(id)
+      describe(batch, i, flow ?? { ...NEVER, id })
     }
   }
 
@@ -289,6 +295,17 @@ export class MemoryDatapath implements Datapath {
       } else editor.apply(actions, i)
     }
   }
+}
+
+const NEVER = { packets: 0, bytes: 0, usedMs: Number.NEGATIVE_INFINITY, tcpFlags: 0 }
+type Use = typeof NEVER & { readonly id: number }
+
+function describe(batch: StatsBatch, i: number, { id, packets, bytes, usedMs, tcpFlags }: Use) {
+  batch.ids[i] = id
+  batch.packets[i] = packets
+  batch.bytes[i] = bytes
+  batch.usedMs[i] = usedMs
+  batch.tcpFlags[i] = tcpFlags
 }
 
 // A TCP packet with SYN and without ACK.

@@ -3,14 +3,15 @@
 // will come, in the scope of the device where the opener's packets leave.  It is asked for once a
 // walk, of the packet as it arrived; only a packet that somebody asked about is tracked.
 //
-//   new          opens a connection; it is written down when the packet leaves
+//   new          opens a connection; it is written down when the packet leaves.  Every SYN of an
+//                opener is, known or not, and of who was refused all is until the other end answers
 //   established  of a known one, in either direction
 //   related      an ICMP error about a packet of a known one
 //   invalid      TCP that neither opens nor belongs, an ICMP answer to no question
 //   untracked    no IP, or a fragment whose first one was not seen
 
 import { Word } from '../flow/key.ts'
-import { flagsAfter, isOver } from '../state/lifetimes.ts'
+import { flagsAfter, isBlocked, isOver } from '../state/lifetimes.ts'
 import {
   KEY_WORDS,
   KeyWord,
@@ -18,6 +19,7 @@ import {
   mirror,
   RECORD_WORDS,
   RecordWord,
+  StateFlag,
   sameKey,
   scopeOf
 } from '../state/record.ts'
@@ -78,13 +80,25 @@ export class Connection {
   /** The same, without the packet being tracked for it. */
   isKnownReturn(ctx: SimulationContext): boolean {
     this.#look(ctx)
-    return this.#isReturn
+    return this.#isReturn && !this.#isWhereRefused(ctx)
   }
 
   state(ctx: SimulationContext): ConnectionState {
     if (this.isReturn(ctx) && ctx.generated) return ConnectionState.established
+    if (this.#isWhereRefused(ctx)) return this.#opening(ctx)
     if (this.#state === null) this.#state = this.#judge(ctx)
     return this.#state
+  }
+
+  /**
+   * The last port refused the packet: behind all others a connection is open, and what comes from
+   * the other end is an answer to it (holes are punched so, and TCP opens from both ends at once).
+   */
+  refused(ctx: SimulationContext, device: DeviceId): void {
+    if (!this.#tracked || ctx.generated) return
+    this.#look(ctx)
+    if (this.#found || this.#tuple !== Tuple.packet || !this.#opens(ctx.arrived.words)) return
+    this.#write(ctx, device, StateFlag.blocked)
   }
 
   /** The packet leaves by a port of this device: what its answers will look like is known now. */
@@ -96,15 +110,19 @@ export class Connection {
     if (this.#state === ConnectionState.invalid) return
     // Nobody asked: what opens nothing begins nothing, and is not asked for the flags that say so.
     if (!this.#asked && !this.#found && !this.#opens(ctx.arrived.words)) return
+    this.#write(ctx, device, 0)
+  }
+
+  #write(ctx: SimulationContext, device: DeviceId, given: number): void {
     const record = this.#record
     const out = this.#out
     if (tupleOf(ctx, this.#scope(device), false, out) !== Tuple.packet) return
-    const begins = !this.#found || this.#begins(ctx)
+    const begins = !this.#found || this.#isBlocked || this.#begins(ctx)
     mirror(out, 0, record, RecordWord.b)
     if (!begins && sameKey(record, RecordWord.b, this.#kept, RecordWord.b)) return
     for (let i = 0; i < KEY_WORDS; i++) record[i] = this.#key[i]!
     const protocol = this.#key[KeyWord.type]! & 255
-    const flags = begins ? 0 : this.#kept[RecordWord.flags]!
+    const flags = begins ? given : this.#kept[RecordWord.flags]!
     record[RecordWord.flags] = flagsAfter(protocol, flags, false, ctx.tcpFlagsUnseen)
     record[RecordWord.timeoutS] = 0
     record[RecordWord.data] = 0
@@ -141,25 +159,66 @@ export class Connection {
     if (!this.#found) return
     this.#kept.set(ctx.state.record)
     this.#isReturn = ctx.state.isReturn
+    const isOther = this.#isReturn && this.#isOver && this.#isSyn(ctx)
+    if (isOther) this.#found = this.#isReturn = false // the other end begins anew
   }
 
   #judge(ctx: SimulationContext): ConnectionState {
     if (this.#tuple === Tuple.none) return ConnectionState.untracked
     if (this.#tuple === Tuple.error)
       return this.#found ? ConnectionState.related : ConnectionState.invalid
-    if (this.#found && !this.#begins(ctx)) return ConnectionState.established
-    this.#askOpening(ctx)
+    if (!this.#found) this.#askOpening(ctx)
+    if (this.#hasSyn(ctx)) return this.#judgeSyn(ctx)
+    if (this.#found && (this.#isReturn || !this.#isBlocked)) return ConnectionState.established
+    return this.#opening(ctx)
+  }
+
+  // The datapath sends every SYN of a stateful flow up, so nothing is asked of other packets; but
+  // then nothing of what is found for it holds for them.
+  #judgeSyn(ctx: SimulationContext): ConnectionState {
+    if (this.#found) ctx.cacheable = false
+    if (!this.#isSyn(ctx)) return ConnectionState.invalid // with a FIN or a RST
+    if (!this.#isReturn) return this.#opening(ctx)
+    // Both ends open at once; later none of them has a reason to.
+    const { assured, blocked, replied } = StateFlag
+    const flags = this.#kept[RecordWord.flags]!
+    const isEarly = (flags & replied) === 0 || (flags & (blocked | assured)) === blocked
+    return isEarly ? ConnectionState.established : ConnectionState.invalid
+  }
+
+  #opening(ctx: SimulationContext): ConnectionState {
     if (!this.#opens(ctx.arrived.words)) return ConnectionState.invalid
     ctx.isOpening = true
     return ConnectionState.new
   }
 
-  // A known connection is over, and the packet begins another between the same ends.  The datapath
-  // sends every SYN of a stateful flow up, so nothing is asked of other packets.
+  // A known connection is over, and the packet begins another between the same ends.
   #begins(ctx: SimulationContext): boolean {
-    if (this.#isReturn || (this.#key[KeyWord.type]! & 255) !== Protocol.tcp) return false
-    if ((ctx.tcpFlagsUnseen & OPENING) !== tcp.Flag.syn) return false
+    return !this.#isReturn && this.#isOver && this.#isSyn(ctx)
+  }
+
+  get #isOver(): boolean {
     return isOver(this.#kept[RecordWord.flags]!)
+  }
+
+  // The opener's packets were refused, and nothing has come from the other end.
+  get #isBlocked(): boolean {
+    return this.#found && isBlocked(this.#kept[RecordWord.flags]!)
+  }
+
+  // The port that refused the opener's packets does not know of them: what enters by it is new.
+  #isWhereRefused(ctx: SimulationContext): boolean {
+    return this.#isReturn && this.#isBlocked && ctx.outPort === null && ctx.hops <= 1
+  }
+
+  // A SYN that does not answer, as far as this walk is its own: see SimulationContext.isLater.
+  #hasSyn(ctx: SimulationContext): boolean {
+    if ((this.#key[KeyWord.type]! & 255) !== Protocol.tcp || ctx.isLater) return false
+    return (ctx.tcpFlagsUnseen & (tcp.Flag.syn | tcp.Flag.ack)) === tcp.Flag.syn
+  }
+
+  #isSyn(ctx: SimulationContext): boolean {
+    return this.#hasSyn(ctx) && (ctx.tcpFlagsUnseen & OPENING) === tcp.Flag.syn
   }
 
   #opens(words: Int32Array): boolean {

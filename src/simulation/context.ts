@@ -62,6 +62,8 @@ export class SimulationContext {
   entry: PortId = '' // where the packet came from outside; '' for one of a device's making
   entryPort: Port | null = null
   isOpening = false // somebody asked, and the packet opens a connection
+  isLater = false // what is walked stands for the packets after it: a SYN is none any more
+  refusedBy: Port | null = null // the last port, which would not let the packet out
   tracksAnswers = false // its answers, as it leaves, are to be known as such
   asksHost = false // a device's own word that wants an answer
   forwarder: Forwarder | null = null // the last router on the way
@@ -105,7 +107,7 @@ export class SimulationContext {
     this.#at = at
     this.#end = end
     this.now = now
-    this.generated = this.pulled = false
+    this.generated = this.pulled = this.isLater = false
     this.restart()
   }
 
@@ -117,7 +119,7 @@ export class SimulationContext {
     this.cacheable = true
     this.lifetime = Lifetime.normal
     this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
-    this.outPort = this.entryPort = this.forwarder = null
+    this.outPort = this.entryPort = this.refusedBy = this.forwarder = null
     this.isOpening =
       this.passedOver =
       this.tracksAnswers =
@@ -227,6 +229,13 @@ export class SimulationContext {
   // Somebody who filters this direction, or the other, by connections wants to know of it.
   track(): void {
     this.#connection.track(this)
+  }
+
+  // The filter of the last port does not let the packet out.
+  refusedAt(port: Port): void {
+    if (this.generated) return
+    this.refusedBy = port
+    this.#connection.refused(this, port.device)
   }
 
   get connectionState(): ConnectionState {

@@ -81,8 +81,8 @@ function leave(ctx: SimulationContext): Verdict {
   if (!port.adminStateUp && !isOwnWord) return ctx.reject('simulation.port-down')
   ctx.key.popPriorityTags() // behind the tag of a VLAN that it has left
   const passed = filterAt(ctx, port.outFilter, port.inFilter)
-  if (passed !== Verdict.forward) return passed
-  return beyond(ctx, port)
+  if (passed === Verdict.drop && port.peer === null && port.host !== null) ctx.refusedAt(port)
+  return passed === Verdict.forward ? beyond(ctx, port) : passed
 }
 
 // Runs the chain of this direction.  One that filters the other direction by connections has to

@@ -6,7 +6,7 @@ import type { ExchangeListener } from './exchange.ts'
 import type { ExchangeCounts } from './exchange-counters.ts'
 import { type Header, MessageType } from './message.ts'
 import type { Peering } from './peering.ts'
-import { hasReturn, KEY_WORDS, keyHash, RECORD_WORDS, RecordWord } from './record.ts'
+import { hasReturn, KEY_WORDS, keyHash, RECORD_WORDS, RecordWord, StateFlag } from './record.ts'
 import { Put, type StateTable } from './table.ts'
 
 const WORD_BYTES = 4 // a request, a serial, a port
@@ -74,7 +74,9 @@ export class Intake {
       at = codec.decodeEntry(body, at, end, this.#record, 0)
       const put = table.put(this.#record, 0, idleMs)
       if (put === Put.refused) this.#correct(peering.peer.word)
-      if (put !== Put.added && put !== Put.replaced) continue
+      // One that was blocked may be answered now: flows that drop are to look again.
+      const isBlocked = (this.#record[RecordWord.flags]! & StateFlag.blocked) !== 0
+      if (put === Put.refused || (put === Put.merged && !isBlocked)) continue
       hashes.push(keyHash(this.#record, RecordWord.a))
       if (hasReturn(this.#record)) hashes.push(keyHash(this.#record, RecordWord.b))
     }

@@ -34,7 +34,7 @@ const TCP = 6
 const UDP = 17
 const ICMP = 1
 const ICMPV6 = 58
-const { assured, finA, finB, replied, reset } = StateFlag
+const { assured, blocked, finA, finB, replied, reset } = StateFlag
 
 /** The idle time of the record at record[at], seconds. */
 export function lifetimeOf(of: Lifetimes, record: Int32Array, at = 0): number {
@@ -76,6 +76,9 @@ export function flagsAfter(
   tcp: number
 ): number {
   let after = flags
+  // Where no packet of the opener's was let through, the other end may be alone to be seen.
+  if (isReturn && (flags & blocked) !== 0 && (flags & replied) !== 0 && (tcp & SYN) === 0)
+    after |= assured
   if (isReturn) after |= replied
   if (protocol !== TCP) return isReturn || (flags & replied) === 0 ? after : after | assured
   if ((tcp & RST) !== 0) after |= reset
@@ -83,6 +86,9 @@ export function flagsAfter(
   if (!isReturn && (flags & replied) !== 0 && (tcp & SYN) === 0) after |= assured
   return after
 }
+
+/** The opener's packets were refused, and the other end has not answered. */
+export const isBlocked = (flags: number): boolean => (flags & (blocked | replied)) === blocked
 
 /** A TCP connection that is over: a SYN of its opener begins another. */
 export const isOver = (flags: number): boolean =>

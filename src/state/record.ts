@@ -33,7 +33,8 @@ export const StateFlag = {
   assured: 2, // and an answer to the answer: a TCP handshake is over
   finA: 4, // the opener said FIN
   finB: 8,
-  reset: 16
+  reset: 16,
+  blocked: 32 // no packet of the opener's has left: its last port refused them
 } as const
 
 /** A device's id as the two words of a key's scope. */

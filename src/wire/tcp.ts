@@ -16,6 +16,9 @@ export const Flag = {
   cwr: 0x80
 } as const
 
+/** Whether a packet with these flags asks for a connection (or pretends to). */
+export const opens = (flags: number): boolean => (flags & (Flag.syn | Flag.ack)) === Flag.syn
+
 export const Option = { end: 0, nop: 1, mss: 2, windowScale: 3, sackPermitted: 4 } as const
 
 // The header is whole, options included.

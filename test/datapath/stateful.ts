@@ -51,4 +51,20 @@ export function stateful(at: Ground): void {
     assert.equal(await flagsOf(true, udp()), 0)
     assert.equal(await flagsOf(false, tcp('FA'), tcp('R')), 0)
   })
+
+  test("D9: a flow's use is told after its removal, until its id is another's", async () => {
+    await at.fresh()
+    at.flows.install(at.keyOf(tcp('A')), IN, list(at.out(1)), 0, true)
+    assert.equal(at.flows.lastUse().packets, 0)
+    at.rig.send(0, tcp('A'), tcp('FA'))
+    await at.rig.arrivals(2)
+    const standing = at.flows.lastUse()
+    assert.deepEqual([standing.packets, standing.tcpFlags], [2, ACK | FIN])
+    at.flows.clear()
+    const ended = at.flows.lastUse()
+    assert.deepEqual([ended.packets, ended.tcpFlags], [2, ACK | FIN])
+    assert.ok(Math.abs(ended.usedMs - standing.usedMs) < 50)
+    at.flows.install(at.keyOf(tcp('A')), IN, list(at.out(1)), 0, true)
+    assert.equal(at.flows.lastUse().packets, 0)
+  })
 }

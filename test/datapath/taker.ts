@@ -131,6 +131,19 @@ export class Installer {
     this.#ids.clear()
   }
 
+  // The same, asked for by its id: it may have been removed since.
+  lastUse(): { packets: number; tcpFlags: number; usedMs: number } {
+    const stats = new StatsBatch(1)
+    stats.ids[0] = this.#last
+    stats.count = 1
+    this.#datapath.statsOf(stats)
+    return {
+      packets: stats.packets[0]!,
+      tcpFlags: stats.tcpFlags[0]!,
+      usedMs: stats.usedMs[0]!
+    }
+  }
+
   // How the flow installed last was used.
   statsOf(): { packets: number; bytes: number; tcpFlags: number } | undefined {
     const stats = new StatsBatch()

@@ -80,6 +80,10 @@ export class DatapathInside implements Datapath {
     this.#kernel.remove(batch)
   }
 
+  statsOf(batch: StatsBatch): void {
+    this.#kernel.statsOf(batch)
+  }
+
   stats(batch: StatsBatch, cursor: number): void {
     this.#kernel.stats(batch, cursor)
   }

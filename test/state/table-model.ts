@@ -96,6 +96,8 @@ function noted(words: Int32Array, isReturn: boolean, tcp: number): number {
   const isAnswered = (before & StateFlag.replied) !== 0
   const added: number[] = []
   if (isReturn) added.push(StateFlag.replied)
+  const isBlocked = (before & StateFlag.blocked) !== 0
+  if (isReturn && isAnswered && isBlocked && !(tcp & SYN)) added.push(StateFlag.assured)
   if ((words[0]! & 255) === TCP) {
     if (tcp & RST) added.push(StateFlag.reset)
     if (tcp & FIN) added.push(isReturn ? StateFlag.finB : StateFlag.finA)
