@@ -46,11 +46,6 @@ export const Errors = {
   prohibited: {
     v4: [V4.unreachable, icmp.Unreachable.adminProhibited],
     v6: [V6.unreachable, icmpv6.Unreachable.adminProhibited]
-  },
-  // A filter that looks at layer 4 refuses fragments: the sender is to send smaller packets.
-  fragmented: {
-    v4: [V4.unreachable, icmp.Unreachable.fragmentationNeeded],
-    v6: [V6.packetTooBig, 0, IPV6_MTU_MIN]
   }
 } as const satisfies Record<string, ErrorKind>
 

@@ -14,7 +14,6 @@ import {
   ethernet,
   FlowKey,
   type Forwarder,
-  Fragment,
   icmp,
   icmpv6,
   ipv4,
@@ -107,7 +106,7 @@ export class Router implements Forwarder, LiveDevice, Speaker {
     const taken = balancer?.take(ctx, this) ?? null
     if (taken === Verdict.forward) return this.#route(ctx, family, null)
     if (taken !== null) return taken
-    const passed = this.#filterIn(ctx)
+    const passed = this.#filter(ctx, this.#model.inFilter)
     return passed === Verdict.forward ? this.#route(ctx, family, balancer) : passed
   }
 
@@ -142,13 +141,6 @@ export class Router implements Forwarder, LiveDevice, Speaker {
   // Asked at the end of the walk: where the packet leaves is too small for it.
   tooBig(ctx: SimulationContext, mtu: number): void {
     this.#tell(ctx, tooBig(mtu), this.#cameBy)
-  }
-
-  #filterIn(ctx: SimulationContext): Verdict {
-    const passed = this.#filter(ctx, this.#model.inFilter)
-    if (passed !== Verdict.drop || ctx.key.fragment !== Fragment.first) return passed
-    this.#tell(ctx, Errors.fragmented)
-    return ctx.drop(ctx.dropReason, Lifetime.short)
   }
 
   #filter(ctx: SimulationContext, chain: string | undefined): Verdict {

@@ -125,7 +125,6 @@ const silent: Record<string, PacketBuilder> = {
   'an ICMPv6 error': v6.icmpv6(icmpv6.Type.unreachable).payload(48),
   'an ICMPv6 error behind extensions': v6.extension('destination').icmpv6(3).payload(48),
   'an ICMPv6 redirect': v6.icmpv6(icmpv6.Type.redirect).payload(48),
-  'a later IPv6 fragment': v6.fragment6(1, 8, false, 17).payload(8),
   'an IPv6 multicast destination': eth(A, B).ipv6('2001:db8::1', 'ff02::5').udp(1, 2),
   'a neighbour solicitation to a group': solicit(A, 'fe80::1', 'fe80::2'),
   'an unspecified IPv6 source': src6('::'),
@@ -145,6 +144,7 @@ const answered: Record<string, PacketBuilder> = {
   'an echo request': v4.icmpEcho(1, 2),
   'a first fragment': eth(A, B).ipv4('10.0.1.1', '10.0.2.3', { moreFragments: true }).udp(1, 2),
   'a protocol nobody knows': v4.payload(20),
+  'B8: a later IPv6 fragment': v6.fragment6(1, 8, false, 17).payload(8),
   'UDP over IPv6': v6.udp(1, 2),
   'an ICMPv6 echo request': v6.icmpv6Echo(1, 2),
   'a tagged packet': eth(A, B).vlan(4).ipv4('10.0.1.1', '10.0.2.3').udp(1, 2)

@@ -107,7 +107,8 @@ function answerable6(view: DataView, l3: number): boolean {
   // A chain that is cut short is a fault worth an error (parameter problem), unless it hides
   // an ICMPv6 error; then nothing says so, and the rate limit of the sender has to do.
   const whole = ipv6.walk(view, l3, end)
-  if (ipv6.walked.fragmentOffset !== 0) return false
+  // RFC 4443 §2.4 e exempts no fragment.  Of ICMPv6 only the first says whether it is an error.
+  if (ipv6.walked.fragmentOffset !== 0) return true
   if (ipv6.walked.protocol !== ipv6.Protocol.icmpv6) return true
   const l4 = ipv6.walked.l4
   if (!whole || l4 >= end) return false

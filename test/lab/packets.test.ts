@@ -4,6 +4,7 @@
 import { after, before, describe } from 'node:test'
 import { echo, echoBothWays } from '../packets/echo.ts'
 import { dressedErrors, translatedErrors } from '../packets/errors.ts'
+import { lostFragments, refusals } from '../packets/refusals.ts'
 import type { Opener } from '../packets/scene.ts'
 import { canRun } from './datapath-lab.ts'
 import { tool } from './lib/traffic.ts'
@@ -23,4 +24,6 @@ describe('packets on eBPF', { skip: canRun }, () => {
   echoBothWays(kernel)
   translatedErrors(kernel, true)
   dressedErrors(kernel)
+  refusals(kernel)
+  lostFragments(kernel)
 })

@@ -4,6 +4,7 @@
 import { World } from '../world/world.ts'
 import { echo, echoBothWays } from './echo.ts'
 import { dressedErrors, translatedErrors } from './errors.ts'
+import { lostFragments, refusals } from './refusals.ts'
 import type { Opener } from './scene.ts'
 
 const memory: Opener = options => new World(options)
@@ -12,3 +13,5 @@ echo(memory)
 echoBothWays(memory)
 translatedErrors(memory)
 dressedErrors(memory)
+refusals(memory)
+lostFragments(memory)

@@ -24,7 +24,7 @@ import * as layers from '../../src/wire/layers.ts'
 import { Protocol } from '../../src/wire/protocol.ts'
 import type { Ground } from '../oracle/stage.ts'
 import { Topology } from '../world/objects.ts'
-import type { Delivery, WorldOptions } from '../world/world.ts'
+import { type Delivery, defaults, type WorldOptions } from '../world/world.ts'
 
 export type Link = 'r0' | 'r1' | 'r2' | 'r3'
 export type Rule = { readonly action: string } & Record<string, unknown>
@@ -71,6 +71,9 @@ export interface SceneOptions {
 
 const plugins = await loadPlugins()
 
+// As many ICMP errors as there are reasons for.
+const UNLIMITED = { router: { ...defaults.router, errorBurstMax: 1_000_000 } }
+
 /** What came out: `r3: IPv4 10.1.0.2 > …`, one line a frame. */
 export type Said = readonly string[]
 
@@ -79,8 +82,7 @@ export class Scene {
 
   constructor(open: Opener, options: SceneOptions = {}) {
     const { objects } = topologyOf(options)
-    const { settings = {} } = options
-    this.world = open({ plugins, objects, settings })
+    this.world = open({ plugins, objects, settings: { ...UNLIMITED, ...options.settings } })
     for (const link of LINKS)
       for (const each of NEIGHBOURS[link])
         this.world.hub.tablePut(`neighbour/${link}`, each, `${hostMac(link)} 0`, 'test')
