@@ -13,6 +13,7 @@ import {
   echoReply,
   ethernet,
   FlowKey,
+  Fragment,
   type Forwarder,
   icmp,
   icmpv6,
