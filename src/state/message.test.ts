@@ -8,7 +8,8 @@ import * as message from './message.ts'
 
 fc.configureGlobal({ seed: 20_260_112 })
 
-const key = Uint8Array.from({ length: message.KEY_BYTES }, (_, i) => i)
+const bytesOfKey = Uint8Array.from({ length: message.KEY_BYTES }, (_, i) => i)
+const key = message.sealKey(bytesOfKey)
 const epoch = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 const word = fc.integer({ min: -0x8000_0000, max: 0x7fff_ffff })
 const header: fc.Arbitrary<message.Header> = fc.record(
@@ -46,7 +47,7 @@ test('a header and body come out as they went in', () => {
 test('the tag is HMAC-SHA-256 of all before it, its first 16 bytes', () => {
   const given = { type: 4, sender: 1, receiver: 2, own: 3n, theirs: 4n, sequence: 5 }
   const bytes = message.seal(key, given, Uint8Array.of(1, 2, 3))
-  const tag = createHmac('sha256', key).update(bytes.slice(0, 43)).digest('hex')
+  const tag = createHmac('sha256', bytesOfKey).update(bytes.slice(0, 43)).digest('hex')
   assert.equal(Buffer.from(bytes.slice(43)).toString('hex'), tag.slice(0, 32))
 })
 
@@ -64,10 +65,7 @@ test('every truncation and every flipped bit is refused', () => {
       }
       assert.ok(isGood(bytes))
       assert.ok(
-        !message.isGenuine(
-          key.map(byte => byte ^ 1),
-          bytes
-        ),
+        !message.isGenuine(message.sealKey(bytesOfKey.map(byte => byte ^ 1)), bytes),
         'another key'
       )
     }),

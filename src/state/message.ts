@@ -1,7 +1,7 @@
 // Messages between hosts, sealed and looked at: header, body, tag (docs/flow-state.md).  What is
 // wrong with one is a word, never an exception.
 
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
+import { hash, timingSafeEqual } from 'node:crypto'
 import { MESSAGE_BYTES_MAX } from './exchange.ts'
 
 export const MessageType = {
@@ -30,9 +30,35 @@ export type Refusal = (typeof refusals)[number]
 
 export const KEY_BYTES = 32
 
-/** A key as a secret object is five times faster than its bytes. */
-export type SealKey = KeyObject | Uint8Array
-export const sealKey = (bytes: Uint8Array): SealKey => createSecretKey(bytes)
+const BLOCK_BYTES = 64
+const HASH_BYTES = 32
+
+/**
+ * A key, as the two blocks that HMAC-SHA-256 hashes before a message and before its hash. Two
+ * hashes in a call each take a fifth of the time of `createHmac`.
+ */
+export class SealKey {
+  readonly #inner = new Uint8Array(BLOCK_BYTES + MESSAGE_BYTES_MAX).fill(0x36, 0, BLOCK_BYTES)
+  readonly #outer = new Uint8Array(BLOCK_BYTES + HASH_BYTES).fill(0x5c, 0, BLOCK_BYTES)
+
+  constructor(key: Uint8Array) {
+    if (key.length > BLOCK_BYTES) throw new RangeError(`a key has ${BLOCK_BYTES} bytes at most`)
+    for (const [i, byte] of key.entries()) {
+      this.#inner[i]! ^= byte
+      this.#outer[i]! ^= byte
+    }
+  }
+
+  /** Of a message without its tag. */
+  tagOf(bytes: Uint8Array): Uint8Array {
+    this.#inner.set(bytes, BLOCK_BYTES)
+    const end = BLOCK_BYTES + bytes.length
+    this.#outer.set(hash('sha256', this.#inner.subarray(0, end), 'buffer'), BLOCK_BYTES)
+    return hash('sha256', this.#outer, 'buffer').subarray(0, TAG_BYTES)
+  }
+}
+
+export const sealKey = (bytes: Uint8Array): SealKey => new SealKey(bytes)
 
 export const HEADER_BYTES = 40
 export const TAG_BYTES = 16
@@ -110,7 +136,4 @@ const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 const tagOf = (key: SealKey, bytes: Uint8Array): Uint8Array =>
-  createHmac('sha256', key)
-    .update(bytes.subarray(0, bytes.length - TAG_BYTES))
-    .digest()
-    .subarray(0, TAG_BYTES)
+  key.tagOf(bytes.subarray(0, bytes.length - TAG_BYTES))

@@ -3,7 +3,14 @@
 
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { headerOf, MessageType, type Refusal, refusals, seal } from '../../src/state/message.ts'
+import {
+  headerOf,
+  MessageType,
+  type Refusal,
+  refusals,
+  seal,
+  sealKey
+} from '../../src/state/message.ts'
 import type { ExchangeTest } from './exchange-contract.ts'
 import { type ExchangeRig, type Host, holds, KEY, OTHER_KEY } from './exchange-rig.ts'
 import { record } from './records.ts'
@@ -51,7 +58,12 @@ export const refusalTests = (test: ExchangeTest): unknown =>
       await refused(rig, 'stranger', a.address, withByte(15, good[15]! ^ 1))
       for (const at of [4, 16, 31, 39, 40, 50, good.length - 1])
         await refused(rig, 'forged', a.address, withByte(at, good[at]! ^ 0x10))
-      await refused(rig, 'forged', a.address, seal(OTHER_KEY, headerOf(good), Uint8Array.of(0)))
+      await refused(
+        rig,
+        'forged',
+        a.address,
+        seal(sealKey(OTHER_KEY), headerOf(good), Uint8Array.of(0))
+      )
       await refused(rig, 'replayed', a.address, good)
       assert.equal(b.table.size, size)
     })
@@ -101,7 +113,7 @@ export const refusalTests = (test: ExchangeTest): unknown =>
         [MessageType.tell, [0]]
       ] as const) {
         const header = { type, own, theirs, sender, receiver, sequence: ++next }
-        await refused(rig, 'short', a.address, seal(KEY, header, Uint8Array.from(body)))
+        await refused(rig, 'short', a.address, seal(sealKey(KEY), header, Uint8Array.from(body)))
       }
       assert.equal(rig.hosts[1]!.table.size, 1)
       assert.deepEqual([rig.hosts[1]!.heard.asks, rig.hosts[1]!.heard.tells], [[], []])

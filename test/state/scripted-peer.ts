@@ -11,7 +11,8 @@ import {
   isGenuine,
   MessageType,
   malformation,
-  seal
+  seal,
+  sealKey
 } from '../../src/state/message.ts'
 import { addressOf, Host, KEY, opened, PORT, textOf, until } from './native-hosts.ts'
 
@@ -64,7 +65,7 @@ export class ScriptedPeer {
   ): Uint8Array {
     const sequence = ++this.#sequence
     const header = { type, sender: this.word, receiver: this.other, own, theirs, sequence }
-    return frame(seal(KEY, header, body))
+    return frame(seal(sealKey(KEY), header, body))
   }
 
   send(bytes: Uint8Array): void {
@@ -97,7 +98,7 @@ export class ScriptedPeer {
     this.heard.push({
       ...headerOf(message),
       body: message.subarray(byteOffset, byteOffset + byteLength),
-      isGood: malformation(message) === undefined && isGenuine(KEY, message)
+      isGood: malformation(message) === undefined && isGenuine(sealKey(KEY), message)
     })
   }
 }
