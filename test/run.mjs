@@ -61,22 +61,22 @@ async function runCheck() {
 }
 
 /**
- * In one process what shares most of its code and has small files; elsewhere each file takes
- * seconds by itself. A new folder of test/ joins by being there.
+ * In one process what shares most of its code, the longest first; elsewhere each file is one. A new
+ * folder of test/ joins by being there.
  */
 function unitJobs() {
-  const apart = ['test/lab', 'test/cassandra']
+  const together = ['test/oracle', 'test/api', 'test/store']
+  const apart = [...together, 'test/lab', 'test/cassandra']
   const entries = readdirSync(join(root, 'test'), { withFileTypes: true })
   const folders = entries.filter(each => each.isDirectory()).map(({ name }) => `test/${name}`)
-  const single = folders.filter(folder => !apart.includes(folder) && folder !== 'test/api')
-  const alone = single.flatMap(findIn).map(file => ({ name: file, files: [file] }))
-  const isLong = ({ name }) => /^test\/(oracle|matrix)/.test(name)
+  const alone = folders.filter(folder => !apart.includes(folder)).flatMap(findIn)
+  const [oracle, ...others] = together.map(name => ({ name, files: findIn(name) }))
   return [
-    ...alone.filter(isLong),
+    oracle,
     { name: 'plugins', files: find('plugins', '.test.ts') },
+    ...others,
     { name: 'src', files: find('src', '.test.ts') },
-    { name: 'test/api', files: findIn('test/api') },
-    ...alone.filter(job => !isLong(job)),
+    ...alone.map(file => ({ name: file, files: [file] })),
     { name: 'test', files: findIn('test') }
   ]
 }

@@ -24,7 +24,8 @@ import {
 import { assertSame, eventually } from '../store/ground.ts'
 import { CassandraNode, missingForNode } from './node.ts'
 
-const timeout = 60_000
+// A busy machine starts a node in a minute, and these start it twice.
+const timeout = 240_000
 const clock = new SystemClock()
 const missing = missingForNode()
 const limits = { keepMs: 3_600_000, queueBytesMax: 16 << 20, loadBytesMax: 64 << 20 }
@@ -215,9 +216,10 @@ function faults(): void {
     node.pause()
     try {
       await eventually(() => assert.equal(store.state, 'away'))
-      const reached = writer.batches.length
+      const [reached, away] = [writer.batches.length, counter(store, 'away')]
       await eventually(() => assert.ok(writer.batches.length > reached + 100))
       await eventually(() => assert.ok(counter(store, 'timed-out') >= 2))
+      assert.equal(counter(store, 'away'), away) // told once, however many queries fail
       await assert.rejects(store.load(1), { code: 'STORE_UNAVAILABLE' })
       const stranger = await ground.open({}, { timeoutMs: 300 })
       await assert.rejects(stranger.load(1), { code: 'STORE_UNAVAILABLE' })
@@ -228,7 +230,6 @@ function faults(): void {
     await eventually(() => assert.equal(store.state, 'ready'))
     await writer.stop()
     await assertAllThere(store, writer)
-    assert.equal(counter(store, 'away'), 1)
   })
 
   test('a node killed while written to, and started again', { timeout }, async t => {

@@ -3,13 +3,26 @@
 // for it.  It keeps connections to the nodes up and picks the node that owns a partition; whether
 // to try again, and when, is the store's.
 
-import type { Client, DseClientOptions, Host } from 'cassandra-driver'
+import type { Client, DseClientOptions } from 'cassandra-driver'
 import type { Waiting } from '../queue.ts'
 import type { Tally } from '../tally.ts'
 import { type Access, type ClusterOptions, consistencies, readAccess } from './options.ts'
 import { HOUR_MS, type Statements, statementsOf } from './statements.ts'
 
 type Driver = typeof import('cassandra-driver')
+
+// Of the driver, what it keeps to itself: the only hand on the hosts of a connect that failed.
+interface Inside {
+  readonly controlConnection: {
+    readonly hosts: {
+      values(): DriverHost[]
+      on(event: 'add', heard: (host: DriverHost) => void): void
+    }
+  }
+}
+interface DriverHost {
+  shutdown(): Promise<void>
+}
 
 const RECONNECT_FIRST_MS = 200
 const RECONNECT_MAX_MS = 5000
@@ -23,7 +36,7 @@ export class Session {
   readonly #options: ClusterOptions
   readonly #keepS: number
   readonly #tally: Tally
-  readonly #hosts = new Set<Host>()
+  readonly #hosts = new Set<DriverHost>()
 
   private constructor(client: Client, options: ClusterOptions, keepS: number, tally: Tally) {
     this.#client = client
@@ -41,9 +54,9 @@ export class Session {
     // Without a listener an 'error' would end the process.
     client.on('error', () => {})
     const session = new Session(client, options, keepS, tally)
+    session.#watchHosts()
     try {
       await client.connect()
-      session.#watchHosts()
       await session.#makeSchema()
       return session
     } catch (error) {
@@ -86,17 +99,18 @@ export class Session {
     await this.#client.execute(this.#statements.probe)
   }
 
+  /** After it nothing of the session runs on, in whichever state it was. */
   async close(): Promise<void> {
     await this.#client.shutdown()
-    for (const host of this.#hosts) (host as Host & { shutdown?(): unknown }).shutdown?.()
+    await Promise.all([...this.#hosts].map(host => host.shutdown()))
   }
 
-  // When every node was gone, the driver makes its hosts anew and forgets the old ones, which go on
-  // measuring and reconnecting for ever.
+  // When every node was gone, or connecting failed, the driver makes its hosts anew and forgets the
+  // old ones, which go on measuring and reconnecting for ever.
   #watchHosts(): void {
-    const { hosts } = this.#client
+    const { hosts } = (this.#client as unknown as Inside).controlConnection
     for (const host of hosts.values()) this.#hosts.add(host)
-    hosts.on('add', (host: Host) => this.#hosts.add(host))
+    hosts.on('add', host => this.#hosts.add(host))
   }
 
   #execute(statement: string, parameters: unknown[], pageState?: string) {
