@@ -34,6 +34,7 @@ function prefixFaults(rule: RuleModel, natPrefix: string, need: Need): void {
   const side = rule.action === 'snat' ? 'source' : 'destination'
   const from = rule[side]
   const to = address.parsePrefix(natPrefix)
+  need(address.isNode(to), 'natPrefix', 'a network of addresses of nodes')
   need(from !== undefined, side, `a network: it is translated to ${natPrefix}`)
   const isInverted = side === 'source' ? rule.invertSource : rule.invertDestination
   need(isInverted !== true, side, 'not inverted beside natPrefix')
@@ -49,7 +50,7 @@ function targetFaults({ from, to = from, portFrom, portTo }: Target, need: Need)
   const last = address.parseIp(to)
   need(first.family === last.family, 'natTargets', `one family from ${from} to ${to}`)
   need(spanOf(first.words, last.words) >= 0, 'natTargets', `${from} to an address not before it`)
-  need(isNode(first) && isNode(last), 'natTargets', 'addresses of nodes')
+  need(address.isNode(first) && address.isNode(last), 'natTargets', 'addresses of nodes')
   const both = (portFrom === undefined) === (portTo === undefined)
   need(both, 'natTargets', 'portFrom and portTo, or neither')
   need((portFrom ?? 0) <= (portTo ?? 0xffff), 'natTargets', 'portFrom not above portTo')
@@ -63,13 +64,3 @@ export function spanOf(first: Int32Array, last: Int32Array): number {
 }
 
 const familyOf = (text: string): 4 | 6 => (text.includes(':') ? 6 : 4)
-
-function isNode({ family, words }: address.Ip): boolean {
-  const [w0, w1, w2, w3] = words as unknown as [number, number, number, number]
-  if (family === 4) return address.ipv4IsUnicast(w3) && !address.ipv4IsLoopback(w3)
-  return (
-    !address.ipv6IsMulticast(w0) &&
-    !address.ipv6IsUnspecified(w0, w1, w2, w3) &&
-    !address.ipv6IsLoopback(w0, w1, w2, w3)
-  )
-}

@@ -170,14 +170,8 @@ function vipFaults(vip: Stored): Fault[] {
 
 // Text that is no address has been refused by its format already.
 function nodeFaults({ address: value }: Stored): Fault[] {
-  const { family, words } = address.parseIp(value as string)
-  const [w0, w1, w2, w3] = words as unknown as [number, number, number, number]
-  const isNode =
-    family === 4
-      ? address.ipv4IsUnicast(w3) && !address.ipv4IsLoopback(w3)
-      : !address.ipv6IsMulticast(w0) &&
-        !address.ipv6IsLinkLocal(w0) &&
-        !address.ipv6IsUnspecified(w0, w1, w2, w3) &&
-        !address.ipv6IsLoopback(w0, w1, w2, w3)
+  const ip = address.parseIp(value as string)
+  const isLocal = ip.family === 6 && address.ipv6IsLinkLocal(ip.words[0]!)
+  const isNode = address.isNode(ip) && !isLocal
   return isNode ? [] : [{ field: 'address', value, expected: 'the address of one node' }]
 }

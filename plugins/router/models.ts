@@ -95,21 +95,9 @@ function routeFaults(value: Stored): Fault[] {
     need(familyOf(route.source) === family, 'source', like.replace('address', 'network'))
   if (route.gateway !== undefined) {
     need(familyOf(route.gateway) === family, 'gateway', like)
-    need(isNode(route.gateway), 'gateway', 'the address of one node')
+    need(address.isNode(address.parseIp(route.gateway)), 'gateway', 'the address of one node')
   }
   return faults
 }
 
 const familyOf = (text: string): 4 | 6 => (text.includes(':') ? 6 : 4)
-
-// Text that is no address has been refused by its format already.
-function isNode(text: string): boolean {
-  const { family, words } = address.parseIp(text)
-  const [w0, w1, w2, w3] = words as unknown as [number, number, number, number]
-  if (family === 4) return address.ipv4IsUnicast(w3) && !address.ipv4IsLoopback(w3)
-  return (
-    !address.ipv6IsMulticast(w0) &&
-    !address.ipv6IsUnspecified(w0, w1, w2, w3) &&
-    !address.ipv6IsLoopback(w0, w1, w2, w3)
-  )
-}

@@ -1,6 +1,15 @@
 // The models no plugin owns: hosts, tunnel zones, and the port every device has.
 
 import Type from 'typebox'
+import {
+  formatIp,
+  isNode,
+  macIsStation,
+  maskWord,
+  parseIp,
+  parseMac,
+  parsePrefix
+} from '../wire/address.ts'
 import { defineModel, type Fault, type ModelValue, type Stored } from './model.ts'
 
 export const Uuid = (description: string) => Type.String({ format: 'uuid', description })
@@ -50,7 +59,11 @@ export const tunnelZoneHostModel = defineModel({
   unique: [
     ['zone', 'host'],
     ['zone', 'address']
-  ]
+  ],
+  validate: ({ address }) =>
+    isNode(parseIp(address as string))
+      ? []
+      : [{ field: 'address', value: address, expected: 'the address of one node' }]
 })
 export type TunnelZoneHostModel = ModelValue<typeof tunnelZoneHostModel>
 
@@ -126,8 +139,38 @@ function portFaults(port: Stored): Fault[] {
   } else {
     need(!has('vlan'), 'vlan', 'none: only bridge ports have a VLAN')
     need(has('mac'), 'mac', 'a MAC address')
+    need(!has('mac') || macIsStation(parseMac(port.mac as string)), 'mac', STATION)
+    faults.push(...addressFaults((port.addresses ?? []) as string[]))
   }
   return faults
+}
+
+const STATION = 'the MAC of one interface: neither a group nor 00:00:00:00:00:00'
+
+function addressFaults(addresses: readonly string[]): Fault[] {
+  const faults: Fault[] = []
+  const known = new Set<string>()
+  addresses.forEach((value, i) => {
+    const expected = wrongAddress(value, known)
+    if (expected !== '') faults.push({ field: `addresses[${i}]`, value, expected })
+  })
+  return faults
+}
+
+// What is expected instead; '' when nothing is wrong.  Text that is no address has been refused by
+// its format already.  A /31 and a /32 have no address that is nobody's (RFC 3021); nor has IPv6.
+function wrongAddress(text: string, known: Set<string>): string {
+  const { family, words, length } = parsePrefix(text)
+  const name = formatIp({ family, words })
+  if (known.has(name)) return 'an address that the port does not have yet'
+  known.add(name)
+  if (!isNode({ family, words })) return 'the address of one node'
+  if (family === 6 || length > 30) return ''
+  const host = words[3]! & ~maskWord(length)
+  if (host === 0) return "an address of one node in the network, not the network's own"
+  if (host === ~maskWord(length))
+    return 'an address of one node in the network, not its broadcast address'
+  return ''
 }
 
 const GROUP_MAX = 1024

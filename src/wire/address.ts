@@ -196,6 +196,18 @@ const wordBits = (prefix: Prefix, i: number): number =>
 // ---- multicast and addresses made of others
 
 // RFC 2464 §7: the low 32 bits of the group.
+// Of one interface: neither a group nor nobody's.
+export const macIsStation = (mac: number): boolean => mac !== 0 && !macIsGroup(mac)
+
+// Of one node, here or anywhere: no group, nobody's, loopback or reserved address.
+export function isNode({ family, words }: Ip): boolean {
+  const [w0, w1, w2, w3] = words as unknown as [number, number, number, number]
+  if (family === 4) return ipv4IsUnicast(w3) && !ipv4IsLoopback(w3)
+  return (
+    !ipv6IsMulticast(w0) && !ipv6IsUnspecified(w0, w1, w2, w3) && !ipv6IsLoopback(w0, w1, w2, w3)
+  )
+}
+
 export const multicastMac6 = (word3: number): number => macFrom(0x3333, word3)
 
 // RFC 4291 §2.7.1: ff02::1:ff00:0/104 and the low 24 bits of the address asked for.

@@ -157,3 +157,16 @@ test('a host whose agent is away: its interfaces are unknown, its ports may be b
   const bound = await call(at(`/ports/${port}/binding`), 'PUT', { host, interface: 'later0' })
   assert.equal(bound.status, 200)
 })
+
+test('B16: a router port refuses addresses that nobody has, naming the field', async () => {
+  const router = await create(house, '/routers', {})
+  const path = `/routers/${router}/ports`
+  const mac = '02:00:00:00:0b:16'
+  for (const wrong of ['ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01', '00:00:00:00:00:00'])
+    await refused('POST', path, { mac: wrong }, 400, 'mac')
+  for (const wrong of ['10.0.0.0/24', '10.0.0.255/24'])
+    await refused('POST', path, { mac, addresses: [wrong] }, 400, 'addresses[0]')
+  const { status, body } = await call(at(path), 'POST', { mac, addresses: ['10.0.0.0/31'] })
+  assert.equal(status, 201)
+  await refused('PATCH', `/ports/${body.id}`, { mac: '33:33:00:00:00:01' }, 400, 'mac')
+})
