@@ -6,7 +6,6 @@
 import {
   address,
   arp,
-  checksum,
   frames,
   icmpv6,
   ipv6,
@@ -20,6 +19,7 @@ import type { Neighbours } from './neighbours.ts'
 
 const FLOOD = 0
 const ipv4Words = new Int32Array(4)
+const askerWords = new Int32Array(4)
 const target = new Int32Array(4)
 const asker = new Int32Array(4)
 const ALL_NODES = Int32Array.of(0xff02_0000 | 0, 0, 0, 1)
@@ -39,11 +39,17 @@ export function answerArp(
   const known = neighbours.macOf(4, ipv4Words)
   if (known < 0) return FLOOD
   const sender = key.ipv4Src
+  const operation = key.ipProto
+  const isRequest = operation === arp.Operation.request
+  if (!isRequest && operation !== arp.Operation.reply) return FLOOD
   if (sender === wanted) return announcedByArp(ctx, neighbours)
-  if (key.ipProto !== arp.Operation.request) return FLOOD
+  if (!isRequest) return FLOOD
   const raw = ctx.bytes()
   if (raw === undefined) return FLOOD
   const asking = arp.senderMac(raw.view, bodyOf(raw))
+  // The router would not answer either; let it say so.
+  askerWords[3] = sender
+  if (!address.macIsStation(asking) || !neighbours.mayAsk(4, ipv4Words, askerWords)) return FLOOD
   // A host that probes for its own address (RFC 5227) must not hear that it is taken.
   if (known === asking || known === key.ethSrc) return FLOOD
   return send(ctx, counters, frames.arpReply(known, wanted, asking, sender))
@@ -77,20 +83,14 @@ export function answerNd(
   if (raw === undefined) return FLOOD
   const { view, end } = raw
   const l3 = bodyOf(raw)
-  if (!ipv6.fits(view, l3, end) || !ipv6.walk(view, l3, end)) return FLOOD
-  const { l4 } = ipv6.walked
-  // RFC 6980: neighbour discovery in fragments is not to be believed.
-  if (ipv6.walkedFragment()) return FLOOD
+  const l4 = nd.believed(view, l3, end)
+  if (l4 < 0) return FLOOD
   const l4End = ipv6.payloadEnd(view, l3)
-  if (!nd.acceptable(view, l3, l4, l4End) || !checksum.l4Valid(view, l3, l4, l4End, PROTOCOL))
-    return FLOOD
   nd.readTarget(view, l4, target, 0)
   if (!solicits) return announcedByNd(ctx, neighbours, view, l4, l4End)
   ipv6.readSrc(view, l3, asker, 0)
   return answerSolicitation(ctx, neighbours, counters)
 }
-
-const PROTOCOL = ipv6.Protocol.icmpv6
 
 // `target` and `asker` are read.
 function answerSolicitation(
@@ -100,7 +100,7 @@ function answerSolicitation(
 ): Answer {
   const known = neighbours.macOf(6, target)
   const asking = ctx.key.ethSrc
-  if (known < 0 || known === asking) return FLOOD
+  if (known < 0 || known === asking || !neighbours.mayAsk(6, target, asker)) return FLOOD
   const probe = asker.every(word => word === 0)
   const flags =
     nd.Flag.override |
@@ -121,8 +121,9 @@ function announcedByNd(
   end: number
 ): Answer {
   const mac = nd.linkLayer(view, l4, end, nd.Option.targetLinkLayer)
-  const solicited = (nd.flags(view, l4) & nd.Flag.solicited) !== 0
-  if (mac > 0 && !solicited && !ctx.rehearsal) neighbours.announced(6, target, mac, ctx.now)
+  // RFC 4861 §7.2.5: without the override flag it moves nobody.
+  const isMove = (nd.flags(view, l4) & (nd.Flag.solicited | nd.Flag.override)) === nd.Flag.override
+  if (mac > 0 && isMove && !ctx.rehearsal) neighbours.announced(6, target, mac, ctx.now)
   return FLOOD
 }
 

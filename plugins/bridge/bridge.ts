@@ -26,6 +26,9 @@ import type { BridgeModel } from './model.ts'
 import { Neighbours } from './neighbours.ts'
 
 const VID = 0xfff
+const RESERVED_FIRST = 0x0180_c200_0000
+const RESERVED_LAST = 0x0180_c200_000f
+const NEVER_RELAYED = 0x0180_c200_0002
 
 export interface BridgeServices {
   readonly clock: Clock
@@ -44,6 +47,7 @@ export class Bridge implements LiveDevice {
   readonly #vlans = new Set([0]) // whose addresses some flow may have asked for
   #members: Members
   #up = true
+  #relaysReserved = false
   #inFilter: string | null = null
   #outFilter: string | null = null
   #visit: SimulationContext | null = null // the walk that is learning
@@ -77,6 +81,7 @@ export class Bridge implements LiveDevice {
     const src = key.ethSrc
     if (address.macIsGroup(src)) return ctx.drop('bridge.group-source')
     if (!this.#up) return ctx.drop('bridge.down')
+    if (this.#isReserved(key.ethDst)) return ctx.drop('bridge.reserved')
     // Chains of bridges do not look at tagged frames; those of ports do.
     const passed = key.vlanOuter === 0 ? ctx.filter(this.#inFilter) : Verdict.forward
     if (passed === Verdict.postpone) return passed
@@ -129,6 +134,14 @@ export class Bridge implements LiveDevice {
   #stale(tag: Tag): void {
     this.#visit?.invalidate(tag)
     this.#walks.invalidate([tag])
+  }
+
+  // IEEE 802.1Q §8.6.3: what is for the other end of a link goes no further.  A bridge that is to
+  // relay it keeps three to itself all the same, as Linux does: spanning tree, pause frames, and
+  // the slow protocols, which each change the link they are on.
+  #isReserved(dst: number): boolean {
+    if (dst < RESERVED_FIRST || dst > RESERVED_LAST) return false
+    return !this.#relaysReserved || dst <= NEVER_RELAYED
   }
 
   // --- forwarding -------------------------------------------------------------------------------
@@ -204,10 +217,16 @@ export class Bridge implements LiveDevice {
   #configure(models: Models): boolean {
     const model = models.get<BridgeModel>('bridge', this.id)
     const { adminStateUp = true, inFilter = null, outFilter = null } = model ?? {}
+    const relaysReserved = model?.relayReserved ?? false
     this.#macs.configure(model?.macAgeMs ?? MAC_AGE_MS, model?.macsMax ?? MACS_MAX)
-    if (this.#up === adminStateUp && this.#inFilter === inFilter && this.#outFilter === outFilter)
-      return false
+    const isSame =
+      this.#up === adminStateUp &&
+      this.#relaysReserved === relaysReserved &&
+      this.#inFilter === inFilter &&
+      this.#outFilter === outFilter
+    if (isSame) return false
     this.#up = adminStateUp
+    this.#relaysReserved = relaysReserved
     this.#inFilter = inFilter
     this.#outFilter = outFilter
     return true

@@ -15,6 +15,13 @@ export const bridgeModel = defineModel({
       adminStateUp: Type.Optional(AdminStateUp),
       inFilter: Type.Optional(Uuid('chain for untagged frames that enter')),
       outFilter: Type.Optional(Uuid('chain for untagged frames that leave')),
+      relayReserved: Type.Optional(
+        Type.Boolean({
+          default: false,
+          description:
+            'true: relays frames for 01:80:c2:00:00:03 to :0f (802.1X, LLDP); those below never'
+        })
+      ),
       macAgeMs: Type.Optional(
         Type.Integer({
           minimum: 1000,

@@ -204,6 +204,50 @@ describe('neighbour discovery', () => {
     assert.deepEqual(ports(world, 'c', solicit(C, '::', '2001:db8::3')), ['a', 'b'])
   })
 
+  test('B10: what a router would not believe or answer, a bridge does not', () => {
+    const { world, router } = house()
+    const group = 'ff02::1:ff00:fe'
+    const ask = (src: string, dst = group, hopLimit = 255) =>
+      eth(A, '33:33:ff:00:00:fe').ipv6(src, dst, { hopLimit })
+    const questions = [
+      ask('::').ns('2001:db8::fe', { mac: A }),
+      ask('::', 'ff02::1').ns('2001:db8::fe'),
+      ask('2001:db8::1', group, 254).ns('2001:db8::fe', { mac: A }),
+      ask('2001:db8:5::1').ns('2001:db8::fe', { mac: A }),
+      arpRequest(A, '10.7.0.1', '10.0.0.254'),
+      eth(A, ALL).arp(1, ALL, '10.0.0.1', 0, '10.0.0.254'),
+      eth(A, ALL).arp(1, 0, '10.0.0.1', 0, '10.0.0.254')
+    ]
+    for (const frame of questions) assert.deepEqual(ports(world, 'a', frame), ['b', 'c'])
+    assert.equal(router.heard, questions.length)
+    assert.deepEqual(ports(world, 'a', ask('::').ns('2001:db8::fe')), ['a'])
+    assert.deepEqual(ports(world, 'a', ask('fe80::1').ns('2001:db8::fe', { mac: A })), ['a'])
+  })
+
+  test('B10: an announcement that a router would not believe moves nobody', () => {
+    const { world } = house()
+    seed(world, '2001:db8::3', C)
+    seed(world, '10.0.0.3', C)
+    const say = (dst: string, hopLimit = 255) =>
+      eth(A, ALL_NODES).ipv6('2001:db8::3', dst, { hopLimit })
+    const flags = Flag.override
+    for (const frame of [
+      say('ff02::1', 64).na('2001:db8::3', { flags, mac: A }),
+      say('ff02::1').na('2001:db8::3', { flags: 0, mac: A }),
+      say('ff02::1').na('2001:db8::3', { flags: flags | Flag.solicited, mac: A }),
+      say('ff02::1').na('2001:db8::3', { flags, mac: ALL_NODES }),
+      eth(A, ALL).arp(2, ALL, '10.0.0.3', 0, '10.0.0.3'),
+      eth(A, ALL).arp(3, A, '10.0.0.3', 0, '10.0.0.3')
+    ])
+      ports(world, 'a', frame)
+    assert.equal(seeded(world, '2001:db8::3'), C)
+    assert.equal(seeded(world, '10.0.0.3'), C)
+    ports(world, 'a', say('ff02::1').na('2001:db8::3', { flags, mac: A }))
+    ports(world, 'a', eth(A, ALL).arp(2, A, '10.0.0.3', 0, '10.0.0.3'))
+    assert.equal(seeded(world, '2001:db8::3'), A)
+    assert.equal(seeded(world, '10.0.0.3'), A)
+  })
+
   test('SB-08 in IPv6: an unknown address is flooded, to routers too', () => {
     const { world, router } = house()
     assert.deepEqual(ports(world, 'a', solicit(A, '2001:db8::1', '2001:db8::9')), ['b', 'c'])

@@ -7,7 +7,15 @@
 // advertisement moves an entry that is there to another MAC, as MidoNet does; only so many a
 // second, for all hosts hear of each.
 
-import { Allowance, address, derive, hashWith, type Table, type Tag } from '../../src/plugin.ts'
+import {
+  Allowance,
+  address,
+  derive,
+  hashWith,
+  type Port,
+  type Table,
+  type Tag
+} from '../../src/plugin.ts'
 import type { BridgeCounters } from './counters.ts'
 import type { Members } from './members.ts'
 
@@ -15,6 +23,7 @@ interface Known {
   readonly family: 4 | 6
   readonly words: Int32Array
   readonly mac: number
+  readonly on?: Port // of a router
 }
 
 // By address, without making text of it: buckets of a few by a mixed number.
@@ -22,9 +31,13 @@ class AddressMap {
   readonly #buckets = new Map<number, Known[]>()
 
   get(family: 4 | 6, words: Int32Array): number | undefined {
+    return this.find(family, words)?.mac
+  }
+
+  find(family: 4 | 6, words: Int32Array): Known | undefined {
     const bucket = this.#buckets.get(mixed(family, words))
     if (bucket === undefined) return undefined
-    for (const known of bucket) if (isOf(known, family, words)) return known.mac
+    for (const known of bucket) if (isOf(known, family, words)) return known
     return undefined
   }
 
@@ -92,6 +105,14 @@ export class Neighbours {
     return this.#routers.get(family, words) !== undefined
   }
 
+  // A router answers who is on its link, and who has no address yet.
+  mayAsk(family: 4 | 6, target: Int32Array, asker: Int32Array): boolean {
+    const on = this.#routers.find(family, target)?.on
+    if (on === undefined || asker.every(word => word === 0)) return true
+    if (family === 6 && address.ipv6IsLinkLocal(asker[0]!)) return true
+    return on.addresses.some(each => address.prefixContains(each, { family, words: asker }))
+  }
+
   // Carried by what was flooded because nobody here knew the address.
   tagOf(family: 4 | 6, words: Int32Array): Tag {
     return derive(this.#tag, mixed(family, words))
@@ -101,7 +122,7 @@ export class Neighbours {
   announced(family: 4 | 6, words: Int32Array, mac: number, now: number): boolean {
     const known = this.#shared.get(family, words)
     if (known === undefined) return false
-    if (known !== mac && mac !== 0 && !address.macIsGroup(mac) && this.#allowance.take(now))
+    if (known !== mac && address.macIsStation(mac) && this.#allowance.take(now))
       this.#table.put(address.formatIp({ family, words }), address.formatMac(mac))
     return true
   }
@@ -111,7 +132,7 @@ export class Neighbours {
     const before = this.#routers
     const after = new AddressMap()
     for (const [mac, { peer }] of members.routers())
-      for (const { family, words } of peer!.addresses) after.add({ family, words, mac })
+      for (const { family, words } of peer!.addresses) after.add({ family, words, mac, on: peer! })
     this.#routers = after
     const stale: Tag[] = []
     for (const { family, words, mac } of before)

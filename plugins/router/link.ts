@@ -6,7 +6,6 @@ import {
   address,
   arp,
   type Balancer,
-  checksum,
   ethernet,
   type FlowKey,
   frames,
@@ -62,6 +61,10 @@ function readArp(ctx: SimulationContext, link: Link, frame: Uint8Array): void {
   const sender = ipv4Of(arp.senderIp(view, L3))
   const target = ipv4Of(arp.targetIp(view, L3))
   const mac = arp.senderMac(view, L3)
+  if (!address.macIsStation(mac)) {
+    counters.refused.value++
+    return
+  }
   const isForUs = answersFor(link, 4, target.words)
   const isOurs = operation === arp.Operation.request || arp.targetMac(view, L3) === port.port.mac
   if (arp.isGratuitous(view, L3) || (isForUs && isOurs)) hear(link, sender, mac)
@@ -94,11 +97,12 @@ export function hearDiscovery(ctx: SimulationContext, link: Link): Verdict {
 
 function readDiscovery(ctx: SimulationContext, link: Link, frame: Uint8Array): void {
   const view = viewOf(frame)
-  if (!ipv6.fits(view, L3, frame.length) || !ipv6.walk(view, L3, frame.length)) return
-  const { l4, fragmentAt } = ipv6.walked
+  const l4 = nd.believed(view, L3, frame.length)
+  if (l4 < 0) {
+    link.counters.refused.value++
+    return
+  }
   const end = ipv6.payloadEnd(view, L3)
-  if (fragmentAt !== 0 || !nd.acceptable(view, L3, l4, end)) return
-  if (!checksum.l4Valid(view, L3, l4, end, ipv6.Protocol.icmpv6)) return
   if (icmpv6.type(view, l4) === Type.neighbourSolicitation) solicited(ctx, link, view, l4, end)
   else advertised(link, view, l4, end)
 }
@@ -117,16 +121,16 @@ function solicited(
   const isProbe = sender.words.every(word => word === 0)
   if (isProbe) {
     // RFC 4862 §5.4: somebody is about to take our address; everyone hears that it is taken.
-    if (mac >= 0) return
     const to = { mac: address.multicastMac6(ALL_NODES[3]!), ip: ALL_NODES }
     return answer(ctx, link, target, nd.Flag.router | nd.Flag.override, to)
   }
-  if (port.onLink(6, sender.words) === undefined) {
+  const asking = mac >= 0 ? mac : ethernet.src(view, 0)
+  if (port.onLink(6, sender.words) === undefined || !address.macIsStation(asking)) {
     counters.refused.value++
     return
   }
   if (mac >= 0) hear(link, sender, mac)
-  const to = { mac: mac >= 0 ? mac : ethernet.src(view, 0), ip: sender.words }
+  const to = { mac: asking, ip: sender.words }
   answer(ctx, link, target, nd.Flag.router | nd.Flag.solicited | nd.Flag.override, to)
 }
 
@@ -160,7 +164,7 @@ function hear(link: Link, ip: address.Ip, mac: number): void {
     port.onLink(family, words) !== undefined &&
     !answersFor(link, family, words) &&
     !(family === 4 && port.isSubnetBroadcast(words[3]!))
-  const isStation = mac !== 0 && mac !== port.port.mac && !address.macIsGroup(mac)
+  const isStation = address.macIsStation(mac) && mac !== port.port.mac
   if (isNeighbour && isStation) neighbours.learn(ip, mac)
   else counters.refused.value++
 }

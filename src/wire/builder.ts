@@ -50,7 +50,7 @@ export function solicit(senderMac: Mac, senderIp: string, target: string): Packe
   const group = solicitedNode(layers.wordsOf(target, 6))
   return eth(senderMac, multicastMac6(group[3]!))
     .ipv6(senderIp, formatIpv6(group, 0), { hopLimit: nd.HOP_LIMIT })
-    .ns(target, { mac: senderMac })
+    .ns(target, senderIp === '::' ? {} : { mac: senderMac })
 }
 
 export class PacketBuilder {

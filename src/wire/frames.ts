@@ -31,7 +31,9 @@ export function neighbourSolicitation(
   const group = to?.ip ?? solicitedNode(target)
   const dstMac = to?.mac ?? multicastMac6(group[3]!)
   const type = icmpv6.Type.neighbourSolicitation
-  return neighbourFrame(mac, dstMac, src, group, { type, flags: 0, target, mac })
+  // Who has no address yet may not say where it is (RFC 4861 §4.3).
+  const from = src.some(word => word !== 0) ? mac : undefined
+  return neighbourFrame(mac, dstMac, src, group, { type, flags: 0, target, mac: from })
 }
 
 // `flags` out of nd.Flag; the source is the address that is advertised.

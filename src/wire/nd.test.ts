@@ -51,7 +51,7 @@ test('an advertisement answers it', () => {
 })
 
 test('a probe for duplicates gives no MAC', () => {
-  const probe = eth(M1, M2).ipv6('::', 'ff02::1', { hopLimit: 255 }).ns('fe80::1').frame()
+  const probe = eth(M1, M2).ipv6('::', 'ff02::1:ff00:1', { hopLimit: 255 }).ns('fe80::1').frame()
   assert.equal(nd.linkLayer(viewOf(probe), L4, probe.length, nd.Option.sourceLinkLayer), -1)
   assert.ok(nd.acceptable(viewOf(probe), L3, L4, probe.length))
 })
@@ -97,3 +97,47 @@ test('the accessors of ICMPv6 hold for these messages', () => {
   assert.equal(icmpv6.type(viewOf(good), L4), icmpv6.Type.neighbourAdvertisement)
   assert.deepEqual(linkLocal(mac1), ip('fe80::ff:fe00:1'))
 })
+
+// --- RFC 4861 §6.1, §7.1, §8.1 -------------------------------------------------------------------
+
+const GROUP = 'ff02::1:ff00:1'
+const from = (src: string, dst: string, hopLimit = 255) => eth(M1, M2).ipv6(src, dst, { hopLimit })
+const raw = (src: string, dst: string, type: number, flags = 0) =>
+  from(src, dst)
+    .icmpv6(type, 0, flags)
+    .payload(new Uint8Array(type === 137 ? 32 : 8))
+const spoilt = (frame: Uint8Array): Uint8Array => {
+  frame[frame.length - 1]! ^= 1
+  return frame
+}
+
+for (const [what, isBelieved, frame] of [
+  ['a solicitation', true, from('fe80::2', GROUP).ns('fe80::1', { mac: M1 }).frame()],
+  ['a solicitation to one node', true, from('fe80::2', 'fe80::1').ns('fe80::1').frame()],
+  ['a probe', true, from('::', GROUP).ns('fe80::1').frame()],
+  [
+    'a probe with a link-layer address',
+    false,
+    from('::', GROUP).ns('fe80::1', { mac: M1 }).frame()
+  ],
+  ['a probe to all nodes', false, from('::', 'ff02::1').ns('fe80::1').frame()],
+  ['a probe to one node', false, from('::', 'fe80::1').ns('fe80::1').frame()],
+  ['a solicitation from beyond', false, from('fe80::2', GROUP, 254).ns('fe80::1').frame()],
+  ['a solicitation for a group', false, from('fe80::2', GROUP).ns('ff02::1').frame()],
+  ['a wrong checksum', false, spoilt(from('fe80::2', GROUP).ns('fe80::1', { mac: M1 }).frame())],
+  ['a piece', false, from('fe80::2', GROUP).fragment6(1, 0, true).ns('fe80::1').frame()],
+  ['an atomic piece', false, from('fe80::2', GROUP).fragment6(1, 0, false).ns('fe80::1').frame()],
+  ['an advertisement', true, from('fe80::1', 'fe80::2').na('fe80::1', { mac: M1 }).frame()],
+  [
+    'an announcement',
+    true,
+    from('fe80::1', 'ff02::1').na('fe80::1', { mac: M1, flags: 0 }).frame()
+  ],
+  ['an answer to all nodes', false, from('fe80::1', 'ff02::1').na('fe80::1', { mac: M1 }).frame()],
+  ['a router advertisement', true, raw('fe80::1', 'ff02::1', 134).frame()],
+  ['a router advertisement from afar', false, raw('2001:db8::1', 'ff02::1', 134).frame()],
+  ['a redirect from afar', false, raw('2001:db8::1', 'fe80::2', 137).frame()]
+] as const)
+  test(`B10: ${what} is ${isBelieved ? '' : 'not '}believed`, () => {
+    assert.equal(nd.believed(viewOf(frame), L3, frame.length) >= 0, isBelieved)
+  })

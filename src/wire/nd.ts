@@ -5,7 +5,8 @@
 //   RS:     type code checksum | reserved 4 | options
 //   RA:     type code checksum | hop limit, flags, lifetime 2 | reachable 4 | retrans 4 | options
 
-import { macFrom, macHi, macLo } from './address.ts'
+import { ipv6IsLinkLocal, ipv6IsMulticast, macFrom, macHi, macLo } from './address.ts'
+import { l4Valid } from './checksum.ts'
 import * as icmpv6 from './icmpv6.ts'
 import * as ipv6 from './ipv6.ts'
 
@@ -38,16 +39,53 @@ export const Flag = {
 export const fits = (view: DataView, at: number, end: number): boolean =>
   end - at >= icmpv6.LENGTH && end - at >= fixedLength(icmpv6.type(view, at))
 
-// What RFC 4861 §6.1 and §7.1 ask of every message before it is believed, except the checksum,
-// which `checksum.l4Valid` answers: hop limit 255, code 0, a target that is no group, options
-// none of which is empty.  `l3` is where the IPv6 header is.
+// Where the message begins that the IPv6 packet at `l3` carries, if it may be believed; -1 if not.
+// All that RFC 4861 asks of one (§6.1, §7.1, §8.1) is asked here, and RFC 6980: it is whole, never
+// in fragments, its checksum is right.
+export function believed(view: DataView, l3: number, end: number): number {
+  if (!ipv6.fits(view, l3, end) || !ipv6.walk(view, l3, end)) return -1
+  const { l4, fragmentAt, protocol } = ipv6.walked
+  if (protocol !== ipv6.Protocol.icmpv6 || fragmentAt !== 0) return -1
+  const stop = ipv6.payloadEnd(view, l3)
+  if (!acceptable(view, l3, l4, stop)) return -1
+  return l4Valid(view, l3, l4, stop, ipv6.Protocol.icmpv6) ? l4 : -1
+}
+
+// The same of a message that begins at `at`, but for its checksum.
 export function acceptable(view: DataView, l3: number, at: number, end: number): boolean {
   if (ipv6.hopLimit(view, l3) !== HOP_LIMIT || !fits(view, at, end)) return false
-  const type = icmpv6.type(view, at)
   if (icmpv6.code(view, at) !== 0 || !optionsHold(view, at, end)) return false
-  if (type !== Type.neighbourSolicitation && type !== Type.neighbourAdvertisement) return true
-  return view.getUint8(at + 8) !== 0xff
+  const isGroupTarget = view.getUint8(at + 8) === 0xff
+  switch (icmpv6.type(view, at)) {
+    case Type.neighbourSolicitation:
+      return !isGroupTarget && (hasSource(view, l3) || isProbe(view, l3, at, end))
+    case Type.neighbourAdvertisement:
+      // What was asked for goes to whoever asked.
+      return !isGroupTarget && !(toGroup(view, l3) && (flags(view, at) & Flag.solicited) !== 0)
+    case Type.routerSolicitation:
+      return hasSource(view, l3) || optionAt(view, at, end, Option.sourceLinkLayer) < 0
+    case Type.routerAdvertisement:
+    case Type.redirect:
+      return ipv6IsLinkLocal(ipv6.srcWord(view, l3, 0))
+    default:
+      return true
+  }
 }
+
+// A probe for duplicates: from nobody, to the group of those who may have the address.
+const isProbe = (view: DataView, l3: number, at: number, end: number): boolean =>
+  ipv6.dstWord(view, l3, 0) === (0xff02_0000 | 0) &&
+  ipv6.dstWord(view, l3, 1) === 0 &&
+  ipv6.dstWord(view, l3, 2) === 1 &&
+  ipv6.dstWord(view, l3, 3) >>> 24 === 0xff &&
+  optionAt(view, at, end, Option.sourceLinkLayer) < 0
+
+const hasSource = (view: DataView, l3: number): boolean => {
+  for (let i = 0; i < 4; i++) if (ipv6.srcWord(view, l3, i) !== 0) return true
+  return false
+}
+
+const toGroup = (view: DataView, l3: number): boolean => ipv6IsMulticast(ipv6.dstWord(view, l3, 0))
 
 const targetWord = (view: DataView, at: number, i: number): number => view.getInt32(at + 8 + 4 * i)
 
@@ -77,7 +115,10 @@ const linkLayerLo = (view: DataView, option: number): number => view.getInt32(op
 // The MAC the sender gives as its own: NS and RS as source, NA as target.  -1 when it gives none.
 export function linkLayer(view: DataView, at: number, end: number, type: number): number {
   const option = optionAt(view, at, end, type)
-  return option < 0 ? -1 : macFrom(linkLayerHi(view, option), linkLayerLo(view, option))
+  // Eight bytes are a MAC's; what is longer is of another kind of link.
+  return option < 0 || view.getUint8(option + 1) !== 1
+    ? -1
+    : macFrom(linkLayerHi(view, option), linkLayerLo(view, option))
 }
 
 export interface NeighbourFields {
