@@ -149,7 +149,9 @@ export class UndoNet {
       at.edge(port, 'b', `h${vms[i]! % hosts}`, { interface: `eth-${port}`, ...filters })
     for (const [i, port] of this.#uplinks.entries()) {
       const addresses = [`${this.#link(i, 2)}/${long}`]
-      const place = { interface: 'eth-up0' }
+      const place = {
+        interface: this.plan.talks.some(({ events }) => events) ? `eth-${port}` : 'eth-up0'
+      }
       at.bound(port, 'router', 'r', `h${i}`, { ...place, mac: outMac(i), addresses })
     }
     if (guarded) this.#policy()

@@ -3,10 +3,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { check, runs } from './oracle.ts'
-import { undoes, undoPlans } from './undo.ts'
+import { movingPlans, undoes, undoPlans } from './undo.ts'
 
 test('INV-04 reply undoes request, by any member of the group', () => {
   check(undoes(), runs(20_260_107, 150), undoPlans)
+})
+
+test('D1: reply undoes request, while ports move, agents begin anew, connections end', () => {
+  check(undoes(), runs(20_261_128, 80), movingPlans)
 })
 
 test('uplinks that do not know of each other are found', () => {

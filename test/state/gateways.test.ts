@@ -94,12 +94,12 @@ describe('D2: a gateway whose agent is gone, its kernel and links up', () => {
     for (const way of opened(world, range(6000, 12)).values()) assert.equal(way, 'up1')
   })
 
-  test('when the agent is back, it has its share again', async () => {
+  test('when the agent is back, it has its share again', () => {
     const world = equal(open())
     const g0 = world.hosts.get('g0')!
     g0.kill()
     world.settle(1000)
-    await g0.restart()
+    g0.restart()
     world.settle(3000)
     const ways = [...opened(world, range(6000, 24)).values()]
     assert.ok(ways.includes('up0') && ways.includes('up1'))
@@ -112,11 +112,11 @@ describe('D2: a gateway whose agent is gone, its kernel and links up', () => {
 })
 
 describe('D4: all agents begin anew at once', () => {
-  test('D4: what their sessions wrote passes on; no flow goes with the old sessions', async () => {
+  test('D4: what their sessions wrote passes on; no flow goes with the old sessions', () => {
     const world = equal(open())
     for (const host of world.hosts.values()) host.kill()
     world.settle(200)
-    for (const host of world.hosts.values()) await host.restart()
+    for (const host of world.hosts.values()) host.restart()
     world.settle(5000)
     opened(world, range(5000, 24))
     world.settle(23_000)

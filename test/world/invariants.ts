@@ -52,10 +52,12 @@ export function faultsOf(held: readonly Held[], of: Responsible): string[] {
   return faults
 }
 
-export function checkInvariants(world: World): void {
+export const checkInvariants = (world: World): void => assert.deepEqual(faultsIn(world), [])
+
+export function faultsIn(world: World): string[] {
   const ports = world.hub.list('port') as PortModel[]
   const groups = world.hub.list('port-group') as PortGroupModel[]
-  assert.deepEqual(faultsOf(heldIn(world), responsible(ports, groups)), [])
+  return faultsOf(heldIn(world), responsible(ports, groups))
 }
 
 function heldIn(world: World): Held[] {

@@ -203,11 +203,11 @@ export class WorldHost {
   }
 
   /** Another agent, on a kernel that has forgotten its flows: whatever comes is walked again. */
-  async restart(): Promise<void> {
+  restart(): void {
     if (!this.#isDead) this.kill()
     this.datapath.close()
     this.#begin()
-    await this.house.start()
+    void this.house.start()
   }
 
   #begin(): void {
