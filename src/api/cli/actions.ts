@@ -1,6 +1,7 @@
 // The verbs that belong to one noun: links, interfaces, flows, traces, metrics; bindings, state and
 // the demo have files of their own.
 
+import { visible } from '../../core/visible.ts'
 import { type Action, ids, nothing } from './action.ts'
 import { bindingActions } from './bindings.ts'
 import { usage } from './client.ts'
@@ -193,6 +194,6 @@ function walkText(walk: Walk): string {
     ['actions', walk.actions.join(', ') || (walk.verdict === 'drop' ? 'drop' : 'none')],
     ['tags', walk.tags.join(', ') || 'none']
   ]
-  const lines = walk.lines.map(line => `  ${line}`)
+  const lines = walk.lines.map(line => `  ${visible(line)}`)
   return [pairs(rows), ...lines, pairs(end)].join('\n')
 }

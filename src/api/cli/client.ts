@@ -3,6 +3,7 @@
 
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { visible } from '../../core/visible.ts'
 
 export const Exit = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const
 
@@ -133,8 +134,8 @@ function refusalText({ status, text }: Reply): string {
       const is = value === null ? 'is missing' : `is ${JSON.stringify(value)}`
       return `${field} ${is}; expected ${expected}`
     })
-    if (faults.length > 0) return faults.join('\n')
-    if (error?.message !== undefined) return error.message
+    if (faults.length > 0) return faults.map(visible).join('\n')
+    if (error?.message !== undefined) return visible(error.message)
   } catch {
     // Not one of ours: a proxy's page, perhaps.
   }

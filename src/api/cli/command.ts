@@ -1,6 +1,8 @@
 // A command from its words to its exit status.  It knows no bridge and no router: nouns, fields and
 // help come from the server's models, so whatever a plugin adds can be commanded at once.
 
+import { reasonOf } from '../../core/errors.ts'
+import { visibleLines } from '../../core/visible.ts'
 import { actions } from './actions.ts'
 import { Client, Exit, Failure, usage } from './client.ts'
 import type { Context } from './context.ts'
@@ -42,13 +44,14 @@ function optionsOf(given: readonly string[], api: string): Options {
   return { words, ...found }
 }
 
-/** Runs a command to its end; gives the exit status. */
+/** Runs a command to its end; gives the exit status.  What it prints is visible, all of it. */
 export async function command(args: readonly string[], given: Given): Promise<number> {
+  const say = (text: string): void => given.say(visibleLines(text))
   try {
-    await run(optionsOf(args, given.api ?? API), given)
+    await run(optionsOf(args, given.api ?? API), { ...given, say })
     return Exit.ok
   } catch (error) {
-    given.complain(`mezzo: ${error instanceof Error ? error.message : String(error)}`)
+    given.complain(`mezzo: ${visibleLines(reasonOf(error))}`)
     return error instanceof Failure ? error.exit : Exit.refused
   }
 }

@@ -1,6 +1,7 @@
 // Wherever a command takes an id it takes a name, a number, DEVICE:NAME or the beginning of an id
 // as well, as long as only one object is meant.
 
+import { visible } from '../../core/visible.ts'
 import { type Client, type Item, usage } from './client.ts'
 import type { Noun, Nouns } from './nouns.ts'
 
@@ -88,7 +89,9 @@ export class Names {
 export const short = (id: string): string => id.slice(0, 8)
 
 function ambiguous(kinds: readonly string[], text: string, meant: readonly Item[]): Error {
-  const ids = meant.slice(0, LISTED).map(({ id, name }) => `${id}${name ? ` (${name})` : ''}`)
+  const ids = meant
+    .slice(0, LISTED)
+    .map(({ id, name }) => `${id}${name ? ` (${visible(String(name))})` : ''}`)
   return usage(`"${text}" means several of ${kinds.join(' or ')}:\n  ${ids.join('\n  ')}`)
 }
 

@@ -1,5 +1,6 @@
 // What a person reads: aligned columns, one object a block, numbers with their units.
 
+import { visible } from '../../core/visible.ts'
 import type { Item } from './client.ts'
 import { type Names, short } from './names.ts'
 import type { Noun } from './nouns.ts'
@@ -8,7 +9,7 @@ export type Rows = readonly (readonly string[])[]
 
 /** Columns as wide as their widest cell; the last one is not padded. */
 export function table(head: readonly string[], rows: Rows): string {
-  const all = [head, ...rows]
+  const all = [head, ...rows].map(row => row.map(visible))
   const widths = head.map((_, i) => Math.max(...all.map(row => (row[i] ?? '').length)))
   return all.map(row => aligned(row, widths)).join('\n')
 }
@@ -78,8 +79,9 @@ export async function itemText(noun: Noun, item: Item, names: Names): Promise<st
 
 /** Names on the left, values on the right. */
 export function pairs(rows: Rows): string {
-  const width = Math.max(...rows.map(([name]) => name!.length))
-  return rows.map(([name, value]) => `${name!.padEnd(width)}  ${value}`.trimEnd()).join('\n')
+  const all = rows.map(row => row.map(visible))
+  const width = Math.max(...all.map(([name]) => name!.length))
+  return all.map(([name, value]) => `${name!.padEnd(width)}  ${value}`.trimEnd()).join('\n')
 }
 
 async function cellText(
