@@ -115,8 +115,9 @@ const memberStatus: Status = {
     )
   }),
   references: { checker: 'host' },
-  table: ({ pool }) => tableOf(pool as string),
-  read: ({ id }, entry) => healthOf(entry(id), entry(CHECKER))
+  entries: ({ id, pool }) =>
+    [id, CHECKER].map(key => ({ table: tableOf(pool as string), key })),
+  read: (_, [health, checker]) => healthOf(health, checker)
 }
 
 export const poolMemberModel = defineModel({

@@ -15,8 +15,14 @@ import type { Store, Watch } from '../topology/store.ts'
 import type { FlowText, Traced } from './explain.ts'
 import type { PeerState } from './hosts.ts'
 import { LeaseDesk } from './leases.ts'
-import type { Call, FromThread, StateSettings, ThreadSettings, ToThread } from './messages.ts'
-import type { Interface } from './places.ts'
+import type {
+  Call,
+  FromThread,
+  JudgedInterface,
+  StateSettings,
+  ThreadSettings,
+  ToThread
+} from './messages.ts'
 import type { StateFilter, StateText } from './state-list.ts'
 
 export interface AgentOptions {
@@ -26,6 +32,7 @@ export interface AgentOptions {
   readonly datapath: ThreadSettings['datapath']
   readonly plugins: ThreadSettings['plugins']
   readonly upkeep?: ThreadSettings['upkeep']
+  readonly bindings?: readonly string[] // names of interfaces that may be bound beside taps
   readonly state?: Partial<Omit<StateSettings, 'isKept'>>
   // Where flow state outlives the agent; closed with it.
   readonly stateStore?: FlowStateStore
@@ -92,6 +99,7 @@ export class Agent {
     this.host = options.host
     const workerData: ThreadSettings = {
       host: options.host.id,
+      bindings: { hostName: options.host.name, interfaces: options.bindings ?? [] },
       session: options.store.session,
       datapath: options.datapath,
       plugins: options.plugins,
@@ -176,7 +184,7 @@ export class Agent {
     return this.#call({ name: 'peers' })
   }
 
-  interfaces(): Promise<Interface[]> {
+  interfaces(): Promise<JudgedInterface[]> {
     return this.#call({ name: 'interfaces' })
   }
 

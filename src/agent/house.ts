@@ -21,6 +21,7 @@ import type { DeviceFactory } from '../topology/factory.ts'
 import type { PortModel } from '../topology/models.ts'
 import { TopologyView, type ViewLink, type ViewListener } from '../topology/view.ts'
 import type { Frame } from '../wire/frames.ts'
+import { ANY_BINDING, type BindingRules } from './bindable.ts'
 import { Deaths } from './deaths.ts'
 import { Entry } from './entry.ts'
 import { Foresight } from './foresight.ts'
@@ -49,6 +50,7 @@ export interface HouseParts {
   readonly settings: Readonly<Record<string, Settings>> // by plugin, complete
   readonly upkeep?: Partial<UpkeepSettings>
   readonly state?: StateParts
+  readonly bindings?: BindingRules
   // Whether a port's first walk is rehearsed when it is bound.
   readonly rehearse?: boolean
   readonly burstBytes?: number
@@ -116,7 +118,8 @@ export class House {
     const wake = (waitingFor: string): void => this.#wake(waitingFor)
     const comes = (port: Port): void => this.#rehearsal?.bound(port)
     const { flowState } = sharing
-    const common = { host, view, datapath, watcher, tunnels, counters }
+    const rules = parts.bindings ?? ANY_BINDING
+    const common = { host, view, datapath, watcher, tunnels, counters, rules }
     const ready = (model: PortModel): boolean => this.#isReady(model)
     const gone = (port: Port): void => sharing.portGone(port)
     this.places = new Places({ ...common, invalidate, wake, comes, ready, gone })

@@ -6,6 +6,7 @@ import type { Datapath } from '../datapath/datapath.ts'
 import { openEbpf } from '../datapath/ebpf.ts'
 import { NativeExchange } from '../datapath/native-exchange.ts'
 import { NativeStateTable } from '../datapath/native-state-table.ts'
+import { leadOut } from './default-routes.ts'
 import type { KernelSettings, StateSettings } from './messages.ts'
 import type { Interface, InterfaceWatcher } from './places.ts'
 import type { NativeState } from './thread-state.ts'
@@ -34,6 +35,7 @@ export function openKernelDoor(
       list: (): Interface[] =>
         interfaces.list().map(each => ({ ...each, up: each.up && each.running })),
       onChange: fire => interfaces.onChange(fire),
+      leadOut,
       close: () => {} // it belongs to the datapath
     }
   }

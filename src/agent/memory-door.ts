@@ -26,7 +26,13 @@ export class MemoryDoor implements InterfaceWatcher {
   }
 
   list(): Interface[] {
-    const common = { up: true, mtu: 1500, mac: '02:00:00:00:00:01', peerElsewhere: false }
+    const common = {
+      up: true,
+      mtu: 1500,
+      mac: '02:00:00:00:00:01',
+      kind: 'tun',
+      peerElsewhere: false
+    }
     const { address, interfaces } = this.#settings
     return [
       { ...common, ifindex: UNDERLAY, name: 'underlay', addresses: [address] },
@@ -35,6 +41,10 @@ export class MemoryDoor implements InterfaceWatcher {
   }
 
   onChange(): void {}
+
+  leadOut(): ReadonlySet<string> {
+    return new Set()
+  }
 
   close(): void {}
 

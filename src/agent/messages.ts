@@ -7,7 +7,9 @@ import type { Lifetimes } from '../state/lifetimes.ts'
 import type { SavedBatch } from '../state/store.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
+import type { BindingRules } from './bindable.ts'
 import type { LeaseAsked } from './leases.ts'
+import type { Interface } from './places.ts'
 import type { StateFilter } from './state-list.ts'
 import type { UpkeepSettings } from './upkeep.ts'
 
@@ -71,6 +73,11 @@ export type Call =
   | { readonly name: 'counters' }
   | { readonly name: 'stop'; readonly keep: boolean }
 
+/** An interface, and why it may not be bound; null: it may. */
+export interface JudgedInterface extends Interface {
+  readonly refusal: string | null
+}
+
 export interface KernelSettings {
   readonly kind: 'ebpf'
   readonly netns: string | null // path of the namespace the thread enters
@@ -98,6 +105,7 @@ export interface StateSettings {
 
 export interface ThreadSettings {
   readonly host: string
+  readonly bindings: BindingRules
   readonly session: string
   readonly datapath: KernelSettings | MemorySettings
   readonly plugins: Readonly<Record<string, Record<string, unknown>>> // name → settings

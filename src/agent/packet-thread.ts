@@ -16,7 +16,7 @@ import { parseIpv4 } from '../wire/address.ts'
 import { flowTexts, trace } from './explain.ts'
 import { House } from './house.ts'
 import { MemoryDoor } from './memory-door.ts'
-import type { Call, FromThread, ThreadSettings, ToThread } from './messages.ts'
+import type { Call, FromThread, JudgedInterface, ThreadSettings, ToThread } from './messages.ts'
 import type { InterfaceWatcher } from './places.ts'
 import { loadPlugins } from './plugins.ts'
 import { stateTexts } from './state-list.ts'
@@ -89,6 +89,7 @@ const house = new House({
   log,
   upkeep: settings.upkeep,
   state: threadState.parts,
+  bindings: settings.bindings,
   rehearse: true
 })
 
@@ -172,7 +173,7 @@ async function answerTo(call: Call): Promise<unknown> {
     case 'trace':
       return trace(house, clock, call.port, call.frame)
     case 'interfaces':
-      return door.watcher.list()
+      return judged()
     case 'state':
       return stateTexts(house.sharing.flowState.table, clock, hostWord(settings.host), {
         ...call.filter,
@@ -195,6 +196,10 @@ async function answerTo(call: Call): Promise<unknown> {
       threadState.flush()
       return house.stop(call.keep)
   }
+}
+
+function judged(): JudgedInterface[] {
+  return door.watcher.list().map(each => ({ ...each, refusal: house.places.refusal(each) ?? null }))
 }
 
 let reporting: Timer = { cancel: () => {} }

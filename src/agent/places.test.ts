@@ -121,6 +121,50 @@ test('a port bound to the underlay does not take the tunnels down', () => {
   assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
 })
 
+for (const [what, name, is] of [
+  ['the loopback', 'lo', { kind: 'loopback' }],
+  ['a loopback of another name', 'lo7', { kind: 'loopback' }],
+  ['the underlay', 'underlay', {}],
+  ['an inject device', 'mzinj', {}],
+  ['the other end of it', 'mzinjp', {}],
+  ['a network card', 'eth9', { kind: '' }],
+  ['a bridge of the host', 'br9', { kind: 'bridge' }],
+  ['a VLAN of a card', 'eth9.7', { kind: 'vlan' }],
+  ['a veth with the default route', 'up9', { leadsOut: true }]
+] as const)
+  test(`C3: ${what} is refused by the agent, and the binding says so`, () => {
+    const world = acquainted()
+    const h1 = world.hosts.get('h1')!
+    h1.become(name, is)
+    world.hub.put('port', { ...vm('late', 3, 'h1').value, interface: name })
+    world.settle()
+    assert.equal(h1.house.view.port('late')!.active, false)
+    const said = (): string => world.hub.table('binding-faults').get('late')?.value ?? ''
+    assert.match(said(), new RegExp(`^interface ${name} of host .* is refused: `))
+    world.hub.put('port', vm('late', 3, 'h1').value)
+    world.settle()
+    assert.equal(said(), '')
+    assert.equal(h1.house.view.port('late')!.active, true)
+  })
+
+test('F10: why a port is not up is said while it is not, and only then', () => {
+  const world = acquainted()
+  const said = (): string | undefined => world.hub.table('binding-faults').get('late')?.value
+  world.hosts.get('h1')!.setUp('tap-late', false)
+  world.hub.put('port', vm('late', 3, 'h1').value)
+  world.settle()
+  assert.match(said()!, /^interface tap-late of host .* is down$/)
+  world.hub.put('port', vm('late', 3, 'h2').value)
+  world.settle()
+  assert.equal(said(), undefined)
+  world.hub.put('port', vm('late', 3, 'h1').value)
+  world.settle()
+  assert.match(said()!, /is down$/)
+  world.hosts.get('h1')!.setUp('tap-late', true)
+  world.settle()
+  assert.equal(said(), undefined)
+})
+
 test('a packet that waited while its interface went does not shut the interface', () => {
   const gateway = {
     kind: 'port',

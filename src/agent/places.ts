@@ -7,7 +7,9 @@ import { type Datapath, PortClass } from '../datapath/datapath.ts'
 import { derive, egressTag, type Tag, tagOf } from '../flow/tag.ts'
 import type { Port } from '../simulation/device.ts'
 import type { PortModel } from '../topology/models.ts'
-import { ACTIVE_TABLE, type TopologyView } from '../topology/view.ts'
+import { ACTIVE_TABLE } from '../topology/port-status.ts'
+import type { TopologyView } from '../topology/view.ts'
+import { Bindable, BindingFaults, type BindingRules } from './bindable.ts'
 import { PortMtus } from './port-mtus.ts'
 import type { Tunnel, Tunnels } from './tunnels.ts'
 
@@ -18,6 +20,7 @@ export interface Interface {
   readonly up: boolean
   readonly mtu: number
   readonly mac: string
+  readonly kind: string // veth, tun, loopback …; '' for hardware
   readonly peerElsewhere: boolean // a veth whose other end is in another namespace
   readonly addresses: readonly string[] // IPv4, without length
 }
@@ -25,6 +28,8 @@ export interface Interface {
 export interface InterfaceWatcher {
   list(): readonly Interface[]
   onChange(fire: () => void): void
+  // Names of those that a default route of the host leaves by.
+  leadOut(): ReadonlySet<string>
   close(): void
 }
 
@@ -72,6 +77,9 @@ export class Places {
   readonly #underlays = new Set<number>()
   readonly #mtus: PortMtus
   readonly #refused: Counter
+  readonly #rules: BindingRules
+  readonly #bindable: Bindable
+  readonly #faults: BindingFaults
   readonly #wake: (waitingFor: string) => void
   #known = false
   #othersGone = false
@@ -84,6 +92,7 @@ export class Places {
     watcher: InterfaceWatcher
     tunnels: Tunnels
     counters: Counters
+    rules: BindingRules
     invalidate: (tags: readonly Tag[]) => void
     wake: (waitingFor: string) => void
     comes: (port: Port) => void // a port is about to become active here
@@ -101,6 +110,9 @@ export class Places {
     this.#ready = parts.ready
     this.#gone = parts.gone
     this.#mtus = new PortMtus(parts.view, parts.invalidate)
+    this.#rules = parts.rules
+    this.#bindable = new Bindable(parts.rules)
+    this.#faults = new BindingFaults(parts.view)
     this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
     parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
     this.#view.need(bindingsOf(this.#host))
@@ -163,6 +175,13 @@ export class Places {
     return this.#tunnels.isSender(address)
   }
 
+  // Why an interface may not be bound; undefined: it may.
+  refusal(each: Interface): string | undefined {
+    const isUnderlay = this.#underlays.has(each.ifindex)
+    const leadsOut = (): boolean => this.#watcher.leadOut().has(each.name)
+    return this.#bindable.refusal(each, { isUnderlay, leadsOut })
+  }
+
   // Compares what is bound with what should be.  Called when bindings or interfaces change.
   refresh(): void {
     const interfaces = this.#watcher.list()
@@ -186,16 +205,30 @@ export class Places {
     this.#datapath.detachOthers()
   }
 
-  // Of the ports that should be here, those whose interfaces are, and up.
+  // Of the ports that should be here, those whose interfaces are, and up, and may be bound.
   #presentOf(models: readonly PortModel[], interfaces: readonly Interface[]) {
     const byName = new Map(interfaces.map(each => [each.name, each]))
     const present = new Map<string, Interface>()
-    for (const { id, interface: name } of models) {
-      const found = name === undefined ? undefined : byName.get(name)
-      // An underlay bound to a port would take the tunnels of every other port down.
-      if (found?.up === true && !this.#underlays.has(found.ifindex)) present.set(id, found)
+    const faults = new Map<string, string>()
+    for (const { id, interface: name = '' } of models) {
+      const found = byName.get(name)
+      const fault = this.#faultOf(id, name, found)
+      if (fault !== undefined) faults.set(id, fault)
+      else if (found !== undefined) present.set(id, found)
     }
+    this.#faults.tell(faults)
     return present
+  }
+
+  // Why a port cannot be at its interface.
+  #faultOf(id: string, name: string, found: Interface | undefined): string | undefined {
+    const { hostName } = this.#rules
+    if (found === undefined) return `waiting for interface ${name} on host ${hostName}`
+    // What has become an underlay, or is another interface of the name, is judged anew.
+    const isOurs = this.#byPort.get(id)?.ifindex === found.ifindex
+    const why = isOurs && !this.isUnderlay(found.ifindex) ? undefined : this.refusal(found)
+    if (why !== undefined) return `interface ${name} of host ${hostName} is refused: ${why}`
+    return found.up ? undefined : `interface ${name} of host ${hostName} is down`
   }
 
   // Gives the ports that lack something yet: the state of their flows, or the program.

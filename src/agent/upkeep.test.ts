@@ -252,14 +252,21 @@ function live(
     installed.push(structuredCloneBatch(batch))
     install(batch)
   }
-  const common = { up: true, mtu: 1500, mac: MACS[0]!, peerElsewhere: false, addresses: [] }
+  const common = {
+    up: true,
+    mtu: 1500,
+    mac: MACS[0]!,
+    kind: 'veth',
+    peerElsewhere: false,
+    addresses: []
+  }
   const list = (): Interface[] =>
     ['a', 'b'].map((name, i) => ({ ...common, name, ifindex: i + 10 }))
   const counters = new CounterTable()
   const link = hub.link(session, () => house.view)
   const house: House = new House({
     ...{ host: 'h', plugins: PLUGINS, datapath, clock, counters, log: silentLog() },
-    watcher: { list, onChange: () => {}, close: () => {} },
+    watcher: { list, onChange: () => {}, leadOut: () => new Set(), close: () => {} },
     link: {
       ...link,
       want: interest => clock.after(delayMs(interest), () => link.want(interest))

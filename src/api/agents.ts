@@ -17,6 +17,7 @@ export interface InterfaceInfo {
   readonly mtu: number
   readonly up: boolean
   readonly addresses: readonly string[]
+  readonly refusal: string | null // why no port may be bound to it
 }
 
 // One line of the live flow table.

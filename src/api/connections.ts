@@ -11,23 +11,30 @@ import type { Counter, Counters } from '../core/counters.ts'
 export const CONNECTIONS_MAX = 512
 export const CONNECTIONS_PER_SOURCE_MAX = 128
 
+// Whoever takes nothing and sends nothing for so long is gone.
+const SILENCE_MS = 60_000
+
 export class Connections {
   readonly #bySource = new Map<string, Set<Socket>>() // the longest without an answer first
   readonly #answering = new Map<Socket, number>() // how many requests of it are being answered
   readonly #closed: Counter
   #count = 0
 
-  constructor(app: FastifyInstance, counters: Counters, listener: string) {
+  /** `name` is what its counters begin with. */
+  constructor(app: FastifyInstance, counters: Counters, name: string) {
     this.#closed = counters.claim(
-      `${listener}.connections-closed`,
+      `${name}.connections-closed`,
       'Connections closed to make room for others'
     )
-    counters.gauge(`${listener}.connections`, () => this.#count, 'Connections that are open')
-    const server = app.server as Server
-    server.on('connection', (socket: Socket) => this.#opened(socket))
+    counters.gauge(`${name}.connections`, () => this.#count, 'Connections that are open')
     // With its body: who sends one slowly is not being answered yet.
     app.addHook('preHandler', async request => this.#begin(request.raw.socket))
     app.addHook('onSend', async request => this.#end(request.raw.socket))
+  }
+
+  watch(server: Server): void {
+    server.on('connection', (socket: Socket) => this.#opened(socket))
+    server.timeout = SILENCE_MS
   }
 
   #opened(socket: Socket): void {

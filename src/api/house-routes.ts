@@ -3,11 +3,10 @@
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
 import type { Counters } from '../core/counters.ts'
-import { reasonOf } from '../core/errors.ts'
 import { Exposition } from '../core/exposition.ts'
-import type { Store } from '../topology/store.ts'
 import type { AgentsView } from './agents.ts'
 import { type Catalogue, echoOf, kindsOf, ownerOf } from './catalogue.ts'
+import type { Health } from './health.ts'
 import { managedFields } from './ports.ts'
 import { queryOf } from './request.ts'
 import { filtersOf } from './resources.ts'
@@ -101,7 +100,7 @@ export function addDocument(app: FastifyInstance): void {
   })
 }
 
-export function addHealth(app: FastifyInstance, store: Store): void {
+export function addHealth(app: FastifyInstance, health: Health): void {
   addRoute(app, {
     url: '/health',
     tag: TAG,
@@ -110,21 +109,11 @@ export function addHealth(app: FastifyInstance, store: Store): void {
     summary: 'Whether the API can do its work; asks for no token.',
     answers: { 200: { description: 'It can.', schema: refTo('Health') } },
     async handle(_request, reply) {
-      const fault = await faultOf(store)
-      if (fault === undefined) return { status: 'ok', store: 'ok' }
-      void reply.code(503)
-      return { status: 'failing', store: fault }
+      const report = await health.report()
+      if (report.status !== 'ok') void reply.code(503)
+      return report
     }
   })
-}
-
-async function faultOf(store: Store): Promise<string | undefined> {
-  try {
-    await store.read('host', '00000000-0000-4000-8000-000000000000')
-    return undefined
-  } catch (error) {
-    return reasonOf(error)
-  }
 }
 
 interface Sources {

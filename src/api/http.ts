@@ -1,12 +1,10 @@
-// A listener for HTTP: limits of time and size that no client can argue with, and an answer of ours
+// HTTP as we speak it: limits of time and size that no client can argue with, and an answer of ours
 // to what never becomes a request.
 
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import { Connections } from './connections.ts'
 import { BODY_MAX, invalid, Refusal, refusalOf } from './refusal.ts'
 
 // A client has so long for its head, and so long for the whole request; who is late is looked for
@@ -18,30 +16,25 @@ const HANDLER_TIMEOUT_MS = 30_000
 const IDLE_TIMEOUT_MS = 60_000
 const ID_LENGTH_MAX = 64
 
-export interface HttpOptions {
-  readonly log: Log
-  readonly counters: Counters
-  /** What its counters begin with. */
-  readonly name: string
-}
+/** Of every server that requests come by. */
+export const timeouts = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: RECEIVE_TIMEOUT_MS,
+  connectionsCheckingInterval: CHECK_MS,
+  keepAliveTimeout: IDLE_TIMEOUT_MS
+} as const
 
-export function newHttp({ log, counters, name }: HttpOptions): FastifyInstance {
+/** Answers requests; who listens is `Listener`. */
+export function newHttp(log: Log): FastifyInstance {
   const app = Fastify({
     bodyLimit: BODY_MAX,
-    requestTimeout: RECEIVE_TIMEOUT_MS,
     handlerTimeout: HANDLER_TIMEOUT_MS,
-    keepAliveTimeout: IDLE_TIMEOUT_MS,
-    connectionTimeout: IDLE_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: CHECK_MS },
-    forceCloseConnections: true,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: ID_LENGTH_MAX },
-    clientErrorHandler: refuseGarbage,
     frameworkErrors: (error, request, reply: FastifyReply) => {
       const refusal = refusalOf(error) ?? internal(error, request, log)
       void reply.code(refusal.status).send(refusal.body)
     }
   })
-  new Connections(app, counters, name)
   app.addHook('onRequest', async request => refuseTwice(request))
   app.setErrorHandler((error, request, reply) => {
     const refusal = refusalOf(error) ?? internal(error, request, log)
@@ -65,7 +58,7 @@ function refuseTwice({ raw }: FastifyRequest): void {
 }
 
 // What is no HTTP never becomes a request: the answer is written by hand.
-function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
+export function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
   const { status, body } = garbage(error.code)
   const text = JSON.stringify(body)
   const head = [`HTTP/1.1 ${status}`, 'content-type: application/json', 'connection: close']

@@ -162,7 +162,13 @@ export class Ports {
       if (value !== undefined && (await this.#store.read('host', value)) === undefined)
         throw invalid([{ field, value, expected: 'the id of a host that exists' }])
     const there = await this.#agents.interfaces(host)
-    if (there === undefined || there.some(each => each.name === name)) return
+    if (there === undefined) return
+    const found = there.find(each => each.name === name)
+    if (found !== undefined && found.refusal === null) return
+    if (found !== undefined) {
+      const expected = `an interface that may be bound: ${found.refusal}`
+      throw invalid([{ field: 'interface', value: name, expected }])
+    }
     const names = there.slice(0, NAMES_LISTED).map(each => each.name)
     const more = there.length > names.length ? ', …' : ''
     const expected = `an interface of that host; there are ${names.join(', ') || 'none'}${more}`

@@ -5,6 +5,7 @@
 import { type ErrorCode, isFailure, type MezzoError, show } from '../core/errors.ts'
 import { isSecretName } from '../core/log.ts'
 import type { Fault } from '../topology/model.ts'
+import { faultsOf } from '../topology/validation.ts'
 
 export interface ErrorBody {
   readonly error: {
@@ -126,6 +127,8 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 
 function ofStore(error: MezzoError): Refusal | undefined {
   const { code, message, params } = error
+  const faults = faultsOf(error)
+  if (code === 'INVALID' && faults.length > 0) return invalid(faults)
   const status = statuses[code]
   if (status === undefined) return undefined
   return new Refusal({ status, code, message, faults: storeFaults(code, params) })

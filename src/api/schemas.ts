@@ -323,8 +323,12 @@ export const plainSchemas: readonly JsonSchema[] = [
   record(
     'Health',
     'Whether this API can do its work.',
-    { status: { type: 'string', enum: ['ok', 'failing'] }, store: text('ok, or why not') },
-    { status: 'ok', store: 'ok' }
+    {
+      status: { type: 'string', enum: ['ok', 'degraded', 'failing'] },
+      store: text('ok, or why it cannot be written, or read'),
+      notes: { type: 'array', items: text('worth knowing, in the way of nobody') }
+    },
+    { status: 'ok', store: 'ok', notes: [] }
   )
 ]
 

@@ -1,35 +1,38 @@
-// Who may speak to the API.  With a token: whoever knows it.  Without one: whoever is on this
-// machine, so it then listens on loopback only, and takes no request whose Host is another's name:
-// a web page that points its own name at 127.0.0.1 would speak with the browser's voice.
+// Who may speak to the API.  With a token: whoever knows it.  Without one: whoever may open its
+// socket, or is on this machine, so it then listens on loopback only, and takes no request whose
+// Host is another's name: a web page that points its own name at 127.0.0.1 would speak with the
+// browser's voice.
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { fail } from '../core/errors.ts'
+import { isUnix, type Listen } from './listener.ts'
 import { Refusal } from './refusal.ts'
-
-export interface Listen {
-  readonly host: string
-  readonly port: number
-}
 
 const TOKEN_LENGTH_MIN = 16
 const LOOPBACK = /^(localhost|127(\.[0-9]{1,3}){3}|::1|\[::1\])$/
 
 /** Refuses, before anything listens, an API that anybody could use. */
-export function checkListen({ host, port }: Listen, token: string | undefined): void {
+export function checkListen(listen: Listen, token: string | undefined): void {
+  checkLength(token)
+  if (isUnix(listen)) return
+  const { host, port } = listen
   if (!(Number.isInteger(port) && port >= 0 && port <= 0xffff))
     throw fail('INVALID', { field: 'api.port', value: port, expected: 'a port from 0 to 65535' })
+  if (token === undefined && !isLoopback(host))
+    throw fail('INVALID', {
+      field: 'api.address',
+      value: host,
+      expected: 'a loopback address such as 127.0.0.1, unless there is an api.token'
+    })
+}
+
+function checkLength(token: string | undefined): void {
   if (token !== undefined && token.length < TOKEN_LENGTH_MIN)
     throw fail('INVALID', {
       field: 'api.token',
       value: `${token.length} characters long`,
       expected: `at least ${TOKEN_LENGTH_MIN} characters`
-    })
-  if (token === undefined && !LOOPBACK.test(host))
-    throw fail('INVALID', {
-      field: 'api.address',
-      value: host,
-      expected: 'a loopback address such as 127.0.0.1, unless there is an api.token'
     })
 }
 
@@ -44,9 +47,13 @@ const headers = {
 // A load balancer asks for it, and it tells nothing.
 const OPEN_PATH = '/health'
 
-export function secure(app: FastifyInstance, token: string | undefined): void {
+export const isLoopback = (host: string): boolean => LOOPBACK.test(host)
+
+/** `isOpen`: whoever reaches it may ask, by whatever name. */
+export function secure(app: FastifyInstance, token: string | undefined, isOpen = false): void {
   app.addHook('onRequest', async (request, reply) => {
     void reply.headers(headers)
+    if (isOpen) return
     if (token === undefined) checkHost(request)
     else if (request.routeOptions.url !== OPEN_PATH) checkToken(request, digest(token))
   })

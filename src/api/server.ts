@@ -5,17 +5,20 @@ import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
-import { fail, reasonOf } from '../core/errors.ts'
+import { reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Random } from '../core/random.ts'
 import type { Model } from '../topology/model.ts'
 import type { Store } from '../topology/store.ts'
 import type { AgentsView } from './agents.ts'
 import { Catalogue } from './catalogue.ts'
+import { Connections } from './connections.ts'
 import { documentOptions } from './document.ts'
+import type { Health } from './health.ts'
 import { addHostRoutes, addTraceRoute } from './host-routes.ts'
 import { addDocument, addHealth, addIndex, addMetrics } from './house-routes.ts'
 import { newHttp } from './http.ts'
+import { type Listen, type Listener, listen } from './listener.ts'
 import { methodsAt } from './methods.ts'
 import { Objects } from './objects.ts'
 import { addPortRoutes } from './port-routes.ts'
@@ -23,7 +26,7 @@ import { managedFields, Ports } from './ports.ts'
 import { Refusal } from './refusal.ts'
 import { addResources } from './resources.ts'
 import { modelSchemas, plainSchemas } from './schemas.ts'
-import { checkListen, type Listen, secure } from './security.ts'
+import { checkListen, secure } from './security.ts'
 import { addStateKeyRoute, addStateRoutes } from './state-routes.ts'
 import { Statuses } from './statuses.ts'
 import { Tracer } from './tracer.ts'
@@ -32,47 +35,61 @@ export interface ApiOptions {
   readonly store: Store
   readonly models: readonly Model[]
   readonly agents: AgentsView
+  readonly health: Health
   readonly counters: Counters // the API's own thread's
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
-  readonly listen: Listen
+  readonly listen: readonly Listen[]
   readonly token?: string | undefined
   // Routes of whoever opens it, beside ours: the demo's.
   readonly more?: ((app: FastifyInstance) => void) | undefined
 }
 
 export interface Api {
-  readonly url: string
+  readonly url: string // of the first listener
   readonly app: FastifyInstance
+  readonly listeners: readonly Listener[]
   close(): Promise<void>
 }
 
 /** Listens when it resolves. */
 export async function openApi(options: ApiOptions): Promise<Api> {
-  checkListen(options.listen, options.token)
+  for (const each of options.listen) checkListen(each, options.token)
   const app = newApp(options)
+  const connections = new Connections(app, options.counters, 'api')
   secure(app, options.token)
   addRefusals(app, options)
   await app.register(swagger, documentOptions(options.token !== undefined))
   await app.register(async inner => addRoutes(inner, options))
-  const url = await listening(app, options.listen)
-  options.log.info({ url }, 'the API listens')
-  return { url, app, close: () => app.close() }
-}
-
-async function listening(app: FastifyInstance, { host, port }: Listen): Promise<string> {
-  try {
-    return await app.listen({ host, port })
-  } catch (error) {
+  await app.ready()
+  const listeners: Listener[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(listeners.map(each => each.close()))
     await app.close()
-    const what = `the API's address ${host}:${port}`
-    throw fail('UNAVAILABLE', { what, reason: reasonOf(error) }, error)
   }
+  // One that is taken is no reason to be silent at the other.
+  const faults: unknown[] = []
+  for (const each of options.listen)
+    try {
+      listeners.push(await listen(each, app.routing))
+    } catch (error) {
+      faults.push(error)
+    }
+  if (listeners.length === 0 && faults.length > 0) {
+    await close()
+    throw faults[0]
+  }
+  for (const fault of faults) options.log.error({ err: fault }, reasonOf(fault))
+  for (const { server, url } of listeners) {
+    connections.watch(server)
+    options.log.info({ url }, 'the API listens')
+  }
+  return { url: listeners[0]?.url ?? '', app, listeners, close }
 }
 
-function newApp({ log, counters }: ApiOptions): FastifyInstance {
-  const app = newHttp({ log, counters, name: 'api' })
+function newApp({ log }: ApiOptions): FastifyInstance {
+  const app = newHttp(log)
   app.removeContentTypeParser('text/plain')
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, parseJson)
@@ -97,7 +114,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
   addStateRoutes(app, objects, agents)
   addStateKeyRoute(app, store, random)
   addTraceRoute(app, new Tracer(store, ports, agents), clock)
-  addHealth(app, store)
+  addHealth(app, options.health)
   addMetrics(app, options)
   options.more?.(app)
   addDocument(app)

@@ -1,8 +1,14 @@
-// What hosts report of objects, shown among their fields: a model says in which replicated table
-// it is, and how it reads.  It is no part of the object: no version, never stored.
+// What hosts report of objects, shown among their fields: a model says in which entries of
+// replicated tables it is, and how it reads.  It is no part of the object: no version, and it is
+// never stored.
 
-import type { Model, Stored } from '../topology/model.ts'
+import type { Model, StatusEntry, Stored } from '../topology/model.ts'
 import type { Store } from '../topology/store.ts'
+
+// Of so many entries of a table each is asked for; of more, the table as a whole.
+const ASKED_MAX = 16
+
+type Values = ReadonlyMap<string, string | undefined>
 
 export class Statuses {
   readonly #store: Pick<Store, 'table'>
@@ -18,22 +24,23 @@ export class Statuses {
   async allShown(model: Model, values: readonly Stored[]): Promise<readonly Stored[]> {
     const { status } = model
     if (status === undefined) return values
-    const tables = new Map<string, Promise<ReadonlyMap<string, string>>>()
-    const entriesOf = (name: string): Promise<ReadonlyMap<string, string>> => {
-      let entries = tables.get(name)
-      if (entries === undefined) tables.set(name, (entries = this.#entries(name)))
-      return entries
-    }
-    return Promise.all(
-      values.map(async value => {
-        const entries = await entriesOf(status.table(value))
-        return { ...value, ...status.read(value, key => entries.get(key)) }
-      })
-    )
+    const entries = values.map(status.entries)
+    const found = new Map<string, Values>()
+    for (const [table, wanted] of Map.groupBy(entries.flat(), each => each.table))
+      found.set(table, await this.#values(table, wanted))
+    return values.map((value, i) => {
+      const said = entries[i]!.map(({ table, key }) => found.get(table)?.get(key))
+      return { ...value, ...status.read(value, said) }
+    })
   }
 
-  async #entries(name: string): Promise<ReadonlyMap<string, string>> {
-    const entries = await this.#store.table(name).entries()
-    return new Map(entries.map(({ key, value }) => [key, value]))
+  async #values(name: string, wanted: readonly StatusEntry[]): Promise<Values> {
+    const table = this.#store.table(name)
+    const keys = new Set(wanted.map(({ key }) => key))
+    const pairs =
+      keys.size > ASKED_MAX
+        ? (await table.entries()).map(({ key, value }) => [key, value] as const)
+        : await Promise.all([...keys].map(async key => [key, await table.get(key)] as const))
+    return new Map(pairs)
   }
 }

@@ -92,8 +92,9 @@ class PinoLog implements Log {
 
 const SECRET = /secret|passw|token|credential|authorization|private|^key$|[_-]key$/i
 const SECRET_KEY = /[a-z0-9]Key$/
-// Keys that are numbers on the wire, shown to everybody: nothing is gained by hiding them.
-const NO_SECRET = /^(tunnel|flow|public|sort|index)_?-?key$/i
+// Keys that are numbers on the wire, shown to everybody, and where a secret is kept: nothing is
+// gained by hiding them.
+const NO_SECRET = /^(tunnel|flow|public|sort|index)_?-?key$|file$/i
 
 /** True for a name that holds something nobody else may read. */
 export const isSecretName = (name: string): boolean =>

@@ -13,7 +13,7 @@ export interface Interface {
   readonly running: boolean // and able to carry frames
   readonly mtu: number
   readonly mac: string
-  readonly kind: string // veth, tun, bridge …; '' for hardware
+  readonly kind: string // veth, tun, bridge, loopback …; '' for hardware
   readonly link: number // the other end of a veth, the lower device of a VLAN; 0 = none
   readonly peerElsewhere: boolean // a veth whose other end is in another namespace
   readonly addresses: readonly string[] // IPv4, without length
@@ -44,6 +44,7 @@ const HEADER = 16
 const LINK_INFO = 16
 const ADDRESS_INFO = 8
 const IFF_UP = 1
+const IFF_LOOPBACK = 8
 const IFF_RUNNING = 0x40
 const Attribute = { address: 1, name: 3, mtu: 4, link: 5, linkInfo: 18, linkNamespace: 37 } as const
 const INFO_KIND = 1
@@ -203,6 +204,7 @@ export class InterfaceWatcher {
         })
     })
     const up = (flags & IFF_UP) !== 0
+    if ((flags & IFF_LOOPBACK) !== 0) found.kind = 'loopback'
     const { linkNamespace, ...rest } = found
     const peerElsewhere = rest.kind === 'veth' && linkNamespace !== -1
     return { ifindex, up, running: up && (flags & IFF_RUNNING) !== 0, peerElsewhere, ...rest }

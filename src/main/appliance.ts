@@ -5,10 +5,13 @@ import { existsSync, readFileSync } from 'node:fs'
 import { Agent, type AgentOptions, EMPTY_SNAPSHOT } from '../agent/agent.ts'
 import type { ThreadSettings } from '../agent/messages.ts'
 import type { AgentsView, HostCounters, StateQuery } from '../api/agents.ts'
+import { Health } from '../api/health.ts'
+import type { Listen, Listener, TcpAddress } from '../api/listener.ts'
+import { openMetrics } from '../api/metrics.ts'
 import { type Api, type ApiOptions, openApi } from '../api/server.ts'
 import { SystemClock } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
-import { fail } from '../core/errors.ts'
+import { fail, reasonOf } from '../core/errors.ts'
 import { Lifetimes } from '../core/lifetime.ts'
 import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
@@ -30,6 +33,7 @@ export interface HostOptions {
   readonly datapath: ThreadSettings['datapath']
   readonly settings: ThreadSettings['plugins']
   readonly upkeep?: ThreadSettings['upkeep']
+  readonly bindings?: readonly string[]
   readonly state?: AgentOptions['state']
   readonly stateStore?: FlowStateStoreSettings // flow state ends with the agent without
   readonly onFrame?: (name: string, frame: Uint8Array) => void
@@ -41,15 +45,21 @@ export interface HostOptions {
 // comes soon.
 const LINGER_MS = 30_000
 
+const NOT_URGENT =
+  'heartbeats have no real-time priority (CAP_SYS_NICE): a busy machine may be taken for dead'
+
 export class Appliance implements AgentsView {
   readonly store: SqliteStore
   readonly clock = new SystemClock()
   readonly counters = new CounterTable()
+  readonly health: Health
   readonly #options: ApplianceOptions
   readonly #agents = new Map<string, Agent>()
   readonly #beginning = new Set<Promise<unknown>>() // agents, the API
+  readonly #unwatch: () => void
   #isClosing = false
   #api: Api | null = null
+  #metrics: Listener | null = null
 
   static async open(options: ApplianceOptions): Promise<Appliance> {
     const models = [...coreModels, ...options.plugins.flatMap(({ resources }) => resources)]
@@ -70,15 +80,33 @@ export class Appliance implements AgentsView {
     this.#options = options
     this.store = store
     this.#models = models
+    const { clock, counters } = this
+    const log = options.log.room('store')
+    this.health = new Health({ store, clock, counters, log, notes: () => this.#notes() })
+    this.#unwatch = this.health.watch()
   }
 
-  // The API's address.
+  // The API's address, of several the first.
   listen(
-    listen: { host: string; port: number },
+    listen: Listen | readonly Listen[],
     token?: string,
     more?: ApiOptions['more']
   ): Promise<string> {
     return this.#begin(() => this.#listen(listen, token, more))
+  }
+
+  /** The address of the counters alone.  Without it packets go on: it is an error in the log. */
+  serveMetrics(listen: TcpAddress): Promise<string | undefined> {
+    return this.#begin(async () => {
+      const { health, counters } = this
+      const log = this.#options.log.room('api')
+      try {
+        this.#metrics = await openMetrics({ health, agents: this, counters, log, listen })
+      } catch (error) {
+        log.error({ err: error }, reasonOf(error))
+      }
+      return this.#metrics?.url
+    })
   }
 
   startAgent(options: HostOptions): Promise<Agent> {
@@ -99,7 +127,7 @@ export class Appliance implements AgentsView {
   }
 
   async #listen(
-    listen: { host: string; port: number },
+    at: Listen | readonly Listen[],
     token?: string,
     more?: ApiOptions['more']
   ): Promise<string> {
@@ -107,7 +135,9 @@ export class Appliance implements AgentsView {
     const log = this.#options.log.room('api')
     const random = new SystemRandom()
     const models = this.#models
-    const given = { store, models, agents: this, counters, clock, random, log }
+    const listen = [at].flat()
+    const { health } = this
+    const given = { store, models, health, agents: this, counters, clock, random, log }
     this.#api = await openApi({ ...given, listen, token, more })
     return this.#api.url
   }
@@ -126,6 +156,7 @@ export class Appliance implements AgentsView {
       log: log.room('agent'),
       datapath: options.datapath,
       plugins: options.settings,
+      ...(options.bindings === undefined ? {} : { bindings: options.bindings }),
       ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep }),
       ...(options.onFrame === undefined ? {} : { onFrame: options.onFrame }),
       ...(options.onTunnelled === undefined ? {} : { onTunnelled: options.onTunnelled }),
@@ -149,11 +180,13 @@ export class Appliance implements AgentsView {
 
   async close(keep = false): Promise<void> {
     this.#isClosing = true
+    this.#unwatch()
     await Promise.allSettled(this.#beginning)
     const parts = new Lifetimes(this.clock)
     parts.add('the store', { stop: () => this.store.close() })
     for (const agent of this.#agents.values())
       parts.add(`the agent of ${agent.host.name}`, { stop: () => agent.stop(keep) })
+    parts.add('the metrics', { stop: () => this.#metrics?.close() })
     parts.add('the API', { stop: () => this.#api?.close() })
     await parts.start() // they are up: this is their order, and they stop against it
     await parts.stop()
@@ -170,8 +203,8 @@ export class Appliance implements AgentsView {
     if (agent?.alive !== true) return undefined
     const interfaces = await agent.interfaces()
     return interfaces.map(({ ifindex: index, ...rest }) => {
-      const { name, mac, mtu, up, addresses } = rest
-      return { index, name, mac, mtu, up, addresses }
+      const { name, mac, mtu, up, addresses, refusal } = rest
+      return { index, name, mac, mtu, up, addresses, refusal }
     })
   }
 
@@ -196,6 +229,13 @@ export class Appliance implements AgentsView {
       { host: host.name, source: 'packets', snapshot: counters },
       { host: host.name, source: 'state', snapshot: { ...EMPTY_SNAPSHOT, gauges: kept } }
     ])
+  }
+
+  // What an operator would not notice before it hurts.
+  #notes(): string[] {
+    return [...this.#agents.values()].flatMap(({ host, counters: { gauges } }) =>
+      gauges['exchange.realtime'] === 0 ? [`host ${host.name}: ${NOT_URGENT}`] : []
+    )
   }
 
   #running(host: string): Agent {

@@ -10,6 +10,7 @@ import { loadConfig, parseOverrides } from '../core/config.ts'
 import { MezzoError } from '../core/errors.ts'
 import { openLog } from '../core/log.ts'
 import { runAppliance } from './run.ts'
+import { checkSecrets } from './secrets.ts'
 import { sections } from './settings.ts'
 
 const USAGE = `usage: npm start -- [options]
@@ -53,12 +54,10 @@ async function main(): Promise<number> {
   if (!demo && (once || memory))
     throw new UsageError('--no-demo goes with neither --once nor --memory')
   const plugins = await loadResources()
-  const config = loadConfig({
-    file: values.config ?? roleFile(demo ? 'demo' : 'appliance'),
-    sections,
-    plugins: pluginSections(plugins),
-    overrides: parseOverrides(values.set)
-  })
+  const file = values.config ?? roleFile(demo ? 'demo' : 'appliance')
+  const overrides = parseOverrides(values.set)
+  checkSecrets(file, overrides)
+  const config = loadConfig({ file, sections, plugins: pluginSections(plugins), overrides })
   if (!demo) return runAppliance(config, plugins, openLog(config.log))
   const { runDemo } = await import('../../test/lab/demo/demo.ts')
   return runDemo({ once, json, memory, config, plugins })

@@ -12,6 +12,7 @@ import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { settleMemory } from '../core/settle.ts'
 import type { Resources } from '../resource.ts'
+import { listensOf, tokenOf } from './api-settings.ts'
 import { Appliance, kernelUnavailable } from './appliance.ts'
 import type { sections } from './settings.ts'
 import { flowStateOf } from './state-settings.ts'
@@ -25,8 +26,9 @@ export async function runAppliance(
 ): Promise<number> {
   const state = flowStateOf(config.state)
   const { api } = config
-  const listen = { host: api.address, port: api.port }
-  if (api.enabled) checkListen(listen, api.token)
+  const listens = api.enabled ? listensOf(api) : []
+  const token = tokenOf(api)
+  for (const listen of listens) checkListen(listen, token)
   const named = plugins.filter(({ name }) => name in config.plugins)
   const storePath = config.store.path
   if (storePath !== ':memory:') mkdirSync(dirname(resolve(storePath)), { recursive: true })
@@ -42,11 +44,14 @@ export async function runAppliance(
       datapath,
       settings: config.plugins,
       upkeep: { idleMs, checkMs },
+      bindings: config.bindings.interfaces,
       state,
       stateStore: config.state.store,
       onDeath: () => stopped.now(1)
     })
-    if (api.enabled) await appliance.listen(listen, api.token)
+    if (api.enabled) await appliance.listen(listens, token)
+    const { enabled, address, port } = config.metrics
+    if (enabled) await appliance.serveMetrics({ host: address, port })
     log.info({ host: host.name, datapath: datapath.kind }, 'ready')
     settleMemory(appliance.clock)
     const code = await stopped.code

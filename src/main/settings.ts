@@ -3,6 +3,7 @@
 
 import Type from 'typebox'
 import { logSection, section } from '../core/config.ts'
+import { apiSection, metricsSection } from './api-settings.ts'
 import { stateSection } from './state-settings.ts'
 
 export const sections = {
@@ -24,6 +25,13 @@ export const sections = {
       minLength: 1,
       default: 'var/mezzo.db',
       description: "file of the embedded store; ':memory:' forgets at the end"
+    })
+  }),
+  bindings: section({
+    interfaces: Type.Array(Type.String({ minLength: 1, maxLength: 15 }), {
+      default: [],
+      maxItems: 256,
+      description: 'names that ports may be bound to beside taps and veths; * and ? are wild'
     })
   }),
   state: stateSection,
@@ -57,15 +65,6 @@ export const sections = {
       description: 'a used flow is walked again'
     })
   }),
-  api: section({
-    enabled: Type.Boolean({ default: true, description: 'serve REST, metrics and OpenAPI' }),
-    address: Type.String({
-      default: '127.0.0.1',
-      description: 'where it listens; anything but loopback needs a token'
-    }),
-    port: Type.Integer({ minimum: 0, maximum: 65_535, default: 8181, description: '0: any free' }),
-    token: Type.Optional(
-      Type.String({ minLength: 16, maxLength: 256, description: 'bearer token clients must show' })
-    )
-  })
+  api: apiSection,
+  metrics: metricsSection
 }

@@ -32,7 +32,8 @@ const parses =
 const ofFamily = (family: 4 | 6) => parses(parseIp, ip => ip.family === family)
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
-const INTERFACE = /^[^/\s]{1,15}$/
+const INTERFACE = /^[^/:\s\p{C}]+$/u
+const INTERFACE_BYTES_MAX = 15
 
 const isMulticast = ({ family, words }: Ip): boolean =>
   family === 4 ? ipv4IsMulticast(words[3]!) : ipv6IsMulticast(words[0]!)
@@ -54,10 +55,14 @@ export const formats: Readonly<Record<string, TextFormat>> = {
     expected: 'an address and prefix length such as 10.0.0.1/24 or 2001:db8::1/64',
     check: parses(parsePrefix, p => p.length > 0 && !isZero(p) && !isMulticast(p))
   },
-  // IFNAMSIZ - 1 bytes; the kernel refuses slashes and white space, and these two names.
+  // IFNAMSIZ - 1 bytes; the kernel refuses slashes, colons and white space, and these two names.
   interface: {
     expected: 'the name of a network interface, at most 15 characters',
-    check: text => INTERFACE.test(text) && text !== '.' && text !== '..'
+    check: text =>
+      INTERFACE.test(text) &&
+      Buffer.byteLength(text) <= INTERFACE_BYTES_MAX &&
+      text !== '.' &&
+      text !== '..'
   }
 }
 

@@ -24,14 +24,20 @@ export interface Fault {
   readonly expected: string
 }
 
+export interface StatusEntry {
+  readonly table: string
+  readonly key: string
+}
+
 // What hosts report of an object: read from a replicated table when somebody looks at it.
 export interface Status {
   readonly fields: TObject // beside those of the schema, all optional
   readonly references: Readonly<Record<string, string>> // field → kind of what it names
-  readonly table: (value: Stored) => string
+  readonly entries: (value: Stored) => readonly StatusEntry[]
+  // `found` are the values of these entries, in their order.
   readonly read: (
     value: Stored,
-    entry: (key: string) => string | undefined
+    found: readonly (string | undefined)[]
   ) => Readonly<Record<string, unknown>>
 }
 

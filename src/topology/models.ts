@@ -11,6 +11,7 @@ import {
   parsePrefix
 } from '../wire/address.ts'
 import { defineModel, type Fault, type ModelValue, type Stored } from './model.ts'
+import { portStatus } from './port-status.ts'
 
 export const Uuid = (description: string) => Type.String({ format: 'uuid', description })
 export const Name = Type.String({ minLength: 1, maxLength: 255 })
@@ -88,7 +89,7 @@ export const portModel = defineModel({
     peer: Type.Optional(Uuid('the port at the other end of the link')),
     host: Type.Optional(Uuid('the host it is bound on')),
     interface: Type.Optional(
-      Type.String({ minLength: 1, maxLength: 15, description: 'name of the bound interface' })
+      Type.String({ format: 'interface', description: 'name of the bound interface' })
     ),
     previousHost: Type.Optional(
       Type.String({
@@ -119,9 +120,13 @@ export const portModel = defineModel({
   indexes: ['device', 'host', 'peer'],
   unique: [['number'], ['host', 'interface']],
   sequences: { number: { sequence: 'port-number', min: 1, max: NUMBER_MAX } },
-  validate: portFaults
+  validate: portFaults,
+  status: portStatus
 })
 export type PortModel = ModelValue<typeof portModel>
+
+/** Interfaces that no host can give: its loopback, and the pair that packets are sent by. */
+export const isReserved = (name: string): boolean => name === 'lo' || name.startsWith('mzinj')
 
 function portFaults(port: Stored): Fault[] {
   const faults: Fault[] = []
@@ -129,6 +134,11 @@ function portFaults(port: Stored): Fault[] {
     if (!ok) faults.push({ field, value: port[field], expected })
   }
   const has = (field: string): boolean => port[field] !== undefined
+  need(
+    typeof port.interface !== 'string' || !isReserved(port.interface),
+    'interface',
+    'an interface that may be bound: neither the loopback nor one of our own'
+  )
   need(has('host') === has('interface'), has('host') ? 'interface' : 'host', 'both or neither')
   need(!(has('peer') && has('host')), 'peer', 'no peer on a port bound to an interface')
   need(port.peer !== port.id || !has('peer'), 'peer', 'another port')

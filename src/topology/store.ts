@@ -62,6 +62,7 @@ export interface ReplicatedTable {
   remove(key: string, value?: string): Promise<void>
   unseed(key: string): Promise<void>
   entries(): Promise<TableEntry[]>
+  get(key: string): Promise<string | undefined>
   watch(listener: (events: readonly TableEvent[]) => void): Watch
 }
 
@@ -97,6 +98,9 @@ export interface Store {
   // A free block of the pool: any that nobody has had yet, else the one given back the longest ago;
   // undefined if none.
   lease(pool: string, blocks: number, wish?: LeaseWish): Promise<Lease | undefined>
+  // Writes something that nobody sees.  Throws STORE_UNAVAILABLE with the reason when that fails,
+  // or when others could not see it: the file we write is not the one they find.
+  tryWrite(): Promise<void>
   // Takes all that the session owns away.
   close(): Promise<void>
   // Closes as a death would: what the session owns stands until the session expires.

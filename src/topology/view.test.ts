@@ -13,8 +13,9 @@ import type { DeviceFactory, LiveDevice, Models } from './factory.ts'
 import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'
 import type { PortModel } from './models.ts'
+import { ACTIVE_TABLE } from './port-status.ts'
 import type { Versioned, WatchEvent } from './store.ts'
-import { ACTIVE_TABLE, TopologyView } from './view.ts'
+import { TopologyView } from './view.ts'
 
 // A device that remembers what it read: its model, its ports and their peers.
 class Box implements LiveDevice {

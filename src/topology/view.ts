@@ -13,6 +13,7 @@ import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'
 import type { PortModel } from './models.ts'
 import { compilePort, portChange } from './port.ts'
+import { ACTIVE_TABLE } from './port-status.ts'
 import { objectKey, Replica } from './replica.ts'
 import { SharedTable, type TableLink } from './shared-table.ts'
 import type { TableEvent, WatchEvent } from './store.ts'
@@ -39,8 +40,6 @@ interface Slot {
   device: LiveDevice | null | undefined // undefined: loading; null: does not exist
 }
 
-// Port id → host id while the interface is up, '' when its agent has seen it down.
-export const ACTIVE_TABLE = 'active'
 // So long after our start, an agent that has said nothing may have died a moment before.
 const YOUTH_MS = 30_000
 

@@ -3,6 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { command } from '../../src/api/cli/command.ts'
@@ -173,6 +176,29 @@ test('the exit status tells a refusal from wrong usage from silence', async () =
   const stranger = await mezzo(['bridge', 'list'], '')
   assert.equal(stranger.exit, 1)
   assert.match(stranger.err, /expected Bearer and the token/)
+})
+
+test('C3: the command line speaks to a socket, and says whom it did not find', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mezzo-cli-'))
+  const path = join(folder, 'api.sock')
+  const own = await openHouse({ also: [{ socket: path }] })
+  for (const api of [path, `unix:${path}`])
+    assert.equal((await mezzo(['bridge', 'list', '--api', api])).out, 'no bridges\n')
+  await own.close()
+  const gone = await mezzo(['bridge', 'list', '--api', path])
+  assert.equal(gone.exit, 3)
+  assert.match(gone.err, /api\.sock does not answer/)
+  rmSync(folder, { recursive: true })
+})
+
+test('D6: health that is not well is printed with its reason, exit 1', async () => {
+  const own = await openHouse()
+  await own.store.close()
+  const sick = await mezzo(['health', '--api', own.url])
+  assert.equal(sick.exit, 1)
+  assert.match(sick.out, /^status +failing\nstore +the store is not available: .*closed/)
+  assert.match(sick.err, /not well/)
+  await own.api.close()
 })
 
 test('the program reads its environment and ends as the command did', async () => {

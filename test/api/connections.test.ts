@@ -50,7 +50,7 @@ async function mustAnswer(): Promise<void> {
 }
 
 const held = (): Promise<number> =>
-  new Promise(done => house.api.app.server.getConnections((_, count) => done(count)))
+  new Promise(done => house.api.listeners[0]!.server.getConnections((_, count) => done(count)))
 
 for (const [name, says] of [
   ['that say nothing', ''],

@@ -14,6 +14,8 @@ import type {
   TraceRequest,
   TraceResult
 } from '../../src/api/agents.ts'
+import { Health } from '../../src/api/health.ts'
+import type { Listen } from '../../src/api/listener.ts'
 import { type Api, openApi } from '../../src/api/server.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
@@ -39,7 +41,8 @@ export class MemoryAgents implements AgentsView {
       mac: `02:00:00:00:00:0${i + 1}`,
       mtu: 1500,
       up: true,
-      addresses: []
+      addresses: [],
+      refusal: null
     }))
     this.reporting.set(id, { info: { id, name, alive: true }, interfaces: described })
   }
@@ -99,6 +102,7 @@ export interface HouseOptions {
   readonly token?: string
   readonly host?: string
   readonly port?: number
+  readonly also?: readonly Listen[]
   readonly store?: Store // a session that is open already; goes with the house
 }
 
@@ -115,15 +119,19 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
   const store = options.store ?? (await openSqliteStore({ models, clock }))
   const agents = new MemoryAgents()
   const lines: string[] = []
+  const counters = new CounterTable()
+  const log = openLog({ level: 'warn' }, { write: line => lines.push(line) })
+  const health = new Health({ store, clock, counters, log, notes: () => [] })
   const api = await openApi({
     store,
+    health,
     models,
     agents,
-    counters: new CounterTable(),
+    counters,
     clock,
     random: new SystemRandom(),
-    log: openLog({ level: 'warn' }, { write: line => lines.push(line) }),
-    listen: { host: host ?? '127.0.0.1', port: port ?? 0 },
+    log,
+    listen: [{ host: host ?? '127.0.0.1', port: port ?? 0 }, ...(options.also ?? [])],
     token
   })
   const close = async () => {

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { call, type House, openHouse } from './fixture.ts'
+import { type Body, call, type House, openHouse } from './fixture.ts'
 import { create } from './samples.ts'
 
 let house: House
@@ -169,4 +169,57 @@ test('B16: a router port refuses addresses that nobody has, naming the field', a
   const { status, body } = await call(at(path), 'POST', { mac, addresses: ['10.0.0.0/31'] })
   assert.equal(status, 201)
   await refused('PATCH', `/ports/${body.id}`, { mac: '33:33:00:00:00:01' }, 400, 'mac')
+})
+
+for (const name of ['lo', 'mzinj', 'mzinjp'])
+  test(`C3: ${name} is bound nowhere, whoever asks and however`, async () => {
+    const bridge = await create(house, '/bridges', { name: `no-${name}` })
+    const port = await create(house, `/bridges/${bridge}/ports`, {})
+    const host = await create(house, '/hosts', { name: `away-${name}` })
+    const binding = { host, interface: name }
+    const refused = await call(`${house.url}/ports/${port}/binding`, 'PUT', binding)
+    assert.equal(refused.status, 400)
+    const [fault] = refused.body.error.faults
+    assert.deepEqual([fault?.field, fault?.value], ['interface', name])
+    assert.match(fault!.expected, /may be bound/)
+  })
+
+test("C3: what the host's agent refuses is refused with its reason", async () => {
+  const bridge = await create(house, '/bridges', { name: 'judged' })
+  const port = await create(house, `/bridges/${bridge}/ports`, {})
+  const host = await create(house, '/hosts', { name: 'judge' })
+  house.agents.report(host, 'judge', ['tap7', 'eth7'])
+  const [, card] = house.agents.reporting.get(host)!.interfaces
+  house.agents.reporting.get(host)!.interfaces[1] = { ...card!, refusal: 'it is a network card' }
+  const bind = (name: string) =>
+    call(`${house.url}/ports/${port}/binding`, 'PUT', { host, interface: name })
+  const { status, body } = await bind('eth7')
+  assert.deepEqual([status, body.error.faults[0]?.field], [400, 'interface'])
+  assert.match(body.error.faults[0]!.expected, /it is a network card/)
+  assert.equal((await bind('tap7')).status, 200)
+})
+
+test('F10: a bound port says whether it is up, and why it is not', async () => {
+  const bridge = await create(house, '/bridges', { name: 'said' })
+  const port = await create(house, `/bridges/${bridge}/ports`, { name: 'vm' })
+  const host = await create(house, '/hosts', { name: 'far' })
+  const shown = async () => {
+    const one = (await call(`${house.url}/ports/${port}`)).body
+    const list = (await call(`${house.url}/ports?device=${bridge}`)).body as unknown as Body[]
+    assert.deepEqual(list[0], one)
+    return [one.state, one.stateReason]
+  }
+  assert.deepEqual(await shown(), [undefined, undefined])
+  await call(`${house.url}/ports/${port}/binding`, 'PUT', { host, interface: 'tap9' })
+  assert.deepEqual(await shown(), ['down', 'the agent of its host has not spoken of it'])
+  const why = 'waiting for interface tap9 on host far'
+  await house.store.table('binding-faults').put(port, why)
+  await house.store.table('active').put(port, '')
+  assert.deepEqual(await shown(), ['down', why])
+  await house.store.table('binding-faults').remove(port)
+  await house.store.table('active').put(port, host)
+  assert.deepEqual(await shown(), ['up', undefined])
+  const own = (await call(`${house.url}/ports/${port}`)).body
+  assert.equal((await call(`${house.url}/ports/${port}`, 'PUT', own)).status, 200)
+  assert.equal((await call(`${house.url}/ports/${port}`, 'PATCH', { state: 'up' })).status, 400)
 })

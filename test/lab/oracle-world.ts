@@ -199,6 +199,7 @@ class KernelHost {
         onChange: fire => {
           this.#fire = fire
         },
+        leadOut: () => new Set(),
         close: () => {}
       },
       link: hub.link(`session-${id}`, () => this.house.view),

@@ -16,6 +16,8 @@ export class WorldInterfaces implements InterfaceWatcher {
   readonly #ifindexes = new Map<string, number>()
   readonly #down = new Set<string>()
   readonly #mtus = new Map<string, number>() // of those that differ
+  readonly #leading = new Set<string>() // default routes leave by these
+  readonly #kinds = new Map<string, string>() // of interfaces that are no veths
   #fire: () => void = () => {}
 
   constructor(world: World, host: string, address: string) {
@@ -25,20 +27,31 @@ export class WorldInterfaces implements InterfaceWatcher {
   }
 
   list(): Interface[] {
-    const common = { mac: '02:00:00:00:00:01', peerElsewhere: false }
+    const common = { mac: '02:00:00:00:00:01', kind: 'veth', peerElsewhere: false }
     const mtu = (name: string): number => this.#mtus.get(name) ?? MTU
     const underlay = { ...common, ifindex: UNDERLAY, name: UNDERLAY_NAME, up: true }
     const list: Interface[] = [{ ...underlay, mtu: mtu(UNDERLAY_NAME), addresses: [this.#address] }]
     for (const { interface: name } of this.#ports()) {
       if (name === UNDERLAY_NAME) continue
       const place = { ifindex: this.ifindexOf(name!), name: name!, mtu: mtu(name!) }
-      list.push({ ...common, ...place, up: !this.#down.has(name!), addresses: [] })
+      const kind = this.#kinds.get(name!) ?? common.kind
+      list.push({ ...common, ...place, kind, up: !this.#down.has(name!), addresses: [] })
     }
     return list
   }
 
   onChange(fire: () => void): void {
     this.#fire = fire
+  }
+
+  leadOut(): ReadonlySet<string> {
+    return this.#leading
+  }
+
+  become(name: string, { kind, leadsOut }: { kind?: string; leadsOut?: true }): void {
+    if (kind !== undefined) this.#kinds.set(name, kind)
+    if (leadsOut === true) this.#leading.add(name)
+    this.#fire()
   }
 
   close(): void {}

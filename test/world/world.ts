@@ -311,6 +311,11 @@ export class WorldHost {
     this.#watcher.setMtu(name, mtu)
   }
 
+  // What the interface of a port is, beside a veth that leads nowhere.
+  become(name: string, what: { readonly kind?: string; readonly leadsOut?: true }): void {
+    this.#watcher.become(name, what)
+  }
+
   // The interface of a port goes down or comes up again.
   setUp(name: string, up: boolean): void {
     this.#watcher.setUp(name, up)

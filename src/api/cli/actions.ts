@@ -4,7 +4,7 @@
 import { visible } from '../../core/visible.ts'
 import { type Action, ids, nothing } from './action.ts'
 import { bindingActions } from './bindings.ts'
-import { usage } from './client.ts'
+import { Exit, Failure, usage } from './client.ts'
 import type { Context } from './context.ts'
 import { demoActions } from './demo.ts'
 import { duration, pairs, type Rows, table } from './print.ts'
@@ -86,8 +86,10 @@ export const actions: readonly Action[] = [
     words: '',
     summary: 'Say whether the server can do its work.',
     async run({ client, out }) {
-      const health = await client.get<Record<string, string>>('/health')
-      await out(health, async () => pairs(Object.entries(health)))
+      const { isWell, said } = await client.report<Readonly<Record<string, unknown>>>('/health')
+      const rows = Object.entries(said).map(([name, value]) => [name, [value].flat().join('\n')])
+      await out(said, async () => pairs(rows.filter(([, value]) => value !== '')))
+      if (!isWell) throw new Failure(Exit.refused, 'the server is not well')
     }
   },
   ...demoActions

@@ -26,19 +26,34 @@ interface Reply {
 
 export type Item = Readonly<Record<string, unknown>> & { readonly id: string }
 
+interface Place {
+  readonly name: string
+  readonly base: URL
+  readonly socketPath?: string
+}
+
+function placeOf(text: string): Place {
+  const socketPath = text.startsWith('unix:') ? text.slice('unix:'.length) : text
+  if (socketPath.startsWith('/'))
+    return { name: socketPath, base: new URL('http://localhost'), socketPath }
+  const base = URL.canParse(text) ? new URL(text) : undefined
+  if (base !== undefined && /^https?:$/.test(base.protocol)) return { name: base.origin, base }
+  const expected = 'a URL such as http://127.0.0.1:8181, or the path of a socket'
+  throw usage(`--api is "${text}"; expected ${expected}`)
+}
+
+const NOT_WELL = 503
 const TIMEOUT_MS = 30_000
 const REPLY_MAX = 64 * 1024 * 1024
 const PAGES_MAX = 1000
 
 export class Client {
-  readonly #base: URL
+  #places: readonly Place[] // the first that answers is the one
   readonly #token: string | undefined
 
-  constructor(base: string, token: string | undefined) {
-    const url = URL.canParse(base) ? new URL(base) : undefined
-    if (url === undefined || !/^https?:$/.test(url.protocol))
-      throw usage(`--api is "${base}"; expected a URL such as http://127.0.0.1:8181`)
-    this.#base = url
+  /** `places` are tried in their order. */
+  constructor(places: readonly string[], token: string | undefined) {
+    this.#places = places.map(placeOf)
     this.#token = token
   }
 
@@ -71,14 +86,39 @@ export class Client {
     return text === '' ? undefined : (JSON.parse(text) as T)
   }
 
+  /** What the server says of itself, be it that it is not well. */
+  async report<T>(path: string): Promise<{ readonly isWell: boolean; readonly said: T }> {
+    const reply = await this.#request('GET', path, undefined)
+    if (reply.status !== 200 && reply.status !== NOT_WELL)
+      throw new Failure(Exit.refused, refusalText(reply))
+    return { isWell: reply.status === 200, said: JSON.parse(reply.text) as T }
+  }
+
   async #accepted(method: string, path: string, body?: unknown): Promise<Reply> {
     const reply = await this.#request(method, path, body)
     if (reply.status < 400) return reply
     throw new Failure(Exit.refused, refusalText(reply))
   }
 
-  #request(method: string, path: string, body: unknown): Promise<Reply> {
-    const url = new URL(this.#base.pathname.replace(/\/$/, '') + path, this.#base)
+  async #request(method: string, path: string, body: unknown): Promise<Reply> {
+    const tried: string[] = []
+    for (const place of this.#places)
+      try {
+        const reply = await this.#requestAt(place, method, path, body)
+        this.#places = [place]
+        return reply
+      } catch (error) {
+        if (!isAbsent(error) || this.#places.length === 1)
+          throw new Failure(Exit.unreachable, `${place.name} ${reason(error as Error)}`)
+        tried.push(place.name)
+      }
+    const all = `${tried.slice(0, -1).join(', ')} or ${tried.at(-1)}`
+    throw new Failure(Exit.unreachable, `nobody answers at ${all}: is Mezzo running?`)
+  }
+
+  #requestAt(place: Place, method: string, path: string, body: unknown): Promise<Reply> {
+    const { base, socketPath } = place
+    const url = new URL(base.pathname.replace(/\/$/, '') + path, base)
     const text = body === undefined ? undefined : JSON.stringify(body)
     const headers = {
       accept: 'application/json',
@@ -88,13 +128,12 @@ export class Client {
     }
     const start = url.protocol === 'https:' ? httpsRequest : httpRequest
     return new Promise((done, failed) => {
-      const unreachable = (error: Error): void =>
-        failed(new Failure(Exit.unreachable, `${this.#base.origin} ${reason(error)}`))
       const signal = AbortSignal.timeout(TIMEOUT_MS)
-      const sent = start(url, { method, headers, agent: false, signal }, response => {
-        replyOf(response).then(done, unreachable)
+      const options = { method, headers, agent: false, signal, ...(socketPath && { socketPath }) }
+      const sent = start(url, options, response => {
+        replyOf(response).then(done, failed)
       })
-      sent.on('error', unreachable)
+      sent.on('error', failed)
       sent.end(text)
     })
   }
@@ -113,7 +152,12 @@ async function replyOf(response: IncomingMessage): Promise<Reply> {
   return { status: response.statusCode ?? 0, next, text }
 }
 
+const isAbsent = (error: unknown): boolean =>
+  /^(ENOENT|ECONNREFUSED)$/.test(String((error as NodeJS.ErrnoException).code))
+
 function reason(error: Error & { code?: string }): string {
+  if (error.code === 'EACCES') return 'is not for this user: try as root'
+  if (error.code === 'ENOENT') return 'does not answer: there is no such socket'
   if (error.code === 'ECONNREFUSED') return 'does not answer: is Mezzo running?'
   if (error.name === 'TimeoutError') return `does not answer within ${TIMEOUT_MS / 1000} s`
   return `cannot be reached: ${error.message}`

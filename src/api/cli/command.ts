@@ -1,6 +1,7 @@
 // A command from its words to its exit status.  It knows no bridge and no router: nouns, fields and
 // help come from the server's models, so whatever a plugin adds can be commanded at once.
 
+import { fileURLToPath } from 'node:url'
 import { reasonOf } from '../../core/errors.ts'
 import { visibleLines } from '../../core/visible.ts'
 import { actions } from './actions.ts'
@@ -11,7 +12,12 @@ import { Names } from './names.ts'
 import { Nouns } from './nouns.ts'
 import { verbs } from './objects.ts'
 
-const API = 'http://127.0.0.1:8181'
+// Where a service listens, an appliance in its tree, and the demo.
+const SOCKETS = [
+  '/run/mezzo/api.sock',
+  fileURLToPath(new URL('../../../var/api.sock', import.meta.url))
+]
+const PLACES = [...SOCKETS, 'http://127.0.0.1:8181']
 
 /** What a command has of the process it runs in. */
 export interface Given {
@@ -25,10 +31,10 @@ interface Options {
   readonly words: readonly string[]
   readonly json: boolean
   readonly help: boolean
-  readonly api: string
+  readonly api: string | undefined
 }
 
-function optionsOf(given: readonly string[], api: string): Options {
+function optionsOf(given: readonly string[], api: string | undefined): Options {
   const words: string[] = []
   const found = { json: false, help: false, api }
   for (let i = 0; i < given.length; i++) {
@@ -48,7 +54,7 @@ function optionsOf(given: readonly string[], api: string): Options {
 export async function command(args: readonly string[], given: Given): Promise<number> {
   const say = (text: string): void => given.say(visibleLines(text))
   try {
-    await run(optionsOf(args, given.api ?? API), { ...given, say })
+    await run(optionsOf(args, given.api), { ...given, say })
     return Exit.ok
   } catch (error) {
     given.complain(`mezzo: ${visibleLines(reasonOf(error))}`)
@@ -58,7 +64,7 @@ export async function command(args: readonly string[], given: Given): Promise<nu
 
 async function run({ words, json, help, api }: Options, given: Given): Promise<void> {
   const { token, say } = given
-  const client = new Client(api, token)
+  const client = new Client(api === undefined ? PLACES : [api], token)
   const [noun, verb, ...rest] = words[0] === 'help' ? words.slice(1) : words
   const wantsHelp = help || words[0] === 'help' || verb === 'help'
   if (noun === undefined || wantsHelp) return say(await helpFor(noun, client))

@@ -19,8 +19,9 @@ Nouns: ${nouns?.map(noun => noun.kind).join(', ') ?? 'ask again when the server 
 
 Wherever an id is taken, a name, the beginning of an id or DEVICE:NAME will do.
   --json        print what the server said
-  --api URL     the server; or MEZZO_API; http://127.0.0.1:8181 by default
-  MEZZO_TOKEN   the token, when the server wants one
+  --api URL     the server, or the path of its socket; or MEZZO_API.  By default the socket of
+                the service or of this tree, whichever answers, else http://127.0.0.1:8181
+  MEZZO_TOKEN   the token, when the server wants one; or MEZZO_TOKEN_FILE, a file with it
 Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reached.`
 
 const commandOf = ({ noun, verb, words }: (typeof actions)[number]): string =>

@@ -2,7 +2,7 @@
 // readers and one writer of several processes go on side by side; synchronous=NORMAL means that a
 // power cut may lose the last writes but never tears one.
 
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { fail, isFailure, reasonOf } from '../../core/errors.ts'
@@ -23,6 +23,7 @@ const SQLITE_NOTADB = 26
 export class Database {
   readonly path: string
   readonly #handle: DatabaseSync
+  readonly #file: string | undefined // undefined: memory
   readonly #statements = new Map<string, StatementSync>()
 
   constructor(path: string) {
@@ -36,6 +37,17 @@ export class Database {
       this.#handle.close()
       throw unusable(path, error)
     }
+    this.#file = path === MEMORY ? undefined : identityOf(path)
+  }
+
+  /** What has become of the file while it was open; undefined: it is where it was. */
+  lost(): string | undefined {
+    if (this.#file === undefined) return undefined
+    const now = identityOf(this.path)
+    if (now === undefined)
+      return `its file ${this.path} was deleted; writes go to what nobody finds`
+    if (now === this.#file) return undefined
+    return `another file has taken the place of ${this.path}; writes go to what nobody finds`
   }
 
   get inMemory(): boolean {
@@ -117,6 +129,11 @@ export class Database {
   #pragma(name: string): number {
     return Number(Object.values(this.#handle.prepare(`PRAGMA ${name}`).get() ?? {})[0])
   }
+}
+
+function identityOf(path: string): string | undefined {
+  const found = statSync(path, { throwIfNoEntry: false })
+  return found === undefined ? undefined : `${found.dev}:${found.ino}`
 }
 
 // The topology holds BGP passwords and the like: only the owner may read it.  SQLite gives the

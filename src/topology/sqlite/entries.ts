@@ -72,6 +72,13 @@ export class Entries {
     return seen.slice(0, PAGE)
   }
 
+  /** The value that is seen. */
+  get(table: string, key: string): string | undefined {
+    const sql = `SELECT value FROM entries WHERE tbl = ? AND key = ?
+                 ORDER BY owner = '', version DESC LIMIT 1`
+    return this.#database.get<{ value: string }>(sql, table, key)?.value
+  }
+
   head(): number {
     const sql = 'SELECT max(n) AS n FROM entry_log'
     return this.#database.get<{ n: number | null }>(sql)?.n ?? 0

@@ -3,6 +3,7 @@
 // the bell rings.
 
 import type { Clock, Timer } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
 import { Pace } from '../../core/pace.ts'
 import type { Random } from '../../core/random.ts'
 import type { Model } from '../model.ts'
@@ -89,6 +90,13 @@ export class Hub {
       this.#trimmer.trim(this.objects.head(), this.entries.head())
       return result
     })
+  }
+
+  /** Throws unless what is written now is kept, and found by who opens the file. */
+  async tryWrite(): Promise<void> {
+    const lost = this.database.lost()
+    if (lost !== undefined) throw fail('STORE_UNAVAILABLE', { reason: lost })
+    await this.transact(() => this.sessions.beat())
   }
 
   /** Looks for changes, soon and once. */

@@ -125,6 +125,11 @@ export class SqliteStore implements Store {
     return this.#hub.transact(() => new Write(database, objects).run(changes))
   }
 
+  async tryWrite(): Promise<void> {
+    this.#checkOpen()
+    await this.#hub.tryWrite()
+  }
+
   watch(
     interest: Exclude<Interest, { table: string }>,
     listener: (events: readonly WatchEvent[]) => void

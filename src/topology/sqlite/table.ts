@@ -117,6 +117,10 @@ export class SqliteTable implements ReplicatedTable {
     }
   }
 
+  async get(key: string): Promise<string | undefined> {
+    return this.#hub.entries.get(this.name, key)
+  }
+
   watch(listener: (events: readonly TableEvent[]) => void): Watch {
     const { entries, entryFeed } = this.#hub
     const follower = new Follower(entries.source(this.name), listener)

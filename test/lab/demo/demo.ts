@@ -8,11 +8,12 @@ import type { Agent } from '../../../src/agent/agent.ts'
 import type { AgentsView } from '../../../src/api/agents.ts'
 import { Ports } from '../../../src/api/ports.ts'
 import { openLog } from '../../../src/core/log.ts'
+import { API_PORT, tokenOf } from '../../../src/main/api-settings.ts'
 import { Appliance, kernelUnavailable } from '../../../src/main/appliance.ts'
 import type { ApplianceConfig } from '../../../src/main/run.ts'
 import { flowStateOf } from '../../../src/main/state-settings.ts'
 import type { Resources } from '../../../src/resource.ts'
-import { ACTIVE_TABLE } from '../../../src/topology/view.ts'
+import { ACTIVE_TABLE } from '../../../src/topology/port-status.ts'
 import { Lab, LabError, until } from '../lib/index.ts'
 import { Check } from './check.ts'
 import { addDemoRoutes } from './fault-routes.ts'
@@ -204,7 +205,9 @@ class Demo {
 
   // The usual port, so that the command line finds it; any other when somebody has it.
   async #listen(appliance: Appliance): Promise<void> {
-    const { address: host, port, token } = this.#options.config.api
+    const { api } = this.#options.config
+    const { address: host, port = API_PORT } = api
+    const token = tokenOf(api)
     const more: Parameters<Appliance['listen']>[2] = app =>
       addDemoRoutes(app, {
         report: () => this.#report(),

@@ -1,0 +1,42 @@
+// Counters on an address of their own, for Prometheus: it reads them and health, and nothing else
+// can be asked there.
+
+import type { FastifyInstance } from 'fastify'
+import type { Counters } from '../core/counters.ts'
+import type { Log } from '../core/log.ts'
+import type { AgentsView } from './agents.ts'
+import { Connections } from './connections.ts'
+import type { Health } from './health.ts'
+import { addHealth, addMetrics } from './house-routes.ts'
+import { newHttp } from './http.ts'
+import { type Listener, listen, type TcpAddress } from './listener.ts'
+import { plainSchemas } from './schemas.ts'
+import { isLoopback, secure } from './security.ts'
+
+export interface MetricsOptions {
+  readonly health: Health
+  readonly agents: AgentsView
+  readonly counters: Counters
+  readonly log: Log
+  readonly listen: TcpAddress
+}
+
+/** Listens when it resolves. */
+export async function openMetrics(options: MetricsOptions): Promise<Listener> {
+  const app: FastifyInstance = newHttp(options.log)
+  const connections = new Connections(app, options.counters, 'metrics')
+  secure(app, undefined, !isLoopback(options.listen.host))
+  app.setSerializerCompiler(() => data => JSON.stringify(data))
+  for (const schema of plainSchemas) app.addSchema(schema)
+  addMetrics(app, options)
+  addHealth(app, options.health)
+  await app.ready()
+  const listener = await listen(options.listen, app.routing)
+  connections.watch(listener.server)
+  options.log.info({ url: listener.url }, 'metrics are served')
+  const close = async (): Promise<void> => {
+    await listener.close()
+    await app.close()
+  }
+  return { ...listener, close }
+}

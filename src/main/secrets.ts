@@ -1,0 +1,86 @@
+// Where secrets may come from: a file that only its owner reads, or a credential of systemd.  What
+// stands on a command line is seen by everybody who asks for processes, and what stands in a file
+// that others read is theirs as well: both are refused before anything starts.
+
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fail, reasonOf } from '../core/errors.ts'
+import { isSecretName } from '../core/log.ts'
+
+const OTHERS = 0o077
+
+export interface SecretSource {
+  readonly field: string
+  readonly value: string | undefined
+  readonly file: string | undefined
+  readonly credential: string // its name, as in LoadCredential=
+}
+
+export function secretOf({ field, value, file, credential }: SecretSource): string | undefined {
+  if (value !== undefined && file !== undefined)
+    throw fail('INVALID', { field, value: '[hidden]', expected: `it, or ${field}File, not both` })
+  if (value !== undefined) return value
+  if (file !== undefined) return fromFile(`${field}File`, file)
+  const folder = process.env.CREDENTIALS_DIRECTORY
+  const loaded = folder === undefined ? undefined : join(folder, credential)
+  // systemd has seen to it that nobody else reads it.
+  return loaded !== undefined && existsSync(loaded) ? read(field, loaded) : undefined
+}
+
+function fromFile(field: string, file: string): string {
+  const secret = read(field, file)
+  mustBePrivate(field, file)
+  return secret
+}
+
+function read(field: string, file: string): string {
+  try {
+    const secret = readFileSync(file, 'utf8').trim()
+    if (secret !== '') return secret
+  } catch (error) {
+    const expected = `a file that can be read (${reasonOf(error)})`
+    throw fail('INVALID', { field, value: file, expected }, error)
+  }
+  throw fail('INVALID', { field, value: file, expected: 'a file with something in it' })
+}
+
+function mustBePrivate(field: string, file: string): void {
+  const mode = statSync(file).mode & 0o777
+  if ((mode & OTHERS) === 0) return
+  const value = `${file} of mode ${mode.toString(8).padStart(4, '0')}`
+  throw fail('INVALID', {
+    field,
+    value,
+    expected: `a file only its owner reads: chmod 600 ${file}`
+  })
+}
+
+/** Refuses secrets on the command line, and in a file of settings that others may read. */
+export function checkSecrets(file: string, overrides: Readonly<Record<string, unknown>>): void {
+  const [told] = Object.entries(overrides).flatMap(([key, value]) => secretsIn(value, key))
+  if (told !== undefined)
+    throw fail('INVALID', {
+      field: `--set ${told}`,
+      value: 'a secret that all users of this machine see, as by `ps`',
+      expected: `${told}File, or a file of settings that only its owner reads`
+    })
+  const [kept] = secretsIn(settingsOf(file), '')
+  if (kept !== undefined) mustBePrivate(kept, file)
+}
+
+// What is no JSON is refused by whoever reads it next.
+function settingsOf(file: string): unknown {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+function secretsIn(value: unknown, path: string): string[] {
+  if (typeof value !== 'object' || value === null)
+    return path.split('.').some(isSecretName) && value !== undefined && value !== '' ? [path] : []
+  return Object.entries(value).flatMap(([name, inner]) =>
+    secretsIn(inner, path === '' ? name : `${path}.${name}`)
+  )
+}

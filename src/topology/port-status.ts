@@ -1,0 +1,45 @@
+// Whether a bound port takes packets, as the agent of its host says: in one table the ports that
+// do, in another why the others do not.
+
+import Type from 'typebox'
+import type { Status, Stored } from './model.ts'
+
+/** Port → the host on which it is active, '' when it is down there. */
+export const ACTIVE_TABLE = 'active'
+/** Port → why it is not, while it is bound. */
+export const BINDING_FAULTS_TABLE = 'binding-faults'
+
+const SILENT = 'the agent of its host has not spoken of it'
+
+export const portStatus: Status = {
+  fields: Type.Object({
+    state: Type.Optional(
+      Type.Union([Type.Literal('up'), Type.Literal('down')], {
+        readOnly: true,
+        description: 'of bound ports: up when packets go in and out by its interface'
+      })
+    ),
+    stateReason: Type.Optional(
+      Type.String({ readOnly: true, description: 'why it is down, as its host says' })
+    )
+  }),
+  references: {},
+  entries: ({ id, host }) =>
+    host === undefined
+      ? []
+      : [
+          { table: ACTIVE_TABLE, key: id },
+          { table: BINDING_FAULTS_TABLE, key: id }
+        ],
+  read: ({ host }, [active, fault]) => stateOf(host, active, fault)
+}
+
+function stateOf(
+  host: unknown,
+  active: string | undefined,
+  fault: string | undefined
+): Readonly<Pick<Stored, string>> {
+  if (host === undefined) return {}
+  if (active === host) return { state: 'up' }
+  return { state: 'down', stateReason: fault ?? SILENT }
+}
