@@ -57,6 +57,7 @@ export class Appliance implements AgentsView {
   readonly #agents = new Map<string, Agent>()
   readonly #beginning = new Set<Promise<unknown>>() // agents, the API
   readonly #unwatch: () => void
+  readonly #noted: string[] = []
   #isClosing = false
   #api: Api | null = null
   #metrics: Listener | null = null
@@ -174,6 +175,11 @@ export class Appliance implements AgentsView {
     return openFlowStateStore(stateStore, id, this.#options.log.room('state'), this.clock)
   }
 
+  /** Something that `/health` is to say from now on. */
+  note(text: string): void {
+    this.#noted.push(text)
+  }
+
   agent(host: string): Agent | undefined {
     return this.#agents.get(host)
   }
@@ -233,9 +239,10 @@ export class Appliance implements AgentsView {
 
   // What an operator would not notice before it hurts.
   #notes(): string[] {
-    return [...this.#agents.values()].flatMap(({ host, counters: { gauges } }) =>
+    const notUrgent = [...this.#agents.values()].flatMap(({ host, counters: { gauges } }) =>
       gauges['exchange.realtime'] === 0 ? [`host ${host.name}: ${NOT_URGENT}`] : []
     )
+    return [...this.#noted, ...notUrgent]
   }
 
   #running(host: string): Agent {

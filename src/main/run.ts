@@ -16,6 +16,7 @@ import { listensOf, tokenOf } from './api-settings.ts'
 import { Appliance, kernelUnavailable } from './appliance.ts'
 import type { sections } from './settings.ts'
 import { flowStateOf } from './state-settings.ts'
+import { checkStore } from './store-mark.ts'
 
 export type ApplianceConfig = Config<typeof sections>
 
@@ -35,6 +36,7 @@ export async function runAppliance(
   const appliance = await Appliance.open({ storePath, plugins: named, log })
   const stopped = stopSignal()
   try {
+    await mustBeOurs(config, appliance, log)
     const host = await ownHost(appliance, config.host.name ?? hostname())
     await takeSeat(appliance, host)
     const datapath = datapathOf(config, log)
@@ -59,8 +61,24 @@ export async function runAppliance(
     return code
   } finally {
     // What the kernel forwards goes on: the next start adopts it.
+    const { clock } = appliance
+    const begin = clock.now()
     await appliance.close(true)
+    log.info({ ms: Math.round(clock.now() - begin) }, 'stopped')
   }
+}
+
+async function mustBeOurs(config: ApplianceConfig, appliance: Appliance, log: Log): Promise<void> {
+  const { path: storePath, mayBeNew } = config.store
+  if (storePath === ':memory:') return
+  const { pins } = config.datapath
+  const { kind, path } = config.state.store
+  const flowState = kind === 'journal' ? path : undefined
+  const places = { storePath, pins, flowState, mayBeNew }
+  const note = await checkStore(appliance.store, places)
+  if (note === undefined) return
+  log.error({}, note)
+  appliance.note(note)
 }
 
 function datapathOf(config: ApplianceConfig, log: Log): ThreadSettings['datapath'] {

@@ -25,6 +25,10 @@ export const sections = {
       minLength: 1,
       default: 'var/mezzo.db',
       description: "file of the embedded store; ':memory:' forgets at the end"
+    }),
+    mayBeNew: Type.Boolean({
+      default: false,
+      description: 'serve a store that pins and flow state of this machine do not belong to'
     })
   }),
   bindings: section({

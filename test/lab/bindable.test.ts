@@ -59,7 +59,7 @@ describe('what may be bound', { skip: Network.skip() }, () => {
   for (const [name, why] of [
     ['lo', /loopback/],
     ['underlay0', /underlay/],
-    ['mzinj', /Mezzo itself/],
+    ['mzinj0', /Mezzo itself/],
     ['card0', /a bridge; taps and veths may be bound/],
     ['way0', /default route/],
     ['six0', /default route/]
@@ -70,7 +70,7 @@ describe('what may be bound', { skip: Network.skip() }, () => {
       const answer = await ask(`/ports/${free}/binding`, 'PUT', { host, interface: name })
       assert.equal(answer.status, 400, answer.text)
       assert.match(answer.text, why)
-      if (name === 'lo' || name === 'mzinj') {
+      if (name === 'lo' || name === 'mzinj0') {
         await assert.rejects(net.bind(red, 'one', name), /may be bound/)
         return
       }

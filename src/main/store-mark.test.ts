@@ -1,0 +1,80 @@
+// D5: a store that was lost is not replaced by an empty one while the kernel forwards by it.
+
+import assert from 'node:assert/strict'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, beforeEach, test } from 'node:test'
+import { SystemClock } from '../core/clock.ts'
+import { coreModels } from '../topology/models.ts'
+import { openSqliteStore } from '../topology/sqlite/store.ts'
+import { checkStore } from './store-mark.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'mezzo-mark-'))
+after(() => rmSync(folder, { recursive: true }))
+const pins = join(folder, 'bpf')
+const flowState = join(folder, 'flow-state')
+beforeEach(() => {
+  rmSync(folder, { recursive: true })
+  for (const path of [pins, join(flowState, 'a-host')]) mkdirSync(path, { recursive: true })
+})
+
+const ID = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
+
+/** Starts as an agent does, and has it make a host the first time. */
+async function start(file = 'mezzo.db', mayBeNew = false, uses = { pins, flowState }) {
+  const storePath = join(folder, file)
+  const clock = new SystemClock()
+  const store = await openSqliteStore({ path: storePath, models: coreModels, clock })
+  try {
+    const note = await checkStore(store, { storePath, mayBeNew, ...uses })
+    if ((await store.read('host', ID)) === undefined)
+      await store.write([{ op: 'create', kind: 'host', value: { id: ID, name: 'h' } }])
+    return note
+  } finally {
+    await store.close()
+  }
+}
+
+const lose = (file = 'mezzo.db'): void => {
+  for (const end of ['', '-wal', '-shm', '-bell']) rmSync(join(folder, file + end), { force: true })
+}
+const forward = (): void => writeFileSync(join(pins, 'flows'), '')
+
+test('D5: the same store is served again and again, with pins and without', async () => {
+  assert.equal(await start(), undefined)
+  forward()
+  assert.equal(await start(), undefined)
+  assert.equal(await start(), undefined)
+})
+
+test('D5: an empty store in the place of a lost one is refused while the kernel forwards', async () => {
+  await start()
+  forward()
+  lose()
+  await assert.rejects(start(), { code: 'STORE_FOREIGN', message: /is empty; .*mayBeNew/ })
+  await assert.rejects(start(), { code: 'STORE_FOREIGN' }, 'also when it was tried before')
+  assert.match((await start('mezzo.db', true))!, /flow state/)
+  assert.equal(await start(), undefined, 'from then on it is ours')
+})
+
+test('D5: so is another store that is put in its place', async () => {
+  await start('other.db')
+  lose('mezzo.db')
+  await start()
+  forward()
+  lose()
+  copyFileSync(join(folder, 'other.db'), join(folder, 'mezzo.db'))
+  await assert.rejects(start(), { code: 'STORE_FOREIGN', message: /another one/ })
+})
+
+test('D5: a store of another path, and flow state alone, keep nobody from starting', async () => {
+  await start()
+  forward()
+  assert.equal(await start('second.db'), undefined)
+  rmSync(join(pins, 'flows'))
+  lose()
+  assert.match((await start())!, /is empty: the flow state in/)
+  const none = { pins: '', flowState: undefined as unknown as string }
+  assert.equal(await start('third.db', false, none), undefined)
+})

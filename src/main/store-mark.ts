@@ -1,0 +1,87 @@
+// Which store this machine's kernel and flow state were filled from.  Each store has an id; beside
+// the pins and in the directory of the journals stands, by the store's path, the id they belong to.
+// Where there is another store now (its file was deleted, and a new one made in its place), that
+// knows no port of ours: an agent that served it would take every program off its interface, and
+// say that all is well.  Flow state alone is no reason to stay away: nothing is forwarded by it.
+
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { fail } from '../core/errors.ts'
+import type { Store } from '../topology/store.ts'
+
+const TABLE = 'house'
+const KEY = 'store-id'
+const MARK = 'store-id.json'
+
+export interface MarkedPlaces {
+  readonly storePath: string
+  readonly pins: string // '' = nothing outlives the agent
+  readonly flowState: string | undefined // directory of the journals
+  readonly mayBeNew: boolean
+}
+
+interface Place {
+  readonly path: string
+  readonly mark: string // path of the mark
+}
+
+/**
+ * Refuses a store that the pins here do not belong to; else what is here belongs to it from now
+ * on.  Gives what an operator should know of it, if anything.
+ */
+export async function checkStore(store: Store, places: MarkedPlaces): Promise<string | undefined> {
+  const path = resolve(places.storePath)
+  const known = await store.table(TABLE).get(KEY)
+  const id = known ?? randomUUID()
+  const { pins, flowState } = placesOf(places)
+  const isForeign = (place: Place | undefined): place is Place => {
+    const said = place === undefined ? undefined : marksOf(place)[path]
+    return said !== undefined && said !== id && holds(place!.path)
+  }
+  const how = (await hasHost(store)) ? 'another one' : 'empty'
+  if (isForeign(pins) && !places.mayBeNew)
+    throw fail('STORE_FOREIGN', { path, how, pins: pins.path })
+  const note = isForeign(flowState)
+    ? `the store ${path} is ${how}: the flow state in ${flowState.path} belongs to one that is gone`
+    : undefined
+  if (known === undefined) await store.table(TABLE).seed(KEY, id)
+  for (const place of [pins, flowState]) if (place !== undefined) mark(place, path, id)
+  return note
+}
+
+function placesOf({ pins, flowState }: MarkedPlaces): { pins?: Place; flowState?: Place } {
+  const pinned = resolve(pins) // a bpffs, which holds no files
+  const beside = join(dirname(pinned), `${basename(pinned)}.${MARK}`)
+  return {
+    ...(pins !== '' && { pins: { path: pinned, mark: beside } }),
+    ...(flowState !== undefined && {
+      flowState: { path: resolve(flowState), mark: join(resolve(flowState), MARK) }
+    })
+  }
+}
+
+const holds = (path: string): boolean =>
+  existsSync(path) && readdirSync(path).some(name => name !== MARK)
+
+async function hasHost(store: Store): Promise<boolean> {
+  for await (const _ of store.list('host')) return true
+  return false
+}
+
+const MARKS_MAX = 64
+
+function marksOf({ mark }: Place): Record<string, string> {
+  try {
+    return JSON.parse(readFileSync(mark, 'utf8')) as Record<string, string>
+  } catch {
+    return {} // none yet, or torn by a power cut
+  }
+}
+
+function mark(place: Place, path: string, id: string): void {
+  const { [path]: _, ...others } = marksOf(place)
+  const kept = [...Object.entries(others), [path, id]].slice(-MARKS_MAX)
+  mkdirSync(dirname(place.mark), { recursive: true, mode: 0o700 })
+  writeFileSync(place.mark, `${JSON.stringify(Object.fromEntries(kept))}\n`, { mode: 0o600 })
+}
