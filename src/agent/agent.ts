@@ -2,6 +2,7 @@
 // One process may run several, one a host; each has its own session with the store.
 
 import { Worker as Thread } from 'node:worker_threads'
+import { SystemClock, within } from '../core/clock.ts'
 import type { CountersSnapshot } from '../core/counters.ts'
 import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
@@ -53,6 +54,9 @@ interface Waiting {
 // with a large one keeps three times its size.
 const YOUNG_MB = 6
 
+// A service is given a few seconds altogether.
+const STOP_PART_MS = 700
+
 const CONNECTIONS_MAX = 1_000_000
 
 export const EMPTY_SNAPSHOT: CountersSnapshot = {
@@ -68,6 +72,7 @@ export class Agent {
   readonly #feed: TopologyFeed
   readonly #stateKey: Watch
   readonly #options: AgentOptions
+  readonly #clock = new SystemClock()
   readonly #desk: LeaseDesk
   readonly #calls = new Map<number, Waiting>()
   readonly #outbox: ToThread[] = []
@@ -201,16 +206,25 @@ export class Agent {
     this.#send({ is: 'tunnelled', key, src, frame })
   }
 
-  // keep: the kernel goes on forwarding for the next agent.
+  // keep: the kernel goes on forwarding for the next agent.  Whatever is still to be done then,
+  // packets, changes, a disk that is slow: each part has so long, and is left behind.
   async stop(keep = false): Promise<void> {
     if (this.#stopping) return this.#ended
     this.#stopping = true
-    if (this.#alive) await this.#call({ name: 'stop', keep }).catch(() => {})
+    const { store, stateStore } = this.#options
+    const asked = this.#alive ? this.#call({ name: 'stop', keep }).catch(() => {}) : undefined
+    await this.#inTime('its thread', asked)
     this.#stateKey.close()
     this.#feed.close()
-    await this.#ended
-    await this.#options.stateStore?.close()
-    await (keep ? this.#options.store.leave() : this.#options.store.close())
+    if (!(await this.#inTime('the end of its thread', this.#ended))) await this.#thread.terminate()
+    await this.#inTime('saving flow state', stateStore?.close())
+    await this.#inTime('its session', keep ? store.leave() : store.close())
+  }
+
+  async #inTime(what: string, work: Promise<unknown> | undefined): Promise<boolean> {
+    const isDone = await within(this.#clock, STOP_PART_MS, work)
+    if (!isDone) this.#options.log.warn({ host: this.host.name, what }, 'left behind by the stop')
+    return isDone
   }
 
   // As a crash would: nothing is put away.

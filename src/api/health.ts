@@ -34,6 +34,7 @@ export class Health {
   #last: Promise<HealthReport> | undefined
   #at = 0
   #said = 'ok'
+  #noted: ReadonlySet<string> = new Set()
 
   constructor(parts: HealthParts) {
     this.#parts = parts
@@ -64,6 +65,8 @@ export class Health {
   async #look(): Promise<HealthReport> {
     const { store } = this.#parts
     const notes = this.#parts.notes()
+    for (const note of notes) if (!this.#noted.has(note)) this.#parts.log.warn({}, note)
+    this.#noted = new Set(notes)
     const unreadable = await faultOf(() => store.read('host', NOBODY))
     if (unreadable !== undefined) return this.#tell({ status: 'failing', store: unreadable, notes })
     const unwritable = await faultOf(() => store.tryWrite())

@@ -26,6 +26,19 @@ export const sleep = (clock: Clock, delayMs: number): Promise<void> =>
     clock.after(delayMs, done)
   })
 
+/** Waits for some work, but no longer than this; true when it was done.  Throws as the work does. */
+export async function within(clock: Clock, limitMs: number, work: unknown): Promise<boolean> {
+  let timer: Timer | undefined
+  const late = new Promise<false>(done => {
+    timer = clock.after(limitMs, () => done(false))
+  })
+  try {
+    return await Promise.race([Promise.resolve(work).then(() => true), late])
+  } finally {
+    timer?.cancel()
+  }
+}
+
 // setTimeout fires at once beyond 2^31-1 ms (24 days); longer waits are made of several.
 const TIMEOUT_MS_MAX = 0x7fffffff
 

@@ -175,7 +175,7 @@ export class Appliance implements AgentsView {
     return openFlowStateStore(stateStore, id, this.#options.log.room('state'), this.clock)
   }
 
-  /** Something that `/health` is to say from now on. */
+  /** Something that the log and `/health` are to say. */
   note(text: string): void {
     this.#noted.push(text)
   }

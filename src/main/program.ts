@@ -58,7 +58,8 @@ async function main(): Promise<number> {
   const overrides = parseOverrides(values.set)
   checkSecrets(file, overrides)
   const config = loadConfig({ file, sections, plugins: pluginSections(plugins), overrides })
-  if (!demo) return runAppliance(config, plugins, openLog(config.log))
+  // What it left behind, a disk that does not answer, would keep the process.
+  if (!demo) process.exit(await runAppliance(config, plugins, openLog(config.log)))
   const { runDemo } = await import('../../test/lab/demo/demo.ts')
   return runDemo({ once, json, memory, config, plugins })
 }

@@ -36,7 +36,7 @@ export async function runAppliance(
   const appliance = await Appliance.open({ storePath, plugins: named, log })
   const stopped = stopSignal()
   try {
-    await mustBeOurs(config, appliance, log)
+    await mustBeOurs(config, appliance)
     const host = await ownHost(appliance, config.host.name ?? hostname())
     await takeSeat(appliance, host)
     const datapath = datapathOf(config, log)
@@ -68,7 +68,7 @@ export async function runAppliance(
   }
 }
 
-async function mustBeOurs(config: ApplianceConfig, appliance: Appliance, log: Log): Promise<void> {
+async function mustBeOurs(config: ApplianceConfig, appliance: Appliance): Promise<void> {
   const { path: storePath, mayBeNew } = config.store
   if (storePath === ':memory:') return
   const { pins } = config.datapath
@@ -76,9 +76,7 @@ async function mustBeOurs(config: ApplianceConfig, appliance: Appliance, log: Lo
   const flowState = kind === 'journal' ? path : undefined
   const places = { storePath, pins, flowState, mayBeNew }
   const note = await checkStore(appliance.store, places)
-  if (note === undefined) return
-  log.error({}, note)
-  appliance.note(note)
+  if (note !== undefined) appliance.note(note)
 }
 
 function datapathOf(config: ApplianceConfig, log: Log): ThreadSettings['datapath'] {
