@@ -115,8 +115,7 @@ const memberStatus: Status = {
     )
   }),
   references: { checker: 'host' },
-  entries: ({ id, pool }) =>
-    [id, CHECKER].map(key => ({ table: tableOf(pool as string), key })),
+  entries: ({ id, pool }) => [id, CHECKER].map(key => ({ table: tableOf(pool as string), key })),
   read: (_, [health, checker]) => healthOf(health, checker)
 }
 
