@@ -105,7 +105,11 @@ export const ruleModel = defineModel({
   schema: object({
     chain: Uuid('the chain it belongs to'),
     position: Type.Optional(
-      Type.Integer({ minimum: 1, maximum: 1_000_000, default: 1, description: 'lowest first' })
+      Type.Integer({
+        minimum: 1,
+        maximum: 1_000_000,
+        description: 'lowest first; behind all others if absent'
+      })
     ),
     action: Action,
     jumpChain: Type.Optional(Uuid('the chain a jump goes to')),

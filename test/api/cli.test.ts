@@ -126,6 +126,48 @@ test('rules take ranges, numbers, lists and their order', async () => {
   assert.match(await done('rule', 'list', 'chain=ordered'), /1 +accept +tcp +80-90/)
 })
 
+test('F9: a list of rules is entered as it is read; --first and --position put in between', async () => {
+  const chain = await done('chain', 'create', 'name=entered')
+  const rule = (...words: string[]) => done('rule', 'create', `chain=${chain}`, ...words)
+  await rule('action=accept')
+  await rule('action=drop')
+  await rule('action=return', '--first')
+  await rule('--position', '2', 'action=reject')
+  await rule('action=jump', `jumpChain=${chain}`, '--position=3')
+  const rules = JSON.parse(await done('rule', 'list', 'chain=entered', '--json'))
+  assert.deepEqual(
+    rules.map((each: { action: string }) => each.action),
+    ['return', 'reject', 'jump', 'accept', 'drop']
+  )
+})
+
+test('F8: values are taken as people write them', async () => {
+  const chain = await done('chain', 'create', 'name=spoken')
+  const rule = async (...words: string[]) =>
+    JSON.parse(await done('rule', 'create', `chain=${chain}`, ...words, '--json'))
+  for (const words of [['ethType=0x0806'], ['ethType=0X806'], ['ethType=arp'], ['protocol=arp']])
+    assert.equal((await rule('action=accept', ...words)).ethType, 0x0806, words.join())
+  assert.equal((await rule('action=accept', 'ethType=ipv6')).ethType, 0x86dd)
+  const nat = ['action=snat', 'source=10.0.0.0/24']
+  const one = { from: '198.51.100.1', portFrom: 1024, portTo: 2047 }
+  const two = { from: '198.51.100.2', portFrom: 1024, portTo: 2047 }
+  const [a, b] = [JSON.stringify(one), JSON.stringify(two)]
+  assert.deepEqual((await rule(...nat, `natTargets=${a}`)).natTargets, [one])
+  for (const text of [`${a},${b}`, `[${a},${b}]`])
+    assert.deepEqual((await rule(...nat, `natTargets=${text}`)).natTargets, [one, two])
+  await done('router', 'create', 'name=spoken')
+  const port = ['device=spoken', 'name=up', 'addresses=198.51.100.7/24,2001:db8::7/64']
+  await done('port', 'create', ...port)
+  const route = ['router=spoken', 'port=spoken:up', 'destination=default']
+  for (const [gateway, to] of [
+    ['198.51.100.254', '0.0.0.0/0'],
+    ['2001:db8::1', '::/0']
+  ]) {
+    const made = await done('route', 'create', ...route, `gateway=${gateway}`, '--json')
+    assert.equal(JSON.parse(made).destination, to)
+  }
+})
+
 test('trace, flows, metrics and health are printed as lines', async () => {
   await done('bridge', 'create', 'name=traced')
   await done('port', 'create', 'device=traced', 'name=in')
@@ -155,7 +197,11 @@ test('the exit status tells a refusal from wrong usage from silence', async () =
     [['host', 'create'], 1, /name is missing; expected text/],
     [['host', 'create', 'name=compute1'], 1, /name is "compute1"; expected one that no other/],
     [['bridge', 'create', 'macsMax=many'], 1, /macsMax is "many"; expected a whole number/],
-    [['bridge', 'create', 'nmae=x'], 2, /nmae is no field of a bridge; expected one of/],
+    [['bridge', 'create', 'nmae=x'], 2, /nmae is no field of a bridge; there are id, name, tenant/],
+    [['rule', 'create', 'protcol=tcp'], 2, /protcol is no field .*; the nearest are protocol, \w+/],
+    [['rule', 'create', 'natTargets={"from"'], 2, /\{"from" is no JSON/],
+    [['bridge', 'create', '--first'], 2, /--first: a bridge has no place/],
+    [['bridge', 'create', '--colour'], 2, /--colour is no option/],
     [['bridge', 'create', 'name'], 2, /"name" is no setting; expected field=value/],
     [['bridge', 'list', 'macsMax=1'], 2, /macsMax is no filter/],
     [['bridge', 'show', 'nosuch'], 2, /there is no bridge "nosuch"/],

@@ -84,6 +84,28 @@ test('a rule comes to the position it names and pushes those behind it', async (
   assert.equal(tooFar.body.error.faults[0]?.field, 'position')
 })
 
+test('F9: rules without a position come last, in the order in which they are entered', async () => {
+  const chain = await create(house, '/chains', { name: 'entered' })
+  const rules = `/chains/${chain}/rules`
+  const ids: string[] = []
+  for (const action of ['accept', 'drop', 'reject', 'return'])
+    ids.push(await create(house, rules, { action }))
+  assert.deepEqual(await idsAt(rules), ids)
+  const first = await create(house, rules, { action: 'accept', position: 1 })
+  const last = await create(house, '/rules', { chain, action: 'drop' })
+  assert.deepEqual(await idsAt(rules), [first, ...ids, last])
+  await call(at(`/rules/${first}`), 'PATCH', { position: null })
+  assert.deepEqual(await idsAt(rules), [...ids, last, first], 'a position taken away is the last')
+  const kept = (await call(at(`/rules/${ids[1]}`))).body
+  const { position, ...rest } = kept
+  await call(at(`/rules/${ids[1]}`), 'PUT', rest)
+  assert.equal((await call(at(`/rules/${ids[1]}`))).body.position, position, 'a PUT moves nothing')
+  const many = await Promise.all(
+    Array.from({ length: 8 }, () => create(house, rules, { action: 'accept' }))
+  )
+  assert.deepEqual(new Set((await idsAt(rules)).slice(-8)), new Set(many))
+})
+
 test('rules that come first at once end in different positions', async () => {
   const chain = await create(house, '/chains', { name: 'crowded' })
   const rules = `/chains/${chain}/rules`

@@ -43,6 +43,9 @@ function optionsOf(given: readonly string[], api: string | undefined): Options {
     else if (word === '--help' || word === '-h') found.help = true
     else if (word.startsWith('--api=')) found.api = word.slice('--api='.length)
     else if (word === '--api') found.api = given[++i] ?? ''
+    else if (word === '--position') words.push(`--position=${given[++i] ?? ''}`)
+    else if (word.startsWith('--') && words.length >= 2)
+      words.push(word) // the verb's
     else if (word.startsWith('--'))
       throw usage(`${word} is no option; expected --json, --api URL or --help`)
     else words.push(word)

@@ -1,16 +1,22 @@
 // key=value words into a body.  The model's schema says what a value is: a number, a list, the id
 // of something.  What does not fit is sent as it is: the server's refusal is the better sentence.
 
+import { reasonOf } from '../../core/errors.ts'
+import { suggested } from '../../core/nearest.ts'
 import { usage } from './client.ts'
 import type { Names } from './names.ts'
 import type { FieldSchema, Noun } from './nouns.ts'
 
 export type Body = Record<string, unknown>
 
+/** A field and its value, as it was typed. */
+type Pair = readonly [field: string, text: string]
+
 export async function bodyOf(noun: Noun, words: readonly string[], names: Names): Promise<Body> {
   const body: Body = {}
-  for (const word of words) {
-    const [field, text] = pairOf(word)
+  const pairs = words.map(word => placeOf(noun, word) ?? pairOf(word))
+  for (const [given, said] of pairs) {
+    const [field, text] = meaningOf(noun, given, said, pairs)
     if (Object.hasOwn(body, field)) throw usage(`${field} is given twice; expected it once`)
     const schema = Object.hasOwn(noun.fields, field) ? noun.fields[field] : undefined
     if (schema === undefined) throw unknown(noun, field)
@@ -32,7 +38,7 @@ export async function queryOf(noun: Noun, words: readonly string[], names: Names
   for (const word of words) {
     const [field, text] = pairOf(word)
     if (!noun.filters.includes(field) && field !== 'limit')
-      throw usage(`${field} is no filter of ${noun.plural}; there are ${filters(noun)}`)
+      throw usage(`${field} is no filter of ${noun.plural}; ${suggested(field, noun.filters)}`)
     const kinds = noun.references[field]
     query.append(field, kinds === undefined ? text : await names.id(kinds, text))
   }
@@ -40,18 +46,45 @@ export async function queryOf(noun: Noun, words: readonly string[], names: Names
   return text === '' ? '' : `?${text}`
 }
 
-const filters = (noun: Noun): string => noun.filters.join(', ') || 'none'
-
-function pairOf(word: string): [string, string] {
+function pairOf(word: string): Pair {
+  if (word.startsWith('--')) throw usage(`${word} is no option of this`)
   const at = word.indexOf('=')
   if (at > 0) return [word.slice(0, at), word.slice(at + 1)]
   throw usage(`"${word}" is no setting; expected field=value`)
 }
 
-function unknown(noun: Noun, field: string): Error {
-  const known = noun.settable.join(', ')
-  return usage(`${field} is no field of a ${noun.kind}; expected one of ${known}`)
+// Where an object comes to stand among its siblings: --first, or --position N.
+function placeOf({ kind, ordered }: Noun, word: string): Pair | undefined {
+  const [, first, number] = /^--(?:(first)|position=(.+))$/.exec(word) ?? []
+  if (first === undefined && number === undefined) return undefined
+  if (ordered === undefined) throw usage(`${word}: a ${kind} has no place among others`)
+  return [ordered, number ?? '1']
 }
+
+// What people say, and the field and value that say it here.
+function meaningOf(
+  { kind, fields }: Noun,
+  field: string,
+  text: string,
+  all: readonly Pair[]
+): Pair {
+  if (field === 'protocol' && text === 'arp' && 'ethType' in fields) return ['ethType', 'arp']
+  if (kind !== 'route' || field !== 'destination') return [field, text]
+  const gateway = all.find(([name]) => name === 'gateway')?.[1] ?? ''
+  if (text === 'default6' || (text === 'default' && gateway.includes(':'))) return [field, '::/0']
+  return [field, text === 'default' || text === 'default4' ? '0.0.0.0/0' : text]
+}
+
+// Numbers of IEEE 802 that people know by name.
+const ETHER_TYPES: Readonly<Record<string, number>> = {
+  ip: 0x0800,
+  ipv4: 0x0800,
+  arp: 0x0806,
+  ipv6: 0x86dd
+}
+
+const unknown = (noun: Noun, field: string): Error =>
+  usage(`${field} is no field of a ${noun.kind}; ${suggested(field, noun.settable)}`)
 
 function typed(schema: FieldSchema, text: string): unknown {
   if (schema.anyOf !== undefined) return unionOf(schema.anyOf, text)
@@ -60,7 +93,7 @@ function typed(schema: FieldSchema, text: string): unknown {
       return text === '' ? null : text
     case 'integer':
     case 'number':
-      return text === '' ? null : numberOf(text)
+      return text === '' ? null : (ETHER_TYPES[text] ?? numberOf(text))
     case 'boolean':
       return text === 'true' ? true : text === 'false' ? false : text === '' ? null : text
     case 'array':
@@ -83,10 +116,12 @@ function rangeOf({ properties }: FieldSchema, text: string): unknown {
 }
 
 const numberOf = (text: string): unknown =>
-  /^-?[0-9]+(\.[0-9]+)?$/.test(text) ? Number(text) : text
+  /^(-?[0-9]+(\.[0-9]+)?|0x[0-9a-f]+)$/i.test(text) ? Number(text) : text
 
+// Objects have commas of their own: {"from":"10.0.0.1"},{"from":"10.0.0.2"} are two of them.
 function listOf(items: FieldSchema, text: string): unknown {
   if (text.startsWith('[')) return jsonOf(text)
+  if (text.startsWith('{')) return jsonOf(`[${text}]`)
   return text === '' ? [] : text.split(',').map(part => typed(items, part))
 }
 
@@ -109,7 +144,7 @@ function unionOf(shapes: readonly FieldSchema[], text: string): unknown {
 function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text)
-  } catch {
-    return text
+  } catch (error) {
+    throw usage(`${text} is no JSON: ${reasonOf(error)}`)
   }
 }
