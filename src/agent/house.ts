@@ -128,8 +128,7 @@ export class House {
     const entry = new Entry(places, reception)
     const walks = { datapath, view, places, clock, counters, flowState, entry }
     this.worker = new Worker({ ...walks, burstBytes })
-    const { worker } = this
-    this.upkeep = new Upkeep({ worker, datapath, clock, counters, flowState }, parts.upkeep)
+    this.upkeep = new Upkeep({ ...walks, worker: this.worker }, parts.upkeep)
     watcher.onChange(() => this.#placesChanged(clock))
   }
 

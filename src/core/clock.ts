@@ -26,7 +26,7 @@ export const sleep = (clock: Clock, delayMs: number): Promise<void> =>
     clock.after(delayMs, done)
   })
 
-/** Waits for some work, but no longer than this; true when it was done.  Throws as the work does. */
+/** Waits for some work, but no longer than this; true when it was done.  Throws as it does. */
 export async function within(clock: Clock, limitMs: number, work: unknown): Promise<boolean> {
   let timer: Timer | undefined
   const late = new Promise<false>(done => {

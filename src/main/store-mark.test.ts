@@ -48,7 +48,7 @@ test('D5: the same store is served again and again, with pins and without', asyn
   assert.equal(await start(), undefined)
 })
 
-test('D5: an empty store in the place of a lost one is refused while the kernel forwards', async () => {
+test('D5: an empty store in the place of a lost one is refused, while there are pins', async () => {
   await start()
   forward()
   lose()
