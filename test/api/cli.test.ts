@@ -126,7 +126,7 @@ test('rules take ranges, numbers, lists and their order', async () => {
   assert.match(await done('rule', 'list', 'chain=ordered'), /1 +accept +tcp +80-90/)
 })
 
-test('F9: a list of rules is entered as it is read; --first and --position go between', async () => {
+test('F9: rules are entered as they are read; --first and --position go between', async () => {
   const chain = await done('chain', 'create', 'name=entered')
   const rule = (...words: string[]) => done('rule', 'create', `chain=${chain}`, ...words)
   await rule('action=accept')
