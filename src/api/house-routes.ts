@@ -5,13 +5,12 @@ import { Registry } from 'prom-client'
 import type { Counters } from '../core/counters.ts'
 import { Exposition } from '../core/exposition.ts'
 import type { AgentsView } from './agents.ts'
-import { type Catalogue, echoOf, kindsOf, ownerOf } from './catalogue.ts'
+import type { Catalogue } from './catalogue.ts'
+import { descriptions } from './descriptions.ts'
 import type { Health } from './health.ts'
-import { managedFields } from './ports.ts'
 import { queryOf } from './request.ts'
-import { filtersOf } from './resources.ts'
 import { addRoute } from './routes.ts'
-import { modelSchemas, refTo } from './schemas.ts'
+import { refTo } from './schemas.ts'
 
 const TAG = 'house'
 const ACTIONS = [
@@ -33,7 +32,7 @@ export function addIndex(app: FastifyInstance, catalogue: Catalogue): void {
       path
     ])
   )
-  const models = catalogue.models.map(model => describe(model, catalogue))
+  const models = descriptions(catalogue)
   addRoute(app, {
     url: '/',
     tag: TAG,
@@ -60,32 +59,6 @@ export function addIndex(app: FastifyInstance, catalogue: Catalogue): void {
       return models
     }
   })
-}
-
-function describe(model: Catalogue['models'][number], catalogue: Catalogue): unknown {
-  const { whole, create } = modelSchemas(model, managedFields)
-  return {
-    kind: model.kind,
-    plural: model.plural,
-    summary: model.summary,
-    fields: whole.properties,
-    settable: Object.keys(create.properties ?? {}),
-    required: create.required,
-    example: create.examples?.[0],
-    filters: filtersOf(model),
-    ordered: model.ordered,
-    owner: ownerOf(model)?.field,
-    implied: echoOf(model),
-    references: {
-      ...Object.fromEntries(model.references.map(each => [each.field, kindsOf(each)])),
-      ...Object.fromEntries(
-        Object.entries(model.status?.references ?? {}).map(([field, kind]) => [field, [kind]])
-      )
-    },
-    below: catalogue.nested
-      .filter(nested => nested.parent === model)
-      .map(({ name, child, owned }) => ({ name, kind: child.kind, owned }))
-  }
 }
 
 export function addDocument(app: FastifyInstance): void {

@@ -8,6 +8,7 @@ export interface Action {
   readonly verb: string | undefined // undefined: the noun is the verb
   readonly words: string // as help shows them
   readonly summary: string
+  readonly isLocal?: boolean // it asks no server
   run(context: Context, words: readonly string[]): Promise<void>
 }
 

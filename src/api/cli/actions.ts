@@ -5,6 +5,7 @@ import { visible } from '../../core/visible.ts'
 import { type Action, ids, nothing } from './action.ts'
 import { bindingActions } from './bindings.ts'
 import { Exit, Failure, usage } from './client.ts'
+import { completionAction } from './completion.ts'
 import type { Context } from './context.ts'
 import { demoActions } from './demo.ts'
 import { duration, pairs, type Rows, table } from './print.ts'
@@ -76,7 +77,7 @@ export const actions: readonly Action[] = [
       if (words.length > 1) throw usage('expected mezzo metrics [FILTER]')
       const lines = (await client.text('/metrics')).split('\n')
       const wanted = lines.filter(line => line !== '' && !line.startsWith('#'))
-      const found = wanted.filter(line => line.includes(words[0] ?? ''))
+      const found = wanted.filter(line => isNamed(line, words[0] ?? ''))
       await out(found, async () => (found.length === 0 ? 'no such counter' : found.join('\n')))
     }
   },
@@ -92,8 +93,19 @@ export const actions: readonly Action[] = [
       if (!isWell) throw new Failure(Exit.refused, 'the server is not well')
     }
   },
+  completionAction,
   ...demoActions
 ]
+
+// A counter by either of its names: that of the documents, flows.made or drop.router.no-route, or
+// that of Prometheus.
+function isNamed(line: string, filter: string): boolean {
+  if (line.includes(filter)) return true
+  const [text, wanted] = [line, filter].map(each => each.toLowerCase().replace(/[.-]/g, '_'))
+  if (text!.includes(wanted!)) return true
+  const reason = /^drops?_(.*)$/.exec(wanted!)?.[1]
+  return reason !== undefined && text!.startsWith('mezzo_drops') && text!.includes(`"${reason}`)
+}
 
 interface Interface {
   readonly name: string

@@ -1,8 +1,11 @@
 // A command from its words to its exit status.  It knows no bridge and no router: nouns, fields and
-// help come from the server's models, so whatever a plugin adds can be commanded at once.
+// help come from the server's models, so whatever a plugin adds can be commanded at once; without a
+// server, from the models of its own tree.
 
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { reasonOf } from '../../core/errors.ts'
+import { meant } from '../../core/nearest.ts'
 import { visibleLines } from '../../core/visible.ts'
 import { actions } from './actions.ts'
 import { Client, Exit, Failure, usage } from './client.ts'
@@ -31,23 +34,26 @@ interface Options {
   readonly words: readonly string[]
   readonly json: boolean
   readonly help: boolean
+  readonly version: boolean
   readonly api: string | undefined
 }
 
 function optionsOf(given: readonly string[], api: string | undefined): Options {
   const words: string[] = []
-  const found = { json: false, help: false, api }
+  const found = { json: false, help: false, version: false, api }
   for (let i = 0; i < given.length; i++) {
     const word = given[i]!
     if (word === '--json') found.json = true
     else if (word === '--help' || word === '-h') found.help = true
+    else if (word === '--version' || word === '-V') found.version = true
+    else if (words[0] === 'completion') words.push(word)
     else if (word.startsWith('--api=')) found.api = word.slice('--api='.length)
     else if (word === '--api') found.api = given[++i] ?? ''
     else if (word === '--position') words.push(`--position=${given[++i] ?? ''}`)
     else if (word.startsWith('--') && words.length >= 2)
       words.push(word) // the verb's
     else if (word.startsWith('--'))
-      throw usage(`${word} is no option; expected --json, --api URL or --help`)
+      throw usage(`${word} is no option; expected --json, --api URL, --version or --help`)
     else words.push(word)
   }
   return { words, ...found }
@@ -65,15 +71,19 @@ export async function command(args: readonly string[], given: Given): Promise<nu
   }
 }
 
-async function run({ words, json, help, api }: Options, given: Given): Promise<void> {
+async function run({ words, json, help, version, api }: Options, given: Given): Promise<void> {
   const { token, say } = given
+  if (version) return say(await versionText())
   const client = new Client(api === undefined ? PLACES : [api], token)
   const [noun, verb, ...rest] = words[0] === 'help' ? words.slice(1) : words
   const wantsHelp = help || words[0] === 'help' || verb === 'help'
-  if (noun === undefined || wantsHelp) return say(await helpFor(noun, client))
-  const nouns = await Nouns.of(client)
+  const { nouns, fault } = await knownNouns(client)
+  if (noun === undefined || wantsHelp) return say(helpFor(noun, nouns))
   const context: Context = { client, nouns, names: new Names(client, nouns), out }
-  await perform(context, noun, verb, rest)
+  const job = jobOf(nouns, noun, verb)
+  // A word that means nothing is told first: it would mean nothing to a server either.
+  if (fault !== undefined && !job.isLocal) throw fault
+  await job.run(context, rest)
 
   async function out(value: unknown, text: () => Promise<string | undefined>): Promise<void> {
     const shown = json ? JSON.stringify(value, null, 2) : await text()
@@ -81,38 +91,63 @@ async function run({ words, json, help, api }: Options, given: Given): Promise<v
   }
 }
 
-async function perform(
-  context: Context,
-  word: string,
-  verb: string | undefined,
-  rest: readonly string[]
-): Promise<void> {
-  const noun = context.nouns.find(word)
+// The server's nouns; where there is none, or it tells us nothing, those of our own models.
+async function knownNouns(client: Client): Promise<{ nouns: Nouns; fault?: unknown }> {
+  try {
+    return { nouns: await Nouns.of(client) }
+  } catch (fault) {
+    return { nouns: await Nouns.local(), fault }
+  }
+}
+
+interface Job {
+  readonly isLocal: boolean // it asks no server
+  run(context: Context, rest: readonly string[]): Promise<void>
+}
+
+function jobOf(nouns: Nouns, word: string, verb: string | undefined): Job {
+  const noun = nouns.find(word)
   const name = noun?.kind ?? word.replace(/s$/, '')
   const action = actions.find(a =>
     a.verb === undefined ? a.noun === word : a.noun === name && a.verb === (verb ?? 'list')
   )
-  if (action?.verb === undefined && action !== undefined)
-    return action.run(context, verb === undefined ? [] : [verb, ...rest])
-  if (action !== undefined) return action.run(context, rest)
-  if (noun === undefined) throw usage(`${word} is no noun; try mezzo help`)
-  const does = Object.hasOwn(verbs, verb ?? 'list') ? verbs[verb ?? 'list'] : undefined
-  if (does !== undefined) return does(context, noun, rest)
-  const known = [...Object.keys(verbs), ...actions.filter(a => a.noun === name).map(a => a.verb)]
-  throw usage(`${verb} is no verb of ${noun.kind}; expected one of ${known.join(', ')}`)
+  const isLocal = action?.isLocal === true
+  if (action !== undefined && action.verb !== undefined)
+    return { isLocal, run: (context, rest) => action.run(context, rest) }
+  if (action !== undefined) {
+    const first = verb === undefined ? [] : [verb]
+    return { isLocal, run: (context, rest) => action.run(context, [...first, ...rest]) }
+  }
+  const own = actions.filter(a => a.noun === name).map(a => a.verb!)
+  if (noun === undefined && own.length === 0) throw noNoun(nouns, word)
+  const does = noun && Object.hasOwn(verbs, verb ?? 'list') ? verbs[verb ?? 'list'] : undefined
+  if (noun !== undefined && does !== undefined)
+    return { isLocal, run: (context, rest) => does(context, noun, rest) }
+  const known = noun === undefined ? own : [...Object.keys(verbs), ...own]
+  const nearest = verb === undefined ? undefined : meant(verb, known)
+  const hint = nearest === undefined ? '' : `: did you mean ${nearest}?`
+  const wrong = `${verb ?? 'list'} is no verb of ${name}${hint || ';'}`
+  throw usage(`${wrong} expected one of ${known.join(', ')}`)
 }
 
-/** Without a server there is still help, only less of it. */
-async function helpFor(word: string | undefined, client: Client): Promise<string> {
-  if (word === undefined) {
-    const nouns = await Nouns.of(client).catch(() => undefined)
-    return generalHelp(nouns?.all)
-  }
-  const own = actionHelp(word)
-  const nouns =
-    own === undefined ? await Nouns.of(client) : await Nouns.of(client).catch(() => null)
-  const noun = nouns?.find(word)
+function noNoun(nouns: Nouns, word: string): Error {
+  const known = [...nouns.all.map(({ kind }) => kind), ...actions.map(({ noun }) => noun)]
+  const nearest = meant(word, [...new Set(known)])
+  const hint = nearest === undefined ? '' : `: did you mean ${nearest}?`
+  return usage(`${word} is no noun${hint}; try mezzo help`)
+}
+
+function helpFor(word: string | undefined, nouns: Nouns): string {
+  if (word === undefined) return generalHelp(nouns.all)
+  const noun = nouns.find(word)
   if (noun !== undefined) return nounHelp(noun)
-  if (own === undefined) throw usage(`${word} is no noun; try mezzo help`)
+  const own = actionHelp(word) ?? actionHelp(word.replace(/s$/, ''))
+  if (own === undefined) throw noNoun(nouns, word)
   return own
+}
+
+async function versionText(): Promise<string> {
+  const text = await readFile(new URL('../../../package.json', import.meta.url), 'utf8')
+  const { name, version } = JSON.parse(text) as { name: string; version: string }
+  return `${name} ${version}`
 }

@@ -121,7 +121,7 @@ const numberOf = (text: string): unknown =>
 // Objects have commas of their own: {"from":"10.0.0.1"},{"from":"10.0.0.2"} are two of them.
 function listOf(items: FieldSchema, text: string): unknown {
   if (text.startsWith('[')) return jsonOf(text)
-  if (text.startsWith('{')) return jsonOf(`[${text}]`)
+  if (text.startsWith('{')) return jsonOf(`[${text}]`, text)
   return text === '' ? [] : text.split(',').map(part => typed(items, part))
 }
 
@@ -141,10 +141,10 @@ function unionOf(shapes: readonly FieldSchema[], text: string): unknown {
   return text
 }
 
-function jsonOf(text: string): unknown {
+function jsonOf(text: string, typed = text): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw usage(`${text} is no JSON: ${reasonOf(error)}`)
+    throw usage(`${typed} is no JSON: ${reasonOf(error)}`)
   }
 }

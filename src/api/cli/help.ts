@@ -4,7 +4,7 @@ import { actions } from './actions.ts'
 import type { FieldSchema, Noun } from './nouns.ts'
 import { pairs } from './print.ts'
 
-export const generalHelp = (nouns: readonly Noun[] | undefined): string => `\
+export const generalHelp = (nouns: readonly Noun[]): string => `\
 mezzo NOUN VERB [words] [--json] [--api URL]
 
 Every noun:
@@ -15,10 +15,11 @@ Every noun:
 Besides:
 ${indented(pairs(actions.map(a => [commandOf(a), a.summary])))}
 
-Nouns: ${nouns?.map(noun => noun.kind).join(', ') ?? 'ask again when the server runs'}
+Nouns: ${nouns.map(noun => noun.kind).join(', ')}
 
 Wherever an id is taken, a name, the beginning of an id or DEVICE:NAME will do.
   --json        print what the server said
+  --version     the version of this program
   --api URL     the server, or the path of its socket; or MEZZO_API.  By default the socket of
                 the service or of this tree, whichever answers, else http://127.0.0.1:8181
   MEZZO_TOKEN   the token, when the server wants one; or MEZZO_TOKEN_FILE, a file with it
@@ -36,7 +37,7 @@ export function nounHelp(noun: Noun): string {
 
   mezzo ${noun.kind} list${noun.filters.map(field => ` [${field}=…]`).join('')}
   mezzo ${noun.kind} show ${noun.kind.toUpperCase()}
-  mezzo ${noun.kind} create ${words.join(' ')}
+  mezzo ${noun.kind} create ${words.join(' ')}${noun.ordered ? ' [--first | --position N]' : ''}
   mezzo ${noun.kind} set ${noun.kind.toUpperCase()} field=value …    (field= takes it away)
   mezzo ${noun.kind} delete ${noun.kind.toUpperCase()}
 ${own.map(action => `  ${commandOf(action)}\n`).join('')}

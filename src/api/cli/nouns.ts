@@ -1,5 +1,6 @@
 // The nouns of the command line: the server's models, as GET /models describes them.
 
+import { suggested } from '../../core/nearest.ts'
 import { type Client, usage } from './client.ts'
 
 export interface FieldSchema {
@@ -38,6 +39,17 @@ export class Nouns {
     this.all = nouns
   }
 
+  /** Of this program's own models: what there is where no server answers. */
+  static async local(): Promise<Nouns> {
+    const { loadResources } = await import('../../agent/resources.ts')
+    const { coreModels } = await import('../../topology/models.ts')
+    const { Catalogue } = await import('../catalogue.ts')
+    const { descriptions } = await import('../descriptions.ts')
+    const plugins = await loadResources()
+    const models = [...coreModels, ...plugins.flatMap(({ resources }) => resources)]
+    return new Nouns(descriptions(new Catalogue(models)) as Noun[])
+  }
+
   static async of(client: Client): Promise<Nouns> {
     return new Nouns(await client.get<Noun[]>('/models'))
   }
@@ -50,7 +62,7 @@ export class Nouns {
   get(kind: string): Noun {
     const noun = this.find(kind)
     if (noun !== undefined) return noun
-    const known = this.all.map(each => each.kind).join(', ')
-    throw usage(`${kind} is no noun; expected one of ${known}`)
+    const known = this.all.map(each => each.kind)
+    throw usage(`${kind} is no noun; ${suggested(kind, known)}`)
   }
 }
