@@ -169,17 +169,20 @@ struct stats_out {
 	uint32_t *ids;
 	double *packets, *bytes, *used;
 	uint8_t *tcp_flags;
+	uint32_t *tcp_next;
 };
 
 static void sum_stats(struct host *h, const struct mz_stats *cpu, struct stats_out *out, uint32_t i)
 {
 	uint64_t packets = 0, bytes = 0, used = 0;
-	uint32_t flags = 0;
+	uint32_t flags = 0, furthest = 0;
 
 	for (uint32_t c = 0; c < h->cpus; c++) {
 		packets += cpu[c].packets;
 		bytes += cpu[c].bytes;
 		flags |= cpu[c].tcp_flags;
+		if (cpu[c].tcp_next && (!furthest || (int32_t)(cpu[c].tcp_next - furthest) > 0))
+			furthest = cpu[c].tcp_next;
 		if (cpu[c].used_ns > used)
 			used = cpu[c].used_ns;
 	}
@@ -187,10 +190,11 @@ static void sum_stats(struct host *h, const struct mz_stats *cpu, struct stats_o
 	out->bytes[i] = bytes;
 	out->used[i] = used * 1e-6;
 	out->tcp_flags[i] = flags;
+	out->tcp_next[i] = furthest;
 }
 
-/* stats(handle, first, n, live, ids, packets, bytes, usedMs, tcpFlags) -> how many ids in [first,
- * first + n) are live; used is on monotonicMs()'s scale, 0 = never */
+/* stats(handle, first, n, live, ids, packets, bytes, usedMs, tcpFlags, tcpNext) -> how many ids in
+ * [first, first + n) are live; used is on monotonicMs()'s scale, 0 = never */
 napi_value read_stats(napi_env env, napi_callback_info info)
 {
 	struct args a = take_args(env, info);
@@ -198,16 +202,17 @@ napi_value read_stats(napi_env env, napi_callback_info info)
 	uint32_t first = arg_u32(&a, 1), n = arg_u32(&a, 2), before = first - 1;
 	uint32_t found = 0, got, next;
 	struct span live = arg_span(&a, 3), ids = arg_span(&a, 4), packets = arg_span(&a, 5),
-		    bytes = arg_span(&a, 6), used = arg_span(&a, 7), flags = arg_span(&a, 8);
+		    bytes = arg_span(&a, 6), used = arg_span(&a, 7), flags = arg_span(&a, 8),
+		    furthest = arg_span(&a, 9);
 	struct stats_out out = { (uint32_t *)ids.at, (double *)packets.at, (double *)bytes.at,
-				 (double *)used.at, flags.at };
+				 (double *)used.at, flags.at, (uint32_t *)furthest.at };
 	uint32_t keys[STATS_BATCH];
 
 	if (h == NULL)
 		return number(env, -EBADF);
 	if (first == 0 || n > STATS_BATCH || first + n > h->flows_max + 1 || live.len < first + n ||
 	    ids.len < n * 4 || packets.len < n * 8 || bytes.len < n * 8 || used.len < n * 8 ||
-	    flags.len < n)
+	    flags.len < n || furthest.len < n * 4)
 		return number(env, -EINVAL);
 	if (h->percpu == NULL)
 		h->percpu = malloc(sizeof(*h->percpu) * h->cpus * STATS_BATCH);
@@ -226,22 +231,22 @@ napi_value read_stats(napi_env env, napi_callback_info info)
 	return number(env, found);
 }
 
-/* statsOf(handle, ids, n, packets, bytes, usedMs, tcpFlags): of these ids, live or not */
+/* statsOf(handle, ids, n, packets, bytes, usedMs, tcpFlags, tcpNext): of these ids, live or not */
 napi_value read_stats_of(napi_env env, napi_callback_info info)
 {
 	struct args a = take_args(env, info);
 	struct host *h = arg_host(&a, 0);
 	struct span ids = arg_span(&a, 1), packets = arg_span(&a, 3), bytes = arg_span(&a, 4),
-		    used = arg_span(&a, 5), flags = arg_span(&a, 6);
+		    used = arg_span(&a, 5), flags = arg_span(&a, 6), furthest = arg_span(&a, 7);
 	uint32_t n = arg_u32(&a, 2);
 	struct stats_out out = { (uint32_t *)ids.at, (double *)packets.at, (double *)bytes.at,
-				 (double *)used.at, flags.at };
+				 (double *)used.at, flags.at, (uint32_t *)furthest.at };
 	struct mz_stats *cpu;
 
 	if (h == NULL)
 		return number(env, -EBADF);
 	if (ids.len < n * 4 || packets.len < n * 8 || bytes.len < n * 8 || used.len < n * 8 ||
-	    flags.len < n)
+	    flags.len < n || furthest.len < n * 4)
 		return number(env, -EINVAL);
 	cpu = calloc(h->cpus, sizeof(*cpu));
 	if (cpu == NULL)

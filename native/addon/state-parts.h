@@ -112,7 +112,8 @@ void wheel_turn(struct state_table *t);
 
 uint32_t lifetime_of(const uint32_t *lifetimes, const struct mz_state *s);
 bool is_over(uint32_t flags);
-uint32_t flags_after(uint32_t protocol, uint32_t flags, bool is_return, uint32_t tcp);
+/* Packets with these TCP flags were seen, so long after the last, ms; whether the flags changed. */
+bool note_use(struct mz_state *s, bool is_return, uint32_t tcp, int64_t after);
 enum state_put judge(const struct mz_state *there, const struct mz_state *record);
 void merge(struct mz_state *there, const struct mz_state *record);
 

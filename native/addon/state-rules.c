@@ -49,7 +49,7 @@ bool is_over(uint32_t flags)
 	return flags & MZ_STATE_RESET || (flags & BOTH_FINS) == BOTH_FINS;
 }
 
-uint32_t flags_after(uint32_t protocol, uint32_t flags, bool is_return, uint32_t tcp)
+static uint32_t flags_after(uint32_t protocol, uint32_t flags, bool is_return, uint32_t tcp)
 {
 	bool answers_answer = !is_return && flags & MZ_STATE_REPLIED;
 	uint32_t after = flags;
@@ -68,6 +68,27 @@ uint32_t flags_after(uint32_t protocol, uint32_t flags, bool is_return, uint32_t
 	if (answers_answer && !(tcp & FLAG_SYN))
 		after |= MZ_STATE_ASSURED;
 	return after;
+}
+
+/* so long after a RST, ms, what still comes was not on its way already */
+#define TAKE_BACK_MS 50
+
+static bool goes_on(uint32_t protocol, uint32_t flags, uint32_t tcp, int64_t after)
+{
+	return protocol == PROTO_TCP && flags & MZ_STATE_RESET &&
+	       !(tcp & (FLAG_SYN | FLAG_RST)) && after > TAKE_BACK_MS;
+}
+
+bool note_use(struct mz_state *s, bool is_return, uint32_t tcp, int64_t after)
+{
+	uint32_t protocol = s->a.type & 255, before = s->flags;
+
+	s->flags = flags_after(protocol, before, is_return, tcp);
+	if (goes_on(protocol, before, tcp, after)) {
+		s->flags &= ~MZ_STATE_RESET;
+		s->generation++; /* others hold that it was reset */
+	}
+	return s->flags != before;
 }
 
 static int order(uint32_t a, uint32_t b)

@@ -281,11 +281,10 @@ bool state_note(struct state_table *t, uint32_t handle, uint32_t stamp, uint32_t
 	pthread_mutex_lock(&t->lock);
 	e = tenant(t, handle >> 1);
 	if (e != NULL && e->stamp == stamp) {
-		uint32_t before = e->state.flags;
+		int64_t used = clock_of(t) - idle_ms;
 
-		e->state.flags = flags_after(e->state.a.type & 255, before, handle & 1, tcp_flags);
-		changed = e->state.flags != before;
-		touch(t, handle >> 1, clock_of(t) - idle_ms);
+		changed = note_use(&e->state, handle & 1, tcp_flags, used - e->used);
+		touch(t, handle >> 1, used);
 	}
 	pthread_mutex_unlock(&t->lock);
 	return changed;

@@ -21,8 +21,11 @@ static __always_inline void account(struct __sk_buff *skb, struct mz_packet *p,
 	s->packets++;
 	s->bytes += skb->len;
 	s->used_ns = bpf_ktime_get_coarse_ns(); /* to a tick: expiry asks for no more */
-	if (flow->flags & MZ_FLOW_STATEFUL)
-		s->tcp_flags |= p->key.k.l4_misc & 0xff;
+	if (!(flow->flags & MZ_FLOW_STATEFUL))
+		return;
+	s->tcp_flags |= p->key.k.l4_misc & 0xff;
+	if (!s->tcp_next || (__s32)(p->tcp_next - s->tcp_next) > 0)
+		s->tcp_next = p->tcp_next; /* 0 but for TCP */
 }
 
 /* What the packet needs behind its MAC header; of a GSO packet, the largest segment. */
@@ -67,10 +70,13 @@ static __always_inline int mixes_tunnels(struct __sk_buff *skb, struct mz_packet
 	       flags & MZ_FLOW_TUNNELS & ~(1u << (p->decapped - 1));
 }
 
-/* The key has TCP flags only when there is a whole TCP header. */
-static __always_inline int opens(struct mz_packet *p)
+/* Opens a connection or ends it at once: the agent judges.  The key has TCP flags only when there
+ * is a whole TCP header. */
+static __always_inline int is_judged(struct mz_packet *p)
 {
-	return (p->key.k.l4_misc & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	__u32 flags = p->key.k.l4_misc;
+
+	return flags & TCP_RST || (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
 static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
@@ -91,7 +97,7 @@ static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
 		count(MZ_CNT_TTL_UP);
 		return mz_upcall(skb, p, MZ_UP_TTL, 0);
 	}
-	if (flow->flags & MZ_FLOW_STATEFUL && opens(p)) {
+	if (flow->flags & MZ_FLOW_STATEFUL && is_judged(p)) {
 		count(MZ_CNT_SYN_UP);
 		return mz_upcall(skb, p, MZ_UP_SYN, 0);
 	}

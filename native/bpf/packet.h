@@ -30,7 +30,9 @@
 #define IP_GRE 47
 #define IP_ICMPV6 58
 
+#define TCP_FIN 0x01
 #define TCP_SYN 0x02
+#define TCP_RST 0x04
 #define TCP_ACK 0x10
 
 #define PACKET_HOST 0
@@ -47,6 +49,7 @@ struct mz_packet {
 	__u32 body;           /* behind the tags */
 	__u32 l3;             /* a sound IPv4 or IPv6 header */
 	__u32 l4;             /* a whole TCP, UDP or ICMP header, not in a later fragment */
+	__u32 tcp_next;       /* sequence number behind its payload */
 	__u8 version;         /* 4, 6 or 0 */
 	__u8 proto;
 	__u8 ingress;         /* run by an ingress hook: bpf_redirect_peer works */

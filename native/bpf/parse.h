@@ -21,7 +21,10 @@ static __always_inline void parse_l4(struct __sk_buff *skb, struct mz_packet *p,
 		if (l4 + 20 > end || peek(skb, l4, w, 4))
 			return;
 		k->l4_ports = bpf_ntohl(w[0]);
-		k->l4_misc |= (bpf_ntohl(w[3]) >> 16) & 0xff;
+		w[3] = bpf_ntohl(w[3]);
+		k->l4_misc |= (w[3] >> 16) & 0xff;
+		p->tcp_next = bpf_ntohl(w[1]) + (end - l4) - (w[3] >> 28 << 2) +
+			      !!(w[3] >> 16 & TCP_SYN) + !!(w[3] >> 16 & TCP_FIN);
 	} else if (proto == IP_UDP) {
 		if (l4 + 8 > end || peek(skb, l4, w, 1))
 			return;

@@ -94,7 +94,7 @@ struct mz_stats {
 	__u64 bytes;
 	__u64 used_ns;        /* CLOCK_MONOTONIC of the last packet */
 	__u32 tcp_flags;      /* of all packets, or-ed; stateful flows only */
-	__u32 rsv;
+	__u32 tcp_next;       /* behind the furthest byte sent, likewise; 0: not known */
 };
 
 /* --- masks ---------------------------------------------------------------------------- */

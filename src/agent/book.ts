@@ -8,6 +8,7 @@ import { type Limits, NO_LIMITS } from '../flow/size.ts'
 import { FlowTable } from '../flow/table.ts'
 import type { Tag } from '../flow/tag.ts'
 import { TagIndex } from '../flow/tag-index.ts'
+import { further } from '../flow/tcp-stream.ts'
 import type { FlowLinks } from './flow-state.ts'
 import type { HeldPacket } from './holding.ts'
 
@@ -30,6 +31,7 @@ export interface Flow {
   packets: number
   bytes: number
   tcpFlags: number // of its packets since it was put in, or-ed; stateful flows only
+  tcpNext: number // behind the furthest byte sent, likewise; 0: not known
   links: FlowLinks | null // the state it keeps alive
   waiting: HeldPacket[] | null // of its burst, while it is held
 }
@@ -45,6 +47,7 @@ export interface NewFlow {
   readonly now: number
   readonly links?: FlowLinks | null
   readonly held?: boolean // not for the datapath yet: see release
+  readonly tcpNext?: number // of the packet it was made for
 }
 
 export class FlowBook {
@@ -85,11 +88,13 @@ export class FlowBook {
   // A new flow, or the flow that stands under the same key and mask, which is replaced.  0: full.
   add(key: Int32Array, mask: Int32Array, flow: NewFlow): number {
     const known = this.table.findExact(key, 0, mask)
+    const sent = this.#flows[known]?.tcpNext ?? 0
     if (known !== 0) this.remove(known)
     const id = this.table.add(key, 0, mask)
     if (id === 0) return 0
     const held = flow.held === true
     this.#store(id, flow, held ? HELD : PENDING)
+    this.#flows[id]!.tcpNext = further(sent, flow.tcpNext ?? 0)
     if (!held) this.#pending.push(id)
     return id
   }
@@ -118,10 +123,11 @@ export class FlowBook {
 
   // Another outcome for the packets of a flow: the datapath has the one or the other all the time.
   replace(id: number, flow: NewFlow): void {
-    const { state, usedMs } = this.#flows[id]!
+    const { state, usedMs, tcpNext } = this.#flows[id]!
     this.tags.remove(id)
     this.#store(id, flow, state === PENDING ? PENDING : AGAIN)
     this.#flows[id]!.usedMs = usedMs
+    this.#flows[id]!.tcpNext = tcpNext
     this.#pending.push(id)
   }
 
@@ -216,6 +222,7 @@ export class FlowBook {
       packets: 0,
       bytes: 0,
       tcpFlags: 0,
+      tcpNext: 0,
       links: flow.links ?? null,
       waiting: null
     }
@@ -248,6 +255,7 @@ export class FlowBook {
     flow.packets = stats.packets[i]!
     flow.bytes = stats.bytes[i]!
     flow.tcpFlags |= stats.tcpFlags[i]!
+    flow.tcpNext = further(flow.tcpNext, stats.tcpNext[i]!)
     if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
     if (isUsed && flow.links !== null) this.used(flow, flow.links)
   }

@@ -10,6 +10,7 @@ import type { Counter, Counters } from '../core/counters.ts'
 import type { ActionList } from '../flow/actions.ts'
 import { Word } from '../flow/key.ts'
 import { stateTag, type Tag } from '../flow/tag.ts'
+import { isNear, nextOf, sequenceOf } from '../flow/tcp-stream.ts'
 import type { Puller } from '../simulation/company.ts'
 import { type SimulationContext, Verdict } from '../simulation/context.ts'
 import type { Port } from '../simulation/device.ts'
@@ -37,6 +38,12 @@ export interface FlowLinks {
   readonly met: readonly number[] // handles, each with its stamp behind it
   readonly peers: readonly number[]
   sharedMs: number // when the peers last heard that it is in use
+}
+
+interface Bytes {
+  readonly view: DataView
+  readonly at: number
+  readonly end: number
 }
 
 export interface StateSaver {
@@ -77,10 +84,13 @@ export class FlowState implements Puller {
   readonly #conflicts: Counter
   readonly #expiredCount: Counter
   readonly #shared: Counter
+  readonly #doubted: Counter
   #peers: readonly number[] = []
   #room: Room = Room.nobody // at those, for what the walk would write
   #pullCredit = PULLS_PER_S_MAX
   #pullMs = 0
+  #tcpNext = 0 // behind the packet that is walked
+  #isDoubtful = false // it is a RST that anybody may have sent
   /** Whether what `commit` wrote has to be with others before the packet leaves. */
   mustHold = false
 
@@ -91,6 +101,7 @@ export class FlowState implements Puller {
     const { counters, table } = parts
     this.#conflicts = counters.claim('state.conflicts', 'Walks whose state had come from elsewhere')
     this.#expiredCount = counters.claim('state.expired', 'Records that nobody used any more')
+    this.#doubted = counters.claim('state.resets-doubted', 'RSTs that did not end their connection')
     this.#shared = counters.claim('state.shared', 'Records sent to other hosts before a packet')
     for (const [name, kind] of Object.entries(Kind))
       counters.gauge(`state.${name}`, () => table.count(kind), `Records of kind ${name}`)
@@ -217,21 +228,29 @@ export class FlowState implements Puller {
       now: ctx.now,
       links,
       stateful: links !== null,
-      held: this.mustHold
+      held: this.mustHold,
+      tcpNext: this.#tcpNext
     }
   }
 
   /**
-   * Whether a packet is a SYN of known state: no flow speaks for it, and it is judged by all that
-   * was sent before it.
+   * A packet comes up.  Whether it is a SYN or a RST of known state: no flow speaks for it, and it
+   * is judged by all that was sent before it.  A RST is believed of who knows how far the
+   * connection has come.
    */
-  opensAnew(book: FlowBook, keys: Int32Array, o: number): boolean {
-    if (!tcp.opens(keys[o + Word.l4Misc]! & 255)) return false
+  arrives(book: FlowBook, keys: Int32Array, o: number, { view, at, end }: Bytes): boolean {
+    const flags = keys[o + Word.l4Misc]! & 255
+    const isReset = (flags & tcp.Flag.rst) !== 0
+    this.#tcpNext = isReset || flags === 0 ? 0 : nextOf(view, at, end)
+    this.#isDoubtful = isReset
+    if (!isReset && !tcp.opens(flags)) return false
     const id = book.table.find(keys, o)
-    const links = book.get(id)?.links ?? null
-    if (links === null || book.isHeld(id)) return false
-    book.catchUp(this.#tagsOf(links))
-    return true
+    const flow = book.get(id)
+    const links = flow?.links ?? null
+    if (links === null) return false
+    if (!book.isHeld(id)) book.catchUp(this.#tagsOf(links))
+    if (isReset) this.#isDoubtful = !isNear(sequenceOf(view, at, end), flow!.tcpNext)
+    return !book.isHeld(id)
   }
 
   // Of all flows that owe to the same state.
@@ -312,7 +331,8 @@ export class FlowState implements Puller {
   #noteMet(ctx: SimulationContext): void {
     const { refs, stamps, refCount } = ctx.state
     for (let i = 0; i < refCount; i++) {
-      const changed = this.table.note(refs[i]!, stamps[i]!, ctx.tcpFlagsUnseen, 0)
+      const flags = this.#flagsFor(ctx, refs[i]!, stamps[i]!)
+      const changed = this.table.note(refs[i]!, stamps[i]!, flags, 0)
       if (!changed || !this.#read(refs[i]!, stamps[i]!)) continue
       this.#unblocked()
       this.#tell(this.#peers, 0)
@@ -324,6 +344,16 @@ export class FlowState implements Puller {
     const { refs, stamps, refCount } = ctx.state
     for (let i = 0; i < refCount; i++)
       if ((refs[i]! & 1) === 0 && this.#read(refs[i]!, stamps[i]!)) this.#share(this.#record, 0)
+  }
+
+  // A RST that anybody may have sent does not end what is established.
+  #flagsFor(ctx: SimulationContext, handle: number, stamp: number): number {
+    const flags = ctx.tcpFlagsUnseen
+    if (!this.#isDoubtful || (flags & tcp.Flag.rst) === 0) return flags
+    if (!this.#read(handle, stamp)) return flags
+    if ((this.#record[RecordWord.flags]! & StateFlag.assured) === 0) return flags
+    this.#doubted.value++
+    return flags & ~tcp.Flag.rst
   }
 
   #read(handle: number, stamp: number): boolean {

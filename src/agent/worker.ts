@@ -204,7 +204,9 @@ export class Worker implements Walks {
     this.#counted.packets.value++
     const ifindex = descriptors[d + Descriptor.ifindex]!
     this.#oversize.measure(view, at, end, descriptors[d + Descriptor.gsoSize]!, ifindex)
-    const known = this.#known(keys, i * WORDS, reason)
+    const isMiss = reason === Reason.miss || reason === Reason.mtu
+    const isJudged = this.#state.arrives(this.book, keys, i * WORDS, { view, at, end })
+    const known = isMiss && !isJudged ? this.book.flowFor(keys, i * WORDS) : 0
     const flow = this.book.get(known)
     if (flow !== undefined && reason === Reason.miss && this.#oversize.fits(flow.limits))
       return this.#missed(i, known, flow)
@@ -219,12 +221,6 @@ export class Worker implements Walks {
     if (this.#state.mustHold || ctx.quoteChanged || this.#oversize.parts !== null)
       this.#send(parkedOf(this.#burst, i, this.#arena), actions)
     else this.#datapath.execute(this.#burst, i, actions)
-  }
-
-  // The flow that takes a packet, 0 for none.
-  #known(keys: Int32Array, o: number, reason: number): number {
-    const id = reason === Reason.miss || reason === Reason.mtu ? this.book.flowFor(keys, o) : 0
-    return this.#state.opensAnew(this.book, keys, o) ? 0 : id
   }
 
   // It came before its flow was in place, or the datapath has lost that.
@@ -248,7 +244,9 @@ export class Worker implements Walks {
     // Another that waited for the same may have made a flow for it.
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     this.#oversize.measure(view, 0, frame.length, parked.gsoSize, parked.ifindex)
-    const known = parked.port !== '' || parked.reason ? 0 : this.book.flowFor(key, 0)
+    const isJudged = this.#state.arrives(this.book, key, 0, { view, at: 0, end: frame.length })
+    const isKnown = parked.port === '' && parked.reason === 0 && !isJudged
+    const known = isKnown ? this.book.flowFor(key, 0) : 0
     const flow = this.book.isHeld(known) ? undefined : this.book.get(known)
     if (flow !== undefined && this.#oversize.fits(flow.limits))
       return this.#datapath.inject(frame, flow.actions, parked.gsoSize)

@@ -62,7 +62,8 @@ export interface Addon {
     packets: Float64Array,
     bytes: Float64Array,
     used: Float64Array,
-    tcpFlags: Uint8Array
+    tcpFlags: Uint8Array,
+    tcpNext: Uint32Array
   ): number
   statsOf(
     host: HostHandle,
@@ -71,7 +72,8 @@ export interface Addon {
     packets: Float64Array,
     bytes: Float64Array,
     used: Float64Array,
-    tcpFlags: Uint8Array
+    tcpFlags: Uint8Array,
+    tcpNext: Uint32Array
   ): number
   adopt(host: HostHandle, keys: Int32Array, flows: Int32Array, max: number): number
   start(host: HostHandle, fire: () => void): number

@@ -156,6 +156,7 @@ export class StatsBatch {
   readonly bytes: Float64Array
   readonly usedMs: Float64Array // on Clock.now()'s scale
   readonly tcpFlags: Uint8Array // of all its packets, or-ed; 0 but for stateful flows
+  readonly tcpNext: Uint32Array // behind the furthest byte sent; 0: not known, not stateful
   count = 0
   next = 0 // cursor for the next call; 0 = the round is over
 
@@ -165,6 +166,7 @@ export class StatsBatch {
     this.bytes = new Float64Array(capacity)
     this.usedMs = new Float64Array(capacity)
     this.tcpFlags = new Uint8Array(capacity)
+    this.tcpNext = new Uint32Array(capacity)
   }
 }
 

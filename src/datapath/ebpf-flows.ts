@@ -130,10 +130,10 @@ export class KernelFlows {
     const n = Math.min(batch.ids.length, STATS_MAX, this.#top - first + 1)
     if (n <= 0) return
     const { addon, host } = this.#at
-    const { ids, packets, bytes, usedMs, tcpFlags } = batch
+    const { ids, packets, bytes, usedMs, tcpFlags, tcpNext } = batch
     batch.count = check(
       'statistics',
-      addon.stats(host, first, n, this.#slots, ids, packets, bytes, usedMs, tcpFlags)
+      addon.stats(host, first, n, this.#slots, ids, packets, bytes, usedMs, tcpFlags, tcpNext)
     )
     this.#toOurClock(batch)
     if (first + n <= this.#top) batch.next = first + n
@@ -142,8 +142,8 @@ export class KernelFlows {
   // An id that is no flow's any more keeps its numbers until it is another's.
   statsOf(batch: StatsBatch): void {
     const { addon, host } = this.#at
-    const { ids, count, packets, bytes, usedMs, tcpFlags } = batch
-    check('statistics', addon.statsOf(host, ids, count, packets, bytes, usedMs, tcpFlags))
+    const { ids, count, packets, bytes, usedMs, tcpFlags, tcpNext } = batch
+    check('statistics', addon.statsOf(host, ids, count, packets, bytes, usedMs, tcpFlags, tcpNext))
     this.#toOurClock(batch)
   }
 

@@ -14,6 +14,7 @@ export interface StoredFlow {
   bytes: number
   usedMs: number
   tcpFlags: number
+  tcpNext: number
 }
 
 // A copy of the actions of the batch's flow i.

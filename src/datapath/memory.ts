@@ -8,6 +8,8 @@ import { WORDS, Word } from '../flow/key.ts'
 import { FrameEditor } from '../flow/rewrite.ts'
 import { exceeds, measure } from '../flow/size.ts'
 import { FlowTable } from '../flow/table.ts'
+import { further, nextOf } from '../flow/tcp-stream.ts'
+import * as tcp from '../wire/tcp.ts'
 import {
   Burst,
   type Datapath,
@@ -122,13 +124,14 @@ export class MemoryDatapath implements Datapath {
     const ttl = (key[Word.ipMisc]! >>> 8) & 255
     if (flow.ttlMin > 0 && ttl <= flow.ttlMin) return this.#upcall(at, frame, key, Reason.ttl, 0)
     const tcpFlags = key[Word.l4Misc]! & 255
-    if (flow.stateful && opens(tcpFlags)) return this.#upcall(at, frame, key, Reason.syn, 0)
+    if (flow.stateful && isJudged(tcpFlags)) return this.#upcall(at, frame, key, Reason.syn, 0)
     if (exceeds(measure(this.#size, view, 0, length, 0), flow.limits))
       return this.#upcall(at, frame, key, Reason.mtu, 0)
     this.#counters.hits++
     flow.packets++
     flow.bytes += length
     if (flow.stateful) flow.tcpFlags |= tcpFlags
+    if (flow.stateful) flow.tcpNext = further(flow.tcpNext, nextOf(view, 0, length))
     flow.usedMs = this.#now()
     this.#run(frame, flow.actions)
   }
@@ -278,7 +281,7 @@ export class MemoryDatapath implements Datapath {
       ...{ id: batch.ids[i]!, actions, ttlMin: batch.ttlMin[i]! },
       stateful: batch.stateful[i] === 1,
       limits: { mtu: batch.mtu[i]!, room: batch.room[i]! },
-      ...{ packets: 0, bytes: 0, usedMs: this.#now(), tcpFlags: 0 }
+      ...{ packets: 0, bytes: 0, usedMs: this.#now(), tcpFlags: 0, tcpNext: 0 }
     })
     this.#byId.set(batch.ids[i]!, id)
     return known === 0 ? 1 : 2
@@ -297,16 +300,18 @@ export class MemoryDatapath implements Datapath {
   }
 }
 
-const NEVER = { packets: 0, bytes: 0, usedMs: Number.NEGATIVE_INFINITY, tcpFlags: 0 }
+const NEVER = { packets: 0, bytes: 0, usedMs: Number.NEGATIVE_INFINITY, tcpFlags: 0, tcpNext: 0 }
 type Use = typeof NEVER & { readonly id: number }
 
-function describe(batch: StatsBatch, i: number, { id, packets, bytes, usedMs, tcpFlags }: Use) {
-  batch.ids[i] = id
-  batch.packets[i] = packets
-  batch.bytes[i] = bytes
-  batch.usedMs[i] = usedMs
-  batch.tcpFlags[i] = tcpFlags
+function describe(batch: StatsBatch, i: number, use: Use): void {
+  batch.ids[i] = use.id
+  batch.packets[i] = use.packets
+  batch.bytes[i] = use.bytes
+  batch.usedMs[i] = use.usedMs
+  batch.tcpFlags[i] = use.tcpFlags
+  batch.tcpNext[i] = use.tcpNext
 }
 
-// A TCP packet with SYN and without ACK.
-const opens = (tcpFlags: number): boolean => (tcpFlags & 0x12) === 0x02
+// A TCP packet that opens a connection or ends it at once.
+const isJudged = (tcpFlags: number): boolean =>
+  tcp.opens(tcpFlags) || (tcpFlags & tcp.Flag.rst) !== 0

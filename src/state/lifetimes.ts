@@ -87,6 +87,18 @@ export function flagsAfter(
   return after
 }
 
+/** So long after a RST, ms, what still comes was not on its way already. */
+const TAKE_BACK_MS = 50
+
+/**
+ * Packets without these flags were seen so long after the last ones: a connection that goes on was
+ * not reset, whoever said so.
+ */
+export const goesOn = (protocol: number, flags: number, tcp: number, afterMs: number): boolean =>
+  protocol === TCP && (flags & reset) !== 0 && (tcp & (SYN | RST)) === 0 && afterMs > TAKE_BACK_MS
+
+export const withoutReset = (flags: number): number => flags & ~reset
+
 /** The opener's packets were refused, and the other end has not answered. */
 export const isBlocked = (flags: number): boolean => (flags & (blocked | replied)) === blocked
 

@@ -3,7 +3,14 @@
 // records, but only once the earliest deadline it knows of has passed.
 
 import { judge, merge } from './conflict.ts'
-import { flagsAfter, isOver, type Lifetimes, lifetimeOf } from './lifetimes.ts'
+import {
+  flagsAfter,
+  goesOn,
+  isOver,
+  type Lifetimes,
+  lifetimeOf,
+  withoutReset
+} from './lifetimes.ts'
 import { hasReturn, Kind, keyHash, RECORD_WORDS, RecordWord, StateFlag, sameKey } from './record.ts'
 import { EVICTED_MAX, KINDS_MAX, Put, type StateTable } from './table.ts'
 
@@ -112,9 +119,15 @@ export class MemoryStateTable implements StateTable {
     if (stamp === 0 || this.stamp(id) !== stamp) return false
     const at = id * RECORD_WORDS
     const flags = this.#words[at + RecordWord.flags]!
-    const after = flagsAfter(this.#words[at]! & 255, flags, (handle & 1) === 1, tcpFlags)
+    const protocol = this.#words[at]! & 255
+    const used = this.#now() - Math.max(0, idleMs)
+    let after = flagsAfter(protocol, flags, (handle & 1) === 1, tcpFlags)
+    if (goesOn(protocol, flags, tcpFlags, used - this.#used[id]!)) {
+      after = withoutReset(after)
+      this.#words[at + RecordWord.generation]! += 1 // others hold that it was reset
+    }
     this.#words[at + RecordWord.flags] = after
-    this.#touch(id, this.#now() - Math.max(0, idleMs))
+    this.#touch(id, used)
     return after !== flags
   }
 

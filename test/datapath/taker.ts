@@ -132,7 +132,7 @@ export class Installer {
   }
 
   // The same, asked for by its id: it may have been removed since.
-  lastUse(): { packets: number; tcpFlags: number; usedMs: number } {
+  lastUse(): { packets: number; tcpFlags: number; usedMs: number; tcpNext: number } {
     const stats = new StatsBatch(1)
     stats.ids[0] = this.#last
     stats.count = 1
@@ -140,7 +140,8 @@ export class Installer {
     return {
       packets: stats.packets[0]!,
       tcpFlags: stats.tcpFlags[0]!,
-      usedMs: stats.usedMs[0]!
+      usedMs: stats.usedMs[0]!,
+      tcpNext: stats.tcpNext[0]!
     }
   }
 

@@ -54,9 +54,15 @@ export class TableModel {
     return what
   }
 
-  note({ words }: Entry, isReturn: boolean, tcp: number): boolean {
+  note({ words, used }: Entry, isReturn: boolean, tcp: number, idleMs: number): boolean {
     const before = words[RecordWord.flags]!
+    const isTcp = (words[0]! & 255) === TCP
+    const wasReset = isTcp && (before & StateFlag.reset) !== 0
     words[RecordWord.flags] = noted(words, isReturn, tcp)
+    if (wasReset && (tcp & (SYN | RST)) === 0 && this.now - idleMs > used + 50) {
+      words[RecordWord.flags]! &= ~StateFlag.reset
+      words[RecordWord.generation]! += 1
+    }
     return words[RecordWord.flags] !== before
   }
 

@@ -60,7 +60,7 @@ function take(step: Step, table: StateTable, model: TableModel, at: Ground['at']
     assert.equal((handle & 1) === 1, isReturn)
     if (step.do === 'note') {
       const changed = table.note(handle, table.stamp(id), step.tcp, step.ms)
-      assert.equal(changed, model.note(entry, isReturn, step.tcp))
+      assert.equal(changed, model.note(entry, isReturn, step.tcp, step.ms))
       entry.used = Math.max(entry.used, model.now - step.ms)
     } else if (step.do === 'remove') {
       assert.ok(table.remove(id, table.stamp(id)))
