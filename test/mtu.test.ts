@@ -7,6 +7,7 @@ import bridge from '../plugins/bridge/index.ts'
 import firewall from '../plugins/firewall/index.ts'
 import nat from '../plugins/nat/index.ts'
 import router from '../plugins/router/index.ts'
+import { trace } from '../src/agent/explain.ts'
 import type { Plugin } from '../src/plugin.ts'
 import { arpRequest, eth, type PacketBuilder, solicit } from '../src/wire/builder.ts'
 import { l4Valid } from '../src/wire/checksum.ts'
@@ -181,4 +182,16 @@ test('B14: the first packet of a stateful flow, larger than the tunnel', () => {
   const told6 = texts(world.exchange('r0', sized(v6(), 1451, 40)))
   assert.match(told6.join(), /^r0 .*packet-too-big code 0 mtu 1450/)
   assert.deepEqual(sizes(world.exchange('r0', sized(v4(false), 1451, 20))), ['r1 1444', 'r1 27'])
+})
+
+test('B2: a trace says what does not fit', async () => {
+  const world = worldOf('h2')
+  const { house } = world.hosts.get('h1')!
+  const told = async (port: string, frame: Uint8Array): Promise<string> =>
+    (await trace(house, world.clock, port, frame)).lines.join('\n')
+  assert.match(
+    await told('r0', sized(v4(true), 1400, 20)),
+    /too big: 1400 bytes, the interface 1300, the tunnel 1450; the last router/
+  )
+  assert.doesNotMatch(await told('r0', sized(v4(true), MTU, 20)), /too big/)
 })

@@ -5,11 +5,13 @@ import { sleep } from '../core/clock.ts'
 import { describeActions, describeKey } from '../flow/describe.ts'
 import { extract } from '../flow/extract.ts'
 import { WORDS } from '../flow/key.ts'
+import { exceeds, measure } from '../flow/size.ts'
 import { SimulationContext, Verdict } from '../simulation/context.ts'
 import { simulate } from '../simulation/simulate.ts'
 import { LineTrace } from '../simulation/trace.ts'
 import { StateAccess } from '../state/access.ts'
 import type { House } from './house.ts'
+import { Translator } from './translate.ts'
 
 export interface FlowText {
   readonly id: number
@@ -72,12 +74,27 @@ export async function trace(
     ctx.key.load(key, 0)
     ctx.begin(clock.now(), view, 0, frame.length)
     const verdict = simulate(ctx, port)
-    if (verdict !== Verdict.postpone || tries === TRACE_TRIES_MAX)
-      return conclude(ctx, verdict, lines.lines)
+    if (verdict !== Verdict.postpone || tries === TRACE_TRIES_MAX) {
+      const traced = conclude(ctx, verdict, lines.lines)
+      return { ...traced, lines: [...traced.lines, ...sizeLines(house, ctx, verdict)] }
+    }
     // A neighbour nobody asks about will not come: say so at once.
     if (ctx.waitingFor.startsWith('neighbour/')) return conclude(ctx, verdict, lines.lines)
     await sleep(clock, TRACE_PAUSE_MS)
   }
+}
+
+// Said only of what does not fit where it leaves, which is cut or answered, or lost at a bridge.
+function sizeLines(house: House, ctx: SimulationContext, verdict: Verdict): string[] {
+  const raw = ctx.raw()
+  const out = new Translator(house.places)
+  if (verdict !== Verdict.forward || raw === undefined || !out.translate(ctx)) return []
+  const body = measure({ size: 0, tags: 0 }, raw.view, raw.at, raw.end, 0)
+  if (!exceeds(body, out.limits)) return []
+  const { mtu, room } = out.limits
+  const takes = [mtu > 0 ? `the interface ${mtu}` : '', room > 0 ? `the tunnel ${room}` : '']
+  const told = ctx.forwarder === null ? '' : '; the last router cuts it or tells the sender'
+  return [`too big: ${body.size} bytes, ${takes.filter(Boolean).join(', ')}${told}`]
 }
 
 function conclude(ctx: SimulationContext, verdict: Verdict, walked: string[]): Traced {

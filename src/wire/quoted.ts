@@ -2,7 +2,7 @@
 // as well (RFC 5508 §4, REQ-4 and REQ-5).  What is quoted may end anywhere behind its first eight
 // bytes of layer 4.
 
-import { completeL4, patch16, patchPseudo } from './checksum.ts'
+import { completeL4, l4Valid, patch16, patchPseudo } from './checksum.ts'
 import * as ethernet from './ethernet.ts'
 import * as icmp from './icmp.ts'
 import * as icmpv6 from './icmpv6.ts'
@@ -54,7 +54,10 @@ const place: Place = {
   end: 0
 }
 
-/** False: no whole ICMP error about a packet whose addresses can be read. */
+/**
+ * False: no whole ICMP error, with a true checksum (RFC 5508 REQ-3), about a packet whose addresses
+ * can be read.
+ */
 export function readQuoted(view: DataView, at: number, end: number, into: Quoted): boolean {
   const family = find(view, at, end)
   if (family === 0) return false
@@ -105,6 +108,7 @@ function find4(view: DataView, end: number): 0 | 4 {
   place.l4 = ipv4.payload(view, l3)
   place.end = ipv4.payloadEnd(view, l3)
   if (!icmp.fits(view, place.l4, place.end) || !icmp.isError(icmp.type(view, place.l4))) return 0
+  if (!l4Valid(view, l3, place.l4, place.end, ipv4.Protocol.icmp)) return 0
   place.inner = icmp.quoted(place.l4)
   if (!ipv4.headerFits(view, place.inner, place.end)) return 0
   place.innerL4 = ipv4.payload(view, place.inner)
@@ -123,6 +127,7 @@ function find6(view: DataView, end: number): 0 | 6 {
   place.end = ipv6.payloadEnd(view, l3)
   if (!icmpv6.fits(view, place.l4, place.end)) return 0
   if (!icmpv6.isError(icmpv6.type(view, place.l4))) return 0
+  if (!l4Valid(view, l3, place.l4, place.end, ipv6.Protocol.icmpv6)) return 0
   place.inner = icmpv6.quoted(place.l4)
   if (!ipv6.headerFits(view, place.inner, place.end)) return 0
   const isWhole = ipv6.walk(view, place.inner, place.end)
