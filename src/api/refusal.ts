@@ -151,14 +151,20 @@ function taken(kind: string, id: string): Fault {
   if (field === undefined) return { field: 'id', value: id, expected: `an id no ${kind} has` }
   const by = /taken by (\S+)$/.exec(rest ?? '')?.[1]
   const owner = by === undefined ? '' : `; ${kind} ${by} has this one`
-  return { field, value: parsed(value ?? ''), expected: `one that no other ${kind} has${owner}` }
+  // Of several fields that no two objects share together the last is the one to change.
+  const fields = field.split(',')
+  const values = parsed(`[${value}]`)
+  const beside = fields.slice(0, -1).map((name, i) => `${name} ${show(values[i])}`)
+  const together = beside.length === 0 ? '' : ` with ${beside.join(' and ')}`
+  const expected = `one that no other ${kind} has${together}${owner}`
+  return { field: fields.at(-1)!, value: values.at(-1), expected }
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string): readonly unknown[] {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text) as unknown[]
   } catch {
-    return text
+    return [text]
   }
 }
 

@@ -11,7 +11,7 @@ import { actions } from './actions.ts'
 import { Client, Exit, Failure, usage } from './client.ts'
 import type { Context } from './context.ts'
 import { actionHelp, generalHelp, nounHelp } from './help.ts'
-import { Names } from './names.ts'
+import { Names, withNames } from './names.ts'
 import { Nouns } from './nouns.ts'
 import { verbs } from './objects.ts'
 
@@ -83,7 +83,12 @@ async function run({ words, json, help, version, api }: Options, given: Given): 
   const job = jobOf(nouns, noun, verb)
   // A word that means nothing is told first: it would mean nothing to a server either.
   if (fault !== undefined && !job.isLocal) throw fault
-  await job.run(context, rest)
+  try {
+    await job.run(context, rest)
+  } catch (error) {
+    if (!(error instanceof Failure) || error.exit !== Exit.refused) throw error
+    throw new Failure(error.exit, await withNames(error.message, context))
+  }
 
   async function out(value: unknown, text: () => Promise<string | undefined>): Promise<void> {
     const shown = json ? JSON.stringify(value, null, 2) : await text()

@@ -3,6 +3,7 @@
 
 import { visible } from '../../core/visible.ts'
 import { type Client, type Item, usage } from './client.ts'
+import type { Context } from './context.ts'
 import type { Noun, Nouns } from './nouns.ts'
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
@@ -84,6 +85,43 @@ export class Names {
         fields.some(field => owners.has(String(item[field])))
     )
   }
+}
+
+// Ids of so many objects are looked up for one message.
+const NAMED_MAX = 8
+
+/** A message of the server with the names of the objects whose ids are in it. */
+export async function withNames(message: string, { client, nouns }: Context): Promise<string> {
+  const named = new Map<string, string>()
+  for (const [, before = '', id] of message.matchAll(ID_IN_TEXT)) {
+    if (named.size >= NAMED_MAX || named.has(id!)) continue
+    const said = nouns.find(before)
+    const name = await nameOf(client, nouns, said === undefined ? nouns.all : [said], id!)
+    named.set(id!, name ?? id!)
+  }
+  return message.replace(ID_IN_TEXT, (text, _, id: string) => text.replace(id, named.get(id) ?? id))
+}
+
+const ID_IN_TEXT = new RegExp(`(?:\\b([a-z-]+) )?"?(${UUID.source.slice(1, -1)})`, 'g')
+
+async function nameOf(
+  client: Client,
+  nouns: Nouns,
+  among: readonly Noun[],
+  id: string
+): Promise<string | undefined> {
+  for (const noun of among) {
+    const item = await client.get<Item>(`/${noun.plural}/${id}`).catch(() => undefined)
+    if (item === undefined) continue
+    const own = item.name ?? item.number
+    const owner = noun.owner === undefined ? undefined : item[noun.owner]
+    if (own === undefined) return undefined
+    if (typeof owner !== 'string') return visible(String(own))
+    const owners = (noun.references[noun.owner!] ?? []).flatMap(kind => nouns.find(kind) ?? [])
+    const device = await nameOf(client, nouns, owners, owner)
+    return device === undefined ? visible(String(own)) : `${device}:${visible(String(own))}`
+  }
+  return undefined
 }
 
 export const short = (id: string): string => id.slice(0, 8)
