@@ -168,6 +168,44 @@ test('F8: values are taken as people write them', async () => {
   }
 })
 
+test('F8: what is refused is told with names, not ids', async () => {
+  const id = /[0-9a-f]{8}-[0-9a-f]{4}-/
+  await done('bridge', 'create', 'name=named')
+  await done('router', 'create', 'name=namer')
+  for (const words of [
+    ['device=named', 'name=p1'],
+    ['device=named', 'name=p2'],
+    ['device=namer', 'name=down', 'addresses=10.9.9.1/24']
+  ])
+    await done('port', 'create', ...words)
+  await done('host', 'create', 'name=named1')
+  await done('host', 'create', 'name=named2')
+  await done('port', 'bind', 'named:p1', 'named1', 'tap1')
+  await done('port', 'link', 'named:p2', 'namer:down')
+  await done('tunnel-zone', 'create', 'name=zoned')
+  const member = ['tunnel-zone-host', 'create', 'zone=zoned', 'host=named1']
+  await done(...member, 'address=192.0.2.1')
+  for (const [words, message] of [
+    [['port', 'bind', 'named:p2', 'named1', 'tap1'], /linked to namer:down/],
+    [['port', 'bind', 'named:p1', 'named2', 'tap1'], /"named:p1".*bound to .* of host named1/],
+    [
+      ['port', 'link', 'named:p1', 'namer:down'],
+      /named:p1.*bound to interface tap1 of host named1/
+    ],
+    [['host', 'delete', 'named1'], /id is "named1"; expected a host nobody uses/],
+    [
+      [...member, 'address=192.0.2.2'],
+      /^mezzo: host is "named1"; expected one that no other .* has with zone "zoned"/
+    ]
+  ] as const) {
+    const run = await mezzo(words)
+    assert.equal(run.exit, 1, `${words.join(' ')}: ${run.err}`)
+    assert.match(run.err, message)
+    const told = run.err.replace(/(tunnel-zone-host) [0-9a-f-]+/g, '$1') // it has no name
+    assert.doesNotMatch(told, id, run.err)
+  }
+})
+
 test('trace, flows, metrics and health are printed as lines', async () => {
   await done('bridge', 'create', 'name=traced')
   await done('port', 'create', 'device=traced', 'name=in')
@@ -197,7 +235,7 @@ test('the exit status tells a refusal from wrong usage from silence', async () =
     [['host', 'create'], 1, /name is missing; expected text/],
     [['host', 'create', 'name=compute1'], 1, /name is "compute1"; expected one that no other/],
     [['bridge', 'create', 'macsMax=many'], 1, /macsMax is "many"; expected a whole number/],
-    [['bridge', 'create', 'nmae=x'], 2, /nmae is no field of a bridge; there are id, name, tenant/],
+    [['bridge', 'create', 'nmae=x'], 2, /nmae is no field of a bridge; .*\bname\b/],
     [['rule', 'create', 'protcol=tcp'], 2, /protcol is no field .*; the nearest are protocol, \w+/],
     [['rule', 'create', 'natTargets={"from"'], 2, /\{"from" is no JSON/],
     [['bridge', 'create', '--first'], 2, /--first: a bridge has no place/],
