@@ -9,7 +9,8 @@ export const ACTIVE_TABLE = 'active'
 /** Port → why it is not, while it is bound. */
 export const BINDING_FAULTS_TABLE = 'binding-faults'
 
-const SILENT = 'the agent of its host has not spoken of it'
+/** Of a port whose agent has said nothing yet, or is away. */
+export const AGENT_SILENT = 'the agent of its host has not spoken of it'
 
 export const portStatus: Status = {
   fields: Type.Object({
@@ -41,5 +42,5 @@ function stateOf(
 ): Readonly<Pick<Stored, string>> {
   if (host === undefined) return {}
   if (active === host) return { state: 'up' }
-  return { state: 'down', stateReason: fault ?? SILENT }
+  return { state: 'down', stateReason: fault ?? AGENT_SILENT }
 }

@@ -168,6 +168,23 @@ test('F8: values are taken as people write them', async () => {
   }
 })
 
+test('F10: binding says what a port waits for, the list whether it is up, and where', async () => {
+  await done('bridge', 'create', 'name=far')
+  const port = await done('port', 'create', 'device=far', 'name=vm')
+  const host = await done('host', 'create', 'name=farhost')
+  const silent = await done('port', 'bind', 'far:vm', 'farhost', 'tap0')
+  assert.match(silent, /^far:vm is not up: the agent of its host has not spoken of it$/)
+  const why = 'waiting for interface tap1 on host farhost'
+  await house.store.table('binding-faults').put(port, why)
+  assert.equal(await done('port', 'move', 'far:vm', 'farhost', 'tap1'), `far:vm is not up: ${why}`)
+  assert.match(await done('port', 'list', 'device=far'), /vm .*farhost +tap1 .*down +waiting for/)
+  await house.store.table('binding-faults').remove(port)
+  await house.store.table('active').put(port, host)
+  assert.equal(await done('port', 'move', 'far:vm', 'farhost', 'tap2'), '')
+  assert.match(await done('port', 'list', 'device=far'), /vm .*farhost +tap2 .*up/)
+  assert.match(await done('port', 'show', 'far:vm'), /^state +up$/m)
+})
+
 test('F8: what is refused is told with names, not ids', async () => {
   const id = /[0-9a-f]{8}-[0-9a-f]{4}-/
   await done('bridge', 'create', 'name=named')

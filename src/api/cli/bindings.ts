@@ -1,7 +1,10 @@
 // Where ports meet the physical world: bind, move, unbind, and the list of it.
 
+import { SystemClock, sleep } from '../../core/clock.ts'
+import { visible } from '../../core/visible.ts'
+import { AGENT_SILENT } from '../../topology/port-status.ts'
 import { type Action, ids, nothing, settings } from './action.ts'
-import { usage } from './client.ts'
+import { type Client, usage } from './client.ts'
 import type { Context } from './context.ts'
 import { table } from './print.ts'
 
@@ -56,7 +59,30 @@ async function place(
   const before = given.get('previousHost')
   const from = before === undefined ? {} : { previousHost: await names.id(['host'], before) }
   const body = { host, interface: rest[2], ...from }
-  await out(await client.send(method, `/ports/${id}/${path}`, body), nothing)
+  const answer = await client.send(method, `/ports/${id}/${path}`, body)
+  await out(answer, async () => waitingText(client, id!, rest[0]!))
+}
+
+// Its agent is on another machine, perhaps: a moment for its word.
+const LOOKS = 10
+const LOOK_MS = 50
+
+interface PortState {
+  readonly state?: string
+  readonly stateReason?: string
+}
+
+// Nothing is said of a port that is up; of another, what it waits for.
+async function waitingText(client: Client, id: string, name: string): Promise<string | undefined> {
+  const clock = new SystemClock()
+  for (let look = 1; ; look++) {
+    const { state, stateReason } = await client.get<PortState>(`/ports/${id}`)
+    if (state === 'up') return undefined
+    const isSilent = stateReason === AGENT_SILENT
+    if (!isSilent || look >= LOOKS)
+      return `${visible(name)} is not up: ${visible(stateReason ?? '')}`
+    await sleep(clock, LOOK_MS)
+  }
 }
 
 interface Binding {
