@@ -26,6 +26,7 @@
 
 #define IP_TCP 6
 #define IP_UDP 17
+#define IP_AH 51
 #define IP_ICMP 1
 #define IP_GRE 47
 #define IP_ICMPV6 58

@@ -75,10 +75,27 @@ static __always_inline int ipv4_sum_holds(const __u32 *w)
 	return sum == 0xffff;
 }
 
+/* RFC 4302: what an authentication header stands before is no secret.  Gives where that begins. */
+static __always_inline __u32 ipv4_authenticated(struct __sk_buff *skb, struct mz_packet *p,
+						__u32 at, __u32 end)
+{
+	__u8 h[2];
+	__u32 length;
+
+	p->key.k.l4_misc |= MZ_IP_AH;
+	if (at + 8 > end || bpf_skb_load_bytes(skb, at, h, 2))
+		return at;
+	length = (h[1] + 2) << 2;
+	if (at + length > end)
+		return at;
+	p->proto = h[0];
+	return at + length;
+}
+
 static __always_inline void parse_ipv4(struct __sk_buff *skb, struct mz_packet *p, __u32 room)
 {
 	struct mz_key *k = &p->key.k;
-	__u32 w[5], header, total, fragment, frag, holds;
+	__u32 w[5], header, total, fragment, frag, holds, l4;
 
 	k->ip_misc = MZ_FRAG_UNREAD;
 	if (room < 20 || peek(skb, p->body, w, 5))
@@ -99,11 +116,14 @@ static __always_inline void parse_ipv4(struct __sk_buff *skb, struct mz_packet *
 	k->ip_src[3] = bpf_ntohl(w[3]);
 	k->ip_dst[3] = bpf_ntohl(w[4]);
 	p->proto = w[2] >> 16;
+	l4 = p->body + header;
+	if (p->proto == IP_AH && frag != MZ_FRAG_LATER)
+		l4 = ipv4_authenticated(skb, p, l4, p->body + total);
 	k->ip_misc = (__u32)p->proto << 24 | (w[0] & 0xff0000) | (w[2] >> 24) << 8 | frag;
 	p->version = 4;
 	p->l3 = p->body;
 	if (frag != MZ_FRAG_LATER)
-		parse_l4(skb, p, p->l3 + header, p->l3 + total);
+		parse_l4(skb, p, l4, p->l3 + total);
 }
 
 struct mz_walk {
@@ -111,6 +131,7 @@ struct mz_walk {
 	__u8 proto;
 	__u8 routed;
 	__u8 whole;
+	__u8 authenticated;
 };
 
 /* One extension header further; false when it is cut short. */
@@ -147,6 +168,8 @@ static long ipv6_walk_one(__u32 i, void *ctx)
 		c->walk.whole = 1;
 		return 1;
 	}
+	if (c->walk.proto == IP_AH)
+		c->walk.authenticated = 1;
 	return i == IPV6_EXTENSIONS_MAX || !ipv6_step(c->skb, &c->walk);
 }
 
@@ -178,6 +201,8 @@ static __always_inline void parse_ipv6(struct __sk_buff *skb, struct mz_packet *
 		bpf_loop(IPV6_EXTENSIONS_MAX + 1, ipv6_walk_one, &c, 0);
 	p->proto = c.walk.proto;
 	p->routed = c.walk.routed;
+	if (c.walk.authenticated)
+		k->l4_misc = MZ_IP_AH;
 	k->ip_misc = (__u32)p->proto << 24 | (w[0] >> 20 & 0xff) << 16 | (w[1] & 0xff) << 8 |
 		     c.walk.frag;
 	p->version = 6;

@@ -26,7 +26,7 @@ struct mz_key {
 	__u32 ip_dst[4];   /* w12 likewise; ARP: target IP */
 	__u32 ip_misc;     /* w16 proto (ARP: opcode) << 24 | tos << 16 | ttl << 8 | MZ_FRAG_* */
 	__u32 l4_ports;    /* w17 source << 16 | destination; ICMP: type << 16 | code */
-	__u32 l4_misc;     /* w18 TCP flags in the low byte, MZ_IP_OPTIONS; the rest 0 */
+	__u32 l4_misc;     /* w18 TCP flags in the low byte, MZ_IP_OPTIONS, MZ_IP_AH; the rest 0 */
 	__u32 mask_id;     /* w19 which mask the flow was stored under */
 };
 #define MZ_FRAG_NONE 0
@@ -34,6 +34,7 @@ struct mz_key {
 #define MZ_FRAG_LATER 2
 #define MZ_FRAG_UNREAD 3      /* the type says IP or ARP, but the header does not hold together */
 #define MZ_VLAN_PRESENT 0x1000
+#define MZ_IP_AH 0x200       /* an authentication header; what is behind it has been read */
 #define MZ_IP_OPTIONS 0x100  /* the IPv4 header has options, and its checksum was not looked at */
 
 /* --- actions: 20 bytes, each sets one field or sends the frame somewhere -------------- */

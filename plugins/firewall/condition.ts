@@ -45,6 +45,11 @@ const ofNetwork: Hidden = ctx => (hidesNetwork(ctx) ? 'firewall.hidden-network' 
 const ofTransport: Hidden = ctx =>
   ofNetwork(ctx) ?? (hidesTransport(ctx) ? 'firewall.hidden-transport' : null)
 
+// An authentication header shows, whatever is behind it.
+const AH = ipv4.Protocol.ah
+const ofHeaders: Hidden = ctx =>
+  ofNetwork(ctx) ?? (ctx.key.isAuthenticated ? null : ofTransport(ctx))
+
 export class Condition {
   readonly #fragments: Question | null
   readonly #asksFragments: boolean
@@ -141,7 +146,12 @@ function compile(rule: RuleModel, models: Models): Part[] {
   add(rule.ethType, rule.invertEthType, type => ctx => ctx.key.ethType === type)
   add(rule.ethSrc, rule.invertEthSrc, mac => macQuestion('ethSrc', mac, rule.ethSrcMask), ofFrame)
   add(rule.ethDst, rule.invertEthDst, mac => macQuestion('ethDst', mac, rule.ethDstMask), ofFrame)
-  add(rule.protocol, rule.invertProtocol, value => protocolQuestion(rule, value), ofTransport)
+  add(
+    rule.protocol,
+    rule.invertProtocol,
+    value => protocolQuestion(rule, value),
+    rule.protocol !== undefined && protocolNumber(rule.protocol) === AH ? ofHeaders : ofTransport
+  )
   add(rule.tos, rule.invertTos, tos => ctx => isIp(ctx) && ctx.key.ipTos === tos)
   add(rule.source, rule.invertSource, text => within('src', address.parsePrefix(text)))
   add(rule.destination, rule.invertDestination, text => within('dst', address.parsePrefix(text)))
@@ -240,6 +250,8 @@ function macQuestion(field: 'ethSrc' | 'ethDst', text: string, maskText?: string
 function protocolQuestion(rule: RuleModel, value: number | string): Question {
   const protocol = protocolNumber(value)
   const plain = rule.ethType !== undefined && !rule.invertEthType
+  if (protocol === AH)
+    return ctx => isIp(ctx) && (ctx.key.isAuthenticated || ctx.key.ipProto === AH)
   return ctx => (plain || isIp(ctx)) && ctx.key.ipProto === protocol
 }
 

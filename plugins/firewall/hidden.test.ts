@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Verdict } from '../../src/simulation/context.ts'
 import { eth } from '../../src/wire/builder.ts'
+import * as ipv4 from '../../src/wire/ipv4.ts'
 import { FilterBench } from '../../test/world/filter.ts'
 import { Topology } from '../../test/world/objects.ts'
 import firewall from './index.ts'
@@ -13,8 +14,8 @@ const v4 = (bytes: number, more: boolean): Uint8Array => {
   const tcp = mac.ipv4('10.0.0.1', '10.0.0.2').tcp(1000, 22).payload(100).frame()
   const cut = tcp.slice(0, 14 + 20 + bytes)
   const view = new DataView(cut.buffer)
-  view.setUint16(16, 20 + bytes)
-  view.setUint16(20, more ? 0x2000 : 0)
+  ipv4.setTotalLength(view, 14, 20 + bytes)
+  ipv4.setFragment(view, 14, 0, more, false)
   return cut
 }
 const options = (protocol: number): Uint8Array => {

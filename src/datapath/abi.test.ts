@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { ACTION_WORDS, ActionType, OUT_PEER, TunnelKind } from '../flow/actions.ts'
-import { Fragment, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from '../flow/key.ts'
+import { Fragment, IP_AH, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from '../flow/key.ts'
 import { KEY_WORDS, KeyWord, Kind, RECORD_WORDS, RecordWord, StateFlag } from '../state/record.ts'
 import * as abi from './abi.ts'
 import { PortClass, Reason } from './datapath.ts'
@@ -90,6 +90,7 @@ test('numbers that both sides name are the same', { skip }, () => {
     ['MZ_FRAG_LATER', Fragment.later],
     ['MZ_FRAG_UNREAD', Fragment.unread],
     ['MZ_IP_OPTIONS', IP_OPTIONS],
+    ['MZ_IP_AH', IP_AH],
     ['MZ_UP_MISS', Reason.miss],
     ['MZ_UP_TTL', Reason.ttl],
     ['MZ_UP_MTU', Reason.mtu],

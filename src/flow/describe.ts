@@ -41,6 +41,8 @@ export function describeKey(words: Int32Array, mask: Int32Array): string[] {
   plain('l4_dst', Word.l4Ports, 0, 16)
   plain('icmp_id', Word.typeId, 0, 16)
   plain('tcp_flags', Word.l4Misc, 0, 8)
+  plain('ip_options', Word.l4Misc, 8, 1)
+  plain('ah', Word.l4Misc, 9, 1)
   return out
 }
 

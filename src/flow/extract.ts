@@ -11,7 +11,7 @@ import * as ipv4 from '../wire/ipv4.ts'
 import * as ipv6 from '../wire/ipv6.ts'
 import * as tcp from '../wire/tcp.ts'
 import * as vlan from '../wire/vlan.ts'
-import { Fragment, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from './key.ts'
+import { Fragment, IP_AH, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from './key.ts'
 
 const Protocol = ipv4.Protocol
 
@@ -72,7 +72,10 @@ function extractIpv4(words: Int32Array, o: number, view: DataView, l3: number, e
   else if (!ipv4.checksumValid(view, l3)) return unread(words, o)
   words[o + Word.ipSrc + 3] = ipv4.src(view, l3)
   words[o + Word.ipDst + 3] = ipv4.dst(view, l3)
-  const protocol = ipv4.protocol(view, l3)
+  const stop = ipv4.payloadEnd(view, l3)
+  ipv4.findTransport(view, l3, stop)
+  const { protocol, l4, isAuthenticated } = ipv4.transport
+  if (isAuthenticated) words[o + Word.l4Misc]! |= IP_AH
   const fragment =
     ipv4.fragmentOffset(view, l3) !== 0
       ? Fragment.later
@@ -81,8 +84,7 @@ function extractIpv4(words: Int32Array, o: number, view: DataView, l3: number, e
         : Fragment.none
   words[o + Word.ipMisc] =
     (protocol << 24) | (ipv4.tos(view, l3) << 16) | (ipv4.ttl(view, l3) << 8) | fragment
-  if (fragment !== Fragment.later)
-    extractL4(words, o, protocol, view, l3 + ipv4.headerLength(view, l3), ipv4.payloadEnd(view, l3))
+  if (fragment !== Fragment.later) extractL4(words, o, protocol, view, l4, stop)
 }
 
 function extractIpv6(words: Int32Array, o: number, view: DataView, l3: number, end: number): void {
@@ -91,6 +93,7 @@ function extractIpv6(words: Int32Array, o: number, view: DataView, l3: number, e
   ipv6.readDst(view, l3, words, o + Word.ipDst)
   const whole = ipv6.walk(view, l3, end)
   const { walked } = ipv6
+  if (walked.isAuthenticated) words[o + Word.l4Misc] = IP_AH
   const fragment =
     walked.fragmentOffset !== 0
       ? Fragment.later

@@ -30,6 +30,7 @@ export const Word = {
 // `unread`: the type says IP or ARP, but the header does not hold together.
 export const Fragment = { none: 0, first: 1, later: 2, unread: 3 } as const
 export const VLAN_PRESENT = 0x1000
+export const IP_AH = 0x200 // in l4Misc: an authentication header; the protocol is that behind it
 export const IP_OPTIONS = 0x100 // in l4Misc: an IPv4 header with options; its sum may be wrong
 
 const ALL = -1
@@ -126,6 +127,10 @@ export class FlowKey {
   // Of IPv4; whoever takes such a packet as a router does looks at its header himself.
   get hasOptions(): boolean {
     return (this.#see(Word.l4Misc, IP_OPTIONS) & IP_OPTIONS) !== 0
+  }
+  // An authentication header; protocol and ports are those behind it, where they can be read.
+  get isAuthenticated(): boolean {
+    return (this.#see(Word.l4Misc, IP_AH) & IP_AH) !== 0
   }
   get tcpFlags(): number {
     return this.#see(Word.l4Misc, 0xff) & 255

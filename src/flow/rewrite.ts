@@ -91,15 +91,16 @@ export class FrameEditor {
       case ActionType.addTtl:
         return ipv4.setTtl(view, l3, (ipv4.ttl(view, l3) + actions.w(i, 0)) & 255)
       default:
-        if (ipv4.fragmentOffset(view, l3) === 0)
-          this.#applyL4(
-            actions,
-            i,
-            type,
-            ipv4.protocol(view, l3),
-            l3 + ipv4.headerLength(view, l3),
-            ipv4.payloadEnd(view, l3)
-          )
+        if (ipv4.fragmentOffset(view, l3) !== 0) return
+        ipv4.findTransport(view, l3, ipv4.payloadEnd(view, l3))
+        return this.#applyL4(
+          actions,
+          i,
+          type,
+          ipv4.transport.protocol,
+          ipv4.transport.l4,
+          ipv4.payloadEnd(view, l3)
+        )
     }
   }
 

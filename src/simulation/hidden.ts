@@ -58,7 +58,8 @@ export function hidesTransport({ key }: SimulationContext): boolean {
   const type = key.ethType
   if (!isIp(type)) return false
   const protocol = key.ipProto
-  if (type === Type.ipv6 && EXTENSIONS.has(protocol)) return key.fragment !== Fragment.later
+  if (protocol === Protocol.ah || (type === Type.ipv6 && EXTENSIONS.has(protocol)))
+    return key.fragment !== Fragment.later
   const hasPorts =
     protocol === Protocol.tcp ||
     protocol === Protocol.udp ||

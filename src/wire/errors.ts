@@ -92,9 +92,10 @@ function answerable4(view: DataView, l3: number): boolean {
   if (!ipv4IsUnicast(src) || ipv4IsLoopback(src)) return false
   if (ipv4IsMulticast(dst) || dst === IPV4_BROADCAST) return false
   if (ipv4.fragmentOffset(view, l3) !== 0) return false
-  if (ipv4.protocol(view, l3) !== ipv4.Protocol.icmp) return true
+  ipv4.findTransport(view, l3, ipv4.payloadEnd(view, l3))
+  const { protocol, l4 } = ipv4.transport
+  if (protocol !== ipv4.Protocol.icmp) return true
   // Only the questions we know are no errors; an unknown type might be one (RFC 1122 §3.2.2).
-  const l4 = ipv4.payload(view, l3)
   if (l4 >= ipv4.payloadEnd(view, l3)) return false
   return icmp.isEcho(icmp.type(view, l4)) || icmp.hasId(icmp.type(view, l4))
 }

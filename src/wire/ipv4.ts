@@ -3,6 +3,8 @@
 
 import { finish, fold, patchPseudo, sum, update16, update32 } from './checksum.ts'
 
+import { Protocol } from './protocol.ts'
+
 export { Protocol } from './protocol.ts'
 
 export const LENGTH_MIN = 20
@@ -11,6 +13,7 @@ export const LENGTH_MIN = 20
 const OPTION_END = 0
 const OPTION_NOP = 1
 
+const AH_MIN = 8
 const DONT_FRAGMENT = 0x4000
 const MORE_FRAGMENTS = 0x2000
 const OFFSET_MASK = 0x1fff
@@ -50,6 +53,22 @@ export const payloadEnd = (view: DataView, at: number): number => at + totalLeng
 
 export const checksumValid = (view: DataView, at: number): boolean =>
   fold(sum(view, at, headerLength(view, at), 0)) === 0xffff
+
+/** What `findTransport` found last: overwritten by the next. */
+export const transport = { protocol: 0, l4: 0, isAuthenticated: false }
+
+// The protocol and where it begins, behind an authentication header if there is one (RFC 4302); one
+// that does not hold together is left standing.  `end` is that of the packet, or of what is quoted.
+export function findTransport(view: DataView, at: number, end: number): void {
+  transport.protocol = protocol(view, at)
+  transport.l4 = payload(view, at)
+  transport.isAuthenticated = transport.protocol === Protocol.ah && fragmentOffset(view, at) === 0
+  if (!transport.isAuthenticated || end - transport.l4 < AH_MIN) return
+  const length = (view.getUint8(transport.l4 + 1) + 2) << 2
+  if (length > end - transport.l4) return
+  transport.protocol = view.getUint8(transport.l4)
+  transport.l4 += length
+}
 
 // Where the first option of this type begins, or -1; a list that does not hold together ends there.
 export function optionAt(view: DataView, at: number, type: number): number {
@@ -180,6 +199,7 @@ function setAddress(view: DataView, at: number, field: number, value: number, en
   view.setInt32(field, value)
   view.setUint16(at + 10, update32(checksum(view, at), before, value))
   // Only the first fragment carries the layer-4 header, and so the checksum of the whole.
-  if (fragmentOffset(view, at) === 0)
-    patchPseudo(view, payload(view, at), end, protocol(view, at), before, value)
+  if (fragmentOffset(view, at) !== 0) return
+  findTransport(view, at, Math.min(end, payloadEnd(view, at)))
+  patchPseudo(view, transport.l4, end, transport.protocol, before, value)
 }

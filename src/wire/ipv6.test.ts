@@ -117,6 +117,7 @@ test('a walk leaves nothing of the one before it', () => {
     fragmentAt: 0,
     fragmentOffset: 0,
     moreFragments: false,
+    isAuthenticated: false,
     segmentsLeft: 0
   })
 })

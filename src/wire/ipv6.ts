@@ -49,6 +49,7 @@ export interface Walked {
   fragmentAt: number // where the fragment header stands, 0 when there is none
   fragmentOffset: number // in bytes
   moreFragments: boolean
+  isAuthenticated: boolean // there is an authentication header
   segmentsLeft: number // of a routing header: not 0 means that dst is not yet the final one
 }
 
@@ -59,6 +60,7 @@ export const walked: Walked = {
   fragmentAt: 0,
   fragmentOffset: 0,
   moreFragments: false,
+  isAuthenticated: false,
   segmentsLeft: 0
 }
 
@@ -72,9 +74,11 @@ export function walk(view: DataView, at: number, end: number): boolean {
   walked.fragmentAt = 0
   walked.fragmentOffset = 0
   walked.moreFragments = false
+  walked.isAuthenticated = false
   walked.segmentsLeft = 0
   for (let i = 0; i <= EXTENSIONS_MAX; i++) {
     if (!isExtension(walked.protocol) || walked.fragmentOffset !== 0) return true
+    if (walked.protocol === Protocol.ah) walked.isAuthenticated = true
     if (i === EXTENSIONS_MAX || !step(view, stop)) return false
   }
   return false

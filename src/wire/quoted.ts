@@ -111,8 +111,9 @@ function find4(view: DataView, end: number): 0 | 4 {
   if (!l4Valid(view, l3, place.l4, place.end, ipv4.Protocol.icmp)) return 0
   place.inner = icmp.quoted(place.l4)
   if (!ipv4.headerFits(view, place.inner, place.end)) return 0
-  place.innerL4 = ipv4.payload(view, place.inner)
-  place.protocol = ipv4.protocol(view, place.inner)
+  ipv4.findTransport(view, place.inner, place.end)
+  place.innerL4 = ipv4.transport.l4
+  place.protocol = ipv4.transport.protocol
   place.isRouted = false
   place.hasL4 =
     ipv4.fragmentOffset(view, place.inner) === 0 && place.innerL4 + L4_QUOTED_MIN <= place.end

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { SeededRandom } from '../../src/core/random.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
-import { eth } from '../../src/wire/builder.ts'
+import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import { randomPacket } from '../fuzz/packets.ts'
 import { FrameBench, hex } from './datapath-frames.ts'
 import { canRun } from './datapath-lab.ts'
@@ -13,6 +13,10 @@ import { canRun } from './datapath-lab.ts'
 const A = '02:00:00:00:00:01'
 const B = '02:00:00:00:00:02'
 const FRAMES_MAX = 1500
+
+// An authentication header of so many words more than two, and bytes that may be a port or a flag.
+const behindAh = (ip: PacketBuilder, next: number, words: number): Uint8Array =>
+  ip.payload(Uint8Array.of(next, words, ...Array.from({ length: 62 }, (_, i) => i))).frame()
 
 const table: Record<string, Uint8Array> = {
   'TCP with flags': eth(A, B).ipv4('10.0.0.1', '10.0.0.2').tcp(1, 2, { flags: 0x12 }).frame(),
@@ -38,6 +42,19 @@ const table: Record<string, Uint8Array> = {
   'three tags': eth(A, B).qinq(1).vlan(2).vlan(3).ipv4('10.0.0.1', '10.0.0.2').udp(1, 2).frame(),
   ARP: eth(A, B).arpRequest(A, '10.0.0.1', '10.0.0.2').frame(),
   'tagged ARP': eth(A, B).vlan(9).arpRequest(A, '10.0.0.1', '10.0.0.2').frame(),
+  'AH before TCP': behindAh(eth(A, B).ipv4('10.0.0.1', '10.0.0.2', { protocol: 51 }), 6, 1),
+  'AH that leads nowhere': behindAh(
+    eth(A, B).ipv4('10.0.0.1', '10.0.0.2', { protocol: 51 }),
+    6,
+    99
+  ),
+  'v6 AH before UDP': behindAh(eth(A, B).ipv6('fd00::1', 'fd00::2', { nextHeader: 51 }), 17, 1),
+  'v6 AH that leads nowhere': behindAh(
+    eth(A, B).ipv6('fd00::1', 'fd00::2', { nextHeader: 51 }),
+    17,
+    99
+  ),
+  'a timestamp': eth(A, B).ipv4('10.0.0.1', '10.0.0.2').icmp(13, 0, 0xbeef0001).payload(12).frame(),
   'bare Ethernet': eth(A, B, 0x88b5).payload(20).frame(),
   'TCP cut short': eth(A, B).ipv4('10.0.0.1', '10.0.0.2').tcp(1, 2).frame().slice(0, 50)
 }

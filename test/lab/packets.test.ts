@@ -2,6 +2,7 @@
 // of the house in memory, in the kernel.
 
 import { after, before, describe } from 'node:test'
+import { authenticated } from '../packets/authenticated.ts'
 import { echo, echoBothWays } from '../packets/echo.ts'
 import { dressedErrors, translatedErrors } from '../packets/errors.ts'
 import { lostFragments, refusals } from '../packets/refusals.ts'
@@ -26,4 +27,5 @@ describe('packets on eBPF', { skip: canRun }, () => {
   dressedErrors(kernel)
   refusals(kernel)
   lostFragments(kernel)
+  authenticated(kernel)
 })

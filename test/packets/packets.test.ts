@@ -2,6 +2,7 @@
 // test/lab/packets.test.ts.
 
 import { World } from '../world/world.ts'
+import { authenticated } from './authenticated.ts'
 import { echo, echoBothWays } from './echo.ts'
 import { dressedErrors, translatedErrors } from './errors.ts'
 import { lostFragments, refusals } from './refusals.ts'
@@ -15,3 +16,4 @@ translatedErrors(memory)
 dressedErrors(memory)
 refusals(memory)
 lostFragments(memory)
+authenticated(memory)
