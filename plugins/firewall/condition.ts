@@ -23,6 +23,7 @@ import {
 } from '../../src/plugin.ts'
 import { AddressSet } from './address-set.ts'
 import { ofAnswer } from './answer.ts'
+import { flagQuestion } from './flags.ts'
 import { asksL4 } from './fragments.ts'
 import type { IpGroupModel, RuleModel } from './model.ts'
 import { translates } from './nat.ts'
@@ -119,15 +120,17 @@ const adopted: Question = ctx => {
   return true
 }
 
+// Takes a condition if its field is given.
+type Add = <T>(
+  value: T | undefined,
+  invert: boolean | undefined,
+  to: (value: T) => Question,
+  hidden?: Hidden
+) => void
+
 function compile(rule: RuleModel, models: Models): Part[] {
   const parts: Part[] = []
-  // Takes a condition if its field is given.
-  const add = <T>(
-    value: T | undefined,
-    invert: boolean | undefined,
-    to: (value: T) => Question,
-    hidden = ofNetwork
-  ) => {
+  const add: Add = (value, invert, to, hidden = ofNetwork) => {
     if (value !== undefined) parts.push({ asks: to(value), invert: invert ?? false, hidden })
   }
   const members = (id: string): ReadonlySet<string> =>
@@ -155,13 +158,7 @@ function compile(rule: RuleModel, models: Models): Part[] {
   add(rule.tos, rule.invertTos, tos => ctx => isIp(ctx) && ctx.key.ipTos === tos)
   add(rule.source, rule.invertSource, text => within('src', address.parsePrefix(text)))
   add(rule.destination, rule.invertDestination, text => within('dst', address.parsePrefix(text)))
-  add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range), ofTransport)
-  add(
-    rule.destinationPorts,
-    rule.invertDestinationPorts,
-    range => inRange('l4Dst', range),
-    ofTransport
-  )
+  addTransport(rule, add)
   add(rule.ipGroupSource, rule.invertIpGroupSource, id => addresses(id).question('src'))
   add(rule.ipGroupDestination, rule.invertIpGroupDestination, id => addresses(id).question('dst'))
   add(rule.icmpDataSource, rule.invertIcmpDataSource, text =>
@@ -175,6 +172,25 @@ function compile(rule: RuleModel, models: Models): Part[] {
   if (rule.matchReturnFlow === true) add(true, false, () => isReturn)
   add(rule.connectionStates, rule.invertConnectionStates, states => inState(new Set(states)))
   return parts
+}
+
+function addTransport(rule: RuleModel, add: Add): void {
+  add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range), ofTransport)
+  add(
+    rule.destinationPorts,
+    rule.invertDestinationPorts,
+    range => inRange('l4Dst', range),
+    ofTransport
+  )
+  add(
+    rule.tcpFlags,
+    rule.invertTcpFlags,
+    flags => {
+      const asks = flagQuestion(flags, rule.tcpFlagsMask)
+      return ctx => isIp(ctx) && asks(ctx)
+    },
+    ofTransport
+  )
 }
 
 const isForward: Question = ctx => !ctx.isReturnFlow

@@ -1,6 +1,9 @@
-// A rule that asks for ports says nothing of later fragments: ports are in the first one only.
+// A rule that asks for ports or TCP flags says nothing of later fragments: they are in the first
+// one only.
 
 import type { Stored } from '../../src/plugin.ts'
 
 export const asksL4 = (rule: Stored): boolean =>
-  rule.sourcePorts !== undefined || rule.destinationPorts !== undefined
+  rule.sourcePorts !== undefined ||
+  rule.destinationPorts !== undefined ||
+  rule.tcpFlags !== undefined

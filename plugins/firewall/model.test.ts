@@ -55,6 +55,15 @@ describe('rules', () => {
     ['a port too high', { sourcePorts: { end: 65_536 } }, 'sourcePorts.end'],
     ['a mask without a MAC', { ethDstMask: 'ff:ff:ff:ff:ff:ff' }, 'ethDstMask'],
     ['an inversion of nothing', { invertSource: true }, 'invertSource'],
+    ['B12: a mask of flags alone', { tcpFlagsMask: ['syn'] }, 'tcpFlagsMask'],
+    ['B12: a flag beside its mask', { tcpFlags: ['ack'], tcpFlagsMask: ['syn'] }, 'tcpFlags'],
+    ['B12: no flag at all', { tcpFlags: [] }, 'tcpFlags'],
+    ['B12: a flag nobody knows', { tcpFlags: ['xyz'] }, 'tcpFlags[0]'],
+    [
+      'B12: flags of later fragments',
+      { tcpFlags: ['syn'], fragmentPolicy: 'any' },
+      'fragmentPolicy'
+    ],
     ['a VLAN and none', { vlan: 1, noVlan: true }, 'vlan'],
     ['a position below one', { position: 0 }, 'position'],
     ['a field nobody knows', { nwSrc: '10.0.0.0/8' }, 'nwSrc']

@@ -11,6 +11,7 @@ import {
   type Stored,
   Uuid
 } from '../../src/resource.ts'
+import { flagFaults } from './flags.ts'
 import { asksL4 } from './fragments.ts'
 import { natFaults, translates } from './nat.ts'
 import { protocolNames, protocolNumber } from './protocols.ts'
@@ -64,6 +65,18 @@ const ConnectionState = Type.Union([
   Type.Literal('invalid'),
   Type.Literal('untracked')
 ])
+const TcpFlag = Type.Union([
+  Type.Literal('fin'),
+  Type.Literal('syn'),
+  Type.Literal('rst'),
+  Type.Literal('psh'),
+  Type.Literal('ack'),
+  Type.Literal('urg'),
+  Type.Literal('ece'),
+  Type.Literal('cwr')
+])
+const Flags = (description: string) =>
+  Type.Optional(Type.Array(TcpFlag, { uniqueItems: true, description }))
 const FragmentPolicy = Type.Union([
   Type.Literal('any'),
   Type.Literal('header'),
@@ -181,6 +194,9 @@ export const ruleModel = defineModel({
     invertSourcePorts: Invert,
     destinationPorts: Range('of TCP or UDP; of ICMP the codes'),
     invertDestinationPorts: Invert,
+    tcpFlags: Flags('that are set, of those in the mask; a TCP packet besides'),
+    tcpFlagsMask: Flags('that count; when left out, those of tcpFlags'),
+    invertTcpFlags: Invert,
     ipGroupSource: Group('an IP group that has the source'),
     invertIpGroupSource: Invert,
     ipGroupDestination: Group('an IP group that has the destination'),
@@ -233,6 +249,7 @@ function ruleFaults(rule: Stored): Fault[] {
   const protocol = rule.protocol as number | string | undefined
   need(protocol === undefined || protocolNumber(protocol) !== undefined, 'protocol', names)
   for (const field of ['sourcePorts', 'destinationPorts']) checkRange(field)
+  flagFaults(rule as RuleModel, need)
   const policy = (rule.fragmentPolicy ?? 'header') as string
   const legal =
     !asksL4(rule) || translates(rule.action) || policy === 'header' || policy === 'unfragmented'

@@ -5,6 +5,7 @@ import { after, before, describe } from 'node:test'
 import { authenticated } from '../packets/authenticated.ts'
 import { echo, echoBothWays } from '../packets/echo.ts'
 import { dressedErrors, translatedErrors } from '../packets/errors.ts'
+import { flags } from '../packets/flags.ts'
 import { lostFragments, refusals } from '../packets/refusals.ts'
 import type { Opener } from '../packets/scene.ts'
 import { canRun } from './datapath-lab.ts'
@@ -28,4 +29,5 @@ describe('packets on eBPF', { skip: canRun }, () => {
   refusals(kernel)
   lostFragments(kernel)
   authenticated(kernel)
+  flags(kernel)
 })

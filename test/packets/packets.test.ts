@@ -5,6 +5,7 @@ import { World } from '../world/world.ts'
 import { authenticated } from './authenticated.ts'
 import { echo, echoBothWays } from './echo.ts'
 import { dressedErrors, translatedErrors } from './errors.ts'
+import { flags } from './flags.ts'
 import { lostFragments, refusals } from './refusals.ts'
 import type { Opener } from './scene.ts'
 
@@ -17,3 +18,4 @@ dressedErrors(memory)
 refusals(memory)
 lostFragments(memory)
 authenticated(memory)
+flags(memory)
