@@ -35,6 +35,8 @@ export {
   WAIT_FOR_PULL
 } from './simulation/context.ts'
 export {
+  type AllowedAddresses,
+  type AllowedNetwork,
   type Balancer,
   type Device,
   type DeviceId,
@@ -42,6 +44,7 @@ export {
   type Port,
   type PortAddress,
   type PortId,
+  type PortSecurity,
   type Speaker,
   type Way,
   waitForDevice

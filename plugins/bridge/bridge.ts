@@ -24,6 +24,7 @@ import { Macs } from './macs.ts'
 import { type Member, Members } from './members.ts'
 import type { BridgeModel } from './model.ts'
 import { Neighbours } from './neighbours.ts'
+import { admit } from './security.ts'
 
 const VID = 0xfff
 const RESERVED_FIRST = 0x0180_c200_0000
@@ -75,6 +76,10 @@ export class Bridge implements LiveDevice {
     this.#neighbours.update(this.#members)
   }
 
+  admit(ctx: SimulationContext): Verdict {
+    return admit(ctx, ctx.inPort.security!)
+  }
+
   process(ctx: SimulationContext): Verdict {
     ctx.tag(this.#tag)
     const { key } = ctx
@@ -109,6 +114,7 @@ export class Bridge implements LiveDevice {
     }
     this.#staleRouters(before, after, stale)
     this.#staleRouters(after, before, stale)
+    this.#staleListed(before, after, stale)
     stale.push(...this.#neighbours.update(after))
     return stale
   }
@@ -121,7 +127,8 @@ export class Bridge implements LiveDevice {
   // --- learning ---------------------------------------------------------------------------------
 
   #learn(ctx: SimulationContext, mac: number, vlan: number): void {
-    if (this.#members.router(mac) === undefined && !ctx.rehearsal) {
+    const isFree = this.#members.router(mac) === undefined
+    if (isFree && !ctx.rehearsal && this.#members.mayHave(mac, ctx.inPort, vlan)) {
       this.#visit = ctx
       const heard = this.#macs.hear(mac, vlan, ctx.inPort.id, ctx.now)
       this.#visit = null
@@ -204,6 +211,15 @@ export class Bridge implements LiveDevice {
 
   #macTag(mac: number, vlan: number): Tag {
     return derive(this.#tag, address.macHi(mac), address.macLo(mac), vlan)
+  }
+
+  // Where an address is listed decides where it is learned.
+  #staleListed(before: Members, after: Members, stale: Tag[]): void {
+    for (const [these, those] of [[before, after] as const, [after, before] as const]) {
+      const listed = new Set(those.listedMacs())
+      for (const mac of these.listedMacs())
+        if (!listed.has(mac)) for (const vlan of this.#vlans) stale.push(this.#macTag(mac, vlan))
+    }
   }
 
   // Routers' addresses hold in every VLAN.

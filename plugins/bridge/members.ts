@@ -28,6 +28,8 @@ export class Members {
   readonly #trunks: Floods = { plain: [], all: [] }
   readonly #access = new Map<number, Floods>()
   readonly #routers = new Map<number, Member>()
+  readonly #listedMacs = new Map<number, Port[]>()
+  readonly #listedIps = new Map<string, Port[]>()
   readonly downTags: Tag[] = [] // left out of floods while they are down
   readonly floodSignature: string
 
@@ -36,6 +38,7 @@ export class Members {
     for (const port of models.portsOf(bridge)) {
       const member = memberOf(models, port)
       this.#byId.set(port.id, member)
+      if (member.role === 'edge') this.#list(port)
       if (member.role === 'router') this.#routers.set(member.peer!.mac, member)
       signature.push(`${port.id} ${member.role} ${port.vlan} ${port.adminStateUp}`)
       if (member.role === 'free') continue
@@ -58,6 +61,24 @@ export class Members {
     return this.#routers.get(mac)
   }
 
+  // Whether the address may be believed to be at this port: it is listed (port security) there, or
+  // nowhere in the VLAN.
+  mayHave(mac: number, at: Port, vlan: number): boolean {
+    const listed = this.#listedMacs.get(mac)
+    if (listed === undefined) return true
+    const rivals = listed.filter(port => port.vlan === 0 || port.vlan === vlan)
+    return rivals.length === 0 || rivals.some(({ id }) => id === at.id)
+  }
+
+  // The same of an IP address, as text.
+  mayAnnounce(ip: string, at: Port): boolean {
+    return this.#listedIps.get(ip)?.some(({ id }) => id === at.id) ?? true
+  }
+
+  listedMacs(): IterableIterator<number> {
+    return this.#listedMacs.keys()
+  }
+
   routers(): IterableIterator<[number, Member]> {
     return this.#routers.entries()
   }
@@ -71,6 +92,13 @@ export class Members {
     return withRouters ? floods.all : floods.plain
   }
 
+  #list(port: Port): void {
+    for (const [mac, networks] of port.security?.addresses ?? []) {
+      append(this.#listedMacs, mac, port)
+      for (const { text } of networks ?? []) append(this.#listedIps, text, port)
+    }
+  }
+
   #join({ port, role }: Member): void {
     let floods: Floods | undefined = this.#trunks
     if (port.vlan !== 0) {
@@ -80,6 +108,12 @@ export class Members {
     floods.all.push(port.id)
     if (role !== 'router') floods.plain.push(port.id)
   }
+}
+
+function append<K>(to: Map<K, Port[]>, key: K, port: Port): void {
+  const ports = to.get(key)
+  if (ports === undefined) to.set(key, [port])
+  else ports.push(port)
 }
 
 function memberOf(models: Models, port: Port): Member {

@@ -13,6 +13,7 @@ import {
   derive,
   hashWith,
   type Port,
+  type SimulationContext,
   type Table,
   type Tag
 } from '../../src/plugin.ts'
@@ -86,6 +87,7 @@ export class Neighbours {
   readonly #stop: () => void
   readonly #allowance = new Allowance(MOVED_BURST_MAX, MOVED_PER_SECOND)
   #routers = new AddressMap()
+  #members: Members | null = null
 
   constructor({ table, counters, tag, stale }: NeighboursParts) {
     this.#table = table
@@ -119,17 +121,20 @@ export class Neighbours {
   }
 
   // True when the table has an entry for the address, which now says what the announcer says.
-  announced(family: 4 | 6, words: Int32Array, mac: number, now: number): boolean {
+  announced(ctx: SimulationContext, family: 4 | 6, words: Int32Array, mac: number): boolean {
     const known = this.#shared.get(family, words)
     if (known === undefined) return false
-    if (known !== mac && address.macIsStation(mac) && this.#allowance.take(now))
-      this.#table.put(address.formatIp({ family, words }), address.formatMac(mac))
+    if (known === mac || !address.macIsStation(mac)) return true
+    const ip = address.formatIp({ family, words })
+    const isBelieved = this.#members?.mayAnnounce(ip, ctx.inPort) !== false
+    if (isBelieved && this.#allowance.take(ctx.now)) this.#table.put(ip, address.formatMac(mac))
     return true
   }
 
   // Takes the addresses of linked routers from the models.  Gives the tags of those that changed.
   update(members: Members): Tag[] {
     const before = this.#routers
+    this.#members = members
     const after = new AddressMap()
     for (const [mac, { peer }] of members.routers())
       for (const { family, words } of peer!.addresses) after.add({ family, words, mac, on: peer! })

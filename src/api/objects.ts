@@ -15,7 +15,7 @@ import {
   readOnlyFields,
   statusFields
 } from './catalogue.ts'
-import { completed, newId } from './make.ts'
+import { completed, type NewPorts, newId } from './make.ts'
 import { merge, plain, sameValue } from './merge.ts'
 import { inOrder, place } from './order.ts'
 import { invalid, notFound, precondition } from './refusal.ts'
@@ -37,6 +37,11 @@ export interface Page {
 /** Fields that have routes of their own: a change of them touches more than one object. */
 export type Managed = Readonly<Record<string, Readonly<Record<string, string>>>>
 
+export interface Rules {
+  readonly managed: Managed
+  readonly newPorts: NewPorts
+}
+
 const ATTEMPTS_MAX = 5
 
 export class Objects {
@@ -44,13 +49,15 @@ export class Objects {
   readonly #catalogue: Catalogue
   readonly #random: Random
   readonly #managed: Managed
+  readonly #newPorts: NewPorts
   #turn: Promise<void> = Promise.resolve()
 
-  constructor(store: Store, catalogue: Catalogue, random: Random, managed: Managed) {
+  constructor(store: Store, catalogue: Catalogue, random: Random, { managed, newPorts }: Rules) {
     this.#store = store
     this.#catalogue = catalogue
     this.#random = random
     this.#managed = managed
+    this.#newPorts = newPorts
   }
 
   async read(kind: string, id: string): Promise<Versioned> {
@@ -159,7 +166,7 @@ export class Objects {
   async #made(model: Model, given: Stored): Promise<Stored> {
     const echo = echoOf(model)
     const typed = echo === undefined ? given : await this.#echoed(model, echo, given)
-    const value = completed(model, applyDefaults(model, typed), this.#random)
+    const value = completed(model, applyDefaults(model, typed), this.#random, this.#newPorts)
     await this.#check(model, value)
     return value
   }

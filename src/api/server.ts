@@ -19,6 +19,7 @@ import { addHostRoutes, addTraceRoute } from './host-routes.ts'
 import { addDocument, addHealth, addIndex, addMetrics } from './house-routes.ts'
 import { newHttp } from './http.ts'
 import { type Listen, type Listener, listen } from './listener.ts'
+import type { NewPorts } from './make.ts'
 import { methodsAt } from './methods.ts'
 import { Objects } from './objects.ts'
 import { addPortRoutes } from './port-routes.ts'
@@ -42,6 +43,7 @@ export interface ApiOptions {
   readonly log: Log
   readonly listen: readonly Listen[]
   readonly token?: string | undefined
+  readonly newPorts?: NewPorts | undefined // 'off'
   // Routes of whoever opens it, beside ours: the demo's.
   readonly more?: ((app: FastifyInstance) => void) | undefined
 }
@@ -99,7 +101,10 @@ function newApp({ log }: ApiOptions): FastifyInstance {
 async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<void> {
   const { store, agents, clock, random } = options
   const catalogue = new Catalogue(options.models)
-  const objects = new Objects(store, catalogue, random, managedFields)
+  const objects = new Objects(store, catalogue, random, {
+    managed: managedFields,
+    newPorts: options.newPorts ?? 'off'
+  })
   const ports = new Ports(store, agents)
   // Schemas are there to be read: bodies are judged by the models, answers are ours.
   app.setValidatorCompiler(() => () => true)

@@ -25,6 +25,7 @@ export interface ApplianceOptions {
   readonly storePath: string
   readonly plugins: readonly Resources[]
   readonly log: Log
+  readonly newPorts?: ApiOptions['newPorts']
 }
 
 export interface HostOptions {
@@ -138,7 +139,9 @@ export class Appliance implements AgentsView {
     const models = this.#models
     const listen = [at].flat()
     const { health } = this
-    const given = { store, models, health, agents: this, counters, clock, random, log }
+    const { newPorts } = this.#options
+    const common = { store, models, health, agents: this, counters }
+    const given = { ...common, clock, random, log, newPorts }
     this.#api = await openApi({ ...given, listen, token, more })
     return this.#api.url
   }

@@ -33,7 +33,12 @@ export async function runAppliance(
   const named = plugins.filter(({ name }) => name in config.plugins)
   const storePath = config.store.path
   if (storePath !== ':memory:') mkdirSync(dirname(resolve(storePath)), { recursive: true })
-  const appliance = await Appliance.open({ storePath, plugins: named, log })
+  const appliance = await Appliance.open({
+    storePath,
+    plugins: named,
+    log,
+    newPorts: config.ports.security
+  })
   const stopped = stopSignal()
   try {
     await mustBeOurs(config, appliance)

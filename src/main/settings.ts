@@ -69,6 +69,17 @@ export const sections = {
       description: 'a used flow is walked again'
     })
   }),
+  ports: section({
+    security: Type.Union(
+      [Type.Literal('off'), Type.Literal('services'), Type.Literal('addresses')],
+      {
+        default: 'off',
+        description:
+          'what new bridge ports may send that say nothing of it; services: no answers of DHCP ' +
+          'and routers; addresses: nothing until their addresses are listed'
+      }
+    )
+  }),
   api: apiSection,
   metrics: metricsSection
 }

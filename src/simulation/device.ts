@@ -11,6 +11,8 @@ export interface Device {
   readonly id: DeviceId
   // Ends with one of the context's sentences.
   process(ctx: SimulationContext): Verdict
+  // Whether the packet may enter by the interface of `ctx.inPort`, whose security says what may.
+  admit?(ctx: SimulationContext): Verdict
   // The packet is refused at a port of this device, or by a filter (admin down, REJECT rule): tell
   // the sender if the device can.  `ctx.inPort` is where the packet entered the device.
   refuse?(ctx: SimulationContext): void
@@ -55,6 +57,24 @@ export interface PortAddress {
   readonly length: number
 }
 
+// A network that a station may have addresses of, in the manner of a key's words.
+export interface AllowedNetwork {
+  readonly family: 4 | 6
+  readonly words: Int32Array
+  readonly masks: Int32Array
+  readonly text: string
+}
+
+// By MAC, the networks of which that station may have addresses; null: any.
+export type AllowedAddresses = ReadonlyMap<number, readonly AllowedNetwork[] | null>
+
+// What may come in by the interface of a port.  Services are answers that hosts believe whoever
+// sends them: 'dhcp', 'ra'.
+export interface PortSecurity {
+  readonly addresses: AllowedAddresses | null // null: any
+  readonly services: ReadonlySet<string>
+}
+
 export interface Port {
   readonly id: PortId
   readonly number: number // 24 bits; the tunnel key of what leaves here
@@ -71,6 +91,7 @@ export interface Port {
   readonly attended: boolean
   readonly inFilter: DeviceId | null // chains
   readonly outFilter: DeviceId | null
+  readonly security: PortSecurity | null // null: anything may come in
   readonly vlan: number // 0 = none
   readonly mac: number // router ports; 0 = none
   readonly addresses: readonly PortAddress[]

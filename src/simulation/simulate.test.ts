@@ -36,7 +36,15 @@ class Town implements Topology {
       attended: true,
       ...filters
     }
-    const common = { kind: 'box', device, adminStateUp: true, vlan: 0, mac: 0, addresses: [] }
+    const common = {
+      kind: 'box',
+      device,
+      adminStateUp: true,
+      security: null,
+      vlan: 0,
+      mac: 0,
+      addresses: []
+    }
     const tags = { tag: deviceTag(id), egress: egressTag(id) }
     const number = this.ports.size + 1
     this.ports.set(id, { id, number, name: id, ...place, ...common, ...tags, ...fields })

@@ -63,6 +63,9 @@ function enter(ctx: SimulationContext, id: PortId): Verdict {
   if (ctx.trace !== null) ctx.trace.step(`in   ${describePort(port)}`)
   ctx.key.popPriorityTags()
   if (!port.adminStateUp) return refuseAt(ctx, device, 'simulation.port-down')
+  const isSecured = port.security !== null && port.host !== null
+  const admitted = isSecured ? device.admit?.(ctx) : undefined
+  if (admitted !== undefined && admitted !== Verdict.forward) return admitted
   const passed = filterAt(ctx, port.inFilter, port.outFilter)
   if (passed !== Verdict.forward) return passed
   return device.process(ctx)

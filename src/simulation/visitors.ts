@@ -39,6 +39,7 @@ export function agentPort(host: string): Port {
     attended: true,
     inFilter: null,
     outFilter: null,
+    security: null,
     vlan: 0,
     mac: 0,
     addresses: [],

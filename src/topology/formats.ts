@@ -10,6 +10,7 @@ import {
   networkOf,
   parseIp,
   parseMac,
+  parseNetwork,
   parsePrefix
 } from '../wire/address.ts'
 
@@ -50,6 +51,10 @@ export const formats: Readonly<Record<string, TextFormat>> = {
   cidr: {
     expected: 'a network such as 10.0.0.0/24 or 2001:db8::/64, its host bits zero',
     check: parses(parsePrefix, prefix => same(prefix, networkOf(prefix)))
+  },
+  'address-or-network': {
+    expected: 'an address or a network such as 10.0.0.5, fd00::5 or 10.0.0.0/24, host bits zero',
+    check: parses(parseNetwork, prefix => same(prefix, networkOf(prefix)))
   },
   'interface-address': {
     expected: 'an address and prefix length such as 10.0.0.1/24 or 2001:db8::1/64',

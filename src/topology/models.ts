@@ -11,6 +11,7 @@ import {
   parsePrefix
 } from '../wire/address.ts'
 import { defineModel, type Fault, type ModelValue, type Stored } from './model.ts'
+import { allowedAddresses, allowedServices, securityFaults } from './port-security.ts'
 import { portStatus } from './port-status.ts'
 
 export const Uuid = (description: string) => Type.String({ format: 'uuid', description })
@@ -100,6 +101,8 @@ export const portModel = defineModel({
     ),
     inFilter: Type.Optional(Uuid('chain for what enters')),
     outFilter: Type.Optional(Uuid('chain for what leaves')),
+    allowedAddresses,
+    allowedServices,
     vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094, description: 'bridge ports' })),
     mac: Type.Optional(Type.String({ format: 'mac', description: 'router ports' })),
     addresses: Type.Optional(
@@ -152,6 +155,7 @@ function portFaults(port: Stored): Fault[] {
     need(!has('mac') || macIsStation(parseMac(port.mac as string)), 'mac', STATION)
     faults.push(...addressFaults((port.addresses ?? []) as string[]))
   }
+  faults.push(...securityFaults(port))
   return faults
 }
 

@@ -4,6 +4,7 @@ import { deviceTag, egressTag } from '../flow/tag.ts'
 import type { Port, PortAddress } from '../simulation/device.ts'
 import { parseMac, parsePrefix } from '../wire/address.ts'
 import type { PortModel } from './models.ts'
+import { compileSecurity, securityText } from './port-security.ts'
 
 export function compilePort(model: PortModel, active: boolean, attended = true): Port {
   return Object.freeze({
@@ -20,6 +21,7 @@ export function compilePort(model: PortModel, active: boolean, attended = true):
     attended: model.host === undefined || attended,
     inFilter: model.inFilter ?? null,
     outFilter: model.outFilter ?? null,
+    security: compileSecurity(model),
     vlan: model.vlan ?? 0,
     mac: model.mac === undefined ? 0 : parseMac(model.mac),
     addresses: (model.addresses ?? []).map(compileAddress),
@@ -45,6 +47,7 @@ export function portChange(before: Port, after: Port): 'walk' | 'place' | 'nothi
     before.inFilter !== after.inFilter ||
     before.outFilter !== after.outFilter ||
     before.vlan !== after.vlan ||
+    securityText(before.security) !== securityText(after.security) ||
     before.mac !== after.mac ||
     addressesText(before) !== addressesText(after)
   if (walk) return 'walk'

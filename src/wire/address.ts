@@ -164,6 +164,13 @@ export function parsePrefix(text: string): Prefix {
   return { family, words, length }
 }
 
+// An address, or a network of any length.
+export function parseNetwork(text: string): Prefix {
+  if (text.includes('/')) return parsePrefix(text)
+  const { family, words } = parseIp(text)
+  return { family, words, length: bitsOf(family) }
+}
+
 export const formatPrefix = (prefix: Prefix): string => `${formatIp(prefix)}/${prefix.length}`
 
 // An int32 whose first `bits` bits are set; fewer than 0 count as 0, more than 32 as 32.

@@ -108,6 +108,26 @@ export function optionAt(view: DataView, at: number, end: number, type: number):
   return -1
 }
 
+// Whether every link-layer option passes the test: a message may carry several, and receivers
+// differ in which they take.
+export function everyLinkLayer(
+  view: DataView,
+  at: number,
+  end: number,
+  test: (mac: number) => boolean
+): boolean {
+  let i = at + fixedLength(icmpv6.type(view, at))
+  for (let n = 0; n < OPTIONS_MAX && end - i >= 8; n++) {
+    const length = view.getUint8(i + 1) << 3
+    if (length === 0) return true
+    const type = view.getUint8(i)
+    const isLinkLayer = type === Option.sourceLinkLayer || type === Option.targetLinkLayer
+    if (isLinkLayer && !test(macFrom(linkLayerHi(view, i), linkLayerLo(view, i)))) return false
+    i += length
+  }
+  return true
+}
+
 // The MAC in a link-layer option that `optionAt` found.
 const linkLayerHi = (view: DataView, option: number): number => view.getUint16(option + 2)
 const linkLayerLo = (view: DataView, option: number): number => view.getInt32(option + 4)

@@ -16,7 +16,7 @@ import type {
 } from '../../src/api/agents.ts'
 import { Health } from '../../src/api/health.ts'
 import type { Listen } from '../../src/api/listener.ts'
-import { type Api, openApi } from '../../src/api/server.ts'
+import { type Api, type ApiOptions, openApi } from '../../src/api/server.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
 import { openLog } from '../../src/core/log.ts'
@@ -99,6 +99,7 @@ export interface House {
 }
 
 export interface HouseOptions {
+  readonly newPorts?: ApiOptions['newPorts']
   readonly token?: string
   readonly host?: string
   readonly port?: number
@@ -113,7 +114,7 @@ export async function allModels(): Promise<Model[]> {
 }
 
 export async function openHouse(options: HouseOptions = {}): Promise<House> {
-  const { token, host, port } = options
+  const { token, host, port, newPorts } = options
   const clock = new SystemClock()
   const models = await allModels()
   const store = options.store ?? (await openSqliteStore({ models, clock }))
@@ -132,7 +133,8 @@ export async function openHouse(options: HouseOptions = {}): Promise<House> {
     random: new SystemRandom(),
     log,
     listen: [{ host: host ?? '127.0.0.1', port: port ?? 0 }, ...(options.also ?? [])],
-    token
+    token,
+    newPorts
   })
   const close = async () => {
     await api.close()
