@@ -39,6 +39,8 @@ export class Entry {
     if (port === undefined && this.#places.isComing(ifindex))
       return ctx.postpone(waitForInterface(ifindex))
     if (port === undefined) return ctx.drop('agent.unbound-interface', Lifetime.short)
+    if (port.kind === 'router' && this.#places.underlays.takes(ctx))
+      return ctx.drop('agent.underlay-from-uplink')
     return simulate(ctx, port.id)
   }
 

@@ -31,6 +31,7 @@ import { Reception } from './reception.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { ownState, Sharing, type StateParts } from './sharing.ts'
 import { senderTag, Tunnels, tunnelTag, WAIT_FOR_SENDERS, waitForTunnel } from './tunnels.ts'
+import { UNDERLAYS } from './underlays.ts'
 import { Upkeep, type UpkeepSettings } from './upkeep.ts'
 import { Worker } from './worker.ts'
 
@@ -107,6 +108,7 @@ export class House {
         this.worker.outdate([tunnelTag(other)])
         this.#wake(waitForTunnel(other))
       },
+      addressesChanged: () => this.worker.outdate([UNDERLAYS]),
       sendersChanged: addresses => {
         this.worker.invalidate(addresses.map(senderTag))
         this.sharing.hosts.set(tunnels.others())

@@ -12,6 +12,7 @@ import type { TopologyView } from '../topology/view.ts'
 import { Bindable, BindingFaults, type BindingRules } from './bindable.ts'
 import { PortMtus } from './port-mtus.ts'
 import type { Tunnel, Tunnels } from './tunnels.ts'
+import type { UnderlayAddresses } from './underlays.ts'
 
 // An interface as the kernel (or a test) reports it.
 export interface Interface {
@@ -168,6 +169,11 @@ export class Places {
   // What comes in here comes by tunnels.
   isUnderlay(ifindex: number): boolean {
     return this.#underlays.has(ifindex)
+  }
+
+  // The addresses of our hosts.
+  get underlays(): UnderlayAddresses {
+    return this.#tunnels.addresses
   }
 
   // Whether an underlay address may send to us.  undefined: not known yet.

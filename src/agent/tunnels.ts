@@ -10,6 +10,7 @@ import type { TopologyView } from '../topology/view.ts'
 import { parseIpv4 } from '../wire/address.ts'
 import type { OtherHost } from './hosts.ts'
 import type { Interface } from './places.ts'
+import { UnderlayAddresses } from './underlays.ts'
 
 export interface Tunnel {
   readonly kind: number // TunnelKind
@@ -32,6 +33,8 @@ export const WAIT_FOR_SENDERS = 'tunnel-senders'
 export interface TunnelListener {
   // The way to a host was found, has changed or is gone.
   changed(host: string): void
+  // Hosts came to our zones, or left.
+  addressesChanged(): void
   // These addresses may send to us from now on, or may no longer.
   sendersChanged(addresses: readonly number[]): void
 }
@@ -44,6 +47,7 @@ export class Tunnels {
   #interfaces: readonly Interface[] = []
   // By address, the other members of our zones; undefined: not known yet.
   #senders: ReadonlyMap<number, OtherHost> | undefined
+  #addresses = new UnderlayAddresses()
 
   constructor(host: string, view: TopologyView, listener: TunnelListener) {
     this.#host = host
@@ -75,6 +79,11 @@ export class Tunnels {
     }
   }
 
+  // Of all members of our zones, this host as well.
+  get addresses(): UnderlayAddresses {
+    return this.#addresses
+  }
+
   // Whether our zones, and who is in them, are known.
   get known(): boolean {
     return this.#senders !== undefined
@@ -98,6 +107,12 @@ export class Tunnels {
     const now = this.#findSenders()
     if (now === undefined) return // what is known stands until it is known better
     this.#senders = now
+    const ours = this.#memberships(this.#host).map(({ address }) => parseIpv4(address))
+    const addresses = new UnderlayAddresses([...now.keys(), ...ours])
+    if (!addresses.same(this.#addresses)) {
+      this.#addresses = addresses
+      this.#listener.addressesChanged()
+    }
     const changed = [...now.keys()].filter(address => before?.has(address) !== true)
     for (const address of before?.keys() ?? []) if (!now.has(address)) changed.push(address)
     if (before === undefined || changed.length > 0) this.#listener.sendersChanged(changed)
