@@ -85,7 +85,7 @@ struct host {
 	char names[2][NAME_SIZE]; /* of the inject pair */
 	uint32_t inject_ifindex;
 	struct attachment inject;
-	int flows, masks, chunks, stats, config, ports, locals, counters;
+	int flows, masks, chunks, stats, config, ports, locals, peers, counters;
 	uint32_t flows_max, chunks_max, credits_max, cpus;
 	uint32_t stats_top;       /* ids above it have never been used */
 	struct ring rings[MZ_CLASSES];
@@ -139,6 +139,7 @@ napi_value attach_soon(napi_env env, napi_callback_info info);
 napi_value detach_port(napi_env env, napi_callback_info info);
 napi_value list_pinned(napi_env env, napi_callback_info info);
 napi_value set_locals(napi_env env, napi_callback_info info);
+napi_value set_peers(napi_env env, napi_callback_info info);
 napi_value read_counters(napi_env env, napi_callback_info info);
 napi_value set_masks(napi_env env, napi_callback_info info);
 napi_value get_masks(napi_env env, napi_callback_info info);

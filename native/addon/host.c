@@ -27,7 +27,9 @@
 /* Order of the settings array, as in src/datapath/addon.ts. */
 enum { FLOWS_MAX, CHUNKS_MAX, CREDITS, VXLAN_PORT, RING_VM, RING_UPLINK, RING_TUNNEL, SETTINGS };
 
-static const char *const pinned_maps[] = { "flows", "masks", "chunks", "stats" };
+static const char *const pinned_maps[] = {
+	"flows", "masks", "chunks", "stats", "peers"
+};
 static const char *const ring_names[MZ_CLASSES] = { "up_vm", "up_uplink", "up_tunnel" };
 
 static size_t credits_size(void)
@@ -135,6 +137,7 @@ static int find_maps(struct host *h, const uint32_t *settings)
 	h->config = fd_of(h, "config");
 	h->ports = fd_of(h, "ports");
 	h->locals = fd_of(h, "locals");
+	h->peers = fd_of(h, "peers");
 	h->counters = fd_of(h, "counters");
 	fd = fd_of(h, "credits");
 	h->credits = mmap(NULL, credits_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -332,29 +335,48 @@ napi_value read_counters(napi_env env, napi_callback_info info)
 	return number(env, 0);
 }
 
+/* What is in the map and not in the list goes, what is in the list comes. */
+static void replace_set(int map, const uint32_t *address, uint32_t n)
+{
+	uint32_t key, next, one = 1;
+	bool more = !bpf_map_get_next_key(map, NULL, &next);
+
+	while (more) {
+		bool stays = false;
+
+		key = next;
+		more = !bpf_map_get_next_key(map, &key, &next);
+		for (uint32_t i = 0; i < n; i++)
+			stays |= address[i] == key;
+		if (!stays)
+			bpf_map_delete_elem(map, &key);
+	}
+	for (uint32_t i = 0; i < n; i++)
+		bpf_map_update_elem(map, &address[i], &one, BPF_ANY);
+}
+
 /* setLocals(handle, Uint32Array of IPv4): replaces the set */
 napi_value set_locals(napi_env env, napi_callback_info info)
 {
 	struct args a = take_args(env, info);
 	struct host *h = arg_host(&a, 0);
 	struct span in = arg_span(&a, 1);
-	uint32_t n = in.len / 4, *address = (uint32_t *)in.at, key, next, one = 1;
-	bool more;
 
-	if (h == NULL || n > MZ_LOCALS_MAX)
+	if (h == NULL || in.len / 4 > MZ_LOCALS_MAX)
 		return number(env, h == NULL ? -EBADF : -E2BIG);
-	more = !bpf_map_get_next_key(h->locals, NULL, &next);
-	while (more) {
-		bool stays = false;
+	replace_set(h->locals, (uint32_t *)in.at, in.len / 4);
+	return number(env, 0);
+}
 
-		key = next;
-		more = !bpf_map_get_next_key(h->locals, &key, &next);
-		for (uint32_t i = 0; i < n; i++)
-			stays |= address[i] == key;
-		if (!stays)
-			bpf_map_delete_elem(h->locals, &key);
-	}
-	for (uint32_t i = 0; i < n; i++)
-		bpf_map_update_elem(h->locals, &address[i], &one, BPF_ANY);
+/* setPeers(handle, Uint32Array of IPv4): replaces the set */
+napi_value set_peers(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct host *h = arg_host(&a, 0);
+	struct span in = arg_span(&a, 1);
+
+	if (h == NULL || in.len / 4 > MZ_PEERS_MAX)
+		return number(env, h == NULL ? -EBADF : -E2BIG);
+	replace_set(h->peers, (uint32_t *)in.at, in.len / 4);
 	return number(env, 0);
 }

@@ -17,6 +17,7 @@ static const struct {
 	{ "pinned", list_pinned },
 	{ "attachSoon", attach_soon },
 	{ "setLocals", set_locals },
+	{ "setPeers", set_peers },
 	{ "counters", read_counters },
 	{ "setMasks", set_masks },
 	{ "getMasks", get_masks },

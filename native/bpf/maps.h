@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
  *
- * The maps.  `flows`, `masks`, `chunks` and `stats` are pinned by the agent and outlive it, so
+ * The maps.  `flows`, `masks`, `chunks`, `stats` and `peers` are pinned by the agent and outlive it, so
  * that the next one adopts them; all others are new with each load.  Sizes are set by the loader.
  */
 #ifndef MEZZO_MAPS_H
@@ -84,6 +84,16 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } locals SEC(".maps");
+
+/* Underlay addresses of the other hosts: whose probes are answered.  Pinned, for they are answered
+ * without an agent, and while the next one still learns who they are. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MZ_PEERS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u32);
+} peers SEC(".maps");
 
 /* Actions of packet-outs, written through shared memory just before the frame is sent. */
 struct {

@@ -130,8 +130,12 @@ int underlay(struct __sk_buff *skb)
 	p.key.k.in_port = skb->ifindex;
 	p.ingress = 1;
 	r = mz_decap(skb, &p);
-	if (r == TUNNEL_PROBE)
+	if (r == TUNNEL_PROBE && is_peer(&p))
 		return mz_answer(skb);
+	if (r == TUNNEL_PROBE) {
+		count(MZ_CNT_PROBE_STRANGER);
+		return TC_ACT_SHOT;
+	}
 	if (r > 0)
 		return TC_ACT_OK;
 	if (r < 0) {

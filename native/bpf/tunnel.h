@@ -255,6 +255,14 @@ static __always_inline int read_outer(struct __sk_buff *skb, struct mz_packet *p
 	return TUNNEL_NOT;
 }
 
+/* Who is no host of ours gets no answer: anybody may write a probe, and its source. */
+static __always_inline int is_peer(struct mz_packet *p)
+{
+	__u32 address = p->key.k.tunnel_src;
+
+	return bpf_map_lookup_elem(&peers, &address) != 0;
+}
+
 /* A probe turns round: swapping addresses and ports changes no sum, the one byte does. */
 __noinline int mz_answer(struct __sk_buff *skb)
 {

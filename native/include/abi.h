@@ -147,6 +147,7 @@ struct mz_port {
 };
 #define MZ_PORTS_MAX 4096
 #define MZ_LOCALS_MAX 256     /* underlay addresses */
+#define MZ_PEERS_MAX 65536    /* those of other hosts */
 struct mz_credit {
 	__s64 left;
 	__s64 pad[7];         /* a cache line each: ports run on different CPUs */
@@ -212,6 +213,7 @@ struct mz_state {
 #define MZ_CNT_PARSE 13
 #define MZ_CNT_SYN_UP 14
 #define MZ_CNT_PROBE 15
+#define MZ_CNT_PROBE_STRANGER 16
 #define MZ_CNT_MAX 32
 
 #endif

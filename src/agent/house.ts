@@ -112,6 +112,7 @@ export class House {
       sendersChanged: addresses => {
         this.worker.invalidate(addresses.map(senderTag))
         this.sharing.hosts.set(tunnels.others())
+        datapath.setPeers(tunnels.senders())
         this.#wake(WAIT_FOR_SENDERS)
       }
     })

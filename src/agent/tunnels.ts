@@ -94,6 +94,11 @@ export class Tunnels {
     return this.#senders?.has(address)
   }
 
+  // The addresses of all other members.
+  senders(): number[] {
+    return [...(this.#senders?.keys() ?? [])]
+  }
+
   // Each host once, by its address in the first zone we share.
   others(): OtherHost[] {
     const byHost = new Map<string, OtherHost>()

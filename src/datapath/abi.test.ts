@@ -111,7 +111,8 @@ test('numbers that both sides name are the same', { skip }, () => {
     'MASK_CACHE_HIT',
     'PARSE',
     'SYN_UP',
-    'PROBE'
+    'PROBE',
+    'PROBE_STRANGER'
   )
   assert.equal(counters.length, abi.counterNames.length)
   counters.forEach((name, i) => {

@@ -41,5 +41,6 @@ export const counterNames = [
   'mask-cache-hits',
   'not-ethernet',
   'syn-upcalls',
-  'probes'
+  'probes',
+  'strange-probes'
 ] as const

@@ -39,6 +39,7 @@ export interface Addon {
   detach(host: HostHandle, ifindex: number): number
   pinned(host: HostHandle, ifindexes: Uint32Array): number
   setLocals(host: HostHandle, addresses: Uint32Array): number
+  setPeers(host: HostHandle, addresses: Uint32Array): number
   counters(host: HostHandle, into: Float64Array): number
   setMasks(host: HostHandle, masks: Int32Array): number
   getMasks(host: HostHandle, masks: Int32Array): number

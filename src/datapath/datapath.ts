@@ -197,6 +197,8 @@ export interface Datapath {
   // before `done` is called, which is called once, perhaps at once; not after `close`.
   attachSoon(port: PhysicalPort, done: (isThere: boolean) => void): void
   detach(ifindex: number): void
+  // The underlay addresses of the other hosts: whose probes are answered.
+  setPeers(addresses: readonly number[]): void
   // Lets go of interfaces that an earlier agent took frames from and this one does not.
   detachOthers(): void
   // Fills the burst with up to FRAMES_MAX upcalls and gives back the credits of the burst before.

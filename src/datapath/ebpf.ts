@@ -235,6 +235,10 @@ export class EbpfDatapath implements Datapath {
     return false
   }
 
+  setPeers(addresses: readonly number[]): void {
+    check('peers', this.#addon.setPeers(this.#host, Uint32Array.from(addresses)))
+  }
+
   // Tunnels to the addresses of underlays are ours.  A host may have thousands of others, which the
   // kernel's map has no room for.
   #readLocals(): void {

@@ -101,6 +101,8 @@ export class MemoryDatapath implements Datapath {
     this.#ports.delete(ifindex)
   }
 
+  setPeers(): void {} // nobody probes it
+
   detachOthers(): void {} // nobody was here before
 
   // A frame arrives on an interface, or from a tunnel on the underlay interface.

@@ -68,6 +68,7 @@ function openUnderlay(pins?: string): FrameBench {
   at.bench.sh('h', `ip neigh add ${peer} lladdr ${PEER} dev h1 nud permanent`)
   at.datapath.detach(at.ports[1]!)
   at.bench.attach('h', at.datapath, 'h1', PortClass.tunnel)
+  at.datapath.setPeers([parseIpv4(peer)])
   return at
 }
 
@@ -91,6 +92,7 @@ describe('datapath: the messages of flow state', { skip: canRun }, () => {
     at?.close()
   })
   const probes = (): number => at.datapath.counters().probes!
+  const strangers = (): number => at.datapath.counters()['strange-probes']!
 
   test('VXLAN with their key reaches the socket, other keys the datapath', async () => {
     const [message, answer] = [vxlan(STATE_KEY, 0), vxlan(STATE_KEY, ANSWER)]
@@ -131,6 +133,37 @@ describe('datapath: the messages of flow state', { skip: canRun }, () => {
     )
     assert.equal(probes() - before, 2)
     assert.deepEqual([got, at.under.seen], [[], []])
+  })
+
+  test('C11: a probe of who is no host of ours is dropped, and counted', async () => {
+    const before = [probes(), strangers()]
+    const stranger = datagram({ ...TO_US, src: '172.31.0.66' }, vxlan(STATE_KEY, PROBE))
+    const count = 200
+    at.send(1, ...Array.from({ length: count }, () => stranger))
+    at.send(1, datagram(TO_US, vxlan(STATE_KEY, PROBE)))
+    const arrivals = await at.arrivals(1)
+    assert.deepEqual(
+      arrivals.map(({ bytes }) => hex(bytes.subarray(30, 34))),
+      ['ac1f0002']
+    )
+    assert.deepEqual([probes() - before[0]!, strangers() - before[1]!], [1, count])
+    assert.deepEqual([got, at.under.seen], [[], []])
+  })
+
+  test('C11: who leaves the zone is answered no longer', async () => {
+    const ask = async (): Promise<number> => {
+      const before = probes()
+      at.send(1, datagram(TO_US, vxlan(STATE_KEY, PROBE)))
+      await until(() => probes() + strangers() > before + strangersBefore)
+      return probes() - before
+    }
+    let strangersBefore = strangers()
+    at.datapath.setPeers([parseIpv4('172.31.0.7')])
+    assert.equal(await ask(), 0)
+    strangersBefore = strangers()
+    at.datapath.setPeers([parseIpv4('172.31.0.7'), parseIpv4(peer)])
+    assert.equal(await ask(), 1)
+    assert.equal((await at.arrivals(1)).length, 1)
   })
 
   test('a probe for another host is none of ours', async () => {

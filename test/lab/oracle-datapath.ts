@@ -45,6 +45,10 @@ export class DatapathInside implements Datapath {
     this.#inside(() => this.#kernel.detach(ifindex))
   }
 
+  setPeers(addresses: readonly number[]): void {
+    this.#inside(() => this.#kernel.setPeers(addresses))
+  }
+
   detachOthers(): void {
     this.#inside(() => this.#kernel.detachOthers())
   }
