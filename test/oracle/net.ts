@@ -46,6 +46,19 @@ const CHAINS = 2
 export const MISSING = '02:00:00:00:99:99'
 export { MAC_BROADCAST, MISSING as MAC_MISSING }
 
+// What a VM's port lets in, by the number it drew.
+type Security = Partial<Pick<Mutable, 'allowedAddresses' | 'allowedServices'>>
+const SECURITIES: readonly ((mac: string, ip4: string, ip6: string) => Security)[] = [
+  () => ({}),
+  (mac, ip4, ip6) => ({ allowedAddresses: [{ mac, ips: [ip4, ip6] }] }),
+  () => ({}),
+  mac => ({ allowedAddresses: [{ mac }], allowedServices: ['ra'] }),
+  (mac, ip4) => ({
+    allowedAddresses: [{ mac, ips: [ip4.replace(/\d+$/, '8/29'), '2001:db8::/32'] }]
+  }),
+  () => ({ allowedServices: [] })
+]
+
 export class Net {
   readonly objects: WorldObject[] = []
   readonly stations: Station[] = []
@@ -73,7 +86,7 @@ export class Net {
     })
     for (const link of plan.links) this.#link(link)
     for (const [i, { bridge, host, silent }] of plan.vms.entries())
-      this.#vm(i, bridge % this.bridges, host, silent)
+      this.#vm(i, bridge % this.bridges, host, silent, Math.floor(bridge / this.bridges))
     for (const [i, { router, host }] of plan.uplinks.entries())
       this.#uplink(i, router % this.routers, host)
     for (let c = 0; c < CHAINS; c++) this.#add('chain', { id: `c${c}`, name: `c${c}` })
@@ -188,16 +201,20 @@ export class Net {
     for (const [i, s] of this.#segments.entries()) if (s === other) this.#segments[i] = one
   }
 
-  #vm(i: number, b: number, host: number, silent: boolean): void {
+  #vm(i: number, b: number, host: number, silent: boolean, secured: number): void {
     const port = `vm${i}`
     const at = `h${host % this.plan.hosts}`
-    this.#port(port, { type: 'bridge', device: `b${b}`, host: at, interface: `eth-${port}` })
+    const mac = parseMac('02:00:00:00:01:00') + i
+    const [ip4, ip6] = [`10.0.${b}.${10 + i}`, `2001:db8:${b}::${10 + i}`]
+    const security = SECURITIES[secured % SECURITIES.length]!(formatMac(mac), ip4, ip6)
+    const bound = { host: at, interface: `eth-${port}` }
+    this.#port(port, { type: 'bridge', device: `b${b}`, ...bound, ...security })
     this.stations.push({
       port,
       host,
-      mac: parseMac('02:00:00:00:01:00') + i,
-      ip4: `10.0.${b}.${10 + i}`,
-      ip6: `2001:db8:${b}::${10 + i}`,
+      mac,
+      ip4,
+      ip6,
       segment: `b${b}`,
       silent,
       gateway: this.#gateways[b]
