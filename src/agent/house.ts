@@ -103,19 +103,7 @@ export class House {
       answers: (other, answers) => this.#answers(other, answers),
       away: (other, isAway) => this.view.agentAway(other, isAway)
     })
-    const tunnels = new Tunnels(host, this.view, {
-      changed: other => {
-        this.worker.outdate([tunnelTag(other)])
-        this.#wake(waitForTunnel(other))
-      },
-      addressesChanged: () => this.worker.outdate([UNDERLAYS]),
-      sendersChanged: addresses => {
-        this.worker.invalidate(addresses.map(senderTag))
-        this.sharing.hosts.set(tunnels.others())
-        datapath.setPeers(tunnels.senders())
-        this.#wake(WAIT_FOR_SENDERS)
-      }
-    })
+    const tunnels = this.#tunnels(host)
     const invalidate = (tags: readonly Tag[]): void => this.worker.outdate(tags)
     const { view, sharing } = this
     const wake = (waitingFor: string): void => this.#wake(waitingFor)
@@ -133,6 +121,23 @@ export class House {
     this.worker = new Worker({ ...walks, burstBytes })
     this.upkeep = new Upkeep({ ...walks, worker: this.worker }, parts.upkeep)
     watcher.onChange(() => this.#placesChanged(clock))
+  }
+
+  #tunnels(host: string): Tunnels {
+    const tunnels = new Tunnels(host, this.view, {
+      changed: other => {
+        this.worker.outdate([tunnelTag(other)])
+        this.#wake(waitForTunnel(other))
+      },
+      addressesChanged: () => this.worker.outdate([UNDERLAYS]),
+      sendersChanged: addresses => {
+        this.worker.invalidate(addresses.map(senderTag))
+        this.sharing.hosts.set(tunnels.others())
+        this.#datapath.setPeers(tunnels.senders())
+        this.#wake(WAIT_FOR_SENDERS)
+      }
+    })
+    return tunnels
   }
 
   async start(): Promise<void> {

@@ -1,6 +1,7 @@
-// Packets of tunnels that come from outside.  Whoever sits on an uplink's network may write VXLAN or
-// GRE for the underlay address of one of our hosts, in the name of another: a gateway that forwarded
-// it would carry him into the underlay.  Tunnels begin and end at underlays, and nowhere else.
+// Packets of tunnels that come from outside.  Whoever sits on an uplink's network may write VXLAN
+// or GRE for the underlay address of one of our hosts, in the name of another: a gateway that
+// forwarded it would carry him into the underlay.  Tunnels begin and end at underlays, and nowhere
+// else.
 
 import { Fragment, Word } from '../flow/key.ts'
 import { tagOf } from '../flow/tag.ts'
