@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
  *
- * The maps.  `flows`, `masks`, `chunks`, `stats` and `peers` are pinned by the agent and outlive it,
- * so that the next one adopts them; all others are new with each load.  Sizes are set by the
+ * The maps.  `flows`, `masks`, `chunks`, `stats` and `peers` are pinned by the agent and outlive
+ * it, so that the next one adopts them; all others are new with each load.  Sizes are set by the
  * loader.
  */
 #ifndef MEZZO_MAPS_H
