@@ -24,12 +24,9 @@ export function admitDiscovery(ctx: SimulationContext, addresses: AllowedAddress
   if (raw === undefined) return Verdict.forward
   const { view, at, end } = raw
   const l3 = vlan.typeAt(view, at, end) + 2
-  const unsound = () => 'neighbour discovery that is not sound'
-  if (!ipv6.fits(view, l3, end) || !ipv6.walk(view, l3, end)) return refused(ctx, 'nd', unsound)
-  const { l4, fragmentAt } = ipv6.walked
+  const l4 = nd.believed(view, l3, end)
+  if (l4 < 0) return refused(ctx, 'nd', () => 'neighbour discovery that is not sound')
   const l4End = ipv6.payloadEnd(view, l3)
-  // RFC 6980: in fragments it is not to be believed.
-  if (fragmentAt !== 0 || !nd.acceptable(view, l3, l4, l4End)) return refused(ctx, 'nd', unsound)
   const type = icmpv6.type(view, l4)
   if (type === Type.redirect) return Verdict.forward
   ipv6.readSrc(view, l3, source, 0)

@@ -15,6 +15,7 @@ export const B = '02:00:00:00:00:0b' // the victim
 export const ALL = 'ff:ff:ff:ff:ff:ff'
 export const LINK_LOCAL = 'fe80::ff:fe00:a'
 export const ALL_NODES = 'ff02::1'
+export const OVERRIDE = 0x2000_0000 // of an advertisement that nobody asked for
 export const FRAMES = 50
 
 export const ALLOWED = [
@@ -78,11 +79,14 @@ export const HONEST: Readonly<Record<string, PacketBuilder>> = {
   'a question of DHCPv6': nd(LINK_LOCAL, 'ff02::1:2').udp(546, 547).payload(20),
   'a neighbour solicitation': nd('fd00::5').ns('fd00::9', { mac: rawMac(A) }),
   'one without an option': nd('fd00::5').ns('fd00::9'),
-  'a probe for duplicates': nd('::').ns('fd00::5'),
-  'a probe for its link-local address': nd('::').ns(LINK_LOCAL),
-  'an advertisement': nd('fd00::5').na('fd00::5', { mac: rawMac(A) }),
-  'an advertisement without an option': nd('fd00::5').na('fd00::5'),
-  'an advertisement of its other station': nd('fd00::5').na('fd00::100', { mac: rawMac(OTHER) }),
+  'a probe for duplicates': nd('::', 'ff02::1:ff00:5').ns('fd00::5'),
+  'a probe for its link-local address': nd('::', 'ff02::1:ff00:a').ns(LINK_LOCAL),
+  'an advertisement': nd('fd00::5').na('fd00::5', { mac: rawMac(A), flags: OVERRIDE }),
+  'an advertisement without an option': nd('fd00::5').na('fd00::5', { flags: OVERRIDE }),
+  'an advertisement of its other station': nd('fd00::5').na('fd00::100', {
+    mac: rawMac(OTHER),
+    flags: OVERRIDE
+  }),
   'a router solicitation': nd(LINK_LOCAL).icmpv6(133),
   'a router solicitation from nobody': nd('::').icmpv6(133),
   'a report of groups': nd('::', 'ff02::16').extension('hop-by-hop').icmpv6(143),

@@ -21,6 +21,7 @@ import {
   LINK_LOCAL,
   nd,
   OTHER,
+  OVERRIDE,
   rawMac,
   secured,
   udp,
@@ -70,10 +71,13 @@ describe('C7: what else may be said of a port', () => {
     const world = (): World => worldOf({ allowedAddresses: [{ mac: A }] })
     assert.equal(got(world(), udp(ip('10.0.0.66'))), FRAMES)
     assert.equal(got(world(), arpRequest(A, '10.0.0.1', '10.0.0.9')), FRAMES)
-    assert.equal(got(world(), nd('fd00::66').na('fd00::1', { mac: rawMac(A) })), FRAMES)
+    assert.equal(
+      got(world(), nd('fd00::66').na('fd00::1', { mac: rawMac(A), flags: OVERRIDE })),
+      FRAMES
+    )
     assert.equal(got(world(), udp(ip('10.0.0.66', '10.0.0.9', OTHER))), 0)
     assert.equal(got(world(), eth(A, B).arpReply(B, '10.0.0.1', B, '10.0.0.9')), 0)
-    assert.equal(got(world(), nd('fd00::66').na('fd00::1', { mac: rawMac(B) })), 0)
+    assert.equal(got(world(), nd('fd00::66').na('fd00::1', { mac: rawMac(B), flags: OVERRIDE })), 0)
   })
 
   test('a MAC with no addresses has but its link-local one', () => {
@@ -183,7 +187,7 @@ describe('C7: others believe only what was let in', () => {
     const of = (address: string): unknown => world.hub.table('arp/br').get(address)?.value
     world.exchange('c', arpRequest(B, '10.0.0.5', '10.0.0.5').frame())
     const na = eth(B, '33:33:00:00:00:01').ipv6('fd00::5', ALL_NODES, { hopLimit: 255 })
-    world.exchange('c', na.na('fd00::5', { mac: rawMac(B), flags: 0x2000_0000 }).frame())
+    world.exchange('c', na.na('fd00::5', { mac: rawMac(B), flags: OVERRIDE }).frame())
     world.exchange('c', arpRequest(B, '10.0.0.50', '10.0.0.50').frame())
     assert.deepEqual(['10.0.0.5', 'fd00::5', '10.0.0.50'].map(of), [A, A, B])
   })

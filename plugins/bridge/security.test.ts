@@ -16,6 +16,7 @@ import {
   ip6,
   LINK_LOCAL,
   nd,
+  OVERRIDE,
   rawMac,
   secured,
   udp
@@ -78,11 +79,17 @@ const HOSTILE: Readonly<Record<string, readonly [string, PacketBuilder | Uint8Ar
   ],
   "ARP: a probe for another's address": ['arp', arpRequest(A, '0.0.0.0', '10.0.0.9')],
   'ARP: an answer of nobody': ['arp', eth(A, B).arpReply(A, '0.0.0.0', B, '10.0.0.5')],
-  "ND: another's address": ['nd', nd('fd00::5').na('fd00::1', { mac: rawMac(A) })],
-  "ND: another's address, no option": ['nd', nd('fd00::5').na('fd00::1')],
-  "ND: its own address at another's MAC": ['nd', nd('fd00::5').na('fd00::5', { mac: rawMac(B) })],
-  "ND: another's address from there": ['ip', nd('fd00::1').na('fd00::1', { mac: rawMac(A) })],
-  "ND: a probe for another's address": ['nd', nd('::').ns('fd00::9')],
+  "ND: another's address": ['nd', nd('fd00::5').na('fd00::1', { mac: rawMac(A), flags: OVERRIDE })],
+  "ND: another's address, no option": ['nd', nd('fd00::5').na('fd00::1', { flags: OVERRIDE })],
+  "ND: its own address at another's MAC": [
+    'nd',
+    nd('fd00::5').na('fd00::5', { mac: rawMac(B), flags: OVERRIDE })
+  ],
+  "ND: another's address from there": [
+    'ip',
+    nd('fd00::1').na('fd00::1', { mac: rawMac(A), flags: OVERRIDE })
+  ],
+  "ND: a probe for another's address": ['nd', nd('::', 'ff02::1:ff00:9').ns('fd00::9')],
   'ND: a solicitation that lies of its MAC': [
     'nd',
     nd('fd00::5').ns('fd00::9', { mac: rawMac(B) })
@@ -91,24 +98,27 @@ const HOSTILE: Readonly<Record<string, readonly [string, PacketBuilder | Uint8Ar
     'ip',
     nd('fd00::1').ns('fd00::9', { mac: rawMac(A) })
   ],
-  'ND: an advertisement from nobody': ['ip', nd('::').na('fd00::5', { mac: rawMac(A) })],
+  'ND: an advertisement from nobody': [
+    'ip',
+    nd('::').na('fd00::5', { mac: rawMac(A), flags: OVERRIDE })
+  ],
   'ND: in a hop limit that crossed a router': [
     'nd',
     eth(A, B)
       .ipv6('fd00::5', ALL_NODES, { hopLimit: 64 })
-      .na('fd00::5', { mac: rawMac(A) })
+      .na('fd00::5', { mac: rawMac(A), flags: OVERRIDE })
   ],
   'ND: in a fragment': [
     'nd',
     nd('fd00::5')
       .fragment6(7, 0, false)
-      .na('fd00::1', { mac: rawMac(A) })
+      .na('fd00::1', { mac: rawMac(A), flags: OVERRIDE })
   ],
   'ND: behind options': [
     'nd',
     nd('fd00::5')
       .extension('destination')
-      .na('fd00::1', { mac: rawMac(A) })
+      .na('fd00::1', { mac: rawMac(A), flags: OVERRIDE })
   ],
   'a router advertisement': ['ra', nd(LINK_LOCAL).icmpv6(134)],
   'a redirect': ['ra', nd(LINK_LOCAL).icmpv6(137)],

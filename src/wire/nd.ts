@@ -55,13 +55,15 @@ export function believed(view: DataView, l3: number, end: number): number {
 export function acceptable(view: DataView, l3: number, at: number, end: number): boolean {
   if (ipv6.hopLimit(view, l3) !== HOP_LIMIT || !fits(view, at, end)) return false
   if (icmpv6.code(view, at) !== 0 || !optionsHold(view, at, end)) return false
-  const isGroupTarget = view.getUint8(at + 8) === 0xff
   switch (icmpv6.type(view, at)) {
     case Type.neighbourSolicitation:
-      return !isGroupTarget && (hasSource(view, l3) || isProbe(view, l3, at, end))
+      return !hasGroupTarget(view, at) && (hasSource(view, l3) || isProbe(view, l3, at, end))
     case Type.neighbourAdvertisement:
       // What was asked for goes to whoever asked.
-      return !isGroupTarget && !(toGroup(view, l3) && (flags(view, at) & Flag.solicited) !== 0)
+      return (
+        !hasGroupTarget(view, at) &&
+        !(toGroup(view, l3) && (flags(view, at) & Flag.solicited) !== 0)
+      )
     case Type.routerSolicitation:
       return hasSource(view, l3) || optionAt(view, at, end, Option.sourceLinkLayer) < 0
     case Type.routerAdvertisement:
@@ -79,6 +81,9 @@ const isProbe = (view: DataView, l3: number, at: number, end: number): boolean =
   ipv6.dstWord(view, l3, 2) === 1 &&
   ipv6.dstWord(view, l3, 3) >>> 24 === 0xff &&
   optionAt(view, at, end, Option.sourceLinkLayer) < 0
+
+// Of solicitations and advertisements of neighbours: other messages may end before it.
+const hasGroupTarget = (view: DataView, at: number): boolean => view.getUint8(at + 8) === 0xff
 
 const hasSource = (view: DataView, l3: number): boolean => {
   for (let i = 0; i < 4; i++) if (ipv6.srcWord(view, l3, i) !== 0) return true
