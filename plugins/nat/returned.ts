@@ -2,7 +2,13 @@
 // to would have given them another destination before they were routed; without one they would be
 // sent back to where they came from, and come again until their TTL runs out.
 
-import { address, ethernet, type SimulationContext } from '../../src/plugin.ts'
+import {
+  address,
+  ethernet,
+  type Models,
+  type PortGroupModel,
+  type SimulationContext
+} from '../../src/plugin.ts'
 import { type Act, type RuleModel, Then } from '../firewall/token.ts'
 import { parseTarget } from './targets.ts'
 
@@ -14,10 +20,14 @@ interface Range {
 }
 
 /** The guard of an `snat` rule: drops what would go back out to one of its targets. */
-export function returnedGuard(rule: RuleModel): Act {
+export function returnedGuard(rule: RuleModel, models: Models): Act {
   const isOurs = rangesOf(rule).map(isDestinedTo)
+  const uplinks = new Set(rule.outPorts)
+  if (rule.outPortGroup !== undefined)
+    for (const id of models.get<PortGroupModel>('port-group', rule.outPortGroup)?.ports ?? [])
+      uplinks.add(id)
   return ctx => {
-    if (ctx.generated || !comesFromOutside(ctx, rule)) return Then.next
+    if (ctx.generated || !comesFromOutside(ctx, uplinks)) return Then.next
     return isOurs.some(asks => asks(ctx)) ? ctx.drop('nat.no-binding') : Then.next
   }
 }
@@ -40,9 +50,13 @@ function rangesOf({ natTargets, natPrefix }: RuleModel): Range[] {
 const hostBits = (bits: number): number => (bits >= 32 ? -1 : (1 << bits) - 1)
 
 // It came in by a port at which the rule would translate what goes out.
-function comesFromOutside({ inPort, outPort }: SimulationContext, rule: RuleModel): boolean {
+function comesFromOutside(
+  { inPort, outPort }: SimulationContext,
+  uplinks: ReadonlySet<string>
+): boolean {
   if (outPort === null) return false
-  if (inPort.id === outPort.id || rule.outPorts?.includes(inPort.id) === true) return true
+  if (inPort.id === outPort.id) return true
+  if (uplinks.has(inPort.id) && uplinks.has(outPort.id)) return true
   return inPort.outFilter !== null && inPort.outFilter === outPort.outFilter
 }
 

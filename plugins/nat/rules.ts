@@ -1,6 +1,6 @@
 // Rules of translation, compiled.
 
-import { address, type SimulationContext, Verdict } from '../../src/plugin.ts'
+import { address, type Models, type SimulationContext, Verdict } from '../../src/plugin.ts'
 import { type RuleAction, type RuleModel, Then } from '../firewall/token.ts'
 import { APPLIED, type Bindings, SKIPPED } from './bindings.ts'
 import { Done, fixedWork, prefixWork, type Work } from './fixed.ts'
@@ -11,9 +11,14 @@ import { isFixed, ownAddress, parseTarget, TargetList } from './targets.ts'
 /** Verdicts are positive; what bindings say besides is not. */
 type Answer = ReturnType<Bindings['forward']>
 
-export function forwardAction(side: Side, bindings: Bindings, rule: RuleModel): RuleAction {
+export function forwardAction(
+  side: Side,
+  bindings: Bindings,
+  rule: RuleModel,
+  models: Models
+): RuleAction {
   const does = forwardOf(side, bindings, rule)
-  return side === 'src' ? { ...does, guard: returnedGuard(rule) } : does
+  return side === 'src' ? { ...does, guard: returnedGuard(rule, models) } : does
 }
 
 function forwardOf(side: Side, bindings: Bindings, rule: RuleModel): RuleAction {

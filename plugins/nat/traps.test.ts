@@ -47,13 +47,18 @@ function chain(name: string, rules: readonly RuleText[]): WorldObject[] {
   ]
 }
 
-const houseOf = (inward: readonly RuleText[], outward: readonly RuleText[]): Lab =>
+const houseOf = (
+  inward: readonly RuleText[],
+  outward: readonly RuleText[],
+  ...more: WorldObject[]
+): Lab =>
   new Lab({
     plugins: [bridge, router, firewall, nat],
     objects: topology(
       object('router', 'r', { inFilter: 'in', outFilter: 'out' }),
       ...chain('in', inward),
-      ...chain('out', outward)
+      ...chain('out', outward),
+      ...more
     )
   })
 
@@ -184,6 +189,16 @@ for (const [name, family] of Object.entries(FAMILIES))
           assert.equal(house.wayOf('up', sent), '')
           assert.equal(house.drops('nat.no-binding'), before + 1)
         }
+      }
+    })
+
+    test('F6: nor to another uplink', () => {
+      const uplinks = { outPorts: ['up', 'd3'] }
+      const group = object('port-group', 'g', { name: 'g', ports: ['up', 'd3'] })
+      for (const out of [uplinks, { outPorts: undefined, outPortGroup: 'g' }]) {
+        const house = houseOf(reverse, [snatOf(family, out)], group)
+        assert.equal(house.wayOf('d3', udp('d3', target)), '')
+        assert.equal(house.wayOf('d1', udp('d1', far)), 'up')
       }
     })
 
