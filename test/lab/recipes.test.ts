@@ -78,8 +78,8 @@ describe('recipes', { skip }, () => {
     assert.equal(exit, 0, `${words.join(' ')}\n${told.join('\n')}`)
   }
 
-  async function connection(from: Vm | Outside, to: Vm | Outside, address: string, port = 0) {
-    const server = await to.tcp.serve(port)
+  async function connection(from: Vm | Outside, to: Vm | Outside, address: string) {
+    const server = await to.tcp.serve()
     const stream = await from.tcp.stream({ server, to: address })
     return { server, stream }
   }
@@ -163,11 +163,11 @@ describe('recipes', { skip }, () => {
       await reachesNot(web1, '10.0.1.12')
       await allReceived(web2, '10.0.1.11')
       await allReceived(web2, FAR)
-      const refused = connection(web1, web2, '10.0.1.12', 22)
-      await assert.rejects(refused)
+      const server = await web2.tcp.serve(22)
+      const wish = { server, to: '10.0.1.12' }
+      await assert.rejects(web1.tcp.stream({ ...wish, timeoutMs: 1000 }))
       await cook()
-      const { server, stream } = await connection(web1, web2, '10.0.1.12', 22)
-      await sound(stream)
+      await sound(await web1.tcp.stream(wish))
       await server.close()
       await reachesNot(web1, '10.0.1.12')
     },
