@@ -163,6 +163,7 @@ napi_value trim_memory(napi_env env, napi_callback_info info);
 napi_value open_state(napi_env env, napi_callback_info info);
 napi_value close_state(napi_env env, napi_callback_info info);
 napi_value find_state(napi_env env, napi_callback_info info);
+napi_value held_state(napi_env env, napi_callback_info info);
 napi_value read_state(napi_env env, napi_callback_info info);
 napi_value stamp_state(napi_env env, napi_callback_info info);
 napi_value put_state(napi_env env, napi_callback_info info);

@@ -41,6 +41,7 @@ static const struct {
 	{ "stateOpen", open_state },
 	{ "stateClose", close_state },
 	{ "stateFind", find_state },
+	{ "stateHeld", held_state },
 	{ "stateRead", read_state },
 	{ "stateStamp", stamp_state },
 	{ "statePut", put_state },

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the table of flow state is made of, for its own files: state-table.c (what state.h says),
- * state-index.c (memory, and finding by key), state-wheel.c (when a record is over) and
+ * state-index.c (memory, and finding by key), state-wheel.c (when a record is over),
+ * state-holders.c and state-evict.c (who holds how many, which goes when there is no room) and
  * state-rules.c (how long it lives, which of two stands).  Only state-table.c takes the lock.
  */
 #ifndef MEZZO_STATE_PARTS_H
@@ -45,6 +46,16 @@ struct wheel {
 	uint32_t turn;         /* which of the two is being looked at */
 };
 
+struct holder {
+	uint32_t port, count;
+	bool known;
+};
+
+struct holders {
+	struct holder *all;
+	uint32_t places, known, live; /* a power of two; with a place; that hold something */
+};
+
 struct state_table {
 	pthread_mutex_t lock;
 	uint32_t held;
@@ -60,6 +71,7 @@ struct state_table {
 	int64_t stopped_at;
 	struct index index;
 	struct wheel wheel;
+	struct holders holders;
 	struct mz_state *evicted;
 	uint32_t evicted_count;
 	struct state_info info;
@@ -107,6 +119,17 @@ uint32_t wheel_next(struct state_table *t, int64_t now);
 /* Puts it where it comes up again. */
 void wheel_again(struct state_table *t, uint32_t id);
 void wheel_turn(struct state_table *t);
+
+/* --- state-holders.c -------------------------------------------------------------------------- */
+
+uint32_t held_by(const struct holders *h, uint32_t port);
+void hold(struct holders *h, uint32_t port);
+void let_go(struct holders *h, uint32_t port);
+
+/* --- state-evict.c ---------------------------------------------------------------------------- */
+
+/* Which record goes for one of this port, 0: none was found. */
+uint32_t worst_for(struct state_table *t, uint32_t port);
 
 /* --- state-rules.c ---------------------------------------------------------------------------- */
 

@@ -8,7 +8,6 @@
 #include <time.h>
 #include "state-parts.h"
 
-#define CANDIDATES 16
 #define STAMP_MAX 0x7fffffff
 #define AT_ONCE 32 /* records looked at under one hold of the lock */
 
@@ -63,6 +62,7 @@ void state_drop(struct state_table *t)
 			free(t->slabs[i]);
 	free(t->slabs);
 	free(t->evicted);
+	free(t->holders.all);
 	index_close(&t->index);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
@@ -85,6 +85,7 @@ static void file(struct state_table *t, uint32_t id, const struct mz_state *reco
 	t->stamp = t->stamp == STAMP_MAX ? 1 : t->stamp + 1;
 	e->stamp = t->stamp;
 	t->info.kinds[record->a.type >> 16]++;
+	hold(&t->holders, record->ingress);
 	/* a in front: a key that is its own answer's says forward */
 	if (record->b.type)
 		index_add(t, id, 1);
@@ -98,6 +99,7 @@ static void unfile(struct state_table *t, uint32_t id)
 	struct entry *e = entry_of(t, id);
 
 	t->info.kinds[e->state.a.type >> 16]--;
+	let_go(&t->holders, e->state.ingress);
 	index_remove(t, id, 0);
 	if (e->state.b.type)
 		index_remove(t, id, 1);
@@ -111,20 +113,6 @@ static void empty(struct state_table *t, uint32_t id)
 	t->size--;
 }
 
-/* Nobody answered, or it is over. */
-static bool is_idle(const struct entry *e)
-{
-	return e->state.a.type >> 16 != MZ_STATE_STICKY &&
-	       (!(e->state.flags & MZ_STATE_REPLIED) || is_over(e->state.flags));
-}
-
-static bool goes_before(const struct state_table *t, const struct entry *e, const struct entry *o)
-{
-	if (is_idle(e) != is_idle(o))
-		return is_idle(e);
-	return deadline_of(t, e) < deadline_of(t, o);
-}
-
 static void remember(struct state_table *t, const struct mz_state *state)
 {
 	if (t->evicted == NULL)
@@ -135,34 +123,15 @@ static void remember(struct state_table *t, const struct mz_state *state)
 		t->info.untold++;
 }
 
-/* Candidates lie evenly over the table, wherever its old records lie: a flood of new ones meets its
- * own. */
-static bool evict(struct state_table *t)
+static bool evict(struct state_table *t, uint32_t port)
 {
-	uint32_t ids[CANDIDATES], worst_id = 0;
-	struct entry *worst = NULL;
+	uint32_t id = worst_for(t, port);
 
-	for (int i = 0; i < CANDIDATES; i++) {
-		ids[i] = 1 + ((uint64_t)(t->hand += 0x9e3779b9) * t->capacity >> 32);
-		if (ids[i] < t->top) { /* none of them is in the cache: fetch them at once */
-			__builtin_prefetch(&entry_of(t, ids[i])->state.a);
-			__builtin_prefetch(&entry_of(t, ids[i])->state.flags);
-			__builtin_prefetch(&entry_of(t, ids[i])->used);
-		}
-	}
-	for (int i = 0; i < CANDIDATES; i++) {
-		struct entry *e = tenant(t, ids[i]);
-
-		if (e == NULL || (worst != NULL && !goes_before(t, e, worst)))
-			continue;
-		worst = e;
-		worst_id = ids[i];
-	}
-	if (worst == NULL)
+	if (!id)
 		return false;
-	remember(t, &worst->state);
-	wheel_remove(t, worst_id);
-	empty(t, worst_id);
+	remember(t, &entry_of(t, id)->state);
+	wheel_remove(t, id);
+	empty(t, id);
 	t->info.evicted++;
 	return true;
 }
@@ -170,11 +139,11 @@ static bool evict(struct state_table *t)
 static enum state_put add(struct state_table *t, const struct mz_state *record, int64_t used,
 			  uint32_t *id)
 {
-	if (t->size == t->capacity && !evict(t))
+	if (t->size == t->capacity && !evict(t, record->ingress))
 		return STATE_REFUSED;
 	*id = take_id(t);
 	/* no memory: what is there makes room, as if the table were full */
-	if (!*id && t->size > 0 && evict(t))
+	if (!*id && t->size > 0 && evict(t, record->ingress))
 		*id = take_id(t);
 	if (!*id) {
 		t->info.refused++;
@@ -204,7 +173,9 @@ static enum state_put put(struct state_table *t, const struct mz_state *record, 
 		return add(t, record, used, id);
 	what = judge(&entry_of(t, *id)->state, record);
 	if (what == STATE_MERGED) {
+		let_go(&t->holders, entry_of(t, *id)->state.ingress);
 		merge(&entry_of(t, *id)->state, record);
+		hold(&t->holders, entry_of(t, *id)->state.ingress);
 		touch(t, *id, used);
 	} else if (what == STATE_REPLACED) {
 		wheel_remove(t, *id);
@@ -371,6 +342,16 @@ uint32_t state_scan(struct state_table *t, uint32_t *from, struct mz_state *into
 		into[n++] = e->state;
 	}
 	*from = id < t->top ? id : 0;
+	pthread_mutex_unlock(&t->lock);
+	return n;
+}
+
+uint32_t state_held(struct state_table *t, uint32_t port)
+{
+	uint32_t n;
+
+	pthread_mutex_lock(&t->lock);
+	n = held_by(&t->holders, port);
 	pthread_mutex_unlock(&t->lock);
 	return n;
 }

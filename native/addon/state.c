@@ -95,6 +95,15 @@ napi_value close_state(napi_env env, napi_callback_info info)
 	return number(env, 0);
 }
 
+/* stateHeld(table, port) -> records that came in by it */
+napi_value held_state(napi_env env, napi_callback_info info)
+{
+	struct args a = take_args(env, info);
+	struct state_table *t = arg_state(&a, 0);
+
+	return number(env, t == NULL ? -EBADF : (double)state_held(t, arg_u32(&a, 1)));
+}
+
 /* stateFind(table, words, at) -> id << 1 | side, or 0 */
 napi_value find_state(napi_env env, napi_callback_info info)
 {

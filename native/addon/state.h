@@ -48,6 +48,8 @@ uint32_t state_expire(struct state_table *t, struct mz_state *into, uint32_t max
 /* Up to max records from slot *from on, which then is where to go on, 0 at the end. */
 uint32_t state_scan(struct state_table *t, uint32_t *from, struct mz_state *into, double *idle_ms,
 		    uint32_t max);
+/* Records whose openers' packets come in by this port. */
+uint32_t state_held(struct state_table *t, uint32_t port);
 void state_inform(struct state_table *t, struct state_info *into);
 /* For tests: from now on the table's clock stands at ms, until it is moved again. */
 void state_stop_clock(struct state_table *t, int64_t ms);

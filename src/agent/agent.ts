@@ -111,6 +111,7 @@ export class Agent {
       upkeep: options.upkeep ?? {},
       state: {
         connectionsMax: CONNECTIONS_MAX,
+        connectionsPerPort: 0,
         lifetimes: LIFETIMES_DEFAULT,
         exchange: EXCHANGE_DEFAULT,
         ...options.state,

@@ -11,25 +11,17 @@ import type { ActionList } from '../flow/actions.ts'
 import { Word } from '../flow/key.ts'
 import { stateTag, type Tag } from '../flow/tag.ts'
 import { isNear, nextOf, sequenceOf } from '../flow/tcp-stream.ts'
-import type { Puller } from '../simulation/company.ts'
 import { type SimulationContext, Verdict } from '../simulation/context.ts'
 import type { Port } from '../simulation/device.ts'
 import { StateAccess } from '../state/access.ts'
 import { openAt } from '../state/conflict.ts'
 import { type Exchange, Room } from '../state/exchange.ts'
 import { type Lifetimes, lifetimeOf } from '../state/lifetimes.ts'
-import {
-  KEY_WORDS,
-  KeyWord,
-  Kind,
-  keyHash,
-  RECORD_WORDS,
-  RecordWord,
-  StateFlag
-} from '../state/record.ts'
+import { Kind, keyHash, RECORD_WORDS, RecordWord, StateFlag } from '../state/record.ts'
 import { Put, type StateTable } from '../state/table.ts'
 import { Protocol } from '../wire/protocol.ts'
 import * as tcp from '../wire/tcp.ts'
+import { Asking } from './asking.ts'
 import type { FlowBook, NewFlow } from './book.ts'
 import type { Interested } from './interested.ts'
 
@@ -57,6 +49,7 @@ export interface FlowStateParts {
   readonly exchange: Exchange | null // null: nobody to share with
   readonly saver: StateSaver | null
   readonly lifetimes: Lifetimes
+  readonly perPortMax?: number | undefined // records of one port; 0: as many as there is room for
   readonly interested: Interested
   readonly clock: Clock
   readonly counters: Counters
@@ -72,11 +65,9 @@ const EXPIRE_SLICES_MAX = 16 // in one tick
 const REFRESH_MS_MAX = 300_000
 const NOBODY: readonly number[] = []
 
-// Whoever sends packets for which nobody has state could make us ask as often.
-const PULLS_PER_S_MAX = 1000
-
-export class FlowState implements Puller {
+export class FlowState {
   readonly access: StateAccess
+  readonly asking: Asking
   readonly table: StateTable
   readonly #parts: FlowStateParts
   readonly #record = new Int32Array(RECORD_WORDS)
@@ -87,8 +78,6 @@ export class FlowState implements Puller {
   readonly #doubted: Counter
   #peers: readonly number[] = []
   #room: Room = Room.nobody // at those, for what the walk would write
-  #pullCredit = PULLS_PER_S_MAX
-  #pullMs = 0
   #tcpNext = 0 // behind the packet that is walked
   #isDoubtful = false // it is a RST that anybody may have sent
   /** Whether what `commit` wrote has to be with others before the packet leaves. */
@@ -98,6 +87,7 @@ export class FlowState implements Puller {
     this.#parts = parts
     this.table = parts.table
     this.access = new StateAccess(parts.table)
+    this.asking = new Asking(parts.exchange, parts.interested)
     const { counters, table } = parts
     this.#conflicts = counters.claim('state.conflicts', 'Walks whose state had come from elsewhere')
     this.#expiredCount = counters.claim('state.expired', 'Records that nobody used any more')
@@ -130,23 +120,36 @@ export class FlowState implements Puller {
     if (!this.prepare(ctx)) return Verdict.postpone
     // What devices say themselves leaves no state, unless it wants an answer.
     if (ctx.generated && !ctx.asksHost) return verdict
-    if (!this.#admits(ctx)) {
+    const refusal = this.#refusal(ctx)
+    if (refusal !== '') {
       ctx.cacheable = false
-      return ctx.drop('state.peer-full')
+      return ctx.drop(refusal)
     }
     if (this.#commit(ctx)) return verdict
     ctx.waitingFor = WALK_AGAIN
     return Verdict.postpone
   }
 
-  // Whether everybody who must have what the walk would write, or tell again, has room for it.
-  #admits(ctx: SimulationContext): boolean {
+  // What is known already is of a connection that has its place.
+  #isPortFull({ state, entryPort }: SimulationContext): boolean {
+    const { perPortMax = 0 } = this.#parts
+    if (perPortMax === 0 || entryPort === null) return false
+    if (this.table.heldBy(entryPort.number) + state.pendingCount <= perPortMax) return false
+    for (let i = 0; i < state.pendingCount; i++)
+      if (this.table.find(state.pending, i * RECORD_WORDS) === 0) return true
+    return false
+  }
+
+  // Why what the walk would write, or tell again, has no place: at its port, or at whoever must
+  // have it.  '' when it has.
+  #refusal(ctx: SimulationContext): string {
     const { exchange } = this.#parts
     const { pendingCount, refCount } = ctx.state
+    if (this.#isPortFull(ctx)) return 'state.port-full'
     const tells = pendingCount > 0 || (refCount > 0 && opensTcp(ctx))
     const isShared = tells && this.#peers.length > 0
     this.#room = isShared ? (exchange?.room(this.#peers) ?? Room.nobody) : Room.nobody
-    return this.#room !== Room.full
+    return this.#room === Room.full ? 'state.peer-full' : ''
   }
 
   // False when a better record stood in its way: the packet has to be walked again.
@@ -171,6 +174,7 @@ export class FlowState implements Puller {
     const peers = pendingCount === 0 ? undefined : interested.of(ctx.entryPort, [by])
     if (peers === undefined) return
     this.#peers = peers
+    if (this.#refusal(ctx) !== '') return
     for (let i = 0; i < pendingCount; i++) {
       const at = i * RECORD_WORDS
       if (pending[at]! >>> 16 === Kind.sticky || !this.#write(ctx, at, by)) continue
@@ -281,37 +285,6 @@ export class FlowState implements Puller {
     if (told) links.sharedMs = now
   }
 
-  /** Whether other hosts might have what this walk did not find. */
-  canPull(ctx: SimulationContext): boolean {
-    const { exchange, interested } = this.#parts
-    if (exchange === null || ctx.entryPort === null || ctx.state.missCount === 0) return false
-    const isTcp = (ctx.state.misses[KeyWord.type]! & 255) === Protocol.tcp
-    if (isTcp && opensTcp(ctx)) return false // nobody can have its state
-    const peers = interested.of(ctx.entryPort, [])
-    return peers?.some(peer => exchange.isReady(peer)) === true
-  }
-
-  /** Asks for it, once.  What the packet waits for; '' when nobody can be asked. */
-  pull(ctx: SimulationContext): string {
-    if (ctx.pulled || !this.canPull(ctx) || !this.#mayAsk(ctx.now)) return ''
-    const { exchange, interested } = this.#parts
-    const peers = interested.of(ctx.entryPort, [])!.filter(peer => exchange!.isReady(peer))
-    const { misses, missCount } = ctx.state
-    let ticket = 0
-    for (let i = 0; i < missCount; i++) ticket = exchange!.pull(misses, i * KEY_WORDS, peers)
-    return ticket === 0 ? '' : waitForPull(ticket)
-  }
-
-  // Tickets are answered in order: the last stands for all of a packet's.
-  #mayAsk(now: number): boolean {
-    const earned = ((now - this.#pullMs) * PULLS_PER_S_MAX) / 1000
-    this.#pullMs = now
-    this.#pullCredit = Math.min(PULLS_PER_S_MAX, this.#pullCredit + earned)
-    if (this.#pullCredit < 1) return false
-    this.#pullCredit--
-    return true
-  }
-
   /** Lets go of what nobody uses any more.  Called every tick. */
   tick(): void {
     for (let slice = 0; slice < EXPIRE_SLICES_MAX; slice++) {
@@ -387,8 +360,6 @@ export class FlowState implements Puller {
 
 /** What is in the way of an outcome: the packet is walked once more. */
 export const WALK_AGAIN = 'again'
-
-export const waitForPull = (ticket: number): string => `pull/${ticket}`
 
 // The first packet of a TCP connection, if it is one of TCP.
 const opensTcp = (ctx: SimulationContext): boolean => tcp.opens(ctx.tcpFlagsUnseen)

@@ -97,6 +97,7 @@ export interface MemorySettings {
 /** How a packet thread keeps flow state and shares it. */
 export interface StateSettings {
   readonly connectionsMax: number
+  readonly connectionsPerPort: number // 0: as many as there is room for
   readonly lifetimes: Lifetimes
   readonly exchange: ExchangeSettings
   readonly isKept: boolean // the main thread has a store for it

@@ -13,8 +13,9 @@ import { hostWord } from '../state/record.ts'
 import type { StateTable } from '../state/table.ts'
 import type { PortModel } from '../topology/models.ts'
 import type { TopologyView } from '../topology/view.ts'
+import { waitForPull } from './asking.ts'
 import { Custody } from './custody.ts'
-import { FlowState, type StateSaver, waitForPull } from './flow-state.ts'
+import { FlowState, type StateSaver } from './flow-state.ts'
 import { Hosts } from './hosts.ts'
 import { Interested, WAIT_FOR_GROUPS } from './interested.ts'
 import { PortStates } from './port-states.ts'
@@ -23,6 +24,7 @@ import { PortStates } from './port-states.ts'
 export interface StateParts {
   readonly table: StateTable
   readonly lifetimes: Lifetimes
+  readonly perPortMax?: number // records that came in by one port; 0: no bound but the table's
   readonly openExchange: ((listener: ExchangeListener) => Exchange) | null
   readonly saver: StateSaver | null
   readonly load: ((port: number) => void) | null
@@ -86,7 +88,8 @@ export class Sharing {
     const held = { word, table, exchange, interested, saver, clock, counters }
     this.#custody = new Custody({ ...held, forgotten })
     const settled = (): boolean => this.portStates.settled
-    const common = { table, exchange, saver, lifetimes, interested, clock, counters }
+    const { perPortMax } = state
+    const common = { table, exchange, saver, lifetimes, perPortMax, interested, clock, counters }
     const stale = (hashes: readonly number[]): void => this.imported(hashes)
     this.flowState = new FlowState({ ...common, word, stale, settled })
   }

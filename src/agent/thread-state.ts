@@ -55,6 +55,7 @@ export class ThreadState {
     this.parts = {
       table: this.#table,
       lifetimes,
+      perPortMax: settings.connectionsPerPort,
       openExchange: listener => {
         this.#exchange = native?.openExchange(listener) ?? this.#openInMemory(listener)
         return this.#exchange

@@ -79,7 +79,7 @@ export class Worker implements Walks {
     this.#counters = parts.counters
     this.#state = parts.flowState
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
-    this.ctx.puller = parts.flowState
+    this.ctx.puller = parts.flowState.asking
     this.book = new FlowBook(parts.datapath)
     this.book.used = (flow, links) => this.#state.used(links, flow.usedMs, flow.tcpFlags)
     this.waiting = new WaitingRoom(parts.counters)
@@ -351,7 +351,7 @@ export class Worker implements Walks {
 
   // Other hosts are asked for what this walk did not find: the packet waits for their answer.
   #pulls(): boolean {
-    const text = this.#state.pull(this.ctx)
+    const text = this.#state.asking.pull(this.ctx)
     if (text !== '') this.ctx.waitingFor = text
     return text !== ''
   }

@@ -123,6 +123,7 @@ export interface Addon {
     next: Uint32Array
   ): number
   stateInfo(table: StateHandle, into: Float64Array): number
+  stateHeld(table: StateHandle, port: number): number
   stateStopClock(table: StateHandle, ms: number): number
   exchangeOpen(table: StateHandle, settings: Uint32Array, fire: () => void): ExchangeHandle | number
   exchangeClose(exchange: ExchangeHandle): number

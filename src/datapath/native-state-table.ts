@@ -61,6 +61,10 @@ export class NativeStateTable implements StateTable {
     return kind < KINDS_MAX ? this.#about(KINDS + kind) : 0
   }
 
+  heldBy(port: number): number {
+    return Math.max(0, this.#addon.stateHeld(this.handle, port))
+  }
+
   find(key: Int32Array, at = 0): number {
     return Math.max(0, this.#addon.stateFind(this.handle, key, at))
   }

@@ -23,6 +23,7 @@ function told(state: unknown) {
 test('without settings a thread is told the defaults of the parts', () => {
   assert.deepEqual(told(undefined), {
     connectionsMax: 1_000_000,
+    connectionsPerPort: 0,
     lifetimes: LIFETIMES_DEFAULT,
     exchange: EXCHANGE_DEFAULT
   })

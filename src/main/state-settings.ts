@@ -167,6 +167,12 @@ export const stateSection = section({
     default: 1_000_000,
     description: 'connections, translations and sticky sources of a host, taken together'
   }),
+  connectionsPerPort: Type.Integer({
+    minimum: 0,
+    maximum: 16_777_216,
+    default: 0,
+    description: 'of them, of those opened by way of one port; 0: as many as there is room for'
+  }),
   lifetimes,
   exchange,
   store
@@ -174,11 +180,11 @@ export const stateSection = section({
 
 /** What a packet thread is told of it. */
 export function flowStateOf(settings: Static<typeof stateSection>): Omit<StateSettings, 'isKept'> {
-  const { connectionsMax, lifetimes, exchange } = settings
+  const { connectionsMax, connectionsPerPort, lifetimes, exchange } = settings
   const least = 3 * exchange.heartbeatMs
   if (exchange.deadMs < least) {
     const expected = `at least ${least}, three times state.exchange.heartbeatMs`
     throw fail('INVALID', { field: 'state.exchange.deadMs', value: exchange.deadMs, expected })
   }
-  return { connectionsMax, lifetimes, exchange }
+  return { connectionsMax, connectionsPerPort, lifetimes, exchange }
 }

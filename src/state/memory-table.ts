@@ -3,6 +3,7 @@
 // records, but only once the earliest deadline it knows of has passed.
 
 import { judge, merge } from './conflict.ts'
+import { type Candidate, goesBefore, Holders, RICH } from './holders.ts'
 import {
   flagsAfter,
   goesOn,
@@ -23,6 +24,7 @@ export interface MemoryStateSettings {
 
 const FIRST = 64
 const CANDIDATES = 16
+const CANDIDATES_MAX = 256 // until one is of a port that holds its share
 const STAMP_MAX = 0x7fffffff
 
 export class MemoryStateTable implements StateTable {
@@ -39,6 +41,7 @@ export class MemoryStateTable implements StateTable {
   #buckets = new Int32Array(0)
   readonly #free: number[] = []
   readonly #counts = new Int32Array(KINDS_MAX)
+  readonly #holders = new Holders()
   #top = 1 // ids from here on were never given out
   #size = 0
   #stamp = 0
@@ -77,6 +80,10 @@ export class MemoryStateTable implements StateTable {
     return this.#counts[kind] ?? 0
   }
 
+  heldBy(port: number): number {
+    return this.#holders.heldBy(port)
+  }
+
   find(key: Int32Array, at = 0): number {
     const hash = keyHash(key, at)
     let handle = this.#buckets[hash & (this.#buckets.length - 1)]!
@@ -105,7 +112,9 @@ export class MemoryStateTable implements StateTable {
     const words = id * RECORD_WORDS
     const what = judge(this.#words, words, record, at)
     if (what === Put.merged) {
+      this.#holders.letGo(this.#words[words + RecordWord.ingress]!)
       merge(this.#words, words, record, at)
+      this.#holders.hold(this.#words[words + RecordWord.ingress]!)
       this.#touch(id, used)
     } else if (what === Put.replaced) {
       this.#unfile(id)
@@ -179,12 +188,14 @@ export class MemoryStateTable implements StateTable {
     this.#top = 1
     this.#free.length = 0
     this.#counts.fill(0)
+    this.#holders.clear()
     this.#stamps.fill(0)
     this.#buckets.fill(0)
   }
 
   #add(record: Int32Array, at: number, used: number): number {
-    if (this.#size === this.capacity && !this.#evict()) return Put.refused
+    if (this.#size === this.capacity && !this.#evict(record[at + RecordWord.ingress]!))
+      return Put.refused
     const id = this.#free.pop() ?? this.#top++
     if (id >= this.#stamps.length) this.#grow(Math.min(this.capacity, id * 2))
     this.#size++
@@ -199,6 +210,7 @@ export class MemoryStateTable implements StateTable {
     this.#stamp = this.#stamp === STAMP_MAX ? 1 : this.#stamp + 1
     this.#stamps[id] = this.#stamp
     this.#counts[record[at]! >>> 16]!++
+    this.#holders.hold(record[at + RecordWord.ingress]!)
     this.#used[id] = used
     this.#touch(id, used)
     if (hasReturn(this.#words, words)) this.#link((id << 1) | 1, RecordWord.b)
@@ -208,6 +220,7 @@ export class MemoryStateTable implements StateTable {
   #unfile(id: number): void {
     const words = id * RECORD_WORDS
     this.#counts[this.#words[words]! >>> 16]!--
+    this.#holders.letGo(this.#words[words + RecordWord.ingress]!)
     this.#unlink(id << 1)
     if (hasReturn(this.#words, words)) this.#unlink((id << 1) | 1)
   }
@@ -229,15 +242,8 @@ export class MemoryStateTable implements StateTable {
     return this.#used[id]! + lifetimeOf(this.#lifetimes, this.#words, id * RECORD_WORDS) * 1000
   }
 
-  // Candidates lie evenly over the table, wherever its old records lie: a flood of new ones meets
-  // its own.  Of them what nobody answered or what is over goes before all others.
-  #evict(): boolean {
-    let worst = 0
-    for (let i = 0; i < CANDIDATES; i++) {
-      this.#hand = (this.#hand + 0x9e3779b9) >>> 0
-      const id = 1 + Math.floor((this.#hand / 2 ** 32) * this.capacity)
-      if (this.stamp(id) !== 0 && (worst === 0 || this.#goesBefore(id, worst))) worst = id
-    }
+  #evict(port: number): boolean {
+    const worst = this.#worst(port)
     if (worst === 0) return false
     const at = worst * RECORD_WORDS
     if (this.#remembered.length === EVICTED_MAX) this.#untold++
@@ -247,10 +253,24 @@ export class MemoryStateTable implements StateTable {
     return true
   }
 
-  #goesBefore(id: number, other: number): boolean {
-    const isIdle = this.#isIdle(id)
-    if (isIdle !== this.#isIdle(other)) return isIdle
-    return this.#deadline(id) < this.#deadline(other)
+  // Candidates lie evenly over the table, wherever its old records lie.
+  #worst(port: number): number {
+    let worst: Candidate | undefined
+    for (let n = 0; n < CANDIDATES_MAX && (worst?.rank ?? RICH + 1) > RICH; n += CANDIDATES)
+      for (let i = 0; i < CANDIDATES; i++) {
+        this.#hand = (this.#hand + 0x9e3779b9) >>> 0
+        const id = 1 + Math.floor((this.#hand / 2 ** 32) * this.capacity)
+        if (this.stamp(id) === 0) continue
+        const candidate = this.#candidate(id, port)
+        if (worst === undefined || goesBefore(candidate, worst)) worst = candidate
+      }
+    return worst?.id ?? 0
+  }
+
+  #candidate(id: number, newcomer: number): Candidate {
+    const port = this.#words[id * RECORD_WORDS + RecordWord.ingress]!
+    const rank = this.#holders.rank(port, this.#isIdle(id), this.#size, newcomer)
+    return { id, rank, held: this.#holders.heldBy(port), deadline: this.#deadline(id) }
   }
 
   #isIdle(id: number): boolean {

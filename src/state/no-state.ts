@@ -18,5 +18,6 @@ export const NoState: StateTable = Object.freeze({
   expire: () => 0,
   scan: () => 0,
   count: () => 0,
+  heldBy: () => 0,
   close: () => {}
 })

@@ -31,8 +31,9 @@ export interface StateTable {
   /**
    * Files a record, last used `idleMs` ago.  With the same key A in the table, the one that was
    * opened later stands; of one opening and the same key B they merge (conflict.ts).  A full table
-   * lets the record go that would expire first, of some looked at.  Gives Put; `lastId` then names
-   * the record that stands, 0 when none does.  Who replaces gets the slot, with a stamp of its own.
+   * lets one go, of some looked at, of the port that holds most (holders.ts).  Gives Put; `lastId`
+   * then names the record that stands, 0 when none does.  Who replaces gets the slot, with a stamp
+   * of its own.
    */
   put(record: Int32Array, at?: number, idleMs?: number): number
   readonly lastId: number
@@ -61,6 +62,8 @@ export interface StateTable {
   readonly untold: number
   /** How many there are of a kind (Kind). */
   count(kind: number): number
+  /** How many there are whose openers' packets come in by this port (its number). */
+  heldBy(port: number): number
   /** From now on it is empty and takes nothing. */
   close(): void
 }

@@ -6,8 +6,9 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { Kind, RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
-import { EVICTED_MAX, Put, type StateTable } from '../../src/state/table.ts'
+import { Put } from '../../src/state/table.ts'
 import { anyRecord, ICMP, keyA, keyB, record, UDP } from './records.ts'
+import { crowding } from './table-crowding.ts'
 import { lifetimesContract } from './table-lifetimes.ts'
 import { expired, flagsOf, listed, type Open } from './table-reading.ts'
 import { modelRuns } from './table-runs.ts'
@@ -281,61 +282,6 @@ const noting = (open: Open): unknown =>
         assert.deepEqual([note(0), flagsOf(table, id)], [true, replied | assured])
         assert.deepEqual([note(0), flagsOf(table, id)], [false, replied | assured])
       }
-      table.close()
-    })
-  })
-
-const crowding = (open: Open): unknown =>
-  describe('crowding', () => {
-    const flood = (table: StateTable, from: number, n: number): void => {
-      for (let i = 0; i < n; i++) assert.equal(table.put(record({ src: from + i })), Put.added)
-    }
-
-    test('a full table lets as many go as come, and never grows', () => {
-      const { table } = open(50)
-      flood(table, 0, 500)
-      assert.deepEqual([table.size, table.evicted], [50, 450])
-      assert.equal(table.capacity, 50)
-      assert.notEqual(table.find(keyA(record({ src: 499 }))), 0)
-      const all = listed(table)
-      assert.equal(all.length, 50)
-      for (const { words } of all) assert.notEqual(table.find(keyA(words)), 0)
-      table.close()
-    })
-
-    test('a flood of questions does not push out who is answered', () => {
-      const { table } = open(256)
-      const flags = replied | assured
-      const idleMs = 86_390_000 // and yet it would expire before them
-      for (let i = 0; i < 128; i++) table.put(record({ src: i, dst: 3, flags }), 0, idleMs)
-      flood(table, 0, 3000)
-      assert.equal(table.size, 256)
-      for (let i = 0; i < 128; i++) assert.notEqual(table.find(keyA(record({ src: i, dst: 3 }))), 0)
-      table.close()
-    })
-
-    test('what was evicted is told by the next expiry, as far as it is remembered', () => {
-      const { table } = open(10)
-      flood(table, 0, 10 + EVICTED_MAX + 7)
-      assert.equal(table.untold, 7)
-      const gone = expired(table, 1000)
-      assert.equal(gone.length, EVICTED_MAX)
-      for (const words of gone) assert.equal(table.find(keyA(words)), 0)
-      assert.equal(new Set(gone.map(words => words[6])).size, EVICTED_MAX)
-      flood(table, 1 << 20, 1)
-      assert.equal(expired(table).length, 1)
-      assert.equal(expired(table).length, 0)
-      assert.deepEqual([table.size, table.untold], [10, 7])
-      table.close()
-    })
-
-    test('of equals the one goes that would expire first', () => {
-      const { table, at } = open(4)
-      at(0)
-      for (let i = 0; i < 4; i++) table.put(record({ src: i }), 0, i === 2 ? 500 : i)
-      table.put(record({ src: 9 }))
-      assert.equal(table.find(keyA(record({ src: 2 }))), 0)
-      assert.equal(table.size, 4)
       table.close()
     })
   })

@@ -46,6 +46,7 @@ export interface WorldOptions {
   readonly journal?: boolean
   readonly lifetimes?: Partial<Lifetimes>
   readonly statesMax?: number
+  readonly statesPerPort?: number
   // By plugin.
   readonly settings?: Readonly<Record<string, Record<string, unknown>>>
 }
@@ -263,7 +264,8 @@ export class WorldHost {
     const capacity = options.statesMax ?? 65_536
     const { clock } = world
     const table = new MemoryStateTable({ capacity, lifetimes, now: () => clock.now() })
-    const common = { table, lifetimes, saver: null, load: null, recover: false }
+    const perPortMax = options.statesPerPort ?? 0
+    const common = { table, lifetimes, perPortMax, saver: null, load: null, recover: false }
     if (options.share !== true) return { ...common, openExchange: null }
     const wire = {
       send: (peer: Peer, message: Uint8Array): void => {
