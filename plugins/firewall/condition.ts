@@ -19,6 +19,7 @@ import {
   type Scope,
   type SimulationContext,
   state,
+  Tuple,
   tupleOf
 } from '../../src/plugin.ts'
 import { AddressSet } from './address-set.ts'
@@ -102,7 +103,7 @@ function fragmentQuestion(rule: RuleModel): Question | null {
   const isWhole = translates(rule.action)
   switch (rule.fragmentPolicy ?? (isOfPorts && !isWhole ? 'header' : 'any')) {
     case 'any':
-      return isOfPorts ? adopted : null
+      return null
     case 'header':
       return ctx => ctx.key.fragment !== Fragment.later
     case 'nonheader':
@@ -113,11 +114,26 @@ function fragmentQuestion(rule: RuleModel): Question | null {
 }
 
 // A packet is translated as a whole: its later fragments answer for ports as the first one did.
+// What was never seen to begin cannot be translated, and must not leave as it is.
 const scratch = new Int32Array(state.KEY_WORDS)
 const nowhere: Scope = { kind: state.Kind.connection, words: [0, 0] }
-const adopted: Question = ctx => {
-  if (ctx.key.fragment === Fragment.later) tupleOf(ctx, nowhere, false, scratch)
-  return true
+const ofWhole: Hidden = ctx => {
+  const { fragment } = ctx.key
+  if (fragment === Fragment.none || !isIp(ctx)) return ofTransport(ctx)
+  const isKnown = tupleOf(ctx, nowhere, false, scratch) !== Tuple.none
+  if (fragment === Fragment.later && !isKnown) return 'nat.lost-fragment'
+  return ofTransport(ctx)
+}
+
+// Behind the header of an IPv6 fragment may be others than that of transport; in the first alone.
+const ofKind: Hidden = ctx =>
+  ctx.key.fragment === Fragment.later && ctx.key.ipProto === ipv4.Protocol.destinationOptions
+    ? ofWhole(ctx)
+    : ofTransport(ctx)
+
+const hiddenKind = ({ protocol, action }: RuleModel): Hidden => {
+  if (protocol !== undefined && protocolNumber(protocol) === AH) return ofHeaders
+  return translates(action) ? ofKind : ofTransport
 }
 
 // Takes a condition if its field is given.
@@ -149,12 +165,7 @@ function compile(rule: RuleModel, models: Models): Part[] {
   add(rule.ethType, rule.invertEthType, type => ctx => ctx.key.ethType === type)
   add(rule.ethSrc, rule.invertEthSrc, mac => macQuestion('ethSrc', mac, rule.ethSrcMask), ofFrame)
   add(rule.ethDst, rule.invertEthDst, mac => macQuestion('ethDst', mac, rule.ethDstMask), ofFrame)
-  add(
-    rule.protocol,
-    rule.invertProtocol,
-    value => protocolQuestion(rule, value),
-    rule.protocol !== undefined && protocolNumber(rule.protocol) === AH ? ofHeaders : ofTransport
-  )
+  add(rule.protocol, rule.invertProtocol, value => protocolQuestion(rule, value), hiddenKind(rule))
   add(rule.tos, rule.invertTos, tos => ctx => isIp(ctx) && ctx.key.ipTos === tos)
   add(rule.source, rule.invertSource, text => within('src', address.parsePrefix(text)))
   add(rule.destination, rule.invertDestination, text => within('dst', address.parsePrefix(text)))
@@ -175,13 +186,9 @@ function compile(rule: RuleModel, models: Models): Part[] {
 }
 
 function addTransport(rule: RuleModel, add: Add): void {
-  add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range), ofTransport)
-  add(
-    rule.destinationPorts,
-    rule.invertDestinationPorts,
-    range => inRange('l4Dst', range),
-    ofTransport
-  )
+  const ofPorts = translates(rule.action) ? ofWhole : ofTransport
+  add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range), ofPorts)
+  add(rule.destinationPorts, rule.invertDestinationPorts, range => inRange('l4Dst', range), ofPorts)
   add(
     rule.tcpFlags,
     rule.invertTcpFlags,

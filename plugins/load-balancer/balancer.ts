@@ -230,7 +230,10 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const isError = isIcmpError(ctx, family)
     if (!isError && !this.#mayAnswer(ctx, family)) return NOT_FOR_IT
     const { key: tuple, scope } = this.#bindings
-    if (tupleOf(ctx, scope, false, tuple) === Tuple.none) return NOT_FOR_IT
+    if (tupleOf(ctx, scope, false, tuple) === Tuple.none)
+      return key.fragment === Fragment.later
+        ? ctx.drop('load-balancer.fragment', Lifetime.short)
+        : NOT_FOR_IT
     if (!ctx.findState(tuple) || !ctx.state.isReturn) return NOT_FOR_IT
     const { record } = ctx.state
     const vip = this.#vipBehind(record)
@@ -259,8 +262,11 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const here = this.#members.find(key, family, Word.ipSrc)
     if (here.length === 0) return false
     const { ipProto } = key
-    if (ipProto !== Protocol.tcp && ipProto !== Protocol.udp) return false
-    if (key.fragment === Fragment.later || here.some(({ port }) => port === 0)) return true
+    const isLater = key.fragment === Fragment.later
+    // Headers of IPv6 that are in the first fragment alone: it says what is behind them.
+    const isHidden = isLater && ipProto === Protocol.destinationOptions
+    if (!isHidden && ipProto !== Protocol.tcp && ipProto !== Protocol.udp) return false
+    if (isLater || here.some(({ port }) => port === 0)) return true
     const port = key.l4Src
     return here.some(member => member.port === port)
   }

@@ -86,6 +86,7 @@ export class Bindings {
   /** Of answers.  What no binding knows is left as it is. */
   reverse(ctx: SimulationContext): number {
     const tuple = tupleOf(ctx, this.#scopes.of(ctx), false, this.#key)
+    if (tuple === Tuple.none) return lostFragment(ctx)
     if (tuple !== Tuple.packet) return SKIPPED
     if (ctx.findState(this.#key) && ctx.state.isReturn) return this.#apply(ctx, tuple, RecordWord.a)
     // A packet that no binding knows may open a connection from outside.  Should nothing translate

@@ -24,6 +24,7 @@ export interface Departing {
   readonly actions: ActionList
   readonly quote: Quoted | null // in place of the one in its bytes
   readonly hold: number | null // null: leaves at once; else its flow, 0 for what is not kept
+  readonly group: string // of which packet it is a fragment; '': of none
 }
 
 export class Departures {
@@ -47,25 +48,34 @@ export class Departures {
   }
 
   /** `parts`: how it leaves that does not fit everywhere, in place of its actions. */
-  send({ parked, actions, quote, hold }: Departing, parts: readonly Part[] | null): void {
+  send({ parked, actions, quote, hold, group }: Departing, parts: readonly Part[] | null): void {
     const { gsoSize } = parked
     const frame = quote === null ? parked.frame : rewriteQuoted(parked.frame, quote)
-    if (parts === null) return this.#depart({ ...parked, frame }, actions, hold)
+    const depart = (what: Parked, by: ActionList): void => this.#depart(what, by, hold, group)
+    if (parts === null) return depart({ ...parked, frame }, actions)
     for (const { actions: some, mtu } of parts)
-      if (mtu === 0) this.#depart({ ...parked, frame }, some, hold)
+      if (mtu === 0) depart({ ...parked, frame }, some)
       else
         for (const piece of pieces(frame, gsoSize, mtu))
-          this.#depart({ ...parked, frame: piece, gsoSize: 0 }, some, hold)
+          depart({ ...parked, frame: piece, gsoSize: 0 }, some)
   }
 
-  #depart(parked: Parked, actions: ActionList, hold: number | null): void {
-    if (hold === null) this.#datapath.inject(parked.frame, actions, parked.gsoSize)
-    else this.hold(parked, hold, this.#kept.keep(actions))
+  #depart(parked: Parked, actions: ActionList, hold: number | null, group: string): void {
+    if (hold !== null) return this.hold(parked, hold, this.#kept.keep(actions), group)
+    if (this.holds(group)) {
+      const held = { parked, actions: this.#kept.keep(actions), id: 0, flow: undefined, group }
+      this.#holding.follow(held)
+    } else this.#datapath.inject(parked.frame, actions, parked.gsoSize)
+  }
+
+  /** Whether fragments of this packet wait, which others must not overtake. */
+  holds(group: string): boolean {
+    return group !== '' && this.#holding.holds(group)
   }
 
   /** `id` is that of its flow, 0 for what is not kept. */
-  hold(parked: Parked, id: number, actions: ActionList): void {
-    this.#holding.hold({ parked, actions, id, flow: this.#book.get(id) })
+  hold(parked: Parked, id: number, actions: ActionList, group = ''): void {
+    this.#holding.hold({ parked, actions, id, flow: this.#book.get(id), group })
   }
 
   /** The burst is over: its packets wait for the ticket, or for nothing. */

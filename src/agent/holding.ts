@@ -1,6 +1,7 @@
 // Packets that wait until the hosts of their other half have their state.  Those of one burst wait
 // together, under the ticket the exchange gave; later packets of a held flow wait behind them, so
-// that none overtakes its state.
+// that none overtakes its state, and later fragments of a held packet, so that they keep their
+// order.
 
 import type { Clock } from '../core/clock.ts'
 import type { Counter, Counters, Histogram } from '../core/counters.ts'
@@ -13,6 +14,7 @@ export interface HeldPacket {
   readonly actions: ActionList
   readonly id: number // of its flow; 0 for what is not kept
   readonly flow: Flow | undefined
+  readonly group: string // of which packet it is a fragment; '': of none
 }
 
 const HOLD_US = [50, 100, 150, 200, 250, 300, 400, 600, 1000, 2000, 5000, 20_000, 100_000, 250_000]
@@ -21,6 +23,7 @@ const BYTES_MAX = 32 << 20
 
 export class Holding {
   #open: HeldPacket[] = []
+  readonly #groups = new Map<string, HeldPacket[]>()
   readonly #byTicket = new Map<number, { packets: HeldPacket[]; sinceMs: number }>()
   readonly #full: Counter
   readonly #held: Counter
@@ -41,23 +44,36 @@ export class Holding {
     return this.#count
   }
 
+  /** Whether fragments of a packet wait, so that others must not overtake them. */
+  holds(group: string): boolean {
+    return this.#groups.has(group)
+  }
+
   /** Joins the packets of its flow that wait already, or those of this burst. */
   hold(packet: HeldPacket): void {
-    const { length } = packet.parked.frame
+    if (!this.#takes(packet)) return
+    const { flow, group } = packet
+    const waiting = flow?.waiting ?? this.#open
+    waiting.push(packet)
+    if (flow !== undefined) flow.waiting = waiting
+    if (group !== '') this.#groups.set(group, waiting)
+  }
+
+  /** Joins the fragments of its packet that wait. */
+  follow(packet: HeldPacket): void {
+    if (this.#takes(packet)) this.#groups.get(packet.group)!.push(packet)
+  }
+
+  #takes({ parked }: HeldPacket): boolean {
+    const { length } = parked.frame
     if (this.#count >= HELD_MAX || this.#bytes + length > BYTES_MAX) {
       this.#full.value++
-      return
+      return false
     }
     this.#held.value++
     this.#count++
     this.#bytes += length
-    const { flow } = packet
-    if (flow?.waiting != null) {
-      flow.waiting.push(packet)
-      return
-    }
-    this.#open.push(packet)
-    if (flow !== undefined) flow.waiting = this.#open
+    return true
   }
 
   /** The burst is over.  Gives what need not wait: all of it, when the ticket is 0. */
@@ -79,8 +95,9 @@ export class Holding {
   }
 
   #leave(packets: HeldPacket[]): readonly HeldPacket[] {
-    for (const { flow, parked } of packets) {
+    for (const { flow, parked, group } of packets) {
       if (flow?.waiting === packets) flow.waiting = null
+      if (this.#groups.get(group) === packets) this.#groups.delete(group)
       this.#bytes -= parked.frame.length
     }
     this.#count -= packets.length

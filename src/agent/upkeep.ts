@@ -114,6 +114,7 @@ export class Upkeep {
     const { worker, clock } = this.#parts
     const now = clock.now()
     worker.waiting.expire(now)
+    worker.early.expire(now)
     this.#readStats()
     this.#parts.flowState.tick()
     this.#confirmAdopted()

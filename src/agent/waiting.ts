@@ -14,6 +14,7 @@ export interface Parked {
   readonly port: string // for a generated frame: the port it leaves by; '' otherwise
   deadline: number
   pulled?: boolean // other hosts were asked for its state
+  isLate?: boolean // its first fragment was waited for, and did not come
 }
 
 // Who sent it: an interface, or a port for what a device has made.
@@ -31,12 +32,23 @@ interface Guest {
   bytes: number
 }
 
-const WAITING_MAX = 4096
-const BYTES_MAX = 16 << 20 // a frame may be 64 KiB
-const PER_CAUSE_MAX = 512 // of one origin
-const WAIT_MS_MAX = 5000
+interface Bounds {
+  readonly name: string
+  readonly what: string
+  readonly countMax: number
+  readonly bytesMax: number
+  readonly perCauseMax: number // of one origin
+  readonly waitMsMax: number
+}
+
+const USUAL: Bounds = {
+  ...{ name: 'packets', what: 'Packets in the waiting room', countMax: 4096 },
+  bytesMax: 16 << 20, // a frame may be 64 KiB
+  ...{ perCauseMax: 512, waitMsMax: 5000 }
+}
 
 export class WaitingRoom {
+  readonly #bounds: Bounds
   readonly #causes = new Map<string, Set<Seat>>()
   readonly #guests = new Map<Origin, Guest>()
   readonly #full: Counter
@@ -44,10 +56,11 @@ export class WaitingRoom {
   #count = 0
   #bytes = 0
 
-  constructor(counters: Counters) {
+  constructor(counters: Counters, bounds = USUAL) {
+    this.#bounds = bounds
     this.#full = counters.claim('drop.waiting.full', 'Packets the waiting room had no place for')
     this.#expired = counters.claim('drop.waiting.expired', 'Packets that waited too long')
-    counters.gauge('waiting.packets', () => this.#count, 'Packets in the waiting room')
+    counters.gauge(`waiting.${bounds.name}`, () => this.#count, bounds.what)
   }
 
   get size(): number {
@@ -56,15 +69,16 @@ export class WaitingRoom {
 
   // A packet that comes back keeps the deadline of its first wait.
   park(cause: string, parked: Parked, now: number): void {
-    if (parked.deadline === 0) parked.deadline = now + WAIT_MS_MAX
+    const { countMax, bytesMax, perCauseMax, waitMsMax } = this.#bounds
+    if (parked.deadline === 0) parked.deadline = now + waitMsMax
     const origin = parked.port === '' ? parked.ifindex : parked.port
     const known = this.#guests.get(origin)
-    if ((known?.byCause.get(cause) ?? 0) >= PER_CAUSE_MAX) {
+    if ((known?.byCause.get(cause) ?? 0) >= perCauseMax) {
       this.#full.value++
       return
     }
     this.#enter({ parked, cause, origin })
-    while (this.#count > WAITING_MAX || this.#bytes > BYTES_MAX) this.#displace()
+    while (this.#count > countMax || this.#bytes > bytesMax) this.#displace()
   }
 
   // Those who waited for this, in the order they came.
@@ -76,19 +90,21 @@ export class WaitingRoom {
     return woken.map(({ parked }) => parked)
   }
 
-  expire(now: number): void {
+  /** `last` is given those that have waited too long, which are lost without. */
+  expire(now: number, last?: (parked: Parked, cause: string) => void): void {
     for (const seats of [...this.#causes.values()])
       for (const seat of [...seats]) {
         if (seat.parked.deadline > now) continue
         this.#leave(seat)
-        this.#expired.value++
+        if (last === undefined) this.#expired.value++
+        else last(seat.parked, seat.cause)
       }
   }
 
   #displace(): void {
     let most: Guest | undefined
     for (const guest of this.#guests.values())
-      if (most === undefined || weight(guest) > weight(most)) most = guest
+      if (most === undefined || this.#weight(guest) > this.#weight(most)) most = guest
     this.#leave(most!.seats.values().next().value!)
     this.#full.value++
   }
@@ -123,8 +139,9 @@ export class WaitingRoom {
     this.#bytes -= parked.frame.length
     this.#count--
   }
-}
 
-// The share of the room a guest takes, by whichever of the two limits it is nearer to.
-const weight = ({ seats, bytes }: Guest): number =>
-  Math.max(seats.size / WAITING_MAX, bytes / BYTES_MAX)
+  // The share of the room a guest takes, by whichever of the two limits it is nearer to.
+  #weight({ seats, bytes }: Guest): number {
+    return Math.max(seats.size / this.#bounds.countMax, bytes / this.#bounds.bytesMax)
+  }
+}

@@ -18,9 +18,9 @@ import type { Tag } from '../flow/tag.ts'
 import { SimulationContext, Verdict, WAIT_FOR_PULL } from '../simulation/context.ts'
 import { simulateEgress } from '../simulation/simulate.ts'
 import type { Walks } from '../simulation/walks.ts'
-import type { TopologyView } from '../topology/view.ts'
 import { type Flow, FlowBook, type NewFlow } from './book.ts'
 import { Departures } from './departures.ts'
+import { EarlyFragments, WAIT_FOR_FIRST } from './early.ts'
 import type { Entry } from './entry.ts'
 import { type FlowState, WALK_AGAIN } from './flow-state.ts'
 import { Oversize } from './oversize.ts'
@@ -30,26 +30,17 @@ import { Rechecks } from './recheck.ts'
 import { Translator } from './translate.ts'
 import { type Parked, WaitingRoom } from './waiting.ts'
 import { type WorkerCounters, workerCounters } from './worker-counters.ts'
+import type { WorkerParts } from './worker-parts.ts'
 
 const BURSTS_PER_TURN = 16 // then messages and timers have their turn
 const TURN_MS = 16 // or then: what packets wait for comes by messages
 const GENERATED_MAX = 4096
 
-export interface WorkerParts {
-  readonly datapath: Datapath
-  readonly view: TopologyView
-  readonly places: Places
-  readonly clock: Clock
-  readonly counters: Counters
-  readonly flowState: FlowState
-  readonly entry: Entry
-  readonly burstBytes?: number | undefined
-}
-
 export class Worker implements Walks {
   readonly ctx: SimulationContext
   readonly book: FlowBook
   readonly waiting: WaitingRoom
+  readonly early: EarlyFragments
   readonly #burst: Burst
   readonly #datapath: Datapath
   readonly #places: Places
@@ -83,6 +74,7 @@ export class Worker implements Walks {
     this.book = new FlowBook(parts.datapath)
     this.book.used = (flow, links) => this.#state.used(links, flow.usedMs, flow.tcpFlags)
     this.waiting = new WaitingRoom(parts.counters)
+    this.early = new EarlyFragments(parts.counters, packet => this.#wakes([packet]))
     this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))
     this.#translator = new Translator(parts.places)
     this.#oversize = new Oversize(parts.datapath, () => this.#dropped('agent.too-big'))
@@ -114,7 +106,11 @@ export class Worker implements Walks {
   }
 
   wake(waitingFor: string): void {
-    this.#woken.push(...this.waiting.wake(waitingFor))
+    this.#wakes(this.waiting.wake(waitingFor))
+  }
+
+  #wakes(packets: readonly Parked[]): void {
+    this.#woken.push(...packets)
     if (this.#woken.length > 0) this.#schedule()
   }
 
@@ -218,7 +214,8 @@ export class Worker implements Walks {
     const actions = this.#outcome()
     if (actions.count === 0) return
     this.#behind(known)
-    if (this.#state.mustHold || ctx.quoteChanged || this.#oversize.parts !== null)
+    const isPart = this.#oversize.parts !== null || this.#departures.holds(this.early.packet)
+    if (this.#state.mustHold || ctx.quoteChanged || isPart)
       this.#send(parkedOf(this.#burst, i, this.#arena), actions)
     else this.#datapath.execute(this.#burst, i, actions)
   }
@@ -254,6 +251,7 @@ export class Worker implements Walks {
     ctx.key.load(key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
     ctx.pulled = parked.pulled === true
+    ctx.fragments.isLate = parked.isLate === true
     ctx.cacheable = flow === undefined
     const walked =
       parked.port === ''
@@ -299,7 +297,8 @@ export class Worker implements Walks {
   #send(parked: Parked, actions: ActionList): void {
     const { quoteChanged } = this.ctx
     const hold = this.#state.mustHold ? this.#flowId : null
-    const packet = { parked, actions, quote: quoteChanged ? this.ctx.quote() : null, hold }
+    const { packet: group } = this.early
+    const packet = { parked, actions, quote: quoteChanged ? this.ctx.quote() : null, hold, group }
     this.#departures.send(packet, this.#oversize.parts)
   }
 
@@ -318,6 +317,7 @@ export class Worker implements Walks {
     const { ctx } = this
     this.#flowId = 0
     this.#opened = this.#state.mustHold = false
+    if (this.early.lacks(ctx)) return false
     if (walked === Verdict.postpone) {
       if (ctx.waitingFor === WAIT_FOR_PULL) this.#pulls()
       return false
@@ -339,6 +339,7 @@ export class Worker implements Walks {
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
     this.#opened = ctx.isOpening && outcome === Verdict.forward
     if (ctx.cacheable && !this.#opened) this.#install()
+    this.early.passed(ctx)
     return true
   }
 
@@ -384,6 +385,8 @@ export class Worker implements Walks {
     this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
     const { waitingFor, now } = ctx
+    if (waitingFor === WAIT_FOR_FIRST) return this.early.park(parked, now)
+    this.early.delay(ctx)
     if (waitingFor.startsWith(WAIT_FOR_PULL)) parked.pulled = true
     if (waitingFor === WALK_AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(parked)
     else this.waiting.park(waitingFor, parked, now)

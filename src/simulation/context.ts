@@ -128,6 +128,7 @@ export class SimulationContext {
       this.#quoteRead =
         false
     this.state.begin()
+    this.fragments.begin()
     this.#connection.begin()
     this.actions.clear()
     if (this.outPorts.length > 0) this.outPorts.length = 0
@@ -302,15 +303,11 @@ export class SimulationContext {
     return this.arrived.words[Word.l4Misc]! & 255
   }
 
-  // A later fragment takes over the ports of its first one.  False: that was not seen.
+  // A later fragment takes over what its first one said of transport.  False: that was not seen.
   adoptTransport(hash: number, check: number): boolean {
     if (!this.fragments.find(hash, check, this.now)) return false
-    const { ports, id } = this.fragments
-    for (const { words } of [this.arrived, this.key, this.#emittedKey]) {
-      if (words[Word.l4Ports] !== 0) continue
-      words[Word.l4Ports] = ports
-      words[Word.typeId] = (words[Word.typeId]! & ~0xffff) | id
-    }
+    for (const { words } of [this.arrived, this.key, this.#emittedKey])
+      if (words[Word.l4Ports] === 0) this.fragments.adopt(words)
     return true
   }
 

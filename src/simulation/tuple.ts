@@ -4,7 +4,7 @@
 // of the packet as it arrived or as devices have left it so far.
 
 import { Fragment, Word } from '../flow/key.ts'
-import { hashWith } from '../flow/tag.ts'
+import { deviceTag, hashWith } from '../flow/tag.ts'
 import { KeyWord } from '../state/record.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'
@@ -123,28 +123,39 @@ function fragmentTuple(
   ask: Ask,
   into: Int32Array
 ): number {
-  const id = fragmentId(ctx, family)
-  if (id === undefined) return Tuple.none
+  const whole = wholeOf(ctx, family, protocol)
+  if (whole === undefined) return Tuple.none
+  const { id, next } = whole
   const { words } = ctx.arrived
-  let hash = protocol
+  let hash = ctx.entryPort === null ? next : hashWith(next, deviceTag(ctx.entryPort.device))
   let check = id
   for (let i = Word.ipSrc; i < Word.ipMisc; i += 2) {
     hash = hashWith(hash, words[i]!, words[i + 1]!, id)
-    check = hashWith(check, words[i + 1]!, words[i]!, protocol)
+    check = hashWith(check, words[i + 1]!, words[i]!, next)
   }
-  if (fragment === Fragment.first)
-    ctx.fragments.note(hash, check, words[Word.l4Ports]!, words[Word.typeId]! & LOW, ctx.now)
+  if (fragment === Fragment.first) ctx.fragments.note(hash, check, words, ctx.now)
   else if (!ctx.adoptTransport(hash, check)) return Tuple.none
-  into[KeyWord.ports] = portsOf(family, protocol, ask)
+  const known = ctx.key.words[Word.ipMisc]! >>> 24
+  into[KeyWord.type] = (into[KeyWord.type]! & ~0xff) | known
+  into[KeyWord.ports] = portsOf(family, known, ask)
   return Tuple.packet
 }
 
-function fragmentId(ctx: SimulationContext, family: 4 | 6): number | undefined {
+// What all its fragments share besides addresses.  IPv6: the header behind that of the fragment,
+// which need not be that of transport, and is in the first fragment only.
+function wholeOf(
+  ctx: SimulationContext,
+  family: 4 | 6,
+  protocol: number
+): { id: number; next: number } | undefined {
   const raw = ctx.bytes()
   if (raw === undefined) return undefined
   const { view, at, end } = raw
   const l3 = vlan.typeAt(view, at, end) + 2
-  if (family === 4) return ipv4.fits(view, l3, end) ? ipv4.id(view, l3) : undefined
+  if (family === 4)
+    return ipv4.fits(view, l3, end) ? { id: ipv4.id(view, l3), next: protocol } : undefined
   if (!ipv6.fits(view, l3, end) || !ipv6.walk(view, l3, end)) return undefined
-  return ipv6.walked.fragmentAt > 0 ? ipv6.fragmentId(view, ipv6.walked.fragmentAt) : undefined
+  const { fragmentAt } = ipv6.walked
+  if (fragmentAt === 0) return undefined
+  return { id: ipv6.fragmentId(view, fragmentAt), next: view.getUint8(fragmentAt) }
 }

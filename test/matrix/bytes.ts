@@ -23,8 +23,9 @@ export interface IcmpError {
   readonly quote: Uint8Array
 }
 
-// What stands between the addresses and layer 4.  IPv4 has `options` only.
-export type Extra = 'options' | 'hop-by-hop' | 'destination'
+// What stands between the addresses and layer 4.  IPv4 has `options` only.  `behind`: destination
+// options that are a part of what is cut, so that only the first piece has them.
+export type Extra = 'options' | 'hop-by-hop' | 'destination' | 'behind'
 
 export interface Packet {
   readonly family: Family
@@ -172,7 +173,8 @@ function ip6(p: Packet, body: Uint8Array, piece: Piece | undefined): Bytes {
     const place = piece.offset | (piece.more ? 1 : 0)
     headers.push({ type: FRAGMENT, bytes: [0, ...u16(place), ...u32(p.id ?? 0)] })
   }
-  const types = [...headers.map(({ type }) => type), protocolOf(p)]
+  const isBehind = p.extra === 'behind' && piece !== undefined
+  const types = [...headers.map(({ type }) => type), isBehind ? DESTINATION : protocolOf(p)]
   const chain = headers.flatMap(({ bytes }, i) => [types[i + 1]!, ...bytes])
   const head = [0x60, 0, 0, 0, ...u16(chain.length + body.length), types[0]!, p.ttl]
   return join(head, addressBytes(p.src), addressBytes(p.dst), chain, body)
@@ -180,7 +182,8 @@ function ip6(p: Packet, body: Uint8Array, piece: Piece | undefined): Bytes {
 
 /** Layer 4 of a packet in pieces of so many bytes, a multiple of eight. */
 export function pieces(p: Packet, size: number): Piece[] {
-  const whole = l4Bytes(p)
+  const behind = p.extra === 'behind' ? [protocolOf(p), 0, ...PADDING] : []
+  const whole = join(behind, l4Bytes(p))
   const all: Piece[] = []
   for (let offset = 0; offset < whole.length; offset += size) {
     const bytes = whole.slice(offset, offset + size)

@@ -1,7 +1,7 @@
 // Packets that come in pieces: all of them leave, translated alike, whichever comes first.  What
 // came in order leaves in order, the first packet of a flow too, which waits for its state.
 
-import { type Family, filled, type Piece, pieces } from './bytes.ts'
+import { type Extra, type Family, filled, type Piece, pieces } from './bytes.ts'
 import type { Part } from './cells.ts'
 import { type Direction, TTL } from './flow.ts'
 import type { Place } from './network.ts'
@@ -22,12 +22,18 @@ const WHY =
 
 export function fragmentCells(family: Family): Part[] {
   const parts: Part[] = []
-  const add = (group: string, place: Place, direction: Direction, isNew: boolean): void => {
+  const add = (
+    group: string,
+    place: Place,
+    direction: Direction,
+    isNew: boolean,
+    extra?: Extra
+  ): void => {
     for (const [name, order] of Object.entries(ORDERS))
       parts.push({
         ...{ group, place, why: WHY },
-        name: `${isNew ? 'first' : 'later'} ${direction} in pieces, ${name}`,
-        play: stage => play(stage, family, direction, isNew, order)
+        name: `${isNew ? 'first' : 'later'} ${direction} in pieces, ${name}${nameOf(extra)}`,
+        play: stage => play(stage, { family, direction, isNew, order, extra })
       })
   }
   for (const place of ['near', 'far'] as const) {
@@ -35,21 +41,31 @@ export function fragmentCells(family: Family): Part[] {
     add('fragments', place, 'request', false)
     add('fragments', place, 'response', false)
   }
+  const extras: readonly Extra[] = family === 4 ? ['options'] : ['destination', 'behind']
+  for (const extra of extras) {
+    add('fragments', 'near', 'request', true, extra)
+    add('fragments', 'near', 'response', false, extra)
+  }
   add('vlan', 'vlan', 'request', true)
   add('vlan', 'vlan', 'response', false)
   return parts
 }
 
-function play(
-  stage: Stage,
-  family: Family,
-  direction: Direction,
-  isNew: boolean,
-  order: readonly number[]
-): void {
+const nameOf = (extra: Extra | undefined): string =>
+  extra === undefined ? '' : `, ${extra === 'behind' ? 'destination behind the cut' : extra}`
+
+interface What {
+  readonly family: Family
+  readonly direction: Direction
+  readonly isNew: boolean
+  readonly order: readonly number[]
+  readonly extra: Extra | undefined
+}
+
+function play(stage: Stage, { family, direction, isNew, order, extra }: What): void {
   const flow = isNew ? stage.flow(family, 'udp') : stage.opened(family, 'udp')
   const { from, to, sent, seen } = flow.way(direction)
-  const form = { body: filled(LENGTH) }
+  const form = { body: filled(LENGTH), ...(extra === undefined ? {} : { extra }) }
   const goes = flow.packet(sent, direction, form)
   const cut = sorted(pieces(goes, PIECE), order)
   const out = stage.send(from, piecesOf(goes, cut), order.length)

@@ -3,13 +3,10 @@
 // came out, and what is right by which RFC.  Ends with status 1 when a cell is red.
 //
 //   npm run matrix -- --filter 'v6 snat ports too big'    cells whose names have all of these words
-//
-// `--shrink` takes off the list of known reds (red.ts) what is green.
 
 import { optionsOf } from '../options.ts'
 import { type Cell, cells } from './cells.ts'
 import { type Outcome, play, tell } from './play.ts'
-import { shrink } from './red.ts'
 import { table } from './table.ts'
 
 const TOLD_MAX = 20 // red cells of which all is told
@@ -46,7 +43,7 @@ function print(outcomes: readonly Outcome[]): void {
   say(table(outcomes))
 }
 
-const { flags, texts } = optionsOf(['json', 'shrink'], {}, false, {
+const { flags, texts } = optionsOf(['json'], {}, false, {
   filter: '',
   datapath: 'memory'
 })
@@ -55,5 +52,4 @@ if (flags.json)
   for (const { cell, wrong } of outcomes)
     say(JSON.stringify({ id: cell.id, green: wrong === undefined, wrong, why: cell.why }))
 else print(outcomes)
-if (flags.shrink) shrink(outcomes)
 process.exitCode = outcomes.some(({ wrong }) => wrong !== undefined) ? 1 : 0

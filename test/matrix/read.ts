@@ -68,7 +68,7 @@ function read6(link: Uint8Array, ip: Bytes): Read | string {
   let at: number = HEADER_LENGTH[6]
   let protocol = ip[6]!
   let place = { id: 0, more: false, offset: 0 }
-  while (EXTENSIONS.includes(protocol) || protocol === FRAGMENT) {
+  while (place.offset === 0 && (EXTENSIONS.includes(protocol) || protocol === FRAGMENT)) {
     const isFragment = protocol === FRAGMENT
     protocol = ip[at]!
     if (isFragment) {
