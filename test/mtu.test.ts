@@ -195,3 +195,22 @@ test('B2: a trace says what does not fit', async () => {
   )
   assert.doesNotMatch(await told('r0', sized(v4(true), MTU, 20)), /too big/)
 })
+
+test('B2: of a port that moved the new host says what it takes', () => {
+  const world = worldOf('h2')
+  const at = (host: string) => world.hosts.get(host)!
+  at('h1').setMtu('r1', 1400)
+  at('h2').setUp('r1', false)
+  world.settle(100)
+  world.hub.put('port', { ...world.hub.get('port', 'r1')!, host: 'h1' })
+  world.settle(2000)
+  world.exchange('r1', arpRequest(MAC.b, '10.2.0.2', '10.2.0.1').frame())
+  assert.match(texts(world.exchange('r0', sized(v4(true), 1450, 20))).join(), /mtu 1400/)
+  const { view, places } = at('h2').house
+  assert.equal(places.mtuElsewhere(view.port('r1')!), 1400)
+  world.hub.put('port', { ...world.hub.get('port', 'r1')!, host: 'h2' })
+  at('h2').setUp('r1', true)
+  world.settle(2000)
+  world.exchange('r1', arpRequest(MAC.b, '10.2.0.2', '10.2.0.1').frame())
+  assert.match(texts(world.exchange('r0', sized(v4(true), 1450, 20))).join(), /mtu 1300/)
+})

@@ -125,6 +125,17 @@ static __always_inline int poke16(struct __sk_buff *skb, __u32 off, const __u16 
 	return bpf_skb_store_bytes(skb, off, from, halves * 2, 0);
 }
 
+/* RFC 1812 4.2.2.5, of a header without options.  The sum is the same in any byte order. */
+static __always_inline int ipv4_sum_holds(const __u32 *w)
+{
+	__u64 sum = (__u64)w[0] + w[1] + w[2] + w[3] + w[4];
+
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
 static __always_inline int is_tag(__u32 type)
 {
 	return type == ETH_P_8021Q || type == ETH_P_8021AD;

@@ -64,17 +64,6 @@ static __always_inline void parse_arp(struct __sk_buff *skb, struct mz_packet *p
 	k->ip_dst[3] = bpf_ntohl(w[6]);
 }
 
-/* RFC 1812 4.2.2.5, of a header without options.  The sum is the same in any byte order. */
-static __always_inline int ipv4_sum_holds(const __u32 *w)
-{
-	__u64 sum = (__u64)w[0] + w[1] + w[2] + w[3] + w[4];
-
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff;
-}
-
 /* RFC 4302: what an authentication header stands before is no secret.  Gives where that begins. */
 static __always_inline __u32 ipv4_authenticated(struct __sk_buff *skb, struct mz_packet *p,
 						__u32 at, __u32 end)

@@ -230,7 +230,8 @@ static __always_inline int read_outer(struct __sk_buff *skb, struct mz_packet *p
 	if (skb->protocol != bpf_htons(ETH_P_IPV4) || skb->vlan_present ||
 	    bpf_skb_load_bytes(skb, ETH_LEN, w, 36))
 		return TUNNEL_NOT;
-	if (bpf_ntohl(w[0]) >> 24 != 0x45 || w[1] & bpf_htonl(0x3fff))
+	/* what is wrong, the stack discards and counts */
+	if (bpf_ntohl(w[0]) >> 24 != 0x45 || w[1] & bpf_htonl(0x3fff) || !ipv4_sum_holds(w))
 		return TUNNEL_NOT;
 	local = bpf_ntohl(w[4]);
 	if (!bpf_map_lookup_elem(&locals, &local))

@@ -196,6 +196,7 @@ export class Places {
     const models = this.#view.where<PortModel>('port', 'host', this.#host)
     const present = this.#presentOf(models, interfaces)
     const ours = new Set(models.map(({ id }) => id))
+    this.#mtus.keep(ours)
     for (const bound of [...this.#byPort.values()])
       if (present.get(bound.port)?.ifindex !== bound.ifindex)
         this.#unbind(bound, ours.has(bound.port))
@@ -344,7 +345,6 @@ export class Places {
     if (isOurs) active.put(bound.port, '')
     else active.remove(bound.port)
     const port = this.#view.port(bound.port)
-    if (!isOurs) this.#mtus.remove(bound.port)
     if (!isOurs && port) this.#gone(port)
     this.#invalidate([egressTag(bound.port), interfaceTag(bound.ifindex)])
   }

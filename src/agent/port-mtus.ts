@@ -37,7 +37,13 @@ export class PortMtus {
     this.#invalidate([egressTag(port)])
   }
 
-  remove(port: PortId): void {
-    if (this.#ours.delete(port)) this.#table.remove(port)
+  /** The others are bound here no longer: whoever has them now speaks for them. */
+  keep(bound: ReadonlySet<PortId>): void {
+    for (const port of this.#ours.keys()) {
+      if (bound.has(port)) continue
+      this.#ours.delete(port)
+      this.#table.remove(port)
+      this.#invalidate([egressTag(port)])
+    }
   }
 }

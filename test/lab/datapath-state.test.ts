@@ -94,6 +94,22 @@ describe('datapath: the messages of flow state', { skip: canRun }, () => {
   const probes = (): number => at.datapath.counters().probes!
   const strangers = (): number => at.datapath.counters()['strange-probes']!
 
+  test('B6: nothing is taken out of a tunnel whose outer header has a wrong sum', async () => {
+    const spoilt = (frame: Uint8Array): Uint8Array => {
+      const copy = frame.slice()
+      copy[24]! ^= 1
+      return copy
+    }
+    const bad = [STATE_KEY - 1, STATE_KEY].map(key => spoilt(datagram(TO_US, vxlan(key, PROBE))))
+    at.send(1, ...bad, datagram(TO_US, vxlan(STATE_KEY - 2, PROBE)))
+    const up = await at.upcalls(1)
+    assert.deepEqual(
+      up.map(({ key }) => key[Word.tunnelKey]),
+      [STATE_KEY - 2]
+    )
+    assert.equal(probes(), 0)
+  })
+
   test('VXLAN with their key reaches the socket, other keys the datapath', async () => {
     const [message, answer] = [vxlan(STATE_KEY, 0), vxlan(STATE_KEY, ANSWER)]
     at.send(1, datagram(TO_US, message), withoutSum(datagram(TO_US, answer)))
