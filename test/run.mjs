@@ -26,8 +26,7 @@ const modes = {
   fuzz: runFuzz,
   async all() {
     await runCheck()
-    await runNative()
-    await runCassandra()
+    await Promise.all([runNative(), runCassandra()]) // the one computes, the other mostly waits
     await runLab()
   }
 }
@@ -87,7 +86,8 @@ async function runNative() {
   if (dry.error !== undefined) return skip('native', 'make is not installed')
   if (dry.status !== 0) return skip('native', 'native/Makefile has no test')
   if (spawnSync('clang', ['--version']).status !== 0) return skip('native', 'no clang')
-  await runTool('native', 'make', ['-s', '-C', join(root, 'native'), 'test'], 300 * seconds)
+  const jobs = `-j${availableParallelism()}`
+  await runTool('native', 'make', ['-s', jobs, '-C', join(root, 'native'), 'test'], 300 * seconds)
 }
 
 // A real node, of Java and of what setup.mjs had Maven fetch.

@@ -39,7 +39,7 @@ const cluster = (keyspace: string): ClusterOptions => ({
   keyspace,
   replicaCount: 1,
   consistency: 'LOCAL_QUORUM',
-  timeoutMs: 1000,
+  timeoutMs: 10_000, // of a busy machine; what is asked of a stalled node has its own
   queriesMax: 64,
   username: node.username,
   passwordFile: node.passwordFile,

@@ -11,14 +11,13 @@ import { HOUR_MS, type Statements, statementsOf } from './statements.ts'
 
 type Driver = typeof import('cassandra-driver')
 
-// Of the driver, what it keeps to itself: the only hand on the hosts of a connect that failed.
+// Of the driver, what it keeps to itself: the only hand on what a failed connect leaves behind.
 interface Inside {
-  readonly controlConnection: {
-    readonly hosts: {
-      values(): DriverHost[]
-      on(event: 'add', heard: (host: DriverHost) => void): void
-    }
-  }
+  readonly controlConnection: ControlConnection
+}
+interface ControlConnection {
+  readonly hosts: { on(event: 'add', heard: (host: DriverHost) => void): void }
+  shutdown(): void
 }
 interface DriverHost {
   shutdown(): Promise<void>
@@ -37,6 +36,7 @@ export class Session {
   readonly #keepS: number
   readonly #tally: Tally
   readonly #hosts = new Set<DriverHost>()
+  #isClosed = false
 
   private constructor(client: Client, options: ClusterOptions, keepS: number, tally: Tally) {
     this.#client = client
@@ -101,16 +101,25 @@ export class Session {
 
   /** After it nothing of the session runs on, in whichever state it was. */
   async close(): Promise<void> {
+    this.#isClosed = true
     await this.#client.shutdown()
+    // Of a client that never connected, or lost all nodes, the driver leaves running what looks for
+    // them, and hosts that it made anew and forgot.
+    this.#inside.shutdown()
     await Promise.all([...this.#hosts].map(host => host.shutdown()))
   }
 
-  // When every node was gone, or connecting failed, the driver makes its hosts anew and forgets the
-  // old ones, which go on measuring and reconnecting for ever.
+  get #inside(): ControlConnection {
+    return (this.#client as unknown as Inside).controlConnection
+  }
+
   #watchHosts(): void {
-    const { hosts } = (this.#client as unknown as Inside).controlConnection
-    for (const host of hosts.values()) this.#hosts.add(host)
-    hosts.on('add', host => this.#hosts.add(host))
+    const { hosts } = this.#inside
+    hosts.on('add', host => {
+      this.#hosts.add(host)
+      // One that a look for nodes finds late.
+      if (this.#isClosed) queueMicrotask(() => void host.shutdown())
+    })
   }
 
   #execute(statement: string, parameters: unknown[], pageState?: string) {
