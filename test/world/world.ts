@@ -253,7 +253,7 @@ export class WorldHost {
       },
       {
         now: () => world.clock.now(),
-        flowsMax: options.cache === false ? 0 : (options.flowsMax ?? 16384),
+        flowsMax: options.cache === false ? 0 : (options.flowsMax ?? 4096),
         ...(options.creditsPerPort === undefined ? {} : { creditsPerPort: options.creditsPerPort })
       }
     )
