@@ -27,6 +27,7 @@ const station = (n: number): Station => ({
   ip6: `fd00:7::${n}`
 })
 const [GATEWAY, MALLORY, VICTIM] = [station(1), station(6), station(9)]
+const linkLocal = (mac: string): string => `fe80::ff:fe00:770${mac.at(-1)}`
 const allowed = ({ mac, ip, ip6 }: Station) => ({ allowedAddresses: [{ mac, ips: [ip, ip6] }] })
 
 describe('C7: a hostile tenant on a bridge of two hosts', { skip }, () => {
@@ -162,7 +163,7 @@ describe('C7: a hostile tenant on a bridge of two hosts', { skip }, () => {
       eth(mac, ALL).ipv4(ip, '255.255.255.255').udp(67, 68).payload(60).frame(),
       eth(mac, '33:33:00:00:00:01').ipv6(ip6, 'ff02::1').udp(547, 546).payload(60).frame(),
       eth(mac, '33:33:00:00:00:01')
-        .ipv6(ip6, 'ff02::1', { hopLimit: 255 })
+        .ipv6(linkLocal(mac), 'ff02::1', { hopLimit: 255 })
         .icmpv6(134)
         .payload(8)
         .frame()
