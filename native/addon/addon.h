@@ -122,6 +122,10 @@ void free_slot(struct host *h, int slot);
 void await_attaching(struct host *h, uint32_t ifindex);
 int make_inject_pair(const char *name, const char *peer);
 void delete_link(const char *name);
+/* Pins that outlive an agent, of the namespace it is in (pins.c). */
+int mount_pins(const char *dir);
+int claim_pins(const char *dir);
+void release_pins(const char *dir);
 /* This thread's namespace, as a descriptor.  Visiting another gives the way back. */
 int own_namespace(void);
 int visit_namespace(int fd);

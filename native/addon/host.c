@@ -42,19 +42,6 @@ static size_t outs_size(void)
 	return sizeof(struct mz_chunk) * MZ_OUT_CHUNKS;
 }
 
-static int mount_pins(const char *dir)
-{
-	struct statfs fs;
-
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return -errno;
-	if (statfs(dir, &fs))
-		return -errno;
-	if (fs.f_type == BPF_FS_MAGIC)
-		return 0;
-	return mount("bpf", dir, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") ? -errno : 0;
-}
-
 /* The layout's version is part of the name: an agent never adopts what it cannot read. */
 static void pin_path(struct host *h, const char *name, char *into)
 {
@@ -197,6 +184,8 @@ static int open_all(struct host *h, const char *path, const uint32_t *settings)
 	h->namespace = own_namespace();
 	if (!e && h->pins[0])
 		e = mount_pins(h->pins);
+	if (!e && h->pins[0])
+		e = claim_pins(h->pins);
 	if (!e)
 		e = load(h, path, settings);
 	if (!e)
@@ -237,6 +226,7 @@ static void close_all(struct host *h, bool keep)
 			delete_link(h->names[0]);
 		if (h->pins[0]) {
 			unpin_maps(h);
+			release_pins(h->pins);
 			umount2(h->pins, MNT_DETACH);
 			rmdir(h->pins);
 		}

@@ -2,13 +2,14 @@
 // many masks, replacement, removal, and a life longer than the process's.
 
 import assert from 'node:assert/strict'
+import { closeSync, openSync } from 'node:fs'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { Burst, FlowBatch, PortClass, Reason, StatsBatch } from '../../src/datapath/datapath.ts'
 import { ActionList } from '../../src/flow/actions.ts'
 import { Word } from '../../src/flow/key.ts'
 import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import { FrameBench, until } from './datapath-frames.ts'
-import { canRun, type Mask, maskOf } from './datapath-lab.ts'
+import { canRun, type Mask, maskOf, netns, run } from './datapath-lab.ts'
 
 const A = '02:00:00:00:00:01'
 const B = '02:00:00:00:00:02'
@@ -271,6 +272,37 @@ describe('datapath: across agents', { skip: canRun }, () => {
         at.close()
       }
     })
+
+  test('D12: pins of a namespace that is gone are no pins of ours', async () => {
+    const pins = '/run/mz-dp-pins3'
+    const options = { pins, injectName: 'mzdp', creditsPerPort: 64 }
+    const at = new FrameBench(2, options)
+    at.bench.directory(pins)
+    const held = openSync(`/var/run/netns/${netns('h')}`, 'r')
+    try {
+      at.decide((_, into) => {
+        into.output(at.ports[1]!)
+        return L4
+      })
+      at.send(0, udp(1).frame())
+      await at.arrivals(1)
+      at.datapath.close(true)
+      // The host begins anew; its old namespace lives on, with interfaces of the same numbers.
+      at.bench.namespace('h', 'k')
+      const far = { in: 'k', name: 'k0', address: ['10.9.0.1/24'] }
+      at.bench.veth({ in: 'h', name: 'h0' }, far)
+      const next = at.bench.open('h', options)
+      assert.deepEqual(next.leftAttached(), [])
+      assert.equal(next.adopt(new FlowBatch()), false)
+      const ifindex = at.bench.attach('h', next, 'h0')
+      assert.equal(ifindex, at.ports[0], 'as before')
+      await run(`ip netns exec ${netns('k')} ping -c 2 -i 0.2 -W 1 10.9.0.2`)
+      assert.ok(next.receive(new Burst(64 * 1024)) > 0, 'what comes in comes up')
+    } finally {
+      closeSync(held)
+      at.close()
+    }
+  })
 
   test('adopted flows that nobody installs again go', async () => {
     const pins = '/run/mz-dp-pins2'

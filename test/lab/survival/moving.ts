@@ -17,7 +17,7 @@ const PER_SECOND = 200
 
 /** `each`: connections of a class that go on, and new ones after each move. */
 export async function moving(prefix: string, moves: number, each: number): Promise<Moving> {
-  const ground = await Ground.open({ prefix })
+  const ground = await Ground.open({ prefix, processes: false })
   try {
     const crowds = await Crowds.open(ground, each / 2, CLASSES)
     let opened = 0

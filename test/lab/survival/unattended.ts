@@ -44,7 +44,9 @@ export async function unattended(options: UnattendedOptions): Promise<Unattended
     const outcomes = await crowds.suffer({ name: 'agent of gateway1 killed', happen })
     await crowds.close()
     const { connections, failed, slow } = calls
-    const no_neighbour = (await ground.net.counters())[DROPS] ?? 0
+    const hosts = [...ground.net.hosts].filter(host => host !== 'gateway1')
+    const counted = await Promise.all(hosts.map(host => ground.net.agent(host).counters()))
+    const no_neighbour = counted.reduce((sum, counters) => sum + (counters[DROPS] ?? 0), 0)
     return { seconds, connections, failed, slow, no_neighbour, outcomes }
   } finally {
     await ground.close()
