@@ -1,5 +1,6 @@
 // `npm run survive [-- --json] [--full]`: what becomes of connections when gateways die, ports move
-// and agents are restarted, and when answers come back by another gateway than questions left by.
+// and agents are restarted, when answers come back by another gateway than questions left by, when
+// ports move to and fro, and when a gateway's agent is gone while its kernel forwards on.
 // Ends with status 1 when a connection was lost.
 
 import { Network } from '../lab/fixtures/index.ts'
@@ -7,12 +8,16 @@ import { type Asymmetric, asymmetric } from '../lab/survival/asymmetric.ts'
 import { Crowds, type Outcome } from '../lab/survival/crowds.ts'
 import { faults } from '../lab/survival/faults.ts'
 import { Ground } from '../lab/survival/ground.ts'
+import { type Moving, moving } from '../lab/survival/moving.ts'
+import { type Unattended, unattended } from '../lab/survival/unattended.ts'
 import { optionsOf } from '../options.ts'
 
 const PREFIX = 'mz-survive'
 const LOSSES = [0, 10, 100] // per mille
-const small = { each: 25, connections: 1000, perSecond: 500 }
-const full = { each: 125, connections: 10_000, perSecond: 1000 }
+const small = { each: 25, connections: 1000, perSecond: 500, goneS: 40 }
+const full = { each: 125, connections: 10_000, perSecond: 1000, goneS: 90 }
+const MOVES = 10
+const MOVING = 40 // connections of a class
 
 const { flags } = optionsOf(['json', 'full'], {})
 const scale = flags.full ? full : small
@@ -59,6 +64,24 @@ async function crossed(): Promise<Asymmetric[]> {
   return all
 }
 
+async function moved(): Promise<Moving> {
+  const run = await moving(PREFIX, MOVES, MOVING)
+  say(`\n${MOVES} moves: ${run.opened} new connections, ${run.failed} failed`)
+  return run
+}
+
+async function gone(): Promise<Unattended> {
+  const options = { seconds: scale.goneS, perSecond: 200, each: 10 }
+  const run = await unattended({ prefix: PREFIX, ...options })
+  const { seconds, connections, failed, slow } = run
+  const gap = Math.max(...run.outcomes.map(({ gap_ms_p99 }) => gap_ms_p99))
+  say(
+    `gateway1 without its agent for ${seconds} s: ${connections} new connections, ${failed} ` +
+      `failed, ${slow} took a second and more; old ones were silent for ${gap} ms at most`
+  )
+  return run
+}
+
 const skip = Network.skip()
 if (skip !== false) {
   process.stderr.write(`cannot run here: ${skip}\n`)
@@ -66,7 +89,12 @@ if (skip !== false) {
 }
 const survival = await survive()
 const runs = await crossed()
-if (flags.json) process.stdout.write(`${JSON.stringify({ survival, asymmetric: runs })}\n`)
-const isLost = survival.some(({ total, survived }) => survived < total)
+const moves = await moved()
+const without = await gone()
+const all = { survival, asymmetric: runs, moves, unattended: without }
+if (flags.json) process.stdout.write(`${JSON.stringify(all)}\n`)
+const outcomes = [...survival, ...moves.outcomes, ...without.outcomes]
+const isLost = outcomes.some(({ total, survived }) => survived < total)
+const isRefused = moves.failed + without.failed + without.slow > 0
 const isCrossed = runs.some(run => run.failed + run.syn_retransmits + run.wrong_drops > 0)
-process.exit(isLost || isCrossed ? 1 : 0)
+process.exit(isLost || isCrossed || isRefused ? 1 : 0)
