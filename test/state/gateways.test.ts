@@ -4,15 +4,25 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { World } from '../world/world.ts'
-import { back, open, out } from './two-gateways.ts'
+import { back, FAR, open, out } from './two-gateways.ts'
 
 // Both ways are as good.
 function equal(world: World): World {
   for (const id of ['to0', 'to1'])
     world.hub.put('route', { ...world.hub.get('route', id)!, weight: 1 } as never)
+  for (const n of [0, 1]) knows(world, n)
   world.settle(50)
   return world
 }
+
+/** A gateway has heard of its next hop, again. */
+const knows = (world: World, n: number): void =>
+  world.hub.tablePut(
+    `neighbour/up${n}`,
+    `203.0.113.${n * 16 + 1}`,
+    `${FAR} ${Math.floor(world.clock.wall() / 1000)}`,
+    `session-g${n}`
+  )
 
 /** Where packets come out; neighbours are asked for meanwhile. */
 const exchanged = (world: World, port: string, frame: Uint8Array): string =>
@@ -54,6 +64,7 @@ describe('D2: a gateway whose agent is gone, its kernel and links up', () => {
     // 28 s on the store has noticed; 60 s on flows have been walked again.
     for (let second = 0; second < 90; second++) {
       if (second === 28) g0.forgetDead()
+      if (second % 20 === 0) knows(world, 1)
       for (const way of opened(world, range(port, 2)).values())
         assert.equal(way, 'up1', `second ${second}`)
       port += 2

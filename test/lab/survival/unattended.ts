@@ -17,6 +17,7 @@ export interface Unattended {
 }
 
 const NOTICED_MS = 1000
+const WARM = 600
 const DROPS = 'drop.router.no-neighbour'
 
 export interface UnattendedOptions {
@@ -34,7 +35,7 @@ export async function unattended(options: UnattendedOptions): Promise<Unattended
     const crowds = await Crowds.open(ground, each, ['plain', 'snat', 'firewall'])
     const { from, to } = ground.client('snat')
     const { port } = ground.servers.get('snat')!
-    await call(from, to, { port, count: 20, perSecond: 20 })
+    await call(from, to, { port, count: WARM, perSecond: 100 }) // walks are compiled
     let calls = { connections: 0, failed: 0, slow: 0 }
     const happen = async (): Promise<void> => {
       await ground.net.kill('gateway1')
