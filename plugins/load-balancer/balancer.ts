@@ -31,12 +31,21 @@ import {
 import { Addresses } from './addresses.ts'
 import { Bindings, continues, OPENING_FLAGS, opens } from './bindings.ts'
 import type { Census } from './census.ts'
-import { type Call, type ChooseNeeds, choose, isFull, takesKnown } from './choose.ts'
+import {
+  type Call,
+  type ChooseNeeds,
+  choose,
+  isFull,
+  isOpen,
+  NOBODY,
+  takesKnown
+} from './choose.ts'
 import type { LoadBalancerCounters } from './counters.ts'
 import { Checkup } from './health/checkup.ts'
 import type { HealthNeeds } from './health/pool-health.ts'
 import { familyOf, isIcmpError, isPing } from './kinds.ts'
 import { chanceOf, compile, type Member, type Parts, type Pool, type Vip } from './parts.ts'
+import type { Refusals } from './refusal.ts'
 
 const { KeyWord, RecordWord } = state
 const { Protocol } = ipv4
@@ -47,6 +56,7 @@ export interface BalancerNeeds extends ChooseNeeds {
   readonly counters: LoadBalancerCounters
   readonly walks: Walks
   readonly health: HealthNeeds
+  readonly refusals: Refusals
   gone(): void
 }
 
@@ -114,7 +124,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
       const lost = pool.algorithm === 'rendezvous' && continues(ctx.tcpFlagsUnseen)
       return asks || lost
         ? this.#begin(ctx, vip)
-        : refused(ctx, pool, 'load-balancer.no-connection')
+        : this.#refuse(ctx, vip, 'load-balancer.no-connection', !pool.members.some(isOpen))
     }
     const { record } = ctx.state
     const bound = boundOf(pool, record)
@@ -122,7 +132,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     if (bound !== undefined && !isNew) return this.#forward(ctx, bound)
     const isKept = vip.persistence === '5-tuple' && bound !== undefined && takesKnown(bound)
     if (isNew && isKept && this.#canTake(ctx, bound)) return this.#give(ctx, bound)
-    if (!asks) return refused(ctx, pool, 'load-balancer.member-gone')
+    if (!asks) return this.#refuse(ctx, vip, 'load-balancer.member-gone', isGone(pool, record))
     const { rebalanced } = this.#given.counters
     if (!isNew) ctx.after(() => rebalanced.value++)
     return this.#begin(ctx, vip)
@@ -142,9 +152,15 @@ export class LoadBalancer implements LiveDevice, Balancer {
     }
     this.#count(ctx, pool)
     const member = choose(pool, call, this.#given)
-    if (typeof member === 'string') return refused(ctx, pool, member)
+    if (typeof member === 'string') return this.#refuse(ctx, vip, member, member === NOBODY)
     if (isSticky) this.#bindings.keep(ctx, member)
     return this.#give(ctx, member)
+  }
+
+  // `isTold`: there is nobody for it, and will not be soon.
+  #refuse(ctx: SimulationContext, vip: Vip, reason: string, isTold: boolean): Verdict {
+    if (isTold) this.#given.refusals.tell(ctx, vip)
+    return refused(ctx, vip.pool, reason)
   }
 
   #canTake(ctx: SimulationContext, member: Member): boolean {
@@ -352,6 +368,10 @@ function boundOf(pool: Pool, record: Int32Array): Member | undefined {
   if (port !== (member.port === 0 ? vipPort : member.port)) return undefined
   return member.words.every((word, i) => word === record[b + KeyWord.src + i]) ? member : undefined
 }
+
+// Not only down: it was removed, or is elsewhere now.
+const isGone = (pool: Pool, record: Int32Array): boolean =>
+  pool.byWord.get(record[RecordWord.data]!)?.isHealthy !== false
 
 // Only packets that ask for no connection, or only those that do, are to be dropped by a flow.
 function refused(ctx: SimulationContext, pool: Pool, reason: string): Verdict {

@@ -22,10 +22,12 @@ export interface ChooseNeeds {
   countOf(word: number): number
 }
 
+export const NOBODY = 'load-balancer.pool-down'
+
 /** A member that takes clients it does not know; else the reason there is none. */
 export function choose(pool: Pool, call: Call, needs: ChooseNeeds): Member | string {
   const able = pool.members.filter(member => isOpen(member) && member.family === call.family)
-  if (able.length === 0) return 'load-balancer.pool-down'
+  if (able.length === 0) return NOBODY
   const free = able.filter(member => !isFull(member, needs))
   if (free.length === 0) return 'load-balancer.members-full'
   const clear = free.filter(member => !member.isShared || !call.isTaken(member))

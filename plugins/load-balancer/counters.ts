@@ -12,5 +12,7 @@ export const claimCounters = (counters: Counters) => ({
   late: counters.claim('load-balancer.checks-late', 'Checks left out: too many at once'),
   rises: counters.claim('load-balancer.members-up', 'Members that came up'),
   falls: counters.claim('load-balancer.members-down', 'Members that went down'),
+  refusals: counters.claim('load-balancer.refusals', 'Clients told that no member is there'),
+  refusalsLimited: counters.claim('load-balancer.refusals-limited', 'Not told: too many at once'),
   pings: counters.claim('load-balancer.echo-replies', 'Pings to a virtual address answered')
 })

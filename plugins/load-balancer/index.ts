@@ -21,6 +21,7 @@ import { claimCounters } from './counters.ts'
 import { Lines } from './health/lines.ts'
 import { tableOf } from './health/table.ts'
 import type { PoolModel } from './model.ts'
+import { Refusals } from './refusal.ts'
 import type { LoadBalancerSettings } from './settings.ts'
 
 export default definePlugin({
@@ -45,7 +46,8 @@ export default definePlugin({
     visitors.onVisit(frame => lines.receive(frame))
     const { host } = visitors
     const health = { host, hosts, clock, random, leases, log, lines, counters, settings }
-    const needs = { random, countOf, census, counters, walks, health }
+    const refusals = new Refusals(counters)
+    const needs = { random, countOf, census, counters, walks, health, refusals }
     const alive = new Map<string, LoadBalancer>()
     leases.onLost(pool => {
       for (const each of alive.values()) each.lost(pool)

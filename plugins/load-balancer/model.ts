@@ -83,6 +83,12 @@ export const vipModel = defineModel({
     ),
     port: PortNumber('the first, or only, port'),
     portEnd: Type.Optional(PortNumber('the last port of a range')),
+    onNoMember: Type.Optional(
+      Type.Union([Type.Literal('reset-if-empty'), Type.Literal('reset'), Type.Literal('silent')], {
+        default: 'reset-if-empty',
+        description: 'whether clients hear that no member is there: by a reset or port unreachable'
+      })
+    ),
     sessionPersistence: Type.Optional(
       Type.Union([Type.Literal('none'), Type.Literal('source-address'), Type.Literal('5-tuple')], {
         default: 'none',

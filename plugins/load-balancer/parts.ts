@@ -46,6 +46,7 @@ export interface Vip {
   readonly port: number
   readonly portEnd: number
   readonly persistence: 'none' | 'source-address' | '5-tuple'
+  readonly onNoMember: 'reset-if-empty' | 'reset' | 'silent'
   readonly pool: Pool
 }
 
@@ -140,6 +141,7 @@ function compileVip(model: VipModel, pool: Pool): Vip {
     port: model.port,
     portEnd: model.portEnd ?? model.port,
     persistence: model.sessionPersistence ?? 'none',
+    onNoMember: model.onNoMember ?? 'reset-if-empty',
     pool
   }
 }

@@ -6,6 +6,7 @@ import { authenticated } from '../packets/authenticated.ts'
 import { echo, echoBothWays } from '../packets/echo.ts'
 import { dressedErrors, translatedErrors } from '../packets/errors.ts'
 import { flags } from '../packets/flags.ts'
+import { noMember } from '../packets/no-member.ts'
 import { lostFragments, refusals } from '../packets/refusals.ts'
 import type { Opener } from '../packets/scene.ts'
 import { canRun } from './datapath-lab.ts'
@@ -30,4 +31,5 @@ describe('packets on eBPF', { skip: canRun }, () => {
   lostFragments(kernel)
   authenticated(kernel)
   flags(kernel)
+  noMember(kernel)
 })

@@ -6,6 +6,7 @@ import { authenticated } from './authenticated.ts'
 import { echo, echoBothWays } from './echo.ts'
 import { dressedErrors, translatedErrors } from './errors.ts'
 import { flags } from './flags.ts'
+import { noMember } from './no-member.ts'
 import { lostFragments, refusals } from './refusals.ts'
 import type { Opener } from './scene.ts'
 
@@ -19,3 +20,4 @@ refusals(memory)
 lostFragments(memory)
 authenticated(memory)
 flags(memory)
+noMember(memory)
