@@ -60,7 +60,9 @@ export function secure(app: FastifyInstance, token: string | undefined, isOpen =
 }
 
 function checkHost(request: FastifyRequest): void {
-  const name = request.headers.host?.replace(/:[0-9]+$/, '') ?? ''
+  // A target in absolute form says whom it is for, whatever Host says (RFC 9112 §3.2.2).
+  const target = /^[a-z]+:\/\/([^/?#]*)/i.exec(request.raw.url ?? '')?.[1]
+  const name = (target ?? request.headers.host ?? '').replace(/:[0-9]+$/, '')
   if (LOOPBACK.test(name)) return
   const expected = 'localhost: this API has no token'
   throw new Refusal({

@@ -102,15 +102,28 @@ test('C6: an answer under way is not cut off for who comes later', async () => {
   assert.match(String(body), /mezzo_api_connections_closed_total\{host="api"\} [1-9]/)
 })
 
-async function raw(...lines: string[]): Promise<string> {
+const raw = (...lines: string[]): Promise<string> => rawTo(port, ...lines)
+
+async function rawTo(to: number, ...lines: string[]): Promise<string> {
   let heard = ''
-  const socket = connect(port, '127.0.0.1')
+  const socket = connect(to, '127.0.0.1')
   socket.on('data', chunk => (heard += chunk))
   socket.write(`${lines.join('\r\n')}\r\n\r\n`)
   socket.end()
   await new Promise(done => socket.on('close', done))
   return heard
 }
+
+test('C13: a target in absolute form says whom it is for', async () => {
+  const own = await openHouse()
+  const to = Number(new URL(own.url).port)
+  const status = async (target: string): Promise<string> =>
+    (await rawTo(to, `GET ${target} HTTP/1.1`, 'Host: localhost')).split('\r\n')[0]!
+  assert.match(await status('http://localhost/bridges'), / 200 /)
+  assert.match(await status('http://evil.example/bridges'), / 403 /)
+  assert.match(await status('http://localhost@evil.example/bridges'), / 403 /)
+  await own.close()
+})
 
 for (const [name, lines] of [
   ['Host', ['Host: localhost', 'Host: evil.example']],
