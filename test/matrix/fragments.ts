@@ -4,10 +4,11 @@
 import { type Extra, type Family, filled, type Piece, pieces } from './bytes.ts'
 import type { Part } from './cells.ts'
 import { type Direction, TTL } from './flow.ts'
-import type { Place } from './network.ts'
+import type { Config, Place } from './network.ts'
 import { piecesOf, type Stage } from './stage.ts'
 
 const PIECE = 480
+const LATE_MS = 4000
 const LENGTH = 3 * PIECE + 100 // with the header of UDP: four pieces
 
 const ORDERS: Readonly<Record<string, readonly number[]>> = {
@@ -20,7 +21,7 @@ const ORDERS: Readonly<Record<string, readonly number[]>> = {
 const WHY =
   'RFC 4787 REQ-14, RFC 6146 §3.4: pieces are translated in any order, and none untranslated'
 
-export function fragmentCells(family: Family): Part[] {
+export function fragmentCells(family: Family, config: Config): Part[] {
   const parts: Part[] = []
   const add = (
     group: string,
@@ -48,7 +49,26 @@ export function fragmentCells(family: Family): Part[] {
   }
   add('vlan', 'vlan', 'request', true)
   add('vlan', 'vlan', 'response', false)
+  for (const direction of ['request', 'response'] as const)
+    parts.push({
+      ...{ group: 'fragments', place: 'near', why: WHY },
+      name: `later ${direction} without its first piece`,
+      play: stage => playRest(stage, family, config, direction)
+    })
   return parts
+}
+
+// Who has to know the ports lets nothing pass that has none, however long it is waited for.
+function playRest(stage: Stage, family: Family, config: Config, direction: Direction): void {
+  const flow = stage.opened(family, 'udp')
+  const { from, to, sent, seen } = flow.way(direction)
+  const form = { body: filled(LENGTH), id: flow.id + 1 } // no piece of it was seen
+  const goes = flow.packet(sent, direction, form)
+  const comes = flow.packet(seen, direction, { ...form, ttl: TTL - 1 })
+  const isStateless = !config.asks && (config.way === 'plain' || config.way === 'fixed')
+  const right = isStateless ? piecesOf(comes, pieces(comes, PIECE).slice(1)) : []
+  const out = stage.send(from, piecesOf(goes, pieces(goes, PIECE).slice(1)), right.length)
+  stage.expect([...out, ...stage.wait(LATE_MS)], to, right)
 }
 
 const nameOf = (extra: Extra | undefined): string =>

@@ -138,7 +138,16 @@ export class Stage {
       this.story.push(`  > ${entry} ${described(frame)}`)
       this.#ground.send(entry, frame)
     }
-    this.#ground.settle(SETTLE_MS, expected)
+    return this.#collect(SETTLE_MS, expected)
+  }
+
+  /** What still comes out within a while. */
+  wait(ms: number): Delivery[] {
+    return this.#collect(ms, 0)
+  }
+
+  #collect(ms: number, expected: number): Delivery[] {
+    this.#ground.settle(ms, expected)
     const out = this.#ground.delivered.splice(0).filter(({ frame }) => !isChatter(frame))
     for (const { port, frame } of out) this.story.push(`  < ${port} ${described(frame)}`)
     return out
