@@ -205,6 +205,8 @@ export class CassandraStore implements FlowStateStore {
 
   /** Asks whether the cluster is there; one at a time. */
   #attempt(): Promise<boolean> {
+    // A session that is opened now, nobody would close.
+    if (this.#state === 'closed') return Promise.resolve(false)
     this.#attempting ??= this.#try().finally(() => {
       this.#attempting = null
       if (this.#state === 'away') this.#arm()
