@@ -7,6 +7,7 @@ import { section } from '../core/config.ts'
 import { secretOf } from './secrets.ts'
 
 export const API_PORT = 8181
+const API_ADDRESS = '127.0.0.1'
 
 export const apiSection = section({
   enabled: Type.Boolean({ default: true, description: 'serve REST, metrics and OpenAPI' }),
@@ -15,14 +16,14 @@ export const apiSection = section({
     description: 'a unix socket that only its owner may open; empty: none'
   }),
   address: Type.String({
-    default: '127.0.0.1',
+    default: API_ADDRESS,
     description: 'where it listens; anything but loopback needs a token'
   }),
   port: Type.Optional(
     Type.Integer({
       minimum: 0,
       maximum: 65_535,
-      description: `0: any free; without it ${API_PORT}, or none when there is a socket`
+      description: `0: any free; without it ${API_PORT}, or none beside a socket if address is not set`
     })
   ),
   token: Type.Optional(
@@ -45,7 +46,9 @@ export const metricsSection = section({
 type ApiSettings = Static<typeof apiSection>
 
 export function listensOf({ socket, address, port }: ApiSettings): Listen[] {
-  const number = port ?? (socket === '' ? API_PORT : undefined)
+  // Who names an address wants to be reached there.
+  const isMeant = socket === '' || address !== API_ADDRESS
+  const number = port ?? (isMeant ? API_PORT : undefined)
   const tcp: TcpAddress[] = number === undefined ? [] : [{ host: address, port: number }]
   return socket === '' ? tcp : [{ socket: resolve(socket) }, ...tcp]
 }
