@@ -16,12 +16,18 @@ export interface PortStatesParts {
   readonly recover: boolean
   /** A port may be activated now. */
   readonly changed: () => void
+  /** One that was on another host before, by its number. */
+  readonly moved: (port: number) => void
+  /** What an earlier agent had kept is here, and others may lack it. */
+  readonly recovered: () => void
 }
 
 const WAIT_MS_MAX = 3000
 const PREVIOUS_MS = 150 // the host before is asked first, then all
 const STORE = '' // as a source
 const ASK_MAX = 256 // ports in one question
+// An agent that begins: what it loads is what an earlier one knew, not what came with a port.
+const BEGINNING_MS = 60_000
 
 interface Waiting {
   readonly previous: string | undefined // the host it was on
@@ -37,9 +43,12 @@ export class PortStates {
   readonly #ready = new Set<number>()
   readonly #asks = new Map<string, number[]>() // host → ports, for one question
   readonly #late: Counter
+  readonly #begunMs: number
+  #hasLoaded = false
 
   constructor(parts: PortStatesParts) {
     this.#parts = parts
+    this.#begunMs = parts.clock.now()
     this.#late = parts.counters.claim('state.ports-late', 'Ports activated before their state came')
   }
 
@@ -85,6 +94,7 @@ export class PortStates {
   }
 
   loaded(port: number): void {
+    this.#hasLoaded = true
     this.#came(port, STORE)
   }
 
@@ -160,9 +170,19 @@ export class PortStates {
   }
 
   #activate(port: number): void {
+    const hasMoved = this.#waiting.get(port)?.previous !== undefined
     this.#end(port)
     this.#ready.add(port)
+    if (hasMoved) this.#parts.moved(port)
+    if (this.#waiting.size === 0) this.#recovered()
     this.#parts.changed()
+  }
+
+  // Others were given what was here when the session began, which may have been before.
+  #recovered(): void {
+    const isBeginning = this.#parts.clock.now() - this.#begunMs < BEGINNING_MS
+    if (this.#hasLoaded && isBeginning) this.#parts.recovered()
+    this.#hasLoaded = false
   }
 
   #end(port: number): void {

@@ -18,6 +18,7 @@ import { Custody } from './custody.ts'
 import { FlowState, type StateSaver } from './flow-state.ts'
 import { Hosts } from './hosts.ts'
 import { Interested, WAIT_FOR_GROUPS } from './interested.ts'
+import { MovedState } from './moved-state.ts'
 import { PortStates } from './port-states.ts'
 
 // Where flow state is kept and how it is shared; without, in memory and not at all.
@@ -58,6 +59,7 @@ export class Sharing {
   readonly interested: Interested
   readonly #parts: SharingParts
   readonly #custody: Custody
+  readonly #movedState: MovedState
   #looking = false
 
   constructor(parts: SharingParts) {
@@ -82,7 +84,13 @@ export class Sharing {
     const { hosts } = this
     const changed = parts.portReady
     const { load, recover } = state
-    this.portStates = new PortStates({ hosts, clock, counters, load, recover, changed })
+    this.#movedState = new MovedState({ table, saver, clock })
+    const moved = (port: number): void => this.#movedState.came(port)
+    const recovered = (): void => {
+      for (const other of hosts.ready()) hosts.give(other)
+    }
+    const told = { changed, moved, recovered }
+    this.portStates = new PortStates({ hosts, clock, counters, load, recover, ...told })
     const word = hostWord(host)
     const forgotten = (hashes: readonly number[]): void => this.imported(hashes)
     const held = { word, table, exchange, interested, saver, clock, counters }
@@ -115,6 +123,7 @@ export class Sharing {
   // A port has moved to another host: it is to have the state of its flows without asking for it.
   portGone(port: Port): void {
     this.portStates.gone(port.number)
+    this.#movedState.gone(port.number)
     if (port.host !== null) this.hosts.give(port.host, [port.number])
   }
 
@@ -125,6 +134,7 @@ export class Sharing {
 
   close(): void {
     this.portStates.close()
+    this.#movedState.close()
     this.#custody.close()
     this.hosts.close()
     this.exchange?.close()

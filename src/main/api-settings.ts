@@ -23,7 +23,7 @@ export const apiSection = section({
     Type.Integer({
       minimum: 0,
       maximum: 65_535,
-      description: `0: any free; without it ${API_PORT}, or none beside a socket if address is not set`
+      description: `0: any free; else ${API_PORT}, or none beside a socket without an address`
     })
   ),
   token: Type.Optional(

@@ -5,15 +5,15 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { eth } from '../../src/wire/builder.ts'
 import { checkInvariants } from '../world/invariants.ts'
-import type { World } from '../world/world.ts'
+import type { World, WorldOptions } from '../world/world.ts'
 import { FAR, INSIDE, OUT, open, VM } from './two-gateways.ts'
 
 const SNAT = '180.0.1.200'
 const PEER = '198.51.100.7'
 
 // Everything that leaves is translated; answers come in by either gateway.
-function translated(): World {
-  const world = open({}, [{ action: 'accept' }])
+function translated(options: Partial<WorldOptions> = {}): World {
+  const world = open(options, [{ action: 'accept' }])
   for (const name of ['in', 'out']) world.hub.put('chain', { id: `nat-${name}`, name })
   const rule = { position: 1 }
   world.hub.put('rule', { id: 'back', chain: 'nat-in', action: 'reverse-snat', ...rule } as never)
@@ -154,4 +154,23 @@ describe('(i) a record is held only by hosts that are responsible for it', () =>
     world.settle(300)
     assert.ok(held(world, 'g1') > 0)
   })
+})
+
+describe('D12: what came with a port outlives its new agent', () => {
+  for (const whose of ['the new host', 'everybody'])
+    test(`D12: connections open after moves live on when ${whose} begins anew`, () => {
+      const world = translated({ journal: true })
+      const outsides = [5000, 5001, 5002].map(port => opens(world, port, port % 2))
+      move(world, 'h2')
+      world.settle(40_000)
+      const begins = whose === 'everybody' ? [...world.hosts.keys()] : ['h2']
+      for (const host of begins) world.hosts.get(host)!.kill()
+      for (const host of begins) world.hosts.get(host)!.restart()
+      world.settle(4000)
+      for (const [i, outside] of outsides.entries()) {
+        assert.deepEqual(answers(world, outside, 'PA', i % 2), ['vm'])
+        const [sent] = world.exchange('vm', say(5000 + i, 'PA'))
+        assert.equal(sent === undefined ? 0 : portOf(sent.frame), outside)
+      }
+    })
 })

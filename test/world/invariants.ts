@@ -69,8 +69,6 @@ function heldIn(world: World): Held[] {
       if (table.scan(from, record, new Float64Array(1)) === 0) break
       const opening = [RecordWord.born, RecordWord.generation, RecordWord.owner]
       const moment = opening.map(word => record[word]! >>> 0).join(' ')
-      // Flags are told by the packets to come; of which opening it is must be agreed.
-      record[RecordWord.flags] = 0
       held.push({
         host,
         key: record.subarray(0, KEY_WORDS).join(),
