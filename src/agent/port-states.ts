@@ -28,6 +28,8 @@ const STORE = '' // as a source
 const ASK_MAX = 256 // ports in one question
 // An agent that begins: what it loads is what an earlier one knew, not what came with a port.
 const BEGINNING_MS = 60_000
+const FIRST_LOAD_MS = 500 // after which a beginning agent has begun to load, or has no ports
+const QUESTIONS_MAX = 1024 // of others, that wait for what is loaded
 
 interface Waiting {
   readonly previous: string | undefined // the host it was on
@@ -45,10 +47,15 @@ export class PortStates {
   readonly #late: Counter
   readonly #begunMs: number
   #hasLoaded = false
+  #everLoaded = false
+  readonly #questions: (() => void)[] = []
+  readonly #timers: readonly Timer[]
 
   constructor(parts: PortStatesParts) {
     this.#parts = parts
     this.#begunMs = parts.clock.now()
+    const moments = this.#keeps ? [FIRST_LOAD_MS, WAIT_MS_MAX] : []
+    this.#timers = moments.map(ms => parts.clock.after(ms, () => this.#answer()))
     this.#late = parts.counters.claim('state.ports-late', 'Ports activated before their state came')
   }
 
@@ -89,13 +96,25 @@ export class PortStates {
     this.#end(port)
   }
 
+  /**
+   * Calls once what an earlier agent kept of our ports is here, 3 s after the beginning at most:
+   * whoever asks us before would take it for nothing, as when all agents begin at once.
+   */
+  whenRecollected(then: () => void): void {
+    if (this.#isRecollected || this.#questions.length === QUESTIONS_MAX) then()
+    else this.#questions.push(then)
+  }
+
   close(): void {
+    for (const timer of this.#timers) timer.cancel()
+    this.#questions.length = 0
     for (const port of [...this.#waiting.keys()]) this.#end(port)
   }
 
   loaded(port: number): void {
-    this.#hasLoaded = true
+    this.#hasLoaded = this.#everLoaded = true
     this.#came(port, STORE)
+    this.#answer()
   }
 
   given(host: string, ports: readonly number[]): void {
@@ -176,6 +195,22 @@ export class PortStates {
     if (hasMoved) this.#parts.moved(port)
     if (this.#waiting.size === 0) this.#recovered()
     this.#parts.changed()
+  }
+
+  get #keeps(): boolean {
+    return this.#parts.recover && this.#parts.load !== null
+  }
+
+  get #isRecollected(): boolean {
+    const ageMs = this.#parts.clock.now() - this.#begunMs
+    if (!this.#keeps || ageMs >= WAIT_MS_MAX) return true
+    if ([...this.#waiting.values()].some(({ sources }) => sources.has(STORE))) return false
+    return this.#everLoaded || ageMs >= FIRST_LOAD_MS
+  }
+
+  #answer(): void {
+    if (this.#questions.length > 0 && this.#isRecollected)
+      for (const then of this.#questions.splice(0)) then()
   }
 
   // Others were given what was here when the session began, which may have been before.

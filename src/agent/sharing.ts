@@ -155,7 +155,7 @@ export class Sharing {
       liveness: of => this.hosts.liveness(of),
       joined: word => this.hosts.joined(word),
       owed: word => this.hosts.owed(word),
-      asked: (word, ports) => this.hosts.asked(word, ports),
+      asked: (word, ports) => this.portStates.whenRecollected(() => this.hosts.asked(word, ports)),
       told: (word, bytes) => this.hosts.told(word, bytes)
     }
   }

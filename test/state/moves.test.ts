@@ -173,4 +173,24 @@ describe('D12: what came with a port outlives its new agent', () => {
         assert.equal(sent === undefined ? 0 : portOf(sent.frame), outside)
       }
     })
+
+  test('D12: who begins at the same moment waits for what others are still loading', () => {
+    const world = translated({ journal: true, journalMs: 250 })
+    for (const port of [5000, 5001]) opens(world, port, 0)
+    world.settle(1000)
+    const hosts = [...world.hosts.values()]
+    // Of the connections of its ports h1 knows what the gateways tell it: nothing kept them here.
+    world.hosts.get('h1')!.forgetKept()
+    for (const host of hosts) host.kill()
+    world.settle(200)
+    for (const host of hosts) host.restart()
+    const isActive = (): boolean => {
+      const { view, places } = world.hosts.get('h1')!.house
+      const port = view.port('vm')
+      return port != null && places.local(port) !== undefined
+    }
+    for (let ms = 0; ms < 4000 && !isActive(); ms += 10) world.settle(10)
+    assert.ok(isActive())
+    assert.ok(world.hosts.get('h1')!.house.sharing.flowState.table.size > 0)
+  })
 })

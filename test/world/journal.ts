@@ -13,8 +13,11 @@ export class WorldJournal {
   readonly #clock: Clock
   #saved: SavedBatch[] = []
 
-  constructor(clock: Clock) {
+  readonly #delayMs: number
+
+  constructor(clock: Clock, delayMs = 0) {
     this.#clock = clock
+    this.#delayMs = delayMs
   }
 
   /** Of one agent; what a dead one had not yet given is lost. */
@@ -30,8 +33,12 @@ export class WorldJournal {
     })
   }
 
+  forgetAll(): void {
+    this.#saved = []
+  }
+
   load(port: number, table: StateTable, lifetimes: Lifetimes, house: () => House): void {
-    this.#clock.soon(() => {
+    this.#clock.after(this.#delayMs, () => {
       const hashes: number[] = []
       for (const batch of this.#saved)
         if (batch.port === port)

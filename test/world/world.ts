@@ -44,6 +44,8 @@ export interface WorldOptions {
   readonly share?: boolean
   // What records there are of a port outlives the agent.
   readonly journal?: boolean
+  /** Until what is kept of a port has been read. */
+  readonly journalMs?: number
   readonly lifetimes?: Partial<Lifetimes>
   readonly statesMax?: number
   readonly statesPerPort?: number
@@ -178,7 +180,7 @@ export class WorldHost {
     this.#options = options
     this.#address = parseIpv4(address)
     this.#watcher = new WorldInterfaces(world, id, address)
-    this.#journal = new WorldJournal(world.clock)
+    this.#journal = new WorldJournal(world.clock, options.journalMs)
     this.#begin()
   }
 
@@ -201,6 +203,11 @@ export class WorldHost {
     const last = this.#isDead ? this.#life : this.#life - 1
     for (let life = 1; life <= last; life++)
       this.#world.hub.forget(life === 1 ? `session-${this.id}` : `session-${this.id}-${life}`)
+  }
+
+  /** What was kept for the next agent is gone. */
+  forgetKept(): void {
+    this.#journal.forgetAll()
   }
 
   /** Another agent, on a kernel that has forgotten its flows: whatever comes is walked again. */
