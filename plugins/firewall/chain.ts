@@ -66,6 +66,7 @@ export class Chain implements LiveDevice, Filter {
   #rules: readonly Rule[] = []
   #signature = ''
   #asksConnections = false
+  #jumps: readonly DeviceId[] = []
   #mayTranslate = false // itself, or a chain it jumps to
   #enteredIn = 0
   #mendedIn = 0
@@ -102,8 +103,7 @@ export class Chain implements LiveDevice, Filter {
     this.#enteredIn = this.#workshop.evaluation
     ctx.tag(this.#tag)
     if (this.#asksConnections) return true
-    for (const { jumpChain } of this.#rules) {
-      if (jumpChain === null) continue
+    for (const jumpChain of this.#jumps) {
       const target = ctx.topology.device('chain', jumpChain)
       if (target === undefined) {
         ctx.postpone(waitForDevice('chain', jumpChain))
@@ -128,6 +128,7 @@ export class Chain implements LiveDevice, Filter {
     if (signature === this.#signature) return []
     this.#signature = signature
     this.#asksConnections = rules.some(asksConnections)
+    this.#jumps = [...new Set(rules.flatMap(({ jumpChain }) => jumpChain ?? []))]
     this.#rules = rules.map(rule => ({
       position: rule.position ?? 1,
       action: rule.action,
