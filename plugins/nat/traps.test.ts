@@ -23,7 +23,7 @@ import {
   udp
 } from '../router/fixture.test.ts'
 import router from '../router/index.ts'
-import { answer, flowOf, mirrored, type RuleText } from './fixture.test.ts'
+import { answer, errorAbout, flowOf, mirrored, type RuleText } from './fixture.test.ts'
 import nat from './index.ts'
 
 const FAMILIES = {
@@ -170,6 +170,17 @@ for (const [name, family] of Object.entries(FAMILIES))
       const { table } = house.world.hosts.get('h1')!.house.worker.ctx.state
       assert.equal(table.count(Kind.connection), 0, 'what is translated needs no record beside it')
       assert.equal(flowOf(only(house.exchange('d1', udp('d1', far)), 'up')).src, target)
+    })
+
+    test('B6: an ICMP error whose sum is wrong does not leave untranslated', () => {
+      const house = houseOf(reverse, [snatOf(family)])
+      const about = udp('up', hosts.d1).frame()
+      const error = errorAbout(about)
+      error.set(macBytes(portMac('d1')), 0)
+      error.set(macBytes(hostMac('d1')), 6)
+      error[error.length - 1]! ^= 1
+      assert.equal(house.wayOf('d1', error), '')
+      assert.equal(house.drops('nat.unreadable-error'), 1)
     })
 
     test('F6: what no binding knows is not sent back to where it came from', () => {

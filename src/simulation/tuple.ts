@@ -76,14 +76,19 @@ const isIcmp = (family: 4 | 6, protocol: number): boolean =>
  * Whether it is an ICMP error about a packet that can be told.  Others are asked for no more than
  * it takes to say so.
  */
-export function isErrorAbout(ctx: SimulationContext): boolean {
-  const { key } = ctx
+export const isErrorAbout = (ctx: SimulationContext): boolean =>
+  isErrorPacket(ctx) && ctx.quote() !== null
+
+/** Whether it is an ICMP error that does not tell which packet it is about, or has a wrong sum. */
+export const isUnreadableError = (ctx: SimulationContext): boolean =>
+  isErrorPacket(ctx) && ctx.quote() === null
+
+function isErrorPacket({ key }: SimulationContext): boolean {
   const type = key.ethType
   const family = type === ethernet.Type.ipv4 ? 4 : type === ethernet.Type.ipv6 ? 6 : 0
   if (family === 0) return false
-  const ask: Ask = (word, bits) => key.ask(word, bits)
   if (!isIcmp(family, key.ipProto) || key.fragment === Fragment.later) return false
-  return isError(family, key.ipProto, ask) && ctx.quote() !== null
+  return isError(family, key.ipProto, (word, bits) => key.ask(word, bits))
 }
 
 function isError(family: 4 | 6, protocol: number, ask: Ask): boolean {
