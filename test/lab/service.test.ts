@@ -28,7 +28,7 @@ function burst() {
   }
   setImmediate(burst)
 }
-socket.bind(0, () => { console.log('flooding'); burst() })
+socket.bind(0, () => { process.stdout.write('flooding\\n'); burst() })
 `
 
 interface Running {
