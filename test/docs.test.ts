@@ -125,3 +125,29 @@ test('every plugin has a README of one form: a picture, settings, counters', () 
       assert.match(text, heading, name)
   }
 })
+
+test('every behaviour that a test names has a row, and every row a test', () => {
+  const rows = [...read('docs/behaviours.md').matchAll(/^\| ([A-Z]+-?\d+) \|/gm)].map(
+    row => row[1]!
+  )
+  const named = new Set(['test', 'plugins', 'src'].flatMap(testFiles).flatMap(behavioursIn))
+  const twice = rows.filter((id, i) => rows.indexOf(id) !== i)
+  const untested = rows.filter(id => !named.has(id))
+  const unknown = [...named].filter(id => !rows.includes(id))
+  assert.deepEqual({ twice, untested, unknown }, { twice: [], untested: [], unknown: [] })
+})
+
+const BEHAVIOUR = /\b(?:BR|CT|FRAG|GARP|INV|LB|MIG|NAT|NT|RT|SB|SL|SN|SR|ST)-\d\d\b/g
+
+/** `RT-03` wherever it is written; a finding's `B5` where a title begins with it. */
+function behavioursIn(path: string): string[] {
+  const text = read(path)
+  const findings = [...text.matchAll(/['"`]((?:[A-F]\d{1,2}(?:, )?)+):? /g)]
+  return [...(text.match(BEHAVIOUR) ?? []), ...findings.flatMap(match => match[1]!.split(', '))]
+}
+
+function testFiles(folder: string): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(path => path.endsWith('.ts') && (folder === 'test' || path.endsWith('.test.ts')))
+    .map(path => join(folder, path))
+}
