@@ -85,6 +85,7 @@ function sources(folder: string): string[] {
 
 const pages = [
   'README.md',
+  'CONTRIBUTING.md',
   ...['docs', 'plugins'].flatMap(folder =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter(path => path.endsWith('.md'))
