@@ -24,6 +24,7 @@ import * as tcp from '../wire/tcp.ts'
 import { Asking } from './asking.ts'
 import type { FlowBook, NewFlow } from './book.ts'
 import type { Interested } from './interested.ts'
+import { PORT_FULL, type PortQuota } from './port-quota.ts'
 
 /** What a flow owes to state, and keeps alive by being used. */
 export interface FlowLinks {
@@ -49,7 +50,7 @@ export interface FlowStateParts {
   readonly exchange: Exchange | null // null: nobody to share with
   readonly saver: StateSaver | null
   readonly lifetimes: Lifetimes
-  readonly perPortMax?: number | undefined // records of one port; 0: as many as there is room for
+  readonly quota: PortQuota
   readonly interested: Interested
   readonly clock: Clock
   readonly counters: Counters
@@ -122,6 +123,7 @@ export class FlowState {
     if (ctx.generated && !ctx.asksHost) return verdict
     const refusal = this.#refusal(ctx)
     if (refusal !== '') {
+      if (refusal === PORT_FULL) this.#parts.quota.refused(ctx.entryPort!)
       ctx.cacheable = false
       return ctx.drop(refusal)
     }
@@ -130,22 +132,12 @@ export class FlowState {
     return Verdict.postpone
   }
 
-  // What is known already is of a connection that has its place.
-  #isPortFull({ state, entryPort }: SimulationContext): boolean {
-    const { perPortMax = 0 } = this.#parts
-    if (perPortMax === 0 || entryPort === null) return false
-    if (this.table.heldBy(entryPort.number) + state.pendingCount <= perPortMax) return false
-    for (let i = 0; i < state.pendingCount; i++)
-      if (this.table.find(state.pending, i * RECORD_WORDS) === 0) return true
-    return false
-  }
-
   // Why what the walk would write, or tell again, has no place: at its port, or at whoever must
   // have it.  '' when it has.
   #refusal(ctx: SimulationContext): string {
     const { exchange } = this.#parts
     const { pendingCount, refCount } = ctx.state
-    if (this.#isPortFull(ctx)) return 'state.port-full'
+    if (this.#parts.quota.isFull(ctx)) return PORT_FULL
     const tells = pendingCount > 0 || (refCount > 0 && opensTcp(ctx))
     const isShared = tells && this.#peers.length > 0
     this.#room = isShared ? (exchange?.room(this.#peers) ?? Room.nobody) : Room.nobody
@@ -287,6 +279,7 @@ export class FlowState {
 
   /** Lets go of what nobody uses any more.  Called every tick. */
   tick(): void {
+    this.#parts.quota.tick()
     for (let slice = 0; slice < EXPIRE_SLICES_MAX; slice++) {
       const n = this.table.expire(this.#expired, EXPIRE_SLICE)
       this.#expiredCount.value += n

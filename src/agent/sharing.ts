@@ -19,6 +19,7 @@ import { FlowState, type StateSaver } from './flow-state.ts'
 import { Hosts } from './hosts.ts'
 import { Interested, WAIT_FOR_GROUPS } from './interested.ts'
 import { MovedState } from './moved-state.ts'
+import { PortQuota } from './port-quota.ts'
 import { PortStates } from './port-states.ts'
 
 // Where flow state is kept and how it is shared; without, in memory and not at all.
@@ -60,6 +61,7 @@ export class Sharing {
   readonly #parts: SharingParts
   readonly #custody: Custody
   readonly #movedState: MovedState
+  readonly #quota: PortQuota
   #looking = false
 
   constructor(parts: SharingParts) {
@@ -96,8 +98,10 @@ export class Sharing {
     const held = { word, table, exchange, interested, saver, clock, counters }
     this.#custody = new Custody({ ...held, forgotten })
     const settled = (): boolean => this.portStates.settled
-    const { perPortMax } = state
-    const common = { table, exchange, saver, lifetimes, perPortMax, interested, clock, counters }
+    const max = state.perPortMax ?? 0
+    const quota = new PortQuota({ max, table, view, clock, counters })
+    this.#quota = quota
+    const common = { table, exchange, saver, lifetimes, quota, interested, clock, counters }
     const stale = (hashes: readonly number[]): void => this.imported(hashes)
     this.flowState = new FlowState({ ...common, word, stale, settled })
   }
@@ -124,6 +128,7 @@ export class Sharing {
   portGone(port: Port): void {
     this.portStates.gone(port.number)
     this.#movedState.gone(port.number)
+    this.#quota.gone(port.id)
     if (port.host !== null) this.hosts.give(port.host, [port.number])
   }
 

@@ -10,7 +10,12 @@ import { fail } from './errors.ts'
 
 // Counters of these families are one metric, told apart by a label.
 const families: Readonly<Record<string, { metric: string; label: string; help: string }>> = {
-  drop: { metric: 'drops', label: 'reason', help: 'Packets dropped, by reason' }
+  drop: { metric: 'drops', label: 'reason', help: 'Packets dropped, by reason' },
+  'port-full': {
+    metric: 'port_full',
+    label: 'port',
+    help: 'Packets that would have opened more than their port may, by port'
+  }
 }
 
 interface Sample {

@@ -1,5 +1,5 @@
 // Whether a bound port takes packets, as the agent of its host says: in one table the ports that
-// do, in another why the others do not.
+// do, in another why the others do not; in a third what was refused to them.
 
 import Type from 'typebox'
 import type { Status, Stored } from './model.ts'
@@ -8,6 +8,8 @@ import type { Status, Stored } from './model.ts'
 export const ACTIVE_TABLE = 'active'
 /** Port → why it is not, while it is bound. */
 export const BINDING_FAULTS_TABLE = 'binding-faults'
+/** Port → packets that would have opened more connections than it may, since its agent began. */
+export const REFUSALS_TABLE = 'connections-refused'
 
 /** Of a port whose agent has said nothing yet, or is away. */
 export const AGENT_SILENT = 'the agent of its host has not spoken of it'
@@ -22,6 +24,13 @@ export const portStatus: Status = {
     ),
     stateReason: Type.Optional(
       Type.String({ readOnly: true, description: 'why it is down, as its host says' })
+    ),
+    connectionsRefused: Type.Optional(
+      Type.Integer({
+        readOnly: true,
+        minimum: 1,
+        description: 'packets it was refused to open more by: state.connectionsPerPort of its host'
+      })
     )
   }),
   references: {},
@@ -30,9 +39,13 @@ export const portStatus: Status = {
       ? []
       : [
           { table: ACTIVE_TABLE, key: id },
-          { table: BINDING_FAULTS_TABLE, key: id }
+          { table: BINDING_FAULTS_TABLE, key: id },
+          { table: REFUSALS_TABLE, key: id }
         ],
-  read: ({ host }, [active, fault]) => stateOf(host, active, fault)
+  read: ({ host }, [active, fault, refused]) => ({
+    ...stateOf(host, active, fault),
+    ...(refused === undefined ? {} : { connectionsRefused: Number(refused) })
+  })
 }
 
 function stateOf(

@@ -219,6 +219,11 @@ test('F10: a bound port says whether it is up, and why it is not', async () => {
   await house.store.table('binding-faults').remove(port)
   await house.store.table('active').put(port, host)
   assert.deepEqual(await shown(), ['up', undefined])
+  // C5: what it was refused for having too much open.
+  const refused = async () => (await call(`${house.url}/ports/${port}`)).body.connectionsRefused
+  assert.equal(await refused(), undefined)
+  await house.store.table('connections-refused').put(port, '7')
+  assert.equal(await refused(), 7)
   const own = (await call(`${house.url}/ports/${port}`)).body
   assert.equal((await call(`${house.url}/ports/${port}`, 'PUT', own)).status, 200)
   assert.equal((await call(`${house.url}/ports/${port}`, 'PATCH', { state: 'up' })).status, 400)

@@ -66,6 +66,7 @@ describe('C5: flow state of many ports', () => {
     for (let i = 0; i < 10; i++) assert.ok(establish(world, 'a', 1000 + i))
     assert.equal(passes(world, 'a', 'server', 2000, 'S'), false)
     assert.equal(world.drops()['drop.state.port-full'], 1)
+    assert.deepEqual(toldOf(world), [['a', 1]])
     assert.ok(establish(world, 'b', 1000), 'others have room')
     for (let i = 0; i < 10; i++) {
       assert.ok(passes(world, 'server', 'a', 1000 + i, 'A'))
@@ -73,7 +74,59 @@ describe('C5: flow state of many ports', () => {
       assert.ok(passes(world, 'a', 'server', 1000 + i, 'S'), 'a SYN of what is known')
     }
   })
+
+  test('of many ports at their bound some are counted by port, and the rest together', () => {
+    const topology = new Topology().bridge('net').add('chain', 'guard', { name: 'guard' })
+    topology.rule('guard', 1, 'accept', { connectionStates: ['new'] })
+    topology.edge('server', 'net', 'h1', { outFilter: 'guard' })
+    for (let i = 0; i < 300; i++) topology.edge(`p${i}`, 'net', 'h1')
+    const world = new World({ plugins, objects: topology.objects, statesPerPort: 1 })
+    world.settle(300)
+    const server = eth(macOf('server'), 'ff:ff:ff:ff:ff:ff').ipv4('10.0.0.4', '10.0.0.5')
+    world.send('server', server.udp(9, 9).frame())
+    for (let i = 0; i < 300; i++) {
+      for (const sport of [1, 2]) {
+        const mac = `02:00:00:00:01:${(i & 255).toString(16).padStart(2, '0')}`
+        const opens = eth(mac, macOf('server')).ipv4(`10.1.${i >> 8}.${i & 255}`, '10.0.0.4')
+        world.send(`p${i}`, opens.tcp(sport, 80, { flags: 'S' }).frame())
+      }
+      world.settle()
+    }
+    assert.equal(world.drops()['drop.state.port-full'], 300)
+    const { counters } = world.hosts.get('h1')!.counters.snapshot()
+    const told = Object.entries(counters).filter(([name]) => name.startsWith('port-full.'))
+    assert.equal(told.length, 257)
+    assert.equal(counters['port-full.p0'], 1)
+    assert.equal(counters['port-full.others'], 300 - 256)
+    world.settle(6_000)
+    const table = world.hub.table('connections-refused')
+    assert.equal(table.get('p255')?.value, '1')
+    assert.equal(table.get('p256'), undefined)
+  })
+
+  test('who looks at a port sees what it was refused, until it is elsewhere', () => {
+    const world = open({ statesPerPort: 10 })
+    for (let i = 0; i < 15; i++) passes(world, 'a', 'server', 1000 + i, 'S')
+    world.settle(6_000)
+    const said = (): string | undefined => world.hub.table('connections-refused').get('a')?.value
+    assert.equal(said(), '5')
+    passes(world, 'a', 'server', 2000, 'S')
+    world.settle(6_000)
+    assert.equal(said(), '6')
+    const port = world.hub.get('port', 'a')!
+    world.hub.put('port', { ...port, host: 'h2', previousHost: 'h1' } as never)
+    world.settle(6_000)
+    assert.equal(said(), undefined)
+    assert.deepEqual(toldOf(world), [['a', 6]])
+  })
 })
+
+const toldOf = (world: World): [string, number][] =>
+  [...world.hosts.values()].flatMap(({ counters }) =>
+    Object.entries(counters.snapshot().counters)
+      .filter(([name]) => name.startsWith('port-full.'))
+      .map(([name, n]): [string, number] => [name.slice(10), n])
+  )
 
 const syn = (from: string, sport: number): Uint8Array =>
   eth(macOf(from), macOf('server'))
