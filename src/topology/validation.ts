@@ -72,6 +72,13 @@ export function invalid(kind: string, id: unknown, faults: readonly Fault[]): Me
   return fail('INVALID', params, faults)
 }
 
+/** The object, when nothing is wrong with it; else throws INVALID with every fault. */
+export function checked(model: Model, value: Stored): Stored {
+  const faults = checkObject(model, value)
+  if (faults.length > 0) throw invalid(model.kind, value?.id, faults)
+  return value
+}
+
 /** The faults an INVALID error carries. */
 export const faultsOf = (error: MezzoError): readonly Fault[] =>
   Array.isArray(error.cause) ? (error.cause as Fault[]) : []

@@ -254,6 +254,15 @@ function sequenceTests(test: StoreTest): void {
     assert.equal(await numberOf(store, b.value.id), 2)
   })
 
+  test('a number that the same write gave and took back is free again', async ground => {
+    const store = await ground.session()
+    const seat = create('seat')
+    await store.write([seat, remove('seat', seat.value.id), seat])
+    await store.write([create('seat'), create('seat')])
+    const seats = valuesOf(await all(store.list('seat')))
+    assert.deepEqual(seats.map(({ number }) => number).sort(), [1, 2, 3])
+  })
+
   test('a number may be named at creation but not changed', async ground => {
     const store = await ground.session()
     const seat = create('seat', { number: 2 })

@@ -7,6 +7,7 @@ import { fail } from '../../core/errors.ts'
 import { Pace } from '../../core/pace.ts'
 import type { Random } from '../../core/random.ts'
 import type { Model } from '../model.ts'
+import { Kinds } from '../write/kinds.ts'
 import { Bell } from './bell.ts'
 import { Database, isDatabaseError } from './database.ts'
 import { Entries } from './entries.ts'
@@ -43,6 +44,7 @@ const DEAF_TICK_MS = 40
 
 export class Hub {
   readonly options: HubOptions
+  readonly kinds: Kinds
   readonly database: Database
   readonly objects: Objects
   readonly entries: Entries
@@ -61,13 +63,9 @@ export class Hub {
 
   constructor(options: HubOptions) {
     this.options = options
+    this.kinds = new Kinds(options.models)
     this.database = new Database(options.path)
-    try {
-      this.objects = new Objects(this.database, options.models)
-    } catch (error) {
-      this.database.close()
-      throw error
-    }
+    this.objects = new Objects(this.database)
     this.entries = new Entries(this.database)
     this.leases = new Leases(this.database, options.random)
     this.sessions = new Sessions(this.database)

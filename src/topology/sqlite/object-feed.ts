@@ -3,10 +3,11 @@
 
 import type { ObjectId } from '../model.ts'
 import type { WatchEvent } from '../store.ts'
+import { texts } from '../write/indexing.ts'
+import type { Index } from '../write/kinds.ts'
 import type { Database } from './database.ts'
 import { byWrite, type Follower, type Step } from './follower.ts'
-import { texts } from './indexing.ts'
-import { beforeOf, type Index, type ObjectLogRow, type Objects, stepOf } from './objects.ts'
+import { beforeOf, type ObjectLogRow, type Objects, stepOf } from './objects.ts'
 
 type Watcher = Follower<WatchEvent>
 type Steps = Map<Watcher, Step<WatchEvent>[]>

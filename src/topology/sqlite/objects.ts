@@ -1,17 +1,12 @@
 // Objects as they are read: one, a page of a kind or of an index, and the log of changes.
 
-import { fail, show } from '../../core/errors.ts'
-import type { Model, ObjectId, Stored } from '../model.ts'
+import type { ObjectId, Stored } from '../model.ts'
 import type { Versioned, WatchEvent } from '../store.ts'
+import { CHANGES_MAX } from '../write/drafts.ts'
+import { type Indexed, texts } from '../write/indexing.ts'
+import type { Index } from '../write/kinds.ts'
 import type { Database } from './database.ts'
 import { type Item, PAGE, type Source, STEPS, type Step } from './follower.ts'
-import { type Indexed, texts } from './indexing.ts'
-import { checkedModels } from './models.ts'
-
-export interface Index {
-  readonly field: string
-  readonly value: string
-}
 
 export interface ObjectLogRow {
   readonly n: number
@@ -28,39 +23,13 @@ interface ObjectRow {
   readonly value: string
 }
 
-// Objects of one write, at most: it holds the lock and the event loop until it is done.
-export const CHANGES_MAX = 10_000
-
 const LOG_ROWS = 'SELECT n, write, kind, id, before, value FROM object_log'
 
 export class Objects {
   readonly #database: Database
-  readonly #models: ReadonlyMap<string, Model>
 
-  constructor(database: Database, models: readonly Model[]) {
+  constructor(database: Database) {
     this.#database = database
-    this.#models = checkedModels(models)
-  }
-
-  knows(kind: string): boolean {
-    return this.#models.has(kind)
-  }
-
-  /** The model of a kind; throws INVALID for a kind nobody declared. */
-  model(kind: string): Model {
-    const model = this.#models.get(kind)
-    if (model !== undefined) return model
-    const expected = `one of ${[...this.#models.keys()].join(', ')}`
-    throw fail('INVALID', { field: 'kind', value: show(kind), expected })
-  }
-
-  /** Refuses a selection by a field the model does not index. */
-  checkIndex(kind: string, { field }: Index): void {
-    const { indexes } = this.model(kind)
-    if (indexes.includes(field)) return
-    const expected =
-      indexes.length === 0 ? `no selection: ${kind} has no index` : `one of ${indexes.join(', ')}`
-    throw fail('INVALID', { field: `the index of ${kind}`, value: show(field), expected })
   }
 
   read(kind: string, id: ObjectId): Versioned | undefined {

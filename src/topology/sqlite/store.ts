@@ -18,12 +18,13 @@ import type {
   Watch,
   WatchEvent
 } from '../store.ts'
+import type { Index } from '../write/kinds.ts'
+import { Write } from '../write/write.ts'
 import { isBusy, MEMORY } from './database.ts'
 import { Follower, PAGE } from './follower.ts'
 import { Hub } from './hub.ts'
-import type { Index } from './objects.ts'
+import { SqliteRecords } from './records.ts'
 import { SqliteTable, TableQueue } from './table.ts'
-import { Write } from './write.ts'
 
 export interface SqliteStoreOptions {
   /** The file; its directory is made when absent.  ':memory:' by default. */
@@ -99,15 +100,14 @@ export class SqliteStore implements Store {
 
   async read(kind: string, id: ObjectId): Promise<Versioned | undefined> {
     this.#checkOpen()
-    this.#hub.objects.model(kind)
+    this.#hub.kinds.check(kind, undefined)
     return this.#hub.objects.read(kind, id)
   }
 
   async *list(kind: string, index?: Index): AsyncIterable<Versioned> {
     this.#checkOpen()
-    const { objects, clock } = this.#hub
-    if (index === undefined) objects.model(kind)
-    else objects.checkIndex(kind, index)
+    const { kinds, objects, clock } = this.#hub
+    kinds.check(kind, index)
     const pace = new Pace(clock)
     for (let after = ''; ; ) {
       const page = objects.page(kind, index, after)
@@ -121,8 +121,9 @@ export class SqliteStore implements Store {
 
   async write(changes: readonly Change[]): Promise<number> {
     this.#checkOpen()
-    const { database, objects } = this.#hub
-    return this.#hub.transact(() => new Write(database, objects).run(changes))
+    const { database, kinds, objects } = this.#hub
+    const records = new SqliteRecords(database, objects)
+    return this.#hub.transact(() => new Write(records, kinds).run(changes))
   }
 
   async tryWrite(): Promise<void> {
@@ -135,12 +136,11 @@ export class SqliteStore implements Store {
     listener: (events: readonly WatchEvent[]) => void
   ): Watch {
     this.#checkOpen()
-    const { objects, objectFeed } = this.#hub
+    const { kinds, objects, objectFeed } = this.#hub
     const { kind } = interest
     const index = 'field' in interest ? interest : undefined
     const id = 'id' in interest ? interest.id : undefined
-    if (index === undefined) objects.model(kind)
-    else objects.checkIndex(kind, index)
+    kinds.check(kind, index)
     const follower = new Follower(objects.source(kind, index, id), listener)
     const watch: Watch = {
       ready: follower.ready,

@@ -2,6 +2,7 @@
 // objects share, and the objects it points at.  Pure functions of model and value.
 
 import type { Model, Reference, Stored } from '../model.ts'
+import type { Combination, Difference, HeldNumber } from './records.ts'
 
 /** A value as an index sees it: a list counts as each of its items. */
 export const texts = (value: unknown): string[] => {
@@ -15,14 +16,37 @@ export type Indexed = Readonly<Record<string, readonly string[]>>
 export const indexed = (model: Model, value: Stored): Indexed =>
   Object.fromEntries(model.indexes.map(field => [field, texts(value[field])]))
 
-/** Group → the combination this object has; a group with an absent field binds nobody. */
-export function combinations(model: Model, value: Stored): ReadonlyMap<string, string> {
-  const found = new Map<string, string>()
-  for (const group of model.unique)
-    if (group.every(field => value[field] !== undefined && value[field] !== null))
-      found.set(group.join(','), JSON.stringify(group.map(field => value[field])))
-  return found
+/** What this object alone may have; a group with an absent field binds nobody. */
+export const combinations = (model: Model, value: Stored): Combination[] =>
+  model.unique
+    .filter(group => group.every(field => value[field] !== undefined && value[field] !== null))
+    .map(group => ({
+      fields: group.join(','),
+      value: JSON.stringify(group.map(field => value[field]))
+    }))
+
+export const combinationKey = ({ fields, value }: Combination): string => `${fields} ${value}`
+export const numberKey = ({ sequence, number }: HeldNumber): string => `${sequence} ${number}`
+
+/** What is in one list only; two items are one when their keys are. */
+export function difference<T>(
+  before: readonly T[],
+  after: readonly T[],
+  key: (item: T) => string
+): Difference<T> {
+  const [old, now] = [new Set(before.map(key)), new Set(after.map(key))]
+  return {
+    gone: before.filter(item => !now.has(key(item))),
+    come: after.filter(item => !old.has(key(item)))
+  }
 }
+
+/** The numbers of sequences that this object holds. */
+export const numbersOf = (model: Model, value: Stored): HeldNumber[] =>
+  Object.entries(model.sequences).flatMap(([field, { sequence }]) => {
+    const number = value[field]
+    return typeof number === 'number' ? [{ sequence, number }] : []
+  })
 
 export interface Pointer {
   readonly reference: Reference

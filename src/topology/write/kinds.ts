@@ -1,10 +1,47 @@
-// Faults of assembly, found when the store opens: two models of one kind, a reference or an index
-// of a field that does not exist, a field that could not be cleared.
+// The kinds of objects that a store knows, by their models.  Faults of assembly are found when they
+// are gathered: two models of one kind, a reference or an index of a field that does not exist, a
+// field that could not be cleared.
 
 import { fail, show } from '../../core/errors.ts'
 import type { Model } from '../model.ts'
 
-export function checkedModels(models: readonly Model[]): ReadonlyMap<string, Model> {
+/** Selects the objects of a kind whose field has a value, or has it among its items. */
+export interface Index {
+  readonly field: string
+  readonly value: string
+}
+
+export class Kinds {
+  readonly #models: ReadonlyMap<string, Model>
+
+  /** Throws EXISTS or INVALID for models that make no sense together. */
+  constructor(models: readonly Model[]) {
+    this.#models = checkedModels(models)
+  }
+
+  knows(kind: string): boolean {
+    return this.#models.has(kind)
+  }
+
+  /** The model of a kind; throws INVALID for a kind nobody declared. */
+  model(kind: string): Model {
+    const model = this.#models.get(kind)
+    if (model !== undefined) return model
+    const expected = `one of ${[...this.#models.keys()].join(', ')}`
+    throw fail('INVALID', { field: 'kind', value: show(kind), expected })
+  }
+
+  /** Refuses a kind nobody declared, and a selection by a field its model does not index. */
+  check(kind: string, index: Index | undefined): void {
+    const { indexes } = this.model(kind)
+    if (index === undefined || indexes.includes(index.field)) return
+    const expected =
+      indexes.length === 0 ? `no selection: ${kind} has no index` : `one of ${indexes.join(', ')}`
+    throw fail('INVALID', { field: `the index of ${kind}`, value: show(index.field), expected })
+  }
+}
+
+function checkedModels(models: readonly Model[]): ReadonlyMap<string, Model> {
   const byKind = new Map<string, Model>()
   for (const model of models) {
     if (byKind.has(model.kind)) throw fail('EXISTS', { kind: 'model', id: model.kind })
