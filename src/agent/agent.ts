@@ -31,6 +31,7 @@ export interface AgentOptions {
   readonly store: Store // this agent's own session
   readonly log: Log
   readonly datapath: ThreadSettings['datapath']
+  readonly debug?: ThreadSettings['debug']
   readonly plugins: ThreadSettings['plugins']
   readonly upkeep?: ThreadSettings['upkeep']
   readonly bindings?: readonly string[] // names of interfaces that may be bound beside taps
@@ -107,6 +108,7 @@ export class Agent {
       bindings: { hostName: options.host.name, interfaces: options.bindings ?? [] },
       session: options.store.session,
       datapath: options.datapath,
+      ...(options.debug === undefined ? {} : { debug: options.debug }),
       plugins: options.plugins,
       upkeep: options.upkeep ?? {},
       state: {

@@ -2,6 +2,7 @@
 // a list of them, so that learning ten thousand addresses is not ten thousand posts.
 
 import type { CountersSnapshot } from '../core/counters.ts'
+import type { DatapathDebug } from '../datapath/decorators/decorate.ts'
 import type { ExchangeSettings } from '../state/exchange.ts'
 import type { Lifetimes } from '../state/lifetimes.ts'
 import type { SavedBatch } from '../state/store.ts'
@@ -109,6 +110,7 @@ export interface ThreadSettings {
   readonly bindings: BindingRules
   readonly session: string
   readonly datapath: KernelSettings | MemorySettings
+  readonly debug?: DatapathDebug // undefined: nothing around the datapath
   readonly plugins: Readonly<Record<string, Record<string, unknown>>> // name → settings
   readonly upkeep: Partial<UpkeepSettings>
   readonly state: StateSettings

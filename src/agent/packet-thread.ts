@@ -11,6 +11,7 @@ import { type LogLevel, openLog } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
 import { settleMemory } from '../core/settle.ts'
 import type { Datapath } from '../datapath/datapath.ts'
+import { decorate } from '../datapath/decorators/decorate.ts'
 import { hostWord } from '../state/record.ts'
 import { parseIpv4 } from '../wire/address.ts'
 import { flowTexts, trace } from './explain.ts'
@@ -28,7 +29,8 @@ const settings = workerData as ThreadSettings
 const main = parentPort!
 const clock = new SystemClock()
 const counters = new CounterTable()
-const log = openLog({ level: settings.logLevel as LogLevel, rooms: {} }).room('agent')
+const rooms = settings.debug?.trace === true ? { datapath: 'info' as const } : {}
+const log = openLog({ level: settings.logLevel as LogLevel, rooms }).room('agent')
 const outbox: FromThread[] = []
 
 function send(message: FromThread): void {
@@ -66,12 +68,13 @@ const random = new SystemRandom()
 const { datapath: kind, host, state } = settings
 const address = kind.kind === 'memory' ? parseIpv4(kind.address) : 0
 const stateParts = { host, settings: state, clock, random, send, address }
+const datapath = decorate(door.datapath, settings.debug, { clock, log })
 const threadState = new ThreadState(stateParts, door.native)
 const house = new House({
   host: settings.host,
   plugins: await loadPlugins(Object.keys(settings.plugins)),
   settings: settings.plugins,
-  datapath: door.datapath,
+  datapath,
   watcher: door.watcher,
   link: {
     session: settings.session,
@@ -93,7 +96,7 @@ const house = new House({
   rehearse: true
 })
 
-tell('datapath', () => door.datapath.counters())
+tell('datapath', () => datapath.counters())
 tell('exchange', () => house.sharing.exchange?.counters() ?? {})
 tell('agent', () => {
   const { used_heap_size, external_memory } = getHeapStatistics()

@@ -393,6 +393,7 @@ export class Worker implements Walks {
   }
 
   #dropped(reason: string): void {
+    this.#datapath.dropped?.(this.ctx.raw(), reason)
     this.#counters.claim(`drop.${reason}`).value++
   }
 }

@@ -31,8 +31,8 @@ export interface ConfigSource<S extends Sections> {
 }
 
 const FILE_BYTES_MAX = 1 << 20
-const UNITS =
-  /(?:Ms|[a-z]S|Max|Min|Bytes|Mtu|Port|Percent|Count|PerSecond|Key|Metric)$|^(?:mtu|port)$/
+const UNITS = /(?:Ms|[a-z]S|Max|Min|Bytes|Mtu|Port|Per(?:cent|Mille|Second)|Count|Key|Metric)$/
+const PLAIN = /^(?:mtu|port|seed)$/ // numbers whose name says it all
 
 /**
  * A section of settings; with a description, a group of them within one. It throws while the house
@@ -45,7 +45,8 @@ export function section<P extends TProperties>(settings: P, description?: string
     const isOptional = Type.IsOptional(schema)
     if (!description) throw new Error(`setting ${name} has no description`)
     if (value === undefined && !isOptional) throw new Error(`setting ${name} has no default`)
-    if ((type === 'integer' || type === 'number') && !UNITS.test(name))
+    const isNumber = type === 'integer' || type === 'number'
+    if (isNumber && !UNITS.test(name) && !PLAIN.test(name))
       throw new Error(`setting ${name} is a number: end its name in a unit, as ${name}Ms`)
   }
   const about = description === undefined ? {} : { description }

@@ -7,6 +7,7 @@ import { token } from '../core/token.ts'
 import { ACTION_WORDS, type ActionList } from '../flow/actions.ts'
 import { WORDS } from '../flow/key.ts'
 import { type Limits, NO_LIMITS } from '../flow/size.ts'
+import type { RawFrame } from '../wire/frames.ts'
 
 // Why a frame came up.  MZ_UP_* in abi.h.
 export const Reason = { miss: 0, ttl: 1, mtu: 2, action: 3, syn: 4 } as const
@@ -210,6 +211,8 @@ export interface Datapath {
   // Queues the frame of a burst (or one of our own making) to leave by physical actions.
   execute(burst: Burst, frame: number, actions: ActionList): void
   inject(frame: Uint8Array, actions: ActionList, gsoSize?: number): void
+  /** Told of a frame that the agent drops, for decorators; undefined: a key that has no frame. */
+  dropped?(frame: RawFrame | undefined, reason: string): void
   // Sends what was queued, in order.  Frames of a burst must be flushed before the next receive.
   flush(): void
   // Idempotent; fills batch.result.

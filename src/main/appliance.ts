@@ -32,6 +32,7 @@ export interface HostOptions {
   readonly id: string
   readonly name: string
   readonly datapath: ThreadSettings['datapath']
+  readonly debug?: ThreadSettings['debug']
   readonly settings: ThreadSettings['plugins']
   readonly upkeep?: ThreadSettings['upkeep']
   readonly bindings?: readonly string[]
@@ -160,6 +161,7 @@ export class Appliance implements AgentsView {
       log: log.room('agent'),
       datapath: options.datapath,
       plugins: options.settings,
+      ...(options.debug === undefined ? {} : { debug: options.debug }),
       ...(options.bindings === undefined ? {} : { bindings: options.bindings }),
       ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep }),
       ...(options.onFrame === undefined ? {} : { onFrame: options.onFrame }),

@@ -14,6 +14,7 @@ import { settleMemory } from '../core/settle.ts'
 import type { Resources } from '../resource.ts'
 import { listensOf, tokenOf } from './api-settings.ts'
 import { Appliance, kernelUnavailable } from './appliance.ts'
+import { debugOf } from './debug-settings.ts'
 import type { sections } from './settings.ts'
 import { flowStateOf } from './state-settings.ts'
 import { checkStore } from './store-mark.ts'
@@ -46,9 +47,11 @@ export async function runAppliance(
     await takeSeat(appliance, host)
     const datapath = datapathOf(config, log)
     const { idleMs, checkMs } = config.flows
+    const debug = debugOf(config.datapath.debug)
     await appliance.startAgent({
       ...host,
       datapath,
+      ...(debug === undefined ? {} : { debug }),
       settings: config.plugins,
       upkeep: { idleMs, checkMs },
       bindings: config.bindings.interfaces,

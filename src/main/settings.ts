@@ -4,6 +4,7 @@
 import Type from 'typebox'
 import { logSection, section } from '../core/config.ts'
 import { apiSection, metricsSection } from './api-settings.ts'
+import { debugSection } from './debug-settings.ts'
 import { stateSection } from './state-settings.ts'
 
 export const sections = {
@@ -59,7 +60,8 @@ export const sections = {
       maximum: 65_536,
       default: 64,
       description: 'packets of one port on their way up at the same time'
-    })
+    }),
+    debug: debugSection
   }),
   flows: section({
     idleMs: Type.Integer({ minimum: 1000, default: 60_000, description: 'an unused flow goes' }),

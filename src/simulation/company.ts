@@ -8,13 +8,6 @@ export interface Emitted {
   readonly port: PortId // it leaves by this port
 }
 
-// A frame as it arrived.
-export interface RawFrame {
-  readonly view: DataView
-  readonly at: number
-  readonly end: number
-}
-
 // Whoever has forwarded the packet and can tell its sender that it does not fit where it leaves.
 export interface Forwarder {
   tooBig(ctx: SimulationContext, mtu: number): void

@@ -10,6 +10,13 @@ import * as nd from './nd.ts'
 
 export type Frame = Uint8Array<ArrayBuffer>
 
+/** A frame where it lies: bytes `at` to `end` of a view. */
+export interface RawFrame {
+  readonly view: DataView
+  readonly at: number
+  readonly end: number
+}
+
 // Who has `target`?  To everyone, or to `dstMac` when the asker only wants to know it is there.
 export function arpRequest(mac: number, ip: number, target: number, dstMac = MAC_BROADCAST): Frame {
   const fields = { operation: arp.Operation.request, senderMac: mac, senderIp: ip }

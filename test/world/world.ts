@@ -11,6 +11,7 @@ import { VirtualClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
+import type { Datapath } from '../../src/datapath/datapath.ts'
 import { MemoryDatapath } from '../../src/datapath/memory.ts'
 import type { Plugin } from '../../src/plugin.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange.ts'
@@ -48,6 +49,8 @@ export interface WorldOptions {
   readonly journalMs?: number
   readonly lifetimes?: Partial<Lifetimes>
   readonly statesMax?: number
+  /** What each host's datapath is decorated with. */
+  readonly around?: (datapath: Datapath) => Datapath
   readonly statesPerPort?: number
   // By plugin.
   readonly settings?: Readonly<Record<string, Record<string, unknown>>>
@@ -230,7 +233,7 @@ export class WorldHost {
     this.house = new House({
       host: this.id,
       plugins: options.plugins,
-      datapath: this.datapath,
+      datapath: options.around?.(this.datapath) ?? this.datapath,
       watcher: this.#watcher,
       link: {
         ...link,
