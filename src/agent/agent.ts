@@ -17,6 +17,7 @@ import type { FlowText, Traced } from './explain.ts'
 import type { PeerState } from './hosts.ts'
 import { LeaseDesk } from './leases.ts'
 import type {
+  AgentStatus,
   Call,
   FromThread,
   JudgedInterface,
@@ -196,7 +197,7 @@ export class Agent {
     return this.#call({ name: 'interfaces' })
   }
 
-  status(): Promise<{ unconfirmed: number; bound: number; rehearsing: number }> {
+  status(): Promise<AgentStatus> {
     return this.#call({ name: 'status' })
   }
 

@@ -75,6 +75,17 @@ export type Call =
   | { readonly name: 'stop'; readonly keep: boolean }
 
 /** An interface, and why it may not be bound; null: it may. */
+export interface AgentStatus {
+  /** Flows adopted and not yet looked at. */
+  readonly unconfirmed: number
+  /** Ports bound here, and up. */
+  readonly bound: number
+  /** Ports that are up somewhere, as far as this host has heard. */
+  readonly active: number
+  /** Ports whose first walk is still being prepared. */
+  readonly rehearsing: number
+}
+
 export interface JudgedInterface extends Interface {
   readonly refusal: string | null
 }

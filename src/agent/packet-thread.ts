@@ -188,6 +188,7 @@ async function answerTo(call: Call): Promise<unknown> {
       return {
         unconfirmed: house.upkeep.unconfirmed,
         bound: counters.value('agent.ports-bound'),
+        active: house.view.activePorts,
         rehearsing: house.rehearsing
       }
     case 'counters':

@@ -81,6 +81,13 @@ export class TopologyView implements Topology, Models {
     return this.#link.session
   }
 
+  /** How many ports are up somewhere, as far as we have heard. */
+  get activePorts(): number {
+    let count = 0
+    for (const [, host] of this.table(ACTIVE_TABLE).entries()) if (host !== '') count++
+    return count
+  }
+
   // --- for the walk ------------------------------------------------------------------------------
 
   port(id: PortId): Port | undefined | null {

@@ -42,7 +42,7 @@ export interface DemoOptions {
 }
 
 const ROUND_MS = 2000
-const READY_MS = 10_000
+const READY_MS = 30_000
 const WATCH_MS = 500
 const STEADY_MS = 1000
 // TCP's own timer backs off to a second and more while nothing gets through.
@@ -228,13 +228,13 @@ class Demo {
     const active = appliance.store.table(ACTIVE_TABLE)
     const bound = async (): Promise<boolean> => (await active.entries()).length === wanted
     await until('every port is bound', bound, READY_MS)
-    await until('every agent is ready', () => this.#rehearsed(), READY_MS)
+    await until('every agent is ready', () => this.#agentsReady(wanted), READY_MS)
   }
 
-  async #rehearsed(): Promise<boolean> {
+  async #agentsReady(wanted: number): Promise<boolean> {
     const agents = [...this.#agents.values()]
     const states = await Promise.all(agents.map(agent => agent.status()))
-    return states.every(({ rehearsing }) => rehearsing === 0)
+    return states.every(({ active, rehearsing }) => active >= wanted && rehearsing === 0)
   }
 
   #doors(): Agents {
