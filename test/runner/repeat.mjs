@@ -1,6 +1,7 @@
 // Runs test files again and again beside busy processes: a test that passes by speed fails here.
-// A file of native/test is built and run. Prints what failed runs printed, and ends with one line,
-// `FILE: N passed, N failed`, for each file; the status is 1 after any failure.
+// Of a file of native/test all that `make test` runs of it is built and run. Prints what failed
+// runs printed, and ends with one line, `FILE: N passed, N failed`, for each file; the status is 1
+// after any failure.
 //   npm run test:repeat -- test/lab/l3.test.ts native/test/exchange-stress.c --times 20 --busy 2
 
 import { spawn, spawnSync } from 'node:child_process'
@@ -12,6 +13,7 @@ import { removeScratch, runFiles } from './tests.mjs'
 
 const usage = 'usage: npm run test:repeat -- FILE... [--times 20] [--busy 2] [--seconds 300]'
 const { files, times, busy, seconds } = optionsOf(process.argv.slice(2))
+const programs = files.map(file => [file, programOf(file)])
 const companions = Array.from({ length: busy }, () =>
   spawn(node, ['-e', 'for (;;);'], { stdio: 'ignore' })
 )
@@ -24,8 +26,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
 
 const lines = []
 let isGood = true
-for (const file of files) {
-  const runOnce = programOf(file)
+for (const [file, runOnce] of programs) {
   const ms = []
   let skipped = 0
   for (let i = 1; i <= times; i++) {
@@ -59,10 +60,26 @@ function leave() {
 /** What runs a file once. */
 function programOf(file) {
   if (file.endsWith('.test.ts')) return given => runFiles([file], given)
-  const target = join('build', basename(file, '.c'))
-  const made = spawnSync('make', ['-s', '-C', join(root, 'native'), target], { stdio: 'inherit' })
-  if (made.status !== 0) complain(`native/${target} cannot be built`)
-  return given => run(join(root, 'native', target), [], given)
+  const native = ['-s', '-C', join(root, 'native')]
+  const { stdout } = spawnSync('make', ['-n', ...native, 'test'], { encoding: 'utf8' })
+  const name = basename(file, '.c')
+  const isOfFile = line => line === `build/${name}` || line.startsWith(`build/${name}-`)
+  const targets = stdout.split('\n').filter(isOfFile)
+  if (targets.length === 0) complain(`native's make test does not run ${file}`)
+  const made = spawnSync('make', [...native, ...targets], { stdio: 'inherit' })
+  if (made.status !== 0) complain(`${targets.join(' and ')} cannot be built`)
+  // One after the other, until one has failed.
+  return async given => {
+    let text = ''
+    let ms = 0
+    for (const target of targets) {
+      const print = more => given.print((text += more))
+      const outcome = await run(join(root, 'native', target), [], { ...given, print })
+      ms += outcome.ms
+      if (outcome.fault !== undefined) return { fault: `${target}: ${outcome.fault}`, ms }
+    }
+    return { ms }
+  }
 }
 
 function optionsOf(words) {

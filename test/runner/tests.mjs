@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { node, root, run } from './process.mjs'
 
-const testMsMax = 60_000
+const testMsMax = 120_000
 const scratch = mkdtempSync(join(tmpdir(), 'mezzo-test-'))
 let serial = 0
 
