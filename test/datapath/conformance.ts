@@ -256,9 +256,9 @@ function bounds(at: Ground): void {
   test("a port's misses are bounded by its credits, and others do not notice", async () => {
     await at.fresh()
     at.taker.isPaused = true
+    const before = at.rig.datapath.counters()['no-credit'] ?? 0
     at.rig.send(0, ...Array.from({ length: 200 }, (_, n) => udp(n)))
     at.rig.send(1, udp(777))
-    const before = at.rig.datapath.counters()['no-credit'] ?? 0
     await at.rig.until(() => (at.rig.datapath.counters()['no-credit'] ?? 0) >= before + 136)
     at.taker.isPaused = false
     at.taker.drain()
@@ -310,6 +310,7 @@ function counts(at: Ground): void {
     at.rig.datapath.detach(third!)
     at.rig.datapath.detach(third!)
     at.rig.send(2, udp(1))
+    assert.deepEqual(await at.rig.arrivals(0), [])
     assert.deepEqual(await at.taker.upcalls(0), [])
   })
 }

@@ -3,12 +3,12 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { eth } from '../../src/wire/builder.ts'
-import { type Device, Network, reaches, Streams, sleep } from './fixtures/index.ts'
+import { type Device, Network, quiet, reaches, Streams } from './fixtures/index.ts'
 import { type StreamServer, until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
-const PROPAGATION_MS = 200
 
 describe('flows adopted after kill -9', { skip }, () => {
   let net: Network
@@ -68,22 +68,28 @@ describe('flows adopted after kill -9', { skip }, () => {
     const c = await net.vm('c', { on: 'two', at: red })
     await net.ready()
     const at = await Promise.all([b, c].map(vm => vm.capture('eth0', `ether dst ${nomad}`)))
-    const counts = (): number[] => at.map(capture => capture.count)
-    const ping = (): Promise<unknown> =>
-      a.ping('10.0.1.99', { count: 5, intervalMs: 5, timeoutMs: 50 })
     await a.ip(`neigh replace 10.0.1.99 lladdr ${nomad} dev eth0 nud permanent`)
+    // How many of so many pings came to b, and to c.
+    const seen = async (count: number): Promise<number[]> => {
+      const before = at.map(capture => capture.count)
+      const more = (): number[] => at.map((capture, i) => capture.count - before[i]!)
+      await a.ping('10.0.1.99', { count, intervalMs: 5, timeoutMs: 50 })
+      await until('they come', () => more().some(n => n >= count))
+      await Promise.all(at.map(capture => quiet(capture, 'pings')))
+      return more()
+    }
+    const alone = (place: number, count: number): number[] =>
+      at.map((_, i) => (i === place ? count : 0))
+    const goesTo = (place: number): Promise<void> =>
+      until('all goes there', async () => isDeepStrictEqual(await seen(1), alone(place, 1)))
     await b.traffic.send([hello])
-    await sleep(PROPAGATION_MS)
-    await ping()
-    await until('five at b', () => counts()[0] === 5)
+    await goesTo(0)
+    assert.deepEqual(await seen(5), alone(0, 5))
     await restart('one')
-    await ping()
-    await until('ten at b', () => counts()[0] === 10)
+    assert.deepEqual(await seen(5), alone(0, 5))
     await c.traffic.send([hello])
-    await sleep(PROPAGATION_MS)
-    await ping()
-    await until('five at c', () => counts()[1] === 5)
-    assert.deepEqual(counts(), [10, 5])
+    await goesTo(1)
+    assert.deepEqual(await seen(5), alone(1, 5))
     await Promise.all(at.map(capture => capture.stop()))
   })
 })

@@ -1,6 +1,7 @@
 // The kernel's datapath passes the conformance test: frames go in and out by veths, whose other
 // ends a second datapath holds.
 
+import { setTimeout as wait } from 'node:timers/promises'
 import { ActionList } from '../../src/flow/actions.ts'
 import { datapathConformance, type Rig, type RigOptions } from '../datapath/conformance.ts'
 import { until } from './datapath-frames.ts'
@@ -30,7 +31,8 @@ function openEbpf(options: RigOptions): Rig {
       outside.flush()
     },
     arrivals: async count => {
-      await until(() => count > 0 && deputy.seen.length >= count, count > 0 ? 1000 : QUIET_MS)
+      if (count > 0) await until(() => deputy.seen.length >= count)
+      else await wait(QUIET_MS)
       const seen = deputy.seen.splice(0)
       return seen.map(({ ifindex, bytes }) => ({ port: theirs.indexOf(ifindex), bytes }))
     },

@@ -70,9 +70,10 @@ export class FrameBench {
   }
 }
 
-// Waits for what should be, at most a second; the assertion that follows says what was.
-export async function until(done: () => boolean, limitMs = 1000): Promise<void> {
-  for (let waited = 0; waited < limitMs && !done(); waited += 2) await wait(2)
+// Waits for what should be, at most so long; the assertion that follows says what was.
+export async function until(done: () => boolean, limitMs = 10_000): Promise<void> {
+  const end = performance.now() + limitMs
+  while (!done() && performance.now() < end) await wait(2)
 }
 
 export const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { PortClass } from '../../src/datapath/datapath.ts'
@@ -10,17 +11,11 @@ import { TunnelKind } from '../../src/flow/actions.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { FrameBench, hex } from './datapath-frames.ts'
-import { Bench, canRun, Deputy, L2, maskOf, netns, run } from './datapath-lab.ts'
+import { Bench, canRun, Deputy, L2, maskOf, netns, pinged, streamed } from './datapath-lab.ts'
 
 // Bytes that a TCP stream has brought over when iperf3 stops sending; some are still on their way.
 async function stream(from: string, to: string, address: string, bytes: string): Promise<number> {
-  const server = run(`ip netns exec ${netns(to)} iperf3 -s -1 --idle-timeout 10`)
-  await run('sleep 0.3')
-  const client = await run(
-    `ip netns exec ${netns(from)} iperf3 -c ${address} -n ${bytes} -J --connect-timeout 3000`
-  )
-  await server
-  const { end } = JSON.parse(client.text) as { end: { sum_received?: { bytes: number } } }
+  const { end } = await streamed(from, to, address, bytes)
   return end.sum_received?.bytes ?? 0
 }
 
@@ -62,12 +57,7 @@ for (const [firstName, first] of kinds)
       after(() => bench.close())
 
       test('ping of both families, ARP and ND', async () => {
-        for (const address of ['10.9.0.2', 'fd09::2']) {
-          const ping = await run(
-            `ip netns exec ${netns('a')} ping -c 3 -i 0.05 -W 1 -s 1300 ${address}`
-          )
-          assert.match(ping.text, / 3 received/)
-        }
+        for (const address of ['10.9.0.2', 'fd09::2']) await pinged('a', address, 1300)
       })
 
       test('TCP of both families', async () => {
@@ -134,9 +124,8 @@ test('datapath: a tap is a port like any other', { skip: noTap }, async () => {
   const args = ['netns', 'exec', netns('h'), 'python3', '-c', ECHO]
   const machine = spawn('ip', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
-    await new Promise(done => {
-      machine.stdout.once('data', done)
-    })
+    await Promise.race([once(machine.stdout, 'data'), once(machine, 'exit')])
+    assert.equal(machine.exitCode, null, 'the machine runs')
     const tap = at.bench.attach('h', at.datapath, 'tap0')
     at.decide((frame, into) => {
       into.output(frame.ifindex === tap ? at.ports[1]! : tap)

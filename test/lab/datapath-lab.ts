@@ -1,8 +1,10 @@
 // A bench for the eBPF datapath alone: namespaces, veths between them, and a stand-in for the agent
 // that installs what a test decides.  Everything it makes is called mz-dp-* and goes at the end.
 
+import assert from 'node:assert/strict'
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
-import { openSync, rmSync } from 'node:fs'
+import { openSync, rmSync, statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { SystemClock } from '../../src/core/clock.ts'
 import { enterNamespace } from '../../src/datapath/addon.ts'
 import { Burst, DESCRIPTOR_WORDS, Descriptor, FlowBatch } from '../../src/datapath/datapath.ts'
@@ -11,6 +13,7 @@ import { ActionList } from '../../src/flow/actions.ts'
 import { WORDS } from '../../src/flow/key.ts'
 
 const PREFIX = 'mz-dp-'
+const QUIET_MS = 200
 // Opened before anything moves: the way back.
 const HOME = `/proc/self/fd/${openSync('/proc/thread-self/ns/net', 'r')}`
 
@@ -21,12 +24,32 @@ export const netns = (name: string): string => PREFIX + name
 export const sh = (command: string): string =>
   execFileSync('sh', ['-ec', command], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
 
-export const run = (command: string, timeout = 20_000): Promise<{ ok: boolean; text: string }> =>
+export const run = (command: string, timeout = 50_000): Promise<{ ok: boolean; text: string }> =>
   new Promise(done => {
     execFile('sh', ['-c', `${command} 2>&1`], { timeout, maxBuffer: 1 << 24 }, (error, text) =>
       done({ ok: error === null, text })
     )
   })
+
+// Three pings are answered.  Once one was, ping waits for the last ones for two round trips or an
+// interval: that those are missing says nothing where both are a few milliseconds.
+export async function pinged(namespace: string, address: string, size = 56): Promise<void> {
+  const ping = `ip netns exec ${netns(namespace)} ping -n -c 3 -W 10 -s ${size} ${address}`
+  let { text } = await run(`${ping} -i 0.05`)
+  if (!/ [03] received/.test(text)) text = (await run(`${ping} -i 1`)).text
+  assert.match(text, / 3 received/)
+}
+
+// What iperf3 says of so many bytes from here to there.
+export async function streamed(from: string, to: string, address: string, bytes: string) {
+  const [here, there] = [from, to].map(name => `ip netns exec ${netns(name)}`)
+  const server = run(`${there} iperf3 -s -1 --idle-timeout 40`)
+  const listening = `until ${there} ss -ltnH 'sport = :5201' | grep -q .; do sleep 0.02; done`
+  const { text } = await run(`${listening}
+    ${here} iperf3 -c ${address} -n ${bytes} -J --connect-timeout 20000`)
+  await server
+  return JSON.parse(text) as { end: { sum_received?: { bytes: number } } }
+}
 
 export interface VethEnd {
   readonly in: string // namespace
@@ -142,8 +165,11 @@ export class Capture {
     this.#file = file
   }
 
+  // tcpdump leaves behind what it has not read when it is told to end: it is given the time to.
   async stop(): Promise<void> {
     if (this.#child.exitCode !== null) return
+    for (let size = -1; size !== statSync(this.#file).size; await sleep(QUIET_MS))
+      size = statSync(this.#file).size
     const gone = new Promise(done => {
       this.#child.on('exit', done)
     })

@@ -3,13 +3,21 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { eth } from '../../src/wire/builder.ts'
-import { allReceived, type Device, Network, reaches, reachesNot, sleep } from './fixtures/index.ts'
-import { type Capture, type Machine, until, type Vm } from './lib/index.ts'
+import {
+  allReceived,
+  type Device,
+  Network,
+  quiet,
+  reaches,
+  reachesNot,
+  sleep
+} from './fixtures/index.ts'
+import { type Capture, type Machine, pingCommand, until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const BROADCAST = 'ff:ff:ff:ff:ff:ff'
-const PROPAGATION_MS = 200 // a multiple of what the store promises: 50 ms
 
 // A frame whose only point is its source address.
 const hello = (mac: string): Uint8Array => eth(mac, BROADCAST, 0x88b5).payload(46).frame()
@@ -38,13 +46,24 @@ describe('a bridge on three hosts', { skip }, () => {
 
   after(() => net?.close())
 
-  // Pings that only the Ethernet address can lead anywhere, and who saw how many of them.
+  // Pings that only the Ethernet address can lead anywhere, and who saw how many of them: somebody
+  // sees each.
   async function seen(mac: string, count: number, by: readonly Capture[]): Promise<number[]> {
     const before = by.map(capture => capture.count)
+    const more = (): number[] => by.map((capture, i) => capture.count - before[i]!)
     await a.ip(`neigh replace 10.0.1.99 lladdr ${mac} dev eth0`)
     await a.ping('10.0.1.99', { count, intervalMs: 5, timeoutMs: 50 })
-    await sleep(50)
-    return by.map((capture, i) => capture.count - before[i]!)
+    await until(`${count} are seen`, () => more().some(n => n >= count))
+    await Promise.all(by.map(capture => quiet(capture, 'pings')))
+    return more()
+  }
+
+  // What one host has learned the others hear; from then on all goes there and nowhere else.
+  async function goesTo(at: number, mac: string, by: readonly Capture[]): Promise<void> {
+    const alone = (count: number): number[] => by.map((_, i) => (i === at ? count : 0))
+    const one = async () => isDeepStrictEqual(await seen(mac, 1, by), alone(1))
+    await until(`all goes to ${at}`, one)
+    assert.deepEqual(await seen(mac, 5, by), alone(5))
   }
 
   const captures = (mac: string): Promise<Capture[]> =>
@@ -75,23 +94,16 @@ describe('a bridge on three hosts', { skip }, () => {
     const at = await captures(ghost)
     assert.deepEqual(await seen(ghost, 5, at), [5, 5, 5])
     await d.traffic.send([hello(ghost)])
-    await sleep(PROPAGATION_MS)
-    assert.deepEqual(await seen(ghost, 5, at), [0, 0, 5])
+    await goesTo(2, ghost, at)
     await Promise.all(at.map(capture => capture.stop()))
   })
 
   test('BR-06 mac_move_invalidation: after its first frame all goes to the new place', async () => {
     const nomad = '02:00:00:00:99:02'
     const at = await captures(nomad)
-    for (const [where, expected] of [
-      [b, [5, 0, 0]],
-      [d, [0, 0, 5]],
-      [c, [0, 5, 0]],
-      [b, [5, 0, 0]]
-    ] as const) {
+    for (const where of [b, d, c, b]) {
       await where.traffic.send([hello(nomad)])
-      await sleep(PROPAGATION_MS)
-      assert.deepEqual(await seen(nomad, 5, at), expected, `at ${where.name}`)
+      await goesTo([b, c, d].indexOf(where), nomad, at)
     }
     await Promise.all(at.map(capture => capture.stop()))
   })
@@ -100,16 +112,18 @@ describe('a bridge on three hosts', { skip }, () => {
     const nomad = '02:00:00:00:99:03'
     const at = await captures(nomad)
     await c.traffic.send([hello(nomad)])
-    await sleep(PROPAGATION_MS)
+    await goesTo(1, nomad, at)
     await a.ip(`neigh replace 10.0.1.98 lladdr ${nomad} dev eth0`)
-    const pings = a.ping('10.0.1.98', { count: 150, intervalMs: 10, timeoutMs: 50 })
-    await until('the first ones at c', () => at[1]!.count > 10)
+    const [others, before] = [at[0]!.count, at[1]!.count]
+    const pings = a.spawn(pingCommand('10.0.1.98', { count: 100_000, intervalMs: 10 }))
+    await until('the first ones at c', () => at[1]!.count > before + 10)
     await d.traffic.send([hello(nomad)])
-    await sleep(PROPAGATION_MS)
-    const before = at.map(capture => capture.count)
-    await pings
-    assert.deepEqual([at[0]!.count, at[1]!.count], [0, before[1]], 'only d hears more')
-    assert.ok(at[2]!.count > before[2]! + 20)
+    await until('the first one at d', () => at[2]!.count > 0)
+    await quiet(at[1]!, 'c hears no more')
+    const [atC, atD] = [at[1]!.count, at[2]!.count]
+    await until('all go to d', () => at[2]!.count > atD + 20)
+    await pings.stop()
+    assert.deepEqual([at[0]!.count, at[1]!.count], [others, atC], 'only d hears more')
     await Promise.all(at.map(capture => capture.stop()))
   })
 
@@ -126,7 +140,7 @@ describe('a bridge on three hosts', { skip }, () => {
     await a.ip('neigh flush all')
     await a.ping('10.0.1.77', { count: 2, timeoutMs: 100 }) // ARP that nobody answers
     await a.traffic.send([hello(a.mac)])
-    await sleep(100)
+    for (const capture of heard) await quiet(capture, 'of a stranger')
     for (const capture of heard) assert.equal(capture.count, 0, await capture.describe())
     // They would have heard it, had it been theirs.
     await others[0]!.traffic.send([hello(a.mac)])
@@ -171,19 +185,29 @@ describe('a bridge on three hosts', { skip }, () => {
   test('ARP and ND for addresses the bridge knows are answered and not flooded', async () => {
     const table = net.appliance.store.table(`arp/${red.id}`)
     for (const ip of c.addresses) await table.put(ip, c.mac)
-    await sleep(PROPAGATION_MS)
-    const others = await Promise.all([b, c, d].map(vm => vm.capture('eth0', NEIGHBOUR)))
-    for (const ip of c.addresses) {
+    const others = await Promise.all(
+      [b, c, d].map(vm => vm.capture('eth0', NEIGHBOUR, { direction: 'in' }))
+    )
+    const questions = (): number => others.reduce((sum, { count }) => sum + count, 0)
+    // None is heard by anybody.
+    const ask = async (ip: string): Promise<boolean> => {
+      const before = questions()
       await a.ip('neigh flush all')
       await c.ip(
         `neigh replace ${ip.includes(':') ? 'fd00:1::1' : '10.0.1.1'} lladdr ${a.mac} dev eth0`
       )
       await allReceived(a, ip)
+      for (const capture of others) await quiet(capture, 'questions')
+      return questions() === before
     }
-    for (const capture of others) assert.equal(capture.count, 0, await capture.describe())
+    for (const ip of c.addresses) {
+      await until(`one has heard of ${ip}`, () => ask(ip))
+      for (let again = 0; again < 3; again++) assert.ok(await ask(ip), `a question for ${ip}`)
+    }
     await a.ip('neigh flush all')
+    const before = others[2]!.count
     await allReceived(a, b.address(4)) // nobody told the bridge: flooded
-    await until('the question at d', () => others[2]!.count > 0)
+    await until('the question at d', () => others[2]!.count > before)
     await Promise.all(others.map(capture => capture.stop()))
   })
 })
@@ -215,7 +239,7 @@ describe('a bridge with 300 ports on two hosts', { skip }, () => {
       const all = async () => [...(await received(sink))].every(n => n === COUNT + 1)
       await until(`${COUNT + 1} frames at each port`, all)
     }
-    await sleep(100)
+    await sleep(100) // for a second one, which must not come
     for (const sink of sinks) assert.deepEqual([...(await received(sink))], [COUNT + 1])
     assert.equal((await sender.counters('eth0')).rx.packets, 0)
     const { 'packets.walked': walked = 0 } = await net.agent('one').counters()

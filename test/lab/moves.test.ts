@@ -12,6 +12,8 @@ const MOVES = 10
 const EACH = 40
 // Past the time after which the store takes an agent's session for dead, and some more.
 const SECONDS = 40
+// Before the store would tell anybody.
+const UNHEARD_MS = 10_000
 const PER_SECOND = 100 // 200 by `npm run survive`
 
 const lost = (outcomes: readonly Outcome[]): unknown[] =>
@@ -30,8 +32,10 @@ describe('connections, ports that move, and agents that are gone', { skip }, () 
     const run = await unattended({ prefix: 'mz-lab-moves', ...options })
     t.diagnostic(JSON.stringify(run))
     assert.deepEqual(lost(run.outcomes), [])
-    assert.deepEqual([run.failed, run.slow, run.no_neighbour], [0, 0, 0])
+    assert.deepEqual([run.failed, run.no_neighbour], [0, 0])
+    // Without another gateway's help all of them are, or half; a machine that is busy has its own.
+    assert.ok(run.slow < run.connections / 10, `${run.slow} of ${run.connections} were slow`)
     const gaps = run.outcomes.map(({ gap_ms_p99 }) => gap_ms_p99)
-    assert.ok(Math.max(...gaps) < 3000, `silent for ${gaps} ms`)
+    assert.ok(Math.max(...gaps) < UNHEARD_MS, `silent for ${gaps} ms`)
   })
 })

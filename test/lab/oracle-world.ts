@@ -24,8 +24,8 @@ const ZONE = 'zone'
 const BURST_BYTES = 256 * 1024
 const RING_BYTES = 1 << 18
 const HEADER = 14 // a cable takes nothing shorter
-const LATE_MS = 400 // what is expected and not here by then has been lost
-const NEVER_MS = 10_000
+const LATE_MS = 3000 // what is expected and not here by then has been lost
+const NEVER_MS = 60_000
 const IDLE_ROUNDS = 3
 const BACKLOG = 11 // column of /proc/net/softnet_stat: frames that wait for their CPU
 

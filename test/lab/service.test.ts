@@ -16,6 +16,7 @@ import { type Host, type Job, Lab, run, until, type Vm } from './lib/index.ts'
 
 const root = join(import.meta.dirname, '../..')
 const READY_MS = 60_000
+const SERVICE_STOP_MS = 15_000 // then systemd kills it
 // Of many more new connections than the agent can make flows for.
 const FLOOD = `
 const socket = require('node:dgram').createSocket('udp4')
@@ -124,8 +125,7 @@ describe('the program as a service', { skip: Network.skip() }, () => {
     await flood.stop()
     assert.equal(exit.status, 0, job.output.slice(-2000))
     assert.match(job.output, /"ms":\d+,"msg":"stopped"/)
-    // The bound of the service is 15 s; a machine as slow as ten of this one would keep it.
-    assert.ok(ms < 10_000, `${Math.round(ms)} ms`)
+    assert.ok(ms < SERVICE_STOP_MS, `${Math.round(ms)} ms`)
   })
 
   test('D5: it does not serve an empty store while the kernel forwards by a lost one', async () => {

@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { Network, sleep } from './fixtures/index.ts'
-import { call } from './lib/index.ts'
+import { Network } from './fixtures/index.ts'
+import { call, until } from './lib/index.ts'
 import { Ground } from './survival/ground.ts'
 
 const skip = Network.skip()
@@ -60,11 +60,14 @@ describe('state, acknowledgement, then the packet', { skip }, () => {
     const { ip } = compute.underlay
     const capture = await compute.capture('underlay0', 'udp port 4789')
     await call(from, to, { port, count: CALLS, perSecond: 20 })
-    await sleep(100)
+    let frames: (Seen | undefined)[] = []
+    let syns: number[] = []
+    await until(`${CALLS} SYN are captured`, () => {
+      frames = capture.raw().map(({ bytes }) => seen(bytes, ip))
+      syns = frames.flatMap((each, i) => (each?.is === 'syn' ? [i] : []))
+      return syns.length >= CALLS
+    })
     await capture.stop()
-    const frames = capture.raw().map(({ bytes }) => seen(bytes, ip))
-    const syns = frames.flatMap((each, i) => (each?.is === 'syn' ? [i] : []))
-    assert.ok(syns.length >= CALLS, `${syns.length} SYN`)
     const gateways = ['gateway1', 'gateway2'].map(name => ground.net.host(name).underlay.ip)
     for (const at of syns) {
       const before = frames.slice(0, at)

@@ -17,18 +17,21 @@ import { eventually } from '../store/ground.ts'
 
 const A = '02:00:00:00:00:0a'
 const B = '02:00:00:00:00:0b'
-const ALIVE_S = 6
+const SHORT_S = 2
 
-const ask = (port: number) => eth(A, B).ipv4('10.0.1.5', '10.0.1.6').udp(port, 53).frame()
+const packet = () => eth(A, B).ipv4('10.0.1.5', '10.0.1.6')
+// Of a connection that lives as long as a minute without another packet, and of one that does not.
+const long = packet().tcp(7000, 53, { flags: 'S' }).frame()
+const short = packet().udp(7000, 53).frame()
 
 test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
-  timeout: 60_000
+  timeout: 120_000
 }, async t => {
   const path = mkdtempSync(join(tmpdir(), 'mezzo-storage-'))
   t.after(() => rmSync(path, { recursive: true, force: true }))
   const settings = Value.Default(stateSection, { store: { path } })
   assert.ok(Value.Check(stateSection, settings))
-  const lifetimes = { ...LIFETIMES_DEFAULT, udpOneWayS: ALIVE_S }
+  const lifetimes = { ...LIFETIMES_DEFAULT, udpOneWayS: SHORT_S }
   const { house, url, start } = await openHouse(['tap0', 'tap1'], {
     state: { lifetimes },
     stateStore: settings.store
@@ -57,13 +60,23 @@ test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
     await ready()
   }
   await ready()
-  house.agent(HOST)!.input('tap0', ask(7000))
-  const connection = 'connection udp 10.0.1.5:7000 > 10.0.1.6:53 | 10.0.1.6:53 > 10.0.1.5:7000'
-  await eventually(async () => assert.deepEqual(await state(), [connection]))
+  const connection = (protocol: string): string =>
+    `connection ${protocol} 10.0.1.5:7000 > 10.0.1.6:53 | 10.0.1.6:53 > 10.0.1.5:7000`
+  const [lasting, passing] = [connection('tcp'), connection('udp')]
+  const found = async (wanted: string): Promise<void> => {
+    const there = await state()
+    assert.ok(there.includes(wanted), `${wanted} in ${there}`)
+  }
+  const opened = (frame: Uint8Array, wanted: string) =>
+    eventually(async () => {
+      house.agent(HOST)!.input('tap0', frame) // again, for it may be over by now
+      await found(wanted)
+    })
+  await opened(long, lasting)
   await restart(0)
-  await eventually(async () => assert.deepEqual(await state(), [connection]))
-  await restart(ALIVE_S * 1000)
-  assert.deepEqual(await state(), [])
-  house.agent(HOST)!.input('tap0', ask(7000))
-  await eventually(async () => assert.deepEqual(await state(), [connection]))
+  await eventually(() => found(lasting))
+  await opened(short, passing)
+  await restart((SHORT_S + 1) * 1000)
+  assert.deepEqual(await state(), [lasting])
+  await opened(short, passing)
 })

@@ -16,8 +16,8 @@ export interface Seen {
   readonly strange: number
 }
 
-const FIRST: AskOptions = { count: 5, timeoutMs: 3000 }
-const AGAIN: AskOptions = { count: 2, timeoutMs: 1000 }
+const FIRST: AskOptions = { count: 5, timeoutMs: 10_000 }
+const AGAIN: AskOptions = { count: 2, timeoutMs: 3000 }
 const SILENT: AskOptions = { count: 1, timeoutMs: 700 }
 
 export class Check {

@@ -17,7 +17,7 @@ export interface FaultParts {
   begin(fault: string): Promise<void>
 }
 
-const READY_MS = 15_000
+const READY_MS = 30_000
 
 export class Faults {
   readonly #parts: FaultParts

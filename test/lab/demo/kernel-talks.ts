@@ -18,7 +18,7 @@ import {
 type Report = Awaited<ReturnType<CrowdEnd['report']>>
 type End = Report extends Map<number, infer E> ? E : never
 
-const OPEN_MS = 15_000
+const OPEN_MS = 30_000
 const PER_SECOND = 200
 const OPEN = 0
 const RESET = -104 // ECONNRESET

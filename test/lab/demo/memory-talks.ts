@@ -24,7 +24,7 @@ import {
 const RECORD = 64
 const AGAIN_MS = 200
 const TICK_MS = 20
-const OPEN_MS = 15_000
+const OPEN_MS = 30_000
 const CLIENT_PORT = 40_000
 const ISN_STEP = 0x100_0000
 

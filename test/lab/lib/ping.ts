@@ -10,11 +10,13 @@ export interface PingOptions {
   readonly df?: boolean
   readonly ttl?: number
   readonly intervalMs?: number
-  /** How long each answer may take. */
+  /** How long an answer may take; 5 s when not given. */
   readonly timeoutMs?: number
   /** Source address or interface. */
   readonly from?: string
 }
+
+const TIMEOUT_MS = 5000
 
 export interface PingError {
   readonly from: string
@@ -40,7 +42,7 @@ export interface PingResult {
 }
 
 export function pingCommand(ip: string, options: PingOptions): string[] {
-  const { count = 3, intervalMs = 20, timeoutMs = 1000 } = options
+  const { count = 3, intervalMs = 20, timeoutMs = TIMEOUT_MS } = options
   const fixed = ['ping', '-n', '-c', `${count}`, '-i', `${intervalMs / 1000}`]
   return [
     ...fixed,
@@ -55,7 +57,7 @@ export function pingCommand(ip: string, options: PingOptions): string[] {
 
 /** A bound for the whole run: ping itself waits for stragglers at the end only. */
 export function pingLimitMs(options: PingOptions): number {
-  const { count = 3, intervalMs = 20, timeoutMs = 1000 } = options
+  const { count = 3, intervalMs = 20, timeoutMs = TIMEOUT_MS } = options
   return count * (intervalMs + timeoutMs) + 10_000
 }
 

@@ -73,7 +73,7 @@ export interface JobOptions extends Omit<RunOptions, 'timeoutMs'> {
 }
 
 const TAIL_BYTES = 256 * 1024
-const KILL_MS = 3000
+const KILL_MS = 10_000
 
 /** A program that goes on: an agent, a server, a capture. */
 export class Job {
@@ -128,7 +128,7 @@ export class Job {
   }
 
   /** Waits until it has printed something that matches. */
-  async waitFor(pattern: RegExp, timeoutMs = 10_000): Promise<RegExpExecArray> {
+  async waitFor(pattern: RegExp, timeoutMs = RUN_MS): Promise<RegExpExecArray> {
     const until = performance.now() + timeoutMs
     for (;;) {
       const match = pattern.exec(this.output)

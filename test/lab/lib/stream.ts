@@ -76,6 +76,8 @@ export async function serveTcp(node: StreamNode, port = 0, host = '::'): Promise
   }
 }
 
+const PATIENCE_MS = 30_000
+
 let streams = 0
 
 export class TcpStream {
@@ -96,7 +98,7 @@ export class TcpStream {
   /** Resolves when the connection stands; an error when it does not within the time. */
   static async open(client: StreamNode, options: StreamOptions): Promise<TcpStream> {
     const { server, to, from, speaks = 'both', everyMs = 5, recordBytes = 64 } = options
-    const { port = server.port, gapMs = 100, timeoutMs = 5000 } = options
+    const { port = server.port, gapMs = 100, timeoutMs = PATIENCE_MS } = options
     const key = `${process.pid}-${++streams}`
     const shape = { key, speaks, everyMs, recordBytes, gapMs }
     const opened = await client.inside.call<Opened>(
@@ -168,11 +170,14 @@ function combined(
   }
 }
 
-/** Repeats a question until the answer is yes; for what takes effect somewhat later. */
+/**
+ * Repeats a question until the answer is yes; for what takes effect somewhat later. The bound is
+ * for what never comes, on a machine with ten times the work it can do.
+ */
 export async function until(
   what: string,
   ask: () => boolean | Promise<boolean>,
-  timeoutMs = 5000
+  timeoutMs = PATIENCE_MS
 ): Promise<void> {
   const end = performance.now() + timeoutMs
   while (!(await ask())) {

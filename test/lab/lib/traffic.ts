@@ -53,6 +53,7 @@ export interface BulkResult {
   readonly retransmits: number
 }
 
+const ASK_MS_MAX = 60_000
 const tools = join(import.meta.dirname, '..', 'tools')
 let built: Promise<string> | undefined
 
@@ -94,14 +95,14 @@ export class Traffic {
 
   /** Asks an echo server and measures each answer. */
   async ask(options: AskOptions): Promise<AskResult> {
-    const { count = 10, everyUs = 0, newPorts = false, size = 32, timeoutMs = 1000 } = options
+    const { count = 10, everyUs = 0, newPorts = false, size = 32, timeoutMs = 5000 } = options
     const result = await this.#run<AskResult>(
       [
         ...['ask', '--to', options.to, '--port', `${options.port}`, '--count', `${count}`],
         ...['--every-us', `${everyUs}`, '--size', `${size}`, '--timeout-ms', `${timeoutMs}`],
         ...(newPorts ? ['--new-ports'] : [])
       ],
-      count * (everyUs / 1000 + timeoutMs) + 5000
+      Math.min(count * (everyUs / 1000 + timeoutMs) + 5000, ASK_MS_MAX)
     )
     return result
   }
@@ -114,7 +115,7 @@ export class Traffic {
     const shape = ['--pps', `${pps}`, '--flows', `${flows}`, '--size', `${size}`]
     const rest = ['--seconds', `${seconds}`, '--port', `${port}`, '--first', `${firstFlow}`]
     const command = [await tool('flood'), '--to', to, ...link, ...shape, ...rest]
-    return this.#json(command, seconds * 1000 + 10_000)
+    return this.#json(command, seconds * 1000 + 30_000)
   }
 
   /** Sends frames as they are by eth0, or another interface. */
@@ -149,7 +150,7 @@ export class Traffic {
   /** Connect, request, response, close, one after the other: connections per second. */
   async rate(to: string, port: number, seconds: number): Promise<{ rate: number; faults: number }> {
     const command = ['rate', '--to', to, '--port', `${port}`, '--seconds', `${seconds}`]
-    return this.#run(command, seconds * 1000 + 10_000)
+    return this.#run(command, seconds * 1000 + 30_000)
   }
 
   /** One iperf3 run to a server that lives as long as it. */
@@ -163,7 +164,7 @@ export class Traffic {
     await job.waitFor(/Server listening/)
     const command = ['iperf3', '-J', '-c', to, '-p', `${port}`, '-t', `${seconds}`]
     const shape = ['-P', `${parallel}`, ...(reverse ? ['-R'] : [])]
-    const timeoutMs = seconds * 1000 + 10_000
+    const timeoutMs = seconds * 1000 + 30_000
     const { stdout } = await this.#machine.exec([...command, ...shape], { timeoutMs })
     await job.stop()
     return bulkOf(stdout)

@@ -24,8 +24,10 @@ export interface Fault {
 }
 
 export const speakers: readonly Speaker[] = ['client', 'server']
-// Time for TCP to notice: its timer backs off to this and more while nothing gets through.
+// Time for TCP to notice: its timer backs off to this and more while nothing gets through, and
+// doubles each time. What is silent still has as long as the bound.
 const SETTLE_MS = 2500
+const SETTLED_MS = 30_000
 const STEADY_MS = 500
 const WHY_MAX = 3
 
@@ -54,7 +56,17 @@ export class Crowds {
     await sleep(STEADY_MS)
     for (const { crowd } of this.#crowds) crowd.mark()
     await fault.happen(this.#ground)
-    await sleep(SETTLE_MS)
+    const endMs = performance.now() + SETTLED_MS
+    let outcomes: Outcome[]
+    do {
+      await sleep(SETTLE_MS)
+      outcomes = await this.#outcomes(fault)
+    } while (outcomes.some(({ survived, total }) => survived < total) && performance.now() < endMs)
+    await fault.after?.(this.#ground)
+    return outcomes
+  }
+
+  async #outcomes(fault: Fault): Promise<Outcome[]> {
     const outcomes: Outcome[] = []
     for (const { of, speaks, crowd } of this.#crowds) {
       const { total, survived, gapsMs, faults } = await crowd.report()
@@ -62,7 +74,6 @@ export class Crowds {
       const why = [...new Set(faults)].slice(0, WHY_MAX)
       outcomes.push({ fault: fault.name, class: of, speaks, total, survived, ...gaps, why })
     }
-    await fault.after?.(this.#ground)
     return outcomes
   }
 
