@@ -35,6 +35,8 @@ export interface MemoryExchangeOptions {
   readonly settings: ExchangeSettings
   readonly wire: ExchangeWire
   readonly listener: ExchangeListener
+  /** HMAC-SHA-256 by default: a world of many hosts has none to keep out. */
+  readonly sealer?: (key: Uint8Array) => message.Sealer
 }
 
 const WORD_BYTES = 4 // a request, a serial, a port
@@ -50,7 +52,7 @@ export class MemoryExchange implements Exchange {
   readonly #touched = new Set<Peering>() // with state since the last flush
   readonly #refreshed = new Set<Peering>()
   readonly #calls: Array<() => void> = [] // of the listener, to come
-  #key: message.SealKey | undefined
+  #key: message.Sealer | undefined
   #beat: Timer | undefined
   #beatsAt = 0
   #isClosed = false
@@ -85,7 +87,7 @@ export class MemoryExchange implements Exchange {
 
   setKey(key: Uint8Array): void {
     const isFirst = this.#key === undefined
-    this.#key = message.sealKey(key)
+    this.#key = (this.#given.sealer ?? message.sealKey)(key)
     if (isFirst) for (const peering of this.#peerings.values()) peering.pardon()
     if (isFirst) this.#wake()
   }

@@ -33,11 +33,17 @@ export const KEY_BYTES = 32
 const BLOCK_BYTES = 64
 const HASH_BYTES = 32
 
+/** What makes the tag of a message, of a key that all hosts share. */
+export interface Sealer {
+  /** Of a message without its tag: TAG_BYTES, which are read before the next call. */
+  tagOf(bytes: Uint8Array): Uint8Array
+}
+
 /**
  * A key, as the two blocks that HMAC-SHA-256 hashes before a message and before its hash. Two
  * hashes in a call each take a fifth of the time of `createHmac`.
  */
-export class SealKey {
+export class SealKey implements Sealer {
   readonly #inner = new Uint8Array(BLOCK_BYTES + MESSAGE_BYTES_MAX).fill(0x36, 0, BLOCK_BYTES)
   readonly #outer = new Uint8Array(BLOCK_BYTES + HASH_BYTES).fill(0x5c, 0, BLOCK_BYTES)
 
@@ -49,7 +55,6 @@ export class SealKey {
     }
   }
 
-  /** Of a message without its tag. */
   tagOf(bytes: Uint8Array): Uint8Array {
     this.#inner.set(bytes, BLOCK_BYTES)
     const end = BLOCK_BYTES + bytes.length
@@ -77,7 +82,7 @@ export interface Header {
 }
 
 /** A message with its tag.  The body has BODY_BYTES_MAX at most. */
-export function seal(key: SealKey, header: Header, body: Uint8Array): Uint8Array<ArrayBuffer> {
+export function seal(key: Sealer, header: Header, body: Uint8Array): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(HEADER_BYTES + body.length + TAG_BYTES)
   const view = new DataView(bytes.buffer)
   view.setUint16(0, MAGIC)
@@ -129,11 +134,11 @@ export const bodyOf = (bytes: Uint8Array): DataView =>
   )
 
 /** Whether the tag of a message whose form is right was made with this key. */
-export const isGenuine = (key: SealKey, bytes: Uint8Array): boolean =>
+export const isGenuine = (key: Sealer, bytes: Uint8Array): boolean =>
   timingSafeEqual(tagOf(key, bytes), bytes.subarray(bytes.length - TAG_BYTES))
 
 const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-const tagOf = (key: SealKey, bytes: Uint8Array): Uint8Array =>
+const tagOf = (key: Sealer, bytes: Uint8Array): Uint8Array =>
   key.tagOf(bytes.subarray(0, bytes.length - TAG_BYTES))

@@ -5,7 +5,7 @@ import type { Random } from '../core/random.ts'
 import { Batch } from './batch.ts'
 import { countEntries } from './codec.ts'
 import { type Liveness, type Peer, Room } from './exchange.ts'
-import { type Header, MessageType, type SealKey, seal } from './message.ts'
+import { type Header, MessageType, type Sealer, seal } from './message.ts'
 import { Outbox, type OutboxOptions } from './outbox.ts'
 import { type Greeting, Serials, Session } from './session.ts'
 
@@ -19,7 +19,7 @@ const EMPTY = new Uint8Array()
 export interface PeeringOptions extends Pick<OutboxOptions, 'clock' | 'settings' | 'counts'> {
   readonly random: Random
   readonly host: number // our own word
-  readonly key: () => SealKey | undefined
+  readonly key: () => Sealer | undefined
   readonly send: (peer: Peer, message: Uint8Array) => void
   readonly probe: (peer: Peer) => boolean
   readonly done: (ticket: number, word: number) => void

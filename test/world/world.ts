@@ -24,6 +24,7 @@ import { parseIpv4 } from '../../src/wire/address.ts'
 import { Hub, type WorldObject } from './hub.ts'
 import { UNDERLAY, UNDERLAY_NAME, WorldInterfaces } from './interfaces.ts'
 import { WorldJournal } from './journal.ts'
+import { sealer } from './sealer.ts'
 
 // Settings of plugins as they are when nobody sets any.
 export const defaults = defaultSettings(await loadResources())
@@ -292,7 +293,7 @@ export class WorldHost {
       load: kept ? port => this.#journal.load(port, table, lifetimes, () => this.house) : null,
       recover: kept && this.#life > 1,
       openExchange: listener => {
-        this.exchange = new MemoryExchange({ ...given, random, listener })
+        this.exchange = new MemoryExchange({ ...given, random, listener, sealer })
         this.exchange.setKey(STATE_KEY)
         return this.exchange
       }
