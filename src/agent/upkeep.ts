@@ -45,7 +45,7 @@ export interface UpkeepParts {
 export class Upkeep {
   readonly #parts: UpkeepParts
   readonly #settings: UpkeepSettings
-  readonly #stats = new StatsBatch()
+  #stats: StatsBatch | null = null // made by the first look
   readonly #adopted = new Map<number, number>() // id → tries
   readonly #expired: Counter
   readonly #evicted: Counter
@@ -145,20 +145,20 @@ export class Upkeep {
 
   #readStats(): void {
     const { datapath, clock } = this.#parts
-    const stats = this.#stats
+    const stats = (this.#stats ??= new StatsBatch())
     const untilMs = clock.now() + LOOK_MS
     do {
       datapath.stats(stats, this.#statsCursor)
       this.#statsCursor = stats.next
-      for (let i = 0; i < stats.count; i++) this.#used(i)
+      for (let i = 0; i < stats.count; i++) this.#used(stats, i)
     } while (this.#statsCursor !== 0 && clock.now() < untilMs)
   }
 
   // State lives as long as the flows that use it do: the kernel forwards, and tells of it here.
-  #used(i: number): void {
+  #used(stats: StatsBatch, i: number): void {
     const { book } = this.#parts.worker
-    const flow = book.get(this.#stats.ids[i]!)
-    if (flow !== undefined) book.note(flow, this.#stats, i)
+    const flow = book.get(stats.ids[i]!)
+    if (flow !== undefined) book.note(flow, stats, i)
   }
 
   #confirmAdopted(): void {

@@ -38,10 +38,18 @@ const HIGH = 0xffff0000 | 0
 const LOW = 0x0000ffff
 
 export class FlowKey {
-  readonly words = new Int32Array(WORDS)
-  readonly mask = new Int32Array(WORDS) // bits asked of the packet as it arrived
-  readonly written = new Int32Array(WORDS) // bits a device has set since
+  readonly words: Int32Array
+  readonly mask: Int32Array // bits asked of the packet as it arrived
+  readonly written: Int32Array // bits a device has set since
   ttlDelta = 0 // decrements so far, negative
+
+  // One buffer for the three: each of its own would lie outside of the heap.
+  constructor() {
+    const buffer = new ArrayBuffer(3 * WORDS * Int32Array.BYTES_PER_ELEMENT)
+    this.words = new Int32Array(buffer, 0, WORDS)
+    this.mask = new Int32Array(buffer, this.words.byteLength, WORDS)
+    this.written = new Int32Array(buffer, 2 * this.words.byteLength, WORDS)
+  }
 
   #see(word: number, bits: number): number {
     this.mask[word]! |= bits & ~this.written[word]!

@@ -5,16 +5,17 @@
 import type { Tag } from './tag.ts'
 
 const NONE = 0 // no link, no flow
+const AT_FIRST = 64 // a power of two
 
 export class OwnTags {
-  #heads = new Int32Array(1024) // bucket → first link
-  #first = new Int32Array(1024) // flow → first link of its own
+  #heads = new Int32Array(AT_FIRST) // bucket → first link
+  #first = new Int32Array(AT_FIRST) // flow → first link of its own
   // by link
-  #tag = new Int32Array(1024)
-  #flow = new Int32Array(1024)
-  #next = new Int32Array(1024) // of the bucket
-  #previous = new Int32Array(1024)
-  #further = new Int32Array(1024) // of the flow, or of the free links
+  #tag = new Int32Array(AT_FIRST)
+  #flow = new Int32Array(AT_FIRST)
+  #next = new Int32Array(AT_FIRST) // of the bucket
+  #previous = new Int32Array(AT_FIRST)
+  #further = new Int32Array(AT_FIRST) // of the flow, or of the free links
   #free = NONE
   #top = 1
   #size = 0

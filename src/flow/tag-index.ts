@@ -6,6 +6,8 @@
 import { OwnTags } from './own-tags.ts'
 import { isStateTag, type Tag } from './tag.ts'
 
+const AT_FIRST = 64
+
 interface Group {
   readonly hash: number
   readonly tags: Int32Array
@@ -17,9 +19,9 @@ export class TagIndex {
   readonly #byTag = new Map<Tag, Set<Group>>()
   readonly #groupOf: Array<Group | undefined> = []
   readonly #own = new OwnTags()
-  #next = new Int32Array(1024) // flow → next flow of its group
-  #previous = new Int32Array(1024)
-  #shared = new Int32Array(64) // of the flow that is being added
+  #next = new Int32Array(AT_FIRST) // flow → next flow of its group
+  #previous = new Int32Array(AT_FIRST)
+  #shared = new Int32Array(AT_FIRST) // of the flow that is being added
 
   // How many different tags live flows share, and how many tags of their own they carry.
   get size(): number {

@@ -9,13 +9,17 @@ const SLOTS = 1024
 const LOW = 0xffff
 const KEEP_MS = 15_000 // fragments of one packet come within moments; RFC 1122 §3.3.2 waits 60 s
 
+class Slots {
+  readonly hash = new Int32Array(SLOTS)
+  readonly check = new Int32Array(SLOTS)
+  readonly until = new Float64Array(SLOTS)
+  readonly ports = new Int32Array(SLOTS)
+  readonly ids = new Int32Array(SLOTS) // of ICMP
+  readonly protocols = new Uint8Array(SLOTS)
+}
+
 export class FragmentMemory {
-  readonly #hash = new Int32Array(SLOTS)
-  readonly #check = new Int32Array(SLOTS)
-  readonly #until = new Float64Array(SLOTS)
-  readonly #ports = new Int32Array(SLOTS)
-  readonly #ids = new Int32Array(SLOTS) // of ICMP
-  readonly #protocols = new Uint8Array(SLOTS)
+  #slots: Slots | null = null // there since the first fragment
   #found = 0 // slot
   /** The packet that the walk's fragment is of, when somebody has asked; '' when nobody has. */
   packet = ''
@@ -31,13 +35,14 @@ export class FragmentMemory {
 
   /** A newer packet takes the place of an older one that shares its slot. */
   note(hash: number, check: number, words: Int32Array, now: number): void {
+    const slots = (this.#slots ??= new Slots())
     const slot = hash & (SLOTS - 1)
-    this.#hash[slot] = hash
-    this.#check[slot] = check
-    this.#until[slot] = now + KEEP_MS
-    this.#ports[slot] = words[Word.l4Ports]!
-    this.#ids[slot] = words[Word.typeId]! & LOW
-    this.#protocols[slot] = words[Word.ipMisc]! >>> 24
+    slots.hash[slot] = hash
+    slots.check[slot] = check
+    slots.until[slot] = now + KEEP_MS
+    slots.ports[slot] = words[Word.l4Ports]!
+    slots.ids[slot] = words[Word.typeId]! & LOW
+    slots.protocols[slot] = words[Word.ipMisc]! >>> 24
     this.packet = nameOf(hash, check)
     this.isFirst = true
   }
@@ -47,8 +52,9 @@ export class FragmentMemory {
     this.packet = nameOf(hash, check)
     this.isEarly = true
     const slot = hash & (SLOTS - 1)
-    if (this.#until[slot]! <= now || this.#hash[slot] !== hash) return false
-    if (this.#check[slot] !== check) return false
+    const slots = this.#slots
+    if (slots === null || slots.until[slot]! <= now) return false
+    if (slots.hash[slot] !== hash || slots.check[slot] !== check) return false
     this.isEarly = false
     this.#found = slot
     return true
@@ -56,10 +62,10 @@ export class FragmentMemory {
 
   /** Writes what the first fragment of the one found last said of layer 4 into a key. */
   adopt(words: Int32Array): void {
-    const slot = this.#found
-    words[Word.l4Ports] = this.#ports[slot]!
-    words[Word.typeId] = (words[Word.typeId]! & ~LOW) | this.#ids[slot]!
-    words[Word.ipMisc] = (words[Word.ipMisc]! & 0xffffff) | (this.#protocols[slot]! << 24)
+    const [slots, slot] = [this.#slots!, this.#found]
+    words[Word.l4Ports] = slots.ports[slot]!
+    words[Word.typeId] = (words[Word.typeId]! & ~LOW) | slots.ids[slot]!
+    words[Word.ipMisc] = (words[Word.ipMisc]! & 0xffffff) | (slots.protocols[slot]! << 24)
   }
 }
 

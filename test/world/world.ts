@@ -63,7 +63,8 @@ export interface Delivery {
 }
 
 const ZONE = 'zone'
-const BURST_BYTES = 256 * 1024
+const BURST_BYTES = 80 * 1024 // one frame of any size
+const FLOWS_MAX = 1024
 const STATE_KEY = new Uint8Array(32).fill(7)
 
 export class World {
@@ -264,7 +265,7 @@ export class WorldHost {
       },
       {
         now: () => world.clock.now(),
-        flowsMax: options.cache === false ? 0 : (options.flowsMax ?? 4096),
+        flowsMax: options.cache === false ? 0 : (options.flowsMax ?? FLOWS_MAX),
         ...(options.creditsPerPort === undefined ? {} : { creditsPerPort: options.creditsPerPort })
       }
     )
