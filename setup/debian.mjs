@@ -9,7 +9,6 @@ const product = [
   ['iproute2', 'ip', 'makes namespaces and links'],
   ['util-linux', 'nsenter', 'enters namespaces'],
   ['mount', 'umount', 'puts bpffs away'],
-  ['iputils-ping', 'ping', 'sends pings'],
   ['clang', 'clang', 'compiles the BPF programs'],
   ['gcc', 'gcc', 'compiles the addon'],
   ['libc6-dev', '/usr/include/stdio.h', 'the C headers'],

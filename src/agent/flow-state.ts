@@ -272,7 +272,7 @@ export class FlowState {
       if (!changed && now - links.sharedMs < this.#refreshMs()) continue
       if (changed) this.#unblocked()
       told = true
-      this.#tell(links.peers, idleMs)
+      this.#tell(this.#peersNow() ?? links.peers, idleMs)
     }
     if (told) links.sharedMs = now
   }
@@ -343,6 +343,12 @@ export class FlowState {
     this.#shared.value++
     exchange.share(words, at, this.#peers)
     this.mustHold ||= this.#room === Room.open
+  }
+
+  // Of the record that was read: ports of its group may have moved since its flow was made.
+  #peersNow(): readonly number[] | undefined {
+    const { interested } = this.#parts
+    return interested.ofKnown(this.#record[RecordWord.ingress]!, this.#record[RecordWord.egress]!)
   }
 
   #tell(peers: readonly number[], idleMs: number): void {

@@ -68,6 +68,20 @@ describe('two VMs at a Linux bridge', { skip }, () => {
     assert.deepEqual([lost.received, lost.first, lost.rttMs], [0, null, [null]])
   })
 
+  test('an answer that comes late has come, also when it is the last', async () => {
+    await a.sysctl({ 'ipv4/neigh/eth0/mcast_solicit': 30 })
+    const capture = await host.capture('a', 'icmp')
+    const pings = a.ping(b.address(4), { count: 2, intervalMs: 1000, timeoutMs: 30_000 })
+    await until('the first answer', () => capture.count === 2)
+    await host.linkDown('b')
+    await a.ip('neigh flush dev eth0') // the second waits for an answer to ARP
+    await sleep(2600)
+    await host.linkUp('b')
+    const { received, output } = await pings
+    await capture.stop()
+    assert.equal(received, 2, output)
+  })
+
   test('a capture decodes what crossed, and reads it raw', async () => {
     const capture = await host.capture('a', 'icmp')
     await a.ping(b.address(4), { count: 2, intervalMs: 300 })
