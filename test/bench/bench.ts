@@ -1,8 +1,10 @@
 // `npm run bench [-- NAME …] [--json] [--rounds N] [--seconds S]`: prints what Mezzo reaches, as
 // ratios against a named rival measured in the same run.  Figures, not verdicts.
+// `--against COMMIT` takes each figure here and in that commit, in turn.
 
 import { Lab } from '../lab/lib/index.ts'
 import { optionsOf } from '../options.ts'
+import { type Compared, checkOut, compare } from './against.ts'
 import type { Figures, Scale } from './figures.ts'
 import * as figures from './figures.ts'
 import { nat } from './nat.ts'
@@ -67,7 +69,12 @@ const goals: Record<string, string> = {
   crr_snat_shared_vs_veth: 'x raw veth, each told a second gateway first'
 }
 
-const { flags, numbers: scale, words } = optionsOf(['json'], { rounds: 5, seconds: 1 }, true)
+const {
+  flags,
+  texts,
+  numbers: scale,
+  words
+} = optionsOf(['json'], { rounds: 5, seconds: 1 }, true, { against: '' })
 
 const say = (line: string): void => {
   if (!flags.json) process.stdout.write(`${line}\n`)
@@ -95,6 +102,11 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 const reason = Lab.available()
+if (texts.against !== '')
+  await against(texts.against).catch((error: Error) => {
+    process.stderr.write(`${error.message}\n`)
+    process.exit(1)
+  })
 const all: Figures = {}
 for (const name of names) {
   const suite = suites[name]!
@@ -110,3 +122,23 @@ for (const name of names) {
 }
 if (flags.json) process.stdout.write(`${JSON.stringify(all)}\n`)
 process.exit(0)
+
+async function against(commit: string): Promise<never> {
+  const folder = checkOut(commit, line => process.stderr.write(`${line}\n`))
+  const compared: Record<string, Compared> = {}
+  for (const name of names) {
+    if (suites[name]!.needsLab && reason !== null) {
+      say(`${name}: skipped, ${reason}`)
+      continue
+    }
+    const found = await compare(name, folder, scale.rounds, scale.seconds)
+    Object.assign(compared, found)
+    for (const [figure, { here, there, ratio }] of Object.entries(found)) {
+      const [middle, least, most] = ratio.map(each => each.toFixed(3))
+      const numbers = `${here.toPrecision(4)} here, ${there.toPrecision(4)} there`
+      say(`${figure.padEnd(24)} ${middle} (${least} to ${most})  ${numbers}`)
+    }
+  }
+  if (flags.json) process.stdout.write(`${JSON.stringify(compared)}\n`)
+  process.exit(0)
+}
