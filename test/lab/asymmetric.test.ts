@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { Network, Streams } from './fixtures/index.ts'
+import { Network, patient, Streams } from './fixtures/index.ts'
 import type { Outside, StreamServer, Vm } from './lib/index.ts'
 
 const skip = Network.skip()
@@ -16,7 +16,8 @@ describe('forward by gateway 1, return by gateway 2', { skip }, () => {
   let server: StreamServer
 
   before(async () => {
-    net = await Network.open({ prefix: 'mz-lab-asym', hosts: ['compute1', 'gateway1', 'gateway2'] })
+    const hosts = ['compute1', 'gateway1', 'gateway2']
+    net = await Network.open({ prefix: 'mz-lab-asym', hosts, state: patient })
     const red = await net.bridge('red')
     const edge = await net.router('edge')
     await net.plug(edge, red, ['10.0.1.1/24'])

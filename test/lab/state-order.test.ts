@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { Network } from './fixtures/index.ts'
+import { Network, patient } from './fixtures/index.ts'
 import { call, until } from './lib/index.ts'
 import { Ground } from './survival/ground.ts'
 
@@ -46,7 +46,11 @@ describe('state, acknowledgement, then the packet', { skip }, () => {
   let ground: Ground
 
   before(async () => {
-    ground = await Ground.open({ prefix: 'mz-lab-order', processes: false })
+    ground = await Ground.open({
+      prefix: 'mz-lab-order',
+      processes: false,
+      agents: { state: patient }
+    })
     await ground.returnBy('gateway2')
   })
 

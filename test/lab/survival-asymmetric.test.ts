@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Network } from './fixtures/index.ts'
+import { Network, patient } from './fixtures/index.ts'
 import { asymmetric } from './survival/asymmetric.ts'
 
 const skip = Network.skip()
@@ -14,7 +14,7 @@ describe('ST-01, CT-02: forward by gateway 1, return by gateway 2', { skip }, ()
     test(`${lossPerMille / 10} % of the state messages lost`, async t => {
       const prefix = 'mz-lab-asymmetric'
       const figures = { lossPerMille, connections: CONNECTIONS, perSecond: 200 }
-      const run = await asymmetric({ prefix, ...figures })
+      const run = await asymmetric({ prefix, ...figures, state: patient })
       t.diagnostic(JSON.stringify(run))
       assert.deepEqual(
         { failed: run.failed, syn: run.syn_retransmits, drops: run.wrong_drops },

@@ -1,6 +1,7 @@
 // Out by gateway 1 and back by gateway 2, past a policy that drops what it does not know, while
 // some of the state messages are lost: short connections, counted one by one.
 
+import type { NetworkOptions } from '../fixtures/index.ts'
 import { call } from '../lib/index.ts'
 import { Ground } from './ground.ts'
 
@@ -21,14 +22,16 @@ export interface AsymmetricOptions {
   readonly lossPerMille: number
   readonly connections: number
   readonly perSecond: number
+  /** Settings of the agents. */
+  readonly state?: NetworkOptions['state']
 }
 
 // Drops that have nothing to do with state: frames of a neighbour nobody asked for, say.
 const STATE_DROPS = /^drop\.(firewall|nat|load-balancer|state)\./
 
 export async function asymmetric(options: AsymmetricOptions): Promise<Asymmetric> {
-  const { prefix, lossPerMille, connections, perSecond } = options
-  const ground = await Ground.open({ prefix, lossPerMille })
+  const { prefix, lossPerMille, connections, perSecond, state = {} } = options
+  const ground = await Ground.open({ prefix, lossPerMille, agents: { state } })
   try {
     await ground.returnBy('gateway2')
     const { from, to } = ground.client('firewall')
