@@ -205,6 +205,6 @@ export async function call(
 ): Promise<CallsReport> {
   const shape = ['--count', `${count}`, '--per-s', `${perSecond}`]
   const command = [await tool('calls'), '--to', to, '--port', `${port}`, ...shape]
-  const timeoutMs = (count / perSecond) * 2000 + 25_000
+  const timeoutMs = (count / perSecond) * 2000 + 40_000
   return JSON.parse(await from.must(command, { timeoutMs })) as CallsReport
 }

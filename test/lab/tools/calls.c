@@ -12,7 +12,7 @@
 #define EVENTS 256
 /* A SYN is sent again after a second; a connection that took nearly as long has lost one. */
 #define RETRIED_NS 900000000LL
-#define PATIENCE_NS 10000000000LL
+#define PATIENCE_NS 20000000000LL
 
 struct call {
 	int fd;
