@@ -142,7 +142,14 @@ export class Custody {
       const backlog = exchange?.backlog(heir) ?? -1
       return backlog >= 0 && backlog <= BACKLOG_MAX
     }
+    if (this.#looks > 1 && this.#isStrange(ingress) && this.#isStrange(egress)) return heirs
     return heirs.length > 0 && heirs.every(canTake) ? heirs : undefined
+  }
+
+  // A port that this agent does not know and never lost, even by its second look: whoever told of
+  // its flow, by what it knew a moment before, has it.
+  #isStrange(number: number): boolean {
+    return !this.#lost.has(number) && !this.#parts.interested.knows(number)
   }
 
   #isDelivered(): boolean {

@@ -57,6 +57,10 @@ export class Interested {
     return isWhole && ports.length > 0 ? this.of(null, ports) : undefined
   }
 
+  knows(number: number): boolean {
+    return this.#view.numbered(number) !== undefined
+  }
+
   #numbered(ingress: number, egress: number): Port[] {
     const ports: Port[] = []
     for (const number of [ingress, egress]) {
