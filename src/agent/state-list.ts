@@ -12,6 +12,8 @@ export interface StateText {
   readonly text: string // both directions and flags, as traces have them
   readonly ingress: number // numbers of ports; 0: none
   readonly egress: number
+  readonly scope: string // of its key, in hexadecimal: the device it is of
+  readonly opening: string // of two records of one key the one with the greater stands
   readonly isOwn: boolean // made on this host, not learned from another
   readonly ageMs: number
   readonly idleMs: number
@@ -25,6 +27,9 @@ export interface StateFilter {
 }
 
 const SLICE = 256
+const SCOPE = [KeyWord.scope, KeyWord.scope + 1]
+// As text they compare as conflict.ts compares them.
+const OPENING = [RecordWord.born, RecordWord.generation, RecordWord.owner]
 
 export async function stateTexts(
   table: StateTable,
@@ -61,11 +66,16 @@ function textOf(
     text: describeRecord(records, false, at),
     ingress: records[at + RecordWord.ingress]!,
     egress: records[at + RecordWord.egress]!,
+    scope: hex(records, at, SCOPE),
+    opening: hex(records, at, OPENING),
     isOwn: records[at + RecordWord.owner]! === own,
     ageMs: ageOf(records[at + RecordWord.born]! >>> 0, wallMs),
     idleMs: Math.max(0, Math.round(idleMs))
   }
 }
+
+const hex = (records: Int32Array, at: number, words: readonly number[]): string =>
+  words.map(word => (records[at + word]! >>> 0).toString(16).padStart(8, '0')).join('')
 
 // Of a connection picked up in its middle nobody knows.
 const ageOf = (born: number, wallMs: number): number =>

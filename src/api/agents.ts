@@ -39,6 +39,8 @@ export interface StateLine {
   readonly text: string // both directions and flags, as traces have them
   readonly ingress: number // number of the port where its opener's packets come in; 0: none
   readonly egress: number
+  readonly scope: string // of its key, in hexadecimal: the device it is of
+  readonly opening: string // of two records of one key the one with the greater stands
   readonly isOwn: boolean // made on this host, not learned from another
   readonly ageMs: number
   readonly idleMs: number

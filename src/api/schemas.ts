@@ -251,6 +251,8 @@ export const plainSchemas: readonly JsonSchema[] = [
       text: text('both directions and what is known of it, as a trace has it'),
       ingress: whole("number of the port where its opener's packets come in; 0: none"),
       egress: whole('number of the port where they leave'),
+      scope: text('of its key, in hexadecimal: the device it is of'),
+      opening: text('when and by whom it was opened: of two of one key the greater stands'),
       isOwn: yes('made on this host, not learned from another'),
       ageMs: whole('since it was made'),
       idleMs: whole('since it was last used')
@@ -261,6 +263,8 @@ export const plainSchemas: readonly JsonSchema[] = [
       text: 'connection tcp 10.0.1.5:1234 > 10.0.2.7:80 | 10.0.2.7:80 > 10.0.1.5:1234 replied',
       ingress: 7,
       egress: 9,
+      scope: '86e644ac05880443',
+      opening: '69257e20000000011a235051',
       isOwn: true,
       ageMs: 11000,
       idleMs: 950

@@ -134,6 +134,8 @@ test('state and other hosts come as the agent tells them', async () => {
     text: 'connection protocol 47 …',
     ingress: 1,
     egress: 2,
+    scope: '86e644ac05880443',
+    opening: '69257e20000000011a235051',
     isOwn: false,
     ageMs: 10,
     idleMs: 1

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { allReceived, Network, reaches, Streams, sleep } from './fixtures/index.ts'
+import { allReceived, keepsInvariants, Network, reaches, Streams, sleep } from './fixtures/index.ts'
 import type { StreamServer, Vm } from './lib/index.ts'
 
 const skip = Network.skip()
@@ -53,6 +53,7 @@ describe('agents end during TCP streams across hosts and through the gateway', {
     for (const flows of await Promise.all(hosts.map(host => net.adopted(host))))
       assert.ok(flows > 0, 'flows are adopted')
     await streams.goOn('after the adoption')
+    await keepsInvariants(net, `${hosts} begun anew`)
     await streams.lossless()
     for (const to of servers.keys()) await allReceived(a, to)
   }

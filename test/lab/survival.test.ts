@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { Network } from './fixtures/index.ts'
+import { keepsInvariants, Network } from './fixtures/index.ts'
 import { Crowds } from './survival/crowds.ts'
 import { faults } from './survival/faults.ts'
 import { Ground } from './survival/ground.ts'
@@ -43,5 +43,6 @@ describe('no connection is lost', { skip }, () => {
         )
       const lost = outcomes.filter(({ survived, total }) => survived < total)
       assert.deepEqual(lost, [])
+      await keepsInvariants(ground.net, fault.name)
     })
 })

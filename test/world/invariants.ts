@@ -16,6 +16,8 @@ export interface Held {
   readonly ingress: number
   readonly egress: number
   readonly isOwn: boolean
+  /** A connection whose handshake is over and that has not ended: nobody may be without it. */
+  readonly isEstablished: boolean
 }
 
 /** Which hosts are responsible for the flows of a port, by its number. */
@@ -35,29 +37,51 @@ export function responsible(
   )
 }
 
-/** What is wrong, in words. */
-export function faultsOf(held: readonly Held[], of: Responsible): string[] {
+/** What is wrong, in words.  `there`: the hosts whose agents are there to be asked. */
+export function faultsOf(
+  held: readonly Held[],
+  of: Responsible,
+  there: ReadonlySet<string>
+): string[] {
   const faults: string[] = []
-  const stands = new Map<string, Held>()
+  const holders = new Map<string, Held[]>()
   for (const each of held) {
-    const { host, key, text, ingress, egress, isOwn } = each
-    const known = [ingress, egress].flatMap(number => [...(of.get(number) ?? [])])
-    if (!known.includes(host) && !(ingress === 0 && isOwn))
-      faults.push(`(i) ${host} is not responsible for ${text}, [${known}] are`)
-    const other = stands.get(key)
-    if (other === undefined) stands.set(key, each)
-    else if (other.text !== text)
-      faults.push(`(ii) ${host} holds ${text}, ${other.host} holds ${other.text}`)
+    const { host, key, text, ingress, isOwn } = each
+    const known = hostsFor(each, of)
+    if (!known.has(host) && !(ingress === 0 && isOwn))
+      faults.push(`(i) ${host} is not responsible for ${text}, [${[...known]}] are`)
+    const others = holders.get(key)
+    if (others === undefined) holders.set(key, [each])
+    else {
+      const [first] = others
+      if (first!.text !== text)
+        faults.push(`(ii) ${host} holds ${text}, ${first!.host} holds ${first!.text}`)
+      others.push(each)
+    }
+  }
+  for (const all of holders.values()) {
+    const [first] = all
+    if (!first!.isEstablished) continue
+    for (const host of hostsFor(first!, of))
+      if (there.has(host) && all.every(each => each.host !== host))
+        faults.push(`(iii) ${host} lacks ${first!.text}, which ${first!.host} holds`)
   }
   return faults
 }
+
+const hostsFor = ({ ingress, egress }: Held, of: Responsible): Set<string> =>
+  new Set([ingress, egress].flatMap(number => [...(of.get(number) ?? [])]))
+
+/** Of a connection as `describeRecord` tells it. */
+export const isEstablished = (text: string): boolean =>
+  text.startsWith('connection tcp') && text.includes(' assured') && !/ (finA|finB|reset)/.test(text)
 
 export const checkInvariants = (world: World): void => assert.deepEqual(faultsIn(world), [])
 
 export function faultsIn(world: World): string[] {
   const ports = world.hub.list('port') as PortModel[]
   const groups = world.hub.list('port-group') as PortGroupModel[]
-  return faultsOf(heldIn(world), responsible(ports, groups))
+  return faultsOf(heldIn(world), responsible(ports, groups), new Set(world.hosts.keys()))
 }
 
 function heldIn(world: World): Held[] {
@@ -69,10 +93,12 @@ function heldIn(world: World): Held[] {
       if (table.scan(from, record, new Float64Array(1)) === 0) break
       const opening = [RecordWord.born, RecordWord.generation, RecordWord.owner]
       const moment = opening.map(word => record[word]! >>> 0).join(' ')
+      const text = describeRecord(record, false, 0)
       held.push({
         host,
         key: record.subarray(0, KEY_WORDS).join(),
-        text: `${describeRecord(record, false, 0)} of ${moment}`,
+        text: `${text} of ${moment}`,
+        isEstablished: isEstablished(text),
         ingress: record[RecordWord.ingress]!,
         egress: record[RecordWord.egress]!,
         isOwn: record[RecordWord.owner] === hostWord(host)

@@ -1,6 +1,7 @@
 // VMs that move to and fro while connections of theirs go on: none of those may be lost, and after
 // each move new ones must open.
 
+import { keepsInvariants } from '../fixtures/index.ts'
 import { call } from '../lib/index.ts'
 import { Crowds, type Outcome } from './crowds.ts'
 import { type Class, Ground } from './ground.ts'
@@ -36,6 +37,7 @@ export async function moving(prefix: string, moves: number, each: number): Promi
       }
     }
     const outcomes = await crowds.suffer({ name: `${moves} moves`, happen })
+    await keepsInvariants(ground.net, 'after the last move')
     await crowds.close()
     return { moves, opened, failed, outcomes }
   } finally {

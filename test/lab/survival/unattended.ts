@@ -2,6 +2,7 @@
 // connections open as ever, by the other gateway, and those that are there go on.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { keepsInvariants } from '../fixtures/index.ts'
 import { call } from '../lib/index.ts'
 import { Crowds, type Outcome } from './crowds.ts'
 import { Ground } from './ground.ts'
@@ -43,6 +44,7 @@ export async function unattended(options: UnattendedOptions): Promise<Unattended
       calls = await call(from, to, { port, count: seconds * perSecond, perSecond })
     }
     const outcomes = await crowds.suffer({ name: 'agent of gateway1 killed', happen })
+    await keepsInvariants(ground.net, 'without the agent of gateway1')
     await crowds.close()
     const { connections, failed, slow } = calls
     const hosts = [...ground.net.hosts].filter(host => host !== 'gateway1')
