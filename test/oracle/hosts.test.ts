@@ -2,7 +2,8 @@
 
 import { test } from 'node:test'
 import { check, hostsOracle, runs } from './oracle.ts'
+import { faulty, plans } from './plan.ts'
 
-test('many hosts are one', () => {
-  check(hostsOracle(), runs(20_260_102, 1000))
+test('D1: many hosts are one, while ports move and agents begin anew', () => {
+  check(hostsOracle(), runs(20_260_102, 1000), faulty(plans, 4))
 })

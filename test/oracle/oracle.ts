@@ -12,6 +12,8 @@ import firewall from '../../plugins/firewall/index.ts'
 import nat from '../../plugins/nat/index.ts'
 import router from '../../plugins/router/index.ts'
 import type { Plugin } from '../../src/plugin.ts'
+import { faultsIn } from '../world/invariants.ts'
+import { World } from '../world/world.ts'
 import { traceLook } from './look.ts'
 import { Net } from './net.ts'
 import { answerAndServe } from './packets.ts'
@@ -35,9 +37,9 @@ export const cacheOracle = (plugins = PLUGINS, look?: Look): Oracle =>
   )
 
 export const hostsOracle = (plugins = PLUGINS): Oracle =>
-  compare({ cache: true, spread: true }, { cache: true, spread: false }, plugins)
+  compare({ cache: true, spread: true }, { cache: true, spread: false }, plugins, invariantLook)
 
-const STATEFUL = { share: true, calmMs: 300, answer: answerAndServe }
+const STATEFUL = { share: true, journal: true, calmMs: 300, answer: answerAndServe }
 
 export const statefulCacheOracle = (plugins = PLUGINS): Oracle =>
   compare(
@@ -50,11 +52,19 @@ export const statefulHostsOracle = (plugins = PLUGINS): Oracle =>
   compare(
     { cache: true, spread: true, ...STATEFUL },
     { cache: true, spread: false, ...STATEFUL },
-    plugins
+    plugins,
+    invariantLook
   )
 
 // A further look at the first world after each move; text when it finds a fault.
-export type Look = (stage: Stage) => string | undefined
+export type Look = (stage: Stage, move: Move) => string | undefined
+
+// Once hosts have had the time to hand over, every record is where it belongs.
+const invariantLook: Look = ({ world }, move) => {
+  if (move.is !== 'fault' || !move.calm || !(world instanceof World)) return undefined
+  const faults = faultsIn(world)
+  return faults.length === 0 ? undefined : faults.join('\n')
+}
 
 export function compare(a: Variant, b: Variant, plugins: readonly Plugin[], look?: Look): Oracle {
   return plan => {
@@ -73,7 +83,7 @@ function play(net: Net, one: Stage, other: Stage, look?: Look): string | undefin
   for (const [i, move] of net.plan.moves.entries()) {
     const right = other.play(move)
     const left = one.play(move, other.counts)
-    const found = difference(left, right) ?? look?.(one)
+    const found = difference(left, right) ?? look?.(one, move)
     if (found !== undefined) return `move ${i}, ${describeMove(move)}:\n${found}\n${story(net)}`
   }
   return undefined

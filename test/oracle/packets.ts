@@ -56,7 +56,7 @@ function inside(ip: PacketBuilder, plan: PacketPlan, serial: number, family: 4 |
     case 3:
     case 4:
       return ip
-        .tcp(src, dst, { flags: plan.ports & 4 ? 'S' : 'A' })
+        .tcp(src, dst, { flags: plan.flags ?? (plan.ports & 4 ? 'S' : 'A') })
         .payload(serial & 7)
         .frame()
     case 5:
@@ -139,6 +139,15 @@ export function answer(vm: Station, frame: Uint8Array): Uint8Array | undefined {
 export const answerAndServe = (vm: Station, frame: Uint8Array): Uint8Array | undefined =>
   answer(vm, frame) ?? (vm.silent ? undefined : serve(vm, frame))
 
+// To a SYN, to a FIN, to a push (a reset), and to a reset.
+const ANSWERS: Readonly<Record<number, string | null>> = {
+  2: 'SA',
+  17: 'FA',
+  24: 'RA',
+  20: null,
+  4: null
+}
+
 function serve(vm: Station, frame: Uint8Array): Uint8Array | undefined {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   const key = new FlowKey()
@@ -154,8 +163,9 @@ function serve(vm: Station, frame: Uint8Array): Uint8Array | undefined {
   const [src, dst] = [ip(Word.ipDst), ip(Word.ipSrc)]
   const start = src.includes(':') ? back.ipv6(src, dst) : back.ipv4(src, dst)
   if (ipProto === ipv4.Protocol.udp) return start.udp(l4Dst, l4Src).payload('answer').frame()
-  if (ipProto !== ipv4.Protocol.tcp) return undefined
-  return start.tcp(l4Dst, l4Src, { flags: tcpFlags === 2 ? 'SA' : 'A' }).frame()
+  const flags = ANSWERS[tcpFlags]
+  if (ipProto !== ipv4.Protocol.tcp || flags === null) return undefined
+  return start.tcp(l4Dst, l4Src, { flags: flags ?? 'A' }).frame()
 }
 
 function advertisement(

@@ -3,6 +3,7 @@
 // it as it likes.
 
 import fc from 'fast-check'
+import { type EventPlan, faultPlans } from './events.ts'
 
 export interface VmPlan {
   readonly bridge: number
@@ -60,6 +61,7 @@ export interface PacketPlan {
   readonly tos: number
   readonly fragment: number
   readonly mac: number
+  readonly flags?: string // of TCP
 }
 
 export type Move =
@@ -76,6 +78,16 @@ export type Move =
   | { readonly is: 'flap'; readonly vm: number }
   | { readonly is: 'unplug'; readonly port: number }
   | { readonly is: 'wait'; readonly ms: number }
+  | { readonly is: 'end'; readonly back: number; readonly flags: string }
+  | ({ readonly is: 'fault' } & FaultPlan)
+
+/** What happens to the ports of two stations, and to agents (events.ts). */
+export interface FaultPlan {
+  readonly one: number
+  readonly other: number
+  readonly event: EventPlan
+  readonly calm: boolean // and hosts have the time to hand over
+}
 
 export interface Plan {
   readonly routers: number
@@ -233,3 +245,32 @@ export const statefulPlans = (leases: boolean, movesMin = 10, movesMax = 40): fc
       movesMax
     )
   })
+
+// A connection ends: by FIN of both, by a reset of one or of the other end.
+const end: fc.Arbitrary<Move> = fc.record({
+  is: fc.constant('end' as const),
+  back: few,
+  flags: fc.constantFrom('FA', 'RA', 'PA')
+})
+
+const fault: fc.Arbitrary<Move> = fc.record({
+  is: fc.constant('fault' as const),
+  one: n,
+  other: n,
+  event: faultPlans,
+  calm: fc.boolean()
+})
+const calm: Move = { is: 'fault', one: 0, other: 0, event: { kind: 0, host: 0 }, calm: true }
+
+/** Of these plans, such in which ports move, agents begin anew, and connections end meanwhile. */
+export const faulty = (of: fc.Arbitrary<Plan>, faultsMax: number): fc.Arbitrary<Plan> =>
+  fc
+    .tuple(
+      of,
+      fc.array(fc.tuple(n, fc.oneof(end, fault, fault)), { maxLength: faultsMax, size: 'max' })
+    )
+    .map(([plan, faults]) => {
+      const moves = [...plan.moves]
+      for (const [at, each] of faults) moves.splice(at % (moves.length + 1), 0, each)
+      return { ...plan, moves: [...moves, calm] }
+    })

@@ -9,9 +9,10 @@ import type { PortModel } from '../../src/topology/models.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
 import type { Hub, WorldObject } from '../world/hub.ts'
 import { type Delivery, World, type WorldHost, type WorldOptions } from '../world/world.ts'
+import { durationMs, happen } from './events.ts'
 import type { Net } from './net.ts'
 import { announcement, answer, packet, question } from './packets.ts'
-import type { Move, PacketPlan, Plan } from './plan.ts'
+import type { FaultPlan, Move, PacketPlan, Plan } from './plan.ts'
 
 export type GroundHost = Pick<
   WorldHost,
@@ -40,6 +41,7 @@ export interface StageOptions {
     plan: Plan
   ) => Net // what is made of a plan, when it is not just Net
   readonly share?: boolean // of flow state
+  readonly journal?: boolean // for agents that begin anew
   readonly calmMs?: number // before the first move: hosts that share state get to know each other
   readonly answer?: typeof answer // what stations say
   readonly unlimited?: boolean // as many ICMP errors as there are reasons for
@@ -65,6 +67,7 @@ const HASTY = {
 // is as it should be, and must not show either.
 const PATIENT = { ...DEFAULTS, neighbourFailedMs: 600_000 }
 
+const CALM_MS = 5000 // what hosts lost is handed over and forgotten (custody.ts)
 const ROUNDS_MAX = 6
 const ANSWERS_MAX = 12 // in one round: a loop of bridges may ask a thousand times
 
@@ -89,8 +92,9 @@ export class Stage {
     const patient = options.unlimited === true ? { ...PATIENT, ...UNLIMITED } : PATIENT
     const settings = { router: options.patient === true ? patient : HASTY }
     const { ground = (all: WorldOptions) => new World(all) } = options
-    const { share = false } = options
-    this.world = ground({ seed: 7, plugins, objects, cache, share, flowsMax: 1024, settings })
+    const { share = false, journal = false } = options
+    const common = { seed: 7, plugins, objects, cache, flowsMax: 1024, settings }
+    this.world = ground({ ...common, share, journal })
     for (let h = 0; h < (options.spread ? net.plan.hosts : 1); h++)
       if (!this.world.hosts.has(`h${h}`)) this.world.addHost(`h${h}`)
     this.#settle(options.calmMs)
@@ -155,6 +159,10 @@ export class Stage {
         return [
           { port: at(move.from), frame: question(this.#net, move.from, move.whom, move.family) }
         ]
+      case 'end': {
+        const before = this.#packets.filter(isTcp).at(-1 - move.back)
+        return before === undefined ? [] : this.#framesOfPacket({ ...before, flags: move.flags }, 1)
+      }
       case 'announce':
         return [
           { port: at(move.from), frame: announcement(this.#net, move.from, move.as, move.family) }
@@ -199,6 +207,8 @@ export class Stage {
         return this.#flap(move.vm)
       case 'unplug':
         return this.#unplug(move.port)
+      case 'fault':
+        return this.#fault(move)
     }
   }
 
@@ -236,6 +246,22 @@ export class Stage {
     this.world.hosts.get(port.host)!.setUp(port.interface!, up)
   }
 
+  // In the world where all is on one host nothing happens, for as long.
+  #fault({ one, other, event, calm }: FaultPlan): void {
+    const [machine, uplink] = [this.#vm(one), this.#vm(other)]
+    for (const [vm, { id }] of [
+      [one, machine],
+      [other, uplink]
+    ] as const)
+      if (this.#down.has(id)) this.#flap(vm)
+    this.#settle()
+    const { world } = this
+    if (this.#options.spread && world instanceof World)
+      happen(world, event, { machine: machine.id, uplink: uplink.id })
+    else world.settle(durationMs(event))
+    if (calm) world.settle(CALM_MS)
+  }
+
   // A link is taken apart, or put together again.
   #unplug(n: number): void {
     const { ports } = this.#net
@@ -247,6 +273,8 @@ export class Stage {
     this.#edit(peer, old => ({ peer: old.peer === undefined ? id : undefined }))
   }
 }
+
+const isTcp = ({ protocol }: PacketPlan): boolean => protocol % 8 === 3 || protocol % 8 === 4
 
 // The same packet, or one that differs in one thing.
 function varied(plan: PacketPlan, n: number): PacketPlan {

@@ -2,12 +2,12 @@
 
 import { test } from 'node:test'
 import { check, runs, statefulCacheOracle, statefulHostsOracle } from './oracle.ts'
-import { statefulPlans } from './plan.ts'
+import { faulty, statefulPlans } from './plan.ts'
 
 test('INV-01 the cache is transparent to connections and translations', () => {
   check(statefulCacheOracle(), runs(20_260_105, 300), statefulPlans(true))
 })
 
-test('many hosts are one to connections and translations', () => {
-  check(statefulHostsOracle(), runs(20_260_106, 300), statefulPlans(false))
+test('D1: many hosts are one to connections, while ports move and connections end', () => {
+  check(statefulHostsOracle(), runs(20_260_106, 300), faulty(statefulPlans(false), 6))
 })
