@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { VirtualClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
-import { SharedTable } from '../../src/topology/shared-table.ts'
+import { SharedTable } from '../../src/topology/tables/shared-table.ts'
 import { bridgeCounters } from './counters.ts'
 import { keyOf, Macs } from './macs.ts'
 

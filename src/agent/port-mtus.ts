@@ -5,7 +5,7 @@
 import { limit } from '../flow/size.ts'
 import { egressTag, type Tag } from '../flow/tag.ts'
 import type { PortId } from '../simulation/device.ts'
-import type { Table } from '../topology/table.ts'
+import type { Table } from '../topology/tables/table.ts'
 import type { TopologyView } from '../topology/view.ts'
 
 export const MTU_TABLE = 'mtu'

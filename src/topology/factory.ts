@@ -7,7 +7,7 @@ import type { Tag } from '../flow/tag.ts'
 import type { Device, DeviceId, Port, PortId } from '../simulation/device.ts'
 import type { Interest } from './interest.ts'
 import type { Stored } from './model.ts'
-import type { Table } from './table.ts'
+import type { Table } from './tables/table.ts'
 
 // What a device may read: the objects it named in `interests`; nothing else is sure to be there.
 export interface Models {

@@ -5,8 +5,8 @@
 //   mine    put a ─────── put b ───────────────┐         shown: a, b, b, b, then what was said last
 //   store        said x ───── said a ── said b ─┴ both taken
 
+import type { TableEvent } from '../store.ts'
 import type { Estates } from './estates.ts'
-import type { TableEvent } from './store.ts'
 import type { Table, TableListener } from './table.ts'
 
 interface Entry {

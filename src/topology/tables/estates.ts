@@ -6,7 +6,7 @@
 //   row said by a session ─ its agent is away, the store removes it ─► kept ─ GRACE ─► gone
 //                         └ it was our predecessor's: written again, as ours
 
-import type { Clock, Timer } from '../core/clock.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
 
 /** An agent that dies takes its word with it, but its kernel forwards on: so long it stands. */
 export const GRACE_MS = 30_000

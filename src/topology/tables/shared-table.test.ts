@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { TableEvent } from '../store.ts'
 import { SharedTable } from './shared-table.ts'
-import type { TableEvent } from './store.ts'
 
 const SELF = 'self'
 const KEYS = ['a', 'b']
