@@ -24,7 +24,7 @@ const bad: readonly (readonly [path: string, code: string, expected: RegExp])[] 
   ['src/wire/a.ts', 'let x: Map<string, any>', /unknown/],
   ['src/wire/a.ts', 'let x: any[]', /unknown/],
   ['src/agent/a.ts', `const s = \`\${console.log(1)}\``, /console.l: take Log/],
-  ['src/agent/a.ts', 'process.dlopen(m, p)', /src\/datapath alone/],
+  ['src/agent/a.ts', 'process.dlopen(m, p)', /src\/native alone/],
   ['src/wire/a.ts', 'export default 1', /export by name/],
   ['plugins/bridge/bridge.ts', 'export { a as default }', /export by name/],
   ['src/wire/a.ts', 'enum Colour { red }', /as const/],

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
  *
  * What one run of a program knows of its packet, and the few kernel constants it needs.  Only
- * uapi headers are used: the programs touch no kernel structure, so no vmlinux.h and no CO-RE.
+ * uapi headers are used: the programs touch no kernel structure, so no dump of the kernel's types
+ * and no CO-RE.
  */
 #ifndef MEZZO_PACKET_H
 #define MEZZO_PACKET_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0
  *
  * The one truth both sides of the boundary share: eBPF programs, the addon and TypeScript
- * (src/flow/key.ts, src/flow/actions.ts, src/datapath/abi.ts) agree on these layouts, and
+ * (src/flow/key.ts, src/flow/actions.ts, src/native/abi.ts) agree on these layouts, and
  * native/test/abi-print.c prints every offset for a test to compare.  All numbers are in host
  * byte order: the BPF parser swaps each field once, so a key crosses into TypeScript, and a
  * prefix mask back into the kernel, without translation.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Prints every offset and number of abi.h as JSON; src/datapath/abi.test.ts holds them against
+ * Prints every offset and number of abi.h as JSON; src/native/abi.test.ts holds them against
  * TypeScript's.
  */
 #include <linux/types.h>

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../addon/exchange.h"
+#include "exchange/exchange.h"
 
 #define ROUNDS 1000000
 #define PEERS 4

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "../addon/exchange.h"
+#include "exchange/exchange.h"
 
 #define FLUSHES 20000
 #define PORT 24790

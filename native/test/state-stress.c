@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../addon/state.h"
+#include "state/state.h"
 
 #define THREADS 4
 #define STEPS 60000
@@ -161,7 +161,7 @@ int main(void)
 {
 	uint32_t words[12] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0xfffffffe };
 
-	/* test/state/record.test.ts has the same */
+	/* src/state/record.test.ts has the same */
 	assert(state_hash((struct mz_state_key *)words) == 0x65cd76c8);
 	hammer(1);
 	hammer(300);

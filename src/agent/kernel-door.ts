@@ -1,11 +1,11 @@
 // A host with a kernel: the eBPF datapath and the interfaces of the thread's network namespace.
 
 import type { Clock } from '../core/clock.ts'
-import { enterNamespace, loadAddon } from '../datapath/addon.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import { openEbpf } from '../datapath/ebpf.ts'
-import { NativeExchange } from '../datapath/native-exchange.ts'
-import { NativeStateTable } from '../datapath/native-state-table.ts'
+import { enterNamespace, loadAddon } from '../native/addon.ts'
+import { NativeExchange } from '../native/exchange.ts'
+import { NativeStateTable } from '../native/state-table.ts'
 import { leadOut } from './default-routes.ts'
 import type { KernelSettings, StateSettings } from './messages.ts'
 import type { Interface, InterfaceWatcher } from './places.ts'

@@ -5,8 +5,8 @@
 
 import { ActionList } from '../flow/actions.ts'
 import { WORDS, Word } from '../flow/key.ts'
-import { FLOW_STATEFUL, FLOW_WORDS, FlowWord } from './abi.ts'
-import { type Addon, check, type HostHandle } from './addon.ts'
+import { FLOW_STATEFUL, FLOW_WORDS, FlowWord } from '../native/abi.ts'
+import { type Addon, check, type HostHandle } from '../native/addon.ts'
 import type { FlowBatch } from './datapath.ts'
 import type { ActionChunks } from './ebpf-chunks.ts'
 import { readFlow } from './ebpf-flows.ts'

@@ -3,7 +3,7 @@
 // long gone when it is written again.
 
 import { ACTION_WORDS } from '../flow/actions.ts'
-import { CHUNK_ACTIONS, CHUNK_WORDS, ChunkWord } from './abi.ts'
+import { CHUNK_ACTIONS, CHUNK_WORDS, ChunkWord } from '../native/abi.ts'
 
 export class ActionChunks {
   readonly #next: Int32Array // in its chain; 0 = last

@@ -12,8 +12,8 @@ import {
   FLOW_WORDS,
   FlowWord,
   MASKS_MAX
-} from './abi.ts'
-import { type Addon, check, type HostHandle } from './addon.ts'
+} from '../native/abi.ts'
+import { type Addon, check, type HostHandle } from '../native/addon.ts'
 import type { FlowBatch, StatsBatch } from './datapath.ts'
 import { Adopted } from './ebpf-adopted.ts'
 import { ActionChunks } from './ebpf-chunks.ts'

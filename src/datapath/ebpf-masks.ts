@@ -3,7 +3,7 @@
 // place, so a packet never meets half a mask with flows behind it.
 
 import { WORDS, Word } from '../flow/key.ts'
-import { MASKS_MAX, MASKS_WORDS, MasksWord } from './abi.ts'
+import { MASKS_MAX, MASKS_WORDS, MasksWord } from '../native/abi.ts'
 
 export class MaskSlots {
   // The kernel's struct mz_masks, as it is or is about to be.

@@ -6,7 +6,7 @@
 import type { Clock } from '../core/clock.ts'
 import { fail } from '../core/errors.ts'
 import type { ActionList } from '../flow/actions.ts'
-import { ACTIONS_MAX, COUNTERS_MAX, counterNames, LOCALS_MAX } from './abi.ts'
+import { ACTIONS_MAX, COUNTERS_MAX, counterNames, LOCALS_MAX } from '../native/abi.ts'
 import {
   type Addon,
   check,
@@ -15,7 +15,8 @@ import {
   objectPath,
   SETTINGS,
   Setting
-} from './addon.ts'
+} from '../native/addon.ts'
+import { InterfaceWatcher } from '../native/netlink.ts'
 import {
   type Burst,
   type Datapath,
@@ -29,7 +30,6 @@ import {
 } from './datapath.ts'
 import { KernelFlows } from './ebpf-flows.ts'
 import { OutQueue } from './ebpf-out.ts'
-import { InterfaceWatcher } from './netlink.ts'
 
 export interface EbpfOptions extends Partial<DatapathLimits> {
   readonly clock: Clock

@@ -3,7 +3,7 @@
 // of the greater key B.  Hosts hear of records in different orders and must end with the same one,
 // so this is a join: any order of the same records gives one winner.  A record whose opening nobody
 // saw (`born` 0: a connection picked up in its middle) is older than any that was seen to open.
-// native/addon/state-rules.c says the same.
+// native/addon/state/rules.c says the same.
 
 import { KEY_WORDS, RecordWord, sameKey } from './record.ts'
 import { Put } from './table.ts'

@@ -109,7 +109,7 @@ export function l4Valid(
 }
 
 // True for TCP or UDP whose checksum was left to the network card (CHECKSUM_PARTIAL): the field
-// holds no more than the sum of the pseudo-header.  native/addon/finish.c asks the same.
+// holds no more than the sum of the pseudo-header.  native/addon/datapath/finish.c asks the same.
 export function l4Partial(
   view: DataView,
   l3: number,

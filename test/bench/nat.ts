@@ -3,11 +3,11 @@
 
 import { openSync } from 'node:fs'
 import { SystemClock } from '../../src/core/clock.ts'
-import { enterNamespace } from '../../src/datapath/addon.ts'
 import { PortClass } from '../../src/datapath/datapath.ts'
 import { type EbpfDatapath, openEbpf } from '../../src/datapath/ebpf.ts'
 import { type ActionList, ActionType } from '../../src/flow/actions.ts'
 import { Word } from '../../src/flow/key.ts'
+import { enterNamespace } from '../../src/native/addon.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { Deputy, maskOf, type Seen } from '../lab/datapath-lab.ts'
 import type { Host, Vm } from '../lab/lib/index.ts'

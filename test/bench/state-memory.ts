@@ -4,7 +4,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { NativeStateTable } from '../../src/datapath/native-state-table.ts'
+import { NativeStateTable } from '../../src/native/state-table.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import {
   KeyWord,

@@ -6,11 +6,11 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { openSync, rmSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { SystemClock } from '../../src/core/clock.ts'
-import { enterNamespace } from '../../src/datapath/addon.ts'
 import { Burst, DESCRIPTOR_WORDS, Descriptor, FlowBatch } from '../../src/datapath/datapath.ts'
 import { type EbpfDatapath, type EbpfOptions, openEbpf } from '../../src/datapath/ebpf.ts'
 import { ActionList } from '../../src/flow/actions.ts'
 import { WORDS } from '../../src/flow/key.ts'
+import { enterNamespace } from '../../src/native/addon.ts'
 
 const PREFIX = 'mz-dp-'
 const QUIET_MS = 200

@@ -2,7 +2,7 @@
 // them, and a cable from every interface a plan may name to one more namespace, where the wire is.
 // Made once; each world opens its datapaths in them anew.
 
-import { InterfaceWatcher } from '../../src/datapath/netlink.ts'
+import { InterfaceWatcher } from '../../src/native/netlink.ts'
 import { Bench, netns, sh } from './datapath-lab.ts'
 import { Wire } from './oracle-wire.ts'
 

@@ -3,8 +3,8 @@
 // real time, as the kernel does: the world waits until it has nothing under way.
 
 import type { StateParts } from '../../src/agent/sharing.ts'
-import { NativeExchange, type NativeExchangeOptions } from '../../src/datapath/native-exchange.ts'
-import { NativeStateTable } from '../../src/datapath/native-state-table.ts'
+import { NativeExchange, type NativeExchangeOptions } from '../../src/native/exchange.ts'
+import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { hostWord } from '../../src/state/record.ts'

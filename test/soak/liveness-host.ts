@@ -2,8 +2,8 @@
 // network.  Tells its parent what it hears of others.
 //   liveness-host.ts WORD COUNT BASE    its number, how many there are, the first address
 
-import { NativeExchange } from '../../src/datapath/native-exchange.ts'
-import { NativeStateTable } from '../../src/datapath/native-state-table.ts'
+import { NativeExchange } from '../../src/native/exchange.ts'
+import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT } from '../../src/state/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import type { Said } from './liveness.ts'

@@ -2,9 +2,9 @@
 // their agents heard.  The addresses are this process's own, so that test files run side by side.
 
 import { SystemClock } from '../../src/core/clock.ts'
-import { loadAddon } from '../../src/datapath/addon.ts'
-import { NativeExchange } from '../../src/datapath/native-exchange.ts'
-import { NativeStateTable } from '../../src/datapath/native-state-table.ts'
+import { loadAddon } from '../../src/native/addon.ts'
+import { NativeExchange } from '../../src/native/exchange.ts'
+import { NativeStateTable } from '../../src/native/state-table.ts'
 import {
   EXCHANGE_DEFAULT,
   type ExchangeSettings,

@@ -1,8 +1,8 @@
 // The state table in native memory, by the contract.
 
 import { test } from 'node:test'
-import { loadAddon } from '../../src/datapath/addon.ts'
-import { NativeStateTable } from '../../src/datapath/native-state-table.ts'
+import { loadAddon } from '../../src/native/addon.ts'
+import { NativeStateTable } from '../../src/native/state-table.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { tableContract } from './table-contract.ts'
 

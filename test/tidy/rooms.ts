@@ -20,10 +20,14 @@ export const rooms: Readonly<Record<string, Room>> = {
   state: { rooms: below, outside: ['node:', 'cassandra-driver'] },
   simulation: { rooms: [...below, 'state'], outside: [] },
   topology: { rooms: [...below, 'state', 'simulation'], outside: ['node:', 'typebox'] },
-  // Keeps and exchanges flow state natively, by the contracts of its room.
-  datapath: { rooms: [...below, 'state'], outside: ['node:'] },
+  // The addon's only door. It keeps and exchanges flow state by the contracts of that room.
+  native: { rooms: [...below, 'state'], outside: ['node:'] },
+  datapath: { rooms: [...below, 'native'], outside: ['node:'] },
   agent: {
-    rooms: [...below, 'simulation', 'state', 'topology', 'datapath', 'plugin', 'resource'],
+    rooms: [
+      ...below,
+      ...['simulation', 'state', 'topology', 'datapath', 'native', 'plugin', 'resource']
+    ],
     outside: ['node:', 'typebox']
   },
   api: { rooms: ['wire', 'core', 'topology', 'agent'], outside: ['*'] },

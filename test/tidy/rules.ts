@@ -61,8 +61,8 @@ const bans: readonly Ban[] = [
   },
   {
     what: /\b(?:process\.dlopen|createRequire)\b/,
-    instead: 'src/datapath alone loads the addon',
-    in: path => isProduct(path) && roomOf(path) !== 'datapath'
+    instead: 'src/native alone loads the addon',
+    in: path => isProduct(path) && roomOf(path) !== 'native'
   },
   { what: /^\s*(?:export\s+)?(?:const\s+)?enum\s/m, instead: 'use `as const`', in: isTypeScript },
   { what: /^\s*@[A-Za-z]\w*\(/m, instead: 'no decorators: tokens and factories', in: isTypeScript }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Netlink: a raw route socket whose messages TypeScript writes and reads
- * (src/datapath/netlink.ts), the private veth pair of packet-outs, and the move of this thread
+ * (src/native/netlink.ts), the private veth pair of packet-outs, and the move of this thread
  * into another namespace.
  */
 #define _GNU_SOURCE

@@ -5,11 +5,11 @@ import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { PortClass, Reason } from '../datapath/datapath.ts'
 import { ACTION_WORDS, ActionType, OUT_PEER, TunnelKind } from '../flow/actions.ts'
 import { Fragment, IP_AH, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from '../flow/key.ts'
 import { KEY_WORDS, KeyWord, Kind, RECORD_WORDS, RecordWord, StateFlag } from '../state/record.ts'
 import * as abi from './abi.ts'
-import { PortClass, Reason } from './datapath.ts'
 
 const printer = fileURLToPath(new URL('../../native/build/abi-print', import.meta.url))
 const skip = existsSync(printer) ? false : 'native/build/abi-print is not built'

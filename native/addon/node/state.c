@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of flow state for TypeScript (src/datapath/native-state-table.ts).  Records and keys
+ * The table of flow state for TypeScript (src/native/state-table.ts).  Records and keys
  * are words in the caller's arrays; nothing here makes an object.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "state.h"
+#include "state/state.h"
 
 #define STATE_MAGIC 0x6d7a5374
-#define INFO_FIXED 5 /* before the kinds: src/datapath/native-state-table.ts */
+#define INFO_FIXED 5 /* before the kinds: src/native/state-table.ts */
 
 struct state_handle {
 	uint32_t magic;

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "addon.h"
+#include "node/addon.h"
 
 /* Not in Debian 12's headers; libbpf passes unknown attach types through. */
 #define TCX_INGRESS 46

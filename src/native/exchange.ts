@@ -1,12 +1,12 @@
 // The exchange on sockets of the underlay, with a thread of its own in native code
-// (native/addon/exchange.h): messages go out from the calling thread, and come in, are filed in the
-// native table and acknowledged without the event loop.  The listener is called in turns of the
-// loop's, with what has happened since the last.  It belongs to the thread and the network
-// namespace that it was made in.
+// (native/addon/exchange/exchange.h): messages go out from the calling thread, and come in, are
+// filed in the native table and acknowledged without the event loop.  The listener is called in
+// turns of the loop's, with what has happened since the last.  It belongs to the thread and the
+// network namespace that it was made in.
 
 import type { Exchange, ExchangeListener, ExchangeSettings, Peer, Room } from '../state/exchange.ts'
 import { type Addon, check, type ExchangeHandle, loadAddon, type StateHandle } from './addon.ts'
-import { ExchangeCount, exchangeCounts, readCounts } from './native-exchange-counters.ts'
+import { ExchangeCount, exchangeCounts, readCounts } from './exchange-counters.ts'
 
 export interface NativeExchangeOptions {
   readonly host: number // hostWord of ours
@@ -24,10 +24,10 @@ const VXLAN_PORT = 4789
 const PEERS_MAX = 1024
 const PEER_WORDS = 3
 const ASK_PORTS_MAX = 335 // of one message
-/** READ_WORDS of native/addon/exchange.h, and some. */
+/** READ_WORDS of native/addon/exchange/exchange.h, and some. */
 const READ_WORDS = 65_536
 
-// enum news of native/addon/exchange.h
+// enum news of native/addon/exchange/exchange.h
 const News = {
   released: 1,
   imported: 2,
@@ -191,7 +191,7 @@ export class NativeExchange implements Exchange {
   }
 }
 
-/** In the order of enum exchange_setting of native/addon/exchange.h. */
+/** In the order of enum exchange_setting of native/addon/exchange/exchange.h. */
 const settingWords = ({ host, port, settings, ...rest }: NativeExchangeOptions): Uint32Array =>
   Uint32Array.of(
     host,

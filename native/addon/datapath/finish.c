@@ -8,7 +8,7 @@
  */
 #include <linux/virtio_net.h>
 #include <stdbool.h>
-#include "addon.h"
+#include "node/addon.h"
 
 #define TCP 6
 #define UDP 17

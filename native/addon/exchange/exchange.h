@@ -3,24 +3,24 @@
  * The exchange of flow state between hosts (docs/flow-state.md), for the files that make it up:
  *
  *   exchange.c            the addon's functions, on the packet thread
- *   exchange-thread.c     the exchange's own thread: sockets, timers
- *   exchange-receive.c    frames in: what is refused, sessions, each type of message
- *   exchange-send.c       frames out: messages under way, acknowledgements, what is sent again
- *   exchange-room.c       what goes out now, waits its turn, or is owed
- *   exchange-draft.c      entries on their way into a message
- *   exchange-hold.c       tickets and pulls, what the agent hears
- *   exchange-peers.c      the peers, their sockets and whether they live
- *   exchange-codec.c      the bytes · exchange-hmac.c the tag
+ *   thread.c     the exchange's own thread: sockets, timers
+ *   receive.c    frames in: what is refused, sessions, each type of message
+ *   send.c       frames out: messages under way, acknowledgements, what is sent again
+ *   room.c       what goes out now, waits its turn, or is owed
+ *   draft.c      entries on their way into a message
+ *   hold.c       tickets and pulls, what the agent hears
+ *   peers.c      the peers, their sockets and whether they live
+ *   codec.c      the bytes · hmac.c the tag
  */
 #ifndef MEZZO_EXCHANGE_H
 #define MEZZO_EXCHANGE_H
 
 #include <netinet/in.h>
-#include "state.h"
+#include "state/state.h"
 
 #define EXCHANGE_MAGIC 0x6d7a4558
 
-/* --- exchange-hmac.c: RFC 2104 over SHA-256 (RFC 6234), with the key's blocks done before --- */
+/* --- hmac.c: RFC 2104 over SHA-256 (RFC 6234), with the key's blocks done before --- */
 
 struct hmac_key {
 	uint32_t inner[8], outer[8];
@@ -29,7 +29,7 @@ void hmac_set_key(struct hmac_key *k, const uint8_t *key, size_t len);
 void hmac_tag(const struct hmac_key *k, const uint8_t *data, size_t len, uint8_t tag[32]);
 bool same_bytes(const uint8_t *a, const uint8_t *b, size_t len); /* in constant time */
 
-/* --- exchange-codec.c: the bytes ------------------------------------------------------------ */
+/* --- codec.c: the bytes ------------------------------------------------------------ */
 
 #define MESSAGE_MAX 1400
 #define HEADER_BYTES 40
@@ -193,7 +193,7 @@ enum exchange_setting {
 	SET_DROP_PER_MILLE, SET_DROP_SEED, EXCHANGE_SETTINGS
 };
 
-/* Order as in src/datapath/native-exchange.ts. */
+/* Order as in src/native/exchange.ts. */
 #define ACK_BUCKETS 10
 enum exchange_counter {
 	COUNT_SENT = 0,                               /* by type, from hello */
@@ -266,7 +266,7 @@ struct exchange {
 	uint8_t in[BATCH][DATAGRAM_MAX + 1]; /* what is longer is told by its length */
 };
 
-/* --- exchange-peers.c ----------------------------------------------------------------------- */
+/* --- peers.c ----------------------------------------------------------------------- */
 
 struct peer *find_peer(struct exchange *x, uint32_t word);
 /* Triples of word, address, local; gives a negative errno when an address has no socket. */
@@ -279,7 +279,7 @@ void judge_peer(struct exchange *x, struct peer *p, bool host, bool agent);
 uint64_t new_epoch(void);
 void free_peers(struct exchange *x);
 
-/* --- exchange-send.c ------------------------------------------------------------------------ */
+/* --- send.c ------------------------------------------------------------------------ */
 
 uint64_t now_ns(void);
 /* Two threads look at the clock: what the other noted may be a little later than `now`. */
@@ -303,7 +303,7 @@ void forget_sent(struct exchange *x, struct peer *p);
 /* The timer fires at `due` at the latest. */
 void arm(struct exchange *x, uint64_t due);
 
-/* --- exchange-room.c ------------------------------------------------------------------------ */
+/* --- room.c ------------------------------------------------------------------------ */
 
 /* What is acknowledged: now, or in its turn. */
 void send_kept(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type,
@@ -322,14 +322,14 @@ void settle(struct exchange *x, struct peer *p);
 void forget_waiting(struct exchange *x, struct peer *p);
 enum room room_at(struct exchange *x, const uint32_t *words, uint32_t n);
 
-/* --- exchange-draft.c ----------------------------------------------------------------------- */
+/* --- draft.c ----------------------------------------------------------------------- */
 
 void draft_entry(struct exchange *x, struct outbox *o, struct peer *p, int which,
 		 const uint8_t *entry, size_t len);
 /* From `which` on: a flush sends both kinds, the timer only refreshes. */
 void send_drafts(struct exchange *x, struct outbox *o, int which);
 
-/* --- exchange-hold.c ------------------------------------------------------------------------ */
+/* --- hold.c ------------------------------------------------------------------------ */
 
 uint32_t open_ticket(struct exchange *x, uint64_t now);
 void wait_for(struct exchange *x, uint32_t ticket);
@@ -354,13 +354,13 @@ enum news {
 };
 #define READ_WORDS (TICKETS_MAX + HASHES_MAX + NEWS_WORDS + 11 * PEERS_MAX + 16)
 
-/* --- exchange-receive.c --------------------------------------------------------------------- */
+/* --- receive.c --------------------------------------------------------------------- */
 
 /* One datagram, without the lock.  Takes what it says and puts answers in the outbox. */
 void take_datagram(struct exchange *x, struct outbox *o, uint32_t from, const uint8_t *at,
 		   size_t len, uint64_t now);
 
-/* --- exchange-thread.c ---------------------------------------------------------------------- */
+/* --- thread.c ---------------------------------------------------------------------- */
 
 /* NULL and errno */
 struct exchange *make_exchange(const uint32_t *settings, struct state_table *table);

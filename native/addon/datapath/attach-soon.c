@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
-#include "addon.h"
+#include "node/addon.h"
 
 struct attaching {
 	struct attaching *next; /* of the host; not on its list any more once it is settled */

@@ -3,7 +3,7 @@
  * What TypeScript says in src/state/lifetimes.ts, conflict.ts and record.ts, said again for the
  * native table; test/state holds the one against the other.
  */
-#include "state-parts.h"
+#include "parts.h"
 
 #define PROTO_ICMP 1
 #define PROTO_TCP 6

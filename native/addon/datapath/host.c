@@ -22,9 +22,9 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-#include "addon.h"
+#include "node/addon.h"
 
-/* Order of the settings array, as in src/datapath/addon.ts. */
+/* Order of the settings array, as in src/native/addon.ts. */
 enum { FLOWS_MAX, CHUNKS_MAX, CREDITS, VXLAN_PORT, RING_VM, RING_UPLINK, RING_TUNNEL, SETTINGS };
 
 static const char *const pinned_maps[] = {

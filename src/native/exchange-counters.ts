@@ -1,5 +1,5 @@
 // What the native exchange counts, in the order of enum exchange_counter of
-// native/addon/exchange.h.  Names that the exchange in TypeScript has too mean the same.
+// native/addon/exchange/exchange.h.  Names that the exchange in TypeScript has too mean the same.
 
 const types = [
   'hello',

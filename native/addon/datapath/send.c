@@ -10,7 +10,7 @@
 #include <linux/virtio_net.h>
 #include <string.h>
 #include <sys/socket.h>
-#include "addon.h"
+#include "node/addon.h"
 
 #define POST_MAX 64
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of flow state, for the addon's own files: state-table.c keeps it, exchange.c fills it
+ * The table of flow state, for the addon's own files: table.c keeps it, exchange.c fills it
  * from other hosts, on a thread of its own.  Every function takes the table's lock itself and holds
  * it for one record, or for a few.  Meanings are those of src/state/table.ts.
  */
 #ifndef MEZZO_STATE_H
 #define MEZZO_STATE_H
 
-#include "addon.h"
+#include "node/addon.h"
 
 /* Order of the lifetimes given to state_open, seconds: src/state/lifetimes.ts. */
 enum lifetime {

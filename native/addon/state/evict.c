@@ -5,7 +5,7 @@
  * port; of a port that holds its fair share or more; anything of such a port; anything at all.
  * Nobody loses what is established to others while he holds less than they.
  */
-#include "state-parts.h"
+#include "parts.h"
 
 #define CANDIDATES 16
 #define CANDIDATES_MAX 256 /* until one is of a port that holds its share */

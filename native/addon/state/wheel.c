@@ -5,7 +5,7 @@
  * wrong, so a record that lives longer than the wheel reaches is filed at a place of its own in
  * the further half: records that came at once do not come up at once, ever again.
  */
-#include "state-parts.h"
+#include "parts.h"
 
 #define LIST 0x80000000u /* in `before`: not an id but the list it heads */
 

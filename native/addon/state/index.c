@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include "state-parts.h"
+#include "parts.h"
 
 #define BUCKETS_FIRST 256
 

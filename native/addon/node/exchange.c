@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The exchange's functions for TypeScript (src/datapath/native-exchange.ts), called on the packet
+ * The exchange's functions for TypeScript (src/native/exchange.ts), called on the packet
  * thread.  What has to be sent is sent from here: no other thread is woken on the way of a held
  * packet.
  */
@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "exchange.h"
+#include "exchange/exchange.h"
 
 #define KEY_BYTES 32
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of the addon's functions.  src/datapath/addon.ts declares them to TypeScript.
+ * The table of the addon's functions.  src/native/addon.ts declares them to TypeScript.
  */
 #include <bpf/libbpf.h>
 #include <stdlib.h>

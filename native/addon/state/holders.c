@@ -4,7 +4,7 @@
  * Who holds none keeps the place until the index grows.  Without memory a port holds nothing.
  */
 #include <stdlib.h>
-#include "state-parts.h"
+#include "parts.h"
 
 #define FIRST 64u
 

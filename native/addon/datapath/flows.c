@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "addon.h"
+#include "node/addon.h"
 
 #define DUMP_BATCH 1024 /* AUDIT_SLICE of src/datapath/ebpf-flows.ts */
 #define STATS_BATCH 4096

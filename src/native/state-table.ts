@@ -1,4 +1,4 @@
-// The state table in native memory (native/addon/state-table.c), which the exchange's thread writes
+// The state table in native memory (native/addon/state/table.c), which the exchange's thread writes
 // as well.  A call costs some 100 ns; nothing is allocated for one.  A negative answer is that of a
 // table that was closed: it is empty and takes nothing.
 
@@ -120,7 +120,7 @@ export class NativeStateTable implements StateTable {
 
 const within = (idleMs: number): number => Math.min(Math.max(0, idleMs), IDLE_MAX)
 
-/** In the order of enum lifetime of native/addon/state.h. */
+/** In the order of enum lifetime of native/addon/state/state.h. */
 const lifetimeWords = (of: Lifetimes): Uint32Array =>
   Uint32Array.of(
     of.tcpOpeningS,

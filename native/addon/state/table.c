@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "state-parts.h"
+#include "parts.h"
 
 #define STAMP_MAX 0x7fffffff
 #define AT_ONCE 32 /* records looked at under one hold of the lock */

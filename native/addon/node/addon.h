@@ -101,7 +101,7 @@ struct host {
 	uint32_t lent_count;
 	uint32_t sleeps, vain;    /* before the rings are watched again; how many the next time */
 	struct waiter waiter;
-	/* adopt.c's place in the table */
+	/* how far flows.c has dumped the table, for adoption */
 	bool dumping, dump_done;
 	uint32_t dump_at, dump_count, dump_token;
 	struct mz_key *dump_keys;

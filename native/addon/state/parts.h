@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the table of flow state is made of, for its own files: state-table.c (what state.h says),
- * state-index.c (memory, and finding by key), state-wheel.c (when a record is over),
- * state-holders.c and state-evict.c (who holds how many, which goes when there is no room) and
- * state-rules.c (how long it lives, which of two stands).  Only state-table.c takes the lock.
+ * What the table of flow state is made of, for its own files: table.c (what state.h says),
+ * index.c (memory, and finding by key), wheel.c (when a record is over),
+ * holders.c and evict.c (who holds how many, which goes when there is no room) and
+ * rules.c (how long it lives, which of two stands).  Only table.c takes the lock.
  */
 #ifndef MEZZO_STATE_PARTS_H
 #define MEZZO_STATE_PARTS_H
@@ -92,7 +92,7 @@ static inline bool same_key(const struct mz_state_key *a, const struct mz_state_
 	return !__builtin_memcmp(a, b, sizeof(*a));
 }
 
-/* --- state-index.c ---------------------------------------------------------------------------- */
+/* --- index.c ---------------------------------------------------------------------------- */
 
 int index_open(struct index *x, uint32_t capacity);
 void index_close(struct index *x);
@@ -105,7 +105,7 @@ uint32_t index_find(struct state_table *t, const struct mz_state_key *key, uint3
 uint32_t take_id(struct state_table *t);
 void give_id(struct state_table *t, uint32_t id);
 
-/* --- state-wheel.c ---------------------------------------------------------------------------- */
+/* --- wheel.c ---------------------------------------------------------------------------- */
 
 int64_t deadline_of(const struct state_table *t, const struct entry *e);
 void wheel_add(struct state_table *t, uint32_t id);
@@ -120,18 +120,18 @@ uint32_t wheel_next(struct state_table *t, int64_t now);
 void wheel_again(struct state_table *t, uint32_t id);
 void wheel_turn(struct state_table *t);
 
-/* --- state-holders.c -------------------------------------------------------------------------- */
+/* --- holders.c -------------------------------------------------------------------------- */
 
 uint32_t held_by(const struct holders *h, uint32_t port);
 void hold(struct holders *h, uint32_t port);
 void let_go(struct holders *h, uint32_t port);
 
-/* --- state-evict.c ---------------------------------------------------------------------------- */
+/* --- evict.c ---------------------------------------------------------------------------- */
 
 /* Which record goes for one of this port, 0: none was found. */
 uint32_t worst_for(struct state_table *t, uint32_t port);
 
-/* --- state-rules.c ---------------------------------------------------------------------------- */
+/* --- rules.c ---------------------------------------------------------------------------- */
 
 uint32_t lifetime_of(const uint32_t *lifetimes, const struct mz_state *s);
 bool is_over(uint32_t flags);
