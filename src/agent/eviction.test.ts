@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MemoryDatapath } from '../datapath/memory.ts'
+import { MemoryDatapath } from '../datapath/memory/memory.ts'
 import { ActionList } from '../flow/actions.ts'
 import { WORDS, Word } from '../flow/key.ts'
 import { FlowBook } from './book.ts'

@@ -1,7 +1,7 @@
 // A host without a kernel: frames come from and go to the main thread as messages, where the
 // tests' or the demo's virtual machines are.
 
-import { MemoryDatapath } from '../datapath/memory.ts'
+import { MemoryDatapath } from '../datapath/memory/memory.ts'
 import { parseIpv4 } from '../wire/address.ts'
 import type { FromThread, MemorySettings } from './messages.ts'
 import type { Interface, InterfaceWatcher } from './places.ts'

@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
 import { type Datapath, FlowBatch, StatsBatch } from '../datapath/datapath.ts'
-import { readActions } from '../datapath/memory-flow.ts'
+import { readActions } from '../datapath/memory/memory-flow.ts'
 import { WORDS } from '../flow/key.ts'
 import { Lifetime } from '../simulation/context.ts'
 import { leastUseful } from './eviction.ts'

@@ -2,7 +2,7 @@
 
 import { loadPlugins } from '../../src/agent/plugins.ts'
 import { Burst, DESCRIPTOR_WORDS, Descriptor } from '../../src/datapath/datapath.ts'
-import type { MemoryDatapath } from '../../src/datapath/memory.ts'
+import type { MemoryDatapath } from '../../src/datapath/memory/memory.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'

@@ -4,7 +4,7 @@
 import { openSync } from 'node:fs'
 import { SystemClock } from '../../src/core/clock.ts'
 import { PortClass } from '../../src/datapath/datapath.ts'
-import { type EbpfDatapath, openEbpf } from '../../src/datapath/ebpf.ts'
+import { type EbpfDatapath, openEbpf } from '../../src/datapath/ebpf/ebpf.ts'
 import { type ActionList, ActionType } from '../../src/flow/actions.ts'
 import { Word } from '../../src/flow/key.ts'
 import { enterNamespace } from '../../src/native/addon.ts'

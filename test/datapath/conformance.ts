@@ -1,6 +1,6 @@
-// The one test every datapath passes: MemoryDatapath (src/datapath/memory.test.ts) and the kernel's
-// (test/lab/datapath-conformance.test.ts).  A rig says how frames get to its interfaces and what
-// came out of them; everything else is asked of the Datapath interface.
+// The one test every datapath passes: MemoryDatapath (src/datapath/memory/memory.test.ts) and the
+// kernel's (test/lab/datapath-conformance.test.ts).  A rig says how frames get to its interfaces
+// and what came out of them; everything else is asked of the Datapath interface.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'

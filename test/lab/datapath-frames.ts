@@ -2,7 +2,7 @@
 // the one under test, and reports what comes back, byte for byte.
 
 import { setTimeout as wait } from 'node:timers/promises'
-import type { EbpfDatapath, EbpfOptions } from '../../src/datapath/ebpf.ts'
+import type { EbpfDatapath, EbpfOptions } from '../../src/datapath/ebpf/ebpf.ts'
 import { ActionList } from '../../src/flow/actions.ts'
 import { Bench, type Decide, Deputy, type Seen } from './datapath-lab.ts'
 

@@ -10,7 +10,7 @@ import type {
   PhysicalPort,
   StatsBatch
 } from '../../src/datapath/datapath.ts'
-import type { EbpfDatapath } from '../../src/datapath/ebpf.ts'
+import type { EbpfDatapath } from '../../src/datapath/ebpf/ebpf.ts'
 import type { ActionList } from '../../src/flow/actions.ts'
 
 // Alters what is installed in the kernel, behind the house's back.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The flow table from outside: batches of flows in and out, masks, chunks, use statistics and the
- * dump that adoption reads.  TypeScript (src/datapath/ebpf.ts) owns mask slots and chunk numbers;
- * these functions only carry.
+ * dump that adoption reads.  TypeScript (src/datapath/ebpf/ebpf.ts) owns mask slots and chunk
+ * numbers; these functions only carry.
  */
 #define _GNU_SOURCE
 #include <bpf/bpf.h>
@@ -12,7 +12,7 @@
 #include <time.h>
 #include "node/addon.h"
 
-#define DUMP_BATCH 1024 /* AUDIT_SLICE of src/datapath/ebpf-flows.ts */
+#define DUMP_BATCH 1024 /* AUDIT_SLICE of src/datapath/ebpf/flows.ts */
 #define STATS_BATCH 4096
 
 enum { REFUSED, PLACED, REPLACED };

@@ -14,7 +14,7 @@
 
 #define POST_MAX 64
 
-/* A job, as src/datapath/ebpf-out.ts writes it. */
+/* A job, as src/datapath/ebpf/out.ts writes it. */
 struct job {
 	uint32_t own; /* lies in the second buffer */
 	uint32_t offset, length, gso_size;

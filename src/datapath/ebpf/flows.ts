@@ -1,8 +1,8 @@
 // The kernel's flow table as the agent sees it: packs flows into the kernel's layout, and keeps
 // what the kernel cannot say: which mask slot and which chunks each flow holds.
 
-import { ACTION_WORDS, ActionList, ActionType, OUT_PEER } from '../flow/actions.ts'
-import { WORDS, Word } from '../flow/key.ts'
+import { ACTION_WORDS, ActionList, ActionType, OUT_PEER } from '../../flow/actions.ts'
+import { WORDS, Word } from '../../flow/key.ts'
 import {
   ACTIONS_INLINE,
   ACTIONS_MAX,
@@ -12,12 +12,12 @@ import {
   FLOW_WORDS,
   FlowWord,
   MASKS_MAX
-} from '../native/abi.ts'
-import { type Addon, check, type HostHandle } from '../native/addon.ts'
-import type { FlowBatch, StatsBatch } from './datapath.ts'
-import { Adopted } from './ebpf-adopted.ts'
-import { ActionChunks } from './ebpf-chunks.ts'
-import { MaskSlots } from './ebpf-masks.ts'
+} from '../../native/abi.ts'
+import { type Addon, check, type HostHandle } from '../../native/addon.ts'
+import type { FlowBatch, StatsBatch } from '../datapath.ts'
+import { Adopted } from './adopted.ts'
+import { ActionChunks } from './chunks.ts'
+import { MaskSlots } from './masks.ts'
 
 const NONE = 0xff // in #slots: no flow has this id
 const STATS_MAX = 4096

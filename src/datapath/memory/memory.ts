@@ -2,14 +2,14 @@
 // and for machines without root.  It behaves as the kernel does: a hit never comes up, a miss
 // comes up once per packet, bounded by its port's credits.
 
-import { type ActionList, ActionType } from '../flow/actions.ts'
-import { extract } from '../flow/extract.ts'
-import { WORDS, Word } from '../flow/key.ts'
-import { FrameEditor } from '../flow/rewrite.ts'
-import { exceeds, measure } from '../flow/size.ts'
-import { FlowTable } from '../flow/table.ts'
-import { further, nextOf } from '../flow/tcp-stream.ts'
-import * as tcp from '../wire/tcp.ts'
+import { type ActionList, ActionType } from '../../flow/actions.ts'
+import { extract } from '../../flow/extract.ts'
+import { WORDS, Word } from '../../flow/key.ts'
+import { FrameEditor } from '../../flow/rewrite.ts'
+import { exceeds, measure } from '../../flow/size.ts'
+import { FlowTable } from '../../flow/table.ts'
+import { further, nextOf } from '../../flow/tcp-stream.ts'
+import * as tcp from '../../wire/tcp.ts'
 import {
   Burst,
   type Datapath,
@@ -22,7 +22,7 @@ import {
   Reason,
   SHARED_CREDITS,
   type StatsBatch
-} from './datapath.ts'
+} from '../datapath.ts'
 import { readActions, type StoredFlow } from './memory-flow.ts'
 
 // Where frames leave.  Addresses are int32.

@@ -2,8 +2,8 @@
 // A slot may get another mask only when no flow names it, and `n` grows only after the mask is in
 // place, so a packet never meets half a mask with flows behind it.
 
-import { WORDS, Word } from '../flow/key.ts'
-import { MASKS_MAX, MASKS_WORDS, MasksWord } from '../native/abi.ts'
+import { WORDS, Word } from '../../flow/key.ts'
+import { MASKS_MAX, MASKS_WORDS, MasksWord } from '../../native/abi.ts'
 
 export class MaskSlots {
   // The kernel's struct mz_masks, as it is or is about to be.

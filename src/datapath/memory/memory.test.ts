@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Arrival, datapathConformance } from '../../test/datapath/conformance.ts'
-import { Installer, mask, Taker } from '../../test/datapath/taker.ts'
-import { ActionList, ActionType, TunnelKind } from '../flow/actions.ts'
-import { WORDS, Word } from '../flow/key.ts'
-import { eth } from '../wire/builder.ts'
+import { type Arrival, datapathConformance } from '../../../test/datapath/conformance.ts'
+import { Installer, mask, Taker } from '../../../test/datapath/taker.ts'
+import { ActionList, ActionType, TunnelKind } from '../../flow/actions.ts'
+import { WORDS, Word } from '../../flow/key.ts'
+import { eth } from '../../wire/builder.ts'
 import { MemoryDatapath, type TunnelHeader } from './memory.ts'
 
 const PORTS = [11, 12, 13]

@@ -1,7 +1,7 @@
 // Packet-outs on their way: frames of a burst (by reference) and frames of our own making (copied),
 // each with its actions, in order, until `flush` sends them in one call.
 
-import { ACTION_WORDS, type ActionList } from '../flow/actions.ts'
+import { ACTION_WORDS, type ActionList } from '../../flow/actions.ts'
 
 const JOB_WORDS = 6
 const JOBS_MAX = 1024

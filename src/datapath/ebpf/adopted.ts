@@ -3,14 +3,14 @@
 // so until then they are known by their keys.  What nobody has claimed when the first round of
 // statistics begins is nobody's, and goes.
 
-import { ActionList } from '../flow/actions.ts'
-import { WORDS, Word } from '../flow/key.ts'
-import { FLOW_STATEFUL, FLOW_WORDS, FlowWord } from '../native/abi.ts'
-import { type Addon, check, type HostHandle } from '../native/addon.ts'
-import type { FlowBatch } from './datapath.ts'
-import type { ActionChunks } from './ebpf-chunks.ts'
-import { readFlow } from './ebpf-flows.ts'
-import type { MaskSlots } from './ebpf-masks.ts'
+import { ActionList } from '../../flow/actions.ts'
+import { WORDS, Word } from '../../flow/key.ts'
+import { FLOW_STATEFUL, FLOW_WORDS, FlowWord } from '../../native/abi.ts'
+import { type Addon, check, type HostHandle } from '../../native/addon.ts'
+import type { FlowBatch } from '../datapath.ts'
+import type { ActionChunks } from './chunks.ts'
+import { readFlow } from './flows.ts'
+import type { MaskSlots } from './masks.ts'
 
 const SLICE = 256
 

@@ -1,12 +1,12 @@
 // The datapath in the kernel: eBPF programs forward what they know (native/bpf), the rest comes up
-// here.  This class ties the parts together: flows (ebpf-flows.ts), packet-outs (ebpf-out.ts), the
-// namespace's interfaces (netlink.ts).  It belongs to the thread that opened it, and to the network
-// namespace that thread was in.
+// here.  This class ties the parts together: flows (flows.ts), packet-outs (out.ts), the
+// namespace's interfaces (native/netlink.ts).  It belongs to the thread that opened it, and to the
+// network namespace that thread was in.
 
-import type { Clock } from '../core/clock.ts'
-import { fail } from '../core/errors.ts'
-import type { ActionList } from '../flow/actions.ts'
-import { ACTIONS_MAX, COUNTERS_MAX, counterNames, LOCALS_MAX } from '../native/abi.ts'
+import type { Clock } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
+import type { ActionList } from '../../flow/actions.ts'
+import { ACTIONS_MAX, COUNTERS_MAX, counterNames, LOCALS_MAX } from '../../native/abi.ts'
 import {
   type Addon,
   check,
@@ -15,8 +15,8 @@ import {
   objectPath,
   SETTINGS,
   Setting
-} from '../native/addon.ts'
-import { InterfaceWatcher } from '../native/netlink.ts'
+} from '../../native/addon.ts'
+import { InterfaceWatcher } from '../../native/netlink.ts'
 import {
   type Burst,
   type Datapath,
@@ -27,9 +27,9 @@ import {
   type PhysicalPort,
   PortClass,
   type StatsBatch
-} from './datapath.ts'
-import { KernelFlows } from './ebpf-flows.ts'
-import { OutQueue } from './ebpf-out.ts'
+} from '../datapath.ts'
+import { KernelFlows } from './flows.ts'
+import { OutQueue } from './out.ts'
 
 export interface EbpfOptions extends Partial<DatapathLimits> {
   readonly clock: Clock

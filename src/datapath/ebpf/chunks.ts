@@ -2,8 +2,8 @@
 // a freed one goes to the end of the queue, so that a packet that still walks it in the kernel is
 // long gone when it is written again.
 
-import { ACTION_WORDS } from '../flow/actions.ts'
-import { CHUNK_ACTIONS, CHUNK_WORDS, ChunkWord } from '../native/abi.ts'
+import { ACTION_WORDS } from '../../flow/actions.ts'
+import { CHUNK_ACTIONS, CHUNK_WORDS, ChunkWord } from '../../native/abi.ts'
 
 export class ActionChunks {
   readonly #next: Int32Array // in its chain; 0 = last

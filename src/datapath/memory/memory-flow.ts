@@ -1,8 +1,8 @@
 // A flow as the memory datapath keeps it.
 
-import { ACTION_WORDS, ActionList } from '../flow/actions.ts'
-import type { Limits } from '../flow/size.ts'
-import type { FlowBatch } from './datapath.ts'
+import { ACTION_WORDS, ActionList } from '../../flow/actions.ts'
+import type { Limits } from '../../flow/size.ts'
+import type { FlowBatch } from '../datapath.ts'
 
 export interface StoredFlow {
   readonly id: number
