@@ -3,7 +3,7 @@
 
 import type { Puller } from '../simulation/company.ts'
 import type { SimulationContext } from '../simulation/context.ts'
-import type { Exchange } from '../state/exchange.ts'
+import type { Exchange } from '../state/exchange/exchange.ts'
 import { KEY_WORDS, KeyWord } from '../state/record.ts'
 import { Protocol } from '../wire/protocol.ts'
 import * as tcp from '../wire/tcp.ts'

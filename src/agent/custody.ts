@@ -8,7 +8,7 @@
 
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
-import type { Exchange } from '../state/exchange.ts'
+import type { Exchange } from '../state/exchange/exchange.ts'
 import { keyHash, RECORD_WORDS, RecordWord } from '../state/record.ts'
 import type { StateTable } from '../state/table.ts'
 import type { StateSaver } from './flow-state.ts'

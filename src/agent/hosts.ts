@@ -4,7 +4,7 @@
 
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Counter, Counters } from '../core/counters.ts'
-import type { Exchange, Liveness, Peer } from '../state/exchange.ts'
+import type { Exchange, Liveness, Peer } from '../state/exchange/exchange.ts'
 import { hostWord, RECORD_WORDS, RecordWord } from '../state/record.ts'
 import type { StateTable } from '../state/table.ts'
 import type { Interested } from './interested.ts'

@@ -3,9 +3,9 @@
 
 import type { CountersSnapshot } from '../core/counters.ts'
 import type { DatapathDebug } from '../datapath/decorators/decorate.ts'
-import type { ExchangeSettings } from '../state/exchange.ts'
+import type { ExchangeSettings } from '../state/exchange/exchange.ts'
 import type { Lifetimes } from '../state/lifetimes.ts'
-import type { SavedBatch } from '../state/store.ts'
+import type { SavedBatch } from '../state/storage/store.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
 import type { BindingRules } from './bindable.ts'

@@ -5,7 +5,7 @@ import Type, { type Static } from 'typebox'
 import type { StateSettings } from '../agent/messages.ts'
 import { section } from '../core/config.ts'
 import { fail } from '../core/errors.ts'
-import { EXCHANGE_DEFAULT } from '../state/exchange.ts'
+import { EXCHANGE_DEFAULT } from '../state/exchange/exchange.ts'
 import { LIFETIMES_DEFAULT, type Lifetimes } from '../state/lifetimes.ts'
 
 const LIFETIME_MAX = 2_592_000 // thirty days

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import { constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { fail, reasonOf } from '../core/errors.ts'
-import type { Room } from '../state/exchange.ts'
+import type { Room } from '../state/exchange/exchange.ts'
 
 export type HostHandle = { readonly opaque: 'host' }
 export type NetlinkHandle = { readonly opaque: 'netlink' }

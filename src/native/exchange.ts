@@ -4,7 +4,13 @@
 // turns of the loop's, with what has happened since the last.  It belongs to the thread and the
 // network namespace that it was made in.
 
-import type { Exchange, ExchangeListener, ExchangeSettings, Peer, Room } from '../state/exchange.ts'
+import type {
+  Exchange,
+  ExchangeListener,
+  ExchangeSettings,
+  Peer,
+  Room
+} from '../state/exchange/exchange.ts'
 import { type Addon, check, type ExchangeHandle, loadAddon, type StateHandle } from './addon.ts'
 import { ExchangeCount, exchangeCounts, readCounts } from './exchange-counters.ts'
 

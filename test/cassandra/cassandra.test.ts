@@ -9,9 +9,9 @@ import { Client } from 'cassandra-driver'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
 import { openLog, silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
-import { CassandraStore } from '../../src/state/cassandra/cassandra.ts'
-import type { ClusterOptions } from '../../src/state/cassandra/options.ts'
-import type { SavedBatch } from '../../src/state/store.ts'
+import { CassandraStore } from '../../src/state/storage/cassandra/cassandra.ts'
+import type { ClusterOptions } from '../../src/state/storage/cassandra/options.ts'
+import type { SavedBatch } from '../../src/state/storage/store.ts'
 import {
   batchOf,
   counter,

@@ -5,7 +5,7 @@
 import type { StateParts } from '../../src/agent/sharing.ts'
 import { NativeExchange, type NativeExchangeOptions } from '../../src/native/exchange.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
-import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange.ts'
+import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { hostWord } from '../../src/state/record.ts'
 

@@ -4,7 +4,7 @@
 
 import { NativeExchange } from '../../src/native/exchange.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
-import { EXCHANGE_DEFAULT } from '../../src/state/exchange.ts'
+import { EXCHANGE_DEFAULT } from '../../src/state/exchange/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import type { Said } from './liveness.ts'
 

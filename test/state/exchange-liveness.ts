@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { EXCHANGE_DEFAULT } from '../../src/state/exchange.ts'
+import { EXCHANGE_DEFAULT } from '../../src/state/exchange/exchange.ts'
 import type { ExchangeTest } from './exchange-contract.ts'
 import { type ExchangeRig, type Host, holds, isTogether, OTHER_KEY } from './exchange-rig.ts'
 import { record } from './records.ts'

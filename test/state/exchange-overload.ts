@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { Room } from '../../src/state/exchange.ts'
+import { Room } from '../../src/state/exchange/exchange.ts'
 import type { ExchangeTest } from './exchange-contract.ts'
 import { type ExchangeRig, holds, makeGood } from './exchange-rig.ts'
 import { record } from './records.ts'

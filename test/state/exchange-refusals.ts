@@ -10,7 +10,7 @@ import {
   refusals,
   seal,
   sealKey
-} from '../../src/state/message.ts'
+} from '../../src/state/exchange/message.ts'
 import type { ExchangeTest } from './exchange-contract.ts'
 import { type ExchangeRig, type Host, holds, KEY, OTHER_KEY } from './exchange-rig.ts'
 import { record } from './records.ts'

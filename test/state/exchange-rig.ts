@@ -2,8 +2,8 @@
 // can be made worse, and time.  The memory rig has a virtual clock, the native one real time.
 
 import assert from 'node:assert/strict'
-import type { Exchange, ExchangeListener, Liveness } from '../../src/state/exchange.ts'
-import { headerOf, MessageType } from '../../src/state/message.ts'
+import type { Exchange, ExchangeListener, Liveness } from '../../src/state/exchange/exchange.ts'
+import { headerOf, MessageType } from '../../src/state/exchange/message.ts'
 import { RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
 

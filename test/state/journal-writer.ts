@@ -4,7 +4,7 @@
 
 import { SystemClock } from '../../src/core/clock.ts'
 import { silentLog } from '../../src/core/log.ts'
-import { Journal } from '../../src/state/journal/journal.ts'
+import { Journal } from '../../src/state/storage/journal/journal.ts'
 
 const BATCHES_MAX = 100_000
 

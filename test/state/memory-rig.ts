@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict'
 import { VirtualClock } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
-import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange.ts'
+import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
+import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
-import { MemoryExchange } from '../../src/state/memory-exchange.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { hostWord } from '../../src/state/record.ts'
 import {

@@ -10,7 +10,7 @@ import {
   type ExchangeSettings,
   type Liveness,
   type Peer
-} from '../../src/state/exchange.ts'
+} from '../../src/state/exchange/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 
 export const PORT = 14_789 // 4789 may be a tunnel's of this machine

@@ -10,7 +10,7 @@ import { SystemClock } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import { NativeExchange } from '../../src/native/exchange.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
-import { EXCHANGE_DEFAULT } from '../../src/state/exchange.ts'
+import { EXCHANGE_DEFAULT } from '../../src/state/exchange/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { hostWord } from '../../src/state/record.ts'
 import {

@@ -3,7 +3,7 @@
 
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import type { ExchangeSettings } from '../../src/state/exchange.ts'
+import type { ExchangeSettings } from '../../src/state/exchange/exchange.ts'
 import {
   bodyOf,
   type Header,
@@ -13,7 +13,7 @@ import {
   malformation,
   seal,
   sealKey
-} from '../../src/state/message.ts'
+} from '../../src/state/exchange/message.ts'
 import { addressOf, Host, KEY, opened, PORT, textOf, until } from './native-hosts.ts'
 
 export const FRAME_BYTES = 50

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Random, SeededRandom } from '../../src/core/random.ts'
-import { type Header, MessageType } from '../../src/state/message.ts'
-import { type Greeting, REPLAY_WINDOW, Serials, Session } from '../../src/state/session.ts'
+import { type Header, MessageType } from '../../src/state/exchange/message.ts'
+import { type Greeting, REPLAY_WINDOW, Serials, Session } from '../../src/state/exchange/session.ts'
 
 fc.configureGlobal({ seed: 20_260_113 })
 

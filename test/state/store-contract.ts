@@ -6,7 +6,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, type TestContext, test } from 'node:test'
 import { SeededRandom } from '../../src/core/random.ts'
-import { BATCH_BYTES_MAX, type FlowStateStore, type SavedBatch } from '../../src/state/store.ts'
+import {
+  BATCH_BYTES_MAX,
+  type FlowStateStore,
+  type SavedBatch
+} from '../../src/state/storage/store.ts'
 import { assertSame, eventually } from '../store/ground.ts'
 
 export interface StoreLimits {

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Header, KEY_BYTES } from '../../src/state/message.ts'
+import { type Header, KEY_BYTES } from '../../src/state/exchange/message.ts'
 import { KeyWord, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
 import { parseIp } from '../../src/wire/address.ts'
 

@@ -2,11 +2,11 @@
 
 import type { House } from '../../src/agent/house.ts'
 import type { Clock } from '../../src/core/clock.ts'
-import { decodeRecords } from '../../src/state/codec.ts'
+import { decodeRecords } from '../../src/state/exchange/codec.ts'
 import { type Lifetimes, lifetimeOf } from '../../src/state/lifetimes.ts'
 import { keyHash, RecordWord } from '../../src/state/record.ts'
-import { StateSaver } from '../../src/state/saver.ts'
-import type { SavedBatch } from '../../src/state/store.ts'
+import { StateSaver } from '../../src/state/storage/saver.ts'
+import type { SavedBatch } from '../../src/state/storage/store.ts'
 import { Put, type StateTable } from '../../src/state/table.ts'
 
 export class WorldJournal {

@@ -2,7 +2,7 @@
 // forty times a second for hours of virtual time: HMAC was a third of what tests of state took.
 // Who made a message with which key, and whether a byte of it changed, still shows.
 
-import { type Sealer, TAG_BYTES } from '../../src/state/message.ts'
+import { type Sealer, TAG_BYTES } from '../../src/state/exchange/message.ts'
 
 /** MurmurHash3 over the words of the key, then of the message. */
 export function sealer(key: Uint8Array): Sealer {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The bytes of the exchange, as docs/flow-state.md has them: the headers around a message, the
- * message, entries and keys.  src/state/codec.ts writes the same; test/state/vectors.json
- * holds both to it.
+ * message, entries and keys.  src/state/exchange/codec.ts writes the same;
+ * test/state/vectors.json holds both to it.
  */
 #include <string.h>
 #include "exchange.h"

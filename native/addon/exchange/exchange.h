@@ -102,7 +102,7 @@ uint64_t get_u64(const uint8_t *at);
 #define NEWS_WORDS 16384      /* asked, told and pulled, until they are read */
 
 #define MESSAGES_OF_A_RECORD 2 /* it fills one and begins another */
-/* As Room of src/state/exchange.ts. */
+/* As Room of src/state/exchange/exchange.ts. */
 enum room { ROOM_NOBODY, ROOM_OPEN, ROOM_FULL };
 
 struct peer;

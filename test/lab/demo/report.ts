@@ -2,7 +2,7 @@
 
 import type { Agent } from '../../../src/agent/agent.ts'
 import type { CountersSnapshot } from '../../../src/core/counters.ts'
-import { ACKNOWLEDGED_US } from '../../../src/state/exchange-counters.ts'
+import { ACKNOWLEDGED_US } from '../../../src/state/exchange/counters.ts'
 import { Kind } from '../../../src/state/record.ts'
 import type { Check } from './check.ts'
 import type { Passed } from './ground.ts'

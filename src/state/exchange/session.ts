@@ -2,7 +2,7 @@
 // A session is a pair of epochs, both made for it, so that nothing said in one can be played again
 // in another (docs/flow-state.md, "Sessions").
 
-import type { Random } from '../core/random.ts'
+import type { Random } from '../../core/random.ts'
 import type { Header } from './message.ts'
 import { MessageType } from './message.ts'
 

@@ -2,9 +2,9 @@
 // bound has passed.  Bulk (refreshes, and what was made while there was no session) waits its turn,
 // so that it cannot fill the way that held packets wait for.
 
-import type { Clock, Timer } from '../core/clock.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import { countAcknowledged, type ExchangeCounts } from './counters.ts'
 import type { ExchangeSettings } from './exchange.ts'
-import { countAcknowledged, type ExchangeCounts } from './exchange-counters.ts'
 import { MessageType } from './message.ts'
 
 const IN_FLIGHT_MAX = 2048

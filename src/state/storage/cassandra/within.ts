@@ -1,6 +1,6 @@
 // A promise with a bound: what a library does over a network may never end.
 
-import type { Clock, Timer } from '../../core/clock.ts'
+import type { Clock, Timer } from '../../../core/clock.ts'
 
 /** As the promise, unless it takes longer: then it rejects, and what comes of it is not awaited. */
 export async function within<T>(

@@ -1,13 +1,13 @@
 // What the messages of a session bring: records for the table, answers, calls of the listener.  A
 // body that does not parse is refused whole, before anything of it has had an effect.
 
+import { hasReturn, KEY_WORDS, keyHash, RECORD_WORDS, RecordWord, StateFlag } from '../record.ts'
+import { Put, type StateTable } from '../table.ts'
 import * as codec from './codec.ts'
+import type { ExchangeCounts } from './counters.ts'
 import type { ExchangeListener } from './exchange.ts'
-import type { ExchangeCounts } from './exchange-counters.ts'
 import { type Header, MessageType } from './message.ts'
 import type { Peering } from './peering.ts'
-import { hasReturn, KEY_WORDS, keyHash, RECORD_WORDS, RecordWord, StateFlag } from './record.ts'
-import { Put, type StateTable } from './table.ts'
 
 const WORD_BYTES = 4 // a request, a serial, a port
 const SEQUENCE_BYTES = 8

@@ -2,9 +2,11 @@
 // memory datapath.  Its sessions and messages are those of docs/flow-state.md.  The listener is
 // called in a turn of its own, never from within a call of ours.
 
-import type { Clock, Timer } from '../core/clock.ts'
-import type { Random } from '../core/random.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import type { Random } from '../../core/random.ts'
+import type { StateTable } from '../table.ts'
 import * as codec from './codec.ts'
+import { type ExchangeCounts, noCounts } from './counters.ts'
 import {
   type Exchange,
   type ExchangeListener,
@@ -12,13 +14,11 @@ import {
   type Peer,
   Room
 } from './exchange.ts'
-import { type ExchangeCounts, noCounts } from './exchange-counters.ts'
 import { Intake } from './intake.ts'
 import * as message from './message.ts'
 import { type Header, MessageType, type Refusal } from './message.ts'
 import { Peering } from './peering.ts'
 import { Pulls } from './pulls.ts'
-import type { StateTable } from './table.ts'
 import { Tickets } from './tickets.ts'
 
 export interface ExchangeWire {

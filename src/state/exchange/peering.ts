@@ -1,7 +1,7 @@
 // One peer as the memory exchange knows it: its session, what is on its way to it, the messages
 // being made for it, and whether it gives signs of life.
 
-import type { Random } from '../core/random.ts'
+import type { Random } from '../../core/random.ts'
 import { Batch } from './batch.ts'
 import { countEntries } from './codec.ts'
 import { type Liveness, type Peer, Room } from './exchange.ts'

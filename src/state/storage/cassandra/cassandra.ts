@@ -7,10 +7,10 @@
 //        ◄───────────────────────
 //          a query fails or is late
 
-import type { Clock, Timer } from '../../core/clock.ts'
-import { fail, reasonOf } from '../../core/errors.ts'
-import type { Log } from '../../core/log.ts'
-import type { Random } from '../../core/random.ts'
+import type { Clock, Timer } from '../../../core/clock.ts'
+import { fail, reasonOf } from '../../../core/errors.ts'
+import type { Log } from '../../../core/log.ts'
+import type { Random } from '../../../core/random.ts'
 import { Backoff } from '../backoff.ts'
 import { SaveQueue, type Waiting } from '../queue.ts'
 import type { FlowStateStore, SavedBatch, StoreState } from '../store.ts'

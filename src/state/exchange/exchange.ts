@@ -1,7 +1,7 @@
 // How state gets to other hosts before the packet leaves, and how a host knows that another is
-// there.  Two implementations keep this contract (test/state/exchange.ts): one in TypeScript over
-// the world's underlay, one in native code on sockets, with a thread of its own.  The bytes are
-// described in docs/flow-state.md; codec.ts writes and reads them.
+// there.  Two implementations keep this contract (test/state/exchange-contract.ts): one in
+// TypeScript over the world's underlay, one in native code on sockets, with a thread of its own.
+// The bytes are described in docs/flow-state.md; codec.ts writes and reads them.
 
 /** A host we may exchange state with.  `word` is hostWord of its id. */
 export interface Peer {

@@ -3,10 +3,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { anyRecord } from '../../test/state/any-records.ts'
-import { record as plain } from '../../test/state/records.ts'
+import { anyRecord } from '../../../test/state/any-records.ts'
+import { record as plain } from '../../../test/state/records.ts'
+import { KEY_WORDS, RECORD_WORDS } from '../record.ts'
 import * as codec from './codec.ts'
-import { KEY_WORDS, RECORD_WORDS } from './record.ts'
 
 fc.configureGlobal({ seed: 20_260_111 })
 

@@ -4,7 +4,7 @@
 
 import { constants } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
-import type { Pace } from '../../core/pace.ts'
+import type { Pace } from '../../../core/pace.ts'
 import type { Waiting } from '../queue.ts'
 import {
   FILE_HEADER,

@@ -6,8 +6,8 @@
 
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock } from '../../core/clock.ts'
-import { Pace } from '../../core/pace.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { Pace } from '../../../core/pace.ts'
 import type { Waiting } from '../queue.ts'
 import type { Tally } from '../tally.ts'
 import { frameBytes } from './frame.ts'

@@ -2,8 +2,8 @@
 // byte in docs/flow-state.md.  The caller of an encoder makes room (entryBytes); a decoder takes
 // any bytes whatever, never throws, and says -1 for what is no entry.
 
-import { KeyWord, RECORD_WORDS, RecordWord } from './record.ts'
-import { KINDS_MAX } from './table.ts'
+import { KeyWord, RECORD_WORDS, RecordWord } from '../record.ts'
+import { KINDS_MAX } from '../table.ts'
 
 export const ENTRY_BYTES_MAX = 124
 export const KEY_BYTES_MAX = 48

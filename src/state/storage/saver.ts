@@ -2,9 +2,9 @@
 // changed within an interval, each record once and as it was last.  It lives where records change;
 // what it gives may go to a store in another thread.
 
-import type { Clock, Timer } from '../core/clock.ts'
-import { ENTRY_BYTES_MAX, encodeRecords } from './codec.ts'
-import { keyHash, RECORD_WORDS, RecordWord, sameKey } from './record.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import { ENTRY_BYTES_MAX, encodeRecords } from '../exchange/codec.ts'
+import { keyHash, RECORD_WORDS, RecordWord, sameKey } from '../record.ts'
 import type { SavedBatch } from './store.ts'
 
 export interface SaverOptions {

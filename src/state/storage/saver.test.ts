@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { VirtualClock } from '../core/clock.ts'
-import { decodeRecords } from './codec.ts'
-import { KeyWord, Kind, RECORD_WORDS, RecordWord } from './record.ts'
+import { VirtualClock } from '../../core/clock.ts'
+import { decodeRecords } from '../exchange/codec.ts'
+import { KeyWord, Kind, RECORD_WORDS, RecordWord } from '../record.ts'
 import { StateSaver } from './saver.ts'
 import type { SavedBatch } from './store.ts'
 

@@ -2,10 +2,10 @@
 // that keeps a journal has no Cassandra driver in its memory.
 
 import { join } from 'node:path'
-import type { Clock } from '../core/clock.ts'
-import { fail, show } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
-import { type Random, SystemRandom } from '../core/random.ts'
+import type { Clock } from '../../core/clock.ts'
+import { fail, show } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
+import { type Random, SystemRandom } from '../../core/random.ts'
 import type { ClusterOptions } from './cassandra/options.ts'
 import { SaveQueue } from './queue.ts'
 import type { FlowStateStore } from './store.ts'

@@ -2,9 +2,9 @@
 // `coalesceMs` is written at once, behind the caller's back.  A process that is killed loses what
 // was not written yet, never what was.  A disk that refuses is a state, a counter and another try.
 
-import type { Clock, Timer } from '../../core/clock.ts'
-import { fail, reasonOf } from '../../core/errors.ts'
-import type { Log } from '../../core/log.ts'
+import type { Clock, Timer } from '../../../core/clock.ts'
+import { fail, reasonOf } from '../../../core/errors.ts'
+import type { Log } from '../../../core/log.ts'
 import { Backoff } from '../backoff.ts'
 import { SaveQueue } from '../queue.ts'
 import type { FlowStateStore, SavedBatch, StoreState } from '../store.ts'

@@ -1,6 +1,6 @@
 // Pulls under way: over when somebody had the record, nobody did, or the bound has passed.
 
-import type { Clock, Timer } from '../core/clock.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
 
 interface Pull {
   readonly waits: Set<number> // words of the peers asked

@@ -1,6 +1,6 @@
 // Tickets of flushes: released when every message they wait for is done, or at the bound.
 
-import type { Clock, Timer } from '../core/clock.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
 
 const TICKET_MAX = 0x7fff_ffff
 
