@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { trace } from '../../src/agent/explain.ts'
+import { trace } from '../../src/host/show/explain.ts'
 import { arpRequest, eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import { Topology } from '../../test/world/objects.ts'
 import { World } from '../../test/world/world.ts'

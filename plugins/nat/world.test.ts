@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { trace } from '../../src/agent/explain.ts'
-import { HeldLeases } from '../../src/agent/leases.ts'
+import { HeldLeases } from '../../src/host/leases.ts'
+import { trace } from '../../src/host/show/explain.ts'
 import { Kind, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
 import type { WorldObject } from '../../test/world/hub.ts'

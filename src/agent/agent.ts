@@ -7,15 +7,16 @@ import type { CountersSnapshot } from '../core/counters.ts'
 import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
+import type { PeerState } from '../host/replication/hosts.ts'
+import type { FlowText, Traced } from '../host/show/explain.ts'
+import type { StateFilter, StateText } from '../host/show/state-list.ts'
 import { EXCHANGE_DEFAULT } from '../state/exchange/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../state/lifetimes.ts'
 import type { FlowStateStore } from '../state/storage/store.ts'
 import { TopologyFeed } from '../topology/feed.ts'
 import { watchStateKey } from '../topology/state-key.ts'
 import type { Store, Watch } from '../topology/store.ts'
-import type { FlowText, Traced } from './explain.ts'
-import type { PeerState } from './hosts.ts'
-import { LeaseDesk } from './leases.ts'
+import { LeaseDesk } from './lease-desk.ts'
 import type {
   AgentStatus,
   Call,
@@ -25,7 +26,6 @@ import type {
   ThreadSettings,
   ToThread
 } from './messages.ts'
-import type { StateFilter, StateText } from './state-list.ts'
 
 export interface AgentOptions {
   readonly host: { readonly id: string; readonly name: string }

@@ -3,12 +3,12 @@
 import type { Clock } from '../core/clock.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import { openEbpf } from '../datapath/ebpf/ebpf.ts'
+import type { Interface, InterfaceWatcher } from '../host/ports/places.ts'
 import { enterNamespace, loadAddon } from '../native/addon.ts'
 import { NativeExchange } from '../native/exchange.ts'
 import { NativeStateTable } from '../native/state-table.ts'
 import { leadOut } from './default-routes.ts'
 import type { KernelSettings, StateSettings } from './messages.ts'
-import type { Interface, InterfaceWatcher } from './places.ts'
 import type { NativeState } from './thread-state.ts'
 
 // Enters the namespace first: sockets, programs and interface events are of wherever the thread is.

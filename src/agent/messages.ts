@@ -3,16 +3,16 @@
 
 import type { CountersSnapshot } from '../core/counters.ts'
 import type { DatapathDebug } from '../datapath/decorators/decorate.ts'
+import type { LeaseAsked } from '../host/leases.ts'
+import type { UpkeepSettings } from '../host/packets/upkeep.ts'
+import type { BindingRules } from '../host/ports/bindable.ts'
+import type { Interface } from '../host/ports/places.ts'
+import type { StateFilter } from '../host/show/state-list.ts'
 import type { ExchangeSettings } from '../state/exchange/exchange.ts'
 import type { Lifetimes } from '../state/lifetimes.ts'
 import type { SavedBatch } from '../state/storage/store.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
-import type { BindingRules } from './bindable.ts'
-import type { LeaseAsked } from './leases.ts'
-import type { Interface } from './places.ts'
-import type { StateFilter } from './state-list.ts'
-import type { UpkeepSettings } from './upkeep.ts'
 
 export type ToThread =
   | {

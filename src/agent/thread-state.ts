@@ -3,6 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Random } from '../core/random.ts'
+import type { StateParts } from '../host/replication/sharing.ts'
 import { decodeRecords } from '../state/exchange/codec.ts'
 import type { Exchange, ExchangeListener } from '../state/exchange/exchange.ts'
 import { MemoryExchange } from '../state/exchange/memory-exchange.ts'
@@ -12,7 +13,6 @@ import { hostWord, keyHash, RecordWord } from '../state/record.ts'
 import { StateSaver } from '../state/storage/saver.ts'
 import { Put, type StateTable } from '../state/table.ts'
 import type { FromThread, StateSettings } from './messages.ts'
-import type { StateParts } from './sharing.ts'
 
 export interface ThreadStateParts {
   readonly host: string

@@ -4,13 +4,13 @@
 // and a wait of minutes takes none.
 
 import { readFileSync } from 'node:fs'
-import { House } from '../../src/agent/house.ts'
-import type { Interface } from '../../src/agent/places.ts'
 import { VirtualClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import { openEbpf } from '../../src/datapath/ebpf/ebpf.ts'
+import { House } from '../../src/host/house.ts'
+import type { Interface } from '../../src/host/ports/places.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import type { Ground } from '../oracle/stage.ts'
 import { Hub } from '../world/hub.ts'

@@ -1,9 +1,9 @@
 // A look at a world between moves: what a trace tells of a packet is what its flow does to it.
 
-import { Translator } from '../../src/agent/translate.ts'
 import { describeActions } from '../../src/flow/describe.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS, Word } from '../../src/flow/key.ts'
+import { Translator } from '../../src/host/ports/translate.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
 import { simulate } from '../../src/simulation/simulate.ts'
 import type { PortModel } from '../../src/topology/models.ts'

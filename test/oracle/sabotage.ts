@@ -2,8 +2,8 @@
 // what it asked (mask), what it depended on (tag), and a flow that does something else than the
 // walk did (action).
 
-import { FlowBook } from '../../src/agent/book.ts'
 import type { ActionList } from '../../src/flow/actions.ts'
+import { FlowBook } from '../../src/host/flows/book.ts'
 import type { Plugin } from '../../src/plugin.ts'
 import type { SimulationContext, Verdict } from '../../src/simulation/context.ts'
 import type { LiveDevice } from '../../src/topology/factory.ts'

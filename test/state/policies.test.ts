@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { trace } from '../../src/agent/explain.ts'
 import { loadPlugins } from '../../src/agent/plugins.ts'
 import { SystemClock } from '../../src/core/clock.ts'
+import { trace } from '../../src/host/show/explain.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { Topology } from '../world/objects.ts'
 import { World } from '../world/world.ts'

@@ -23,10 +23,12 @@ export const rooms: Readonly<Record<string, Room>> = {
   // The addon's only door. It keeps and exchanges flow state by the contracts of that room.
   native: { rooms: [...below, 'state'], outside: ['node:'] },
   datapath: { rooms: [...below, 'native'], outside: ['node:'] },
+  // One host's packet side: it knows no thread and no store.
+  host: { rooms: [...below, 'simulation', 'state', 'topology', 'datapath', 'plugin'], outside: [] },
   agent: {
     rooms: [
       ...below,
-      ...['simulation', 'state', 'topology', 'datapath', 'native', 'plugin', 'resource']
+      ...['simulation', 'state', 'topology', 'datapath', 'native', 'host', 'plugin', 'resource']
     ],
     outside: ['node:', 'typebox']
   },

@@ -1,12 +1,12 @@
 // Runs one chain on one packet, without a walk around it: a real view, whose store is the world's
 // hub, the real context, and a real table of state, which keeps what passing packets have written.
 
-import { type HeldLeases, HeldLeases as Leases } from '../../src/agent/leases.ts'
 import { Clock, VirtualClock } from '../../src/core/clock.ts'
 import { Container } from '../../src/core/container.ts'
 import { Counters, CounterTable } from '../../src/core/counters.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
+import { type HeldLeases, HeldLeases as Leases } from '../../src/host/leases.ts'
 import type { Plugin, Registry } from '../../src/plugin.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
 import type { Port } from '../../src/simulation/device.ts'

@@ -1,7 +1,7 @@
 // What a host of the world keeps of its flow state for the agent after this one.
 
-import type { House } from '../../src/agent/house.ts'
 import type { Clock } from '../../src/core/clock.ts'
+import type { House } from '../../src/host/house.ts'
 import { decodeRecords } from '../../src/state/exchange/codec.ts'
 import { type Lifetimes, lifetimeOf } from '../../src/state/lifetimes.ts'
 import { keyHash, RecordWord } from '../../src/state/record.ts'

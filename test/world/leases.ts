@@ -1,7 +1,7 @@
 // The store's leases as the world's hosts see them: one list for all, an answer one turn later.
 
-import type { HeldLeases, LeaseLink } from '../../src/agent/leases.ts'
 import type { Clock } from '../../src/core/clock.ts'
+import type { HeldLeases, LeaseLink } from '../../src/host/leases.ts'
 
 export class LeaseHub {
   readonly #holders = new Map<string, string>() // pool/block → session

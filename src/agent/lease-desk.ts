@@ -1,0 +1,57 @@
+// Leases of the store on the main thread: asks for what the packet side wants, and keeps what has
+// to be given back.
+
+import { MezzoError, reasonOf } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { HeldLeases, LeaseAsked } from '../host/leases.ts'
+import type { Lease, Store } from '../topology/store.ts'
+
+/** The store's side. */
+export class LeaseDesk {
+  readonly #store: Pick<Store, 'lease'>
+  readonly #log: Log
+  readonly #packets: Pick<HeldLeases, 'answered' | 'lostAll'>
+  readonly #leases = new Map<string, Lease>()
+
+  constructor(
+    store: Pick<Store, 'lease'>,
+    log: Log,
+    packets: Pick<HeldLeases, 'answered' | 'lostAll'>
+  ) {
+    this.#store = store
+    this.#log = log
+    this.#packets = packets
+  }
+
+  async ask({ pool, blocks, block, first }: LeaseAsked): Promise<void> {
+    try {
+      // Of one block it is a seat, which anybody may take when its holder is gone.
+      const lease = await this.#store.lease(pool, blocks, { block, first, lingers: blocks > 1 })
+      if (lease !== undefined) this.#leases.set(nameOf(pool, lease.block), lease)
+      this.#packets.answered(pool, lease?.block)
+    } catch (error) {
+      this.#failed(error)
+      this.#packets.answered(pool, undefined)
+    }
+  }
+
+  async release(pool: string, block: number): Promise<void> {
+    const name = nameOf(pool, block)
+    const lease = this.#leases.get(name)
+    this.#leases.delete(name)
+    try {
+      await lease?.release()
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): void {
+    this.#log.warn({ reason: reasonOf(error) }, 'leases cannot be had')
+    if (!(error instanceof MezzoError) || error.code !== 'SESSION_LOST') return
+    this.#leases.clear()
+    this.#packets.lostAll()
+  }
+}
+
+const nameOf = (pool: string, block: number): string => `${pool}/${block}`

@@ -1,0 +1,286 @@
+// The agent's book of its flows: what is in the datapath, what each flow depended on, and what is
+// on its way in or out.  Changes are collected and cross to the datapath in batches.
+
+import { type Datapath, FlowBatch, StatsBatch } from '../../datapath/datapath.ts'
+import type { ActionList } from '../../flow/actions.ts'
+import { WORDS, Word } from '../../flow/key.ts'
+import { type Limits, NO_LIMITS } from '../../flow/size.ts'
+import { FlowTable } from '../../flow/table.ts'
+import type { Tag } from '../../flow/tag.ts'
+import { TagIndex } from '../../flow/tag-index.ts'
+import { further } from '../../flow/tcp-stream.ts'
+import type { HeldPacket } from '../packets/holding.ts'
+import type { FlowLinks } from '../replication/flow-state.ts'
+
+const PENDING = 1 // not in the datapath yet
+const INSTALLED = 2
+const AGAIN = 3 // put in once, and perhaps lost
+const HELD = 4 // waits until other hosts have its state
+const BATCH = 1024
+
+export interface Flow {
+  actions: ActionList
+  readonly ttlMin: number
+  readonly limits: Limits
+  readonly lifetime: number // Lifetime of simulation/context.ts
+  readonly stateful: boolean // see FlowBatch.stateful
+  state: number
+  createdMs: number
+  checkedMs: number // when the walk last confirmed it
+  usedMs: number
+  packets: number
+  bytes: number
+  tcpFlags: number // of its packets since it was put in, or-ed; stateful flows only
+  tcpNext: number // behind the furthest byte sent, likewise; 0: not known
+  links: FlowLinks | null // the state it keeps alive
+  waiting: HeldPacket[] | null // of its burst, while it is held
+}
+
+export interface NewFlow {
+  readonly actions: ActionList
+  readonly ttlMin: number
+  readonly limits?: Limits // none
+  readonly lifetime: number
+  readonly stateful?: boolean // false
+  readonly tags: readonly Tag[]
+  readonly tagCount: number
+  readonly now: number
+  readonly links?: FlowLinks | null
+  readonly held?: boolean // not for the datapath yet: see release
+  readonly tcpNext?: number // of the packet it was made for
+}
+
+export class FlowBook {
+  readonly table: FlowTable
+  readonly tags = new TagIndex()
+  readonly #datapath: Datapath
+  readonly #flows: Array<Flow | undefined> = []
+  readonly #pending: number[] = []
+  readonly #installs = new FlowBatch(BATCH)
+  readonly #removals = new FlowBatch(BATCH)
+  readonly #ending: Flow[] = [] // flows with links whose numbers end with the next batch
+  readonly #last = new StatsBatch(BATCH)
+  refused = 0 // flows the datapath had no room for
+  /** A flow that owes to state was used. */
+  used: (flow: Flow, links: FlowLinks) => void = () => {}
+
+  constructor(datapath: Datapath) {
+    this.#datapath = datapath
+    this.table = new FlowTable(datapath.limits.flowsMax)
+  }
+
+  get size(): number {
+    return this.table.size
+  }
+
+  get(id: number): Flow | undefined {
+    return this.#flows[id]
+  }
+
+  // The flow that takes a packet whose key is at words[o]; 0: none, or its TTL runs out on the way.
+  flowFor(words: Int32Array, o: number): number {
+    const id = this.table.find(words, o)
+    if (id === 0) return 0
+    const { ttlMin } = this.#flows[id]!
+    return ttlMin === 0 || ((words[o + Word.ipMisc]! >>> 8) & 255) > ttlMin ? id : 0
+  }
+
+  // A new flow, or the flow that stands under the same key and mask, which is replaced.  0: full.
+  add(key: Int32Array, mask: Int32Array, flow: NewFlow): number {
+    const known = this.table.findExact(key, 0, mask)
+    const sent = this.#flows[known]?.tcpNext ?? 0
+    if (known !== 0) this.remove(known)
+    const id = this.table.add(key, 0, mask)
+    if (id === 0) return 0
+    const held = flow.held === true
+    this.#store(id, flow, held ? HELD : PENDING)
+    this.#flows[id]!.tcpNext = further(sent, flow.tcpNext ?? 0)
+    if (!held) this.#pending.push(id)
+    return id
+  }
+
+  isHeld(id: number): boolean {
+    return this.#flows[id]?.state === HELD
+  }
+
+  // Other hosts have its state: the datapath may have the flow.
+  release(id: number): void {
+    const flow = this.#flows[id]
+    if (flow?.state !== HELD) return
+    flow.state = PENDING
+    this.#pending.push(id)
+  }
+
+  // A flow that is in the datapath already, under the id given here.
+  adopt(batch: FlowBatch, i: number, words: number, flow: NewFlow): number {
+    const o = i * words
+    if (this.table.findExact(batch.keys, o, batch.masks, o) !== 0) return 0
+    const id = this.table.add(batch.keys, o, batch.masks, o)
+    if (id !== 0) this.#store(id, flow, PENDING)
+    if (id !== 0) this.#pending.push(id) // goes in again, under its new id
+    return id
+  }
+
+  // Another outcome for the packets of a flow: the datapath has the one or the other all the time.
+  replace(id: number, flow: NewFlow): void {
+    const { state, usedMs, tcpNext } = this.#flows[id]!
+    this.tags.remove(id)
+    this.#store(id, flow, state === PENDING ? PENDING : AGAIN)
+    this.#flows[id]!.usedMs = usedMs
+    this.#flows[id]!.tcpNext = tcpNext
+    this.#pending.push(id)
+  }
+
+  hasMask(id: number, mask: Int32Array): boolean {
+    return this.table.mask(id).every((word, i) => word === mask[i])
+  }
+
+  // What a flow depends on, after it was walked again.
+  retag(id: number, tags: readonly Tag[], count: number): void {
+    this.tags.remove(id)
+    this.tags.add(id, tags, count)
+  }
+
+  remove(id: number): void {
+    const flow = this.#flows[id]
+    if (flow === undefined) return
+    if (flow.state !== PENDING && flow.state !== HELD) {
+      if (this.#removals.count === this.#removals.capacity) this.#flushRemovals()
+      const { keys } = this.table
+      this.#removals.add(id, keys, this.table.mask(id), 0, null, id * WORDS)
+      if (flow.links !== null) this.#end(id, flow)
+    }
+    this.#flows[id] = undefined
+    this.tags.remove(id)
+    this.table.remove(id)
+  }
+
+  // Every flow that rests on flow state goes.  Gives how many.
+  removeStateful(): number {
+    let gone = 0
+    for (const id of [...this.table.ids()]) {
+      if (this.#flows[id]?.links === null) continue
+      this.remove(id)
+      gone++
+    }
+    return gone
+  }
+
+  // Every flow that carries the tag goes.  Gives how many.
+  invalidate(tag: Tag): number {
+    const gone = this.tags.flows(tag)
+    for (const id of gone) this.remove(id)
+    return gone.length
+  }
+
+  // Puts a flow in again that the datapath seems to have lost.
+  reinstall(id: number): void {
+    const flow = this.#flows[id]
+    if (flow?.state !== INSTALLED) return
+    flow.state = AGAIN
+    this.#pending.push(id)
+  }
+
+  // Whether the flow that stands in the datapath under the id, with its key at keys[at], is ours.
+  holds(id: number, keys: Int32Array, at: number): boolean {
+    const flow = this.#flows[id]
+    if (flow === undefined || flow.state === PENDING || flow.state === HELD) return false
+    for (let i = 0; i < Word.maskId; i++) if (this.table.word(id, i) !== keys[at + i]) return false
+    return true
+  }
+
+  // Removals first: a replaced flow may share key and mask with its successor.
+  flush(): void {
+    while (this.#removals.count > 0) this.#flushRemovals()
+    for (const id of this.#pending) {
+      const flow = this.#flows[id]
+      if (flow === undefined || flow.state === INSTALLED) continue
+      if (this.#installs.count === this.#installs.capacity) this.#flushInstalls()
+      const wasThere = flow.state === AGAIN
+      flow.state = INSTALLED
+      const { actions, ttlMin, stateful, limits, links } = flow
+      if (wasThere && links !== null) this.#end(id, flow)
+      const { keys } = this.table
+      const mask = this.table.mask(id)
+      this.#installs.add(id, keys, mask, ttlMin, actions, id * WORDS, stateful, limits)
+    }
+    this.#pending.length = 0
+    this.#flushInstalls()
+  }
+
+  #store(id: number, flow: NewFlow, state: number): void {
+    this.#flows[id] = {
+      actions: flow.actions,
+      ttlMin: flow.ttlMin,
+      limits: flow.limits ?? NO_LIMITS,
+      lifetime: flow.lifetime,
+      stateful: flow.stateful ?? false,
+      state,
+      createdMs: flow.now,
+      checkedMs: flow.now,
+      usedMs: flow.now,
+      packets: 0,
+      bytes: 0,
+      tcpFlags: 0,
+      tcpNext: 0,
+      links: flow.links ?? null,
+      waiting: null
+    }
+    this.tags.add(id, flow.tags, flow.tagCount)
+  }
+
+  #flushRemovals(): void {
+    this.#datapath.remove(this.#removals)
+    this.#removals.clear()
+    this.#tellEnds()
+  }
+
+  #end(id: number, flow: Flow): void {
+    this.#last.ids[this.#ending.length] = id
+    this.#ending.push(flow)
+  }
+
+  // What was sent through them to their end counts, whatever took them away.
+  #tellEnds(): void {
+    const last = this.#last
+    const flows = this.#ending.splice(0)
+    last.count = flows.length
+    if (flows.length > 0) this.#datapath.statsOf(last)
+    for (const [i, flow] of flows.entries()) this.note(flow, last, i)
+  }
+
+  /** The datapath's numbers of a flow, at stats[i]. */
+  note(flow: Flow, stats: StatsBatch, i: number): void {
+    const isUsed = stats.packets[i]! !== flow.packets
+    flow.packets = stats.packets[i]!
+    flow.bytes = stats.bytes[i]!
+    flow.tcpFlags |= stats.tcpFlags[i]!
+    flow.tcpNext = further(flow.tcpNext, stats.tcpNext[i]!)
+    if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
+    if (isUsed && flow.links !== null) this.used(flow, flow.links)
+  }
+
+  /** Reads, out of turn, what flows with links that carry these tags were used for. */
+  catchUp(tags: readonly Tag[]): void {
+    for (const tag of tags)
+      for (const id of this.tags.flows(tag)) {
+        const flow = this.#flows[id]!
+        const isThere = flow.state === INSTALLED || flow.state === AGAIN
+        if (isThere && flow.links !== null && this.#ending.length < BATCH) this.#end(id, flow)
+      }
+    this.#tellEnds()
+  }
+
+  #flushInstalls(): void {
+    const batch = this.#installs
+    if (batch.count === 0) return
+    this.#tellEnds() // they begin to count anew
+    this.#datapath.install(batch)
+    for (let i = 0; i < batch.count; i++) {
+      if (batch.result[i] !== 0) continue
+      this.refused++
+      this.remove(batch.ids[i]!) // out of the datapath too: it may have been there before
+    }
+    batch.clear()
+  }
+}

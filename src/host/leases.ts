@@ -1,0 +1,85 @@
+// Leases of the store as the packet side has them: it knows what it holds and asks for more by a
+// link. A pool has one question at a time, so the pool's name tells answers apart.
+
+import type { Clock } from '../core/clock.ts'
+import type { Leases } from '../simulation/leases.ts'
+import { hostWord } from '../state/record.ts'
+
+export interface LeaseAsked {
+  readonly pool: string
+  readonly blocks: number
+  readonly block: number | undefined
+  readonly first: number
+}
+
+/** Where questions go; answers come back by `answered`. */
+export interface LeaseLink {
+  ask(asked: LeaseAsked): void
+  release(pool: string, block: number): void
+}
+
+type Done = (block: number | undefined) => void
+
+/** Of a host without a store: there is nothing to be had. */
+export const noLeases = (clock: Clock, held: () => HeldLeases): LeaseLink => ({
+  ask: ({ pool }) => clock.soon(() => held().answered(pool, undefined)),
+  release: () => {}
+})
+
+/** The packet side. */
+export class HeldLeases implements Leases {
+  readonly holder: number
+  readonly #link: LeaseLink
+  readonly #held = new Map<string, number[]>()
+  readonly #asked = new Map<string, Done>()
+  readonly #listeners: ((pool: string, block: number) => void)[] = []
+
+  constructor(link: LeaseLink, host: string) {
+    this.holder = hostWord(host)
+    this.#link = link
+  }
+
+  held(pool: string): readonly number[] {
+    return this.#held.get(pool) ?? []
+  }
+
+  take(pool: string, blocks: number, done: Done, block?: number, first = 0): void {
+    if (this.#asked.has(pool)) return done(undefined)
+    this.#asked.set(pool, done)
+    this.#link.ask({ pool, blocks, block, first })
+  }
+
+  release(pool: string, block: number): void {
+    if (this.#drop(pool, block)) this.#link.release(pool, block)
+  }
+
+  onLost(fire: (pool: string, block: number) => void): void {
+    this.#listeners.push(fire)
+  }
+
+  // --- from the store ---
+
+  answered(pool: string, block: number | undefined): void {
+    const done = this.#asked.get(pool)
+    this.#asked.delete(pool)
+    if (block !== undefined) this.#held.set(pool, [...this.held(pool), block])
+    done?.(block)
+  }
+
+  /** The session is over, and with it all that it held. */
+  lostAll(): void {
+    for (const [pool, blocks] of [...this.#held])
+      for (const block of [...blocks]) {
+        this.#drop(pool, block)
+        for (const fire of this.#listeners) fire(pool, block)
+      }
+  }
+
+  #drop(pool: string, block: number): boolean {
+    const held = this.held(pool)
+    const rest = held.filter(each => each !== block)
+    if (rest.length === 0) this.#held.delete(pool)
+    else this.#held.set(pool, rest)
+    return rest.length < held.length
+  }
+}

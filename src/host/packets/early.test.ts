@@ -1,0 +1,79 @@
+// Fragments that wait for the first of their packet: who is let go by what, and the bounds.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CounterTable } from '../../core/counters.ts'
+import type { SimulationContext } from '../../simulation/context.ts'
+import { FragmentMemory } from '../../simulation/fragments.ts'
+import { EarlyFragments } from './early.ts'
+import type { Parked } from './waiting.ts'
+
+const WORDS = new Int32Array(20)
+const fragment = (ifindex: number): Parked => ({
+  ...{ frame: new Uint8Array(14), key: new Int32Array(20), ifindex, reason: 0 },
+  ...{ gsoSize: 0, port: '', deadline: 0 }
+})
+
+function open() {
+  const counters = new CounterTable()
+  const again: Parked[] = []
+  const early = new EarlyFragments(counters, parked => again.push(parked))
+  const fragments = new FragmentMemory()
+  const ctx = { fragments, waitingFor: '', emitted: [] } as unknown as SimulationContext
+  // What a walk asks of a fragment of packet n.
+  const walk = (n: number, isFirst: boolean, now: number): boolean => {
+    fragments.begin()
+    if (isFirst) fragments.note(n, n, WORDS, now)
+    else fragments.find(n, n, now)
+    return early.lacks(ctx)
+  }
+  const waiting = (): number => counters.snapshot().gauges['waiting.fragments']!
+  return { counters, again, early, ctx, walk, waiting }
+}
+
+test('B4: they wait for the first of their own packet', () => {
+  const { again, early, ctx, walk } = open()
+  for (const n of [7, 8]) {
+    assert.ok(walk(n, false, 0))
+    early.park(fragment(n), 0)
+  }
+  assert.ok(!walk(7, true, 1))
+  early.passed(ctx)
+  assert.deepEqual(
+    again.map(({ ifindex, isLate }) => [ifindex, isLate]),
+    [[7, undefined]]
+  )
+  assert.ok(!walk(7, false, 2), 'the first is known now')
+})
+
+test('B13: behind a first one that waits itself', () => {
+  const { again, early, ctx, walk } = open()
+  assert.ok(!walk(7, true, 0))
+  early.delay(ctx)
+  assert.ok(walk(7, false, 1), 'it would overtake it')
+  early.park(fragment(1), 1)
+  walk(7, true, 2)
+  early.passed(ctx)
+  assert.equal(again.length, 1)
+})
+
+test('B4: not for long, and within bounds', () => {
+  const { counters, again, early, walk, waiting } = open()
+  for (let n = 1; n <= 5000; n++) {
+    assert.ok(walk(n, false, 0))
+    early.park(fragment(1), 0)
+  }
+  assert.equal(waiting(), 1024)
+  assert.equal(counters.value('drop.waiting.full'), 5000 - 1024)
+  assert.ok(walk(9000, false, 0))
+  early.park(fragment(2), 0)
+  early.expire(1999)
+  assert.equal(again.length, 0)
+  early.expire(2000)
+  assert.equal(waiting(), 0)
+  assert.ok(again.every(({ isLate }) => isLate))
+  assert.ok(
+    again.some(({ ifindex }) => ifindex === 2),
+    'a flood displaces itself'
+  )
+})

@@ -1,0 +1,68 @@
+// Fragments that come before the first of their packet, or overtake it while it waits itself: it
+// alone says what connection they are of, and whoever was asked could only guess.  They wait here
+// until it has passed (RFC 4787 REQ-14), within bounds and for a short time; then they go on
+// without.
+
+import type { Counters } from '../../core/counters.ts'
+import type { SimulationContext } from '../../simulation/context.ts'
+import { type Parked, WaitingRoom } from './waiting.ts'
+
+/** What a walk waits for that is of such a fragment. */
+export const WAIT_FOR_FIRST = 'first fragment'
+
+const BOUNDS = {
+  ...{ name: 'fragments', what: 'Fragments that wait for the first of their packet' },
+  ...{ countMax: 1024, bytesMax: 2 << 20 },
+  perCauseMax: 128, // the largest packet, cut for the smallest MTU in use, 576, has 119
+  waitMsMax: 2000
+}
+const DELAYED_MAX = 1024 // the rest is not waited for
+
+export class EarlyFragments {
+  readonly #room: WaitingRoom
+  readonly #again: (parked: Parked) => void
+  readonly #delayed = new Set<string>() // packets whose first fragment waits itself
+  /** Of which packet the one walked last is a fragment; '': of none, or nobody asked. */
+  packet = ''
+
+  /** `again`: what is to be walked once more, with its first fragment or without. */
+  constructor(counters: Counters, again: (parked: Parked) => void) {
+    this.#again = again
+    this.#room = new WaitingRoom(counters, BOUNDS)
+  }
+
+  /** Whether the packet just walked has to wait for its first fragment. */
+  lacks(ctx: SimulationContext): boolean {
+    const { packet, isFirst, isEarly, isLate } = ctx.fragments
+    this.packet = packet
+    const isWaiting = isEarly || (!isFirst && this.#delayed.has(packet))
+    if (!isWaiting || isLate) return false
+    ctx.waitingFor = WAIT_FOR_FIRST
+    ctx.emitted.length = 0 // what was answered to it was a guess, too
+    return true
+  }
+
+  park(parked: Parked, now: number): void {
+    this.#room.park(this.packet, parked, now)
+  }
+
+  /** The packet just walked has to wait for something else. */
+  delay(ctx: SimulationContext): void {
+    if (ctx.fragments.isFirst && this.#delayed.size < DELAYED_MAX) this.#delayed.add(this.packet)
+  }
+
+  /** The packet just walked waits for nothing: who has waited for it may follow. */
+  passed(ctx: SimulationContext): void {
+    if (!ctx.fragments.isFirst) return
+    this.#delayed.delete(this.packet)
+    for (const parked of this.#room.wake(this.packet)) this.#again({ ...parked, deadline: 0 })
+  }
+
+  /** Those that have waited long enough go on without; what they waited for is lost. */
+  expire(now: number): void {
+    this.#room.expire(now, (parked, packet) => {
+      this.#delayed.delete(packet)
+      this.#again({ ...parked, deadline: 0, isLate: true })
+    })
+  }
+}

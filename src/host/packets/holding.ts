@@ -1,0 +1,106 @@
+// Packets that wait until the hosts of their other half have their state.  Those of one burst wait
+// together, under the ticket the exchange gave; later packets of a held flow wait behind them, so
+// that none overtakes its state, and later fragments of a held packet, so that they keep their
+// order.
+
+import type { Clock } from '../../core/clock.ts'
+import type { Counter, Counters, Histogram } from '../../core/counters.ts'
+import type { ActionList } from '../../flow/actions.ts'
+import type { Flow } from '../flows/book.ts'
+import type { Parked } from './waiting.ts'
+
+export interface HeldPacket {
+  readonly parked: Parked
+  readonly actions: ActionList
+  readonly id: number // of its flow; 0 for what is not kept
+  readonly flow: Flow | undefined
+  readonly group: string // of which packet it is a fragment; '': of none
+}
+
+const HOLD_US = [50, 100, 150, 200, 250, 300, 400, 600, 1000, 2000, 5000, 20_000, 100_000, 250_000]
+const HELD_MAX = 16_384
+const BYTES_MAX = 32 << 20
+
+export class Holding {
+  #open: HeldPacket[] = []
+  readonly #groups = new Map<string, HeldPacket[]>()
+  readonly #byTicket = new Map<number, { packets: HeldPacket[]; sinceMs: number }>()
+  readonly #full: Counter
+  readonly #held: Counter
+  readonly #holdUs: Histogram
+  readonly #clock: Clock
+  #count = 0
+  #bytes = 0
+
+  constructor(counters: Counters, clock: Clock) {
+    this.#clock = clock
+    this.#holdUs = counters.histogram('state.hold-us', HOLD_US, 'Time bursts were held, us')
+    this.#held = counters.claim('state.held', 'Packets that waited for other hosts to have state')
+    this.#full = counters.claim('drop.state.hold-full', 'Packets there was no room to hold')
+    counters.gauge('state.holding', () => this.#count, 'Packets that wait for acknowledgements')
+  }
+
+  get size(): number {
+    return this.#count
+  }
+
+  /** Whether fragments of a packet wait, so that others must not overtake them. */
+  holds(group: string): boolean {
+    return this.#groups.has(group)
+  }
+
+  /** Joins the packets of its flow that wait already, or those of this burst. */
+  hold(packet: HeldPacket): void {
+    if (!this.#takes(packet)) return
+    const { flow, group } = packet
+    const waiting = flow?.waiting ?? this.#open
+    waiting.push(packet)
+    if (flow !== undefined) flow.waiting = waiting
+    if (group !== '') this.#groups.set(group, waiting)
+  }
+
+  /** Joins the fragments of its packet that wait. */
+  follow(packet: HeldPacket): void {
+    if (this.#takes(packet)) this.#groups.get(packet.group)!.push(packet)
+  }
+
+  #takes({ parked }: HeldPacket): boolean {
+    const { length } = parked.frame
+    if (this.#count >= HELD_MAX || this.#bytes + length > BYTES_MAX) {
+      this.#full.value++
+      return false
+    }
+    this.#held.value++
+    this.#count++
+    this.#bytes += length
+    return true
+  }
+
+  /** The burst is over.  Gives what need not wait: all of it, when the ticket is 0. */
+  close(ticket: number): readonly HeldPacket[] {
+    if (this.#open.length === 0) return this.#open
+    const packets = this.#open
+    this.#open = []
+    if (ticket === 0) return this.#leave(packets)
+    this.#byTicket.set(ticket, { packets, sinceMs: this.#clock.now() })
+    return []
+  }
+
+  released(ticket: number): readonly HeldPacket[] {
+    const held = this.#byTicket.get(ticket)
+    if (held === undefined) return []
+    this.#byTicket.delete(ticket)
+    this.#holdUs.observe((this.#clock.now() - held.sinceMs) * 1000)
+    return this.#leave(held.packets)
+  }
+
+  #leave(packets: HeldPacket[]): readonly HeldPacket[] {
+    for (const { flow, parked, group } of packets) {
+      if (flow?.waiting === packets) flow.waiting = null
+      if (this.#groups.get(group) === packets) this.#groups.delete(group)
+      this.#bytes -= parked.frame.length
+    }
+    this.#count -= packets.length
+    return packets
+  }
+}

@@ -1,0 +1,60 @@
+// Flows that the topology makes stale are found anew before their next packets come.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { OBJECTS, PLUGINS, unicast } from '../../../test/world/pair.ts'
+import { World } from '../../../test/world/world.ts'
+import { egressTag } from '../../flow/tag.ts'
+
+function open() {
+  const world = new World({ plugins: PLUGINS, objects: OBJECTS })
+  world.exchange('a', unicast(0, 1))
+  world.exchange('b', unicast(1, 0))
+  world.exchange('a', unicast(0, 1))
+  return { world, worker: world.hosts.get('h')!.house.worker }
+}
+
+test('a flow in use is there again without a packet, and takes the next one', () => {
+  const { world, worker } = open()
+  const walked = world.counter('packets.walked')
+  worker.outdate([egressTag('b')])
+  world.settle()
+  assert.equal(world.counter('flows.renewed'), 1)
+  assert.equal(worker.book.size, 2)
+  assert.equal(world.exchange('a', unicast(0, 1)).length, 1)
+  assert.equal(world.counter('packets.walked'), walked)
+})
+
+test('the datapath has a flow for its packets all the time', () => {
+  const { world, worker } = open()
+  const [id] = [...worker.book.table.ids()].filter(each => worker.book.tags.tags(each).length > 0)
+  const before = worker.book.get(id!)
+  let removed = 0
+  const { remove } = worker.book
+  worker.book.remove = function (of: number) {
+    removed++
+    return remove.call(this, of)
+  }
+  worker.outdate(worker.book.tags.tags(id!))
+  assert.equal(worker.book.get(id!), before)
+  world.settle()
+  assert.notEqual(worker.book.get(id!), before)
+  assert.equal(removed, 0)
+})
+
+test('one that nobody uses any more is left to its packets', () => {
+  const { world, worker } = open()
+  world.settle(10_000)
+  worker.outdate([egressTag('b')])
+  world.settle()
+  assert.equal(world.counter('flows.renewed'), 0)
+  assert.equal(worker.book.size, 1)
+})
+
+test('what only state has made stale is left to its packets', () => {
+  const { world, worker } = open()
+  worker.invalidate([egressTag('b')])
+  world.settle()
+  assert.equal(world.counter('flows.renewed'), 0)
+  assert.equal(worker.book.size, 1)
+})

@@ -1,0 +1,186 @@
+// Walks a flow's own key again, without a packet: to see whether its outcome still holds, or, when
+// the topology has changed under it, to find the new one before its next packet comes.  When a
+// gateway dies, the thousand flows that left by it are thus in the kernel again within
+// milliseconds; left to their packets, they came up all at once, more than ports may send up, and
+// what was lost was sent again by TCP after 200, 600, 1400 ms: all at once again.
+
+import type { Clock } from '../../core/clock.ts'
+import type { Counter, Counters } from '../../core/counters.ts'
+import { WORDS, Word } from '../../flow/key.ts'
+import { sameLimits } from '../../flow/size.ts'
+import type { FlowTable } from '../../flow/table.ts'
+import type { Tag } from '../../flow/tag.ts'
+import { type SimulationContext, Verdict } from '../../simulation/context.ts'
+import * as ethernet from '../../wire/ethernet.ts'
+import type { Flow, FlowBook, NewFlow } from '../flows/book.ts'
+import type { Entry } from '../ports/entry.ts'
+import type { Translator } from '../ports/translate.ts'
+import type { FlowState } from '../replication/flow-state.ts'
+
+interface Parts {
+  readonly ctx: SimulationContext
+  readonly book: FlowBook
+  readonly entry: Entry
+  readonly translator: Translator
+  readonly flowState: FlowState
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly forget: (tags: readonly Tag[]) => void
+  /** Of the walk in `ctx`. */
+  readonly flow: () => NewFlow
+}
+
+// A flow that has to be found anew.
+interface Outdated {
+  readonly id: number
+  readonly flow: Flow
+}
+
+const OUTDATED_MAX = 4096 // the rest is left to packets
+const RENEWED_AT_ONCE = 512 // some 10 ms; then packets have their turn
+const IN_USE_MS = 5000
+
+export class Rechecks {
+  readonly #parts: Parts
+  readonly #renewed: Counter
+  readonly #stale: Counter
+  #outdated: Outdated[] = []
+
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#stale = parts.counters.claim('flows.stale')
+    this.#renewed = parts.counters.claim('flows.renewed', 'Flows found anew without a packet')
+  }
+
+  /**
+   * Flows that carry these tags are stale.  Those in use stay until they are walked again, in the
+   * next turn: whoever takes flows away by their tags does not find them any more.
+   */
+  outdate(tags: readonly Tag[]): void {
+    const { book, clock } = this.#parts
+    const since = clock.now() - IN_USE_MS
+    for (const tag of tags)
+      for (const id of book.tags.flows(tag)) {
+        if (this.#outdated.length >= OUTDATED_MAX) return
+        const flow = book.get(id)!
+        if (flow.usedMs < since || flow.actions.count === 0 || book.isHeld(id)) continue
+        if (!isUnicastIp(book.table, id)) continue
+        book.tags.remove(id)
+        this.#outdated.push({ id, flow })
+      }
+  }
+
+  /** A few of them.  Whether there are more. */
+  renew(isReady: boolean): boolean {
+    if (this.#outdated.length === 0) return false
+    for (const { id, flow } of this.#outdated.splice(0, RENEWED_AT_ONCE)) {
+      if (this.#parts.book.get(id) !== flow) continue // it has gone, or a packet was there first
+      this.#stale.value++
+      if (isReady && this.#renew(id)) this.#renewed.value++
+      else this.#parts.book.remove(id)
+    }
+    return this.#outdated.length > 0
+  }
+
+  // As a rehearsal: no device learns from a packet that was not there.  Whatever is missing, or
+  // would have to be written, is left to the packet.
+  #renew(id: number): boolean {
+    const { ctx, book, translator } = this.#parts
+    const { actions } = book.get(id)!
+    let isFound = this.#finds(id)
+    const isElsewhere = ctx.passedOver && !(isFound && translator.actions.equals(actions))
+    if (isElsewhere) {
+      const isSame = (): boolean => this.#finds(id) && translator.actions.equals(actions)
+      isFound = this.#keepingWay(isSame) || this.#finds(id)
+    }
+    if (isFound) this.#replace(id)
+    return isFound
+  }
+
+  #finds(id: number): boolean {
+    const { ctx, book, translator, flowState } = this.#parts
+    const mask = book.table.mask(id)
+    ctx.rehearsal = true
+    const verdict = this.#walk(book.table.key(id), mask)
+    ctx.rehearsal = false
+    if (verdict !== Verdict.forward || !translator.translate(ctx)) return false
+    if (translator.unreachable > 0 || ctx.emitted.length > 0 || ctx.stale.length > 0) return false
+    if (!ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return false
+    flowState.mustHold = false
+    return !this.#isWider(mask) && flowState.prepare(ctx)
+  }
+
+  // In its place, when it asks the same of packets.
+  #replace(id: number): void {
+    const { ctx, book, flow } = this.#parts
+    if (book.hasMask(id, ctx.key.mask)) return book.replace(id, flow())
+    book.remove(id)
+    if (book.table.find(ctx.arrived.words, 0) === 0)
+      book.add(ctx.arrived.words, ctx.key.mask, flow())
+  }
+
+  #isWider(mask: Int32Array): boolean {
+    let wider = 0
+    for (let i = 0; i < WORDS; i++) wider |= this.#parts.ctx.key.mask[i]! & ~mask[i]!
+    return wider !== 0
+  }
+
+  // True: the outcome is the same, and the flow now carries the tags of today.  undefined: it
+  // cannot be said yet.
+  recheck(id: number): boolean | undefined {
+    const isSame = this.#agrees(id)
+    const isElsewhere = isSame === false && this.#parts.ctx.passedOver
+    return isElsewhere ? this.#keepingWay(() => this.#agrees(id)) : isSame
+  }
+
+  // Where the agent of a gateway is gone, what went by it goes on so.
+  #keepingWay<T>(walk: () => T): T {
+    const { ctx } = this.#parts
+    ctx.keepsWay = true
+    const result = walk()
+    ctx.keepsWay = false
+    return result
+  }
+
+  #agrees(id: number): boolean | undefined {
+    const { ctx, book, translator, flowState } = this.#parts
+    const flow = book.get(id)
+    if (flow === undefined) return true
+    const mask = book.table.mask(id)
+    const verdict = this.#walk(book.table.key(id), mask)
+    if (verdict === Verdict.postpone || !translator.translate(ctx)) return undefined
+    if (!flowState.prepare(ctx)) return undefined
+    if (ctx.state.pendingCount > 0) return false // its state is gone
+    if (!ctx.cacheable || this.#isWider(mask) || ctx.ttlMin !== flow.ttlMin) return false
+    if (!translator.actions.equals(flow.actions)) return false
+    this.#parts.forget(ctx.stale) // may take this very flow, by the tags it had
+    if (book.get(id) !== flow) return true
+    // An agent of before may have known of no limits.
+    if (!sameLimits(translator.limits, flow.limits)) {
+      book.replace(id, this.#parts.flow())
+      return true
+    }
+    book.retag(id, ctx.tags, ctx.tagCount)
+    flow.links = flowState.links(ctx)
+    flow.checkedMs = ctx.now
+    return true
+  }
+
+  #walk(key: Int32Array, mask: Int32Array): Verdict {
+    const { ctx, entry, clock } = this.#parts
+    ctx.key.load(key, 0)
+    if ((mask[Word.ipMisc]! & 0xff00) === 0) ctx.key.words[Word.ipMisc]! |= 0xff00
+    ctx.begin(clock.now(), null, 0, 0)
+    void ctx.key.inPort
+    return entry.enter(ctx, ctx.key.words[Word.inPort]!)
+  }
+}
+
+// A flow that did not ask for the type takes IP too.  Of the frames of a group every receiver is
+// somebody else, and what is no IP is seldom.
+function isUnicastIp(table: FlowTable, id: number): boolean {
+  const type = table.word(id, Word.typeId) >>> 16
+  const isGroup = (table.word(id, Word.ethDstHi) >>> 24) & 1
+  const isAnyOrIp = type === 0 || type === ethernet.Type.ipv4 || type === ethernet.Type.ipv6
+  return isGroup === 0 && isAnyOrIp
+}

@@ -1,0 +1,380 @@
+// The upkeep of flows on a virtual clock: what goes, what stays, what is taken over.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Hub } from '../../../test/world/hub.ts'
+import { MACS, OBJECTS, PLUGINS, unicast } from '../../../test/world/pair.ts'
+import { defaults, World, type WorldOptions } from '../../../test/world/world.ts'
+import { VirtualClock } from '../../core/clock.ts'
+import { CounterTable } from '../../core/counters.ts'
+import { silentLog } from '../../core/log.ts'
+import { SeededRandom } from '../../core/random.ts'
+import type { FlowBatch, PhysicalPort } from '../../datapath/datapath.ts'
+import { MemoryDatapath } from '../../datapath/memory/memory.ts'
+import { readActions } from '../../datapath/memory/memory-flow.ts'
+import { WORDS } from '../../flow/key.ts'
+import type { Interest } from '../../topology/interest.ts'
+import { eth } from '../../wire/builder.ts'
+import { House } from '../house.ts'
+import type { Interface } from '../ports/places.ts'
+
+const SETTINGS = { tickMs: 10, quietTicks: 1, idleMs: 1000, checkMs: 500, shortMs: 200 }
+
+function open(options: Partial<WorldOptions> = {}) {
+  const world = new World({ plugins: PLUGINS, objects: OBJECTS, upkeep: SETTINGS, ...options })
+  world.exchange('a', unicast(0, 1))
+  world.exchange('b', unicast(1, 0))
+  world.exchange('a', unicast(0, 1))
+  const { house } = world.hosts.get('h')!
+  return { world, book: house.worker.book, house }
+}
+
+test('a flow nobody uses goes after its idle time, one that is used stays', () => {
+  const { world, book } = open()
+  assert.equal(book.size, 2)
+  for (let i = 0; i < 30; i++) {
+    world.settle(100)
+    world.exchange('a', unicast(0, 1))
+  }
+  assert.equal(book.size, 1)
+  assert.equal(world.counter('flows.expired'), 1)
+  assert.equal(world.counter('packets.walked'), 3)
+  world.settle(1100)
+  assert.equal(book.size, 0)
+})
+
+test('a flow that does not last is looked at again soon, however much it is used', () => {
+  const { world, book } = open()
+  const own = eth(MACS[0]!, MACS[0]!).payload(50).frame() // to itself: a drop, for now
+  for (let i = 0; i < 10; i++) {
+    world.exchange('a', own)
+    world.settle(50)
+  }
+  assert.equal(book.size, 3)
+  assert.equal(world.counter('packets.walked'), 3 + 3)
+})
+
+test('a flow in use is walked again and stays, if the walk still says the same', () => {
+  const { world, book } = open()
+  for (let i = 0; i < 20; i++) {
+    world.exchange('a', unicast(0, 1))
+    world.settle(100)
+  }
+  assert.ok(world.counter('flows.rechecked') >= 3)
+  assert.equal(world.counter('flows.disowned'), 0)
+  assert.equal(book.size, 1)
+})
+
+test('the TCP flags of a stateful flow are in the book, those of others are not', () => {
+  const { world, book } = open()
+  const segment = (from: number, to: number): Uint8Array =>
+    eth(MACS[from]!, MACS[to]!).ipv4('10.0.0.1', '10.0.0.2').tcp(1, 2, { flags: 'FA' }).frame()
+  const ids = [...book.table.ids()]
+  const [key, mask] = [book.table.key(ids[0]!).slice(), book.table.mask(ids[0]!).slice()]
+  const { actions, ttlMin, lifetime } = book.get(ids[0]!)!
+  const flow = { actions, ttlMin, lifetime, tags: [], tagCount: 0, now: world.clock.now() }
+  const id = book.add(key, mask, { ...flow, stateful: true })
+  book.flush()
+  for (const [port, from] of [
+    ['a', 0],
+    ['b', 1]
+  ] as const)
+    assert.equal(world.exchange(port, segment(from, 1 - from)).length, 1)
+  world.settle(50)
+  const flags = [...book.table.ids()].map(each => [each === id, book.get(each)!.tcpFlags])
+  assert.deepEqual(flags.sort(), [
+    [false, 0],
+    [true, 0x11]
+  ])
+})
+
+test('a flow the walk would not make today is found by the next look and taken out', () => {
+  const { world, book } = open()
+  for (const id of [...book.table.ids()]) {
+    const flow = book.get(id)!
+    flow.actions = flow.actions.snapshot()
+    flow.actions.words[1] = 77 // another interface
+  }
+  for (let i = 0; i < 8; i++) world.exchange('a', unicast(0, 1)) && world.settle(100)
+  assert.ok(world.counter('flows.disowned') >= 1)
+  assert.deepEqual(
+    world.exchange('a', unicast(0, 1)).map(({ port }) => port),
+    ['b']
+  )
+})
+
+test('a look takes a slice of the book at each tick, and comes to the end of it', () => {
+  const { world, book } = open({ upkeep: { ...SETTINGS, perTickMax: 3 } })
+  for (let n = 0; n < 40; n++)
+    world.exchange(
+      'a',
+      eth(MACS[0]!, `02:00:00:00:01:${(n + 16).toString(16)}`)
+        .payload(9)
+        .frame()
+    )
+  assert.ok(book.size >= 40)
+  world.settle(1500)
+  assert.equal(book.size, 0)
+})
+
+test('a look comes to old flows, however many new ones there are at each tick', () => {
+  const { world, book } = open({ upkeep: { ...SETTINGS, tickMs: 100, idleMs: 500 } })
+  let most = 0
+  for (let n = 0; n < 200; n++) {
+    world.exchange('a', eth(MACS[0]!, numbered(n)).payload(9).frame())
+    world.settle(10)
+    most = Math.max(most, book.size)
+  }
+  assert.ok(most > 30 && most < 120, `${most} flows`)
+  assert.ok(world.counter('flows.expired') > 80)
+})
+
+test('a look that takes long stops, and goes on at the next tick until all were looked at', () => {
+  const { world, house, book } = open({ upkeep: { ...SETTINGS, tickMs: 1_000_000, idleMs: 1e9 } })
+  for (let n = 0; n < 100; n++) world.exchange('a', eth(MACS[0]!, numbered(n)).payload(9).frame())
+  world.settle(600)
+  const { clock } = world
+  let walks = 0
+  const now = clock.now.bind(clock)
+  clock.now = () => now() + walks
+  const recheck = house.worker.recheck.bind(house.worker)
+  house.worker.recheck = id => {
+    walks++ // each takes a millisecond
+    return recheck(id)
+  }
+  const size = book.size
+  house.upkeep.tick()
+  assert.ok(walks > 0 && walks < 40, `${walks}`)
+  for (let tick = 0; tick < 20; tick++) house.upkeep.tick()
+  assert.ok(walks >= size)
+})
+
+const numbered = (n: number): string => `02:00:00:00:01:${(n + 16).toString(16).padStart(2, '0')}`
+
+test('before the table is full the flows unused for longest make room', () => {
+  const { world, book } = open({ flowsMax: 40 })
+  for (let n = 0; n < 100; n++) {
+    world.exchange(
+      'a',
+      eth(MACS[0]!, `02:00:00:00:01:${(n + 16).toString(16)}`)
+        .payload(9)
+        .frame()
+    )
+    world.exchange('a', unicast(0, 1))
+    world.settle(10)
+  }
+  assert.ok(book.size <= 40)
+  assert.ok(world.counter('flows.evicted') >= 60)
+  assert.equal(world.drops()['drop.agent.flow-table-full'], undefined)
+  const walked = world.counter('packets.walked')
+  world.exchange('a', unicast(0, 1))
+  assert.equal(world.counter('packets.walked'), walked) // the one in use was kept
+})
+
+test('after a stop nothing ticks', async () => {
+  const { world, house } = open()
+  await house.stop(false)
+  const { waiting } = world.clock
+  world.settle(5000)
+  assert.ok(world.clock.waiting <= waiting)
+  assert.equal(world.counter('flows.expired'), 0)
+})
+
+// --- adoption ------------------------------------------------------------------------------------
+
+// A datapath that outlives its agent, as the kernel's does: the flows of the first life are told
+// to the second.
+class Surviving extends MemoryDatapath {
+  readonly left: { id: number; key: Int32Array; mask: Int32Array; batch: FlowBatch; i: number }[] =
+    []
+
+  readonly others = new Set<number>()
+
+  override attach(port: PhysicalPort): void {
+    super.attach(port)
+    this.others.delete(port.ifindex)
+  }
+
+  override detachOthers(): void {
+    for (const ifindex of this.others) this.detach(ifindex)
+  }
+
+  override adopt(into?: FlowBatch): boolean {
+    const flow = this.left.shift()
+    if (flow === undefined || into === undefined) return false
+    const { id, key, mask, batch, i } = flow
+    const [ttlMin, stateful] = [batch.ttlMin[i]!, batch.stateful[i] === 1]
+    const limits = { mtu: batch.mtu[i]!, room: batch.room[i]! }
+    into.add(id, key, mask, ttlMin, readActions(batch, i), 0, stateful, limits)
+    return this.left.length > 0
+  }
+
+  // As the last agent left it: interfaces attached, flows in place.
+  inherit(batch: FlowBatch): void {
+    for (const [i, name] of ['a', 'b'].entries()) {
+      this.attach({ ifindex: i + 10, name, portClass: 0, peerRedirect: false })
+      this.others.add(i + 10)
+    }
+    this.install(batch)
+    for (let i = 0; i < batch.count; i++) {
+      const [key, mask] = [batch.keys, batch.masks].map(words =>
+        words.slice(i * WORDS, (i + 1) * WORDS)
+      )
+      this.left.push({ id: batch.ids[i]!, key: key!, mask: mask!, batch, i })
+    }
+  }
+}
+
+interface Life {
+  readonly house: House
+  readonly datapath: Surviving
+  readonly counters: CounterTable
+  readonly installed: FlowBatch[]
+  sends(n: number, frame: Uint8Array): number[] // interfaces it comes out of
+}
+
+function live(
+  hub: Hub,
+  clock: VirtualClock,
+  session: string,
+  inherited: readonly FlowBatch[],
+  delayMs: (interest: Interest) => number = () => 0
+): Life {
+  const out: number[] = []
+  const installed: FlowBatch[] = []
+  const datapath = new Surviving(
+    { output: ifindex => out.push(ifindex), tunnel: () => {} },
+    { now: () => clock.now(), flowsMax: 1000 }
+  )
+  for (const batch of inherited) datapath.inherit(batch)
+  const install = datapath.install.bind(datapath)
+  datapath.install = batch => {
+    installed.push(structuredCloneBatch(batch))
+    install(batch)
+  }
+  const common = {
+    up: true,
+    mtu: 1500,
+    mac: MACS[0]!,
+    kind: 'veth',
+    peerElsewhere: false,
+    addresses: []
+  }
+  const list = (): Interface[] =>
+    ['a', 'b'].map((name, i) => ({ ...common, name, ifindex: i + 10 }))
+  const counters = new CounterTable()
+  const link = hub.link(session, () => house.view)
+  const house: House = new House({
+    ...{ host: 'h', plugins: PLUGINS, datapath, clock, counters, log: silentLog() },
+    watcher: { list, onChange: () => {}, leadOut: () => new Set(), close: () => {} },
+    link: {
+      ...link,
+      want: interest => clock.after(delayMs(interest), () => link.want(interest))
+    },
+    random: new SeededRandom(1),
+    settings: defaults,
+    upkeep: SETTINGS,
+    burstBytes: 65_536
+  })
+  void house.start()
+  const sends = (n: number, frame: Uint8Array): number[] => {
+    out.length = 0
+    datapath.input(n + 10, frame)
+    clock.advance(1)
+    return [...out]
+  }
+  return { house, datapath, counters, installed, sends }
+}
+
+function structuredCloneBatch(batch: FlowBatch): FlowBatch {
+  return Object.assign(Object.create(Object.getPrototypeOf(batch)), structuredClone({ ...batch }))
+}
+
+// One life learns; gives what it left in the kernel, and the store.
+function firstLife() {
+  const clock = new VirtualClock()
+  const hub = new Hub(clock)
+  for (const { kind, value } of OBJECTS) hub.put(kind, value)
+  const life = live(hub, clock, 'first', [])
+  clock.advance(1)
+  life.sends(0, unicast(0, 1))
+  life.sends(1, unicast(1, 0))
+  assert.deepEqual(life.sends(0, unicast(0, 1)), [11])
+  life.house.upkeep.stop()
+  return { clock, hub, left: life.installed.slice(-1) }
+}
+
+test('flows of an earlier agent go on forwarding, and are kept once the walk agrees', () => {
+  const { clock, hub, left } = firstLife()
+  const { house, counters, sends } = live(hub, clock, 'second', left)
+  assert.equal(house.upkeep.unconfirmed, 1)
+  assert.deepEqual(sends(0, unicast(0, 1)), [11])
+  assert.equal(counters.value('packets.walked'), 0)
+  clock.advance(100)
+  assert.equal(house.upkeep.unconfirmed, 0)
+  assert.equal(counters.value('flows.adopted'), 1)
+  assert.equal(house.worker.book.size, 1)
+})
+
+test('a store that answers late takes no earlier flow away', () => {
+  for (const late of ['host', 'active']) // the bindings of the host, the activity of ports
+    for (const lateMs of [300, 60_000]) {
+      const { clock, hub, left } = firstLife()
+      const slow = (interest: Interest): boolean =>
+        'table' in interest
+          ? interest.table === late
+          : 'field' in interest && interest.field === late
+      const { house, counters, sends } = live(hub, clock, 'second', left, interest =>
+        slow(interest) ? lateMs : 0
+      )
+      clock.advance(lateMs - 10)
+      assert.equal(counters.value('flows.disowned'), 0)
+      assert.deepEqual(sends(0, unicast(0, 1)), [11])
+      clock.advance(100)
+      assert.equal(house.upkeep.unconfirmed, 0)
+      assert.equal(counters.value('flows.adopted'), 1)
+    }
+})
+
+test('a topology change reaches an adopted flow', () => {
+  const { clock, hub, left } = firstLife()
+  const { counters, sends } = live(hub, clock, 'second', left)
+  clock.advance(100)
+  hub.put('port', { ...hub.get('port', 'b')!, adminStateUp: false })
+  clock.advance(1)
+  assert.deepEqual(sends(0, unicast(0, 1)), [])
+  assert.ok(counters.value('drop.simulation.port-down') >= 1)
+})
+
+test('an earlier flow that the topology of today would not make is taken out', () => {
+  const { clock, hub, left } = firstLife()
+  hub.put('port', { ...hub.get('port', 'b')!, adminStateUp: false })
+  const { house, counters, datapath, sends } = live(hub, clock, 'second', left)
+  clock.advance(100)
+  assert.deepEqual(sends(0, unicast(0, 1)), [])
+  assert.equal(counters.value('flows.adopted'), 0)
+  assert.equal(counters.value('flows.disowned'), 1)
+  assert.equal(house.worker.book.size, datapath.counters().flows)
+})
+
+test('an earlier flow of an interface that is nothing any more is let go', () => {
+  const { clock, hub, left } = firstLife()
+  hub.delete('port', 'a')
+  const { house, counters } = live(hub, clock, 'second', left)
+  clock.advance(1000)
+  assert.equal(house.upkeep.unconfirmed, 0)
+  assert.equal(counters.value('flows.adopted'), 0)
+  assert.equal(house.worker.book.size, 0)
+})
+
+test('an interface that was unbound while no agent was there is left alone', () => {
+  const { clock, hub, left } = firstLife()
+  hub.delete('port', 'a')
+  const { datapath, sends } = live(hub, clock, 'second', left)
+  clock.advance(100)
+  const before = datapath.counters().rx
+  sends(0, unicast(0, 1))
+  assert.equal(datapath.counters().rx, before)
+  sends(1, unicast(1, 0))
+  assert.equal(datapath.counters().rx, before! + 1)
+})

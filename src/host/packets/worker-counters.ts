@@ -1,0 +1,19 @@
+// What a worker counts besides drops.
+
+import type { Counters } from '../../core/counters.ts'
+import type { FlowBook } from '../flows/book.ts'
+
+const WALK_US = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000]
+
+export type WorkerCounters = ReturnType<typeof workerCounters>
+
+export function workerCounters(counters: Counters, book: FlowBook) {
+  counters.gauge('flows.live', () => book.size, 'Flows in the book')
+  counters.gauge('flows.masks', () => book.table.masks, 'Different masks of flows')
+  return {
+    packets: counters.claim('packets.walked', 'Packets that came up and were walked'),
+    flowsMade: counters.claim('flows.made', 'Flows made from walks'),
+    stale: counters.claim('flows.stale', 'Flows removed because a tag went stale'),
+    walkUs: counters.histogram('walk.us', WALK_US, 'Time of a walk, microseconds')
+  }
+}

@@ -1,0 +1,20 @@
+// What a worker is made of.
+
+import type { Clock } from '../../core/clock.ts'
+import type { Counters } from '../../core/counters.ts'
+import type { Datapath } from '../../datapath/datapath.ts'
+import type { TopologyView } from '../../topology/view.ts'
+import type { Entry } from '../ports/entry.ts'
+import type { Places } from '../ports/places.ts'
+import type { FlowState } from '../replication/flow-state.ts'
+
+export interface WorkerParts {
+  readonly datapath: Datapath
+  readonly view: TopologyView
+  readonly places: Places
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly flowState: FlowState
+  readonly entry: Entry
+  readonly burstBytes?: number | undefined
+}

@@ -1,0 +1,398 @@
+// A packet's way through the house:
+//   receive   a burst from the datapath: frames the kernel has no flow for, keys extracted
+//   walk      through the virtual topology, from the port behind the interface
+//   translate outputs to virtual ports into interfaces and tunnels
+//   install   the flow the walk produced, so that later packets stay in the kernel
+//   execute   the outcome on this packet
+// One worker is one thread and one host.  Nothing here waits: what a walk lacks postpones the
+// packet (waiting.ts), whoever brings it wakes the walk again.
+
+import type { Clock } from '../../core/clock.ts'
+import type { Counters } from '../../core/counters.ts'
+import type { Datapath } from '../../datapath/datapath.ts'
+import { Burst, DESCRIPTOR_WORDS, Descriptor, Reason } from '../../datapath/datapath.ts'
+import { ActionCache } from '../../flow/action-cache.ts'
+import type { ActionList } from '../../flow/actions.ts'
+import { WORDS, Word } from '../../flow/key.ts'
+import type { Tag } from '../../flow/tag.ts'
+import { SimulationContext, Verdict, WAIT_FOR_PULL } from '../../simulation/context.ts'
+import { simulateEgress } from '../../simulation/simulate.ts'
+import type { Walks } from '../../simulation/walks.ts'
+import { type Flow, FlowBook, type NewFlow } from '../flows/book.ts'
+import type { Entry } from '../ports/entry.ts'
+import type { Places } from '../ports/places.ts'
+import { Translator } from '../ports/translate.ts'
+import { type FlowState, WALK_AGAIN } from '../replication/flow-state.ts'
+import { Departures } from './departures.ts'
+import { EarlyFragments, WAIT_FOR_FIRST } from './early.ts'
+import { Oversize } from './oversize.ts'
+import { Arena, parkedOf, parkedOwn } from './parked.ts'
+import { Rechecks } from './recheck.ts'
+import { type Parked, WaitingRoom } from './waiting.ts'
+import { type WorkerCounters, workerCounters } from './worker-counters.ts'
+import type { WorkerParts } from './worker-parts.ts'
+
+const BURSTS_PER_TURN = 16 // then messages and timers have their turn
+const TURN_MS = 16 // or then: what packets wait for comes by messages
+const GENERATED_MAX = 4096
+
+export class Worker implements Walks {
+  readonly ctx: SimulationContext
+  readonly book: FlowBook
+  readonly waiting: WaitingRoom
+  readonly early: EarlyFragments
+  readonly #burst: Burst
+  readonly #datapath: Datapath
+  readonly #places: Places
+  readonly #entry: Entry
+  readonly #rechecks: Rechecks
+  readonly #translator: Translator
+  readonly #clock: Clock
+  readonly #counters: Counters
+  readonly #counted: WorkerCounters
+  readonly #kept = new ActionCache()
+  readonly #arena = new Arena()
+  readonly #state: FlowState
+  readonly #departures: Departures
+  readonly #oversize: Oversize
+  #opened = false // the outcome is of a packet that opened a connection
+  #flowId = 0 // of the outcome concluded last; 0: it is not kept
+  readonly #generated: { frame: Uint8Array; port: string }[] = []
+  readonly #woken: Parked[] = []
+  #turning = false
+  #scheduled = false
+
+  constructor(parts: WorkerParts) {
+    this.#burst = new Burst(parts.burstBytes)
+    this.#datapath = parts.datapath
+    this.#places = parts.places
+    this.#clock = parts.clock
+    this.#counters = parts.counters
+    this.#state = parts.flowState
+    this.ctx = new SimulationContext(parts.view, parts.flowState.access)
+    this.ctx.puller = parts.flowState.asking
+    this.book = new FlowBook(parts.datapath)
+    this.book.used = (flow, links) => this.#state.used(links, flow.usedMs, flow.tcpFlags)
+    this.waiting = new WaitingRoom(parts.counters)
+    this.early = new EarlyFragments(parts.counters, packet => this.#wakes([packet]))
+    this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))
+    this.#translator = new Translator(parts.places)
+    this.#oversize = new Oversize(parts.datapath, () => this.#dropped('agent.too-big'))
+    this.#entry = parts.entry
+    this.#rechecks = new Rechecks({
+      ...parts,
+      ...{ ctx: this.ctx, book: this.book, translator: this.#translator },
+      forget: tags => this.#forget(tags),
+      flow: () => this.#flow()
+    })
+    this.#counted = workerCounters(parts.counters, this.book)
+  }
+
+  start(): void {
+    this.#datapath.onReadable(() => this.turn())
+  }
+
+  // For good: what is still to come finds a turn under way that never ends.
+  stop(): void {
+    this.#turning = true
+  }
+
+  // --- Walks: what devices and the topology ask for ----------------------------------------------
+
+  emit(frame: Uint8Array, port: string): void {
+    if (this.#generated.length >= GENERATED_MAX) return this.#dropped('agent.generated-overflow')
+    this.#generated.push({ frame, port })
+    this.#schedule()
+  }
+
+  wake(waitingFor: string): void {
+    this.#wakes(this.waiting.wake(waitingFor))
+  }
+
+  #wakes(packets: readonly Parked[]): void {
+    this.#woken.push(...packets)
+    if (this.#woken.length > 0) this.#schedule()
+  }
+
+  invalidate(tags: readonly Tag[]): void {
+    this.#forget(tags)
+    this.#schedule()
+  }
+
+  // The topology has changed.
+  outdate(tags: readonly Tag[]): void {
+    this.#rechecks.outdate(tags)
+    this.invalidate(tags)
+  }
+
+  forgetStateful(): void {
+    this.#counted.stale.value += this.book.removeStateful()
+    this.#schedule()
+  }
+
+  // Everybody who should have the state of these packets has it, or is late.
+  released(ticket: number): void {
+    this.#departures.released(ticket)
+    this.#schedule()
+  }
+
+  // --- the loop ----------------------------------------------------------------------------------
+
+  // Handles what is there, at most BURSTS_PER_TURN bursts.  Gives the frames handled.
+  turn(): number {
+    if (this.#turning) return 0
+    this.#turning = true
+    let [handled, count, bursts] = [0, 0, 0]
+    const untilMs = this.#clock.now() + TURN_MS
+    const isOutdated = this.#rechecks.renew(this.isReady)
+    do {
+      handled += this.#settle()
+      // A packet that waits, waits for a message, which would wait for us.
+      const isAlone = this.waiting.size + this.#departures.size === 0
+      count = this.#datapath.receive(this.#burst, isAlone)
+      for (let i = 0; i < count; i++) this.#received(i)
+      this.#flush()
+      handled += count
+    } while (count > 0 && ++bursts < BURSTS_PER_TURN && this.#clock.now() < untilMs)
+    handled += this.#settle()
+    this.#turning = false
+    if (isOutdated || count + this.#generated.length + this.#woken.length > 0) this.#schedule()
+    return handled
+  }
+
+  #forget(tags: readonly Tag[]): void {
+    for (const tag of tags) this.#counted.stale.value += this.book.invalidate(tag)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#turning) return
+    this.#scheduled = true
+    this.#clock.soon(() => {
+      this.#scheduled = false
+      this.turn()
+    })
+  }
+
+  #flush(): void {
+    this.#departures.close(this.#state.flush())
+    this.book.flush()
+    this.#datapath.flush()
+  }
+
+  // Frames of devices' own making, which leave by their ports, and frames that have waited.
+  #settle(): number {
+    const generated = this.#generated.splice(0)
+    for (const { frame, port } of generated) this.#leave(frame, port)
+    const woken = this.#woken.splice(0, Burst.FRAMES_MAX)
+    for (const parked of woken) this.#again(parked)
+    this.#flush()
+    return generated.length + woken.length
+  }
+
+  // --- one packet --------------------------------------------------------------------------------
+
+  #received(i: number): void {
+    const { descriptors, keys, view } = this.#burst
+    const d = i * DESCRIPTOR_WORDS
+    const at = descriptors[d + Descriptor.offset]!
+    const end = at + descriptors[d + Descriptor.length]!
+    const reason = descriptors[d + Descriptor.reason]!
+    this.#counted.packets.value++
+    const ifindex = descriptors[d + Descriptor.ifindex]!
+    this.#oversize.measure(view, at, end, descriptors[d + Descriptor.gsoSize]!, ifindex)
+    const isMiss = reason === Reason.miss || reason === Reason.mtu
+    const isJudged = this.#state.arrives(this.book, keys, i * WORDS, { view, at, end })
+    const known = isMiss && !isJudged ? this.book.flowFor(keys, i * WORDS) : 0
+    const flow = this.book.get(known)
+    if (flow !== undefined && reason === Reason.miss && this.#oversize.fits(flow.limits))
+      return this.#missed(i, known, flow)
+    const { ctx } = this
+    ctx.key.load(keys, i * WORDS)
+    ctx.begin(this.#clock.now(), view, at, end)
+    ctx.cacheable = known === 0 // the flow of those that fit stands
+    if (!this.#walk(ifindex)) return this.#park(parkedOf(this.#burst, i))
+    const actions = this.#outcome()
+    if (actions.count === 0) return
+    this.#behind(known)
+    const isPart = this.#oversize.parts !== null || this.#departures.holds(this.early.packet)
+    if (this.#state.mustHold || ctx.quoteChanged || isPart)
+      this.#send(parkedOf(this.#burst, i, this.#arena), actions)
+    else this.#datapath.execute(this.#burst, i, actions)
+  }
+
+  // It came before its flow was in place, or the datapath has lost that.
+  #missed(i: number, id: number, { actions }: Flow): void {
+    if (this.book.isHeld(id))
+      return this.#departures.hold(parkedOf(this.#burst, i, this.#arena), id, actions)
+    this.book.reinstall(id)
+    if (actions.count > 0) this.#datapath.execute(this.#burst, i, actions)
+  }
+
+  // What is too big for a flow that waits for its state waits with it.
+  #behind(id: number): void {
+    if (id === 0 || !this.book.isHeld(id)) return
+    this.#flowId = id
+    this.#state.mustHold = true
+  }
+
+  // A packet from the waiting room.
+  #again(parked: Parked): void {
+    const { frame, key } = parked
+    // Another that waited for the same may have made a flow for it.
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+    this.#oversize.measure(view, 0, frame.length, parked.gsoSize, parked.ifindex)
+    const isJudged = this.#state.arrives(this.book, key, 0, { view, at: 0, end: frame.length })
+    const isKnown = parked.port === '' && parked.reason === 0 && !isJudged
+    const known = isKnown ? this.book.flowFor(key, 0) : 0
+    const flow = this.book.isHeld(known) ? undefined : this.book.get(known)
+    if (flow !== undefined && this.#oversize.fits(flow.limits))
+      return this.#datapath.inject(frame, flow.actions, parked.gsoSize)
+    const { ctx } = this
+    ctx.key.load(key, 0)
+    ctx.begin(this.#clock.now(), view, 0, frame.length)
+    ctx.pulled = parked.pulled === true
+    ctx.fragments.isLate = parked.isLate === true
+    ctx.cacheable = flow === undefined
+    const walked =
+      parked.port === ''
+        ? this.#walk(parked.ifindex)
+        : this.#concluded(simulateEgress(ctx, parked.port))
+    if (!walked) return this.#park(parked)
+    const actions = this.#outcome()
+    if (actions.count > 0) this.#send(parked, actions)
+  }
+
+  #leave(frame: Uint8Array, port: string): void {
+    const { ctx } = this
+    const parked = parkedOwn(frame, port)
+    if (parked === null) return
+    const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+    ctx.key.load(parked.key, 0)
+    ctx.begin(this.#clock.now(), view, 0, frame.length)
+    this.#oversize.measure(view, 0, frame.length, 0, 0)
+    if (!this.#concluded(simulateEgress(ctx, port))) this.#park(parked)
+    else if (this.#translator.actions.count > 0) this.#send(parked, this.#translator.actions)
+  }
+
+  // What is to be done with the packet that was walked last.  If it opened a connection that a
+  // device asked about, the packets after it are no longer new: their flow is that of a second
+  // walk.
+  #outcome(): ActionList {
+    const { actions } = this.#translator
+    if (!this.#opened) return actions
+    const kept = this.#kept.keep(actions)
+    const { ctx } = this
+    ctx.key.load(ctx.arrived.words, 0)
+    ctx.begin(ctx.now, null, 0, 0)
+    ctx.isLater = true
+    void ctx.key.inPort
+    const verdict = this.#entry.enter(ctx, ctx.key.words[Word.inPort]!)
+    const done = verdict !== Verdict.postpone && this.#translator.translate(ctx)
+    if (!done || !ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return kept
+    if (this.#state.prepare(ctx)) this.#install()
+    return kept
+  }
+
+  #send(parked: Parked, actions: ActionList): void {
+    const { quoteChanged } = this.ctx
+    const hold = this.#state.mustHold ? this.#flowId : null
+    const { packet: group } = this.early
+    const packet = { parked, actions, quote: quoteChanged ? this.ctx.quote() : null, hold, group }
+    this.#departures.send(packet, this.#oversize.parts)
+  }
+
+  // --- the walk and its outcome ------------------------------------------------------------------
+
+  // False: the packet must wait.  True: the translator holds what is to be done with it.
+  #walk(ifindex: number): boolean {
+    const startedMs = this.#clock.now()
+    void this.ctx.key.inPort // every flow depends on where it came from
+    const verdict = this.#entry.enter(this.ctx, ifindex)
+    this.#counted.walkUs.observe((this.#clock.now() - startedMs) * 1000)
+    return this.#concluded(verdict)
+  }
+
+  #concluded(walked: Verdict): boolean {
+    const { ctx } = this
+    this.#flowId = 0
+    this.#opened = this.#state.mustHold = false
+    if (this.early.lacks(ctx)) return false
+    if (walked === Verdict.postpone) {
+      if (ctx.waitingFor === WAIT_FOR_PULL) this.#pulls()
+      return false
+    }
+    if (walked === Verdict.drop && this.#pulls()) return false
+    const translator = this.#translator
+    if (!translator.translate(ctx)) {
+      ctx.waitingFor = translator.waitingFor
+      return false
+    }
+    const verdict = walked === Verdict.forward ? this.#judge() : walked
+    const outcome = this.#state.conclude(ctx, verdict)
+    if (outcome === Verdict.postpone) return false
+    if (outcome !== walked) translator.actions.clear() // it must not leave
+    if (translator.unreachable > 0) this.#dropped('agent.unreachable-port')
+    if (outcome === Verdict.drop) this.#dropped(ctx.dropReason)
+    else for (const run of ctx.afterwards) run()
+    this.#forget(ctx.stale)
+    for (const { frame, port } of ctx.emitted) this.emit(frame, port)
+    this.#opened = ctx.isOpening && outcome === Verdict.forward
+    if (ctx.cacheable && !this.#opened) this.#install()
+    this.early.passed(ctx)
+    return true
+  }
+
+  // What is too big everywhere leaves nowhere, and no state; of smaller ones it says nothing.
+  #judge(): Verdict {
+    if (this.#oversize.judge(this.ctx, this.#translator)) return Verdict.forward
+    this.ctx.cacheable = false
+    return this.ctx.drop('agent.too-big')
+  }
+
+  // Other hosts are asked for what this walk did not find: the packet waits for their answer.
+  #pulls(): boolean {
+    const text = this.#state.asking.pull(this.ctx)
+    if (text !== '') this.ctx.waitingFor = text
+    return text !== ''
+  }
+
+  #install(): void {
+    const { arrived, key } = this.ctx
+    this.#flowId = this.book.add(arrived.words, key.mask, this.#flow())
+    if (this.#flowId === 0) this.#dropped('agent.flow-table-full')
+    else this.#counted.flowsMade.value++
+  }
+
+  #flow(): NewFlow {
+    const { actions, limits } = this.#translator
+    return { ...this.#state.flow(this.ctx, this.#kept.keep(actions)), limits }
+  }
+
+  // Does today's topology and state still give a flow's outcome?  undefined: not known.
+  recheck(id: number): boolean | undefined {
+    return this.isReady ? this.#rechecks.recheck(id) : undefined
+  }
+
+  // Whether places are known, and the state an earlier agent left is here.
+  get isReady(): boolean {
+    return this.#places.known && this.#state.settled
+  }
+
+  // What the walk learned and asked before it was postponed holds all the same.
+  #park(parked: Parked): void {
+    const { ctx } = this
+    this.#forget(ctx.stale)
+    for (const { frame, port } of ctx.emitted) this.emit(frame, port)
+    const { waitingFor, now } = ctx
+    if (waitingFor === WAIT_FOR_FIRST) return this.early.park(parked, now)
+    this.early.delay(ctx)
+    if (waitingFor.startsWith(WAIT_FOR_PULL)) parked.pulled = true
+    if (waitingFor === WALK_AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(parked)
+    else this.waiting.park(waitingFor, parked, now)
+  }
+
+  #dropped(reason: string): void {
+    this.#datapath.dropped?.(this.ctx.raw(), reason)
+    this.#counters.claim(`drop.${reason}`).value++
+  }
+}

@@ -1,0 +1,73 @@
+// Where a packet comes into the house: by the port behind an interface, or by a tunnel from the
+// host that has walked it.
+
+import { Lifetime, type SimulationContext, Verdict } from '../../simulation/context.ts'
+import { simulate } from '../../simulation/simulate.ts'
+import { AGENT_KEY } from '../../simulation/visitors.ts'
+import {
+  interfaceTag,
+  type Places,
+  strayTag,
+  WAIT_FOR_BINDINGS,
+  waitForInterface
+} from './places.ts'
+import type { Reception } from './reception.ts'
+import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
+
+const FLOW_STATE_KEY = 0xffffff
+
+export class Entry {
+  readonly #places: Places
+  readonly #reception: Reception
+
+  constructor(places: Places, reception: Reception) {
+    this.#places = places
+    this.#reception = reception
+  }
+
+  // A key of 0 does not make a frame of the underlay one of an interface: the flow would take
+  // everything that comes in there.
+  enter(ctx: SimulationContext, ifindex: number): Verdict {
+    return this.#places.isUnderlay(ifindex)
+      ? this.#fromTunnel(ctx)
+      : this.#fromInterface(ctx, ifindex)
+  }
+
+  #fromInterface(ctx: SimulationContext, ifindex: number): Verdict {
+    const port = this.#places.entry(ifindex)
+    ctx.tag(interfaceTag(ifindex))
+    if (port === undefined && this.#places.isComing(ifindex))
+      return ctx.postpone(waitForInterface(ifindex))
+    if (port === undefined) return ctx.drop('agent.unbound-interface', Lifetime.short)
+    if (port.kind === 'router' && this.#places.underlays.takes(ctx))
+      return ctx.drop('agent.underlay-from-uplink')
+    return simulate(ctx, port.id)
+  }
+
+  // The ingress host has done the walk; a tunnelled frame only needs its last step.
+  #fromTunnel(ctx: SimulationContext): Verdict {
+    const number = ctx.key.tunnelKey
+    const sender = ctx.key.tunnelSrc
+    const isSender = this.#places.isSender(sender)
+    if (isSender === undefined) return ctx.postpone(WAIT_FOR_SENDERS)
+    ctx.tag(senderTag(sender))
+    if (!isSender) return ctx.drop('agent.stranger', Lifetime.short)
+    // It is for the sockets of the exchange; what comes up here, they did not take.
+    if (number === FLOW_STATE_KEY) return ctx.drop('agent.flow-state', Lifetime.short)
+    if (number === AGENT_KEY) return this.#visit(ctx)
+    const port = this.#places.numbered(number)
+    if (port === undefined && !this.#places.known) return ctx.postpone(WAIT_FOR_BINDINGS)
+    if (port === undefined) {
+      ctx.tag(strayTag(number))
+      return ctx.drop('agent.stray-tunnel', Lifetime.short)
+    }
+    ctx.output(port)
+    return Verdict.forward
+  }
+
+  #visit(ctx: SimulationContext): Verdict {
+    const frame = ctx.frame()
+    if (frame !== undefined) ctx.after(() => this.#reception.receive(frame))
+    return ctx.consume()
+  }
+}

@@ -1,0 +1,371 @@
+// Where virtual ports are: which interface of this host, or which tunnel to another host.  Bindings
+// come with the topology, interfaces from the kernel, in any order; a port is active when both are
+// there and the interface is up.
+
+import type { Counter, Counters } from '../../core/counters.ts'
+import { type Datapath, PortClass } from '../../datapath/datapath.ts'
+import { derive, egressTag, type Tag, tagOf } from '../../flow/tag.ts'
+import type { Port } from '../../simulation/device.ts'
+import type { PortModel } from '../../topology/models.ts'
+import { ACTIVE_TABLE } from '../../topology/port-status.ts'
+import type { TopologyView } from '../../topology/view.ts'
+import { Bindable, BindingFaults, type BindingRules } from './bindable.ts'
+import { PortMtus } from './port-mtus.ts'
+import type { Tunnel, Tunnels } from './tunnels.ts'
+import type { UnderlayAddresses } from './underlays.ts'
+
+// An interface as the kernel (or a test) reports it.
+export interface Interface {
+  readonly ifindex: number
+  readonly name: string
+  readonly up: boolean
+  readonly mtu: number
+  readonly mac: string
+  readonly kind: string // veth, tun, loopback …; '' for hardware
+  readonly peerElsewhere: boolean // a veth whose other end is in another namespace
+  readonly addresses: readonly string[] // IPv4, without length
+}
+
+export interface InterfaceWatcher {
+  list(): readonly Interface[]
+  onChange(fire: () => void): void
+  // Names of those that a default route of the host leaves by.
+  leadOut(): ReadonlySet<string>
+  close(): void
+}
+
+// Carried by flows that drop what is tunnelled to a port this host does not have.
+const STRAY = tagOf('stray-tunnel')
+export const strayTag = (number: number): Tag => derive(STRAY, number)
+export const WAIT_FOR_BINDINGS = 'bindings'
+// Carried by flows of what comes in by an interface; stale when it becomes another port's, or none.
+const INTERFACE = tagOf('interface')
+export const interfaceTag = (ifindex: number): Tag => derive(INTERFACE, ifindex)
+
+const bindingsOf = (host: string) => ({ kind: 'port', field: 'host', value: host })
+
+const INTERFACE_WAIT = 'interface/'
+export const waitForInterface = (ifindex: number): string => `${INTERFACE_WAIT}${ifindex}`
+export const isForInterface = (waiting: string): boolean => waiting.startsWith(INTERFACE_WAIT)
+
+// A program that is there, or on its way, before its port may be activated: what comes in waits.
+interface Coming {
+  readonly port: string
+  isThere: boolean
+}
+
+interface Bound {
+  readonly port: string
+  readonly ifindex: number
+  readonly name: string
+  readonly peerRedirect: boolean
+}
+
+export class Places {
+  readonly #host: string
+  readonly #view: TopologyView
+  readonly #datapath: Datapath
+  readonly #watcher: InterfaceWatcher
+  readonly #tunnels: Tunnels
+  readonly #invalidate: (tags: readonly Tag[]) => void
+  readonly #comes: (port: Port) => void
+  readonly #ready: (model: PortModel) => boolean
+  readonly #gone: (port: Port) => void
+  readonly #byIfindex = new Map<number, Bound>()
+  readonly #byPort = new Map<string, Bound>()
+  readonly #byNumber = new Map<number, string>()
+  readonly #coming = new Map<number, Coming>() // by ifindex
+  readonly #underlays = new Set<number>()
+  readonly #mtus: PortMtus
+  readonly #refused: Counter
+  readonly #rules: BindingRules
+  readonly #bindable: Bindable
+  readonly #faults: BindingFaults
+  readonly #wake: (waitingFor: string) => void
+  #known = false
+  #othersGone = false
+  #down: ReadonlySet<string> = new Set() // ports of ours that we have said are down
+
+  constructor(parts: {
+    host: string
+    view: TopologyView
+    datapath: Datapath
+    watcher: InterfaceWatcher
+    tunnels: Tunnels
+    counters: Counters
+    rules: BindingRules
+    invalidate: (tags: readonly Tag[]) => void
+    wake: (waitingFor: string) => void
+    comes: (port: Port) => void // a port is about to become active here
+    ready: (model: PortModel) => boolean // whether the state of its flows is here
+    gone: (port: Port) => void // it is bound here no longer
+  }) {
+    this.#host = parts.host
+    this.#view = parts.view
+    this.#datapath = parts.datapath
+    this.#watcher = parts.watcher
+    this.#tunnels = parts.tunnels
+    this.#invalidate = parts.invalidate
+    this.#wake = parts.wake
+    this.#comes = parts.comes
+    this.#ready = parts.ready
+    this.#gone = parts.gone
+    this.#mtus = new PortMtus(parts.view, parts.invalidate)
+    this.#rules = parts.rules
+    this.#bindable = new Bindable(parts.rules)
+    this.#faults = new BindingFaults(parts.view)
+    this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
+    parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
+    this.#view.need(bindingsOf(this.#host))
+  }
+
+  // Whether the bindings of this host and the activity of ports are known, and seen to.  Until then
+  // a port that is not here may yet be.
+  get known(): boolean {
+    return this.#known
+  }
+
+  // The port behind an interface.
+  entry(ifindex: number): Port | undefined {
+    const bound = this.#byIfindex.get(ifindex)
+    return bound === undefined ? undefined : (this.#view.port(bound.port) ?? undefined)
+  }
+
+  // Frames of the interface, or for the port behind it, are to wait: it is about to be activated.
+  isComing(ifindex: number): boolean {
+    return this.#coming.has(ifindex)
+  }
+
+  // The interface of a port that is about to be activated; 0: it is not.
+  comingBy(id: string): number {
+    for (const [ifindex, { port }] of this.#coming) if (port === id) return ifindex
+    return 0
+  }
+
+  // The port of this host whose number a tunnelled frame carries.
+  numbered(number: number): Port | undefined {
+    const id = this.#byNumber.get(number)
+    return id === undefined ? undefined : (this.#view.port(id) ?? undefined)
+  }
+
+  local(port: Port): { ifindex: number; peerRedirect: boolean; mtu: number } | undefined {
+    const bound = this.#byPort.get(port.id)
+    return bound === undefined ? undefined : { ...bound, mtu: this.#mtus.of(port.id) }
+  }
+
+  // Of the interface of a port of another host, as that says; 0: it has not.
+  mtuElsewhere(port: Port): number {
+    return this.#mtus.of(port.id)
+  }
+
+  isHere(port: Port): boolean {
+    return port.host === this.#host
+  }
+
+  tunnel(port: Port): Tunnel | null | undefined {
+    return this.#tunnels.to(port.host!)
+  }
+
+  // What comes in here comes by tunnels.
+  isUnderlay(ifindex: number): boolean {
+    return this.#underlays.has(ifindex)
+  }
+
+  // The addresses of our hosts.
+  get underlays(): UnderlayAddresses {
+    return this.#tunnels.addresses
+  }
+
+  // Whether an underlay address may send to us.  undefined: not known yet.
+  isSender(address: number): boolean | undefined {
+    return this.#tunnels.isSender(address)
+  }
+
+  // Why an interface may not be bound; undefined: it may.
+  refusal(each: Interface): string | undefined {
+    const isUnderlay = this.#underlays.has(each.ifindex)
+    const leadsOut = (): boolean => this.#watcher.leadOut().has(each.name)
+    return this.#bindable.refusal(each, { isUnderlay, leadsOut })
+  }
+
+  // Compares what is bound with what should be.  Called when bindings or interfaces change.
+  refresh(): void {
+    const interfaces = this.#watcher.list()
+    this.#tunnels.refresh(interfaces)
+    this.#refreshUnderlays()
+    const models = this.#view.where<PortModel>('port', 'host', this.#host)
+    const present = this.#presentOf(models, interfaces)
+    const ours = new Set(models.map(({ id }) => id))
+    this.#mtus.keep(ours)
+    for (const bound of [...this.#byPort.values()])
+      if (present.get(bound.port)?.ifindex !== bound.ifindex)
+        this.#unbind(bound, ours.has(bound.port))
+    for (const [ifindex, { port }] of [...this.#coming])
+      if (present.get(port)?.ifindex !== ifindex) this.#abandon(ifindex)
+    this.#renumber(models)
+    const waiting = this.#bindReady(models, present)
+    if (!this.#known) this.#learn()
+    if (this.#known) this.#tellDown(ours, waiting)
+    if (waiting.size > 0) return // an earlier agent's programs go on until ours are there
+    if (this.#othersGone || !this.#known || !this.#tunnels.known) return
+    this.#othersGone = true
+    this.#datapath.detachOthers()
+  }
+
+  // Of the ports that should be here, those whose interfaces are, and up, and may be bound.
+  #presentOf(models: readonly PortModel[], interfaces: readonly Interface[]) {
+    const byName = new Map(interfaces.map(each => [each.name, each]))
+    const present = new Map<string, Interface>()
+    const faults = new Map<string, string>()
+    for (const { id, interface: name = '' } of models) {
+      const found = byName.get(name)
+      const fault = this.#faultOf(id, name, found)
+      if (fault !== undefined) faults.set(id, fault)
+      else if (found !== undefined) present.set(id, found)
+    }
+    this.#faults.tell(faults)
+    return present
+  }
+
+  // Why a port cannot be at its interface.
+  #faultOf(id: string, name: string, found: Interface | undefined): string | undefined {
+    const { hostName } = this.#rules
+    if (found === undefined) return `waiting for interface ${name} on host ${hostName}`
+    // What has become an underlay, or is another interface of the name, is judged anew.
+    const isOurs = this.#byPort.get(id)?.ifindex === found.ifindex
+    const why = isOurs && !this.isUnderlay(found.ifindex) ? undefined : this.refusal(found)
+    if (why !== undefined) return `interface ${name} of host ${hostName} is refused: ${why}`
+    return found.up ? undefined : `interface ${name} of host ${hostName} is down`
+  }
+
+  // Gives the ports that lack something yet: the state of their flows, or the program.
+  #bindReady(models: readonly PortModel[], present: ReadonlyMap<string, Interface>): Set<string> {
+    const waiting = new Set<string>()
+    for (const model of models) {
+      const { id } = model
+      const at = present.get(id)
+      if (at !== undefined) this.#mtus.put(id, at.mtu)
+      if (at === undefined || this.#byPort.has(id)) continue
+      const isReady = this.#ready(model)
+      if (this.#prepare(id, at) && isReady) this.#bind(id, at)
+      else waiting.add(id)
+    }
+    return waiting
+  }
+
+  // Whether the program is there.
+  #prepare(id: string, at: Interface): boolean {
+    const { ifindex } = at
+    const known = this.#coming.get(ifindex)
+    if (known?.port === id) return known.isThere
+    if (known !== undefined || this.#byIfindex.has(ifindex)) return false // two ports want it
+    const coming = { port: id, isThere: false }
+    this.#coming.set(ifindex, coming)
+    const port = this.#view.port(id)
+    if (port) this.#comes(port)
+    const portClass = port?.kind === 'router' ? PortClass.uplink : PortClass.vm
+    let isLate = false
+    const physical = { ifindex, name: at.name, portClass, peerRedirect: at.peerElsewhere }
+    this.#datapath.attachSoon(physical, isThere => {
+      if (this.#coming.get(ifindex) !== coming) return
+      coming.isThere = isThere
+      if (!isThere) this.#refuse(ifindex)
+      else if (isLate) this.refresh()
+    })
+    isLate = true
+    return coming.isThere
+  }
+
+  // The interface went while we looked: its going is the next event.
+  #refuse(ifindex: number): void {
+    this.#refused.value++
+    this.#coming.delete(ifindex)
+  }
+
+  #abandon(ifindex: number): void {
+    this.#coming.delete(ifindex)
+    this.#datapath.detach(ifindex)
+    this.#wake(waitForInterface(ifindex))
+  }
+
+  // Silence is not an answer: whoever asks takes it for an agent that will be back.
+  #tellDown(ours: ReadonlySet<string>, waiting: ReadonlySet<string>): void {
+    const active = this.#view.table(ACTIVE_TABLE)
+    const down = new Set([...ours].filter(id => !this.#byPort.has(id) && !waiting.has(id)))
+    for (const id of down) active.put(id, '')
+    for (const id of this.#down) {
+      if (ours.has(id)) continue
+      active.remove(id)
+      const port = this.#view.port(id)
+      if (port) this.#gone(port)
+    }
+    this.#down = down
+  }
+
+  #learn(): void {
+    const bindings = this.#view.need(bindingsOf(this.#host))
+    this.#known = this.#view.need({ table: ACTIVE_TABLE }) && bindings
+    if (this.#known) this.#wake(WAIT_FOR_BINDINGS)
+  }
+
+  // kept: the kernel goes on forwarding, so the ports stay announced until the next agent speaks.
+  close(kept: boolean): void {
+    const active = this.#view.table(ACTIVE_TABLE)
+    if (!kept) for (const { port } of this.#byPort.values()) active.put(port, '')
+    this.#watcher.close()
+  }
+
+  // A frame that came before its port was known here was dropped; from now on it is not.
+  #renumber(models: readonly PortModel[]): void {
+    const before = new Map(this.#byNumber)
+    this.#byNumber.clear()
+    for (const { id, number = 0 } of models) {
+      this.#byNumber.set(number, id)
+      if (before.get(number) !== id) this.#invalidate([strayTag(number)])
+    }
+  }
+
+  #bind(id: string, at: Interface): void {
+    const { ifindex, name, peerElsewhere: peerRedirect } = at
+    const bound = { port: id, ifindex, name, peerRedirect }
+    this.#byIfindex.set(ifindex, bound)
+    this.#byPort.set(id, bound)
+    this.#view.table(ACTIVE_TABLE).put(id, this.#host)
+    this.#coming.delete(ifindex)
+    this.#invalidate([egressTag(id), interfaceTag(ifindex)])
+    this.#wake(waitForInterface(ifindex))
+  }
+
+  // Of a port that has moved to another host only that host may speak: it may have spoken already.
+  #unbind(bound: Bound, isOurs: boolean): void {
+    this.#byIfindex.delete(bound.ifindex)
+    this.#byPort.delete(bound.port)
+    if (!this.#underlays.has(bound.ifindex)) this.#datapath.detach(bound.ifindex)
+    const active = this.#view.table(ACTIVE_TABLE)
+    if (isOurs) active.put(bound.port, '')
+    else active.remove(bound.port)
+    const port = this.#view.port(bound.port)
+    if (!isOurs && port) this.#gone(port)
+    this.#invalidate([egressTag(bound.port), interfaceTag(bound.ifindex)])
+  }
+
+  #refreshUnderlays(): void {
+    const wanted = new Map(this.#tunnels.underlays().map(each => [each.ifindex, each]))
+    for (const ifindex of this.#underlays) {
+      if (wanted.has(ifindex)) continue
+      this.#underlays.delete(ifindex)
+      this.#datapath.detach(ifindex)
+      this.#invalidate([interfaceTag(ifindex)])
+    }
+    for (const { ifindex, name } of wanted.values()) {
+      if (this.#underlays.has(ifindex)) continue
+      try {
+        this.#datapath.attach({ ifindex, name, portClass: PortClass.tunnel, peerRedirect: false })
+        this.#underlays.add(ifindex)
+        this.#invalidate([interfaceTag(ifindex)])
+      } catch {
+        this.#refused.value++
+      }
+    }
+  }
+}

@@ -1,0 +1,49 @@
+// How large a packet each port's interface takes.  Every host says so of its own, in the shared
+// table `mtu/<port>`: the walk is done where a packet comes in, and there it must be known what
+// fits where it will go out, whichever host that is.
+
+import { limit } from '../../flow/size.ts'
+import { egressTag, type Tag } from '../../flow/tag.ts'
+import type { PortId } from '../../simulation/device.ts'
+import type { Table } from '../../topology/tables/table.ts'
+import type { TopologyView } from '../../topology/view.ts'
+
+export const MTU_TABLE = 'mtu'
+
+export class PortMtus {
+  readonly #table: Table
+  readonly #ours = new Map<PortId, number>()
+  readonly #invalidate: (tags: readonly Tag[]) => void
+
+  constructor(view: TopologyView, invalidate: (tags: readonly Tag[]) => void) {
+    this.#table = view.table(MTU_TABLE)
+    this.#invalidate = invalidate
+    this.#table.onChange(port => {
+      if (!this.#ours.has(port)) invalidate([egressTag(port)])
+    })
+  }
+
+  /** 0: nobody has said. */
+  of(port: PortId): number {
+    return this.#ours.get(port) ?? limit(Number(this.#table.get(port) ?? 0))
+  }
+
+  /** The interface of a port of this host has this MTU. */
+  put(port: PortId, mtu: number): void {
+    const known = limit(mtu)
+    if (this.#ours.get(port) === known) return
+    this.#ours.set(port, known)
+    this.#table.put(port, String(known))
+    this.#invalidate([egressTag(port)])
+  }
+
+  /** The others are bound here no longer: whoever has them now speaks for them. */
+  keep(bound: ReadonlySet<PortId>): void {
+    for (const port of this.#ours.keys()) {
+      if (bound.has(port)) continue
+      this.#ours.delete(port)
+      this.#table.remove(port)
+      this.#invalidate([egressTag(port)])
+    }
+  }
+}

@@ -1,0 +1,93 @@
+// The last step of a walk: outputs that name virtual ports become outputs to interfaces and
+// tunnels.  Only here does it matter on which host a port is.
+
+import { ActionList, ActionType, OUT_PEER } from '../../flow/actions.ts'
+import { type Limits, least, NO_LIMITS, tunnelRoom } from '../../flow/size.ts'
+import type { SimulationContext } from '../../simulation/context.ts'
+import type { Port } from '../../simulation/device.ts'
+import * as vlan from '../../wire/vlan.ts'
+import { type Places, waitForInterface } from './places.ts'
+import { waitForTunnel } from './tunnels.ts'
+
+export class Translator {
+  readonly actions = new ActionList(64) // physical
+  waitingFor = ''
+  unreachable = 0 // outputs that led nowhere
+  limits: Limits = NO_LIMITS // of all outputs
+  readonly outputs: Limits[] = [] // of each, in the order of `actions`
+  #pushed = 0 // bytes of tags pushed so far
+  readonly #places: Places
+
+  constructor(places: Places) {
+    this.#places = places
+  }
+
+  // Fills `actions` from the outcome in `ctx` and tags what it depended on.  False: the way to a
+  // host is not known yet, the packet must wait for `waitingFor`.
+  translate(ctx: SimulationContext): boolean {
+    const { actions } = this
+    actions.clear()
+    this.unreachable = this.#pushed = 0
+    this.limits = NO_LIMITS
+    this.outputs.length = 0
+    let next = 0
+    let used = 0 // actions up to the last output; edits behind it change nothing
+    for (let i = 0; i < ctx.actions.count; i++) {
+      if (ctx.actions.type(i) !== ActionType.output) {
+        actions.append(ctx.actions, i)
+        this.#tags(ctx.actions.type(i))
+        continue
+      }
+      const port = ctx.outPorts[next++]!
+      ctx.tag(port.egress)
+      if (!this.#output(ctx, port)) return false
+      used = actions.count
+    }
+    actions.count = used
+    return true
+  }
+
+  // For a port that is about to be activated a packet waits; a flood goes without it.
+  #notHere(ctx: SimulationContext, port: Port): boolean {
+    const ifindex = ctx.outPorts.length > 1 ? 0 : this.#places.comingBy(port.id)
+    if (ifindex === 0) this.unreachable++
+    else this.waitingFor = waitForInterface(ifindex)
+    return ifindex === 0
+  }
+
+  #output(ctx: SimulationContext, port: Port): boolean {
+    if (this.#places.isHere(port)) {
+      const local = this.#places.local(port)
+      if (local === undefined) return this.#notHere(ctx, port)
+      this.actions.output(local.ifindex, local.peerRedirect ? OUT_PEER : 0)
+      this.#limit({ mtu: local.mtu, room: 0 })
+      return true
+    }
+    const tunnel = this.#places.tunnel(port)
+    if (tunnel === undefined) {
+      this.waitingFor = waitForTunnel(port.host!)
+      return false
+    }
+    if (tunnel === null) {
+      this.unreachable++
+      ctx.cacheable = false // the way may appear without this flow's tags knowing
+      return true
+    }
+    ctx.tag(tunnel.tag)
+    this.actions.tunnel(tunnel.kind, port.number, tunnel.remote, tunnel.local, tunnel.ifindex)
+    const room = tunnelRoom(tunnel.kind, tunnel.mtu, this.#pushed)
+    this.#limit({ mtu: this.#places.mtuElsewhere(port), room })
+    return true
+  }
+
+  #tags(type: number): void {
+    if (type === ActionType.pushVlan) this.#pushed += vlan.LENGTH
+    else if (type === ActionType.popVlan) this.#pushed = Math.max(0, this.#pushed - vlan.LENGTH)
+  }
+
+  #limit(limits: Limits): void {
+    this.outputs.push(limits)
+    const { mtu, room } = this.limits
+    this.limits = { mtu: least(mtu, limits.mtu), room: least(room, limits.room) }
+  }
+}

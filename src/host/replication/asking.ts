@@ -1,0 +1,58 @@
+// What a walk did not find may be known to other hosts of its port's groups: they are asked, once
+// for a packet, which waits for the answer.
+
+import type { Puller } from '../../simulation/company.ts'
+import type { SimulationContext } from '../../simulation/context.ts'
+import type { Exchange } from '../../state/exchange/exchange.ts'
+import { KEY_WORDS, KeyWord } from '../../state/record.ts'
+import { Protocol } from '../../wire/protocol.ts'
+import * as tcp from '../../wire/tcp.ts'
+import type { Interested } from './interested.ts'
+
+// Whoever sends packets for which nobody has state could make us ask as often.
+const PULLS_PER_S_MAX = 1000
+
+export class Asking implements Puller {
+  readonly #exchange: Exchange | null
+  readonly #interested: Interested
+  #credit = PULLS_PER_S_MAX
+  #earnedMs = 0
+
+  constructor(exchange: Exchange | null, interested: Interested) {
+    this.#exchange = exchange
+    this.#interested = interested
+  }
+
+  /** Whether other hosts might have what this walk did not find. */
+  canPull(ctx: SimulationContext): boolean {
+    const exchange = this.#exchange
+    if (exchange === null || ctx.entryPort === null || ctx.state.missCount === 0) return false
+    const isTcp = (ctx.state.misses[KeyWord.type]! & 255) === Protocol.tcp
+    if (isTcp && tcp.opens(ctx.tcpFlagsUnseen)) return false // nobody can have its state
+    const peers = this.#interested.of(ctx.entryPort, [])
+    return peers?.some(peer => exchange.isReady(peer)) === true
+  }
+
+  /** Asks for it, once.  What the packet waits for; '' when nobody can be asked. */
+  pull(ctx: SimulationContext): string {
+    if (ctx.pulled || !this.canPull(ctx) || !this.#mayAsk(ctx.now)) return ''
+    const exchange = this.#exchange!
+    const peers = this.#interested.of(ctx.entryPort, [])!.filter(peer => exchange.isReady(peer))
+    const { misses, missCount } = ctx.state
+    let ticket = 0
+    for (let i = 0; i < missCount; i++) ticket = exchange.pull(misses, i * KEY_WORDS, peers)
+    return ticket === 0 ? '' : waitForPull(ticket)
+  }
+
+  // Tickets are answered in order: the last stands for all of a packet's.
+  #mayAsk(now: number): boolean {
+    const earned = ((now - this.#earnedMs) * PULLS_PER_S_MAX) / 1000
+    this.#earnedMs = now
+    this.#credit = Math.min(PULLS_PER_S_MAX, this.#credit + earned)
+    if (this.#credit < 1) return false
+    this.#credit--
+    return true
+  }
+}
+
+export const waitForPull = (ticket: number): string => `pull/${ticket}`

@@ -1,0 +1,254 @@
+// The other hosts, as far as flow state goes: who they are, whether they answer, and what they are
+// owed.  A host that stops answering takes its ports with it; one whose agent begins anew is given
+// what concerns it, a slice at a time, and so is one that asks.
+
+import type { Clock, Timer } from '../../core/clock.ts'
+import type { Counter, Counters } from '../../core/counters.ts'
+import type { Exchange, Liveness, Peer } from '../../state/exchange/exchange.ts'
+import { hostWord, RECORD_WORDS, RecordWord } from '../../state/record.ts'
+import type { StateTable } from '../../state/table.ts'
+import type { Interested } from './interested.ts'
+
+export interface OtherHost {
+  readonly host: string // id
+  readonly address: number // int32
+  readonly local: number
+}
+
+export interface PeerState {
+  readonly host: string
+  readonly alive: boolean
+  readonly agentAlive: boolean
+}
+
+export interface HostsParts {
+  readonly exchange: Exchange | null
+  readonly table: StateTable
+  readonly interested: Interested
+  readonly clock: Clock
+  readonly counters: Counters
+  /** A host stopped answering, or answers again. */
+  readonly answers: (host: string, answers: boolean) => void
+  /** The agent of a host is gone, whether its kernel answers or not; or it is there again. */
+  readonly away: (host: string, isAway: boolean) => void
+  /** A host takes no state any more, and gives none. */
+  readonly left: (host: string) => void
+  /** What a host asked for has all been sent to us. */
+  readonly given: (host: string, ports: readonly number[]) => void
+}
+
+interface Transfer {
+  readonly word: number
+  readonly ports: Set<number> | null // null: what concerns the host
+  cursor: number
+}
+
+const SLICE = 512 // records looked at in one turn
+const TRANSFERS_MAX = 4096
+const PAUSE_MS = 1
+// So many messages for a host may be under way before a transfer pauses: its queue is bounded.
+const BACKLOG_MAX = 256
+const SETTLE_MS = 400 // after which a host that has not answered is not waited for
+const GIVEN = 1 // first byte of what agents tell each other
+
+export class Hosts {
+  readonly #parts: HostsParts
+  readonly #byWord = new Map<number, OtherHost>()
+  readonly #state = new Map<number, Liveness>()
+  readonly #transfers: Transfer[] = []
+  readonly #records = new Int32Array(SLICE * RECORD_WORDS)
+  readonly #idleMs = new Float64Array(SLICE)
+  readonly #given: Counter
+  readonly #resynced: Counter
+  readonly #onSettled: (() => void)[] = []
+  #transferring = false
+  #isSettled = false
+  #settling: Timer | null = null
+  #isClosed = false
+
+  constructor(parts: HostsParts) {
+    this.#parts = parts
+    this.#given = parts.counters.claim('state.given', 'Records given to hosts that began or asked')
+    this.#resynced = parts.counters.claim(
+      'state.resynchronised',
+      'Times a host that could not be sent something was given everything again'
+    )
+    const alive = (): number => [...this.#state.values()].filter(({ agent }) => agent).length
+    parts.counters.gauge('state.peers', alive, 'Hosts whose agents exchange state with us')
+  }
+
+  /** Everybody in our tunnel zones. */
+  set(others: readonly OtherHost[]): void {
+    this.#byWord.clear()
+    const peers: Peer[] = []
+    for (const other of others) {
+      const word = hostWord(other.host)
+      this.#byWord.set(word, other)
+      peers.push({ word, address: other.address, local: other.local })
+    }
+    this.#parts.exchange?.setPeers(peers)
+    if (others.length === 0) this.#settle()
+    else if (!this.#isSettled)
+      this.#settling ??= this.#parts.clock.after(SETTLE_MS, () => this.#settle())
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#settling?.cancel()
+    this.#transfers.length = 0
+  }
+
+  list(): PeerState[] {
+    return [...this.#byWord].map(([word, { host }]) => {
+      const state = this.#state.get(word)
+      return { host, alive: state?.host === true, agentAlive: state?.agent === true }
+    })
+  }
+
+  /** Calls once everybody who would answer has had the time to. */
+  settled(then: () => void): void {
+    if (this.#isSettled || this.#parts.exchange === null) then()
+    else this.#onSettled.push(then)
+  }
+
+  /** Hosts that take state now. */
+  ready(): string[] {
+    const { exchange } = this.#parts
+    return [...this.#byWord]
+      .filter(([word]) => exchange?.isReady(word) === true)
+      .map(([, { host }]) => host)
+  }
+
+  ask(host: string, ports: readonly number[]): void {
+    this.#parts.exchange?.ask(hostWord(host), ports)
+  }
+
+  /** A host is to have what concerns it, or all that is known of these ports. */
+  give(host: string, ports?: readonly number[]): void {
+    const wanted = ports === undefined ? null : new Set(ports)
+    this.#transfer({ word: hostWord(host), ports: wanted, cursor: 1 })
+  }
+
+  // --- from the exchange ----------------------------------------
+
+  liveness(of: Liveness): void {
+    const before = this.#state.get(of.word)
+    this.#state.set(of.word, of)
+    const host = this.#byWord.get(of.word)?.host
+    if (host === undefined) return
+    if (before?.agent === true && !of.agent) this.#parts.left(host)
+    // One that has never answered may only be as slow to begin as we are.
+    const mayTell = of.host || before !== undefined || this.#isSettled
+    if (before?.host !== of.host && mayTell) this.#parts.answers(host, of.host)
+    const isKnown = before !== undefined || this.#isSettled
+    if (before?.agent !== of.agent && (of.agent || isKnown)) this.#parts.away(host, !of.agent)
+    if (this.list().every(({ agentAlive }) => agentAlive)) this.#settle()
+  }
+
+  joined(word: number): void {
+    this.#transfer({ word, ports: null, cursor: 1 })
+  }
+
+  /** Not everything for a host could be sent: it is given all that concerns it once more. */
+  owed(word: number): void {
+    this.#resynced.value++
+    this.#transfer({ word, ports: null, cursor: 1 })
+  }
+
+  asked(word: number, ports: readonly number[]): void {
+    this.#transfer({ word, ports: new Set(ports), cursor: 1 })
+  }
+
+  told(word: number, bytes: Uint8Array): void {
+    const host = this.#byWord.get(word)?.host
+    if (host === undefined || bytes[0] !== GIVEN || bytes.length % 4 !== 1) return
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    const ports: number[] = []
+    for (let at = 1; at < bytes.length; at += 4) ports.push(view.getUint32(at))
+    this.#parts.given(host, ports)
+  }
+
+  // --- inside ----------------------------------------
+
+  #settle(): void {
+    if (this.#isSettled || this.#isClosed) return
+    this.#isSettled = true
+    this.#settling?.cancel()
+    // Those that were dead before we began: whoever asks for a way is not to be sent there.
+    for (const [word, { host }] of this.#byWord) {
+      const state = this.#state.get(word)
+      if (state?.host === false) this.#parts.answers(host, false)
+      if (state?.agent === false) this.#parts.away(host, true)
+    }
+    for (const then of this.#onSettled.splice(0)) then()
+  }
+
+  #transfer(transfer: Transfer): void {
+    if (this.#transfers.length >= TRANSFERS_MAX || this.#isClosed) return
+    if (this.#joins(transfer)) return
+    this.#transfers.push(transfer)
+    if (this.#transferring) return
+    this.#transferring = true
+    this.#parts.clock.soon(() => this.#go())
+  }
+
+  // Ports that move together, or are asked for twice, are looked for at one going.
+  #joins({ word, ports }: Transfer): boolean {
+    for (const other of this.#transfers) {
+      if (other.word !== word || other.cursor !== 1) continue
+      if (other.ports === null && ports === null) return true
+      if (other.ports === null || ports === null) continue
+      for (const port of ports) other.ports.add(port)
+      return true
+    }
+    return false
+  }
+
+  // A slice for each in turn: a slow host does not keep the others waiting.
+  #go(): void {
+    const transfer = this.#transfers.shift()
+    this.#transferring = transfer !== undefined
+    if (transfer === undefined) return
+    const { word, ports } = transfer
+    const backlog = this.#parts.exchange?.backlog(word) ?? -1
+    // One that is gone hears all of it when it begins again.
+    if (backlog > BACKLOG_MAX) this.#transfers.push(transfer)
+    else if (backlog >= 0)
+      if (!this.#slice(transfer)) this.#transfers.push(transfer)
+      else if (ports !== null) this.#tellGiven(word, ports)
+    this.#parts.clock.after(PAUSE_MS, () => this.#go())
+  }
+
+  // True when the table has been gone through.
+  #slice(transfer: Transfer): boolean {
+    const { table, exchange } = this.#parts
+    const n = table.scan(transfer.cursor, this.#records, this.#idleMs)
+    for (let i = 0; i < n; i++) {
+      const at = i * RECORD_WORDS
+      if (!this.#concerns(transfer, at)) continue
+      this.#given.value++
+      exchange?.refresh(this.#records, at, this.#idleMs[i]!, [transfer.word])
+    }
+    transfer.cursor = table.next
+    return table.next === 0
+  }
+
+  #concerns({ word, ports }: Transfer, at: number): boolean {
+    const ingress = this.#records[at + RecordWord.ingress]!
+    const egress = this.#records[at + RecordWord.egress]!
+    if (ports?.has(ingress) === true || ports?.has(egress) === true) return true
+    return this.#parts.interested.ofNumbers(ingress, egress).includes(word)
+  }
+
+  #tellGiven(word: number, ports: ReadonlySet<number>): void {
+    const bytes = new Uint8Array(1 + 4 * ports.size)
+    const view = new DataView(bytes.buffer)
+    bytes[0] = GIVEN
+    let at = 1
+    for (const port of ports) {
+      view.setUint32(at, port)
+      at += 4
+    }
+    this.#parts.exchange?.tell(word, bytes)
+  }
+}

@@ -1,0 +1,88 @@
+// What one port may have open in the tables of flow state (state.connectionsPerPort), and who has
+// met that bound: counted by port, and told to who looks at the port.  Only ports that have met it
+// have a counter, and only so many of them one of their own.
+
+import type { Clock } from '../../core/clock.ts'
+import type { Counter, Counters } from '../../core/counters.ts'
+import type { SimulationContext } from '../../simulation/context.ts'
+import type { Port, PortId } from '../../simulation/device.ts'
+import { RECORD_WORDS } from '../../state/record.ts'
+import type { StateTable } from '../../state/table.ts'
+import { REFUSALS_TABLE } from '../../topology/port-status.ts'
+import type { TopologyView } from '../../topology/view.ts'
+
+export const PORT_FULL = 'state.port-full'
+
+const PORTS_MAX = 256 // with a counter of their own; more are counted together
+const OTHERS = 'others'
+const TELL_MS = 5_000 // whoever looks at a port needs no newer number, and the store no more writes
+
+interface Refusals {
+  readonly counter: Counter
+  told: number
+}
+
+export interface PortQuotaParts {
+  readonly max: number // records whose first packet came in by one port; 0: no bound
+  readonly table: StateTable
+  readonly view: Pick<TopologyView, 'table'>
+  readonly clock: Clock
+  readonly counters: Counters
+}
+
+export class PortQuota {
+  readonly #parts: PortQuotaParts
+  readonly #refusals = new Map<PortId, Refusals>()
+  #toldMs = Number.NEGATIVE_INFINITY
+
+  constructor(parts: PortQuotaParts) {
+    this.#parts = parts
+  }
+
+  /** What is known already is of a connection that has its place. */
+  isFull({ state, entryPort }: SimulationContext): boolean {
+    const { max, table } = this.#parts
+    if (max === 0 || entryPort === null) return false
+    if (table.heldBy(entryPort.number) + state.pendingCount <= max) return false
+    for (let i = 0; i < state.pendingCount; i++)
+      if (table.find(state.pending, i * RECORD_WORDS) === 0) return true
+    return false
+  }
+
+  /** A packet that came in by this port was dropped for it. */
+  refused({ id }: Port): void {
+    this.#of(id).counter.value++
+  }
+
+  /** Called every tick. */
+  tick(): void {
+    const now = this.#parts.clock.now()
+    if (this.#refusals.size === 0 || now - this.#toldMs < TELL_MS) return
+    this.#toldMs = now
+    const table = this.#parts.view.table(REFUSALS_TABLE)
+    for (const [port, refusals] of this.#refusals) {
+      const { value } = refusals.counter
+      if (port === OTHERS || value === refusals.told) continue
+      table.put(port, String(value))
+      refusals.told = value
+    }
+  }
+
+  /** The port is elsewhere now; the counter stays, for counters only grow. */
+  gone(port: PortId): void {
+    const refusals = this.#refusals.get(port)
+    if (refusals === undefined) return
+    this.#parts.view.table(REFUSALS_TABLE).remove(port)
+    refusals.told = refusals.counter.value
+  }
+
+  #of(port: PortId): Refusals {
+    const known = this.#refusals.get(port)
+    if (known !== undefined) return known
+    if (this.#refusals.size >= PORTS_MAX && port !== OTHERS) return this.#of(OTHERS)
+    const counter = this.#parts.counters.claim(`port-full.${port}`)
+    const refusals = { counter, told: 0 }
+    this.#refusals.set(port, refusals)
+    return refusals
+  }
+}

@@ -1,0 +1,118 @@
+// The house told to people: its flows as lines, and the walk a described packet would take.
+
+import type { Clock } from '../../core/clock.ts'
+import { sleep } from '../../core/clock.ts'
+import { describeActions, describeKey } from '../../flow/describe.ts'
+import { extract } from '../../flow/extract.ts'
+import { WORDS } from '../../flow/key.ts'
+import { exceeds, measure } from '../../flow/size.ts'
+import { SimulationContext, Verdict } from '../../simulation/context.ts'
+import { simulate } from '../../simulation/simulate.ts'
+import { LineTrace } from '../../simulation/trace.ts'
+import { StateAccess } from '../../state/access.ts'
+import type { House } from '../house.ts'
+import { Translator } from '../ports/translate.ts'
+
+export interface FlowText {
+  readonly id: number
+  readonly key: string
+  readonly mask: string
+  readonly actions: readonly string[]
+  readonly packets: number
+  readonly bytes: number
+  readonly ageMs: number
+  readonly idleMs: number
+}
+
+export function flowTexts({ worker }: House, now: number, limit: number): FlowText[] {
+  const texts: FlowText[] = []
+  for (const id of worker.book.table.ids()) {
+    if (texts.length === limit) break
+    const flow = worker.book.get(id)!
+    texts.push({
+      id,
+      key: describeKey(worker.book.table.key(id), worker.book.table.mask(id)).join(','),
+      mask: [...worker.book.table.mask(id)].map(hex).join(''),
+      actions: describeActions(flow.actions),
+      packets: flow.packets,
+      bytes: flow.bytes,
+      ageMs: Math.round(now - flow.createdMs),
+      idleMs: Math.round(now - flow.usedMs)
+    })
+  }
+  return texts
+}
+
+export interface Traced {
+  readonly lines: readonly string[]
+  readonly verdict: string
+  readonly dropReason: string | null
+  readonly mask: readonly string[]
+  readonly actions: readonly string[]
+  readonly tags: readonly string[]
+}
+
+const TRACE_TRIES_MAX = 200
+const TRACE_PAUSE_MS = 10
+
+// Walks the frame as if it had come in by the port.  Nothing is sent, learned or remembered; what
+// the walk lacks is waited for a little, as a real packet would.
+export async function trace(
+  house: House,
+  clock: Clock,
+  port: string,
+  frame: Uint8Array
+): Promise<Traced> {
+  const ctx = new SimulationContext(house.view, new StateAccess(house.sharing.flowState.table))
+  ctx.rehearsal = true
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+  const key = new Int32Array(WORDS)
+  extract(key, 0, 0, 0, 0, view, 0, frame.length)
+  for (let tries = 0; ; tries++) {
+    const lines = new LineTrace()
+    ctx.trace = lines
+    ctx.key.load(key, 0)
+    ctx.begin(clock.now(), view, 0, frame.length)
+    const verdict = simulate(ctx, port)
+    if (verdict !== Verdict.postpone || tries === TRACE_TRIES_MAX) {
+      const traced = conclude(ctx, verdict, lines.lines)
+      return { ...traced, lines: [...traced.lines, ...sizeLines(house, ctx, verdict)] }
+    }
+    // A neighbour nobody asks about will not come: say so at once.
+    if (ctx.waitingFor.startsWith('neighbour/')) return conclude(ctx, verdict, lines.lines)
+    await sleep(clock, TRACE_PAUSE_MS)
+  }
+}
+
+// Said only of what does not fit where it leaves, which is cut or answered, or lost at a bridge.
+function sizeLines(house: House, ctx: SimulationContext, verdict: Verdict): string[] {
+  const raw = ctx.raw()
+  const out = new Translator(house.places)
+  if (verdict !== Verdict.forward || raw === undefined || !out.translate(ctx)) return []
+  const body = measure({ size: 0, tags: 0 }, raw.view, raw.at, raw.end, 0)
+  if (!exceeds(body, out.limits)) return []
+  const { mtu, room } = out.limits
+  const takes = [mtu > 0 ? `the interface ${mtu}` : '', room > 0 ? `the tunnel ${room}` : '']
+  const told = ctx.forwarder === null ? '' : '; the last router cuts it or tells the sender'
+  return [`too big: ${body.size} bytes, ${takes.filter(Boolean).join(', ')}${told}`]
+}
+
+function conclude(ctx: SimulationContext, verdict: Verdict, walked: string[]): Traced {
+  const lines = [...walked]
+  if (verdict === Verdict.postpone) lines.push(`wait for ${ctx.waitingFor}`)
+  else if (verdict === Verdict.drop) lines.push(`drop ${ctx.dropReason}`)
+  else if (verdict === Verdict.consume) lines.push('answered here')
+  return {
+    lines,
+    verdict: verdictName(verdict),
+    dropReason: verdict === Verdict.drop ? ctx.dropReason : null,
+    mask: describeKey(ctx.arrived.words, ctx.key.mask),
+    actions: describeActions(ctx.actions),
+    tags: ctx.tags.slice(0, ctx.tagCount).map(hex)
+  }
+}
+
+const verdictName = (verdict: Verdict): string =>
+  Object.entries(Verdict).find(([, value]) => value === verdict)![0]
+
+const hex = (word: number): string => (word >>> 0).toString(16).padStart(8, '0')

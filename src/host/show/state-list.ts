@@ -1,0 +1,92 @@
+// Flow state told to people: records as lines, a slice of the table at a time, so that packets pass
+// in between; and the other hosts, as they look from here.
+
+import { type Clock, sleep } from '../../core/clock.ts'
+import { describeRecord, kindOf, protocolOf } from '../../simulation/state-text.ts'
+import { KeyWord, RECORD_WORDS, RecordWord } from '../../state/record.ts'
+import type { StateTable } from '../../state/table.ts'
+
+export interface StateText {
+  readonly kind: string
+  readonly protocol: string
+  readonly text: string // both directions and flags, as traces have them
+  readonly ingress: number // numbers of ports; 0: none
+  readonly egress: number
+  readonly scope: string // of its key, in hexadecimal: the device it is of
+  readonly opening: string // of two records of one key the one with the greater stands
+  readonly isOwn: boolean // made on this host, not learned from another
+  readonly ageMs: number
+  readonly idleMs: number
+}
+
+/** All of it, or what is like this. */
+export interface StateFilter {
+  readonly kind?: string | undefined
+  readonly protocol?: string | undefined
+  readonly address?: string | undefined // with or without a port, of any end
+}
+
+const SLICE = 256
+const SCOPE = [KeyWord.scope, KeyWord.scope + 1]
+// As text they compare as conflict.ts compares them.
+const OPENING = [RecordWord.born, RecordWord.generation, RecordWord.owner]
+
+export async function stateTexts(
+  table: StateTable,
+  clock: Clock,
+  own: number, // hostWord of this host
+  { limit, ...filter }: StateFilter & { readonly limit: number }
+): Promise<StateText[]> {
+  const records = new Int32Array(SLICE * RECORD_WORDS)
+  const idle = new Float64Array(SLICE)
+  const texts: StateText[] = []
+  for (let from = 1; ; ) {
+    const count = table.scan(from, records, idle)
+    from = table.next // others scan as well, in our pauses
+    for (let i = 0; i < count && texts.length < limit; i++) {
+      const text = textOf(records, i * RECORD_WORDS, idle[i]!, own, clock.wall())
+      if (matches(text, filter)) texts.push(text)
+    }
+    if (from === 0 || texts.length >= limit) return texts
+    await sleep(clock, 0)
+  }
+}
+
+function textOf(
+  records: Int32Array,
+  at: number,
+  idleMs: number,
+  own: number,
+  wallMs: number
+): StateText {
+  const type = records[at + KeyWord.type]!
+  return {
+    kind: kindOf(type),
+    protocol: protocolOf(type),
+    text: describeRecord(records, false, at),
+    ingress: records[at + RecordWord.ingress]!,
+    egress: records[at + RecordWord.egress]!,
+    scope: hex(records, at, SCOPE),
+    opening: hex(records, at, OPENING),
+    isOwn: records[at + RecordWord.owner]! === own,
+    ageMs: ageOf(records[at + RecordWord.born]! >>> 0, wallMs),
+    idleMs: Math.max(0, Math.round(idleMs))
+  }
+}
+
+const hex = (records: Int32Array, at: number, words: readonly number[]): string =>
+  words.map(word => (records[at + word]! >>> 0).toString(16).padStart(8, '0')).join('')
+
+// Of a connection picked up in its middle nobody knows.
+const ageOf = (born: number, wallMs: number): number =>
+  born === 0 ? 0 : Math.max(0, Math.round(wallMs - born * 1000))
+
+function matches(text: StateText, { kind, protocol, address }: StateFilter): boolean {
+  if (kind !== undefined && text.kind !== kind) return false
+  if (protocol !== undefined && text.protocol !== protocol) return false
+  if (address === undefined) return true
+  const ends = text.text.split(' ')
+  return ends.some(
+    end => end === address || end.startsWith(`${address}:`) || end.startsWith(`[${address}]:`)
+  )
+}
