@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path'
 import Type, { type Static } from 'typebox'
-import type { Listen, TcpAddress } from '../api/listener.ts'
+import type { Listen, TcpAddress } from '../api/http/listener.ts'
 import { section } from '../core/config.ts'
 import { secretOf } from './secrets.ts'
 

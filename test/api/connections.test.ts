@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { connect, type Socket } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
-import { CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX } from '../../src/api/connections.ts'
+import { CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX } from '../../src/api/http/connections.ts'
 import { eventually } from '../store/ground.ts'
 import { call, type House, openHouse } from './fixture.ts'
 

@@ -15,7 +15,7 @@ import type {
   TraceResult
 } from '../../src/api/agents.ts'
 import { Health } from '../../src/api/health.ts'
-import type { Listen } from '../../src/api/listener.ts'
+import type { Listen } from '../../src/api/http/listener.ts'
 import { type Api, type ApiOptions, openApi } from '../../src/api/server.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'

@@ -2,8 +2,8 @@
 // into a frame that says what was described.
 
 import assert from 'node:assert/strict'
-import { frameOf, hexFrame, parsePacket } from '../../src/api/packet.ts'
-import { Refusal } from '../../src/api/refusal.ts'
+import { Refusal } from '../../src/api/http/refusal.ts'
+import { frameOf, hexFrame, parsePacket } from '../../src/api/trace/packet.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
 import { campaign } from './campaign.ts'
 import { type Draw, noise, pick } from './packets.ts'

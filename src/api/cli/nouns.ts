@@ -43,8 +43,8 @@ export class Nouns {
   static async local(): Promise<Nouns> {
     const { loadResources } = await import('../../agent/resources.ts')
     const { coreModels } = await import('../../topology/models.ts')
-    const { Catalogue } = await import('../catalogue.ts')
-    const { descriptions } = await import('../descriptions.ts')
+    const { Catalogue } = await import('../rest/catalogue.ts')
+    const { descriptions } = await import('../document/descriptions.ts')
     const plugins = await loadResources()
     const models = [...coreModels, ...plugins.flatMap(({ resources }) => resources)]
     return new Nouns(descriptions(new Catalogue(models)) as Noun[])

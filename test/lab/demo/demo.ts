@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent } from '../../../src/agent/agent.ts'
 import type { AgentsView } from '../../../src/api/agents.ts'
-import { Ports } from '../../../src/api/ports.ts'
+import { Ports } from '../../../src/api/rest/ports.ts'
 import { openLog } from '../../../src/core/log.ts'
 import { API_PORT, tokenOf } from '../../../src/main/api-settings.ts'
 import { Appliance, kernelUnavailable } from '../../../src/main/appliance.ts'

@@ -3,9 +3,9 @@
 
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
-import { Refusal } from '../../../src/api/refusal.ts'
-import { bodyOf, queryOf } from '../../../src/api/request.ts'
-import { addRoute } from '../../../src/api/routes.ts'
+import { Refusal } from '../../../src/api/http/refusal.ts'
+import { bodyOf, queryOf } from '../../../src/api/rest/request.ts'
+import { addRoute } from '../../../src/api/rest/routes.ts'
 import type { Faults } from './faults.ts'
 import type { Report } from './report.ts'
 

@@ -2,7 +2,7 @@
 // started again, a virtual machine moves. One at a time, and what makes no sense is refused.
 
 import type { Agent } from '../../../src/agent/agent.ts'
-import { conflict, invalid } from '../../../src/api/refusal.ts'
+import { conflict, invalid } from '../../../src/api/http/refusal.ts'
 import { until } from '../lib/index.ts'
 import type { Ground } from './ground.ts'
 import { type GatewayName, gateways, type HostName, hosts, type VmPlan, vms } from './plan.ts'

@@ -1,6 +1,6 @@
 // Bodies as values: what may be merged (RFC 7396), and when two values are the same.
 
-import { invalid } from './refusal.ts'
+import { invalid } from '../http/refusal.ts'
 
 export type Plain = Readonly<Record<string, unknown>>
 

@@ -3,8 +3,8 @@
 
 import type { Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { reasonOf } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
+import { reasonOf } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
 import { BODY_MAX, invalid, Refusal, refusalOf } from './refusal.ts'
 
 // A client has so long for its head, and so long for the whole request; who is late is looked for

@@ -2,17 +2,17 @@
 // from there, and a new secret for all of them.
 
 import type { FastifyInstance } from 'fastify'
-import type { Random } from '../core/random.ts'
-import type { Fault } from '../topology/model.ts'
-import { rotateStateKey } from '../topology/state-key.ts'
-import type { Store } from '../topology/store.ts'
-import type { AgentsView } from './agents.ts'
+import type { Random } from '../../core/random.ts'
+import type { Fault } from '../../topology/model.ts'
+import { rotateStateKey } from '../../topology/state-key.ts'
+import type { Store } from '../../topology/store.ts'
+import type { AgentsView } from '../agents.ts'
+import { refTo } from '../document/schemas.ts'
+import { invalid } from '../http/refusal.ts'
 import { AGENT_TIMEOUT_MS, mustReport } from './host-routes.ts'
 import type { Objects } from './objects.ts'
-import { invalid } from './refusal.ts'
 import { idOf, queryOf } from './request.ts'
 import { addRoute, pageQuery } from './routes.ts'
-import { refTo } from './schemas.ts'
 
 const KINDS = ['connection', 'snat', 'dnat', 'sticky']
 const PROTOCOLS = ['tcp', 'udp', 'icmp', 'icmpv6']

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Versioned } from '../topology/store.ts'
+import type { Versioned } from '../../topology/store.ts'
 import { inOrder, place } from './order.ts'
 
 const rule = (id: string, position: number): Versioned => ({

@@ -1,7 +1,7 @@
 // The words for ICMP's types, of both families.
 
-import * as icmp from '../wire/icmp.ts'
-import * as icmpv6 from '../wire/icmpv6.ts'
+import * as icmp from '../../wire/icmp.ts'
+import * as icmpv6 from '../../wire/icmpv6.ts'
 
 const words = {
   4: {

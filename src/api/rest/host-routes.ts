@@ -1,16 +1,16 @@
 // What agents know of their hosts, now: interfaces, the live flow table, and the walk of a packet.
 
 import type { FastifyInstance } from 'fastify'
-import type { Clock } from '../core/clock.ts'
-import type { AgentsView } from './agents.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { AgentsView } from '../agents.ts'
+import { refTo, schemaNamed } from '../document/schemas.ts'
+import { Refusal } from '../http/refusal.ts'
+import { Throttle } from '../http/throttle.ts'
+import type { TraceBody, Tracer } from '../trace/tracer.ts'
 import type { Objects } from './objects.ts'
 import type { Ports } from './ports.ts'
-import { Refusal } from './refusal.ts'
 import { bodyOf, idOf, queryOf } from './request.ts'
 import { addRoute, pageQuery } from './routes.ts'
-import { refTo, schemaNamed } from './schemas.ts'
-import { Throttle } from './throttle.ts'
-import type { TraceBody, Tracer } from './tracer.ts'
 
 export const AGENT_TIMEOUT_MS = 10_000
 

@@ -2,10 +2,10 @@
 // names the field, the value that came and what was expected.  What is not a refusal is our own
 // mistake: it answers 500 and says no more than where the log has the rest.
 
-import { type ErrorCode, isFailure, type MezzoError, show } from '../core/errors.ts'
-import { isSecretName } from '../core/log.ts'
-import type { Fault } from '../topology/model.ts'
-import { faultsOf } from '../topology/validation.ts'
+import { type ErrorCode, isFailure, type MezzoError, show } from '../../core/errors.ts'
+import { isSecretName } from '../../core/log.ts'
+import type { Fault } from '../../topology/model.ts'
+import { faultsOf } from '../../topology/validation.ts'
 
 export interface ErrorBody {
   readonly error: {

@@ -1,10 +1,10 @@
 // The routes of what a port's other end is: its link, its binding, and the list of all bindings.
 
 import type { FastifyInstance } from 'fastify'
+import { refTo, schemaNamed } from '../document/schemas.ts'
 import type { Binding, BindingPut, Ports } from './ports.ts'
 import { bodyOf, expectedOf, idOf, LIMIT_MAX, linkNext, queryOf } from './request.ts'
 import { addRoute, ifMatch, pageQuery } from './routes.ts'
-import { refTo, schemaNamed } from './schemas.ts'
 
 export function addPortRoutes(app: FastifyInstance, ports: Ports): void {
   addLink(app, ports)

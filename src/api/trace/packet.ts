@@ -8,14 +8,21 @@
 // or as an object of the same fields: { protocol, from, to, src, dst, vlan, ttl, len, flags … }.
 // An error names the word and what was expected in its place.
 
-import type { Fault } from '../topology/model.ts'
-import { formatMac, type Ip, MAC_BROADCAST, macFrom, parseIp, parseMac } from '../wire/address.ts'
-import { eth, type PacketBuilder, solicit } from '../wire/builder.ts'
-import * as icmp from '../wire/icmp.ts'
-import { Flag } from '../wire/tcp.ts'
-import { isPlain } from './merge.ts'
+import type { Fault } from '../../topology/model.ts'
+import {
+  formatMac,
+  type Ip,
+  MAC_BROADCAST,
+  macFrom,
+  parseIp,
+  parseMac
+} from '../../wire/address.ts'
+import { eth, type PacketBuilder, solicit } from '../../wire/builder.ts'
+import * as icmp from '../../wire/icmp.ts'
+import { Flag } from '../../wire/tcp.ts'
+import { invalid } from '../http/refusal.ts'
+import { isPlain } from '../rest/merge.ts'
 import { codeOf, isError, TYPE_WORDS, typeOf } from './packet-icmp.ts'
-import { invalid } from './refusal.ts'
 
 const protocols = ['tcp', 'udp', 'icmp', 'arp', 'nd'] as const
 type Protocol = (typeof protocols)[number]

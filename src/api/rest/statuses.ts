@@ -2,8 +2,8 @@
 // replicated tables it is, and how it reads.  It is no part of the object: no version, and it is
 // never stored.
 
-import type { Model, StatusEntry, Stored } from '../topology/model.ts'
-import type { Store } from '../topology/store.ts'
+import type { Model, StatusEntry, Stored } from '../../topology/model.ts'
+import type { Store } from '../../topology/store.ts'
 
 // Of so many entries of a table each is asked for; of more, the table as a whole.
 const ASKED_MAX = 16

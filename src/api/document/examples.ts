@@ -1,10 +1,10 @@
 // An object of a model that the model itself would accept: for the documents, and for the test
 // that tries every route.  Made from the schema, so a new model has one without a word.
 
-import type { JsonSchema } from '../core/schema.ts'
-import type { Model } from '../topology/model.ts'
-import { applyDefaults, checkObject } from '../topology/validation.ts'
-import { fieldsOf, isRequired } from './catalogue.ts'
+import type { JsonSchema } from '../../core/schema.ts'
+import type { Model } from '../../topology/model.ts'
+import { applyDefaults, checkObject } from '../../topology/validation.ts'
+import { fieldsOf, isRequired } from '../rest/catalogue.ts'
 
 const byFormat: Readonly<Record<string, string>> = {
   uuid: '0b9d7c44-91f2-4a3e-8e5b-7a2c4d6e8f02',

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { describeFrame } from '../wire/describe.ts'
+import { describeFrame } from '../../wire/describe.ts'
+import { Refusal } from '../http/refusal.ts'
 import { frameOf, hexFrame, parsePacket } from './packet.ts'
-import { Refusal } from './refusal.ts'
 
 const told = (description: unknown): string =>
   describeFrame(frameOf(parsePacket(description)).frame)

@@ -6,7 +6,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
-import type { Counter, Counters } from '../core/counters.ts'
+import type { Counter, Counters } from '../../core/counters.ts'
 
 export const CONNECTIONS_MAX = 512
 export const CONNECTIONS_PER_SOURCE_MAX = 128

@@ -14,7 +14,7 @@ import {
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { dirname, join } from 'node:path'
-import { fail, reasonOf } from '../core/errors.ts'
+import { fail, reasonOf } from '../../core/errors.ts'
 import { refuseGarbage, timeouts } from './http.ts'
 
 export interface TcpAddress {

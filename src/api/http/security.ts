@@ -5,7 +5,7 @@
 
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { fail } from '../core/errors.ts'
+import { fail } from '../../core/errors.ts'
 import { isUnix, type Listen } from './listener.ts'
 import { Refusal } from './refusal.ts'
 

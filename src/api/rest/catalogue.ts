@@ -2,8 +2,8 @@
 // collections lie below an object.  Everything here is derived from the models' declarations.  What
 // is hidden is not here, so nothing that is made of the catalogue can show it.
 
-import { fail } from '../core/errors.ts'
-import type { Model, Reference } from '../topology/model.ts'
+import { fail } from '../../core/errors.ts'
+import type { Model, Reference } from '../../topology/model.ts'
 
 /** A collection below an object: /routers/{id}/ports. */
 export interface Nested {

@@ -1,8 +1,8 @@
 // What a new object gets from us when its body is silent: an id, and for a router port a MAC.
 
-import type { Random } from '../core/random.ts'
-import type { Model, Stored } from '../topology/model.ts'
-import { formatMac, macFrom } from '../wire/address.ts'
+import type { Random } from '../../core/random.ts'
+import type { Model, Stored } from '../../topology/model.ts'
+import { formatMac, macFrom } from '../../wire/address.ts'
 
 /** A random UUID, version 4 (RFC 9562 §5.4). */
 export function newId(random: Random): string {

@@ -2,11 +2,12 @@
 // HTTP.  A change is written against the version it was made from; when somebody else was faster
 // it is made again from what is there now, unless the client has named a version.
 
-import { isFailure, show } from '../core/errors.ts'
-import type { Random } from '../core/random.ts'
-import type { Fault, Model, Stored } from '../topology/model.ts'
-import type { Change, Store, Versioned } from '../topology/store.ts'
-import { applyDefaults, checkObject } from '../topology/validation.ts'
+import { isFailure, show } from '../../core/errors.ts'
+import type { Random } from '../../core/random.ts'
+import type { Fault, Model, Stored } from '../../topology/model.ts'
+import type { Change, Store, Versioned } from '../../topology/store.ts'
+import { applyDefaults, checkObject } from '../../topology/validation.ts'
+import { invalid, notFound, precondition } from '../http/refusal.ts'
 import {
   type Catalogue,
   echoOf,
@@ -18,7 +19,6 @@ import {
 import { completed, type NewPorts, newId } from './make.ts'
 import { merge, plain, sameValue } from './merge.ts'
 import { inOrder, place } from './order.ts'
-import { invalid, notFound, precondition } from './refusal.ts'
 
 /** What a request says of the version it means: nothing, or the text of If-Match. */
 export type Expected = { readonly versions: readonly number[]; readonly text: string } | undefined

@@ -1,13 +1,13 @@
 // From a trace request to a walk: which port, which host, which frame.  What a description leaves
 // out (the MAC addresses, mostly) is filled in as the neighbourhood would, and told.
 
-import type { Store, Versioned } from '../topology/store.ts'
-import { describeFrame } from '../wire/describe.ts'
-import type { AgentsView, TraceResult } from './agents.ts'
+import type { Store, Versioned } from '../../topology/store.ts'
+import { describeFrame } from '../../wire/describe.ts'
+import type { AgentsView, TraceResult } from '../agents.ts'
+import { conflict, invalid, Refusal } from '../http/refusal.ts'
+import type { Ports } from '../rest/ports.ts'
 import { gatewayMac } from './gateway.ts'
 import { type Built, frameOf, hexFrame, parsePacket } from './packet.ts'
-import type { Ports } from './ports.ts'
-import { conflict, invalid, Refusal } from './refusal.ts'
 
 export interface TraceBody {
   readonly port?: string

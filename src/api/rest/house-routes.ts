@@ -2,15 +2,15 @@
 
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
-import type { Counters } from '../core/counters.ts'
-import { Exposition } from '../core/exposition.ts'
-import type { AgentsView } from './agents.ts'
+import type { Counters } from '../../core/counters.ts'
+import { Exposition } from '../../core/exposition.ts'
+import type { AgentsView } from '../agents.ts'
+import { descriptions } from '../document/descriptions.ts'
+import { refTo } from '../document/schemas.ts'
+import type { Health } from '../health.ts'
 import type { Catalogue } from './catalogue.ts'
-import { descriptions } from './descriptions.ts'
-import type { Health } from './health.ts'
 import { queryOf } from './request.ts'
 import { addRoute } from './routes.ts'
-import { refTo } from './schemas.ts'
 
 const TAG = 'house'
 const ACTIONS = [

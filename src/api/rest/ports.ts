@@ -3,12 +3,12 @@
 // names the host it believes it to be on: the old host, which comes late, changes nothing.  The
 // fields behind them (peer, host, interface, previousHost) are changed here and nowhere else.
 
-import { isFailure } from '../core/errors.ts'
-import type { Fault, Stored } from '../topology/model.ts'
-import type { Store, Versioned } from '../topology/store.ts'
-import type { AgentsView } from './agents.ts'
+import { isFailure } from '../../core/errors.ts'
+import type { Fault, Stored } from '../../topology/model.ts'
+import type { Store, Versioned } from '../../topology/store.ts'
+import type { AgentsView } from '../agents.ts'
+import { conflict, invalid, notFound, precondition } from '../http/refusal.ts'
 import type { Expected, Managed } from './objects.ts'
-import { conflict, invalid, notFound, precondition } from './refusal.ts'
 
 const LINK = 'POST /ports/{id}/link'
 const BINDING = 'PUT /ports/{id}/binding'

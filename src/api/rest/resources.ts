@@ -2,15 +2,15 @@
 // collections below those it belongs to or points at.
 
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { JsonSchema } from '../core/schema.ts'
-import type { Model, Stored } from '../topology/model.ts'
-import type { Versioned } from '../topology/store.ts'
+import type { JsonSchema } from '../../core/schema.ts'
+import type { Model, Stored } from '../../topology/model.ts'
+import type { Versioned } from '../../topology/store.ts'
+import { createBelow, refTo, typeName } from '../document/schemas.ts'
 import { type Catalogue, fieldsOf, type Nested } from './catalogue.ts'
 import type { Objects } from './objects.ts'
 import { managedFields } from './ports.ts'
 import { etagOf, expectedOf, idOf, isKnown, LIMIT_MAX, linkNext, queryOf } from './request.ts'
 import { addRoute, ifMatch, pageQuery, type Route } from './routes.ts'
-import { createBelow, refTo, typeName } from './schemas.ts'
 import type { Statuses } from './statuses.ts'
 
 const etag = { ETag: { type: 'string', description: 'its version' } } as const

@@ -2,11 +2,11 @@
 // posted, put and patched.  They describe; what is right is decided by topology/validation.ts,
 // whose words are better than a schema compiler's.
 
-import type { JsonSchema } from '../core/schema.ts'
-import type { Model } from '../topology/model.ts'
-import { echoOf, fieldsOf, isRequired, ownerOf, readOnlyFields } from './catalogue.ts'
+import type { JsonSchema } from '../../core/schema.ts'
+import type { Model } from '../../topology/model.ts'
+import { echoOf, fieldsOf, isRequired, ownerOf, readOnlyFields } from '../rest/catalogue.ts'
+import type { Managed } from '../rest/objects.ts'
 import { exampleOf } from './examples.ts'
-import type { Managed } from './objects.ts'
 
 export const UUID: JsonSchema = { type: 'string', format: 'uuid' }
 

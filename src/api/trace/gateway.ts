@@ -2,8 +2,8 @@
 // Addresses of router ports come first; for what is not on the network, the router.  undefined: a
 // neighbour on the network, whose MAC only ARP or ND could tell.  For traces only.
 
-import type { Store, Versioned } from '../topology/store.ts'
-import { type Ip, parseMac, parsePrefix, prefixContains } from '../wire/address.ts'
+import type { Store, Versioned } from '../../topology/store.ts'
+import { type Ip, parseMac, parsePrefix, prefixContains } from '../../wire/address.ts'
 
 const BRIDGES_MAX = 16
 

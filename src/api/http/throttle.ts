@@ -1,6 +1,6 @@
 // So many a second, so many at once, and no more: a token bucket and a count.
 
-import type { Clock } from '../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 import { Refusal } from './refusal.ts'
 
 export interface ThrottleLimits {

@@ -3,13 +3,13 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
-import type { JsonSchema } from '../core/schema.ts'
-import type { Fault } from '../topology/model.ts'
-import type { Versioned } from '../topology/store.ts'
-import { checkValue } from '../topology/validation.ts'
+import type { JsonSchema } from '../../core/schema.ts'
+import type { Fault } from '../../topology/model.ts'
+import type { Versioned } from '../../topology/store.ts'
+import { checkValue } from '../../topology/validation.ts'
+import { invalid } from '../http/refusal.ts'
 import { plain } from './merge.ts'
 import type { Expected } from './objects.ts'
-import { invalid } from './refusal.ts'
 
 export const LIMIT_MAX = 1000
 

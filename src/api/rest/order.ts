@@ -2,7 +2,7 @@
 // taken position pushes the one there one further, and so on up to the first gap; who names none
 // comes last.  Positions are kept as they are otherwise: a gap left by a deletion is harmless.
 
-import type { Versioned } from '../topology/store.ts'
+import type { Versioned } from '../../topology/store.ts'
 
 export interface Placed {
   readonly position: number
