@@ -1,8 +1,8 @@
 // What may come next: `mezzo completion bash` prints what a shell runs when it is asked, and that
 // asks back here.  Nouns, verbs and fields need no server; names of objects are those it has.
 
-import type { Action } from './action.ts'
-import { actions } from './actions.ts'
+import type { Action } from './actions/action.ts'
+import { actions } from './actions/actions.ts'
 import { usage } from './client.ts'
 import type { Context } from './context.ts'
 import type { FieldSchema, Noun } from './nouns.ts'

@@ -1,6 +1,6 @@
 // Help: of the whole, of a noun, with examples that work as they stand.
 
-import { actions } from './actions.ts'
+import { actions } from './actions/actions.ts'
 import type { FieldSchema, Noun } from './nouns.ts'
 import { pairs } from './print.ts'
 

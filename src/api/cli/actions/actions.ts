@@ -1,14 +1,14 @@
 // The verbs that belong to one noun: links, interfaces, flows, traces, metrics; bindings, state and
 // the demo have files of their own.
 
-import { visible } from '../../core/visible.ts'
+import { visible } from '../../../core/visible.ts'
+import { Exit, Failure, usage } from '../client.ts'
+import { completionAction } from '../completion.ts'
+import type { Context } from '../context.ts'
+import { duration, pairs, type Rows, table } from '../print.ts'
 import { type Action, ids, nothing } from './action.ts'
 import { bindingActions } from './bindings.ts'
-import { Exit, Failure, usage } from './client.ts'
-import { completionAction } from './completion.ts'
-import type { Context } from './context.ts'
 import { demoActions } from './demo.ts'
-import { duration, pairs, type Rows, table } from './print.ts'
 import { stateActions } from './state.ts'
 
 export const actions: readonly Action[] = [

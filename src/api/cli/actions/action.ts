@@ -1,7 +1,7 @@
 // What a verb of one noun is, and what such verbs share.
 
-import { usage } from './client.ts'
-import type { Context } from './context.ts'
+import { usage } from '../client.ts'
+import type { Context } from '../context.ts'
 
 export interface Action {
   readonly noun: string

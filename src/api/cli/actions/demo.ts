@@ -1,9 +1,9 @@
 // Faults for the running demo (`npm start`), from another terminal; a bare appliance knows none.
 
+import { type Client, Exit, Failure, usage } from '../client.ts'
+import type { Context } from '../context.ts'
+import { table } from '../print.ts'
 import type { Action } from './action.ts'
-import { type Client, Exit, Failure, usage } from './client.ts'
-import type { Context } from './context.ts'
-import { table } from './print.ts'
 
 interface Standing {
   readonly class: string

@@ -1,9 +1,9 @@
 // Flow state, as a person looks at it.
 
+import { usage } from '../client.ts'
+import type { Context } from '../context.ts'
+import { duration, table } from '../print.ts'
 import { type Action, ids, nothing, settings } from './action.ts'
-import { usage } from './client.ts'
-import type { Context } from './context.ts'
-import { duration, table } from './print.ts'
 
 const FILTERS = ['kind', 'protocol', 'address', 'limit']
 

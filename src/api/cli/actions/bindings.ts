@@ -1,12 +1,12 @@
 // Where ports meet the physical world: bind, move, unbind, and the list of it.
 
-import { SystemClock, sleep } from '../../core/clock.ts'
-import { visible } from '../../core/visible.ts'
-import { AGENT_SILENT } from '../../topology/port-status.ts'
+import { SystemClock, sleep } from '../../../core/clock.ts'
+import { visible } from '../../../core/visible.ts'
+import { AGENT_SILENT } from '../../../topology/port-status.ts'
+import { type Client, usage } from '../client.ts'
+import type { Context } from '../context.ts'
+import { table } from '../print.ts'
 import { type Action, ids, nothing, settings } from './action.ts'
-import { type Client, usage } from './client.ts'
-import type { Context } from './context.ts'
-import { table } from './print.ts'
 
 const PLACE = 'PORT HOST INTERFACE'
 const FROM = '[previousHost=HOST]'
