@@ -5,7 +5,7 @@
 import type { TObject } from 'typebox'
 import type { Model } from './topology/model.ts'
 
-export { section } from './core/config.ts'
+export { section } from './core/config/config.ts'
 export {
   defineModel,
   type Fault,

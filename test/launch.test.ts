@@ -95,7 +95,7 @@ test('a signal ends what was begun', t => {
   const older = olderNode(t)
   const folder = folderOf(t)
   const entry = join(folder, 'entry.cjs')
-  const launch = JSON.stringify(join(top, 'src/core/launch.cjs'))
+  const launch = JSON.stringify(join(top, 'src/core/start/launch.cjs'))
   writeFileSync(
     join(folder, 'waits.mjs'),
     'process.kill(process.ppid, "SIGTERM"); setInterval(() => {}, 1e6)'

@@ -3,7 +3,7 @@
 
 import type { TObject } from 'typebox'
 import Value from 'typebox/value'
-import { section } from '../core/config.ts'
+import { section } from '../core/config/config.ts'
 import type { Resources } from '../resource.ts'
 import { folder, pluginNames } from './plugins.ts'
 

@@ -3,7 +3,7 @@
 import { resolve } from 'node:path'
 import Type, { type Static } from 'typebox'
 import type { Listen, TcpAddress } from '../api/http/listener.ts'
-import { section } from '../core/config.ts'
+import { section } from '../core/config/config.ts'
 import { secretOf } from './secrets.ts'
 
 export const API_PORT = 8181

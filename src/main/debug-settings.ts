@@ -1,7 +1,7 @@
 // Settings for whoever looks for a fault in the datapath, or wants to see one survived.
 
 import Type from 'typebox'
-import { section } from '../core/config.ts'
+import { section } from '../core/config/config.ts'
 import type { DatapathDebug } from '../datapath/decorators/decorate.ts'
 
 const perMille = (description: string) =>

@@ -2,7 +2,7 @@
 // in a folder of our own: the next start is faster, and saves each thread the 18 MB that stripping
 // types takes.
 
-import { cacheCode } from '../core/code-cache.ts'
+import { cacheCode } from '../core/start/code-cache.ts'
 
 cacheCode()
 await import('./program.ts')

@@ -2,7 +2,7 @@
 // it is; `config/*.json` hold the roles.
 
 import Type from 'typebox'
-import { logSection, section } from '../core/config.ts'
+import { logSection, section } from '../core/config/config.ts'
 import { apiSection, metricsSection } from './api-settings.ts'
 import { debugSection } from './debug-settings.ts'
 import { stateSection } from './state-settings.ts'

@@ -3,7 +3,7 @@
 
 import Type, { type Static } from 'typebox'
 import type { StateSettings } from '../agent/messages.ts'
-import { section } from '../core/config.ts'
+import { section } from '../core/config/config.ts'
 import { fail } from '../core/errors.ts'
 import { EXCHANGE_DEFAULT } from '../state/exchange/exchange.ts'
 import { LIFETIMES_DEFAULT, type Lifetimes } from '../state/lifetimes.ts'

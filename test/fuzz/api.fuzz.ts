@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import type { HTTPMethods } from 'fastify'
-import type { JsonSchema } from '../../src/core/schema.ts'
+import type { JsonSchema } from '../../src/core/config/schema.ts'
 import { openHouse } from '../api/fixture.ts'
 import { campaign } from './campaign.ts'
 import { type Draw, pick } from './packets.ts'

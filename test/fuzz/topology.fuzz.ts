@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { loadPlugins } from '../../src/agent/plugins.ts'
 import { loadResources } from '../../src/agent/resources.ts'
-import type { JsonSchema } from '../../src/core/schema.ts'
+import type { JsonSchema } from '../../src/core/config/schema.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'

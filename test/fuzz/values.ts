@@ -1,7 +1,7 @@
 // Random values for a JSON schema: mostly good ones, so that they get past the front door, and now
 // and then one that no honest client would send. Chance comes from `draw` alone.
 
-import type { JsonSchema } from '../../src/core/schema.ts'
+import type { JsonSchema } from '../../src/core/config/schema.ts'
 import { type Draw, pick } from './packets.ts'
 
 const HOSTILE: readonly unknown[] = [

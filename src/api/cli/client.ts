@@ -3,7 +3,7 @@
 
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { visible } from '../../core/visible.ts'
+import { visible } from '../../core/config/visible.ts'
 
 export const Exit = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const
 

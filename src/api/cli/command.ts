@@ -4,9 +4,9 @@
 
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { meant } from '../../core/config/nearest.ts'
+import { visibleLines } from '../../core/config/visible.ts'
 import { reasonOf } from '../../core/errors.ts'
-import { meant } from '../../core/nearest.ts'
-import { visibleLines } from '../../core/visible.ts'
 import { actions } from './actions/actions.ts'
 import { Client, Exit, Failure, usage } from './client.ts'
 import type { Context } from './context.ts'

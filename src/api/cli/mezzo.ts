@@ -1,8 +1,8 @@
 // mezzo: the command line, as a program.
 
 import { readFileSync } from 'node:fs'
+import { visible } from '../../core/config/visible.ts'
 import { reasonOf } from '../../core/errors.ts'
-import { visible } from '../../core/visible.ts'
 import { Exit } from './client.ts'
 import { command } from './command.ts'
 

@@ -1,6 +1,6 @@
 // The nouns of the command line: the server's models, as GET /models describes them.
 
-import { suggested } from '../../core/nearest.ts'
+import { suggested } from '../../core/config/nearest.ts'
 import { type Client, usage } from './client.ts'
 
 export interface FieldSchema {

@@ -1,6 +1,6 @@
 // What a person reads: aligned columns, one object a block, numbers with their units.
 
-import { visible } from '../../core/visible.ts'
+import { visible } from '../../core/config/visible.ts'
 import type { Item } from './client.ts'
 import { type Names, short } from './names.ts'
 import type { Noun } from './nouns.ts'

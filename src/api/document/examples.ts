@@ -1,7 +1,7 @@
 // An object of a model that the model itself would accept: for the documents, and for the test
 // that tries every route.  Made from the schema, so a new model has one without a word.
 
-import type { JsonSchema } from '../../core/schema.ts'
+import type { JsonSchema } from '../../core/config/schema.ts'
 import type { Model } from '../../topology/model.ts'
 import { applyDefaults, checkObject } from '../../topology/validation.ts'
 import { fieldsOf, isRequired } from '../rest/catalogue.ts'

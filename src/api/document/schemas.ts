@@ -2,7 +2,7 @@
 // posted, put and patched.  They describe; what is right is decided by topology/validation.ts,
 // whose words are better than a schema compiler's.
 
-import type { JsonSchema } from '../../core/schema.ts'
+import type { JsonSchema } from '../../core/config/schema.ts'
 import type { Model } from '../../topology/model.ts'
 import { echoOf, fieldsOf, isRequired, ownerOf, readOnlyFields } from '../rest/catalogue.ts'
 import type { Managed } from '../rest/objects.ts'

@@ -3,7 +3,7 @@
 
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { TSchema } from 'typebox'
-import type { JsonSchema } from '../../core/schema.ts'
+import type { JsonSchema } from '../../core/config/schema.ts'
 import type { Fault } from '../../topology/model.ts'
 import type { Versioned } from '../../topology/store.ts'
 import { checkValue } from '../../topology/validation.ts'

@@ -2,7 +2,7 @@
 // collections below those it belongs to or points at.
 
 import type { FastifyInstance, FastifyReply } from 'fastify'
-import type { JsonSchema } from '../../core/schema.ts'
+import type { JsonSchema } from '../../core/config/schema.ts'
 import type { Model, Stored } from '../../topology/model.ts'
 import type { Versioned } from '../../topology/store.ts'
 import { createBelow, refTo, typeName } from '../document/schemas.ts'

@@ -2,7 +2,7 @@
 // every route may answer are added here, so that no route can forget them.
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { JsonSchema } from '../../core/schema.ts'
+import type { JsonSchema } from '../../core/config/schema.ts'
 import { refTo } from '../document/schemas.ts'
 
 export interface Answer {

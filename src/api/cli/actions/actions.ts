@@ -1,7 +1,7 @@
 // The verbs that belong to one noun: links, interfaces, flows, traces, metrics; bindings, state and
 // the demo have files of their own.
 
-import { visible } from '../../../core/visible.ts'
+import { visible } from '../../../core/config/visible.ts'
 import { Exit, Failure, usage } from '../client.ts'
 import { completionAction } from '../completion.ts'
 import type { Context } from '../context.ts'

@@ -1,7 +1,7 @@
 // Where ports meet the physical world: bind, move, unbind, and the list of it.
 
 import { SystemClock, sleep } from '../../../core/clock.ts'
-import { visible } from '../../../core/visible.ts'
+import { visible } from '../../../core/config/visible.ts'
 import { AGENT_SILENT } from '../../../topology/port-status.ts'
 import { type Client, usage } from '../client.ts'
 import type { Context } from '../context.ts'

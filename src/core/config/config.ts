@@ -8,8 +8,8 @@
 import { readFileSync, statSync } from 'node:fs'
 import Type, { type Static, type TObject, type TProperties } from 'typebox'
 import { Value } from 'typebox/value'
-import { fail, MezzoError, reasonOf, show } from './errors.ts'
-import { logLevels } from './log.ts'
+import { fail, MezzoError, reasonOf, show } from '../errors.ts'
+import { logLevels } from '../log.ts'
 import { type Problem, problemsOf } from './schema.ts'
 
 export type Sections = Readonly<Record<string, TObject>>

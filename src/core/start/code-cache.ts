@@ -4,7 +4,9 @@
 import { constants, enableCompileCache } from 'node:module'
 import { fileURLToPath } from 'node:url'
 
-const codeCacheFolder = fileURLToPath(new URL('../../node_modules/.cache/mezzo', import.meta.url))
+const codeCacheFolder = fileURLToPath(
+  new URL('../../../node_modules/.cache/mezzo', import.meta.url)
+)
 
 // False where the folder cannot be written: then every start compiles anew.
 export const cacheCode = (): boolean =>

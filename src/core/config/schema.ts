@@ -4,8 +4,8 @@
 
 import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
-import { show } from './errors.ts'
-import { isSecretName } from './log.ts'
+import { show } from '../errors.ts'
+import { isSecretName } from '../log.ts'
 
 export interface Problem {
   readonly kind: 'unknown' | 'missing' | 'wrong'

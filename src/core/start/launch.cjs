@@ -8,7 +8,7 @@ const { dirname, join } = require('node:path')
 const { pathToFileURL } = require('node:url')
 
 const MAJOR = 24
-const root = dirname(dirname(__dirname))
+const root = dirname(dirname(dirname(__dirname)))
 const pinned = join(root, 'node_modules', '.bin', 'node')
 // What Node itself ends with when nothing is left to wait for and a module was not run to its end.
 const UNSETTLED = 13
