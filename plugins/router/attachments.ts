@@ -7,7 +7,7 @@ import type { RouterCounters } from './counters.ts'
 import type { RouteModel } from './models.ts'
 import { type NeighbourNeeds, Neighbours, tableOf } from './neighbours.ts'
 import { RouterPort } from './ports.ts'
-import { type Route, routeOfModel, routesOfPort } from './route.ts'
+import { type Route, routeOfModel, routesOfPort } from './routing/route.ts'
 
 export interface Attachment {
   readonly port: RouterPort

@@ -37,8 +37,8 @@ import { hearArp, hearDiscovery, isDiscovery } from './link.ts'
 import type { RouterModel } from './models.ts'
 import { NEIGHBOUR_FAILED, NEIGHBOUR_PENDING, type NeighbourNeeds } from './neighbours.ts'
 import { Options, readOptions } from './options.ts'
-import type { Route } from './route.ts'
-import { RouteTable } from './table.ts'
+import type { Route } from './routing/route.ts'
+import { RouteTable } from './routing/table.ts'
 
 const BALANCER = 'load-balancer'
 const { Type } = ethernet

@@ -1,9 +1,9 @@
 // A route as the router uses it: numbers only, in effect, with a rank among its equals.
 
-import { address, tagOf } from '../../src/plugin.ts'
-import type { RouteModel } from './models.ts'
-import type { RouterPort } from './ports.ts'
-import { WEIGHT_DEFAULT } from './weight.ts'
+import { address, tagOf } from '../../../src/plugin.ts'
+import type { RouteModel } from '../models.ts'
+import type { RouterPort } from '../ports.ts'
+import { WEIGHT_DEFAULT } from '../weight.ts'
 
 export type RouteKind = 'local' | 'port' | 'blackhole' | 'reject'
 

@@ -8,7 +8,7 @@
 // Nodes are never taken away: a prefix that has become empty only makes masks a little longer.
 // `isWasteful` says when building anew is worth it.
 
-import { address } from '../../src/plugin.ts'
+import { address } from '../../../src/plugin.ts'
 
 const { maskWord } = address
 const NONE = -1

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { maskWord, type Prefix, prefixContains } from '../../src/wire/address.ts'
+import { maskWord, type Prefix, prefixContains } from '../../../src/wire/address.ts'
 import { Trie } from './trie.ts'
 
 const RUNS = { numRuns: 300, seed: 20 }

@@ -12,7 +12,7 @@ import {
   ipv4,
   type Tag,
   Word
-} from '../../src/plugin.ts'
+} from '../../../src/plugin.ts'
 import { Regions } from './regions.ts'
 import { byRank, type Route } from './route.ts'
 import { Trie } from './trie.ts'

@@ -9,7 +9,7 @@
 // the regions it meets out; so the registry does not outgrow the routes.  Should it reach its
 // limit, further flows share one tag that every change of a route makes stale.
 
-import { address, derive, type Tag } from '../../src/plugin.ts'
+import { address, derive, type Tag } from '../../../src/plugin.ts'
 
 const { maskWord } = address
 
