@@ -5,12 +5,12 @@ import { PassThrough } from 'node:stream'
 import { describe, type TestContext, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import fc from 'fast-check'
-import { fold } from './lab/demo/fold.ts'
-import { hosts } from './lab/demo/plan.ts'
-import type { HostReport, Report } from './lab/demo/report.ts'
-import { Screen } from './lab/demo/screen.ts'
-import { plain, tableOf } from './lab/demo/table.ts'
-import { classes, speakers } from './lab/demo/talks.ts'
+import { fold } from '../src/demo/fold.ts'
+import { hosts } from '../src/demo/plan.ts'
+import type { HostReport, Report } from '../src/demo/report.ts'
+import { Screen } from '../src/demo/screen.ts'
+import { plain, tableOf } from '../src/demo/table.ts'
+import { classes, speakers } from '../src/demo/talks.ts'
 
 const red = (text: string): string => `\x1b[31;1m${text}\x1b[0m`
 const wordsOf = (lines: readonly string[]): string[] =>

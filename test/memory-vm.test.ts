@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { VirtualClock } from '../src/core/clock.ts'
+import { MemoryVm } from '../src/lab/memory/memory-vm.ts'
+import type { PingResult } from '../src/lab/traffic/ping.ts'
 import { parseMac } from '../src/wire/address.ts'
 import { icmpError } from '../src/wire/errors.ts'
 import * as icmp from '../src/wire/icmp.ts'
-import { MemoryVm } from './lab/lib/memory-vm.ts'
-import type { PingResult } from './lab/lib/ping.ts'
 
 type Bytes = Uint8Array<ArrayBuffer>
 type Wire = (frame: Bytes, from: MemoryVm) => Bytes[]

@@ -60,7 +60,7 @@ async function main(): Promise<number> {
   const config = loadConfig({ file, sections, plugins: pluginSections(plugins), overrides })
   // What it left behind, a disk that does not answer, would keep the process.
   if (!demo) process.exit(await runAppliance(config, plugins, openLog(config.log)))
-  const { runDemo } = await import('../../test/lab/demo/demo.ts')
+  const { runDemo } = await import('../demo/demo.ts')
   return runDemo({ once, json, memory, config, plugins })
 }
 

@@ -6,7 +6,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { median } from '../lab/lib/index.ts'
+import { median } from '../../src/lab/index.ts'
 import type { Figures } from './figures.ts'
 
 const here = join(import.meta.dirname, '..', '..')

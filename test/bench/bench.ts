@@ -2,7 +2,7 @@
 // ratios against a named rival measured in the same run.  Figures, not verdicts.
 // `--against COMMIT` takes each figure here and in that commit, in turn.
 
-import { Lab } from '../lab/lib/index.ts'
+import { Lab } from '../../src/lab/index.ts'
 import { optionsOf } from '../options.ts'
 import { type Compared, checkOut, compare } from './against.ts'
 import type { Figures, Scale } from './figures.ts'

@@ -1,7 +1,7 @@
 // The figures.  Each that compares runs its rival in the same minutes, turn by turn, and gives the
 // median of the ratios: machines drift, ratios do not.
 
-import { median, usageOf } from '../lab/lib/index.ts'
+import { median, usageOf } from '../../src/lab/index.ts'
 import { measureFlows, measureWalk } from './memory.ts'
 import {
   bridgedPair,

@@ -5,10 +5,10 @@ import { Burst, DESCRIPTOR_WORDS, Descriptor } from '../../src/datapath/datapath
 import type { MemoryDatapath } from '../../src/datapath/memory/memory.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
+import { median } from '../../src/lab/index.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
 import { simulate } from '../../src/simulation/simulate.ts'
 import { eth } from '../../src/wire/builder.ts'
-import { median } from '../lab/lib/index.ts'
 import { World } from '../world/world.ts'
 
 const V1 = '02:00:00:00:00:01'

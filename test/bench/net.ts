@@ -4,9 +4,9 @@
 import { randomUUID } from 'node:crypto'
 import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import { silentLog } from '../../src/core/log.ts'
+import { type Host, Lab, type Vm } from '../../src/lab/index.ts'
 import { Appliance } from '../../src/main/appliance.ts'
 import type { Change } from '../../src/topology/store.ts'
-import { type Host, Lab, type Vm } from '../lab/lib/index.ts'
 
 export interface Net {
   readonly lab: Lab

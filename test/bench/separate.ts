@@ -5,9 +5,9 @@ import { randomUUID } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { loadResources } from '../../src/agent/resources.ts'
 import { SystemClock } from '../../src/core/clock.ts'
+import type { Job } from '../../src/lab/index.ts'
 import { coreModels } from '../../src/topology/models.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
-import type { Job } from '../lab/lib/index.ts'
 import { create, type Net, type Pair, portRule } from './net.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))

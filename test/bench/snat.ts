@@ -3,7 +3,7 @@
 // of it before its first packet leaves.
 
 import { randomUUID } from 'node:crypto'
-import { median } from '../lab/lib/index.ts'
+import { median } from '../../src/lab/index.ts'
 import { type Figures, pause, type Scale } from './figures.ts'
 import { create, type Net, type Pair, rawVeth, startAgent } from './net.ts'
 

@@ -4,7 +4,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Agent } from '../../src/agent/agent.ts'
 import type { HistogramSnapshot } from '../../src/core/counters.ts'
-import { median } from '../lab/lib/index.ts'
+import { median } from '../../src/lab/index.ts'
 import { type Figures, pause, type Scale, SINK, settled } from './figures.ts'
 import { create, type Net, type Pair, startAgent } from './net.ts'
 

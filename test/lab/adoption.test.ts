@@ -4,9 +4,9 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
+import { type StreamServer, until, type Vm } from '../../src/lab/index.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { type Device, Network, quiet, reaches, Streams } from './fixtures/index.ts'
-import { type StreamServer, until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 

@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import type { Outside, StreamServer, Vm } from '../../src/lab/index.ts'
 import { Network, patient, Streams } from './fixtures/index.ts'
-import type { Outside, StreamServer, Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const OUTSIDE = '198.51.100.1'

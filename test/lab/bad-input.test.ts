@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import { until, type Vm } from '../../src/lab/index.ts'
 import { allReceived, type Device, Network, reaches, reachesNot } from './fixtures/index.ts'
-import { until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 

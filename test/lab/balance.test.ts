@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { type Outside, type StreamServer, until, type Vm } from '../../src/lab/index.ts'
 import { Network, Streams } from './fixtures/index.ts'
-import { type Outside, type StreamServer, until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const VIP = '203.0.113.80' // on the uplink's own link: the router answers ARP for it

@@ -9,11 +9,11 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pairs } from '../../src/demo/plan.ts'
+import type { Report } from '../../src/demo/report.ts'
+import { classes, speakers } from '../../src/demo/talks.ts'
+import { Lab, until } from '../../src/lab/index.ts'
 import { kernelUnavailable } from '../../src/main/appliance.ts'
-import { pairs } from './demo/plan.ts'
-import type { Report } from './demo/report.ts'
-import { classes, speakers } from './demo/talks.ts'
-import { Lab, until } from './lib/index.ts'
 
 const top = join(import.meta.dirname, '..', '..')
 const skip = kernelUnavailable() ?? Lab.available() ?? false

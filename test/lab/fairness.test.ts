@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { until, type Vm } from '../../src/lab/index.ts'
 import { allReceived, Network } from './fixtures/index.ts'
-import { until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const ECHO = 7

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
+import { type Capture, type Machine, pingCommand, until, type Vm } from '../../src/lab/index.ts'
 import { eth } from '../../src/wire/builder.ts'
 import {
   allReceived,
@@ -14,7 +15,6 @@ import {
   reachesNot,
   sleep
 } from './fixtures/index.ts'
-import { type Capture, type Machine, pingCommand, until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const BROADCAST = 'ff:ff:ff:ff:ff:ff'

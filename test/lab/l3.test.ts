@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { type Outside, pingCommand, until, type Vm } from '../../src/lab/index.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { allReceived, type Device, Network, quiet, reaches, reachesNot } from './fixtures/index.ts'
-import { type Outside, pingCommand, until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const families = [4, 6] as const

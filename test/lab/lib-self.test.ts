@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Host, Lab, until, usageOf, type Vm } from './lib/index.ts'
+import { type Host, Lab, until, usageOf, type Vm } from '../../src/lab/index.ts'
 
 const skip = Lab.available() ?? false
 const leftOf = (prefix: string): string[] =>
@@ -234,7 +234,7 @@ describe('an outside network behind a gateway', { skip }, () => {
 describe('nothing stays behind', { skip }, () => {
   const prefix = 'mz-lab-crash'
   const script = `
-    import { Lab } from ${JSON.stringify(join(import.meta.dirname, 'lib', 'index.ts'))}
+    import { Lab } from ${JSON.stringify(join(import.meta.dirname, '../../src/lab/index.ts'))}
     const lab = await Lab.open({ prefix: '${prefix}' })
     const host = await lab.host('host')
     const vm = await host.vm('a', { addresses: ['10.0.1.1/24'], kind: 'tap' })

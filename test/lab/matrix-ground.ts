@@ -1,9 +1,9 @@
 // The ground of the matrix on the kernel: the site of the oracles, whose hosts are namespaces and
 // whose datapath is eBPF.
 
+import { tool } from '../../src/lab/traffic/traffic.ts'
 import type { GroundOf } from '../matrix/stage.ts'
 import { canRun } from './datapath-lab.ts'
-import { tool } from './lib/traffic.ts'
 import { Site } from './oracle-site.ts'
 import { KernelWorld, newWork, type Work } from './oracle-world.ts'
 

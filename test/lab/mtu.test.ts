@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { type Host, until, type Vm } from '../../src/lab/index.ts'
 import { allReceived, Network } from './fixtures/index.ts'
-import { type Host, until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const UNDERLAY = 1600

@@ -1,4 +1,4 @@
-// The far ends of the oracle's cables, held by a small program (tools/wire.c) with AF_PACKET
+// The far ends of the oracle's cables, held by a small program (lab/wire.c) with AF_PACKET
 // sockets: none of our own code stands between the kernel's datapath and what is seen of it.  All
 // of it is synchronous, as the plans are: ask, and read the answer.
 

@@ -2,6 +2,7 @@
 // of the house in memory, in the kernel.
 
 import { after, before, describe } from 'node:test'
+import { tool } from '../../src/lab/traffic/traffic.ts'
 import { authenticated } from '../packets/authenticated.ts'
 import { echo, echoBothWays } from '../packets/echo.ts'
 import { dressedErrors, translatedErrors } from '../packets/errors.ts'
@@ -10,7 +11,6 @@ import { noMember } from '../packets/no-member.ts'
 import { lostFragments, refusals } from '../packets/refusals.ts'
 import type { Opener } from '../packets/scene.ts'
 import { canRun } from './datapath-lab.ts'
-import { tool } from './lib/traffic.ts'
 import { Site } from './oracle-site.ts'
 import { KernelWorld, type Work } from './oracle-world.ts'
 

@@ -7,8 +7,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
+import { type Outside, type TcpStream, until, type Vm } from '../../src/lab/index.ts'
 import { allReceived, Network, reaches, reachesNot } from './fixtures/index.ts'
-import { type Outside, type TcpStream, until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const FAR = '198.51.100.1' // outside, behind both gateways

@@ -4,8 +4,8 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import type { StreamServer, Vm } from '../../src/lab/index.ts'
 import { allReceived, keepsInvariants, Network, reaches, Streams, sleep } from './fixtures/index.ts'
-import type { StreamServer, Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const OUTSIDE = '198.51.100.1'

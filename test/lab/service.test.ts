@@ -9,10 +9,10 @@ import { join } from 'node:path'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { loadResources } from '../../src/agent/resources.ts'
 import { SystemClock } from '../../src/core/clock.ts'
+import { type Host, type Job, Lab, run, until, type Vm } from '../../src/lab/index.ts'
 import { coreModels } from '../../src/topology/models.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
 import { Network } from './fixtures/index.ts'
-import { type Host, type Job, Lab, run, until, type Vm } from './lib/index.ts'
 
 const root = join(import.meta.dirname, '../..')
 const READY_MS = 60_000

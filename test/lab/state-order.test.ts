@@ -3,8 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { call, until } from '../../src/lab/index.ts'
 import { Network, patient } from './fixtures/index.ts'
-import { call, until } from './lib/index.ts'
 import { Ground } from './survival/ground.ts'
 
 const skip = Network.skip()

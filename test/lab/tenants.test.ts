@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { until, type Vm } from '../../src/lab/index.ts'
 import { macFrom, parseMac } from '../../src/wire/address.ts'
 import { arpRequest, eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import { HIDING, READABLE, tagged } from '../world/wrappings.ts'
 import { allReceived, type Device, Network } from './fixtures/index.ts'
-import { until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const FRAMES = 50

@@ -4,10 +4,10 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { type Host, until, type Vm } from '../../src/lab/index.ts'
 import { LENGTH as ETHERNET } from '../../src/wire/ethernet.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
 import { allReceived, Network } from './fixtures/index.ts'
-import { type Host, until, type Vm } from './lib/index.ts'
 
 const skip = Network.skip()
 const MTU = 1600

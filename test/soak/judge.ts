@@ -2,7 +2,7 @@
 // the middle third; the first third is for filling up.  A pure function, so that it can be shown to
 // find what grows.
 
-import { median } from '../lab/lib/index.ts'
+import { median } from '../../src/lab/index.ts'
 
 /** What was seen of one subject (an agent, the store, the load) at one moment. */
 export interface Sample {

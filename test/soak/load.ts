@@ -1,12 +1,12 @@
 // What goes through the network while it soaks: short conversations of every class, each from a new
 // port, at a steady and modest rate.
 
-import { type Job, type Machine, until } from '../lab/lib/index.ts'
-import { tool } from '../lab/lib/traffic.ts'
+import { type Job, type Machine, until } from '../../src/lab/index.ts'
+import { tool } from '../../src/lab/traffic/traffic.ts'
 import { type Class, classes, type Ground, OUTSIDE, PORT } from '../lab/survival/ground.ts'
 
 const ECHO_PORT = 7
-// By letter, as tools/churn.c has them.  A VIP takes what its members serve.
+// By letter, as lab/churn.c has them.  A VIP takes what its members serve.
 const MIXES: Readonly<Record<Class, string>> = {
   plain: 'tutp',
   snat: 'tutprulcut',

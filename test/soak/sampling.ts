@@ -4,8 +4,8 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { usageOf } from '../../src/lab/index.ts'
 import type { AgentUsage } from '../lab/fixtures/index.ts'
-import { usageOf } from '../lab/lib/index.ts'
 import type { Ground } from '../lab/survival/ground.ts'
 import type { Allowance, Sample } from './judge.ts'
 

@@ -36,6 +36,12 @@ export const rooms: Readonly<Record<string, Room>> = {
   // The plugins' doors let through what plugins may use: alive in a worker, or as data.
   plugin: { rooms: [...below, 'simulation', 'state', 'topology', 'agent'], outside: [] },
   resource: { rooms: ['wire', 'core', 'topology'], outside: ['typebox'] },
+  // Namespaces, virtual machines and streams, for the demo, the tests and the benchmarks.
+  lab: { rooms: ['wire', 'core'], outside: ['node:'] },
+  demo: {
+    rooms: ['wire', 'core', 'state', 'topology', 'agent', 'api', 'resource', 'lab', 'main'],
+    outside: ['node:', 'fastify', 'typebox']
+  },
   // Puts the house together, so it sees all of it.
   main: { rooms: ['*'], outside: ['*'] }
 }

@@ -22,7 +22,9 @@ interface Ban {
 
 const isTest = (path: string): boolean => /^test\/|\.test\.ts$/.test(path)
 const isProduct = (path: string): boolean => /^(src|plugins)\//.test(path) && !isTest(path)
-const isTimeless = (path: string): boolean => isProduct(path) && roomOf(path) !== 'core'
+// A lab and a demo are made of real kernels and processes, whose time is real.
+const isTimeless = (path: string): boolean =>
+  isProduct(path) && !['core', 'lab', 'demo'].includes(roomOf(path))
 const isTypeScript = (path: string): boolean => path.endsWith('.ts')
 // What measures or waits for a real kernel needs real time; other tests wait for events.
 const isUnitTest = (path: string): boolean =>

@@ -1,8 +1,8 @@
 // Out by gateway 1 and back by gateway 2, past a policy that drops what it does not know, while
 // some of the state messages are lost: short connections, counted one by one.
 
+import { call } from '../../../src/lab/index.ts'
 import type { NetworkOptions } from '../fixtures/index.ts'
-import { call } from '../lib/index.ts'
 import { Ground } from './ground.ts'
 
 export interface Asymmetric {

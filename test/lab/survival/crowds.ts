@@ -1,7 +1,7 @@
 // Crowds of every class and direction on a ground, what is done to them, and what they say of it.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Crowd, type Speaker } from '../lib/index.ts'
+import { Crowd, type Speaker } from '../../../src/lab/index.ts'
 import { type Class, classes, type Ground } from './ground.ts'
 
 export interface Outcome {

@@ -7,8 +7,8 @@
 //   snat  ┤                           └ gateway2 ─ 203.0.113.16/28 ┘
 //   lb    ┘
 
+import { CrowdServer, type Outside, type Vm } from '../../../src/lab/index.ts'
 import { type Device, Network, type NetworkOptions } from '../fixtures/index.ts'
-import { CrowdServer, type Outside, type Vm } from '../lib/index.ts'
 
 export const OUTSIDE = '198.51.100.1'
 export const GATEWAYS = ['gateway1', 'gateway2'] as const

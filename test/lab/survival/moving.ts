@@ -1,8 +1,8 @@
 // VMs that move to and fro while connections of theirs go on: none of those may be lost, and after
 // each move new ones must open.
 
+import { call } from '../../../src/lab/index.ts'
 import { keepsInvariants } from '../fixtures/index.ts'
-import { call } from '../lib/index.ts'
 import { Crowds, type Outcome } from './crowds.ts'
 import { type Class, Ground } from './ground.ts'
 

@@ -2,8 +2,8 @@
 // connections open as ever, by the other gateway, and those that are there go on.
 
 import { setTimeout as sleep } from 'node:timers/promises'
+import { call } from '../../../src/lab/index.ts'
 import { keepsInvariants } from '../fixtures/index.ts'
-import { call } from '../lib/index.ts'
 import { Crowds, type Outcome } from './crowds.ts'
 import { Ground } from './ground.ts'
 

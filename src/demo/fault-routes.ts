@@ -1,0 +1,80 @@
+// What the demo adds to its API: the connections it watches, and faults on demand. A bare
+// appliance has none of this.
+
+import type { FastifyInstance } from 'fastify'
+import Type from 'typebox'
+import { Refusal } from '../api/http/refusal.ts'
+import { bodyOf, queryOf } from '../api/rest/request.ts'
+import { addRoute } from '../api/rest/routes.ts'
+import type { Faults } from './faults.ts'
+import type { Report } from './report.ts'
+
+const TAG = 'demo'
+const TIMEOUT_MS = 30_000
+const closed = { additionalProperties: false } as const
+const OfHost = Type.Object({ host: Type.String() }, closed)
+const OfVm = Type.Object({ vm: Type.String(), host: Type.String() }, closed)
+const Done = Type.Object({ done: Type.String({ description: 'what has happened' }) })
+const anything = { type: 'object', additionalProperties: true } as const
+
+export interface DemoView {
+  report(): Report
+  /** null while the demo is still being built. */
+  faults(): Faults | null
+}
+
+type Verb = 'kill' | 'restore' | 'restart'
+
+const summaries: Readonly<Record<Verb, string>> = {
+  kill: 'A gateway dies: its agent, and every cable.',
+  restore: 'It comes back.',
+  restart: 'The agent of a host crashes and is started again.'
+}
+
+export function addDemoRoutes(app: FastifyInstance, view: DemoView): void {
+  const faults = (): Faults => {
+    const found = view.faults()
+    if (found !== null) return found
+    const message = 'the demo is still being built'
+    throw new Refusal({ status: 503, code: 'UNAVAILABLE', message })
+  }
+  addRoute(app, {
+    url: '/demo',
+    tag: TAG,
+    method: 'GET',
+    id: 'readDemo',
+    summary: 'What the demo has seen so far, as `npm start -- --once --json` prints it.',
+    answers: { 200: { description: 'As it is now.', schema: anything } },
+    async handle(request) {
+      queryOf(request, [])
+      return view.report()
+    }
+  })
+  const common = { tag: TAG, method: 'POST', timeoutMs: TIMEOUT_MS, refusals: [409] } as const
+  const answers = { 200: { description: 'It has happened.', schema: Done } }
+  for (const [verb, summary] of Object.entries(summaries) as [Verb, string][])
+    addRoute(app, {
+      ...common,
+      url: `/demo/${verb}`,
+      id: `${verb}Host`,
+      summary,
+      body: OfHost,
+      answers,
+      async handle(request) {
+        const { host } = bodyOf<{ host: string }>(request, OfHost)
+        return { done: await faults()[verb](host) }
+      }
+    })
+  addRoute(app, {
+    ...common,
+    url: '/demo/move',
+    id: 'moveVm',
+    summary: 'A virtual machine moves to another host, its port with it.',
+    body: OfVm,
+    answers,
+    async handle(request) {
+      const { vm, host } = bodyOf<{ vm: string; host: string }>(request, OfVm)
+      return { done: await faults().move(vm, host) }
+    }
+  })
+}

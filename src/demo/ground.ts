@@ -1,0 +1,64 @@
+// What the demo stands on: a kernel with namespaces, or memory. Both have the same nodes, and both
+// can say who answered a question and who heard it.
+
+import type { HostOptions } from '../main/appliance.ts'
+import type { GatewayName, HostName, Pair, Uplink } from './plan.ts'
+import type { Conversation } from './talks.ts'
+
+export interface AskOptions {
+  readonly count: number
+  /** How long each answer may take. */
+  readonly timeoutMs: number
+}
+
+export interface Answered {
+  /** Of the answers, in order: the first packet of the flow first. */
+  readonly rttMs: readonly number[]
+  /** Who answered; '' when nobody did. */
+  readonly by: string
+  /** Answers that came twice, or from different nodes. */
+  readonly strange: number
+}
+
+/** Called for each question that arrives anywhere, rightly or not. */
+export type Heard = (node: string, label: string) => void
+
+export interface Ground {
+  readonly kind: 'ebpf' | 'memory'
+  readonly underlay: Readonly<Record<HostName, string>>
+  /** What agents may keep files in; it goes with the ground. */
+  readonly folder: string
+  /** What the agent of a host is started with. */
+  agentOptions(host: HostName): Pick<HostOptions, 'datapath' | 'onFrame' | 'onTunnelled'>
+  /** Puts VMs and the outside network there; the agents may be running by now. */
+  populate(agents: Agents): Promise<void>
+  ask(pair: Pair, options: AskOptions): Promise<Answered>
+  /** Opens all connections of the plan. */
+  converse(): Promise<Conversation>
+  /** Every cable of a host goes down. Gives how many. */
+  cut(host: HostName): Promise<number>
+  mend(host: HostName): Promise<void>
+  /** From now on the outside network sends everything to this gateway. */
+  returnBy(gateway: GatewayName): Promise<void>
+  /** A virtual machine's cable goes to another host. */
+  move(vm: string, to: HostName): Promise<void>
+  /** What the outside network has seen so far at each uplink. */
+  passed(): Promise<readonly Passed[]>
+  close(): Promise<void>
+}
+
+export interface Passed {
+  readonly uplink: Uplink
+  /** Packets from us. */
+  readonly out: number
+  /** Packets to us. */
+  readonly back: number
+}
+
+/** Frames into the hosts, for a ground without a kernel. */
+export interface Agents {
+  input(host: HostName, name: string, frame: Uint8Array): void
+  fromUnderlay(host: HostName, key: number, src: number, frame: Uint8Array): void
+}
+
+export const labelOf = ({ from, to, family }: Pair): string => `${from.name}>${to.name}/${family}`

@@ -1,0 +1,188 @@
+// The demo in a real kernel: every host, VM and the outside network is a network namespace, and in
+// each node but the hosts a small program asks and answers (lab/probe.c).
+
+import { type Job, type Lab, LabError, type Machine, type Vm } from '../../lab/index.ts'
+import { tool } from '../../lab/traffic/traffic.ts'
+import type { Agents, Answered, AskOptions, Ground, Heard, Passed } from '../ground.ts'
+import { labelOf } from '../ground.ts'
+import {
+  families,
+  type GatewayName,
+  gatewayOf,
+  type HostName,
+  hosts,
+  nodes,
+  outside,
+  type Pair,
+  routesBy,
+  uplinks,
+  type VmPlan,
+  vms
+} from '../plan.ts'
+import type { Conversation } from '../talks.ts'
+import { addressesOf } from '../topology.ts'
+import { KernelTalks } from './kernel-talks.ts'
+import { openPlace } from './leftovers.ts'
+
+const PORT = '7777'
+const FLOWS_MAX = 16_384
+const CREDITS = 64
+// Room for a tunnel's headers around a full frame of a VM.
+const UNDERLAY_MTU = 1600
+
+interface Line {
+  readonly heard?: string
+  readonly id?: number
+  readonly rtt_us?: readonly number[]
+  readonly by?: string
+  readonly strange?: number
+}
+
+interface Link {
+  readonly ifname: string
+  readonly stats64?: Readonly<Record<'rx' | 'tx', { readonly packets: number }>>
+}
+
+export class KernelGround implements Ground {
+  readonly kind = 'ebpf'
+  readonly underlay: Readonly<Record<HostName, string>>
+  readonly prefix: string
+  readonly folder: string
+  readonly #lab: Lab
+  readonly #heard: Heard
+  readonly #probes = new Map<string, Job>()
+  readonly #waiting = new Map<number, (answered: Answered) => void>()
+  #asked = 0
+
+  static async open(heard: Heard): Promise<KernelGround> {
+    const lab = await openPlace()
+    try {
+      const underlay = await lab.underlay({ mtu: UNDERLAY_MTU })
+      await Promise.all(hosts.map(name => lab.host(name, { underlay })))
+      return new KernelGround(lab, heard)
+    } catch (error) {
+      await lab.close()
+      throw error
+    }
+  }
+
+  private constructor(lab: Lab, heard: Heard) {
+    this.#lab = lab
+    this.#heard = heard
+    this.prefix = lab.prefix
+    this.folder = lab.folder
+    const entries = hosts.map(name => [name, this.#host(name).underlay.ip] as const)
+    this.underlay = Object.fromEntries(entries) as Record<HostName, string>
+  }
+
+  agentOptions(host: HostName): ReturnType<Ground['agentOptions']> {
+    const common = { flowsMax: FLOWS_MAX, creditsPerPort: CREDITS }
+    const pins = `${this.#lab.folder}/${host}-bpf`
+    return { datapath: { kind: 'ebpf', netns: this.#host(host).path, pins, ...common } }
+  }
+
+  async populate(_agents: Agents): Promise<void> {
+    const program = await tool('probe')
+    await Promise.all([...vms.map(vm => this.#vm(vm)), this.#outside()])
+    await Promise.all(nodes.map(({ name }) => this.#probe(program, name)))
+  }
+
+  ask(pair: Pair, { count, timeoutMs }: AskOptions): Promise<Answered> {
+    const { from, to, family } = pair
+    const id = this.#asked++
+    const probe = this.#probes.get(from.name)
+    if (probe?.running !== true) throw new LabError(`the probe of ${from.name} has ended`)
+    return new Promise(resolve => {
+      this.#waiting.set(id, resolve)
+      const words = [id, to.address(family), count, timeoutMs, labelOf(pair)]
+      probe.write(`ask ${words.join(' ')}\n`)
+    })
+  }
+
+  converse(): Promise<Conversation> {
+    return KernelTalks.open(name => this.#lab.machines.get(name) as Machine)
+  }
+
+  async cut(host: HostName): Promise<number> {
+    const cables = this.#cables(host)
+    await this.#host(host).ip(...cables.map(name => `link set dev ${name} down`))
+    return cables.length
+  }
+
+  async mend(host: HostName): Promise<void> {
+    const cables = this.#cables(host)
+    await this.#host(host).ip(...cables.map(name => `link set dev ${name} up`))
+  }
+
+  async returnBy(gateway: GatewayName): Promise<void> {
+    const machine = this.#lab.machines.get(outside.name) as Machine
+    const routes = routesBy(gateway).map(({ to, via }) => `route replace ${to} via ${via}`)
+    await machine.ip(...routes)
+  }
+
+  async move(name: string, to: HostName): Promise<void> {
+    await (this.#lab.machines.get(name) as Vm).moveTo(this.#host(to))
+  }
+
+  async passed(): Promise<readonly Passed[]> {
+    const machine = this.#lab.machines.get(outside.name) as Machine
+    const links = JSON.parse(await machine.must(['ip', '-j', '-s', 'link', 'show'])) as Link[]
+    return uplinks.map((uplink, i) => {
+      const stats = links.find(({ ifname }) => ifname === `eth${i}`)?.stats64
+      return { uplink, out: stats?.rx.packets ?? 0, back: stats?.tx.packets ?? 0 }
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#lab.close()
+  }
+
+  // Not what an agent has made for itself beside them.
+  #cables(host: HostName): string[] {
+    const own = uplinks.filter(({ gateway }) => gateway === host)
+    return [this.#host(host).underlay.ifname, ...own.map(uplink => uplink.interface)]
+  }
+
+  #host(name: HostName): Awaited<ReturnType<Lab['host']>> {
+    return this.#lab.machines.get(name) as Awaited<ReturnType<Lab['host']>>
+  }
+
+  async #vm(vm: VmPlan): Promise<void> {
+    await this.#host(vm.host).vm(vm.name, {
+      addresses: addressesOf(vm),
+      gateway: gatewayOf(vm.network, 4),
+      gateway6: gatewayOf(vm.network, 6)
+    })
+  }
+
+  async #outside(): Promise<void> {
+    await this.#lab.outside(outside.name, {
+      links: uplinks.map(uplink => ({
+        host: this.#host(uplink.gateway),
+        interface: uplink.interface,
+        addresses: families.map(family => `${uplink[family].far}/${uplink[family].length}`)
+      })),
+      addresses: [`${outside[4]}/32`, `${outside[6]}/128`],
+      routes: routesBy('gateway2')
+    })
+  }
+
+  async #probe(program: string, name: string): Promise<void> {
+    const machine = this.#lab.machines.get(name) as Machine
+    const node = nodes.find(each => each.name === name)!
+    const addresses = families.map(family => node.address(family))
+    const onLine = (line: string): void => this.#said(name, line)
+    const probe = machine.spawn([program, name, PORT, ...addresses], { onLine })
+    await probe.waitFor(/ready/)
+    this.#probes.set(name, probe)
+  }
+
+  #said(name: string, text: string): void {
+    if (!text.startsWith('{')) return
+    const line = JSON.parse(text) as Line
+    if (line.heard !== undefined) return this.#heard(name, line.heard)
+    const { id = -1, rtt_us = [], by = '', strange = 0 } = line
+    this.#waiting.get(id)?.({ rttMs: rtt_us.map(us => us / 1000), by, strange })
+    this.#waiting.delete(id)
+  }
+}

@@ -1,0 +1,100 @@
+// The demo's connections between kernels: real TCP by lab/crowd.c, which knows every byte that
+// has to come and the longest time in which none came. A VIP's may end at either member.
+
+import { LabError, type Machine } from '../../lab/index.ts'
+import { CrowdEnd, CrowdServer } from '../../lab/traffic/crowd.ts'
+import { tool } from '../../lab/traffic/traffic.ts'
+import {
+  type Connection,
+  type Conversation,
+  EVERY_MS,
+  SERVER_PORT,
+  SILENT_MS_MAX,
+  silenceText,
+  type Talk,
+  talks
+} from '../talks.ts'
+
+type Report = Awaited<ReturnType<CrowdEnd['report']>>
+type End = Report extends Map<number, infer E> ? E : never
+
+const OPEN_MS = 30_000
+const PER_SECOND = 200
+const OPEN = 0
+const RESET = -104 // ECONNRESET
+const words: Readonly<Record<number, string>> = { 1: 'closed', 2: 'wrong bytes', [RESET]: 'reset' }
+
+export class KernelTalks implements Conversation {
+  readonly #clients: ReadonlyMap<Talk, CrowdEnd>
+  readonly #servers: ReadonlyMap<string, CrowdServer>
+
+  static async open(machine: (name: string) => Machine): Promise<KernelTalks> {
+    const names = [...new Set(talks.flatMap(({ ends }) => ends))]
+    const servers = await Promise.all(
+      names.map(async name => [name, await CrowdServer.start(machine(name), SERVER_PORT)] as const)
+    )
+    const clients = await Promise.all(
+      talks.map(async talk => [talk, await openTalk(talk, machine(talk.from))] as const)
+    )
+    return new KernelTalks(new Map(clients), new Map(servers))
+  }
+
+  private constructor(
+    clients: ReadonlyMap<Talk, CrowdEnd>,
+    servers: ReadonlyMap<string, CrowdServer>
+  ) {
+    this.#clients = clients
+    this.#servers = servers
+  }
+
+  mark(): void {
+    for (const client of this.#clients.values()) client.mark()
+    for (const server of this.#servers.values()) server.end.mark()
+  }
+
+  async read(talk: Talk): Promise<readonly Connection[]> {
+    const group = groupOf(talk)
+    const servers = talk.ends.map(name => this.#servers.get(name)!.end)
+    const [here, ...there] = await Promise.all(
+      [this.#clients.get(talk)!, ...servers].map(end => end.report(group))
+    )
+    return Array.from({ length: talk.count }, (_, id) =>
+      connection(talk, id, here!.get(id), there.find(end => end.has(id))?.get(id))
+    )
+  }
+}
+
+const groupOf = ({ id }: Talk): number => id + 1
+
+async function openTalk(talk: Talk, machine: Machine): Promise<CrowdEnd> {
+  const { speaks, to, port, count } = talk
+  const client = new CrowdEnd(machine, [
+    ...[await tool('crowd'), '--to', to, '--port', `${port}`, '--group', `${groupOf(talk)}`],
+    ...['--speaks', speaks, '--count', `${count}`, '--every-ms', `${EVERY_MS}`],
+    ...['--per-s', `${PER_SECOND}`]
+  ])
+  const { failed } = await client.answer<{ failed: number }>(OPEN_MS)
+  if (failed > 0)
+    throw new LabError(`${failed} of ${count} connections from ${talk.from} to ${to} do not open`)
+  return client
+}
+
+function connection(talk: Talk, id: number, here?: End, there?: End): Connection {
+  const listener = talk.speaks === 'client' ? there : here
+  const ends = [here, there]
+  const fault = ends.map(faultOf).find(text => text !== undefined) ?? silence(listener)
+  const isReset = ends.some(end => end?.state === RESET)
+  return { id, fault, isReset, gapMs: listener?.gapMs ?? 0, bytes: listener?.bytes ?? 0 }
+}
+
+function faultOf(end: End | undefined, i: number): string | undefined {
+  const side = i === 0 ? 'client' : 'server'
+  if (end === undefined) return `${side} missing`
+  if (end.state === OPEN) return undefined
+  return `${side} ${words[end.state] ?? `errno ${-end.state}`}`
+}
+
+const silence = (listener: End | undefined): string | undefined =>
+  listener !== undefined && listener.silentMs > SILENT_MS_MAX
+    ? silenceText(listener.silentMs)
+    : undefined

@@ -1,0 +1,51 @@
+// What can be counted from outside: the frames of an interface, the time and memory of a process.
+
+import { readFileSync } from 'node:fs'
+import { LabError } from './process/process.ts'
+
+export interface Direction {
+  readonly packets: number
+  readonly bytes: number
+  readonly errors: number
+  readonly dropped: number
+}
+
+export interface Counters {
+  readonly rx: Direction
+  readonly tx: Direction
+}
+
+/** Of the output of `ip -j -s link show dev`. */
+export function parseCounters(text: string): Counters {
+  const stats = (JSON.parse(text) as { stats64?: Counters }[])[0]?.stats64
+  if (stats === undefined) throw new LabError(`no counters in ${text.slice(0, 200)}`)
+  return { rx: direction(stats.rx), tx: direction(stats.tx) }
+}
+
+const direction = ({ packets, bytes, errors, dropped }: Direction): Direction => ({
+  packets,
+  bytes,
+  errors,
+  dropped
+})
+
+export interface Usage {
+  /** User and system time since the process began, all threads. */
+  readonly cpuMs: number
+  readonly rssBytes: number
+}
+
+// USER_HZ, what /proc counts processor time in, is 100 on every Linux that Node runs on.
+const TICK_MS = 10
+
+/** Time and memory of a process; an error when there is none. */
+export function usageOf(pid: number): Usage {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  // The second field is the program's name in brackets, which may contain anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const rss = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  return {
+    cpuMs: (Number(fields[11]) + Number(fields[12])) * TICK_MS,
+    rssBytes: Number(rss?.[1] ?? 0) * 1024
+  }
+}

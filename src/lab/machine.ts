@@ -1,0 +1,44 @@
+// A namespace that sends and receives: a VM, an outside node, and a host too. All traffic comes
+// from real kernels and real clients; what has to be fast or exact is written in C, in native/lab.
+
+import { Namespace } from './process/namespace.ts'
+import { LabError } from './process/process.ts'
+import {
+  type PingOptions,
+  type PingResult,
+  parsePing,
+  pingCommand,
+  pingLimitMs
+} from './traffic/ping.ts'
+import { type StreamOptions, type StreamServer, serveTcp, TcpStream } from './traffic/stream.ts'
+import { Traffic } from './traffic/traffic.ts'
+
+export class Machine extends Namespace {
+  /** TCP streams with an account of every byte and every gap. */
+  readonly tcp = {
+    serve: (port?: number, host?: string): Promise<StreamServer> => serveTcp(this, port, host),
+    stream: (options: StreamOptions): Promise<TcpStream> => TcpStream.open(this, options)
+  }
+
+  /** UDP echoes, floods, connection rates, bulk TCP. */
+  readonly traffic = new Traffic(this)
+
+  async ping(ip: string, options: PingOptions = {}): Promise<PingResult> {
+    const result = await this.exec(pingCommand(ip, options), { timeoutMs: pingLimitMs(options) })
+    return parsePing(result, options)
+  }
+
+  /** Where a packet to this address goes first: the interface and the neighbour's MAC. */
+  async nextHop(ip: string): Promise<{ ifname: string; mac: string; source: string }> {
+    const text = await this.must(['ip', '-j', 'route', 'get', ip])
+    const [route] = JSON.parse(text) as { dev: string; gateway?: string; prefsrc?: string }[]
+    if (route === undefined) throw new LabError(`${this.name} has no route to ${ip}`)
+    const neighbour = route.gateway ?? ip
+    await this.ping(neighbour, { count: 1 }) // the answer does not matter, the neighbour entry does
+    const show = ['ip', '-j', 'neigh', 'show', neighbour, 'dev', route.dev]
+    const [entry] = JSON.parse((await this.must(show)) || '[]') as { lladdr?: string }[]
+    if (entry?.lladdr === undefined)
+      throw new LabError(`${this.name} does not learn the MAC address of ${neighbour}`)
+    return { ifname: route.dev, mac: entry.lladdr, source: route.prefsrc ?? '' }
+  }
+}

@@ -1,0 +1,210 @@
+// Crowds of long-lived TCP connections, and short ones by the thousand (lab/crowd.c, calls.c).
+// Both ends of a crowd keep account; what a crowd has gone through is told from both together.
+
+import type { Machine } from '../machine.ts'
+import type { Job } from '../process/process.ts'
+import { LabError } from '../process/process.ts'
+import { tool } from './traffic.ts'
+
+export type Speaker = 'client' | 'server'
+
+export interface CrowdOptions {
+  readonly server: CrowdServer
+  readonly to: string
+  readonly speaks: Speaker
+  readonly count: number
+  readonly everyMs?: number
+  readonly perSecond?: number
+}
+
+/** What became of a crowd since the last mark. */
+export interface CrowdReport {
+  readonly total: number
+  /** Both ends open, every byte right, and bytes still coming. */
+  readonly survived: number
+  /** The longest silence of each that survived, ascending. */
+  readonly gapsMs: readonly number[]
+  /** Of those that did not. */
+  readonly faults: readonly string[]
+}
+
+export interface CallsReport {
+  readonly connections: number
+  readonly done: number
+  readonly failed: number
+  readonly synRetransmits: number
+  /** That took a second and more to connect. */
+  readonly slow: number
+  readonly retransmits: number
+  readonly connectUsP50: number
+  readonly connectUsP99: number
+}
+
+interface End {
+  readonly state: number
+  readonly gapMs: number
+  readonly silentMs: number
+  readonly bytes: number
+}
+
+const PORT = 9000
+const OPEN_MS = 30_000
+const REPORT_MS = 20_000
+// A record comes every 40 ms; silence of this is no longer a matter of waiting for one.
+const SILENT_MS_MAX = 1000
+const STATES = ['open', 'closed', 'wrong bytes']
+
+/** A process at one end that answers questions by lines. */
+export class CrowdEnd {
+  readonly #job: Job
+  readonly #waiting: { readonly answered: (line: string) => void; readonly failed: () => void }[] =
+    []
+
+  constructor(machine: Machine, command: readonly string[]) {
+    this.#job = machine.spawn(command, {
+      onLine: line => {
+        if (line.startsWith('{')) this.#waiting.shift()?.answered(line)
+      }
+    })
+    void this.#job.exited.then(() => {
+      for (const { failed } of this.#waiting.splice(0)) failed()
+    })
+  }
+
+  ready(): Promise<unknown> {
+    return this.#job.waitFor(/ready/)
+  }
+
+  answer<T>(timeoutMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const failed = (): void => {
+        clearTimeout(timer)
+        reject(new LabError(`a crowd is silent: ${this.#job.output}`))
+      }
+      const timer = setTimeout(failed, timeoutMs)
+      const answered = (line: string): void => {
+        clearTimeout(timer)
+        resolve(JSON.parse(line) as T)
+      }
+      if (this.#job.running) this.#waiting.push({ answered, failed })
+      else failed()
+    })
+  }
+
+  mark(): void {
+    this.#job.write('mark\n')
+  }
+
+  async report(group: number): Promise<Map<number, End>> {
+    this.#job.write(`report ${group}\n`)
+    const { connections } = await this.answer<{ connections: number[][] }>(REPORT_MS)
+    return new Map(
+      connections.map(([id, state, gapMs, silentMs, bytes]) => [
+        id!,
+        { state: state!, gapMs: gapMs!, silentMs: silentMs!, bytes: bytes! }
+      ])
+    )
+  }
+
+  async stop(): Promise<void> {
+    await this.#job.stop('SIGKILL')
+  }
+}
+
+export class CrowdServer {
+  readonly end: CrowdEnd
+  readonly port: number
+  #groups = 0
+
+  static async start(machine: Machine, port = PORT): Promise<CrowdServer> {
+    const command = [await tool('crowd'), '--port', `${port}`]
+    const server = new CrowdServer(new CrowdEnd(machine, command), port)
+    await server.end.ready()
+    return server
+  }
+
+  private constructor(end: CrowdEnd, port: number) {
+    this.end = end
+    this.port = port
+  }
+
+  nextGroup(): number {
+    return ++this.#groups
+  }
+}
+
+export class Crowd {
+  readonly #options: CrowdOptions
+  readonly #client: CrowdEnd
+  readonly #group: number
+
+  /** Resolves when all are open; an error when one could not be opened. */
+  static async open(from: Machine, options: CrowdOptions): Promise<Crowd> {
+    const { server, to, speaks, count, everyMs = 40, perSecond = 1000 } = options
+    const group = server.nextGroup()
+    const client = new CrowdEnd(from, [
+      ...[await tool('crowd'), '--to', to, '--port', `${server.port}`, '--group', `${group}`],
+      ...['--speaks', speaks, '--count', `${count}`, '--every-ms', `${everyMs}`],
+      ...['--per-s', `${perSecond}`]
+    ])
+    const { failed } = await client.answer<{ failed: number }>(OPEN_MS)
+    if (failed > 0) throw new LabError(`${failed} of ${count} from ${from.name} to ${to} failed`)
+    return new Crowd(options, client, group)
+  }
+
+  private constructor(options: CrowdOptions, client: CrowdEnd, group: number) {
+    this.#options = options
+    this.#client = client
+    this.#group = group
+  }
+
+  /** Silences count from now on. */
+  mark(): void {
+    this.#client.mark()
+    this.#options.server.end.mark()
+  }
+
+  async report(): Promise<CrowdReport> {
+    const { server, speaks, count } = this.#options
+    const [here, there] = await Promise.all([
+      this.#client.report(this.#group),
+      server.end.report(this.#group)
+    ])
+    const listeners = speaks === 'client' ? there : here
+    const gapsMs: number[] = []
+    const faults: string[] = []
+    for (let id = 0; id < count; id++) {
+      const fault = faultOf(here.get(id), there.get(id), listeners.get(id))
+      if (fault === undefined) gapsMs.push(listeners.get(id)!.gapMs)
+      else faults.push(fault)
+    }
+    gapsMs.sort((a, b) => a - b)
+    return { total: count, survived: gapsMs.length, gapsMs, faults }
+  }
+
+  async close(): Promise<void> {
+    await this.#client.stop()
+  }
+}
+
+function faultOf(here?: End, there?: End, listener?: End): string | undefined {
+  if (here === undefined || there === undefined || listener === undefined) return 'missing'
+  if (here.state !== 0) return `client: ${stateText(here.state)}`
+  if (there.state !== 0) return `server: ${stateText(there.state)}`
+  if (listener.silentMs > SILENT_MS_MAX) return `silent since ${listener.silentMs.toFixed(0)} ms`
+  return undefined
+}
+
+const stateText = (state: number): string => STATES[state] ?? `errno ${-state}`
+
+/** Connect, ask, be answered, close: so many a second. */
+export async function call(
+  from: Machine,
+  to: string,
+  { port, count, perSecond }: { port: number; count: number; perSecond: number }
+): Promise<CallsReport> {
+  const shape = ['--count', `${count}`, '--per-s', `${perSecond}`]
+  const command = [await tool('calls'), '--to', to, '--port', `${port}`, ...shape]
+  const timeoutMs = (count / perSecond) * 2000 + 40_000
+  return JSON.parse(await from.must(command, { timeoutMs })) as CallsReport
+}
