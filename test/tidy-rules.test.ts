@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { check } from './tidy/rules.ts'
 import { functions, imports, scan } from './tidy/scan.ts'
+import { checkTree, type Exceptions, type Source } from './tidy/tree.ts'
 
 const header = '// A sample.\n\n'
 const found = (path: string, code: string): string[] =>
@@ -40,6 +41,13 @@ const bad: readonly (readonly [path: string, code: string, expected: RegExp])[] 
   ['src/api/a.ts', "import { x } from '../datapath/memory.ts'", /src\/api may import/],
   ['src/attic/a.ts', "import { x } from '../wire/a.ts'", /src\/attic is no room/],
   ['src/agent/a.ts', "import { x } from '../../test/lab/lab.ts'", /is for tests/],
+  ['src/main/a.ts', "await import('../../test/lab/lab.ts')", /is for tests/],
+  ['src/demo/a.ts', "import { x } from '../core/clock.test.ts'", /is for tests/],
+  ['src/host/a.ts', "import { x } from '../agent/messages.ts'", /src\/host may import/],
+  ['src/host/a.ts', "import { x } from '../native/addon.ts'", /src\/host may import/],
+  ['src/host/a.ts', "import { Worker } from 'node:worker_threads'", /not node:worker_threads/],
+  ['src/lab/a.ts', "import { x } from '../agent/agent.ts'", /src\/lab may import/],
+  ['src/datapath/ebpf/a.ts', "import { createRequire } from 'node:module'", /src\/native alone/],
   ['src/agent/a.ts', "import { x } from './a'", /end it in .ts/],
   ['plugins/a/a.ts', "import { x } from '../../src/core/clock.ts'", /a plugin may import/],
   ['plugins/a/a.ts', "import { x } from '../b/b.ts'", /a plugin may import/],
@@ -76,7 +84,7 @@ const good: readonly (readonly [path: string, code: string])[] = [
   ['src/wire/a.ts', "import { a } from './b.ts'"],
   ['src/flow/a.ts', "import { a } from '../wire/b.ts'\nimport { c } from '../core/token.ts'"],
   ['src/topology/a.ts', "import { DatabaseSync } from 'node:sqlite'\nimport 'typebox/value'"],
-  ['src/main.ts', "import { a } from '../test/lab/lab.ts'\nimport 'fastify'"],
+  ['src/main/a.ts', "import { a } from '../api/server.ts'\nimport 'fastify'"],
   ['src/flow/a.test.ts', "import fc from 'fast-check'\nimport '../agent/worker.ts'"],
   ['plugins/a/index.ts', "import { x } from '../../src/plugin.ts'\nexport default x"],
   ['plugins/a/a.ts', "import { B } from '../b/token.ts'"],
@@ -103,6 +111,64 @@ test('a file without a header, or with a wall of one, is refused', () => {
   assert.deepEqual(check('native/a.c', '// SPDX-License-Identifier: GPL-2.0\n/* What. */\n'), [])
   assert.deepEqual(check('native/a.h', '/* SPDX-License-Identifier: MIT\n *\n * What.\n */\n'), [])
   assert.match(check('native/a.h', '/* SPDX-License-Identifier: MIT */\n')[0]!.message, /it has 0/)
+})
+
+const files = (folder: string, count: number, text = '// A sample.\n'): Source[] =>
+  Array.from({ length: count }, (_, i) => ({ path: `${folder}/f${i}.ts`, text }))
+const needs = (count: number): string =>
+  Array.from({ length: count }, (_, i) => `import './f${i}.ts'\n`).join('')
+const none: Exceptions = { folders: {}, imports: {} }
+const treeFindings = (sources: readonly Source[], excused: Partial<Exceptions> = {}): string =>
+  checkTree(sources, [...sources.map(({ path }) => path), 'docs/a.md'], { ...none, ...excused })
+    .map(({ path, line, message }) => `${path}:${line} ${message}`)
+    .join('\n')
+
+test('a folder of more than sixteen files is refused, tests and protocols aside', () => {
+  assert.match(treeFindings(files('src/host/a', 17)), /^src\/host\/a:1 17 files/)
+  assert.match(treeFindings(files('native/addon/a', 17)), /17 files/)
+  assert.equal(treeFindings(files('src/host/a', 16)), '')
+  assert.equal(treeFindings([...files('src/wire', 17), ...files('test/lab', 17)]), '')
+  const tests = files('src/host/a', 16).map(({ path, text }) => ({
+    path: path.replace('.ts', '.test.ts'),
+    text
+  }))
+  assert.equal(treeFindings([...files('src/host/a', 16), ...tests]), '')
+})
+
+test('a file of more than eighteen imports is refused', () => {
+  const path = 'src/host/a.ts'
+  assert.match(treeFindings([{ path, text: needs(19) }]), /^src\/host\/a.ts:1 19 imports/)
+  assert.equal(treeFindings([{ path, text: needs(18) + needs(18) }]), '')
+  assert.equal(treeFindings([{ path: 'src/plugin.ts', text: needs(19) }]), '')
+})
+
+test('what is excused may only shrink', () => {
+  const excused = { folders: { 'src/host/a': 18 }, imports: { 'src/host/a/a.ts': 20 } }
+  const at = (count: number, imports: number): Source[] => [
+    ...files('src/host/a', count - 1),
+    { path: 'src/host/a/a.ts', text: needs(imports) }
+  ]
+  assert.equal(treeFindings(at(18, 20), excused), '')
+  assert.match(treeFindings(at(19, 20), excused), /19 files/)
+  assert.match(treeFindings(at(18, 21), excused), /21 imports/)
+  assert.match(treeFindings(at(17, 20), excused), /excused for 18 and has 17/)
+  assert.match(treeFindings(at(18, 0), excused), /excused for 20 and has 0/)
+})
+
+test('a file that a comment names must be there', () => {
+  const names = (text: string): string =>
+    treeFindings([
+      { path: 'src/host/flows/a.ts', text },
+      { path: 'native/addon/state/b.c', text: '/* What. */' }
+    ])
+  for (const text of ['// see gone.ts', '/* see\n flows/b.ts */', '// docs/b.md.', '// state/c.c'])
+    assert.match(names(text), /there is no /, text)
+  for (const text of [
+    '// see a.ts, flows/a.ts, src/host/flows/a.ts and docs/a.md.',
+    '// native/addon/state/b.c; state/*.c, linux/if_ether.h, <unistd.h>',
+    "const path = 'gone.ts' // https://a.example/gone.md"
+  ])
+    assert.equal(names(text), '', text)
 })
 
 test('what is not code is blank, and positions stay', () => {

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { test } from 'node:test'
 import { check } from './tidy/rules.ts'
+import { checkTree } from './tidy/tree.ts'
 
 const root = join(import.meta.dirname, '..')
 const folders = ['src', 'plugins', 'test', 'native', 'setup', '.']
@@ -18,6 +19,16 @@ test('every source file keeps the rules of the house', () => {
     check(path, readFileSync(join(root, path), 'utf8')).map(
       ({ line, message }) => `${path}:${line}  ${message}`
     )
+  )
+  assert.equal(findings.length, 0, `\n${findings.join('\n')}\n`)
+})
+
+test('the tree keeps the rules of the house', () => {
+  const paths = folders.flatMap(sources)
+  const read = paths.map(path => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+  const pages = [...folders, 'docs', 'config', 'systemd', '.'].flatMap(folder => listed(folder))
+  const findings = checkTree(read, pages).map(
+    ({ path, line, message }) => `${path}:${line}  ${message}`
   )
   assert.equal(findings.length, 0, `\n${findings.join('\n')}\n`)
 })
@@ -36,12 +47,15 @@ test('every plugin has an index.ts and a README.md', () => {
 })
 
 /** Source files below a folder; of the top folder its own only. */
-function sources(folder: string): string[] {
+const sources = (folder: string): string[] =>
+  listed(folder).filter(path => /\.(ts|mjs|cjs|js|c|h)$/.test(path))
+
+function listed(folder: string): string[] {
   const from = join(root, folder)
   if (!existsSync(from)) return []
   const top = folder === '.'
   return readdirSync(from, { recursive: !top, withFileTypes: true })
-    .filter(entry => entry.isFile() && /\.(ts|mjs|cjs|js|c|h)$/.test(entry.name))
+    .filter(entry => entry.isFile() || entry.isSymbolicLink())
     .map(entry => relative(root, join(entry.parentPath, entry.name)).split(sep).join('/'))
     .filter(path => !/^native\/build\/|node_modules\//.test(path))
     .sort()

@@ -1,7 +1,7 @@
 // One fuzz campaign: many runs of one question, each with a seed of its own, until the number of
 // runs or the seconds are used up. Run 1 of seed + i is run i of this campaign, so what fails is
 // repeated by `--runs 1 --seed S`. It prints its seed first, and what it was about when it fails.
-//   node test/fuzz/NAME.fuzz.ts [--runs N] [--seconds N] [--seed S]
+//   node test/fuzz/wire.fuzz.ts [--runs N] [--seconds N] [--seed S]
 
 import { parseArgs } from 'node:util'
 import { SystemRandom } from '../../src/core/random.ts'

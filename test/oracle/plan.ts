@@ -1,5 +1,5 @@
 // What a case of the oracles is made of, as plain numbers.  Each number is taken modulo what there
-// is to choose from (net.ts, moves.ts), so that every plan has a meaning and fast-check may shrink
+// is to choose from (net.ts, events.ts), so that every plan has a meaning and fast-check may shrink
 // it as it likes.
 
 import fc from 'fast-check'

@@ -48,16 +48,20 @@ export const rooms: Readonly<Record<string, Room>> = {
 
 /** What is wrong with an import, or nothing. */
 export function checkImport(path: string, { from }: Import): string | undefined {
-  if (isFree(path)) return undefined
+  if (isTest(path)) return undefined
+  if (isForTests(path, from)) return `${from} is for tests; product code does without`
+  if (roomOf(path) === 'main') return undefined
   if (!from.startsWith('.')) return checkOutside(path, from)
   if (!/\.(ts|mjs|json)$/.test(from)) return `import ${from} must name its file: end it in .ts`
   const target = normalize(join(dirname(path), from))
-  if (/^test\/|\.test\.ts$/.test(target)) return `${target} is for tests; product code does without`
   return path.startsWith('plugins/') ? checkPlugin(path, target) : checkRoom(path, target)
 }
 
-const isFree = (path: string): boolean =>
-  path.endsWith('.test.ts') || !/^(src|plugins)\//.test(path) || roomOf(path) === 'main'
+const isTest = (path: string): boolean =>
+  path.endsWith('.test.ts') || !/^(src|plugins)\//.test(path)
+
+const isForTests = (path: string, from: string): boolean =>
+  from.startsWith('.') && /^test\/|\.test\.ts$/.test(normalize(join(dirname(path), from)))
 
 export function roomOf(path: string): string {
   return /^src\/([\w-]+)/.exec(path)?.[1] ?? ''

@@ -7,6 +7,8 @@ export interface Scanned {
   readonly text: string
   /** The text with everything that is not code turned to blanks of the same length. */
   readonly code: string
+  /** The text with everything that is not a comment turned to blanks of the same length. */
+  readonly comments: string
 }
 
 export interface FunctionBody {
@@ -19,9 +21,14 @@ export interface FunctionBody {
 const KEYWORDS_BEFORE_REGEX = /\b(return|typeof|case|in|of|do|else|void|delete|throw|await|yield)$/
 
 export function scan(text: string): Scanned {
-  const out = [...text.split('')]
+  const out = text.split('')
+  const comments = text.replace(/[^\n]/g, ' ').split('')
   const blank = (from: number, to: number): void => {
     for (let i = from; i < to; i++) if (out[i] !== '\n') out[i] = ' '
+  }
+  const comment = (from: number, to: number): void => {
+    for (let i = from; i < to; i++) comments[i] = text[i]!
+    blank(from, to)
   }
   // Depths of braces at which a template's `${` was opened: its `}` goes on with the template.
   const templates: number[] = []
@@ -32,8 +39,8 @@ export function scan(text: string): Scanned {
     const c = text[at]!
     const next = text[at + 1]
     let end = at + 1
-    if (c === '/' && next === '/') blank(at, (end = endOfLine(text, at)))
-    else if (c === '/' && next === '*') blank(at, (end = after(text, '*/', at + 2)))
+    if (c === '/' && next === '/') comment(at, (end = endOfLine(text, at)))
+    else if (c === '/' && next === '*') comment(at, (end = after(text, '*/', at + 2)))
     else if (c === "'" || c === '"') blank(at + 1, (end = endOfString(text, at)) - 1)
     else if (c === '/' && startsRegex(out, at)) blank(at + 1, (end = endOfRegex(text, at)))
     else if (c === '`' || (c === '}' && templates.at(-1) === depth)) {
@@ -45,7 +52,7 @@ export function scan(text: string): Scanned {
     else if (c === '}') depth--
     at = end
   }
-  return { text, code: out.join('') }
+  return { text, code: out.join(''), comments: comments.join('') }
 }
 
 function endOfLine(text: string, at: number): number {

@@ -1,0 +1,121 @@
+// The rules about the tree as a whole: how many files a folder holds, how many others a file needs,
+// and that a file which a comment names is there. What is over a bound is listed with its number,
+// and may only shrink: a list that is longer than what it excuses is refused too.
+
+import { dirname } from 'node:path/posix'
+import type { Finding } from './rules.ts'
+import { imports, lineAt, scan } from './scan.ts'
+
+export interface Source {
+  readonly path: string
+  readonly text: string
+}
+
+export interface Exceptions {
+  readonly folders: Readonly<Record<string, number>>
+  readonly imports: Readonly<Record<string, number>>
+}
+
+interface TreeFinding extends Finding {
+  readonly path: string
+}
+
+const FOLDER_FILES_MAX = 16
+const IMPORTS_MAX = 18
+
+/** What is over its bound today. A number may only become smaller. */
+export const exceptions: Exceptions = {
+  folders: {},
+  imports: {
+    'src/agent/packet-thread.ts': 21,
+    'src/api/server.ts': 30,
+    'src/demo/demo.ts': 24,
+    'src/host/house.ts': 32,
+    'src/host/packets/worker.ts': 23,
+    'src/host/replication/flow-state.ts': 20,
+    'src/host/replication/sharing.ts': 19,
+    'src/main/appliance.ts': 19
+  }
+}
+
+/** `all` are the paths of the whole tree, pages and settings included. */
+export function checkTree(
+  sources: readonly Source[],
+  all: readonly string[],
+  excused: Exceptions = exceptions
+): TreeFinding[] {
+  return [
+    ...crowdedFolders(sources, excused.folders),
+    ...manyImports(sources, excused.imports),
+    ...namedFiles(sources, all)
+  ]
+}
+
+const isTest = (path: string): boolean => /^(?:test|native\/test)\/|\.test\.ts$/.test(path)
+
+function crowdedFolders(
+  sources: readonly Source[],
+  excused: Readonly<Record<string, number>>
+): TreeFinding[] {
+  const sizes = new Map<string, number>()
+  for (const { path } of sources)
+    if (!isTest(path)) sizes.set(dirname(path), (sizes.get(dirname(path)) ?? 0) + 1)
+  sizes.delete('src/wire') // its files have one shape: a protocol each
+  return over(sizes, FOLDER_FILES_MAX, excused, 'files: give those that belong together a folder')
+}
+
+function manyImports(
+  sources: readonly Source[],
+  excused: Readonly<Record<string, number>>
+): TreeFinding[] {
+  const counts = new Map<string, number>()
+  for (const { path, text } of sources)
+    if (path.endsWith('.ts') && !isTest(path) && !isDoor(path))
+      counts.set(path, new Set(imports(scan(text)).map(({ from }) => from)).size)
+  return over(counts, IMPORTS_MAX, excused, 'imports: it does more than one thing')
+}
+
+// They have nothing of their own: what plugins may use, handed on.
+const isDoor = (path: string): boolean => path === 'src/plugin.ts' || path === 'src/resource.ts'
+
+function over(
+  counts: ReadonlyMap<string, number>,
+  max: number,
+  excused: Readonly<Record<string, number>>,
+  message: string
+): TreeFinding[] {
+  const found = [...counts]
+    .filter(([path, count]) => count > Math.max(max, excused[path] ?? 0))
+    .map(([path, count]) => ({ path, line: 1, message: `${count} ${message} (${max} at most)` }))
+  const stale = Object.entries(excused)
+    .filter(([path, count]) => (counts.get(path) ?? 0) < count)
+    .map(([path, count]) => {
+      const now = counts.get(path) ?? 0
+      return { path, line: 1, message: `excused for ${count} and has ${now}: shrink the list` }
+    })
+  return [...found, ...stale]
+}
+
+const NAMED = /(?<![\w./*<-])(?:[\w-]+\/)*[\w-]+(?:\.[\w-]+)*\.(?:ts|mjs|cjs|c|h|md)\b(?!\.\w)/g
+// Headers of the system, by their folder.
+const SYSTEM = /^(?:linux|uapi|include\/uapi|sys|net|netinet|bpf|arpa)\//
+
+function namedFiles(sources: readonly Source[], all: readonly string[]): TreeFinding[] {
+  const endings = new Set(all.flatMap(endingsOf))
+  return sources.flatMap(({ path, text }) => {
+    const { comments } = scan(text)
+    return [...comments.matchAll(NAMED)]
+      .filter(([name]) => !SYSTEM.test(name) && !endings.has(name))
+      .map(({ 0: name, index }) => ({
+        path,
+        line: lineAt(comments, index),
+        message: `there is no ${name}: name the file that there is`
+      }))
+  })
+}
+
+/** The ways to name a file: by its name alone, or with some of the folders it is in. */
+function endingsOf(path: string): string[] {
+  const parts = path.split('/')
+  return parts.map((_, i) => parts.slice(i).join('/'))
+}
