@@ -38,6 +38,12 @@ const more = {
     ['openjdk-17-jre-headless', 'keytool', 'makes its certificate'],
     ['maven', 'mvn', 'fetches that node']
   ],
+  zookeeper: [
+    ['util-linux', 'setpriv', 'ends the server with its test'],
+    ['openjdk-17-jre-headless', 'java', 'runs a ZooKeeper server'],
+    ['openjdk-17-jre-headless', 'keytool', 'makes its certificate'],
+    ['libzookeeper-java', '/usr/share/java/zookeeper.jar', 'is that server']
+  ],
   kernels: [
     ['qemu-system-x86', 'qemu-system-x86_64', 'boots other kernels'],
     ['busybox-static', '/usr/share/doc/busybox-static', 'is their user space'],

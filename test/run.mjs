@@ -26,7 +26,8 @@ const modes = {
   fuzz: runFuzz,
   async all() {
     await runCheck()
-    await Promise.all([runNative(), runCassandra()]) // the one computes, the other mostly waits
+    // The one computes, the other mostly waits; of the two in Java there is one at a time.
+    await Promise.all([runNative(), runCassandra().then(runZooKeeper)])
     await runLab()
   }
 }
@@ -65,7 +66,7 @@ async function runCheck() {
  */
 function unitJobs() {
   const together = ['test/oracle', 'test/api', 'test/store']
-  const apart = [...together, 'test/lab', 'test/cassandra']
+  const apart = [...together, 'test/lab', 'test/cassandra', 'test/zookeeper']
   const entries = readdirSync(join(root, 'test'), { withFileTypes: true })
   const folders = entries.filter(each => each.isDirectory()).map(({ name }) => `test/${name}`)
   const alone = folders.filter(folder => !apart.includes(folder)).flatMap(findIn)
@@ -97,6 +98,15 @@ async function runCassandra() {
   const missing = missingForNode()
   if (missing !== undefined) return skip('cassandra', missing, files.length)
   await runTests('cassandra', files, 300 * seconds)
+}
+
+// A real server, of Java and Debian's jar.
+async function runZooKeeper() {
+  const files = find('test/zookeeper', '.test.ts')
+  const { missingForServer } = await import('./zookeeper/server.ts')
+  const missing = missingForServer()
+  if (missing !== undefined) return skip('zookeeper', missing, files.length)
+  for (const file of files) await runTests(file, [file], 300 * seconds)
 }
 
 async function runLab() {

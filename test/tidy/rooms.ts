@@ -19,7 +19,10 @@ export const rooms: Readonly<Record<string, Room>> = {
   flow: { rooms: ['wire', 'core'], outside: [] },
   state: { rooms: below, outside: ['node:', 'cassandra-driver'] },
   simulation: { rooms: [...below, 'state'], outside: [] },
-  topology: { rooms: [...below, 'state', 'simulation'], outside: ['node:', 'typebox'] },
+  topology: {
+    rooms: [...below, 'state', 'simulation'],
+    outside: ['node:', 'typebox', 'node-zookeeper-client']
+  },
   // The addon's only door. It keeps and exchanges flow state by the contracts of that room.
   native: { rooms: [...below, 'state'], outside: ['node:'] },
   datapath: { rooms: [...below, 'native'], outside: ['node:'] },

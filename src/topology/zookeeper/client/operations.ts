@@ -1,0 +1,93 @@
+// Operations as they are asked for, and as the protocol has them.
+
+import jute, { type Record_, type Request } from 'node-zookeeper-client/lib/jute/index.js'
+
+export interface Operation {
+  readonly op:
+    | 'create'
+    | 'set'
+    | 'remove'
+    | 'check'
+    | 'get'
+    | 'exists'
+    | 'children'
+    | 'multi'
+    | 'sync'
+  readonly path: string
+  readonly data?: Buffer
+  /** -1 or none: whichever it is. */
+  readonly version?: number
+  readonly ephemeral?: boolean
+  readonly watched?: boolean
+  readonly operations?: readonly Operation[]
+}
+
+// A server's jute.maxbuffer is 1 048 575 bytes; it cuts the connection when a request is larger.
+const REQUEST_BYTES_MAX = 1_000_000
+// What an operation has besides its path and data, at most.
+const OPERATION_BYTES = 64
+
+const ALL = 31
+const EPHEMERAL = 1
+
+/** Why it cannot be sent; undefined when it can. */
+export function sizeOf(operation: Operation): string | undefined {
+  const all = operation.operations ?? [operation]
+  const bytes = all.reduce(
+    (sum, { path, data }) => sum + OPERATION_BYTES + Buffer.byteLength(path) + (data?.length ?? 0),
+    0
+  )
+  return bytes <= REQUEST_BYTES_MAX ? undefined : `${bytes} of ${REQUEST_BYTES_MAX} bytes`
+}
+
+/** The request of an operation; `isOwned`: its nodes are for who has our name and password. */
+export function requestOf(operation: Operation, isOwned: boolean): Request {
+  const { OP_CODES, protocol } = jute
+  const { op, path, data, version = -1, watched = false } = operation
+  const make = (code: string, payload: Record_): Request =>
+    new jute.Request(new protocol.RequestHeader!(0, OP_CODES[code]), payload)
+  switch (op) {
+    case 'create':
+      return make('CREATE', new protocol.CreateRequest!(path, data, acl(isOwned), flags(operation)))
+    case 'set':
+      return make('SET_DATA', new protocol.SetDataRequest!(path, data, version))
+    case 'remove':
+      return make('DELETE', new protocol.DeleteRequest!(path, version))
+    case 'get':
+      return make('GET_DATA', new protocol.GetDataRequest!(path, watched))
+    case 'exists':
+      return make('EXISTS', new protocol.ExistsRequest!(path, watched))
+    case 'children':
+      return make('GET_CHILDREN2', new protocol.GetChildren2Request!(path, watched))
+    case 'sync': // has a path alone, as a delete without its version has none
+      return make('SYNC', new protocol.CreateResponse!(path))
+    case 'multi':
+      return make('MULTI', multi(operation.operations ?? [], isOwned))
+    default:
+      throw new Error(`${op} stands in a multi only`)
+  }
+}
+
+function multi(operations: readonly Operation[], isOwned: boolean): Record_ {
+  const { OP_CODES } = jute
+  const names: Record<string, string> = {
+    create: 'CREATE',
+    set: 'SET_DATA',
+    remove: 'DELETE',
+    check: 'CHECK'
+  }
+  const acls = acl(isOwned).map(record => ({ toRecord: () => record }))
+  return new jute.TransactionRequest(
+    operations.map(operation => {
+      const { op, path, data, version = -1 } = operation
+      return { type: OP_CODES[names[op]!], path, data, version, acls, mode: flags(operation) }
+    })
+  )
+}
+
+const acl = (isOwned: boolean): Record_[] => {
+  const [scheme, id] = isOwned ? ['auth', ''] : ['world', 'anyone']
+  return [new jute.data.ACL!(ALL, new jute.data.Id!(scheme, id))]
+}
+
+const flags = ({ ephemeral = false }: Operation): number => (ephemeral ? EPHEMERAL : 0)
