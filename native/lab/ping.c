@@ -22,7 +22,7 @@
 
 #include "common.h"
 
-#define COUNT_MAX 1000
+#define COUNT_MAX 65000
 #define ERRORS_MAX 100
 #define HEADER 8 /* of an echo, in both families */
 

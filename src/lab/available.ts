@@ -3,7 +3,7 @@
 
 import { spawnSync } from 'node:child_process'
 
-const programs = ['ip', 'nsenter', 'ping'] as const
+const programs = ['ip', 'nsenter'] as const
 let known: { readonly reason: string | null } | undefined
 
 /** Why there can be no lab here, or null. Asked once, as the answer does not change. */

@@ -16,7 +16,7 @@ export {
   call,
   type Speaker
 } from './traffic/crowd.ts'
-export { median, type PingOptions, type PingResult, pingCommand } from './traffic/ping.ts'
+export { median, type PingOptions, type PingResult } from './traffic/ping.ts'
 export { type StreamReport, type StreamServer, type TcpStream, until } from './traffic/stream.ts'
 export type { Underlay, UnderlayOptions } from './underlay.ts'
 export type { Vm, VmOptions } from './vm.ts'

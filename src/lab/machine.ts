@@ -2,16 +2,17 @@
 // from real kernels and real clients; what has to be fast or exact is written in C, in native/lab.
 
 import { Namespace } from './process/namespace.ts'
-import { LabError } from './process/process.ts'
+import { type Job, LabError } from './process/process.ts'
 import {
+  PINGS_MAX,
   type PingOptions,
   type PingResult,
   parsePing,
-  pingCommand,
+  pingArguments,
   pingLimitMs
 } from './traffic/ping.ts'
 import { type StreamOptions, type StreamServer, serveTcp, TcpStream } from './traffic/stream.ts'
-import { Traffic } from './traffic/traffic.ts'
+import { Traffic, tool } from './traffic/traffic.ts'
 
 export class Machine extends Namespace {
   /** TCP streams with an account of every byte and every gap. */
@@ -24,8 +25,14 @@ export class Machine extends Namespace {
   readonly traffic = new Traffic(this)
 
   async ping(ip: string, options: PingOptions = {}): Promise<PingResult> {
-    const result = await this.exec(pingCommand(ip, options), { timeoutMs: pingLimitMs(options) })
-    return parsePing(result, options)
+    const command = [await tool('ping'), ...pingArguments(ip, options)]
+    return parsePing(await this.must(command, { timeoutMs: pingLimitMs(options) }))
+  }
+
+  /** Pings until it is stopped, for minutes at most. */
+  async pings(ip: string, intervalMs: number): Promise<Job> {
+    const arguments_ = pingArguments(ip, { count: PINGS_MAX, intervalMs })
+    return this.spawn([await tool('ping'), ...arguments_])
   }
 
   /** Where a packet to this address goes first: the interface and the neighbour's MAC. */

@@ -10,6 +10,8 @@ import { Burst, DESCRIPTOR_WORDS, Descriptor, FlowBatch } from '../../src/datapa
 import { type EbpfDatapath, type EbpfOptions, openEbpf } from '../../src/datapath/ebpf/ebpf.ts'
 import { ActionList } from '../../src/flow/actions.ts'
 import { WORDS } from '../../src/flow/key.ts'
+import { parsePing, pingArguments } from '../../src/lab/traffic/ping.ts'
+import { tool } from '../../src/lab/traffic/traffic.ts'
 import { enterNamespace } from '../../src/native/addon.ts'
 
 const PREFIX = 'mz-dp-'
@@ -31,13 +33,12 @@ export const run = (command: string, timeout = 50_000): Promise<{ ok: boolean; t
     )
   })
 
-// Three pings are answered.  Once one was, ping waits for the last ones for two round trips or an
-// interval: that those are missing says nothing where both are a few milliseconds.
+/** Three pings are answered. */
 export async function pinged(namespace: string, address: string, size = 56): Promise<void> {
-  const ping = `ip netns exec ${netns(namespace)} ping -n -c 3 -W 10 -s ${size} ${address}`
-  let { text } = await run(`${ping} -i 0.05`)
-  if (!/ [03] received/.test(text)) text = (await run(`${ping} -i 1`)).text
-  assert.match(text, / 3 received/)
+  const ping = [await tool('ping'), ...pingArguments(address, { size })]
+  const { text } = await run(`ip netns exec ${netns(namespace)} ${ping.join(' ')}`)
+  const { received } = parsePing(text)
+  assert.equal(received, 3, text)
 }
 
 // What iperf3 says of so many bytes from here to there.

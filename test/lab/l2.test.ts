@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
-import { type Capture, type Machine, pingCommand, until, type Vm } from '../../src/lab/index.ts'
+import { type Capture, type Machine, until, type Vm } from '../../src/lab/index.ts'
 import { eth } from '../../src/wire/builder.ts'
 import {
   allReceived,
@@ -115,7 +115,7 @@ describe('a bridge on three hosts', { skip }, () => {
     await goesTo(1, nomad, at)
     await a.ip(`neigh replace 10.0.1.98 lladdr ${nomad} dev eth0`)
     const [others, before] = [at[0]!.count, at[1]!.count]
-    const pings = a.spawn(pingCommand('10.0.1.98', { count: 100_000, intervalMs: 10 }))
+    const pings = await a.pings('10.0.1.98', 10)
     await until('the first ones at c', () => at[1]!.count > before + 10)
     await d.traffic.send([hello(nomad)])
     await until('the first one at d', () => at[2]!.count > 0)

@@ -1,6 +1,4 @@
-// Pings through the system's own `ping`, so that the sender is a real kernel and a real client.
-
-import { LabError, type RunResult } from '../process/process.ts'
+// Pings of a real kernel by native/lab/ping.c: each answer has the time that was allowed.
 
 export interface PingOptions {
   readonly count?: number
@@ -41,65 +39,39 @@ export interface PingResult {
   readonly output: string
 }
 
-export function pingCommand(ip: string, options: PingOptions): string[] {
-  const { count = 3, intervalMs = 20, timeoutMs = TIMEOUT_MS } = options
-  const fixed = ['ping', '-n', '-c', `${count}`, '-i', `${intervalMs / 1000}`]
-  return [
-    ...fixed,
-    ...['-W', `${timeoutMs / 1000}`],
-    ...(options.size === undefined ? [] : ['-s', `${options.size}`]),
-    ...(options.df === undefined ? [] : ['-M', options.df ? 'do' : 'dont']),
-    ...(options.ttl === undefined ? [] : ['-t', `${options.ttl}`]),
-    ...(options.from === undefined ? [] : ['-I', options.from]),
-    ip
-  ]
+/** A run has no more: each has its number, of 16 bits. */
+export const PINGS_MAX = 65_000
+
+/** What `native/lab/ping.c` is told. */
+export function pingArguments(ip: string, options: PingOptions): string[] {
+  const { count = 3, intervalMs = 20, timeoutMs = TIMEOUT_MS, size = 56, df, ttl, from } = options
+  const always = [ip, `${count}`, `${intervalMs}`, `${timeoutMs}`, `${size}`]
+  return [...always, df === undefined ? '-' : df ? '1' : '0', `${ttl ?? '-'}`, from ?? '-']
 }
 
-/** A bound for the whole run: ping itself waits for stragglers at the end only. */
+/** A bound for the whole run. */
 export function pingLimitMs(options: PingOptions): number {
   const { count = 3, intervalMs = 20, timeoutMs = TIMEOUT_MS } = options
-  return count * (intervalMs + timeoutMs) + 10_000
+  return count * intervalMs + timeoutMs + 10_000
 }
 
-const REPLY = /icmp_seq=(\d+) (?:ttl|hop limit)=(\d+)(?: time=([\d.]+) ms)?(.*)$/
-const FAULT = /^From (\S+?):? icmp_seq=\d+ (.*)$/
-const MTU = /mtu ?= ?(\d+)/
-// The kernel of the sender has learned the path's MTU and refuses by itself.
-const LOCAL = /^ping: (?:local error: )?(.*)$/
+interface Told {
+  readonly sent: number
+  readonly rttUs: readonly number[] // -1: no answer
+  readonly ttl: number
+  readonly duplicates: number
+  readonly errors: readonly { from: string; text: string; mtu: number }[]
+}
 
-export function parsePing(result: RunResult, options: PingOptions): PingResult {
-  const output = result.stdout + result.stderr
-  const totals = /(\d+) packets transmitted, (\d+) received/.exec(output)
-  if (totals === null) throw new LabError(`ping: ${output.trim().slice(0, 500)}`)
-  const rttMs = new Array<number | null>(options.count ?? 3).fill(null)
-  const errors: PingError[] = []
-  let duplicates = 0
-  let ttl: number | undefined
-  for (const line of output.split('\n')) {
-    const reply = REPLY.exec(line)
-    if (reply !== null) {
-      if (reply[4]!.includes('DUP!')) duplicates++
-      // A payload too short for a time stamp has no time: it has arrived all the same.
-      else rttMs[Number(reply[1]) - 1] = Number(reply[3] ?? 0)
-      ttl = Number(reply[2])
-      continue
-    }
-    const fault = parseFault(line)
-    if (fault !== undefined) errors.push(fault)
-  }
+export function parsePing(output: string): PingResult {
+  const { sent, rttUs, ttl, duplicates, errors: refusals } = JSON.parse(output) as Told
+  const rttMs = rttUs.map(us => (us < 0 ? null : us / 1000))
+  const errors = refusals.map(each => ({ ...each, mtu: each.mtu === 0 ? undefined : each.mtu }))
+  const received = rttMs.filter(rtt => rtt !== null).length
   const [first = null, ...rest] = rttMs
-  const sent = Number(totals[1])
-  const received = Number(totals[2])
   const later = median(rest.filter(rtt => rtt !== null))
-  return { sent, received, duplicates, rttMs, first, later, ttl, errors, output }
-}
-
-function parseFault(line: string): PingError | undefined {
-  const remote = FAULT.exec(line)
-  const text = remote?.[2] ?? LOCAL.exec(line)?.[1]
-  if (text === undefined) return undefined
-  const mtu = MTU.exec(text)
-  return { from: remote?.[1] ?? 'local', text, mtu: mtu === null ? undefined : Number(mtu[1]) }
+  const about = { sent, received, duplicates, rttMs, first, later, errors, output }
+  return { ...about, ttl: ttl === 0 ? undefined : ttl }
 }
 
 export function median(values: readonly number[]): number | null {

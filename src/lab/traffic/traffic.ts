@@ -58,6 +58,7 @@ const tools = join(import.meta.dirname, '..', '..', '..', 'native', 'lab')
 let built: Promise<string> | undefined
 
 export type Tool =
+  | 'ping'
   | 'traffic'
   | 'flood'
   | 'relay'
