@@ -50,7 +50,7 @@ async function runCheck() {
   await runTool('types', join(bin, 'tsc'), ['--noEmit', '-p', root], 120 * seconds)
   await runTool('style', join(bin, 'biome'), ['check', '--error-on-warnings', root], 60 * seconds)
   const jobs = unitJobs()
-  // Whoever waits for `check` is writing code: the 2400 cases of the oracles are for `npm test`.
+  // Whoever waits for `check` is writing code: all of the generated cases are for `npm test`.
   const env = mode === 'check' ? { ORACLE_SHARE: process.env.ORACLE_SHARE ?? '0.3' } : {}
   // One more than there are cores: some of them wait for real time now and then.
   const next = async () => {

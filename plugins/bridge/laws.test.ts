@@ -8,12 +8,13 @@ import fc from 'fast-check'
 import { formatMac } from '../../src/wire/address.ts'
 import { arpRequest, eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
+import { casesOf } from '../../test/cases.ts'
 import { Topology } from '../../test/world/objects.ts'
 import { World, type WorldOptions } from '../../test/world/world.ts'
 import firewall from '../firewall/index.ts'
 import bridge from './index.ts'
 
-const RUNS = { numRuns: 150, seed: 11 }
+const RUNS = { numRuns: casesOf(150), seed: 11 }
 const BRIDGES_MAX = 3
 const GROUPS = ['ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:05', '33:33:00:00:00:01']
 

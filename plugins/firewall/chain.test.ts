@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { deviceTag } from '../../src/flow/tag.ts'
 import { Verdict } from '../../src/simulation/context.ts'
 import { eth } from '../../src/wire/builder.ts'
+import { casesOf } from '../../test/cases.ts'
 import { FilterBench } from '../../test/world/filter.ts'
 import { Topology } from '../../test/world/objects.ts'
 import { JUMPS_MAX } from './chain.ts'
@@ -222,7 +223,7 @@ test('INV-12: any jump graph ends, and always in the same way', () => {
       assert.equal(first, outcome ?? ACCEPT)
       assert.equal(bench.run('a', frame), first)
     }),
-    { numRuns: 300, seed: 12 }
+    { numRuns: casesOf(300), seed: 12 }
   )
 })
 

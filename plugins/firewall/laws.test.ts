@@ -7,6 +7,7 @@ import { Fragment, WORDS, Word } from '../../src/flow/key.ts'
 import { SimulationContext } from '../../src/simulation/context.ts'
 import type { Port, Topology as Seen } from '../../src/simulation/device.ts'
 import type { Models } from '../../src/topology/factory.ts'
+import { casesOf } from '../../test/cases.ts'
 import { Topology } from '../../test/world/objects.ts'
 import { Condition } from './condition.ts'
 import type { RuleModel } from './model.ts'
@@ -87,7 +88,7 @@ function matches(rule: Fields, words: Int32Array): boolean {
 }
 
 describe('INV-13', () => {
-  const runs = { numRuns: 2000, seed: 13 }
+  const runs = { numRuns: casesOf(2000), seed: 13 }
   const policy = fc.constantFrom('any', 'header', 'nonheader', 'unfragmented')
 
   test('an inverted field matches exactly where the field does not', () => {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { KEY_WORDS, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
+import { casesOf } from '../../test/cases.ts'
 import type { FilterBench } from '../../test/world/filter.ts'
 import {
   answer,
@@ -156,7 +157,7 @@ test('INV-04 reply undoes request, and the quote of an error too', () => {
       }
       assertUnique(of)
     }),
-    { numRuns: 300, seed: 4 }
+    { numRuns: casesOf(300), seed: 4 }
   )
 })
 
@@ -178,7 +179,7 @@ test('INV-04 fragments, first and later, of requests and of answers', () => {
         )
       }
     }),
-    { numRuns: 150, seed: 5 }
+    { numRuns: casesOf(150), seed: 5 }
   )
 })
 

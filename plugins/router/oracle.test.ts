@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
 import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
+import { casesOf } from '../../test/cases.ts'
 import bridge from '../bridge/index.ts'
 import {
   from,
@@ -114,7 +115,7 @@ const atHosts = (hosts: readonly string[]): LabOptions => ({
 test('INV-01 the cache is transparent: routes, ports and neighbours change on the way', () => {
   fc.assert(
     fc.property(steps, script => assertAlike({ cache: false }, { cache: true }, script)),
-    { numRuns: 60, seed: 1 }
+    { numRuns: casesOf(60), seed: 1 }
   )
 })
 
@@ -124,7 +125,7 @@ test('many hosts are one: the ports of a router on one, two and four hosts', () 
     fc.property(steps, hosts, (script, spread) =>
       assertAlike(atHosts(['h1']), atHosts(spread), script)
     ),
-    { numRuns: 40, seed: 2 }
+    { numRuns: casesOf(40), seed: 2 }
   )
 })
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../test/cases.ts'
 import { SystemClock, sleep, type Timer, VirtualClock } from './clock.ts'
 
 test('deadlines fire in order of time, then in the order they were set', () => {
@@ -20,7 +21,7 @@ test('deadlines fire in order of time, then in the order they were set', () => {
       assert.deepEqual(fired, expected)
       assert.equal(clock.waiting, 0)
     }),
-    { seed: 1, numRuns: 300 }
+    { seed: 1, numRuns: casesOf(300) }
   )
 })
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../test/cases.ts'
 import { SeededRandom } from '../core/random.ts'
 import { WORDS } from './key.ts'
 import { FlowTable } from './table.ts'
@@ -74,7 +75,7 @@ test('it finds what a search of everything finds, whatever came and went', () =>
         assert.deepEqual([...table.ids()], ids)
       }
     }),
-    { seed: 1, numRuns: 300 }
+    { seed: 1, numRuns: casesOf(300) }
   )
 })
 

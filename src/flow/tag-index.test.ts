@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../test/cases.ts'
 import { derive, deviceTag, egressTag, isStateTag, stateTag, tagOf } from './tag.ts'
 import { TagIndex } from './tag-index.ts'
 
@@ -42,7 +43,7 @@ test('it says which flows carry a tag, whatever came and went', () => {
         assert.equal(index.size, own.length + shared.size)
       }
     }),
-    { seed: 1, numRuns: 500 }
+    { seed: 1, numRuns: casesOf(500) }
   )
 })
 

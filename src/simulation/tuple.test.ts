@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../test/cases.ts'
 import { extract } from '../flow/extract.ts'
 import { WORDS } from '../flow/key.ts'
 import { KEY_WORDS, Kind, mirror, sameKey, scopeOf } from '../state/record.ts'
@@ -78,7 +79,7 @@ test('INV-06 the key of an answer is the mirror of that of the request, at the s
       mirror(request, 0, expected, 0)
       assert.deepEqual(reply, expected)
     }),
-    { seed: 1, numRuns: 400 }
+    { seed: 1, numRuns: casesOf(400) }
   )
 })
 
@@ -90,7 +91,7 @@ test('INV-06 keys of different devices, and of different packets, are different'
       fc.pre(one.src !== other.src || one.dst !== other.dst)
       assert.ok(!sameKey(key, 0, keyOf(packet(protocol, other), scope('r1')), 0))
     }),
-    { seed: 1, numRuns: 400 }
+    { seed: 1, numRuns: casesOf(400) }
   )
 })
 
@@ -106,6 +107,6 @@ test('B5: INV-06 a question from the other side is no answer, whatever its id', 
         assert.ok(!sameKey(expected, 0, keyOf(packet(protocol, asks), scope('r1')), 0))
       }
     }),
-    { seed: 1, numRuns: 400 }
+    { seed: 1, numRuns: casesOf(400) }
   )
 })

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import Type from 'typebox'
 import Value from 'typebox/value'
+import { casesOf } from '../../test/cases.ts'
 import { formats } from './formats.ts'
 import { defineModel, type Stored } from './model.ts'
 import { portModel } from './models.ts'
@@ -148,7 +149,7 @@ test('whatever the value, there are faults exactly when the schema refuses it', 
       const refused = !Value.Check(model.schema, value)
       assert.equal(checkValue(model.schema, value).length > 0, refused)
     }),
-    { seed: 3, numRuns: 500 }
+    { seed: 3, numRuns: casesOf(500) }
   )
 })
 

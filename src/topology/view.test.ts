@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../test/cases.ts'
 import { VirtualClock } from '../core/clock.ts'
 import { deviceTag, egressTag, type Tag } from '../flow/tag.ts'
 import { Verdict } from '../simulation/context.ts'
@@ -198,7 +199,7 @@ test('it ends where the store is, whatever was told when, and wakes who asked to
       for (const text of waiting) assert.ok(ground.woken.includes(text), text)
       assertLikeStore(ground)
     }),
-    { seed: 1, numRuns: 1000 }
+    { seed: 1, numRuns: casesOf(1000) }
   )
 })
 

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import ipaddr from 'ipaddr.js'
+import { casesOf } from '../../test/cases.ts'
 import * as address from './address.ts'
 
 fc.configureGlobal({ seed: 20_260_110 })
@@ -57,7 +58,7 @@ test('IPv6 text agrees with ipaddr.js, both ways', () => {
       fc.pre(!/^::\d+\./.test(text))
       assert.deepEqual(bytesOf(parse6(text)), ipaddr.IPv6.parse(text).toByteArray())
     }),
-    { numRuns: 500 }
+    { numRuns: casesOf(500) }
   )
   fc.assert(
     fc.property(groups, parts => {
@@ -68,7 +69,7 @@ test('IPv6 text agrees with ipaddr.js, both ways', () => {
       if (!mapped) assert.equal(text, theirs.toRFC5952String())
       assert.deepEqual(parse6(text), words)
     }),
-    { numRuns: 500 }
+    { numRuns: casesOf(500) }
   )
 })
 
@@ -132,7 +133,7 @@ test('no text makes a parser throw anything but a RangeError', () => {
       if (candidate.includes(':') && !ipaddr.IPv6.isValid(candidate))
         assert.throws(() => parse6(candidate))
     }),
-    { numRuns: 2000 }
+    { numRuns: casesOf(2000) }
   )
 })
 
@@ -171,7 +172,7 @@ test('containment agrees with ipaddr.js', () => {
         assert.equal(ours, theirs)
       }
     }),
-    { numRuns: 1000 }
+    { numRuns: casesOf(1000) }
   )
   const four = address.parsePrefix('0.0.0.0/0')
   assert.ok(!address.prefixContains(four, address.parseIp('::')), 'families do not mix')

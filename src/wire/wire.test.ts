@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../test/cases.ts'
 import { exercise } from '../../test/fuzz/exercise.ts'
 import { type Draw, damaged, hostile, noise, randomPacket } from '../../test/fuzz/packets.ts'
 import { l4Valid } from './checksum.ts'
@@ -33,14 +34,14 @@ const draws = fc.gen().map(
 test('INV-20 hostile frames hold every promise', () => {
   fc.assert(
     fc.property(draws, draw => exercise(hostile(draw))),
-    { numRuns: 2000 }
+    { numRuns: casesOf(2000) }
   )
 })
 
 test('INV-20 pure noise holds every promise', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), bytes => exercise(bytes)),
-    { numRuns: 2000 }
+    { numRuns: casesOf(2000) }
   )
 })
 
@@ -60,7 +61,7 @@ test('packets of the builder hold every promise, and are true to begin with', ()
       assert.ok(ipv4.fits(view, l3, frame.length) && end === frame.length)
       if (protocol !== 255) assert.ok(l4Valid(view, l3, ipv4.payload(view, l3), end, protocol))
     }),
-    { numRuns: 2000 }
+    { numRuns: casesOf(2000) }
   )
 })
 

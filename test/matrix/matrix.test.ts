@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SHARE } from '../cases.ts'
 import { type Cell, cells } from './cells.ts'
 import { play, tell } from './play.ts'
 
-const SHARE = Number(process.env.ORACLE_SHARE ?? 1)
 const TOLD_MAX = 5
 
 function areGreen(some: readonly Cell[]): void {

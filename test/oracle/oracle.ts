@@ -12,6 +12,7 @@ import firewall from '../../plugins/firewall/index.ts'
 import nat from '../../plugins/nat/index.ts'
 import router from '../../plugins/router/index.ts'
 import type { Plugin } from '../../src/plugin.ts'
+import { casesOf } from '../cases.ts'
 import { faultsIn } from '../world/invariants.ts'
 import { World } from '../world/world.ts'
 import { traceLook } from './look.ts'
@@ -126,12 +127,9 @@ export interface Runs {
   readonly endOnFailure?: boolean // do not shrink
 }
 
-// ORACLE_SHARE is how much of the usual number: `npm run check` looks at a part, `npm test` at all.
 export const runs = (seed: number, numRuns: number): Runs => ({
   seed: Number(process.env.ORACLE_SEED ?? seed),
-  numRuns: Number(
-    process.env.ORACLE_RUNS ?? Math.ceil(numRuns * Number(process.env.ORACLE_SHARE ?? 1))
-  )
+  numRuns: Number(process.env.ORACLE_RUNS ?? casesOf(numRuns))
 })
 
 // Throws with the shrunk counterexample.

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { type Random, SeededRandom } from '../../src/core/random.ts'
 import { type Header, MessageType } from '../../src/state/exchange/message.ts'
 import { type Greeting, REPLAY_WINDOW, Serials, Session } from '../../src/state/exchange/session.ts'
+import { casesOf } from '../cases.ts'
 
 fc.configureGlobal({ seed: 20_260_113 })
 
@@ -133,7 +134,7 @@ test('nothing counts twice, and both agree in the end', () => {
       wire.round()
       assert.ok(wire.agree, 'and stay so')
     }),
-    { numRuns: 1500 }
+    { numRuns: casesOf(1500) }
   )
   assert.ok(begun > 1500, `only ${begun} messages counted`)
 })
@@ -160,7 +161,7 @@ test('in a session, whatever was ever said changes nothing', () => {
       )
       assert.ok(wire.agree)
     }),
-    { numRuns: 300 }
+    { numRuns: casesOf(300) }
   )
 })
 
@@ -183,7 +184,7 @@ test('the window takes each sequence once, in any order, as far back as it reach
         highest = Math.max(highest, sequence)
       }
     }),
-    { numRuns: 300 }
+    { numRuns: casesOf(300) }
   )
 })
 

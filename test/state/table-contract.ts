@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { Kind, RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
 import { Put } from '../../src/state/table.ts'
+import { casesOf } from '../cases.ts'
 import { anyRecord, ICMP, keyA, keyB, record, UDP } from './records.ts'
 import { crowding } from './table-crowding.ts'
 import { lifetimesContract } from './table-lifetimes.ts'
@@ -196,7 +197,7 @@ const meeting = (open: Open): unknown =>
         )
       fc.assert(
         fc.property(orders, ([a, b]) => property(a, b)),
-        { numRuns: 500 }
+        { numRuns: casesOf(500) }
       )
     })
   })

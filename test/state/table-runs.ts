@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { Kind, RECORD_WORDS } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
+import { casesOf } from '../cases.ts'
 import { anyRecord, keyA, keyB } from './records.ts'
 import { TableModel } from './table-model.ts'
 import { expired, type Ground, listed, type Open } from './table-reading.ts'
@@ -34,7 +35,7 @@ export function modelRuns(open: Open): void {
       compare(table, model)
       table.close()
     }),
-    { numRuns: 200 }
+    { numRuns: casesOf(200) }
   )
 }
 

@@ -12,6 +12,7 @@ import { SeededRandom } from '../../src/core/random.ts'
 import { defineModel } from '../../src/topology/model.ts'
 import { hostModel } from '../../src/topology/models.ts'
 import { openSqliteStore, type SqliteStore } from '../../src/topology/sqlite/store.ts'
+import { casesOf } from '../cases.ts'
 import { all, assertSame, eventually, pairs, Replica, refused, TableReplica } from './ground.ts'
 import { create, models, remove, update } from './models.ts'
 
@@ -61,15 +62,16 @@ async function stallOf(work: () => Promise<unknown>): Promise<number> {
 const rate = (count: number, since: number): string =>
   `${Math.round((count * 1000) / (clock.now() - since))}/s`
 
-test('5 000 objects are written, watched, listed and deleted', { timeout }, t =>
+const OBJECTS = casesOf(5000)
+test('thousands of objects are written, watched, listed and deleted', { timeout }, t =>
   withStores(2, 50_000, async ([a, b]) => {
-    const hosts = Array.from({ length: 5000 }, (_, i) => create('host', { name: `h${i}` }))
+    const hosts = Array.from({ length: OBJECTS }, (_, i) => create('host', { name: `h${i}` }))
     const begin = clock.now()
     for (const host of hosts) await a!.write([host])
-    t.diagnostic(`writes one by one: ${rate(5000, begin)}`)
+    t.diagnostic(`writes one by one: ${rate(OBJECTS, begin)}`)
     const replica = new Replica(b!, { kind: 'host' })
     t.diagnostic(`longest stall of a watch that begins: ${await stallOf(() => replica.ready)} ms`)
-    assert.equal(replica.objects.size, 5000)
+    assert.equal(replica.objects.size, OBJECTS)
     const bulk = clock.now()
     await a!.write(hosts.map(host => update('host', { ...host.value, name: `x${host.value.id}` })))
     t.diagnostic(`changes in one write: ${rate(5000, bulk)}`)
@@ -81,7 +83,8 @@ test('5 000 objects are written, watched, listed and deleted', { timeout }, t =>
   })
 )
 
-test('100 000 entries of a table are stored, followed and forgotten', { timeout }, t =>
+const ENTRIES = casesOf(100_000)
+test('a hundred thousand entries of a table are stored, followed and forgotten', { timeout }, t =>
   withStores(2, 50_000, async ([a, b]) => {
     const replica = new TableReplica(b!.table('mac'))
     await replica.ready
@@ -89,15 +92,15 @@ test('100 000 entries of a table are stored, followed and forgotten', { timeout 
     const begin = clock.now()
     const puts = () =>
       Promise.all(
-        Array.from({ length: 100_000 }, (_, i) => table.put(`mac ${i}`, `port ${i % 50}`))
+        Array.from({ length: ENTRIES }, (_, i) => table.put(`mac ${i}`, `port ${i % 50}`))
       )
-    t.diagnostic(`longest stall of 100 000 puts: ${await stallOf(puts)} ms`)
-    t.diagnostic(`puts: ${rate(100_000, begin)}`)
-    await eventually(() => assert.equal(replica.entries.size, 100_000))
-    t.diagnostic(`puts that arrived at another connection: ${rate(100_000, begin)}`)
+    t.diagnostic(`longest stall of the puts: ${await stallOf(puts)} ms`)
+    t.diagnostic(`puts: ${rate(ENTRIES, begin)}`)
+    await eventually(() => assert.equal(replica.entries.size, ENTRIES))
+    t.diagnostic(`puts that arrived at another connection: ${rate(ENTRIES, begin)}`)
     const late = new TableReplica(b!.table('mac'))
     t.diagnostic(`longest stall of a late watch: ${await stallOf(() => late.ready)} ms`)
-    assert.equal(late.entries.size, 100_000)
+    assert.equal(late.entries.size, ENTRIES)
     await a!.close()
     await eventually(() => assert.equal(replica.entries.size, 0))
     assert.deepEqual(await pairs(b!.table('mac')), [])

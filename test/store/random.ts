@@ -5,12 +5,13 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { isFailure } from '../../src/core/errors.ts'
 import type { Change, Store } from '../../src/topology/store.ts'
+import { casesOf } from '../cases.ts'
 import type { StoreTest } from './contract.ts'
 import { all, assertSame, eventually, pairs, Replica, TableReplica } from './ground.ts'
 import { newId } from './models.ts'
 
 const IDS = Array.from({ length: 6 }, newId)
-const RUNS = { seed: 7, numRuns: 25 }
+const RUNS = { seed: 7, numRuns: casesOf(25) }
 
 const id = fc.constantFrom(...IDS)
 const change = fc.oneof(

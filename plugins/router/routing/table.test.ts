@@ -8,6 +8,7 @@ import { type FlowKey, Word } from '../../../src/flow/key.ts'
 import type { Tag } from '../../../src/flow/tag.ts'
 import { compilePort } from '../../../src/topology/port.ts'
 import { parseIp, prefixContains } from '../../../src/wire/address.ts'
+import { casesOf } from '../../../test/cases.ts'
 import { keyOf, portObject, udp as udpFrom } from '../fixture.test.ts'
 import type { RouteModel } from '../models.ts'
 import { RouterPort } from '../ports.ts'
@@ -225,7 +226,7 @@ for (const family of [4, 6] as const) {
           assert.equal(grown.lookup(packet(dst, src), family)?.id, chosen)
         }
       }),
-      { numRuns: 200, seed: 14 }
+      { numRuns: casesOf(200), seed: 14 }
     )
   })
 
@@ -246,7 +247,7 @@ for (const family of [4, 6] as const) {
           }
         }
       }),
-      { numRuns: 200, seed: 1 }
+      { numRuns: casesOf(200), seed: 1 }
     )
   })
 
@@ -270,7 +271,7 @@ for (const family of [4, 6] as const) {
         for (const { key, chosen, tag } of flows)
           if (!stale.has(tag)) assert.equal(table.lookup(key, family)?.id, chosen)
       }),
-      { numRuns: 300, seed: 3 }
+      { numRuns: casesOf(300), seed: 3 }
     )
   })
 }

@@ -4,9 +4,10 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
 import { maskWord, type Prefix, prefixContains } from '../../../src/wire/address.ts'
+import { casesOf } from '../../../test/cases.ts'
 import { Trie } from './trie.ts'
 
-const RUNS = { numRuns: 300, seed: 20 }
+const RUNS = { numRuns: casesOf(300), seed: 20 }
 
 // Few distinct bits, so that prefixes nest and addresses hit them.
 const wordArb = fc.oneof(

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../../test/cases.ts'
 import type { Versioned } from '../../topology/store.ts'
 import { inOrder, place } from './order.ts'
 
@@ -46,6 +47,6 @@ test('place: all positions are different afterwards, and the order is kept', () 
       const sorted = [...after].sort((a, b) => a[1] - b[1]).map(([id]) => id)
       assert.deepEqual(sorted, before)
     }),
-    { seed: 7, numRuns: 500 }
+    { seed: 7, numRuns: casesOf(500) }
   )
 })

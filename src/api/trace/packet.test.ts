@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../../test/cases.ts'
 import { describeFrame } from '../../wire/describe.ts'
 import { Refusal } from '../http/refusal.ts'
 import { frameOf, hexFrame, parsePacket } from './packet.ts'
@@ -126,7 +127,7 @@ test('packet: no words whatever do more than be refused', () => {
         }
       }
     ),
-    { seed: 11, numRuns: 3000 }
+    { seed: 11, numRuns: casesOf(3000) }
   )
 })
 

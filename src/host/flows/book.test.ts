@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../../test/cases.ts'
 import { Burst, FlowBatch, StatsBatch } from '../../datapath/datapath.ts'
 import { MemoryDatapath } from '../../datapath/memory/memory.ts'
 import { ActionList } from '../../flow/actions.ts'
@@ -72,7 +73,7 @@ test('after a flush the datapath has the flows of the book, and no others', () =
         }
       }
     }),
-    { seed: 1, numRuns: 500 }
+    { seed: 1, numRuns: casesOf(500) }
   )
 })
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../../test/cases.ts'
 import { anyRecord } from '../../../test/state/any-records.ts'
 import { record as plain } from '../../../test/state/records.ts'
 import { KEY_WORDS, RECORD_WORDS } from '../record.ts'
@@ -31,7 +32,7 @@ test('a record comes out of its entry as it went in, and no byte lies outside', 
       for (let short = MARGIN; short < end; short++)
         assert.equal(codec.decodeEntry(viewOf(bytes), MARGIN, short, read, 1), -1)
     }),
-    { numRuns: 500 }
+    { numRuns: casesOf(500) }
   )
 })
 
@@ -68,7 +69,7 @@ test('no bytes whatever are too much for the decoders, and what they take is can
       assert.equal(codec.encodeEntry(viewOf(again), 0, record, 0, idleMs), end)
       assert.deepEqual(again, bytes.slice(0, end))
     }),
-    { numRuns: 3000 }
+    { numRuns: casesOf(3000) }
   )
 })
 

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../../test/cases.ts'
 import * as message from './message.ts'
 
 fc.configureGlobal({ seed: 20_260_112 })
@@ -96,6 +97,6 @@ test('no bytes whatever make looking at them throw', () => {
     fc.property(fc.uint8Array({ maxLength: 1500 }), bytes => {
       assert.ok(!isGood(bytes))
     }),
-    { numRuns: 2000 }
+    { numRuns: casesOf(2000) }
   )
 })

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../../../test/cases.ts'
 import type { TableEvent } from '../store.ts'
 import { SharedTable } from './shared-table.ts'
 
@@ -152,7 +153,7 @@ test('when all is told it is what the store says; an own write stands while unde
       assert.equal(table.size, entries.length)
       for (const [key, value] of entries) assert.equal(truth.shown(key)?.value, value)
     }),
-    { seed: 1, numRuns: 2000 }
+    { seed: 1, numRuns: casesOf(2000) }
   )
 })
 
