@@ -53,7 +53,14 @@ export { hidesNetwork, hidesTransport } from './simulation/hidden.ts'
 export { HostLiveness } from './simulation/host-liveness.ts'
 export { Leases } from './simulation/leases.ts'
 export { describePort } from './simulation/simulate.ts'
-export { isErrorAbout, isUnreadableError, type Scope, Tuple, tupleOf } from './simulation/tuple.ts'
+export {
+  isErrorAbout,
+  isErrorPacket,
+  isUnreadableError,
+  type Scope,
+  Tuple,
+  tupleOf
+} from './simulation/tuple.ts'
 export { Visitors } from './simulation/visitors.ts'
 export { Devices, Walks } from './simulation/walks.ts'
 export { isOver } from './state/lifetimes.ts'

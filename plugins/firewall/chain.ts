@@ -10,6 +10,8 @@ import {
   deviceTag,
   type Filter,
   isErrorAbout,
+  isErrorPacket,
+  isUnreadableError,
   Lifetime,
   type LiveDevice,
   type Models,
@@ -19,6 +21,7 @@ import {
   waitForDevice
 } from '../../src/plugin.ts'
 import { Condition } from './condition.ts'
+import { asksL4 } from './fragments.ts'
 import type { ChainModel, RuleModel } from './model.ts'
 import { type CompileAction, type RuleAction, type RuleActions, Then } from './token.ts'
 
@@ -36,6 +39,7 @@ interface Rule {
   readonly condition: Condition
   readonly jumpChain: DeviceId | null
   readonly compiled: RuleAction | null // null: the firewall's own
+  readonly asksMore: boolean // than addresses
 }
 
 // What all chains of a worker share.
@@ -88,10 +92,32 @@ export class Chain implements LiveDevice, Filter {
     const outcome = this.#evaluate(ctx, 0)
     const verdict = outcome === PASS ? Verdict.forward : outcome
     if (verdict !== Verdict.forward || workshop.mended) return verdict
-    if (!this.#mayTranslate || !isErrorAbout(ctx)) return verdict
+    if (!this.#mayTranslate || !isErrorPacket(ctx)) return verdict
     // It passed before it got to the rule that translates its connection.
-    const mended = this.#mend(ctx, 0)
-    return mended === PASS || mended === ENDS ? verdict : mended
+    const mended = isErrorAbout(ctx) ? this.#mend(ctx, 0) : PASS
+    if (mended !== PASS && mended !== ENDS) return mended
+    // Nobody can say whether it is of one that is translated (RFC 5508 REQ-3, REQ-4).
+    if (!isUnreadableError(ctx) || !this.#mayConcern(ctx)) return verdict
+    return ctx.drop('firewall.unreadable-error', Lifetime.short)
+  }
+
+  // Whether one of its rules, or of a chain it jumps to, may translate what the error is about.
+  #mayConcern(ctx: SimulationContext): boolean {
+    this.#workshop.evaluation++
+    return this.#mayConcernIn(ctx, ctx.quote() !== null, 0)
+  }
+
+  // `isAddressed`: all that was asked on the way here can be read from its quote.
+  #mayConcernIn(ctx: SimulationContext, isAddressed: boolean, depth: number): boolean {
+    this.#enteredIn = this.#workshop.evaluation
+    return this.#rules.some(({ compiled, jumpChain, asksMore }) => {
+      const isTold = isAddressed && !asksMore
+      if (jumpChain === null) return compiled !== null && !(isTold && compiled.isByAddress)
+      const target = ctx.topology.device('chain', jumpChain)
+      if (!(target instanceof Chain) || depth === JUMPS_MAX) return false
+      if (target.#enteredIn === this.#workshop.evaluation) return false
+      return target.#mayConcernIn(ctx, isTold, depth + 1)
+    })
   }
 
   tracks(ctx: SimulationContext): boolean | undefined {
@@ -129,17 +155,19 @@ export class Chain implements LiveDevice, Filter {
     this.#signature = signature
     this.#asksConnections = rules.some(asksConnections)
     this.#jumps = [...new Set(rules.flatMap(({ jumpChain }) => jumpChain ?? []))]
-    this.#rules = rules.map(rule => ({
-      position: rule.position ?? 1,
-      action: rule.action,
-      condition: new Condition(rule, models),
-      jumpChain: rule.jumpChain ?? null,
-      compiled: OWN.has(rule.action) ? null : this.#workshop.compile(rule, models)
-    }))
+    this.#rules = rules.map(rule => this.#compiled(rule, models))
     this.#mayTranslate = this.#rules.some(
       ({ compiled, jumpChain }) => compiled?.mend !== undefined || jumpChain !== null
     )
     return [this.#tag]
+  }
+
+  #compiled(rule: RuleModel, models: Models): Rule {
+    const { position = 1, action, jumpChain = null, protocol } = rule
+    const condition = new Condition(rule, models)
+    const compiled = OWN.has(action) ? null : this.#workshop.compile(rule, models)
+    const asksMore = protocol !== undefined || asksL4(rule) || asksConnections(rule)
+    return { position, action, condition, jumpChain, compiled, asksMore }
   }
 
   #evaluate(ctx: SimulationContext, depth: number): Outcome {

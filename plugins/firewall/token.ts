@@ -19,6 +19,8 @@ export type Act = (ctx: SimulationContext) => Verdict | Then
 /** A rule's action, compiled. */
 export interface RuleAction {
   readonly act: Act
+  /** It translates by addresses alone, and remembers nothing. */
+  readonly isByAddress?: boolean
   /** Sees every packet that comes to the rule, before the rule's conditions are asked. */
   readonly guard?: Act
   /**

@@ -105,7 +105,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const { key: tuple, scope } = this.#bindings
     switch (tupleOf(ctx, scope, false, tuple)) {
       case Tuple.none:
-        return ctx.drop('load-balancer.fragment', Lifetime.short)
+        return lost(ctx, family)
       case Tuple.error:
         return this.#error(ctx)
     }
@@ -247,9 +247,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     if (!isError && !this.#mayAnswer(ctx, family)) return NOT_FOR_IT
     const { key: tuple, scope } = this.#bindings
     if (tupleOf(ctx, scope, false, tuple) === Tuple.none)
-      return key.fragment === Fragment.later
-        ? ctx.drop('load-balancer.fragment', Lifetime.short)
-        : NOT_FOR_IT
+      return this.#mayBeOurs(ctx, family) ? lost(ctx, family) : NOT_FOR_IT
     if (!ctx.findState(tuple) || !ctx.state.isReturn) return NOT_FOR_IT
     const { record } = ctx.state
     const vip = this.#vipBehind(record)
@@ -270,6 +268,14 @@ export class LoadBalancer implements LiveDevice, Balancer {
     } else if (key.fragment !== Fragment.later && bound.port !== 0) key.l4Src = port
     key.setIpSrc(vip.words)
     return Verdict.forward
+  }
+
+  // Of what nobody can say which connection it is of: a later fragment, or an error that quotes one
+  // for a member.  What an error with a wrong sum quotes is not believed either.
+  #mayBeOurs(ctx: SimulationContext, family: 4 | 6): boolean {
+    if (ctx.key.fragment === Fragment.later) return true
+    const quote = ctx.quote()
+    return quote === null || this.#members.at(family, quote.dst, 0).length > 0
   }
 
   // Comes from a member's address and port.  Most packets do not, and are asked no more.
@@ -379,5 +385,11 @@ function refused(ctx: SimulationContext, pool: Pool, reason: string): Verdict {
   if (ctx.key.ipProto === Protocol.tcp) ctx.askArrived(Word.l4Misc, OPENING_FLAGS)
   return ctx.drop(reason, Lifetime.short)
 }
+
+// Nobody can say which connection it is of, and so to whom it should go, or from whom it comes.
+const lost = (ctx: SimulationContext, family: 4 | 6): Verdict =>
+  isIcmpError(ctx, family)
+    ? ctx.drop('load-balancer.unreadable-error', Lifetime.short)
+    : ctx.drop('load-balancer.fragment', Lifetime.short)
 
 const isWithin = (vip: Vip, port: number): boolean => port >= vip.port && port <= vip.portEnd

@@ -13,7 +13,6 @@ import {
   ethernet,
   Fragment,
   isOver,
-  isUnreadableError,
   Lifetime,
   type SimulationContext,
   state,
@@ -66,7 +65,7 @@ export class Bindings {
   forward(ctx: SimulationContext, list: TargetList, keeps: boolean): number {
     const key = this.#key
     const tuple = tupleOf(ctx, this.#scopes.of(ctx), false, key)
-    if (tuple === Tuple.none) return untranslatable(ctx)
+    if (tuple === Tuple.none) return lostFragment(ctx)
     if (tuple === Tuple.error) return SKIPPED
     if (((key[KeyWord.type]! >>> 8) & 255) !== list.target.family) return SKIPPED
     const found = ctx.findState(key)
@@ -174,13 +173,6 @@ function begins(ctx: SimulationContext, key: Int32Array): boolean {
   if ((key[KeyWord.type]! & 255) !== 6) return false
   if ((ctx.tcpFlagsUnseen & OPENING) !== tcp.Flag.syn) return false
   return isOver(ctx.state.record[RecordWord.flags]!)
-}
-
-// What the rule is for, and nobody can translate: it must not leave as it is (RFC 5508 REQ-3).
-function untranslatable(ctx: SimulationContext): number {
-  return isUnreadableError(ctx)
-    ? ctx.drop('nat.unreadable-error', Lifetime.short)
-    : lostFragment(ctx)
 }
 
 // It would leave untranslated, and nobody could put it together again.

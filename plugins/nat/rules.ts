@@ -39,7 +39,7 @@ function stateless({ act, mend }: Work, then: Verdict | Then): RuleAction {
     ctx.tracksAnswers = false
     return then
   }
-  const does: RuleAction = { act: ctx => said(ctx, act(ctx)) }
+  const does: RuleAction = { act: ctx => said(ctx, act(ctx)), isByAddress: true }
   if (mend === undefined) return does
   return {
     ...does,

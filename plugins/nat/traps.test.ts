@@ -180,7 +180,7 @@ for (const [name, family] of Object.entries(FAMILIES))
       error.set(macBytes(hostMac('d1')), 6)
       error[error.length - 1]! ^= 1
       assert.equal(house.wayOf('d1', error), '')
-      assert.equal(house.drops('nat.unreadable-error'), 1)
+      assert.equal(house.drops('firewall.unreadable-error'), 1)
     })
 
     test('F6: what no binding knows is not sent back to where it came from', () => {

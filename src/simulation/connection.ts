@@ -7,7 +7,7 @@
 //                opener is, known or not, and of who was refused all is until the other end answers
 //   established  of a known one, in either direction
 //   related      an ICMP error about a packet of a known one
-//   invalid      TCP that neither opens nor belongs, an ICMP answer to no question
+//   invalid      TCP that neither opens nor belongs, an ICMP answer to no question, an error of none
 //   untracked    no IP, or a fragment whose first one was not seen
 
 import { Word } from '../flow/key.ts'
@@ -30,7 +30,7 @@ import { isAnswer } from '../wire/query.ts'
 import * as tcp from '../wire/tcp.ts'
 import type { SimulationContext } from './context.ts'
 import type { DeviceId } from './device.ts'
-import { type Scope, Tuple, tupleOf } from './tuple.ts'
+import { isUnreadableError, type Scope, Tuple, tupleOf } from './tuple.ts'
 
 export const ConnectionState = {
   untracked: 'untracked',
@@ -164,7 +164,8 @@ export class Connection {
   }
 
   #judge(ctx: SimulationContext): ConnectionState {
-    if (this.#tuple === Tuple.none) return ConnectionState.untracked
+    if (this.#tuple === Tuple.none)
+      return isUnreadableError(ctx) ? ConnectionState.invalid : ConnectionState.untracked
     if (this.#tuple === Tuple.error)
       return this.#found ? ConnectionState.related : ConnectionState.invalid
     if (!this.#found) this.#askOpening(ctx)

@@ -10,13 +10,14 @@ import { StateAccess } from '../state/access.ts'
 import { NoState } from '../state/no-state.ts'
 import { keyHash } from '../state/record.ts'
 import type { RawFrame } from '../wire/frames.ts'
-import { newQuoted, type Quoted, readQuoted } from '../wire/quoted.ts'
+import type { Quoted } from '../wire/quoted.ts'
 import { Branches } from './branches.ts'
 import type { Emitted, Forwarder, Puller } from './company.ts'
 import { Connection, type ConnectionState } from './connection.ts'
 import type { Port, PortId, Topology } from './device.ts'
 import { waitForDevice } from './device.ts'
-import { FragmentMemory } from './fragments.ts'
+import { FragmentMemory, type Whole } from './fragments.ts'
+import { Quotation } from './quotation.ts'
 import { describeRecord } from './state-text.ts'
 import type { Trace } from './trace.ts'
 import { agentPort } from './visitors.ts'
@@ -49,11 +50,7 @@ export class SimulationContext {
   readonly state: StateAccess
   readonly #connection = new Connection()
   readonly fragments: FragmentMemory // of all walks of a worker
-  readonly #quote = newQuoted() // the quoted packet as devices left it
-  readonly #quoteArrived = newQuoted()
-  #quoteRead = false
-  #hasQuote = false
-  quoteChanged = false
+  readonly #quotation = new Quotation()
 
   topology: Topology
   now = 0 // milliseconds, Clock.now()
@@ -121,13 +118,8 @@ export class SimulationContext {
     this.lifetime = Lifetime.normal
     this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
     this.outPort = this.entryPort = this.refusedBy = this.forwarder = null
-    this.isOpening =
-      this.passedOver =
-      this.tracksAnswers =
-      this.asksHost =
-      this.quoteChanged =
-      this.#quoteRead =
-        false
+    this.isOpening = this.passedOver = this.tracksAnswers = this.asksHost = false
+    this.#quotation.begin()
     this.state.begin()
     this.fragments.begin()
     this.#connection.begin()
@@ -271,26 +263,19 @@ export class SimulationContext {
   // The packet an ICMP error quotes, as devices have left it; null: this is none, or only a key is
   // walked.  Whoever changes it calls `requote`.
   quote(): Quoted | null {
-    if (!this.#quoteRead) this.#readQuote()
-    return this.#hasQuote ? this.#quote : null
+    return this.#quotation.current(this)
   }
 
   quoteArrived(): Quoted | null {
-    if (!this.#quoteRead) this.#readQuote()
-    return this.#hasQuote ? this.#quoteArrived : null
+    return this.#quotation.arrived(this)
   }
 
   requote(): void {
-    this.quoteChanged = true
+    this.#quotation.isChanged = true
   }
 
-  #readQuote(): void {
-    this.#quoteRead = true
-    const raw = this.bytes()
-    this.#hasQuote =
-      raw !== undefined &&
-      readQuoted(raw.view, raw.at, raw.end, this.#quote) &&
-      readQuoted(raw.view, raw.at, raw.end, this.#quoteArrived)
+  get quoteChanged(): boolean {
+    return this.#quotation.isChanged
   }
 
   // Asks of the packet as it arrived, whatever devices have made of it since.
@@ -305,8 +290,9 @@ export class SimulationContext {
   }
 
   // A later fragment takes over what its first one said of transport.  False: that was not seen.
-  adoptTransport(hash: number, check: number): boolean {
-    if (!this.fragments.find(hash, check, this.now)) return false
+  adoptTransport(whole: Whole): boolean {
+    if (!this.fragments.find(this.entryPort?.device, this.arrived.words, whole, this.now))
+      return false
     for (const { words } of [this.arrived, this.key, this.#emittedKey])
       if (words[Word.l4Ports] === 0) this.fragments.adopt(words)
     return true
@@ -362,6 +348,7 @@ export class SimulationContext {
 
   output(port: Port): void {
     this.#connection.leaves(this, port.device)
+    this.fragments.leaves(port.device, this.key.words, this.now)
     this.#put(port)
   }
 

@@ -4,7 +4,6 @@
 // of the packet as it arrived or as devices have left it so far.
 
 import { Fragment, Word } from '../flow/key.ts'
-import { deviceTag, hashWith } from '../flow/tag.ts'
 import { KeyWord } from '../state/record.ts'
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'
@@ -15,10 +14,11 @@ import { isQuery, opposite, queryPorts } from '../wire/query.ts'
 import type { Quoted } from '../wire/quoted.ts'
 import * as vlan from '../wire/vlan.ts'
 import type { SimulationContext } from './context.ts'
+import type { Whole } from './fragments.ts'
 
 /** What a packet is to connections. */
 export const Tuple = {
-  none: 0, // no IP, or a fragment of which nobody knows the ports
+  none: 0, // no IP, or a fragment, or an error, of which nobody knows the ports
   packet: 1, // of a connection
   error: 2 // an ICMP error about a packet: the key is that of the answers to it
 } as const
@@ -79,11 +79,14 @@ const isIcmp = (family: 4 | 6, protocol: number): boolean =>
 export const isErrorAbout = (ctx: SimulationContext): boolean =>
   isErrorPacket(ctx) && ctx.quote() !== null
 
-/** Whether it is an ICMP error that does not tell which packet it is about, or has a wrong sum. */
+/**
+ * Whether it is an ICMP error of which nobody can say what connection it is about: it has a wrong
+ * sum, does not quote enough, or quotes a later fragment of a packet whose first was not seen.
+ */
 export const isUnreadableError = (ctx: SimulationContext): boolean =>
-  isErrorPacket(ctx) && ctx.quote() === null
+  isErrorPacket(ctx) && ctx.quote()?.isHeadless !== false
 
-function isErrorPacket({ key }: SimulationContext): boolean {
+export function isErrorPacket({ key }: SimulationContext): boolean {
   const type = key.ethType
   const family = type === ethernet.Type.ipv4 ? 4 : type === ethernet.Type.ipv6 ? 6 : 0
   if (family === 0) return false
@@ -104,7 +107,7 @@ function errorTuple(
   into: Int32Array
 ): number {
   const quote = arrived ? ctx.quoteArrived() : ctx.quote()
-  if (quote === null) return Tuple.none
+  if (quote === null || quote.isHeadless) return Tuple.none
   into[KeyWord.type] = (scope.kind << 16) | (quote.family << 8) | quote.protocol
   for (let i = 0; i < 4; i++) {
     into[KeyWord.src + i] = quote.dst[i]!
@@ -130,29 +133,16 @@ function fragmentTuple(
 ): number {
   const whole = wholeOf(ctx, family, protocol)
   if (whole === undefined) return Tuple.none
-  const { id, next } = whole
   const { words } = ctx.arrived
-  let hash = ctx.entryPort === null ? next : hashWith(next, deviceTag(ctx.entryPort.device))
-  let check = id
-  for (let i = Word.ipSrc; i < Word.ipMisc; i += 2) {
-    hash = hashWith(hash, words[i]!, words[i + 1]!, id)
-    check = hashWith(check, words[i + 1]!, words[i]!, next)
-  }
-  if (fragment === Fragment.first) ctx.fragments.note(hash, check, words, ctx.now)
-  else if (!ctx.adoptTransport(hash, check)) return Tuple.none
+  if (fragment === Fragment.first) ctx.fragments.note(ctx.entryPort?.device, words, whole, ctx.now)
+  else if (!ctx.adoptTransport(whole)) return Tuple.none
   const known = ctx.key.words[Word.ipMisc]! >>> 24
   into[KeyWord.type] = (into[KeyWord.type]! & ~0xff) | known
   into[KeyWord.ports] = portsOf(family, known, ask)
   return Tuple.packet
 }
 
-// What all its fragments share besides addresses.  IPv6: the header behind that of the fragment,
-// which need not be that of transport, and is in the first fragment only.
-function wholeOf(
-  ctx: SimulationContext,
-  family: 4 | 6,
-  protocol: number
-): { id: number; next: number } | undefined {
+function wholeOf(ctx: SimulationContext, family: 4 | 6, protocol: number): Whole | undefined {
   const raw = ctx.bytes()
   if (raw === undefined) return undefined
   const { view, at, end } = raw

@@ -22,6 +22,8 @@ export interface Quoted {
   readonly src: Int32Array
   readonly dst: Int32Array
   ports: number
+  isHeadless: boolean // what is quoted does not say it: too little, or of a later fragment
+  laterOf: { readonly id: number; readonly next: number } | null // that one's packet
 }
 
 export const newQuoted = (): Quoted => ({
@@ -30,7 +32,9 @@ export const newQuoted = (): Quoted => ({
   icmpType: -1,
   src: new Int32Array(4),
   dst: new Int32Array(4),
-  ports: 0
+  ports: 0,
+  isHeadless: false,
+  laterOf: null
 })
 
 interface Place {
@@ -41,6 +45,7 @@ interface Place {
   protocol: number // of the quoted packet, behind its extension headers
   isRouted: boolean // it has a routing header and is not yet at its destination
   hasL4: boolean // eight bytes of it are there, and of the first fragment
+  laterOf: Quoted['laterOf']
   end: number
 }
 const place: Place = {
@@ -51,6 +56,7 @@ const place: Place = {
   protocol: 0,
   isRouted: false,
   hasL4: false,
+  laterOf: null,
   end: 0
 }
 
@@ -74,6 +80,8 @@ export function readQuoted(view: DataView, at: number, end: number, into: Quoted
     ipv6.readDst(view, inner, into.dst, 0)
   }
   into.icmpType = hasL4 && isIcmp(family, protocol) ? icmp.type(view, innerL4) : -1
+  into.isHeadless = !hasL4
+  into.laterOf = place.laterOf
   into.ports = hasL4 ? portsAt(view, innerL4, family, protocol) : 0
   return true
 }
@@ -115,8 +123,10 @@ function find4(view: DataView, end: number): 0 | 4 {
   place.innerL4 = ipv4.transport.l4
   place.protocol = ipv4.transport.protocol
   place.isRouted = false
-  place.hasL4 =
-    ipv4.fragmentOffset(view, place.inner) === 0 && place.innerL4 + L4_QUOTED_MIN <= place.end
+  const isLater = ipv4.fragmentOffset(view, place.inner) !== 0
+  const { inner } = place
+  place.laterOf = isLater ? { id: ipv4.id(view, inner), next: ipv4.protocol(view, inner) } : null
+  place.hasL4 = !isLater && place.innerL4 + L4_QUOTED_MIN <= place.end
   return 4
 }
 
@@ -136,6 +146,13 @@ function find6(view: DataView, end: number): 0 | 6 {
   place.innerL4 = walked.l4
   place.protocol = walked.protocol
   place.isRouted = walked.segmentsLeft !== 0
+  place.laterOf =
+    walked.fragmentOffset === 0
+      ? null
+      : {
+          id: ipv6.fragmentId(view, walked.fragmentAt),
+          next: view.getUint8(walked.fragmentAt)
+        }
   place.hasL4 = isWhole && walked.fragmentOffset === 0 && walked.l4 + L4_QUOTED_MIN <= place.end
   return 6
 }

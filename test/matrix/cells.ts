@@ -1,6 +1,7 @@
 // The cells: every combination of address family, configuration, and what is played in it.
 
 import type { Family } from './bytes.ts'
+import { doubtfulCells } from './doubtful.ts'
 import { errorCells } from './errors.ts'
 import { formCells } from './forms.ts'
 import { fragmentCells } from './fragments.ts'
@@ -29,7 +30,7 @@ export function cells(): Cell[] {
   const all: Cell[] = []
   for (const family of [4, 6] as const)
     for (const config of CONFIGS)
-      for (const make of [formCells, errorCells, fragmentCells, sizeCells])
+      for (const make of [formCells, errorCells, doubtfulCells, fragmentCells, sizeCells])
         for (const { name, ...part } of make(family, config))
           all.push({
             ...{ ...part, family, config },

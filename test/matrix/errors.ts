@@ -128,7 +128,7 @@ function quoteBytes(quoted: Packet, { first, cut }: QuoteForm): Uint8Array {
 
 // Who is behind a translation is not seen before it, be it an end or a router on the way to it
 // (RFC 5508 REQ-5 d); who is in the open keeps its address.
-function senderOf(flow: Flow, by: Machine, hop: string): string {
+export function senderOf(flow: Flow, by: Machine, hop: string): string {
   const { family, near, far, server } = flow
   const [own, seen] =
     by === server ? [far.server.ip, near.server.ip] : [near.client.ip, far.client.ip]

@@ -23,8 +23,9 @@ function open() {
   // What a walk asks of a fragment of packet n.
   const walk = (n: number, isFirst: boolean, now: number): boolean => {
     fragments.begin()
-    if (isFirst) fragments.note(n, n, WORDS, now)
-    else fragments.find(n, n, now)
+    const whole = { id: n, next: 17 }
+    if (isFirst) fragments.note('r', WORDS, whole, now)
+    else fragments.find('r', WORDS, whole, now)
     return early.lacks(ctx)
   }
   const waiting = (): number => counters.snapshot().gauges['waiting.fragments']!

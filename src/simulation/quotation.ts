@@ -1,0 +1,37 @@
+// The packet that an ICMP error quotes, as it arrived and as devices have left it.  Read from the
+// bytes when somebody asks; a later fragment is what its first one said.
+
+import { newQuoted, type Quoted, readQuoted } from '../wire/quoted.ts'
+import type { SimulationContext } from './context.ts'
+
+export class Quotation {
+  readonly #current = newQuoted()
+  readonly #arrived = newQuoted()
+  #isRead = false
+  #isThere = false
+  isChanged = false
+
+  begin(): void {
+    this.#isRead = this.isChanged = false
+  }
+
+  current(ctx: SimulationContext): Quoted | null {
+    return this.#isThereIn(ctx) ? this.#current : null
+  }
+
+  arrived(ctx: SimulationContext): Quoted | null {
+    return this.#isThereIn(ctx) ? this.#arrived : null
+  }
+
+  #isThereIn(ctx: SimulationContext): boolean {
+    if (this.#isRead) return this.#isThere
+    this.#isRead = true
+    const raw = ctx.bytes()
+    const quotes = [this.#current, this.#arrived]
+    this.#isThere =
+      raw !== undefined && quotes.every(quote => readQuoted(raw.view, raw.at, raw.end, quote))
+    if (this.#isThere)
+      for (const quote of quotes) ctx.fragments.adoptQuoted(ctx.entryPort?.device, quote, ctx.now)
+    return this.#isThere
+  }
+}
