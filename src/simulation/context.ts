@@ -270,6 +270,11 @@ export class SimulationContext {
     return this.#quotation.arrived(this)
   }
 
+  // It is an ICMP error, and the state it met is of what that is about: it is no use of it.
+  get isOnlyAbout(): boolean {
+    return this.#quotation.isMet
+  }
+
   requote(): void {
     this.#quotation.isChanged = true
   }

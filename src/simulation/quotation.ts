@@ -12,7 +12,12 @@ export class Quotation {
   isChanged = false
 
   begin(): void {
-    this.#isRead = this.isChanged = false
+    this.#isRead = this.#isThere = this.isChanged = false
+  }
+
+  /** Somebody has read it: what the packet met is of what it quotes. */
+  get isMet(): boolean {
+    return this.#isThere
   }
 
   current(ctx: SimulationContext): Quoted | null {

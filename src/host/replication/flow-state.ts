@@ -206,7 +206,7 @@ export class FlowState {
   /** What the walk that was committed last has met: for its flow.  null: nothing. */
   links(ctx: SimulationContext): FlowLinks | null {
     const { refs, stamps, refCount, pendingCount } = ctx.state
-    if (refCount === 0) return null
+    if (refCount === 0 || ctx.isOnlyAbout) return null
     const met: number[] = []
     for (let i = 0; i < refCount; i++) met.push(refs[i]!, stamps[i]!)
     return { met, peers: this.#peers, sharedMs: pendingCount > 0 ? ctx.now : 0 }
@@ -293,8 +293,10 @@ export class FlowState {
     }
   }
 
-  // The packet itself is a use of what it met.
+  // The packet itself is a use of what it met, unless it is an error about it (RFC 5508 REQ-6: a
+  // stranger could keep connections open by errors, or make them look answered).
   #noteMet(ctx: SimulationContext): void {
+    if (ctx.isOnlyAbout) return
     const { refs, stamps, refCount } = ctx.state
     for (let i = 0; i < refCount; i++) {
       const flags = this.#flagsFor(ctx, refs[i]!, stamps[i]!)
