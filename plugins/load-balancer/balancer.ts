@@ -31,21 +31,22 @@ import {
 import { Addresses } from './addresses.ts'
 import { Bindings, continues, OPENING_FLAGS, opens } from './bindings.ts'
 import type { Census } from './census.ts'
-import {
-  type Call,
-  type ChooseNeeds,
-  choose,
-  isFull,
-  isOpen,
-  NOBODY,
-  takesKnown
-} from './choose.ts'
+import { type Call, type ChooseNeeds, choose, isFull, takesKnown } from './choose.ts'
 import type { LoadBalancerCounters } from './counters.ts'
+import { Departed } from './departed.ts'
 import { Checkup } from './health/checkup.ts'
 import type { HealthNeeds } from './health/pool-health.ts'
 import { familyOf, isIcmpError, isPing } from './kinds.ts'
-import { chanceOf, compile, type Member, type Parts, type Pool, type Vip } from './parts.ts'
-import type { Refusals } from './refusal.ts'
+import {
+  boundOf,
+  chanceOf,
+  compile,
+  type Member,
+  type Parts,
+  type Pool,
+  type Vip
+} from './parts.ts'
+import { lackOf, type Obstacle, type Refusals } from './refusal.ts'
 
 const { KeyWord, RecordWord } = state
 const { Protocol } = ipv4
@@ -66,6 +67,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
   readonly #given: BalancerNeeds
   readonly #bindings: Bindings
   readonly #checkup: Checkup
+  readonly #departed = new Departed()
   #parts: Parts
   #vips!: Addresses<Vip>
   #members!: Addresses<Member>
@@ -124,7 +126,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
       const lost = pool.algorithm === 'rendezvous' && continues(ctx.tcpFlagsUnseen)
       return asks || lost
         ? this.#begin(ctx, vip)
-        : this.#refuse(ctx, vip, 'load-balancer.no-connection', !pool.members.some(isOpen))
+        : this.#refuse(ctx, vip, 'load-balancer.no-connection', lackOf(vip))
     }
     const { record } = ctx.state
     const bound = boundOf(pool, record)
@@ -132,7 +134,10 @@ export class LoadBalancer implements LiveDevice, Balancer {
     if (bound !== undefined && !isNew) return this.#forward(ctx, bound)
     const isKept = vip.persistence === '5-tuple' && bound !== undefined && takesKnown(bound)
     if (isNew && isKept && this.#canTake(ctx, bound)) return this.#give(ctx, bound)
-    if (!asks) return this.#refuse(ctx, vip, 'load-balancer.member-gone', isGone(pool, record))
+    if (!asks) {
+      const isCut = this.#departed.has(record)
+      return this.#refuse(ctx, vip, 'load-balancer.member-gone', isCut ? 'cut' : 'passing')
+    }
     const { rebalanced } = this.#given.counters
     if (!isNew) ctx.after(() => rebalanced.value++)
     return this.#begin(ctx, vip)
@@ -152,14 +157,13 @@ export class LoadBalancer implements LiveDevice, Balancer {
     }
     this.#count(ctx, pool)
     const member = choose(pool, call, this.#given)
-    if (typeof member === 'string') return this.#refuse(ctx, vip, member, member === NOBODY)
+    if (typeof member === 'string') return this.#refuse(ctx, vip, member, lackOf(vip))
     if (isSticky) this.#bindings.keep(ctx, member)
     return this.#give(ctx, member)
   }
 
-  // `isTold`: there is nobody for it, and will not be soon.
-  #refuse(ctx: SimulationContext, vip: Vip, reason: string, isTold: boolean): Verdict {
-    if (isTold) this.#given.refusals.tell(ctx, vip)
+  #refuse(ctx: SimulationContext, vip: Vip, reason: string, obstacle: Obstacle): Verdict {
+    this.#given.refusals.tell(ctx, vip, obstacle)
     return refused(ctx, vip.pool, reason)
   }
 
@@ -309,6 +313,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
   update(models: Models): readonly Tag[] {
     const before = this.#parts
     this.#parts = compile(this.id, models, this.#tag)
+    this.#departed.note(before, this.#parts)
     this.#checkup.update(this.#parts.pools, models)
     this.#index()
     if (before.signature !== this.#parts.signature) return [this.#tag]
@@ -363,21 +368,6 @@ export class LoadBalancer implements LiveDevice, Balancer {
     return here.find(vip => vip.protocol === protocol && isWithin(vip, dstPort))
   }
 }
-
-/** The member of a record, while it is well and where it was. */
-function boundOf(pool: Pool, record: Int32Array): Member | undefined {
-  const member = pool.byWord.get(record[RecordWord.data]!)
-  if (member?.isHealthy !== true) return undefined
-  const b = RecordWord.b
-  const vipPort = record[KeyWord.ports]! & 0xffff
-  const port = record[b + KeyWord.ports]! >>> 16
-  if (port !== (member.port === 0 ? vipPort : member.port)) return undefined
-  return member.words.every((word, i) => word === record[b + KeyWord.src + i]) ? member : undefined
-}
-
-// Not only down: it was removed, or is elsewhere now.
-const isGone = (pool: Pool, record: Int32Array): boolean =>
-  pool.byWord.get(record[RecordWord.data]!)?.isHealthy !== false
 
 // Only packets that ask for no connection, or only those that do, are to be dropped by a flow.
 function refused(ctx: SimulationContext, pool: Pool, reason: string): Verdict {

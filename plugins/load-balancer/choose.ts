@@ -22,7 +22,7 @@ export interface ChooseNeeds {
   countOf(word: number): number
 }
 
-export const NOBODY = 'load-balancer.pool-down'
+const NOBODY = 'load-balancer.pool-down'
 
 /** A member that takes clients it does not know; else the reason there is none. */
 export function choose(pool: Pool, call: Call, needs: ChooseNeeds): Member | string {

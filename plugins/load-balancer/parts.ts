@@ -1,10 +1,11 @@
 // A load balancer's models, compiled: text becomes numbers once, so that a walk meets only numbers.
 
-import { address, derive, hashOf, type Models, type Tag } from '../../src/plugin.ts'
+import { address, derive, hashOf, type Models, state, type Tag } from '../../src/plugin.ts'
 import { rangeOf } from './health/lines.ts'
 import type { HealthMonitorModel } from './health/model.ts'
 import type { LoadBalancerModel, PoolMemberModel, PoolModel, VipModel } from './model.ts'
 
+const { KeyWord, RecordWord } = state
 const PROTOCOL = { tcp: 6, udp: 17 } as const
 
 export interface Member {
@@ -144,4 +145,15 @@ function compileVip(model: VipModel, pool: Pool): Vip {
     onNoMember: model.onNoMember ?? 'reset-if-empty',
     pool
   }
+}
+
+/** The member of a record, while it is well and where it was. */
+export function boundOf(pool: Pool, record: Int32Array): Member | undefined {
+  const member = pool.byWord.get(record[RecordWord.data]!)
+  if (member?.isHealthy !== true) return undefined
+  const b = RecordWord.b
+  const vipPort = record[KeyWord.ports]! & 0xffff
+  const port = record[b + KeyWord.ports]! >>> 16
+  if (port !== (member.port === 0 ? vipPort : member.port)) return undefined
+  return member.words.every((word, i) => word === record[b + KeyWord.src + i]) ? member : undefined
 }

@@ -11,12 +11,32 @@ import {
   type SimulationContext,
   tcpReset
 } from '../../src/plugin.ts'
+import { isOpen } from './choose.ts'
 import type { LoadBalancerCounters } from './counters.ts'
 import type { Vip } from './parts.ts'
 
 const BURST_MAX = 1000
 const PER_SECOND = 1000
 const TCP = 6
+
+/**
+ * What is in the way of a packet: `cut`: its connection's member is gone for good; `none`: its pool
+ * is empty; `asleep`: no member takes connections; `passing`: what may be over soon.
+ */
+export type Obstacle = 'cut' | 'none' | 'asleep' | 'passing'
+
+/** Of a packet for a VIP that finds no member. */
+export function lackOf({ pool, family }: Vip): Obstacle {
+  if (pool.members.length === 0) return 'none'
+  const takes = pool.members.some(each => isOpen(each) && each.family === family)
+  return takes ? 'passing' : 'asleep'
+}
+
+const TELLS: Readonly<Record<Vip['onNoMember'], readonly Obstacle[]>> = {
+  'reset-if-empty': ['cut', 'none'],
+  reset: ['cut', 'none', 'asleep'],
+  silent: []
+}
 
 export class Refusals {
   readonly #allowance = new Allowance(BURST_MAX, PER_SECOND)
@@ -27,10 +47,8 @@ export class Refusals {
   }
 
   /** The packet is dropped: its sender is told, if the VIP tells. */
-  tell(ctx: SimulationContext, vip: Vip): void {
-    const { onNoMember, pool } = vip
-    const tells = onNoMember === 'reset' || (onNoMember !== 'silent' && pool.members.length === 0)
-    if (!tells || ctx.generated) return
+  tell(ctx: SimulationContext, vip: Vip, obstacle: Obstacle): void {
+    if (!TELLS[vip.onNoMember].includes(obstacle) || ctx.generated) return
     const { cacheable } = ctx
     const frame = ctx.frame()
     const answer = frame === undefined ? undefined : answerTo(frame, vip)

@@ -30,6 +30,11 @@ const FAMILIES = {
 const LIFE_MS = { udp: 30_000, ping: 30_000, tcp: 60_000 } as const
 const STEP_MS = 7_000
 
+interface Ends {
+  readonly opener: PortName
+  readonly other: PortName
+}
+
 const chain = (name: string, rules: readonly RuleText[]): WorldObject[] => [
   object('chain', name, { name }),
   ...rules.map((rule, i) =>
@@ -73,10 +78,11 @@ for (const [family, { d1, up, all, shown, host }] of Object.entries(FAMILIES)) {
       ...{ inward: states, outward: [], opener: 'd1', other: 'up', to: up }
     }
   } as const
-  for (const [way, { kind, inward, outward, opener, other, to }] of Object.entries(ways))
+  for (const [way, { kind, inward, outward, to, ...ends }] of Object.entries(ways))
     describe(`errors about ${way}, ${family}`, () => {
       for (const protocol of ['udp', 'tcp', 'ping'] as const)
         test(`RFC 5508 REQ-6: they prolong no ${protocol}`, () => {
+          const { opener, other }: Ends = ends
           const house = new Lab({
             plugins: [bridge, router, firewall, nat],
             objects: topology(

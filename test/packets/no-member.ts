@@ -98,20 +98,49 @@ export function noMember(open: Opener): void {
   describe('B17: a VIP whose members take nobody, by default', () =>
     isSilent(stage(open, undefined, true, { weight: 0 })))
 
-  for (const says of [undefined, 'reset', 'silent'] as const)
-    describe(`B17: a member that is removed, onNoMember ${says}`, () => {
+  for (const [says, others] of [undefined, 'reset', 'silent'].flatMap(says =>
+    [false, true].map(others => [says as OnNoMember, others] as const)
+  ))
+    describe(`B17: a member that is removed, onNoMember ${says}, others stay: ${others}`, () => {
       const scene = stage(open, says, true)
       for (const family of [4, 6] as const)
         test(`B17: its clients, v${family}`, () => {
           const { world } = scene()
           assert.equal(scene().once('r3', segment(family, 'S'))[0]?.port, 'r0')
           assert.equal(scene().once('r3', segment(family, 'A'))[0]?.port, 'r0')
+          const other = { id: `o${family}`, pool: `p${family}`, address: PLACES[family].outside }
+          if (others) world.hub.put('pool-member', { ...other, weight: 0 } as never)
           world.hub.delete('pool-member', `m${family}`)
           world.settle(5)
           const said = scene().send('r3', segment(family, 'A', 10))
           if (says === 'silent') return assert.deepEqual(said, [])
           assert.equal(said[0]?.port, 'r3')
           assert.equal(resetOf(said[0]!.frame, family).flags, RST)
+        })
+    })
+
+  // Moved is removed: its connections are with nobody.  Disabled or drained is not.
+  for (const [name, change, isTold] of [
+    ['moved to another port', { port: 81 }, true],
+    ['drained', { drain: true }, false],
+    ['disabled', { adminStateUp: false }, false],
+    ['without weight', { weight: 0 }, false]
+  ] as const)
+    describe(`B17: a member that is ${name}`, () => {
+      const scene = stage(open, undefined, true)
+      for (const family of [4, 6] as const)
+        test(`B17: its clients, v${family}`, () => {
+          const { world } = scene()
+          for (const flags of ['S', 'A'])
+            assert.equal(scene().once('r3', segment(family, flags))[0]?.port, 'r0')
+          world.hub.put('pool-member', {
+            ...world.hub.get('pool-member', `m${family}`)!,
+            ...change
+          })
+          world.settle(5)
+          const [said] = scene().send('r3', segment(family, 'A', 10))
+          assert.equal(said?.port, isTold ? 'r3' : 'r0')
+          if (isTold) assert.equal(resetOf(said!.frame, family).flags, RST)
         })
     })
 }
