@@ -60,7 +60,8 @@ for (const [family, { d1, up, all, shown, host }] of Object.entries(FAMILIES)) {
       kind: Kind.snat,
       inward: [{ action: 'reverse-snat' }],
       outward: [{ action: 'snat', source: all, outPorts: ['up'], natTargets: [{ from: shown }] }],
-      ...{ opener: 'd1', other: 'up', to: up }
+      ends: { opener: 'd1', other: 'up' } as Ends,
+      to: up
     },
     dnat: {
       kind: Kind.dnat,
@@ -71,18 +72,20 @@ for (const [family, { d1, up, all, shown, host }] of Object.entries(FAMILIES)) {
         }
       ],
       outward: [{ action: 'reverse-dnat' }],
-      ...{ opener: 'up', other: 'd1', to: shown }
+      ends: { opener: 'up', other: 'd1' } as Ends,
+      to: shown
     },
     states: {
       kind: Kind.connection,
-      ...{ inward: states, outward: [], opener: 'd1', other: 'up', to: up }
+      ...{ inward: states, outward: [], to: up },
+      ends: { opener: 'd1', other: 'up' } as Ends
     }
   } as const
-  for (const [way, { kind, inward, outward, to, ...ends }] of Object.entries(ways))
+  for (const [way, { kind, inward, outward, to, ends }] of Object.entries(ways))
     describe(`errors about ${way}, ${family}`, () => {
       for (const protocol of ['udp', 'tcp', 'ping'] as const)
         test(`RFC 5508 REQ-6: they prolong no ${protocol}`, () => {
-          const { opener, other }: Ends = ends
+          const { opener, other } = ends
           const house = new Lab({
             plugins: [bridge, router, firewall, nat],
             objects: topology(
