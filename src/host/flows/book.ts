@@ -1,6 +1,7 @@
 // The agent's book of its flows: what is in the datapath, what each flow depended on, and what is
 // on its way in or out.  Changes are collected and cross to the datapath in batches.
 
+import type { Counter } from '../../core/counters.ts'
 import { type Datapath, FlowBatch, StatsBatch } from '../../datapath/datapath.ts'
 import type { ActionList } from '../../flow/actions.ts'
 import { WORDS, Word } from '../../flow/key.ts'
@@ -34,6 +35,7 @@ export interface Flow {
   tcpNext: number // behind the furthest byte sent, likewise; 0: not known
   links: FlowLinks | null // the state it keeps alive
   waiting: HeldPacket[] | null // of its burst, while it is held
+  dropped: Counter | null // counts its packets, if it drops them
 }
 
 export interface NewFlow {
@@ -48,6 +50,7 @@ export interface NewFlow {
   readonly links?: FlowLinks | null
   readonly held?: boolean // not for the datapath yet: see release
   readonly tcpNext?: number // of the packet it was made for
+  readonly dropped?: Counter | null
 }
 
 export class FlowBook {
@@ -58,7 +61,7 @@ export class FlowBook {
   readonly #pending: number[] = []
   readonly #installs = new FlowBatch(BATCH)
   readonly #removals = new FlowBatch(BATCH)
-  readonly #ending: Flow[] = [] // flows with links whose numbers end with the next batch
+  readonly #ending: Flow[] = [] // whose numbers end with the next batch, and are told
   readonly #last = new StatsBatch(BATCH)
   refused = 0 // flows the datapath had no room for
   /** A flow that owes to state was used. */
@@ -123,11 +126,12 @@ export class FlowBook {
 
   // Another outcome for the packets of a flow: the datapath has the one or the other all the time.
   replace(id: number, flow: NewFlow): void {
-    const { state, usedMs, tcpNext } = this.#flows[id]!
+    const { state, usedMs, tcpNext, packets } = this.#flows[id]!
     this.tags.remove(id)
     this.#store(id, flow, state === PENDING ? PENDING : AGAIN)
     this.#flows[id]!.usedMs = usedMs
     this.#flows[id]!.tcpNext = tcpNext
+    this.#flows[id]!.packets = packets // what was counted so far
     this.#pending.push(id)
   }
 
@@ -148,7 +152,7 @@ export class FlowBook {
       if (this.#removals.count === this.#removals.capacity) this.#flushRemovals()
       const { keys } = this.table
       this.#removals.add(id, keys, this.table.mask(id), 0, null, id * WORDS)
-      if (flow.links !== null) this.#end(id, flow)
+      if (isTold(flow)) this.#end(id, flow)
     }
     this.#flows[id] = undefined
     this.tags.remove(id)
@@ -198,8 +202,8 @@ export class FlowBook {
       if (this.#installs.count === this.#installs.capacity) this.#flushInstalls()
       const wasThere = flow.state === AGAIN
       flow.state = INSTALLED
-      const { actions, ttlMin, stateful, limits, links } = flow
-      if (wasThere && links !== null) this.#end(id, flow)
+      const { actions, ttlMin, stateful, limits } = flow
+      if (wasThere && isTold(flow)) this.#end(id, flow)
       const { keys } = this.table
       const mask = this.table.mask(id)
       this.#installs.add(id, keys, mask, ttlMin, actions, id * WORDS, stateful, limits)
@@ -224,7 +228,8 @@ export class FlowBook {
       tcpFlags: 0,
       tcpNext: 0,
       links: flow.links ?? null,
-      waiting: null
+      waiting: null,
+      dropped: flow.dropped ?? null
     }
     this.tags.add(id, flow.tags, flow.tagCount)
   }
@@ -251,8 +256,10 @@ export class FlowBook {
 
   /** The datapath's numbers of a flow, at stats[i]. */
   note(flow: Flow, stats: StatsBatch, i: number): void {
-    const isUsed = stats.packets[i]! !== flow.packets
-    flow.packets = stats.packets[i]!
+    const packets = stats.packets[i]!
+    const isUsed = packets !== flow.packets
+    if (flow.dropped !== null) flow.dropped.value += Math.max(0, packets - flow.packets)
+    flow.packets = packets
     flow.bytes = stats.bytes[i]!
     flow.tcpFlags |= stats.tcpFlags[i]!
     flow.tcpNext = further(flow.tcpNext, stats.tcpNext[i]!)
@@ -274,7 +281,8 @@ export class FlowBook {
   #flushInstalls(): void {
     const batch = this.#installs
     if (batch.count === 0) return
-    this.#tellEnds() // they begin to count anew
+    this.#tellEnds()
+    for (let i = 0; i < batch.count; i++) this.#flows[batch.ids[i]!]!.packets = 0 // they begin anew
     this.#datapath.install(batch)
     for (let i = 0; i < batch.count; i++) {
       if (batch.result[i] !== 0) continue
@@ -284,3 +292,6 @@ export class FlowBook {
     batch.clear()
   }
 }
+
+// Somebody counts on what it was used for to its end.
+const isTold = ({ links, dropped }: Flow): boolean => links !== null || dropped !== null

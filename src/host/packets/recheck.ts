@@ -16,12 +16,14 @@ import type { Flow, FlowBook, NewFlow } from '../flows/book.ts'
 import type { Entry } from '../ports/entry.ts'
 import type { Translator } from '../ports/translate.ts'
 import type { FlowState } from '../replication/flow-state.ts'
+import type { Drops } from './drops.ts'
 
 interface Parts {
   readonly ctx: SimulationContext
   readonly book: FlowBook
   readonly entry: Entry
   readonly translator: Translator
+  readonly drops: Drops
   readonly flowState: FlowState
   readonly clock: Clock
   readonly counters: Counters
@@ -143,7 +145,7 @@ export class Rechecks {
   }
 
   #agrees(id: number): boolean | undefined {
-    const { ctx, book, translator, flowState } = this.#parts
+    const { ctx, book, translator, flowState, drops } = this.#parts
     const flow = book.get(id)
     if (flow === undefined) return true
     const mask = book.table.mask(id)
@@ -162,6 +164,7 @@ export class Rechecks {
     }
     book.retag(id, ctx.tags, ctx.tagCount)
     flow.links = flowState.links(ctx)
+    flow.dropped = drops.ofFlow(translator.actions)
     flow.checkedMs = ctx.now
     return true
   }

@@ -8,7 +8,6 @@
 // packet (waiting.ts), whoever brings it wakes the walk again.
 
 import type { Clock } from '../../core/clock.ts'
-import type { Counters } from '../../core/counters.ts'
 import type { Datapath } from '../../datapath/datapath.ts'
 import { Burst, DESCRIPTOR_WORDS, Descriptor, Reason } from '../../datapath/datapath.ts'
 import { ActionCache } from '../../flow/action-cache.ts'
@@ -24,6 +23,7 @@ import type { Places } from '../ports/places.ts'
 import { Translator } from '../ports/translate.ts'
 import { type FlowState, WALK_AGAIN } from '../replication/flow-state.ts'
 import { Departures } from './departures.ts'
+import { Drops, UNREACHABLE } from './drops.ts'
 import { EarlyFragments, WAIT_FOR_FIRST } from './early.ts'
 import { Oversize } from './oversize.ts'
 import { Arena, parkedOf, parkedOwn } from './parked.ts'
@@ -48,7 +48,7 @@ export class Worker implements Walks {
   readonly #rechecks: Rechecks
   readonly #translator: Translator
   readonly #clock: Clock
-  readonly #counters: Counters
+  readonly #drops: Drops
   readonly #counted: WorkerCounters
   readonly #kept = new ActionCache()
   readonly #arena = new Arena()
@@ -67,9 +67,9 @@ export class Worker implements Walks {
     this.#datapath = parts.datapath
     this.#places = parts.places
     this.#clock = parts.clock
-    this.#counters = parts.counters
     this.#state = parts.flowState
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
+    this.#drops = new Drops(parts.counters, parts.datapath, this.ctx)
     this.ctx.puller = parts.flowState.asking
     this.book = new FlowBook(parts.datapath)
     this.book.used = (flow, links) => this.#state.used(links, flow.usedMs, flow.tcpFlags)
@@ -77,11 +77,11 @@ export class Worker implements Walks {
     this.early = new EarlyFragments(parts.counters, packet => this.#wakes([packet]))
     this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))
     this.#translator = new Translator(parts.places)
-    this.#oversize = new Oversize(parts.datapath, () => this.#dropped('agent.too-big'))
+    this.#oversize = new Oversize(parts.datapath, () => this.#drops.count('agent.too-big'))
     this.#entry = parts.entry
     this.#rechecks = new Rechecks({
       ...parts,
-      ...{ ctx: this.ctx, book: this.book, translator: this.#translator },
+      ...{ ctx: this.ctx, book: this.book, translator: this.#translator, drops: this.#drops },
       forget: tags => this.#forget(tags),
       flow: () => this.#flow()
     })
@@ -100,7 +100,8 @@ export class Worker implements Walks {
   // --- Walks: what devices and the topology ask for ----------------------------------------------
 
   emit(frame: Uint8Array, port: string): void {
-    if (this.#generated.length >= GENERATED_MAX) return this.#dropped('agent.generated-overflow')
+    if (this.#generated.length >= GENERATED_MAX)
+      return this.#drops.count('agent.generated-overflow')
     this.#generated.push({ frame, port })
     this.#schedule()
   }
@@ -221,10 +222,11 @@ export class Worker implements Walks {
   }
 
   // It came before its flow was in place, or the datapath has lost that.
-  #missed(i: number, id: number, { actions }: Flow): void {
+  #missed(i: number, id: number, { actions, dropped }: Flow): void {
     if (this.book.isHeld(id))
       return this.#departures.hold(parkedOf(this.#burst, i, this.#arena), id, actions)
     this.book.reinstall(id)
+    if (dropped !== null) dropped.value++
     if (actions.count > 0) this.#datapath.execute(this.#burst, i, actions)
   }
 
@@ -245,8 +247,10 @@ export class Worker implements Walks {
     const isKnown = parked.port === '' && parked.reason === 0 && !isJudged
     const known = isKnown ? this.book.flowFor(key, 0) : 0
     const flow = this.book.isHeld(known) ? undefined : this.book.get(known)
-    if (flow !== undefined && this.#oversize.fits(flow.limits))
+    if (flow !== undefined && this.#oversize.fits(flow.limits)) {
+      if (flow.dropped !== null) flow.dropped.value++
       return this.#datapath.inject(frame, flow.actions, parked.gsoSize)
+    }
     const { ctx } = this
     ctx.key.load(key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
@@ -331,8 +335,8 @@ export class Worker implements Walks {
     const outcome = this.#state.conclude(ctx, verdict)
     if (outcome === Verdict.postpone) return false
     if (outcome !== walked) translator.actions.clear() // it must not leave
-    if (translator.unreachable > 0) this.#dropped('agent.unreachable-port')
-    if (outcome === Verdict.drop) this.#dropped(ctx.dropReason)
+    if (translator.unreachable > 0) this.#drops.count(UNREACHABLE)
+    if (outcome === Verdict.drop) this.#drops.count(ctx.dropReason)
     else for (const run of ctx.afterwards) run()
     this.#forget(ctx.stale)
     for (const { frame, port } of ctx.emitted) this.emit(frame, port)
@@ -359,13 +363,14 @@ export class Worker implements Walks {
   #install(): void {
     const { arrived, key } = this.ctx
     this.#flowId = this.book.add(arrived.words, key.mask, this.#flow())
-    if (this.#flowId === 0) this.#dropped('agent.flow-table-full')
+    if (this.#flowId === 0) this.#drops.count('agent.flow-table-full')
     else this.#counted.flowsMade.value++
   }
 
   #flow(): NewFlow {
     const { actions, limits } = this.#translator
-    return { ...this.#state.flow(this.ctx, this.#kept.keep(actions)), limits }
+    const dropped = this.#drops.ofFlow(actions)
+    return { ...this.#state.flow(this.ctx, this.#kept.keep(actions)), limits, dropped }
   }
 
   // Does today's topology and state still give a flow's outcome?  undefined: not known.
@@ -389,10 +394,5 @@ export class Worker implements Walks {
     if (waitingFor.startsWith(WAIT_FOR_PULL)) parked.pulled = true
     if (waitingFor === WALK_AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(parked)
     else this.waiting.park(waitingFor, parked, now)
-  }
-
-  #dropped(reason: string): void {
-    this.#datapath.dropped?.(this.ctx.raw(), reason)
-    this.#counters.claim(`drop.${reason}`).value++
   }
 }

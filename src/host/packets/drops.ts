@@ -1,0 +1,36 @@
+// What is dropped, counted by reason.  A drop may become a flow: then the datapath drops the
+// packets after it, and the flow's statistics tell how many (book.ts).
+
+import type { Counter, Counters } from '../../core/counters.ts'
+import type { Datapath } from '../../datapath/datapath.ts'
+import type { ActionList } from '../../flow/actions.ts'
+import type { SimulationContext } from '../../simulation/context.ts'
+
+export const UNREACHABLE = 'agent.unreachable-port'
+
+export class Drops {
+  readonly #counters: Counters
+  readonly #datapath: Datapath
+  readonly #ctx: SimulationContext
+
+  constructor(counters: Counters, datapath: Datapath, ctx: SimulationContext) {
+    this.#counters = counters
+    this.#datapath = datapath
+    this.#ctx = ctx
+  }
+
+  /** The packet that is walked, or one of our own. */
+  count(reason: string): void {
+    this.#datapath.dropped?.(this.#ctx.raw(), reason)
+    this.#of(reason).value++
+  }
+
+  /** What counts the packets of a flow with this outcome; null: it drops none. */
+  ofFlow(actions: ActionList): Counter | null {
+    return actions.count > 0 ? null : this.#of(this.#ctx.dropReason || UNREACHABLE)
+  }
+
+  #of(reason: string): Counter {
+    return this.#counters.claim(`drop.${reason}`)
+  }
+}
