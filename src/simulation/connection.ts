@@ -7,7 +7,7 @@
 //                opener is, known or not, and of who was refused all is until the other end answers
 //   established  of a known one, in either direction
 //   related      an ICMP error about a packet of a known one
-//   invalid      TCP that neither opens nor belongs, an ICMP answer to no question, an error of none
+//   invalid      TCP that neither opens nor belongs, an ICMP answer to no question, errors of none
 //   untracked    no IP, or a fragment whose first one was not seen
 
 import { Word } from '../flow/key.ts'

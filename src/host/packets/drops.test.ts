@@ -39,7 +39,7 @@ for (const [what, dport, reason] of [
     assert.equal(world.drops()[reason], 400)
   })
 
-test('packets dropped by a flow that goes stale are counted to its end, and by what follows', () => {
+test('packets dropped by a flow that goes stale are counted to its end', () => {
   const world = open()
   const rule = world.hub.get('rule', 'guard-1')!
   for (let i = 1; i <= 200; i++) {
