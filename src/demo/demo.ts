@@ -47,7 +47,7 @@ const WATCH_MS = 500
 const STEADY_MS = 1000
 // TCP's own timer backs off to a second and more while nothing gets through.
 const SETTLE_MS = 2000
-const SETTLED_MS = 8000
+const SETTLED_MS = 30_000
 // Nobody is asked which interfaces there are: a cable comes while its port moves.
 const noAgents: AgentsView = {
   hosts: () => [],
