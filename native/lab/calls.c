@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Short TCP connections at a rate, to a crowd's server: connect, ask, be answered, close.  Counts
 // those whose SYN, or the answer to it, was lost on its first way, and those that failed.  Prints
-// one line of JSON at the end.
-//   calls --to 10.0.0.1 --port 9000 --count 10000 --per-s 2000
+// one line of JSON at the end.  With --at-once no more are under way at a time, however long one
+// takes: then a SYN that is sent again was lost, and did not wait its turn on a busy machine.
+//   calls --to 10.0.0.1 --port 9000 --count 10000 --per-s 2000 --at-once 8
 
 #define _GNU_SOURCE
 #include <getopt.h>
+#include <limits.h>
 
 #include "crowd.h"
 
@@ -106,9 +108,9 @@ int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "to", 1, NULL, 't' },	   { "port", 1, NULL, 'p' }, { "count", 1, NULL, 'n' },
-		{ "per-s", 1, NULL, 'r' }, { NULL, 0, NULL, 0 },
+		{ "per-s", 1, NULL, 'r' }, { "at-once", 1, NULL, 'a' }, { NULL, 0, NULL, 0 },
 	};
-	long port = 9000, n = 1, per_s = 1000;
+	long port = 9000, n = 1, per_s = 1000, at_once = LONG_MAX;
 	const char *to = NULL;
 	struct sockaddr_in address;
 	struct call *calls;
@@ -122,6 +124,7 @@ int main(int argc, char **argv)
 		case 'p': port = atol(optarg); break;
 		case 'n': n = atol(optarg); break;
 		case 'r': per_s = atol(optarg); break;
+		case 'a': at_once = atol(optarg); break;
 		default: return 2;
 		}
 	}
@@ -134,7 +137,8 @@ int main(int argc, char **argv)
 		call_one(&calls[i], &address);
 		do
 			turn(calls, now_ns() < start + (i + 1) * 1000000000LL / per_s);
-		while (now_ns() < start + (i + 1) * 1000000000LL / per_s);
+		while (now_ns() < start + (i + 1) * 1000000000LL / per_s ||
+		       i + 1 - done - failed >= at_once);
 	}
 	for (limit = now_ns() + PATIENCE_NS; done + failed < n && now_ns() < limit;)
 		turn(calls, 10);

@@ -197,13 +197,19 @@ function faultOf(here?: End, there?: End, listener?: End): string | undefined {
 
 const stateText = (state: number): string => STATES[state] ?? `errno ${-state}`
 
+export interface Calls {
+  readonly port: number
+  readonly count: number
+  readonly perSecond: number
+  /** No more are under way at a time. */
+  readonly atOnce?: number | undefined
+}
+
 /** Connect, ask, be answered, close: so many a second. */
-export async function call(
-  from: Machine,
-  to: string,
-  { port, count, perSecond }: { port: number; count: number; perSecond: number }
-): Promise<CallsReport> {
+export async function call(from: Machine, to: string, calls: Calls): Promise<CallsReport> {
+  const { port, count, perSecond, atOnce } = calls
   const shape = ['--count', `${count}`, '--per-s', `${perSecond}`]
+  if (atOnce !== undefined) shape.push('--at-once', `${atOnce}`)
   const command = [await tool('calls'), '--to', to, '--port', `${port}`, ...shape]
   const timeoutMs = (count / perSecond) * 2000 + 40_000
   return JSON.parse(await from.must(command, { timeoutMs })) as CallsReport

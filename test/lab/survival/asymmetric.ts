@@ -22,6 +22,7 @@ export interface AsymmetricOptions {
   readonly lossPerMille: number
   readonly connections: number
   readonly perSecond: number
+  readonly atOnce?: number
   /** Settings of the agents. */
   readonly state?: NetworkOptions['state']
 }
@@ -30,7 +31,7 @@ export interface AsymmetricOptions {
 const STATE_DROPS = /^drop\.(firewall|nat|load-balancer|state)\./
 
 export async function asymmetric(options: AsymmetricOptions): Promise<Asymmetric> {
-  const { prefix, lossPerMille, connections, perSecond, state = {} } = options
+  const { prefix, lossPerMille, connections, perSecond, atOnce, state = {} } = options
   const ground = await Ground.open({ prefix, lossPerMille, agents: { state } })
   try {
     await ground.returnBy('gateway2')
@@ -38,7 +39,7 @@ export async function asymmetric(options: AsymmetricOptions): Promise<Asymmetric
     const { port } = ground.servers.get('firewall')!
     await call(from, to, { port, count: 10, perSecond: 10 }) // neighbours are found, code is warm
     const before = await ground.net.counters()
-    const calls = await call(from, to, { port, count: connections, perSecond })
+    const calls = await call(from, to, { port, count: connections, perSecond, atOnce })
     const after = await ground.net.counters()
     const grown = (wanted: RegExp): number =>
       Object.keys(after)

@@ -25,11 +25,12 @@ export interface UnattendedOptions {
   readonly prefix: string
   readonly seconds: number
   readonly perSecond: number
+  readonly atOnce?: number
   readonly each: number // long-lived connections of a class and direction
 }
 
 export async function unattended(options: UnattendedOptions): Promise<Unattended> {
-  const { prefix, seconds, perSecond, each } = options
+  const { prefix, seconds, perSecond, atOnce, each } = options
   const ground = await Ground.open({ prefix })
   try {
     await ground.returnBy('gateway2') // what a routing protocol would see to
@@ -41,7 +42,7 @@ export async function unattended(options: UnattendedOptions): Promise<Unattended
     const happen = async (): Promise<void> => {
       await ground.net.kill('gateway1')
       await sleep(NOTICED_MS)
-      calls = await call(from, to, { port, count: seconds * perSecond, perSecond })
+      calls = await call(from, to, { port, count: seconds * perSecond, perSecond, atOnce })
     }
     const outcomes = await crowds.suffer({ name: 'agent of gateway1 killed', happen })
     await keepsInvariants(ground.net, 'without the agent of gateway1')
