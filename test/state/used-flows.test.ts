@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { RECORD_WORDS } from '../../src/state/record.ts'
+import { RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
 import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import { checkInvariants } from '../world/invariants.ts'
 import type { World } from '../world/world.ts'
@@ -84,4 +84,49 @@ test('(i): an agent that has begun anew lets go of what it was told by mistake',
   g1.house.sharing.flowState.table.put(record, 0, 0)
   world.settle(8000)
   lets(world)
+})
+
+test('(i): of what was flooded, whoever answers is responsible from then on', () => {
+  const world = opened()
+  const vm = world.hub.get('port', 'vm')!
+  for (const [i, id] of ['other', 'one'].entries()) {
+    const at = { host: ['g1', 'h2'][i], interface: id, inFilter: undefined, outFilter: undefined }
+    world.hub.put('port', { ...vm, id, number: 40 + i, ...at } as never)
+  }
+  world.settle(500)
+  const one = '02:00:00:00:00:12'
+  const ask = eth(VM, one).ipv4(INNER, '10.0.0.12').udp(5000, 53).frame()
+  const answer = eth(one, VM).ipv4('10.0.0.12', INNER).udp(53, 5000).frame()
+  const arrives = (): string[] => world.exchange('one', answer).map(({ port }) => port)
+  assert.equal(world.exchange('vm', ask).length, 2)
+  assert.deepEqual(arrives(), ['vm'])
+  for (const host of ['g0', 'h2', 'g1']) {
+    world.hub.put('port', { ...world.hub.get('port', 'one')!, host } as never)
+    world.settle(LET_GO_MS)
+    assert.deepEqual(arrives(), ['vm'])
+    const { table } = world.hosts.get(host)!.house.sharing.flowState
+    assert.ok(table.size > 0, `${host} has it`)
+  }
+})
+
+test('(ii): an answer that is dropped keeps nothing alive, and is none', () => {
+  const world = opened()
+  world.hub.put('chain', { id: 'deaf', name: 'deaf' })
+  const rule = { id: 'deaf-1', chain: 'deaf', position: 1, action: 'drop', matchReturnFlow: true }
+  world.hub.put('rule', rule as never)
+  world.hub.put('port', { ...world.hub.get('port', 'up0')!, inFilter: 'deaf' } as never)
+  world.settle(500)
+  const [ask, answer] = speak.udp
+  assert.equal(world.exchange('vm', ask).length, 1)
+  for (let s = 0; s < 5; s++) {
+    assert.equal(world.exchange('up0', answer).length, 0)
+    world.settle(1000)
+  }
+  const record = new Int32Array(RECORD_WORDS * 8)
+  for (const host of ['h1', 'g0', 'g1']) {
+    const { table } = world.hosts.get(host)!.house.sharing.flowState
+    const n = table.scan(1, record, new Float64Array(8))
+    for (let i = 0; i < n; i++)
+      assert.equal(record[i * RECORD_WORDS + RecordWord.flags]! & StateFlag.replied, 0, host)
+  }
 })

@@ -29,7 +29,9 @@ import { PORT_FULL, type PortQuota } from './port-quota.ts'
 /** What a flow owes to state, and keeps alive by being used. */
 export interface FlowLinks {
   readonly met: readonly number[] // handles, each with its stamp behind it
-  readonly peers: readonly number[]
+  /** The ports it enters and leaves by: whose hosts are told of its use.  None: it is dropped. */
+  readonly entry: Port | null
+  readonly outs: readonly Port[]
   sharedMs: number // when the peers last heard that it is in use
 }
 
@@ -147,11 +149,12 @@ export class FlowState {
   // False when a better record stood in its way: the packet has to be walked again.
   #commit(ctx: SimulationContext): boolean {
     const { pending, pendingCount } = ctx.state
+    const out = ctx.outPorts.length === 1 ? ctx.outPorts[0] : undefined // it is not flooded
     this.#noteMet(ctx)
     if (opensTcp(ctx)) this.#tellAgain(ctx)
     for (let i = 0; i < pendingCount; i++) {
       const at = i * RECORD_WORDS
-      if (!this.#write(ctx, at, ctx.outPorts[0])) return false
+      if (!this.#write(ctx, at, out)) return false
       this.#share(pending, at)
       this.#parts.saver?.add(pending, at, 0)
     }
@@ -209,7 +212,9 @@ export class FlowState {
     if (refCount === 0 || ctx.isOnlyAbout) return null
     const met: number[] = []
     for (let i = 0; i < refCount; i++) met.push(refs[i]!, stamps[i]!)
-    return { met, peers: this.#peers, sharedMs: pendingCount > 0 ? ctx.now : 0 }
+    const { entryPort: entry, outPorts, refusedBy, now } = ctx
+    const outs = outPorts.length === 0 && refusedBy !== null ? [refusedBy] : [...outPorts]
+    return { met, entry, outs, sharedMs: pendingCount > 0 ? now : 0 }
   }
 
   /** The flow of the walk that was committed last. */
@@ -261,6 +266,7 @@ export class FlowState {
 
   /** A flow was used until `usedMs`, by packets with these TCP flags. */
   used(links: FlowLinks, usedMs: number, tcpFlags: number): void {
+    if (links.outs.length === 0) return // what is dropped keeps nothing alive, and answers nothing
     const now = this.#parts.clock.now()
     let told = false
     for (let i = 0; i < links.met.length; i += 2) {
@@ -272,7 +278,8 @@ export class FlowState {
       if (!changed && now - links.sharedMs < this.#refreshMs()) continue
       if (changed) this.#unblocked()
       told = true
-      this.#tell(this.#peersNow() ?? links.peers, idleMs)
+      // Whoever is responsible by now: ports of the group may have moved since the flow was made.
+      this.#tell(this.#parts.interested.of(links.entry, links.outs) ?? NOBODY, idleMs)
     }
     if (told) links.sharedMs = now
   }
@@ -303,8 +310,17 @@ export class FlowState {
       const changed = this.table.note(refs[i]!, stamps[i]!, flags, 0)
       if (!changed || !this.#read(refs[i]!, stamps[i]!)) continue
       this.#unblocked()
+      if ((refs[i]! & 1) === 1) this.#answeredBy(ctx.entryPort)
       this.#tell(this.#peers, 0)
     }
+  }
+
+  // Of what was flooded the first answer tells by which port it is to go on.
+  #answeredBy(port: Port | null): void {
+    const [ingress, egress] = [this.#record[RecordWord.ingress], this.#record[RecordWord.egress]]
+    if (ingress === 0 || egress !== 0 || port?.number === undefined) return
+    this.#record[RecordWord.egress] = port.number
+    this.table.put(this.#record, 0, 0)
   }
 
   // A connection begins, and what this host knew of its ends stands: others may have let it go.
@@ -347,15 +363,14 @@ export class FlowState {
     this.mustHold ||= this.#room === Room.open
   }
 
-  // Of the record that was read: ports of its group may have moved since its flow was made.
-  #peersNow(): readonly number[] | undefined {
-    const { interested } = this.#parts
-    return interested.ofKnown(this.#record[RecordWord.ingress]!, this.#record[RecordWord.egress]!)
-  }
-
-  #tell(peers: readonly number[], idleMs: number): void {
-    if (peers.length > 0) this.#parts.exchange?.refresh(this.#record, 0, idleMs, peers)
-    this.#parts.saver?.add(this.#record, 0, idleMs)
+  // Of the record that was read: to who is on the way of its packet, and to who is responsible.
+  #tell(way: readonly number[], idleMs: number): void {
+    const { interested, exchange, saver } = this.#parts
+    const record = this.#record
+    const of = interested.ofNumbers(record[RecordWord.ingress]!, record[RecordWord.egress]!)
+    const peers = of.every(each => way.includes(each)) ? way : [...new Set([...way, ...of])]
+    if (peers.length > 0) exchange?.refresh(record, 0, idleMs, peers)
+    saver?.add(record, 0, idleMs)
   }
 }
 

@@ -47,27 +47,16 @@ export class Interested {
 
   /** Of a record that names its ports by number; ports that are not known here do not count. */
   ofNumbers(ingress: number, egress: number): readonly number[] {
-    return this.of(null, this.#numbered(ingress, egress)) ?? NOBODY
-  }
-
-  /** The same, but undefined when a port is not known here. */
-  ofKnown(ingress: number, egress: number): readonly number[] | undefined {
-    const ports = this.#numbered(ingress, egress)
-    const isWhole = ports.length === (ingress === 0 ? 0 : 1) + (egress === 0 ? 0 : 1)
-    return isWhole && ports.length > 0 ? this.of(null, ports) : undefined
-  }
-
-  knows(number: number): boolean {
-    return this.#view.numbered(number) !== undefined
-  }
-
-  #numbered(ingress: number, egress: number): Port[] {
     const ports: Port[] = []
     for (const number of [ingress, egress]) {
       const port = this.#view.numbered(number)
       if (port !== undefined) ports.push(port)
     }
-    return ports
+    return this.of(null, ports) ?? NOBODY
+  }
+
+  knows(number: number): boolean {
+    return this.#view.numbered(number) !== undefined
   }
 
   /**
