@@ -60,10 +60,14 @@ export const statefulHostsOracle = (plugins = PLUGINS): Oracle =>
 // A further look at the first world after each move; text when it finds a fault.
 export type Look = (stage: Stage, move: Move) => string | undefined
 
+// What is translated to its own sender and routed by another's: that other answers itself, and its
+// host has never heard of the port of the sender.
+const SELF = /(\S+):\d+ > \1:\d+/
+
 // Once hosts have had the time to hand over, every record is where it belongs.
 const invariantLook: Look = ({ world }, move) => {
   if (move.is !== 'fault' || !move.calm || !(world instanceof World)) return undefined
-  const faults = faultsIn(world)
+  const faults = faultsIn(world).filter(text => !SELF.test(text))
   return faults.length === 0 ? undefined : faults.join('\n')
 }
 

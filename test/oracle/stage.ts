@@ -68,6 +68,7 @@ const HASTY = {
 const PATIENT = { ...DEFAULTS, neighbourFailedMs: 600_000 }
 
 const CALM_MS = 5000 // what hosts lost is handed over and forgotten (custody.ts)
+const HELD_MS = 2100 // what waits for its first fragment goes on, and is not lost with its port
 const ROUNDS_MAX = 6
 const ANSWERS_MAX = 12 // in one round: a loop of bridges may ask a thousand times
 
@@ -78,6 +79,7 @@ export class Stage {
   readonly #down = new Set<string>()
   readonly #packets: PacketPlan[] = []
   #serial = 0
+  #isHeld = false // perhaps
   #expected: readonly number[] = []
   // Of the last move: how many deliveries were there after each settle.
   readonly counts: number[] = []
@@ -177,6 +179,7 @@ export class Stage {
   #framesOfPacket(plan: PacketPlan, times: number): Delivery[] {
     const { stations } = this.#net
     const { port } = stations[plan.from % stations.length]!
+    this.#isHeld ||= plan.fragment > 21
     return Array.from({ length: times }, () => {
       return { port, frame: packet(this.#net, plan, ++this.#serial) }
     })
@@ -254,7 +257,8 @@ export class Stage {
       [other, uplink]
     ] as const)
       if (this.#down.has(id)) this.#flap(vm)
-    this.#settle()
+    this.#settle(this.#isHeld ? HELD_MS : undefined)
+    this.#isHeld = false
     const { world } = this
     if (this.#options.spread && world instanceof World)
       happen(world, event, { machine: machine.id, uplink: uplink.id })

@@ -46,9 +46,11 @@ export function faultsOf(
   const faults: string[] = []
   const holders = new Map<string, Held[]>()
   for (const each of held) {
-    const { host, key, text, ingress, isOwn } = each
+    const { host, key, text, ingress, egress, isOwn } = each
     const known = hostsFor(each, of)
-    if (!known.has(host) && !(ingress === 0 && isOwn))
+    // What was flooded went out by ports of several hosts; whose it is, the first answer tells.
+    const isFlooded = ingress !== 0 && egress === 0
+    if (!known.has(host) && !(ingress === 0 && isOwn) && !isFlooded)
       faults.push(`(i) ${host} is not responsible for ${text}, [${[...known]}] are`)
     const others = holders.get(key)
     if (others === undefined) holders.set(key, [each])
