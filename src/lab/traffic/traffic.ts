@@ -54,6 +54,7 @@ export interface BulkResult {
 }
 
 const ASK_MS_MAX = 60_000
+const BUILD_MS_MAX = 110_000
 const tools = join(import.meta.dirname, '..', '..', '..', 'native', 'lab')
 let built: Promise<string> | undefined
 
@@ -78,7 +79,7 @@ export async function tool(name: Tool): Promise<string> {
 async function build(): Promise<string> {
   const folder = join(tools, '..', 'build', 'lab')
   mkdirSync(folder, { recursive: true })
-  await must(['make', '-s', '-C', tools, `BUILD=${folder}`], { timeoutMs: 60_000 })
+  await must(['make', '-s', '-C', tools, `BUILD=${folder}`], { timeoutMs: BUILD_MS_MAX })
   return folder
 }
 
