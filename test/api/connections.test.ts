@@ -80,8 +80,15 @@ test('C6: who says nothing, or does not come to an end, is hung up on', async ()
     'GET /bridges HTTP/1.1\r\n',
     `${head('POST', '/bridges', authorized, ...body)}{`
   ]
+  const { server } = house.api.listeners[0]!
+  const { headersTimeout, requestTimeout } = server
+  for (const limitMs of [headersTimeout, requestTimeout])
+    assert.ok(limitMs > 0 && limitMs <= 15_000)
+  // Nobody needs to see how long that is.
+  Object.assign(server, { headersTimeout: 100, requestTimeout: 200 })
   const sockets = await Promise.all(ends.map(says => dial(says)))
   await eventually(async () => assert.ok(sockets.every(socket => socket.closed)))
+  Object.assign(server, { headersTimeout, requestTimeout })
 })
 
 test('C6: an answer under way is not cut off for who comes later', async () => {

@@ -4,11 +4,12 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
+import { casesOf } from '../cases.ts'
 import { call, type House, openHouse } from './fixture.ts'
 import { createSample, type ModelText, modelTexts, sampleOf } from './samples.ts'
 
 const SEED = 20240607
-const RUNS = 60
+const RUNS = casesOf(60)
 
 let house: House
 let models: ModelText[]

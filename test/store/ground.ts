@@ -26,17 +26,19 @@ export type NewGround = (models: readonly Model[]) => Promise<Ground>
 
 const clock = new SystemClock()
 const PATIENCE_MS = 20_000
+const LOOK_MS = 2 // at first; then ever more rarely
+const LOOK_MS_MAX = 50
 
 /** Waits until the check passes; a store that never gets there fails with its last words. */
 export async function eventually(check: () => unknown): Promise<void> {
   const until = clock.now() + PATIENCE_MS
-  for (;;) {
+  for (let waitMs = LOOK_MS; ; waitMs = Math.min(waitMs * 1.5, LOOK_MS_MAX)) {
     try {
       await check()
       return
     } catch (error) {
       if (clock.now() > until) throw error
-      await sleep(clock, 5)
+      await sleep(clock, waitMs)
     }
   }
 }
