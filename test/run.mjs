@@ -15,6 +15,19 @@ const seconds = 1000
 // For a busy machine: an idle one with two cores needs half of it.
 const wholeMsMax = 20 * 60 * seconds
 const slowestMax = 12
+const styleWords = ['check', '--error-on-warnings', root]
+// They wait for sockets, disks, timers and other processes: beside those that compute, the longest
+// first.
+const waitingFiles = [
+  'test/state/native-contract.test.ts',
+  'test/state/journal.test.ts',
+  'test/store/processes.test.ts',
+  'test/api/connections.test.ts',
+  'test/api/health.test.ts',
+  'test/api/cli.test.ts',
+  'test/api/cli-local.test.ts',
+  'test/state/native-exchange.test.ts'
+]
 
 const started = Date.now()
 const totals = { passed: 0, failed: 0, skipped: 0 }
@@ -46,18 +59,27 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
 await modes[mode]()
 finish()
 
+// Jobs that compute have as many lanes as there are cores; those that wait for real time most of
+// the while have one beside them. Who is done with his own kind helps with the other.
 async function runCheck() {
-  await runTool('types', join(bin, 'tsc'), ['--noEmit', '-p', root], 120 * seconds)
-  await runTool('style', join(bin, 'biome'), ['check', '--error-on-warnings', root], 60 * seconds)
-  const jobs = unitJobs()
   // Whoever waits for `check` is writing code: all of the generated cases are for `npm test`.
   const env = mode === 'check' ? { ORACLE_SHARE: process.env.ORACLE_SHARE ?? '0.3' } : {}
-  // One more than there are cores: some of them wait for real time now and then.
-  const next = async () => {
-    for (let job = jobs.shift(); job !== undefined; job = jobs.shift())
-      await runTests(job.name, job.files, 360 * seconds, env)
+  const all = unitJobs().map(({ name, files, waits }) => ({
+    waits,
+    run: () => runTests(name, files, 360 * seconds, env)
+  }))
+  const tools = [
+    { run: () => runTool('types', join(bin, 'tsc'), ['--noEmit', '-p', root], 120 * seconds) },
+    { run: () => runTool('style', join(bin, 'biome'), styleWords, 60 * seconds) }
+  ]
+  const computing = [...tools, ...all.filter(job => !job.waits)]
+  const waiting = all.filter(job => job.waits)
+  const lane = async (own, others) => {
+    for (let job = own.shift() ?? others.shift(); job; job = own.shift() ?? others.shift())
+      await job.run()
   }
-  await Promise.all(Array.from({ length: availableParallelism() + 1 }, next))
+  const lanes = Array.from({ length: availableParallelism() }, () => lane(computing, waiting))
+  await Promise.all([...lanes, lane(waiting, computing)])
 }
 
 /**
@@ -65,19 +87,21 @@ async function runCheck() {
  * folder of test/ joins by being there.
  */
 function unitJobs() {
-  const together = ['test/oracle', 'test/api', 'test/store']
+  const waiting = waitingFiles.filter(file => existsSync(join(root, file)))
+  const together = ['test/oracle', 'test/state', 'test/store', 'test/api']
   const apart = [...together, 'test/lab', 'test/cassandra', 'test/zookeeper']
   const entries = readdirSync(join(root, 'test'), { withFileTypes: true })
   const folders = entries.filter(each => each.isDirectory()).map(({ name }) => `test/${name}`)
   const alone = folders.filter(folder => !apart.includes(folder)).flatMap(findIn)
-  const [oracle, ...others] = together.map(name => ({ name, files: findIn(name) }))
+  const jobOf = name => ({ name, files: findIn(name).filter(file => !waiting.includes(file)) })
   return [
-    oracle,
+    jobOf('test/oracle'),
     { name: 'plugins', files: find('plugins', '.test.ts') },
-    ...others,
+    ...waiting.map(file => ({ name: file, files: [file], waits: true })),
+    ...together.slice(1).map(jobOf),
     { name: 'src', files: find('src', '.test.ts') },
-    ...alone.map(file => ({ name: file, files: [file] })),
-    { name: 'test', files: findIn('test') }
+    { name: 'test', files: findIn('test') },
+    ...alone.map(file => ({ name: file, files: [file] }))
   ]
 }
 
