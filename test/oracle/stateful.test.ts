@@ -9,5 +9,5 @@ test('INV-01 the cache is transparent to connections and translations', () => {
 })
 
 test('D1: many hosts are one to connections, while ports move and connections end', () => {
-  check(statefulHostsOracle(), runs(20_260_106, 300), faulty(statefulPlans(false), 6))
+  check(statefulHostsOracle(), runs(20_260_106, 500), faulty(statefulPlans(false), 6))
 })

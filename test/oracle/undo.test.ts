@@ -10,7 +10,7 @@ test('INV-04 reply undoes request, by any member of the group', () => {
 })
 
 test('D1: reply undoes request, while ports move, agents begin anew, connections end', () => {
-  check(undoes(), runs(20_261_128, 80), movingPlans)
+  check(undoes(), runs(20_261_128, 200), movingPlans)
 })
 
 test('uplinks that do not know of each other are found', () => {
