@@ -1,6 +1,6 @@
 // The one runner: what is checked, in which order, and within which time. A step that hangs is
-// killed and has failed. Tests that need root and namespaces run one file at a time, the rest side
-// by side; where root is missing they are skipped with a printed reason. It ends with one line,
+// killed and has failed. Tests that need root and namespaces run in lanes, each file apart from the
+// others; where root is missing they are skipped with a printed reason. It ends with one line,
 // `N passed, N failed, N skipped`, and a status other than 0 after any failure.
 //   node test/run.mjs check | lab | all | fuzz [--runs N] [--seconds N] [--seed S]
 
@@ -8,6 +8,9 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import { whyNotApart } from './runner/apart.mjs'
+import { labOrder } from './runner/lab-order.mjs'
+import { inLanes } from './runner/lanes.mjs'
 import { bin, clean, killRunning, node, root, run } from './runner/process.mjs'
 import { removeScratch, runFiles } from './runner/tests.mjs'
 
@@ -28,6 +31,13 @@ const waitingFiles = [
   'test/api/cli-local.test.ts',
   'test/state/native-exchange.test.ts'
 ]
+// Most of a file of the lab is waiting: one more of them than there are cores keeps these busy.
+const cores = availableParallelism()
+const labLanes = {
+  lanes: Math.min(cores + 1, 8),
+  computing: Math.max(cores - 1, 1),
+  computingLast: cores
+}
 
 const started = Date.now()
 const totals = { passed: 0, failed: 0, skipped: 0 }
@@ -35,13 +45,14 @@ const results = []
 
 const modes = {
   check: runCheck,
-  lab: runLab,
+  lab: () => inLanes(labJobs(), labLanes),
   fuzz: runFuzz,
   async all() {
     await runCheck()
-    // The one computes, the other mostly waits; of the two in Java there is one at a time.
-    await Promise.all([runNative(), runCassandra().then(runZooKeeper)])
-    await runLab()
+    const native = { computes: true, run: runNative }
+    // In Java, and one at a time for what they take of memory; they mostly wait.
+    const stores = { computes: false, run: () => runCassandra().then(runZooKeeper) }
+    await inLanes([native, stores, ...labJobs()], labLanes)
   }
 }
 
@@ -50,7 +61,7 @@ if (!Object.hasOwn(modes, mode)) {
   process.stderr.write(`unknown mode ${mode}; expected ${Object.keys(modes).join(', ')}\n`)
   process.exit(2)
 }
-const mayMakeNamespaces = mode === 'lab' || mode === 'all'
+let isLabAmongUs = false // whether files of the lab run in the namespaces we are in
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => {
     killRunning()
@@ -66,7 +77,7 @@ async function runCheck() {
   const env = mode === 'check' ? { ORACLE_SHARE: process.env.ORACLE_SHARE ?? '0.3' } : {}
   const all = unitJobs().map(({ name, files, waits }) => ({
     waits,
-    run: () => runTests(name, files, 360 * seconds, env)
+    run: () => runTests(name, files, 360 * seconds, { env })
   }))
   const tools = [
     { run: () => runTool('types', join(bin, 'tsc'), ['--noEmit', '-p', root], 120 * seconds) },
@@ -133,11 +144,27 @@ async function runZooKeeper() {
   for (const file of files) await runTests(file, [file], 300 * seconds)
 }
 
-async function runLab() {
-  const files = find('test/lab', '.test.ts')
-  if (files.length === 0) return skip('lab', 'no tests in test/lab')
-  const missing = missingForLab()
-  if (missing !== undefined) return skip('lab', missing, files.length)
+/** A job for each file of the lab; where they cannot be apart, one for all, one after the other. */
+function labJobs() {
+  const files = labOrder(find('test/lab', '.test.ts'))
+  const missing = files.length === 0 ? 'no tests in test/lab' : missingForLab()
+  if (missing !== undefined) {
+    skip('lab', missing, Math.max(files.length, 1))
+    return []
+  }
+  const why = whyNotApart()
+  if (why !== undefined) {
+    process.stdout.write(`\nlab: one file at a time, they cannot be kept apart: ${why}\n`)
+    isLabAmongUs = true
+    return [{ computes: true, run: () => runInTurn(files.map(({ file }) => file)) }]
+  }
+  return files.map(({ file, computes }) => ({
+    computes,
+    run: () => runTests(file, [file], 300 * seconds, { isApart: true })
+  }))
+}
+
+async function runInTurn(files) {
   for (const file of files) {
     await runTests(file, [file], 300 * seconds)
     clean(true)
@@ -168,10 +195,10 @@ async function runTool(name, command, args, limitMs) {
 }
 
 /** Files of node:test; counted by the tests in them. */
-async function runTests(name, files, limitMs, env = {}) {
+async function runTests(name, files, limitMs, more = {}) {
   if (files.length === 0) return skip(name, 'no files')
   const given = bounded(name, limitMs)
-  if (given !== undefined) record(name, await runFiles(files, { ...given, env }))
+  if (given !== undefined) record(name, await runFiles(files, { ...given, ...more }))
 }
 
 /** A step has its own time and what is left of the whole; nothing is run when that is over. */
@@ -196,7 +223,7 @@ function skip(name, reason, skipped = 1) {
 }
 
 function finish(stopped) {
-  clean(mayMakeNamespaces)
+  clean(isLabAmongUs)
   removeScratch()
   process.stdout.write('\n== summary\n')
   for (const { name, fault, ms, cpuMs, counted, note } of results) {

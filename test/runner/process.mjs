@@ -10,9 +10,11 @@ export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 export const bin = join(root, 'node_modules', '.bin')
 export const node = join(bin, 'node')
 
-// Marks every process that this run starts, in its environment, so that none is left behind and
-// none of a stranger's is touched.
-const mark = `MEZZO_TEST_RUN=${process.pid}.${Date.now()}`
+// Marks every process of a program that this run starts, in its environment, so that none is left
+// behind and none of a stranger's is touched.
+const MARK = 'MEZZO_TEST_RUN'
+const ours = `${process.pid}.${Date.now()}`
+let programs = 0
 const running = new Set()
 const namespacesBefore = new Set(namespaces())
 
@@ -22,12 +24,13 @@ const namespacesBefore = new Set(namespaces())
  */
 export function run(command, args, { limitMs, print, env = {} }) {
   const from = Date.now()
+  const mark = `${ours}.${++programs}.`
   return new Promise(resolve => {
     const child = spawn(command, args, {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
-      env: environment(env)
+      env: environment({ ...env, [MARK]: mark })
     })
     running.add(child)
     let isLate = false
@@ -40,7 +43,7 @@ export function run(command, args, { limitMs, print, env = {} }) {
     const end = fault => {
       clearTimeout(timer)
       running.delete(child)
-      print(Buffer.concat(said).toString())
+      print(`${Buffer.concat(said)}${endStrays(mark)}`)
       resolve({ fault, ms: Date.now() - from })
     }
     child.on('error', error => end(error.message))
@@ -68,26 +71,35 @@ function killGroup({ pid }) {
 }
 
 function environment(more) {
-  const [name, value] = mark.split('=')
   const path = `${bin}${delimiter}${process.env.PATH ?? ''}`
   const cache = join(root, 'node_modules', '.cache', 'compiled')
   // Types are stripped once, not once for each process: a third less time for the unit tests.
-  const env = { ...process.env, NODE_COMPILE_CACHE: cache, PATH: path, ...more, [name]: value }
+  const env = { ...process.env, NODE_COMPILE_CACHE: cache, PATH: path, ...more }
   // Set inside a run of node:test, where it would make our own runs report to that one.
   delete env.NODE_TEST_CONTEXT
   return env
 }
 
+// Ends the processes of a program, or of all, that got away; says so.
+function endStrays(mark) {
+  const lines = strays(mark).map(pid => {
+    killProcess(pid)
+    return `left behind: process ${pid}, killed\n`
+  })
+  return lines.join('')
+}
+
+function killProcess(pid) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
 /** Ends the processes of this run that got away, and deletes the namespaces it left, if it may. */
 export function clean(withNamespaces) {
-  for (const pid of strays()) {
-    process.stdout.write(`left behind: process ${pid}, killed\n`)
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
+  process.stdout.write(endStrays(ours))
   // Only the lab makes any: those that came up during another mode are somebody else's.
   if (!withNamespaces) return
   for (const name of namespaces()) {
@@ -97,12 +109,14 @@ export function clean(withNamespaces) {
   }
 }
 
-function strays() {
+function strays(mark) {
+  const begins = `${MARK}=${mark}`
   if (!existsSync('/proc')) return []
   return readdirSync('/proc').filter(pid => {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false
     try {
-      return readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0').includes(mark)
+      const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0')
+      return environment.some(each => each.startsWith(begins))
     } catch {
       return false // ended meanwhile, or somebody else's
     }

@@ -4,6 +4,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
+import { apart } from './apart.mjs'
 import { node, root, run } from './process.mjs'
 
 const testMsMax = 120_000
@@ -12,24 +13,21 @@ const youngMb = 16
 const scratch = mkdtempSync(join(tmpdir(), 'mezzo-test-'))
 let serial = 0
 
-/** Runs the files, one after the other in one process. Resolves to what came of it. */
-export async function runFiles(files, { limitMs, print, env }) {
+/**
+ * Runs the files, one after the other in one process, with `isApart` in namespaces of their own.
+ * Resolves to what came of it.
+ */
+export async function runFiles(files, { limitMs, print, env, isApart = false }) {
   const told = join(scratch, `${++serial}.jsonl`)
   const reporters = ['spec', 'stdout', join(import.meta.dirname, 'reporter.mjs'), told]
-  const outcome = await run(
-    node,
-    [
-      ...[
-        `--min-semi-space-size=${youngMb}`,
-        '--test',
-        '--test-isolation=none',
-        `--test-timeout=${testMsMax}`
-      ],
-      ...reporters.map((to, i) => `--test-reporter${i % 2 ? '-destination' : ''}=${to}`),
-      ...files
-    ],
-    { limitMs, print, env }
-  )
+  const command = [
+    ...[`--min-semi-space-size=${youngMb}`, '--test', '--test-isolation=none'],
+    `--test-timeout=${testMsMax}`,
+    ...reporters.map((to, i) => `--test-reporter${i % 2 ? '-destination' : ''}=${to}`),
+    ...files
+  ]
+  const [program, args] = isApart ? apart(node, command) : [node, command]
+  const outcome = await run(program, args, { limitMs, print, env })
   const seen = read(told)
   rmSync(told, { force: true })
   // A run that was killed, or that died, has failed even if no test of it has.
