@@ -63,6 +63,14 @@ struct mz_packet {
 
 #define DIRECT_MAX 256        /* headers further in are read and written by a helper */
 
+/* An offset up to DIRECT_MAX, as the verifier can see: of a spilled register 6.1 forgets what a copy
+ * of it was compared with. */
+static __always_inline __u32 direct(__u32 off)
+{
+	asm volatile("" : "+r"(off));
+	return off & (2 * DIRECT_MAX - 1);
+}
+
 /* Copies whole words from the frame: directly when they lie in the linear part. */
 static __always_inline int peek(struct __sk_buff *skb, __u32 off, __u32 *to, const __u32 words)
 {
@@ -70,7 +78,7 @@ static __always_inline int peek(struct __sk_buff *skb, __u32 off, __u32 *to, con
 	void *end = (void *)(long)skb->data_end;
 
 	if (off <= DIRECT_MAX) {
-		__u32 *from = data + off;
+		__u32 *from = data + direct(off);
 
 		/* one register for the check and the loads, or the verifier loses the thread */
 		asm volatile("" : "+r"(from));
@@ -93,7 +101,7 @@ static __always_inline int peek16(struct __sk_buff *skb, __u32 off, __u16 *to, c
 	void *end = (void *)(long)skb->data_end;
 
 	if (off <= DIRECT_MAX) {
-		__u16 *from = data + off;
+		__u16 *from = data + direct(off);
 
 		asm volatile("" : "+r"(from));
 		if ((void *)(from + halves) <= end) {
@@ -113,7 +121,7 @@ static __always_inline int poke16(struct __sk_buff *skb, __u32 off, const __u16 
 	void *end = (void *)(long)skb->data_end;
 
 	if (off <= DIRECT_MAX) {
-		__u16 *to = data + off;
+		__u16 *to = data + direct(off);
 
 		asm volatile("" : "+r"(to));
 		if ((void *)(to + halves) <= end) {
