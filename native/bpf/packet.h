@@ -63,8 +63,8 @@ struct mz_packet {
 
 #define DIRECT_MAX 256        /* headers further in are read and written by a helper */
 
-/* An offset up to DIRECT_MAX, as the verifier can see: of a spilled register 6.1 forgets what a copy
- * of it was compared with. */
+/* An offset up to DIRECT_MAX, as the verifier can see: of a spilled register 6.1 forgets what a
+ * copy of it was compared with. */
 static __always_inline __u32 direct(__u32 off)
 {
 	asm volatile("" : "+r"(off));

@@ -72,6 +72,9 @@ class Talk {
   }
 }
 
+const recordsOf = ({ hosts }: World): number =>
+  [...hosts.values()].reduce((sum, { house }) => sum + house.sharing.flowState.table.size, 0)
+
 const PLACES = { 'one host': { a: 'h1', b: 'h1' }, 'two hosts': { a: 'h1', b: 'h2' } }
 
 for (const [place, hosts] of Object.entries(PLACES))
@@ -99,6 +102,19 @@ for (const [place, hosts] of Object.entries(PLACES))
           talk.passes(end, 'R', talk.next[end])
           talk.world.settle(IDLE_MS)
           assert.equal(talk.lives, false)
+        })
+
+        test(`a RST of ${end} ends the connection after minutes of silence`, () => {
+          const talk = new Talk(hosts, family)
+          for (const each of ENDS) talk.says(each, 'PA', 100)
+          for (const each of ENDS) talk.says(each, 'PA', 100)
+          talk.world.settle(300_000) // its flows are gone
+          for (const by of WILD) talk.passes(end, 'R', talk.next[end] + by)
+          talk.world.settle(IDLE_MS)
+          assert.equal(recordsOf(talk.world), talk.world.hosts.size, 'guesses end nothing')
+          talk.passes(end, 'R', talk.next[end])
+          talk.world.settle(IDLE_MS)
+          assert.equal(recordsOf(talk.world), 0)
         })
 
         test(`what goes on after a RST of ${end} was not reset`, () => {

@@ -72,7 +72,7 @@ export class Worker implements Walks {
     this.#drops = new Drops(parts.counters, parts.datapath, this.ctx)
     this.ctx.puller = parts.flowState.asking
     this.book = new FlowBook(parts.datapath)
-    this.book.used = (flow, links) => this.#state.used(links, flow.usedMs, flow.tcpFlags)
+    this.book.used = (flow, links) => this.#state.used(links, flow)
     this.waiting = new WaitingRoom(parts.counters)
     this.early = new EarlyFragments(parts.counters, packet => this.#wakes([packet]))
     this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))

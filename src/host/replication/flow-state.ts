@@ -10,7 +10,6 @@ import type { Counter, Counters } from '../../core/counters.ts'
 import type { ActionList } from '../../flow/actions.ts'
 import { Word } from '../../flow/key.ts'
 import { stateTag, type Tag } from '../../flow/tag.ts'
-import { isNear, nextOf, sequenceOf } from '../../flow/tcp-stream.ts'
 import { type SimulationContext, Verdict } from '../../simulation/context.ts'
 import type { Port } from '../../simulation/device.ts'
 import { StateAccess } from '../../state/access.ts'
@@ -25,6 +24,7 @@ import type { FlowBook, NewFlow } from '../flows/book.ts'
 import { Asking } from './asking.ts'
 import type { Interested } from './interested.ts'
 import { PORT_FULL, type PortQuota } from './port-quota.ts'
+import { type Bytes, Streams } from './streams.ts'
 
 /** What a flow owes to state, and keeps alive by being used. */
 export interface FlowLinks {
@@ -35,10 +35,11 @@ export interface FlowLinks {
   sharedMs: number // when the peers last heard that it is in use
 }
 
-interface Bytes {
-  readonly view: DataView
-  readonly at: number
-  readonly end: number
+/** Until when, by packets with which TCP flags, and how far they came; 0: not known. */
+export interface Used {
+  readonly usedMs: number
+  readonly tcpFlags: number
+  readonly tcpNext: number
 }
 
 export interface StateSaver {
@@ -81,14 +82,14 @@ export class FlowState {
   readonly #doubted: Counter
   #peers: readonly number[] = []
   #room: Room = Room.nobody // at those, for what the walk would write
-  #tcpNext = 0 // behind the packet that is walked
-  #isDoubtful = false // it is a RST that anybody may have sent
+  readonly #streams: Streams
   /** Whether what `commit` wrote has to be with others before the packet leaves. */
   mustHold = false
 
   constructor(parts: FlowStateParts) {
     this.#parts = parts
     this.table = parts.table
+    this.#streams = new Streams(parts.table.capacity)
     this.access = new StateAccess(parts.table)
     this.asking = new Asking(parts.exchange, parts.interested)
     const { counters, table } = parts
@@ -230,7 +231,7 @@ export class FlowState {
       links,
       stateful: links !== null,
       held: this.mustHold,
-      tcpNext: this.#tcpNext
+      tcpNext: this.#streams.next
     }
   }
 
@@ -239,18 +240,16 @@ export class FlowState {
    * is judged by all that was sent before it.  A RST is believed of who knows how far the
    * connection has come.
    */
-  arrives(book: FlowBook, keys: Int32Array, o: number, { view, at, end }: Bytes): boolean {
+  arrives(book: FlowBook, keys: Int32Array, o: number, bytes: Bytes): boolean {
     const flags = keys[o + Word.l4Misc]! & 255
-    const isReset = (flags & tcp.Flag.rst) !== 0
-    this.#tcpNext = isReset || flags === 0 ? 0 : nextOf(view, at, end)
-    this.#isDoubtful = isReset
+    const isReset = this.#streams.arrives(flags, bytes)
     if (!isReset && !tcp.opens(flags)) return false
     const id = book.table.find(keys, o)
     const flow = book.get(id)
     const links = flow?.links ?? null
     if (links === null) return false
     if (!book.isHeld(id)) book.catchUp(this.#tagsOf(links))
-    if (isReset) this.#isDoubtful = !isNear(sequenceOf(view, at, end), flow!.tcpNext)
+    if (isReset) this.#streams.judge(flow!.tcpNext)
     return !book.isHeld(id)
   }
 
@@ -264,8 +263,8 @@ export class FlowState {
     return tags
   }
 
-  /** A flow was used until `usedMs`, by packets with these TCP flags. */
-  used(links: FlowLinks, usedMs: number, tcpFlags: number): void {
+  /** A flow was used. */
+  used(links: FlowLinks, { usedMs, tcpFlags, tcpNext }: Used): void {
     if (links.outs.length === 0) return // what is dropped keeps nothing alive, and answers nothing
     const now = this.#parts.clock.now()
     let told = false
@@ -273,6 +272,7 @@ export class FlowState {
       const handle = links.met[i]!
       const stamp = links.met[i + 1]!
       const idleMs = Math.max(0, now - usedMs)
+      this.#streams.note(handle, stamp, tcpNext)
       const changed = this.table.note(handle, stamp, tcpFlags, idleMs)
       if (!this.#read(handle, stamp)) continue
       if (!changed && now - links.sharedMs < this.#refreshMs()) continue
@@ -308,6 +308,7 @@ export class FlowState {
     for (let i = 0; i < refCount; i++) {
       const flags = this.#flagsFor(ctx, refs[i]!, stamps[i]!)
       const changed = this.table.note(refs[i]!, stamps[i]!, flags, 0)
+      if (!ctx.generated) this.#streams.note(refs[i]!, stamps[i]!, this.#streams.next)
       if (!changed || !this.#read(refs[i]!, stamps[i]!)) continue
       this.#unblocked()
       if ((refs[i]! & 1) === 1) this.#answeredBy(ctx.entryPort)
@@ -333,7 +334,7 @@ export class FlowState {
   // A RST that anybody may have sent does not end what is established.
   #flagsFor(ctx: SimulationContext, handle: number, stamp: number): number {
     const flags = ctx.tcpFlagsUnseen
-    if (!this.#isDoubtful || (flags & tcp.Flag.rst) === 0) return flags
+    if ((flags & tcp.Flag.rst) === 0 || !this.#streams.doubts(handle, stamp)) return flags
     if (!this.#read(handle, stamp)) return flags
     if ((this.#record[RecordWord.flags]! & StateFlag.assured) === 0) return flags
     this.#doubted.value++
