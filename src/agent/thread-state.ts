@@ -3,7 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Random } from '../core/random.ts'
-import type { StateParts } from '../host/replication/sharing.ts'
+import type { StateParts } from '../host/replication/state-parts.ts'
 import { decodeRecords } from '../state/exchange/codec.ts'
 import type { Exchange, ExchangeListener } from '../state/exchange/exchange.ts'
 import { MemoryExchange } from '../state/exchange/memory-exchange.ts'

@@ -40,6 +40,30 @@ test('when a part fails to start, those that are up stop and its fault is report
   assert.deepEqual(events, ['start a', 'start b', 'stop b', 'stop a'])
 })
 
+test('parts that are up at once are up when the call returns, and down likewise', async () => {
+  const lifetimes = new Lifetimes(new VirtualClock())
+  const events: string[] = []
+  for (const name of ['a', 'b'])
+    lifetimes.add(name, {
+      start: () => void events.push(`start ${name}`),
+      stop: () => void events.push(`stop ${name}`)
+    })
+  const started = lifetimes.start()
+  assert.deepEqual(events.splice(0), ['start a', 'start b'])
+  await started
+  const stopped = lifetimes.stop()
+  assert.deepEqual(events, ['stop b', 'stop a'])
+  await stopped
+})
+
+test('a stop while parts start leaves the rest down', async () => {
+  const { lifetimes, events } = house()
+  const started = lifetimes.start()
+  await lifetimes.stop()
+  await started
+  assert.deepEqual(events, ['start a', 'stop a'])
+})
+
 test('a stop that fails does not keep the others from stopping', async () => {
   const { lifetimes, events } = house('stop c', 'stop b')
   await lifetimes.start()

@@ -39,7 +39,9 @@ export class Lifetimes implements Lifetime {
       // Entered before it is up: a part that fails half-way has something to put away as well.
       this.#up.push(part)
       try {
-        await part.start?.()
+        const started = part.start?.()
+        if (started !== undefined) await started // who is up at once lets the rest be up at once
+        if (!this.#up.includes(part)) return // stopped meanwhile
       } catch (error) {
         // The fault that ended the start is the one to report; those of the way back are not.
         await this.stop().catch(() => {})
@@ -53,7 +55,8 @@ export class Lifetimes implements Lifetime {
     const faults: string[] = []
     for (let part = this.#up.pop(); part !== undefined; part = this.#up.pop())
       try {
-        await this.#stopOne(part)
+        const stopped = part.stop?.()
+        if (stopped !== undefined) await this.#inTime(part, stopped)
       } catch (error) {
         faults.push(`${part.name} (${reasonOf(error)})`)
       }
@@ -61,7 +64,7 @@ export class Lifetimes implements Lifetime {
       throw fail('STOP_FAILED', { count: faults.length, parts: faults.join(', ') })
   }
 
-  async #stopOne(part: Part): Promise<void> {
+  async #inTime(part: Part, stopped: Promise<void>): Promise<void> {
     let timer: Timer | undefined
     const late = new Promise<never>((_, reject) => {
       timer = this.#clock.after(this.#stopLimitMs, () =>
@@ -69,7 +72,7 @@ export class Lifetimes implements Lifetime {
       )
     })
     try {
-      await Promise.race([part.stop?.(), late])
+      await Promise.race([stopped, late])
     } finally {
       timer?.cancel()
     }

@@ -20,21 +20,18 @@ export interface LeaseLink {
 
 type Done = (block: number | undefined) => void
 
-/** Of a host without a store: there is nothing to be had. */
-export const noLeases = (clock: Clock, held: () => HeldLeases): LeaseLink => ({
-  ask: ({ pool }) => clock.soon(() => held().answered(pool, undefined)),
-  release: () => {}
-})
-
 /** The packet side. */
 export class HeldLeases implements Leases {
   readonly holder: number
-  readonly #link: LeaseLink
+  readonly #link: LeaseLink | null
+  readonly #clock: Clock
   readonly #held = new Map<string, number[]>()
   readonly #asked = new Map<string, Done>()
   readonly #listeners: ((pool: string, block: number) => void)[] = []
 
-  constructor(link: LeaseLink, host: string) {
+  /** `link` is null on a host without a store: there is nothing to be had. */
+  constructor(link: LeaseLink | null, host: string, clock: Clock) {
+    this.#clock = clock
     this.holder = hostWord(host)
     this.#link = link
   }
@@ -46,11 +43,12 @@ export class HeldLeases implements Leases {
   take(pool: string, blocks: number, done: Done, block?: number, first = 0): void {
     if (this.#asked.has(pool)) return done(undefined)
     this.#asked.set(pool, done)
-    this.#link.ask({ pool, blocks, block, first })
+    if (this.#link === null) this.#clock.soon(() => this.answered(pool, undefined))
+    else this.#link.ask({ pool, blocks, block, first })
   }
 
   release(pool: string, block: number): void {
-    if (this.#drop(pool, block)) this.#link.release(pool, block)
+    if (this.#drop(pool, block)) this.#link?.release(pool, block)
   }
 
   onLost(fire: (pool: string, block: number) => void): void {

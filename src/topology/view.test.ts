@@ -79,9 +79,9 @@ class Ground {
       remove: () => {}
     }
     const listener = {
-      stale: (tags: readonly Tag[]) => this.stale.push(...tags),
+      outdate: (tags: readonly Tag[]) => this.stale.push(...tags),
       wake: (text: string) => this.woken.push(text),
-      changed: () => {}
+      topologyChanged: () => {}
     }
     this.view = new TopologyView(new Map([['bridge', factory]]), link, listener, this.clock)
   }

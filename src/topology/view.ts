@@ -26,10 +26,12 @@ export interface ViewLink extends TableLink {
 }
 
 export interface ViewListener {
-  stale(tags: readonly Tag[]): void
+  /** Flows that carry one of these tags rest on what is no longer so. */
+  outdate(tags: readonly Tag[]): void
+  /** What walks were postponed for is here. */
   wake(waitingFor: string): void
-  // Ports named by watched interests have changed: bindings and tunnels may care.
-  changed(): void
+  /** Something of what was asked for has come, changed or gone. */
+  topologyChanged(): void
 }
 
 interface Slot {
@@ -183,7 +185,7 @@ export class TopologyView implements Topology, Models {
     for (const slot of dirty) this.#refresh(slot)
     if (becameReady && 'id' in watched.interest && watched.interest.kind === 'port')
       this.#listener.wake(waitForPort(watched.interest.id))
-    this.#listener.changed()
+    this.#listener.topologyChanged()
   }
 
   applyTable(name: string, events: readonly TableEvent[], ready: boolean): void {
@@ -195,7 +197,7 @@ export class TopologyView implements Topology, Models {
     if (!ready || watched === undefined || watched.ready) return
     watched.ready = true
     for (const slot of [...(this.#users.get(key) ?? [])]) this.#refresh(slot)
-    this.#listener.changed()
+    this.#listener.topologyChanged()
   }
 
   // The store has taken, or refused, the oldest write of this worker under the key.
@@ -244,7 +246,7 @@ export class TopologyView implements Topology, Models {
     if (before !== undefined) this.#byNumber.delete(before.number)
     if (model === undefined) {
       this.#ports.delete(id)
-      if (before !== undefined) this.#listener.stale([before.tag, egressTag(id)])
+      if (before !== undefined) this.#listener.outdate([before.tag, egressTag(id)])
       return
     }
     const isAttended = model.host === undefined || !this.#estates.isAway(model.host)
@@ -253,8 +255,8 @@ export class TopologyView implements Topology, Models {
     this.#byNumber.set(after.number, after)
     if (before === undefined) return this.#listener.wake(waitForPort(id))
     const change = portChange(before, after)
-    if (change === 'walk') this.#listener.stale([after.tag, egressTag(id)])
-    if (change === 'place') this.#listener.stale([egressTag(id)])
+    if (change === 'walk') this.#listener.outdate([after.tag, egressTag(id)])
+    if (change === 'place') this.#listener.outdate([egressTag(id)])
   }
 
   #isActive({ id, host: bound }: PortModel): boolean {
@@ -294,7 +296,7 @@ export class TopologyView implements Topology, Models {
     const dirty = new Set<Slot>()
     for (const by of this.#replica.namedBy(key)) this.#addUsers(by, dirty)
     for (const slot of dirty) this.#refresh(slot)
-    this.#listener.changed()
+    this.#listener.topologyChanged()
   }
 
   // Brings a device up to date with the models it named.
@@ -305,14 +307,14 @@ export class TopologyView implements Topology, Models {
       slot.device = null
       if (device !== undefined && device !== null) {
         device.close?.()
-        this.#listener.stale([deviceTag(id)])
+        this.#listener.outdate([deviceTag(id)])
       }
     } else if (device === undefined || device === null) {
       slot.device = slot.factory.make(id, this)
-      if (device === null) this.#listener.stale([deviceTag(id)])
+      if (device === null) this.#listener.outdate([deviceTag(id)])
     } else {
       const stale = device.update(this)
-      if (stale.length > 0) this.#listener.stale(stale)
+      if (stale.length > 0) this.#listener.outdate(stale)
       return
     }
     this.#listener.wake(waitForDevice(kind, id))

@@ -2,7 +2,7 @@
 // world's does, and the native exchange on sockets of the host's namespace.  Its thread runs in
 // real time, as the kernel does: the world waits until it has nothing under way.
 
-import type { StateParts } from '../../src/host/replication/sharing.ts'
+import type { StateParts } from '../../src/host/replication/state-parts.ts'
 import { NativeExchange, type NativeExchangeOptions } from '../../src/native/exchange.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'

@@ -59,13 +59,14 @@ export class FilterBench {
     const lenders = desk ?? new LeaseHub()
     this.leases = new Leases(
       lenders.link(session, this.clock, () => this.leases),
-      session
+      session,
+      this.clock
     )
     const factories = this.#assemble([plugins].flat(), settings)
     this.#view = new TopologyView(
       factories,
       this.hub.link('bench', () => this.#view),
-      { stale: tags => this.stale.push(...tags), wake: () => {}, changed: () => {} },
+      { outdate: tags => this.stale.push(...tags), wake: () => {}, topologyChanged: () => {} },
       this.clock
     )
     this.ctx = new SimulationContext(this.#view, new StateAccess(this.table))

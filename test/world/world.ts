@@ -12,7 +12,7 @@ import type { Datapath } from '../../src/datapath/datapath.ts'
 import { MemoryDatapath } from '../../src/datapath/memory/memory.ts'
 import { House } from '../../src/host/house.ts'
 import type { UpkeepSettings } from '../../src/host/packets/upkeep.ts'
-import type { StateParts } from '../../src/host/replication/sharing.ts'
+import type { StateParts } from '../../src/host/replication/state-parts.ts'
 import type { Plugin } from '../../src/plugin.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
 import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
@@ -200,7 +200,7 @@ export class WorldHost {
     worker.stop()
     upkeep.stop()
     view.close()
-    sharing.close()
+    sharing.stop()
   }
 
   /** The store notices that the agents before the one that is there, or the last one, are gone. */

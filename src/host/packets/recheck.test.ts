@@ -11,13 +11,14 @@ function open() {
   world.exchange('a', unicast(0, 1))
   world.exchange('b', unicast(1, 0))
   world.exchange('a', unicast(0, 1))
-  return { world, worker: world.hosts.get('h')!.house.worker }
+  const { worker, events } = world.hosts.get('h')!.house
+  return { world, worker, events }
 }
 
 test('a flow in use is there again without a packet, and takes the next one', () => {
-  const { world, worker } = open()
+  const { world, worker, events } = open()
   const walked = world.counter('packets.walked')
-  worker.outdate([egressTag('b')])
+  events.outdate([egressTag('b')])
   world.settle()
   assert.equal(world.counter('flows.renewed'), 1)
   assert.equal(worker.book.size, 2)
@@ -26,7 +27,7 @@ test('a flow in use is there again without a packet, and takes the next one', ()
 })
 
 test('the datapath has a flow for its packets all the time', () => {
-  const { world, worker } = open()
+  const { world, worker, events } = open()
   const [id] = [...worker.book.table.ids()].filter(each => worker.book.tags.tags(each).length > 0)
   const before = worker.book.get(id!)
   let removed = 0
@@ -35,7 +36,7 @@ test('the datapath has a flow for its packets all the time', () => {
     removed++
     return remove.call(this, of)
   }
-  worker.outdate(worker.book.tags.tags(id!))
+  events.outdate(worker.book.tags.tags(id!))
   assert.equal(worker.book.get(id!), before)
   world.settle()
   assert.notEqual(worker.book.get(id!), before)
@@ -43,9 +44,9 @@ test('the datapath has a flow for its packets all the time', () => {
 })
 
 test('one that nobody uses any more is left to its packets', () => {
-  const { world, worker } = open()
+  const { world, worker, events } = open()
   world.settle(10_000)
-  worker.outdate([egressTag('b')])
+  events.outdate([egressTag('b')])
   world.settle()
   assert.equal(world.counter('flows.renewed'), 0)
   assert.equal(worker.book.size, 1)

@@ -12,24 +12,23 @@ import type { FlowTable } from '../../flow/table.ts'
 import type { Tag } from '../../flow/tag.ts'
 import { type SimulationContext, Verdict } from '../../simulation/context.ts'
 import * as ethernet from '../../wire/ethernet.ts'
-import type { Flow, FlowBook, NewFlow } from '../flows/book.ts'
+import type { HostEvents } from '../events.ts'
+import type { Flow, FlowBook } from '../flows/book.ts'
 import type { Entry } from '../ports/entry.ts'
-import type { Translator } from '../ports/translate.ts'
 import type { FlowState } from '../replication/flow-state.ts'
+import type { Conclusion } from './conclusion.ts'
 import type { Drops } from './drops.ts'
 
 interface Parts {
   readonly ctx: SimulationContext
   readonly book: FlowBook
   readonly entry: Entry
-  readonly translator: Translator
+  readonly conclusion: Conclusion
   readonly drops: Drops
   readonly flowState: FlowState
   readonly clock: Clock
   readonly counters: Counters
-  readonly forget: (tags: readonly Tag[]) => void
-  /** Of the walk in `ctx`. */
-  readonly flow: () => NewFlow
+  readonly events: HostEvents
 }
 
 // A flow that has to be found anew.
@@ -87,7 +86,8 @@ export class Rechecks {
   // As a rehearsal: no device learns from a packet that was not there.  Whatever is missing, or
   // would have to be written, is left to the packet.
   #renew(id: number): boolean {
-    const { ctx, book, translator } = this.#parts
+    const { ctx, book, conclusion } = this.#parts
+    const { translator } = conclusion
     const { actions } = book.get(id)!
     let isFound = this.#finds(id)
     const isElsewhere = ctx.passedOver && !(isFound && translator.actions.equals(actions))
@@ -100,7 +100,8 @@ export class Rechecks {
   }
 
   #finds(id: number): boolean {
-    const { ctx, book, translator, flowState } = this.#parts
+    const { ctx, book, conclusion, flowState } = this.#parts
+    const { translator } = conclusion
     const mask = book.table.mask(id)
     ctx.rehearsal = true
     const verdict = this.#walk(book.table.key(id), mask)
@@ -114,11 +115,11 @@ export class Rechecks {
 
   // In its place, when it asks the same of packets.
   #replace(id: number): void {
-    const { ctx, book, flow } = this.#parts
-    if (book.hasMask(id, ctx.key.mask)) return book.replace(id, flow())
+    const { ctx, book, conclusion } = this.#parts
+    if (book.hasMask(id, ctx.key.mask)) return book.replace(id, conclusion.flow())
     book.remove(id)
     if (book.table.find(ctx.arrived.words, 0) === 0)
-      book.add(ctx.arrived.words, ctx.key.mask, flow())
+      book.add(ctx.arrived.words, ctx.key.mask, conclusion.flow())
   }
 
   #isWider(mask: Int32Array): boolean {
@@ -145,7 +146,8 @@ export class Rechecks {
   }
 
   #agrees(id: number): boolean | undefined {
-    const { ctx, book, translator, flowState, drops } = this.#parts
+    const { ctx, book, conclusion, flowState, drops } = this.#parts
+    const { translator } = conclusion
     const flow = book.get(id)
     if (flow === undefined) return true
     const mask = book.table.mask(id)
@@ -155,11 +157,12 @@ export class Rechecks {
     if (ctx.state.pendingCount > 0) return false // its state is gone
     if (!ctx.cacheable || this.#isWider(mask) || ctx.ttlMin !== flow.ttlMin) return false
     if (!translator.actions.equals(flow.actions)) return false
-    this.#parts.forget(ctx.stale) // may take this very flow, by the tags it had
+    // May take this very flow, by the tags it had.
+    if (ctx.stale.length > 0) this.#parts.events.stale(ctx.stale)
     if (book.get(id) !== flow) return true
     // An agent of before may have known of no limits.
     if (!sameLimits(translator.limits, flow.limits)) {
-      book.replace(id, this.#parts.flow())
+      book.replace(id, conclusion.flow())
       return true
     }
     book.retag(id, ctx.tags, ctx.tagCount)

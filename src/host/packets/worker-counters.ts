@@ -12,7 +12,6 @@ export function workerCounters(counters: Counters, book: FlowBook) {
   counters.gauge('flows.masks', () => book.table.masks, 'Different masks of flows')
   return {
     packets: counters.claim('packets.walked', 'Packets that came up and were walked'),
-    flowsMade: counters.claim('flows.made', 'Flows made from walks'),
     stale: counters.claim('flows.stale', 'Flows removed because a tag went stale'),
     walkUs: counters.histogram('walk.us', WALK_US, 'Time of a walk, microseconds')
   }

@@ -4,9 +4,11 @@ import type { Clock } from '../../core/clock.ts'
 import type { Counters } from '../../core/counters.ts'
 import type { Datapath } from '../../datapath/datapath.ts'
 import type { TopologyView } from '../../topology/view.ts'
+import type { HostEvents } from '../events.ts'
 import type { Entry } from '../ports/entry.ts'
 import type { Places } from '../ports/places.ts'
 import type { FlowState } from '../replication/flow-state.ts'
+import type { PortStates } from '../replication/port-states.ts'
 
 export interface WorkerParts {
   readonly datapath: Datapath
@@ -15,6 +17,8 @@ export interface WorkerParts {
   readonly clock: Clock
   readonly counters: Counters
   readonly flowState: FlowState
+  readonly portStates: Pick<PortStates, 'settled'>
   readonly entry: Entry
+  readonly events: HostEvents
   readonly burstBytes?: number | undefined
 }

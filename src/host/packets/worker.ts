@@ -8,24 +8,27 @@
 // packet (waiting.ts), whoever brings it wakes the walk again.
 
 import type { Clock } from '../../core/clock.ts'
-import type { Datapath } from '../../datapath/datapath.ts'
-import { Burst, DESCRIPTOR_WORDS, Descriptor, Reason } from '../../datapath/datapath.ts'
-import { ActionCache } from '../../flow/action-cache.ts'
+import {
+  Burst,
+  type Datapath,
+  DESCRIPTOR_WORDS,
+  Descriptor,
+  Reason
+} from '../../datapath/datapath.ts'
 import type { ActionList } from '../../flow/actions.ts'
-import { WORDS, Word } from '../../flow/key.ts'
+import { WORDS } from '../../flow/key.ts'
 import type { Tag } from '../../flow/tag.ts'
-import { SimulationContext, Verdict, WAIT_FOR_PULL } from '../../simulation/context.ts'
+import { SimulationContext, WAIT_FOR_PULL } from '../../simulation/context.ts'
 import { simulateEgress } from '../../simulation/simulate.ts'
-import type { Walks } from '../../simulation/walks.ts'
-import { type Flow, FlowBook, type NewFlow } from '../flows/book.ts'
+import type { HostEvents } from '../events.ts'
+import { type Flow, FlowBook } from '../flows/book.ts'
 import type { Entry } from '../ports/entry.ts'
 import type { Places } from '../ports/places.ts'
-import { Translator } from '../ports/translate.ts'
 import { type FlowState, WALK_AGAIN } from '../replication/flow-state.ts'
+import { Conclusion } from './conclusion.ts'
 import { Departures } from './departures.ts'
-import { Drops, UNREACHABLE } from './drops.ts'
+import { Drops } from './drops.ts'
 import { EarlyFragments, WAIT_FOR_FIRST } from './early.ts'
-import { Oversize } from './oversize.ts'
 import { Arena, parkedOf, parkedOwn } from './parked.ts'
 import { Rechecks } from './recheck.ts'
 import { type Parked, WaitingRoom } from './waiting.ts'
@@ -36,7 +39,7 @@ const BURSTS_PER_TURN = 16 // then messages and timers have their turn
 const TURN_MS = 16 // or then: what packets wait for comes by messages
 const GENERATED_MAX = 4096
 
-export class Worker implements Walks {
+export class Worker {
   readonly ctx: SimulationContext
   readonly book: FlowBook
   readonly waiting: WaitingRoom
@@ -46,17 +49,14 @@ export class Worker implements Walks {
   readonly #places: Places
   readonly #entry: Entry
   readonly #rechecks: Rechecks
-  readonly #translator: Translator
   readonly #clock: Clock
   readonly #drops: Drops
   readonly #counted: WorkerCounters
-  readonly #kept = new ActionCache()
   readonly #arena = new Arena()
   readonly #state: FlowState
+  readonly #portStates: WorkerParts['portStates']
   readonly #departures: Departures
-  readonly #oversize: Oversize
-  #opened = false // the outcome is of a packet that opened a connection
-  #flowId = 0 // of the outcome concluded last; 0: it is not kept
+  readonly #conclusion: Conclusion
   readonly #generated: { frame: Uint8Array; port: string }[] = []
   readonly #woken: Parked[] = []
   #turning = false
@@ -68,6 +68,7 @@ export class Worker implements Walks {
     this.#places = parts.places
     this.#clock = parts.clock
     this.#state = parts.flowState
+    this.#portStates = parts.portStates
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
     this.#drops = new Drops(parts.counters, parts.datapath, this.ctx)
     this.ctx.puller = parts.flowState.asking
@@ -76,16 +77,34 @@ export class Worker implements Walks {
     this.waiting = new WaitingRoom(parts.counters)
     this.early = new EarlyFragments(parts.counters, packet => this.#wakes([packet]))
     this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))
-    this.#translator = new Translator(parts.places)
-    this.#oversize = new Oversize(parts.datapath, () => this.#drops.count('agent.too-big'))
+    const { ctx, book, early } = this
+    this.#conclusion = new Conclusion({ ...parts, ctx, book, early, drops: this.#drops })
     this.#entry = parts.entry
     this.#rechecks = new Rechecks({
       ...parts,
-      ...{ ctx: this.ctx, book: this.book, translator: this.#translator, drops: this.#drops },
-      forget: tags => this.#forget(tags),
-      flow: () => this.#flow()
+      ...{ ctx, book, conclusion: this.#conclusion, drops: this.#drops }
     })
     this.#counted = workerCounters(parts.counters, this.book)
+    this.#listen(parts.events)
+  }
+
+  #listen(events: HostEvents): void {
+    events.wake.on(cause => this.wake(cause))
+    events.stale.on(tags => this.invalidate(tags))
+    events.emit.on((frame, port) => this.emit(frame, port))
+    events.outdate.on(tags => {
+      this.#rechecks.outdate(tags)
+      this.invalidate(tags)
+    })
+    events.lost.on(() => {
+      this.#counted.stale.value += this.book.removeStateful()
+      this.#schedule()
+    })
+    // Everybody who should have the state of these packets has it, or is late.
+    events.released.on(ticket => {
+      this.#departures.released(ticket)
+      this.#schedule()
+    })
   }
 
   start(): void {
@@ -97,7 +116,7 @@ export class Worker implements Walks {
     this.#turning = true
   }
 
-  // --- Walks: what devices and the topology ask for ----------------------------------------------
+  // --- what devices and others ask for -----------------------------------------------------------
 
   emit(frame: Uint8Array, port: string): void {
     if (this.#generated.length >= GENERATED_MAX)
@@ -117,23 +136,6 @@ export class Worker implements Walks {
 
   invalidate(tags: readonly Tag[]): void {
     this.#forget(tags)
-    this.#schedule()
-  }
-
-  // The topology has changed.
-  outdate(tags: readonly Tag[]): void {
-    this.#rechecks.outdate(tags)
-    this.invalidate(tags)
-  }
-
-  forgetStateful(): void {
-    this.#counted.stale.value += this.book.removeStateful()
-    this.#schedule()
-  }
-
-  // Everybody who should have the state of these packets has it, or is late.
-  released(ticket: number): void {
-    this.#departures.released(ticket)
     this.#schedule()
   }
 
@@ -200,22 +202,23 @@ export class Worker implements Walks {
     const reason = descriptors[d + Descriptor.reason]!
     this.#counted.packets.value++
     const ifindex = descriptors[d + Descriptor.ifindex]!
-    this.#oversize.measure(view, at, end, descriptors[d + Descriptor.gsoSize]!, ifindex)
+    this.#conclusion.oversize.measure(view, at, end, descriptors[d + Descriptor.gsoSize]!, ifindex)
     const isMiss = reason === Reason.miss || reason === Reason.mtu
-    const isJudged = this.#state.arrives(this.book, keys, i * WORDS, { view, at, end })
+    const isJudged = this.#state.arrival.judges(this.book, keys, i * WORDS, { view, at, end })
     const known = isMiss && !isJudged ? this.book.flowFor(keys, i * WORDS) : 0
     const flow = this.book.get(known)
-    if (flow !== undefined && reason === Reason.miss && this.#oversize.fits(flow.limits))
+    if (flow !== undefined && reason === Reason.miss && this.#conclusion.oversize.fits(flow.limits))
       return this.#missed(i, known, flow)
     const { ctx } = this
     ctx.key.load(keys, i * WORDS)
     ctx.begin(this.#clock.now(), view, at, end)
     ctx.cacheable = known === 0 // the flow of those that fit stands
     if (!this.#walk(ifindex)) return this.#park(parkedOf(this.#burst, i))
-    const actions = this.#outcome()
+    const actions = this.#conclusion.actions()
     if (actions.count === 0) return
     this.#behind(known)
-    const isPart = this.#oversize.parts !== null || this.#departures.holds(this.early.packet)
+    const isPart =
+      this.#conclusion.oversize.parts !== null || this.#departures.holds(this.early.packet)
     if (this.#state.mustHold || ctx.quoteChanged || isPart)
       this.#send(parkedOf(this.#burst, i, this.#arena), actions)
     else this.#datapath.execute(this.#burst, i, actions)
@@ -233,7 +236,7 @@ export class Worker implements Walks {
   // What is too big for a flow that waits for its state waits with it.
   #behind(id: number): void {
     if (id === 0 || !this.book.isHeld(id)) return
-    this.#flowId = id
+    this.#conclusion.flowId = id
     this.#state.mustHold = true
   }
 
@@ -242,12 +245,16 @@ export class Worker implements Walks {
     const { frame, key } = parked
     // Another that waited for the same may have made a flow for it.
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-    this.#oversize.measure(view, 0, frame.length, parked.gsoSize, parked.ifindex)
-    const isJudged = this.#state.arrives(this.book, key, 0, { view, at: 0, end: frame.length })
+    this.#conclusion.oversize.measure(view, 0, frame.length, parked.gsoSize, parked.ifindex)
+    const isJudged = this.#state.arrival.judges(this.book, key, 0, {
+      view,
+      at: 0,
+      end: frame.length
+    })
     const isKnown = parked.port === '' && parked.reason === 0 && !isJudged
     const known = isKnown ? this.book.flowFor(key, 0) : 0
     const flow = this.book.isHeld(known) ? undefined : this.book.get(known)
-    if (flow !== undefined && this.#oversize.fits(flow.limits)) {
+    if (flow !== undefined && this.#conclusion.oversize.fits(flow.limits)) {
       if (flow.dropped !== null) flow.dropped.value++
       return this.#datapath.inject(frame, flow.actions, parked.gsoSize)
     }
@@ -260,9 +267,9 @@ export class Worker implements Walks {
     const walked =
       parked.port === ''
         ? this.#walk(parked.ifindex)
-        : this.#concluded(simulateEgress(ctx, parked.port))
+        : this.#conclusion.concludes(simulateEgress(ctx, parked.port))
     if (!walked) return this.#park(parked)
-    const actions = this.#outcome()
+    const actions = this.#conclusion.actions()
     if (actions.count > 0) this.#send(parked, actions)
   }
 
@@ -273,104 +280,27 @@ export class Worker implements Walks {
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     ctx.key.load(parked.key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
-    this.#oversize.measure(view, 0, frame.length, 0, 0)
-    if (!this.#concluded(simulateEgress(ctx, port))) this.#park(parked)
-    else if (this.#translator.actions.count > 0) this.#send(parked, this.#translator.actions)
-  }
-
-  // What is to be done with the packet that was walked last.  If it opened a connection that a
-  // device asked about, the packets after it are no longer new: their flow is that of a second
-  // walk.
-  #outcome(): ActionList {
-    const { actions } = this.#translator
-    if (!this.#opened) return actions
-    const kept = this.#kept.keep(actions)
-    const { ctx } = this
-    ctx.key.load(ctx.arrived.words, 0)
-    ctx.begin(ctx.now, null, 0, 0)
-    ctx.isLater = true
-    void ctx.key.inPort
-    const verdict = this.#entry.enter(ctx, ctx.key.words[Word.inPort]!)
-    const done = verdict !== Verdict.postpone && this.#translator.translate(ctx)
-    if (!done || !ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return kept
-    if (this.#state.prepare(ctx)) this.#install()
-    return kept
+    this.#conclusion.oversize.measure(view, 0, frame.length, 0, 0)
+    if (!this.#conclusion.concludes(simulateEgress(ctx, port))) this.#park(parked)
+    else if (this.#conclusion.translator.actions.count > 0)
+      this.#send(parked, this.#conclusion.translator.actions)
   }
 
   #send(parked: Parked, actions: ActionList): void {
     const { quoteChanged } = this.ctx
-    const hold = this.#state.mustHold ? this.#flowId : null
+    const hold = this.#state.mustHold ? this.#conclusion.flowId : null
     const { packet: group } = this.early
     const packet = { parked, actions, quote: quoteChanged ? this.ctx.quote() : null, hold, group }
-    this.#departures.send(packet, this.#oversize.parts)
+    this.#departures.send(packet, this.#conclusion.oversize.parts)
   }
 
-  // --- the walk and its outcome ------------------------------------------------------------------
-
-  // False: the packet must wait.  True: the translator holds what is to be done with it.
+  // False: the packet must wait.
   #walk(ifindex: number): boolean {
     const startedMs = this.#clock.now()
     void this.ctx.key.inPort // every flow depends on where it came from
     const verdict = this.#entry.enter(this.ctx, ifindex)
     this.#counted.walkUs.observe((this.#clock.now() - startedMs) * 1000)
-    return this.#concluded(verdict)
-  }
-
-  #concluded(walked: Verdict): boolean {
-    const { ctx } = this
-    this.#flowId = 0
-    this.#opened = this.#state.mustHold = false
-    if (this.early.lacks(ctx)) return false
-    if (walked === Verdict.postpone) {
-      if (ctx.waitingFor === WAIT_FOR_PULL) this.#pulls()
-      return false
-    }
-    if (walked === Verdict.drop && this.#pulls()) return false
-    const translator = this.#translator
-    if (!translator.translate(ctx)) {
-      ctx.waitingFor = translator.waitingFor
-      return false
-    }
-    const verdict = walked === Verdict.forward ? this.#judge() : walked
-    const outcome = this.#state.conclude(ctx, verdict)
-    if (outcome === Verdict.postpone) return false
-    if (outcome !== walked) translator.actions.clear() // it must not leave
-    if (translator.unreachable > 0) this.#drops.count(UNREACHABLE)
-    if (outcome === Verdict.drop) this.#drops.count(ctx.dropReason)
-    else for (const run of ctx.afterwards) run()
-    this.#forget(ctx.stale)
-    for (const { frame, port } of ctx.emitted) this.emit(frame, port)
-    this.#opened = ctx.isOpening && outcome === Verdict.forward
-    if (ctx.cacheable && !this.#opened) this.#install()
-    this.early.passed(ctx)
-    return true
-  }
-
-  // What is too big everywhere leaves nowhere, and no state; of smaller ones it says nothing.
-  #judge(): Verdict {
-    if (this.#oversize.judge(this.ctx, this.#translator)) return Verdict.forward
-    this.ctx.cacheable = false
-    return this.ctx.drop('agent.too-big')
-  }
-
-  // Other hosts are asked for what this walk did not find: the packet waits for their answer.
-  #pulls(): boolean {
-    const text = this.#state.asking.pull(this.ctx)
-    if (text !== '') this.ctx.waitingFor = text
-    return text !== ''
-  }
-
-  #install(): void {
-    const { arrived, key } = this.ctx
-    this.#flowId = this.book.add(arrived.words, key.mask, this.#flow())
-    if (this.#flowId === 0) this.#drops.count('agent.flow-table-full')
-    else this.#counted.flowsMade.value++
-  }
-
-  #flow(): NewFlow {
-    const { actions, limits } = this.#translator
-    const dropped = this.#drops.ofFlow(actions)
-    return { ...this.#state.flow(this.ctx, this.#kept.keep(actions)), limits, dropped }
+    return this.#conclusion.concludes(verdict)
   }
 
   // Does today's topology and state still give a flow's outcome?  undefined: not known.
@@ -380,14 +310,13 @@ export class Worker implements Walks {
 
   // Whether places are known, and the state an earlier agent left is here.
   get isReady(): boolean {
-    return this.#places.known && this.#state.settled
+    return this.#places.known && this.#portStates.settled
   }
 
   // What the walk learned and asked before it was postponed holds all the same.
   #park(parked: Parked): void {
     const { ctx } = this
-    this.#forget(ctx.stale)
-    for (const { frame, port } of ctx.emitted) this.emit(frame, port)
+    this.#conclusion.tellLearned()
     const { waitingFor, now } = ctx
     if (waitingFor === WAIT_FOR_FIRST) return this.early.park(parked, now)
     this.early.delay(ctx)

@@ -2,6 +2,7 @@
 // come with the topology, interfaces from the kernel, in any order; a port is active when both are
 // there and the interface is up.
 
+import type { Clock } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
 import { type Datapath, PortClass } from '../../datapath/datapath.ts'
 import { derive, egressTag, type Tag, tagOf } from '../../flow/tag.ts'
@@ -9,8 +10,10 @@ import type { Port } from '../../simulation/device.ts'
 import type { PortModel } from '../../topology/models.ts'
 import { ACTIVE_TABLE } from '../../topology/port-status.ts'
 import type { TopologyView } from '../../topology/view.ts'
+import type { HostEvents } from '../events.ts'
 import { Bindable, BindingFaults, type BindingRules } from './bindable.ts'
 import { PortMtus } from './port-mtus.ts'
+import type { Readiness } from './readiness.ts'
 import type { Tunnel, Tunnels } from './tunnels.ts'
 import type { UnderlayAddresses } from './underlays.ts'
 
@@ -61,16 +64,28 @@ interface Bound {
   readonly peerRedirect: boolean
 }
 
+export interface PlacesParts {
+  readonly host: string
+  readonly view: TopologyView
+  readonly datapath: Datapath
+  readonly watcher: InterfaceWatcher
+  readonly tunnels: Tunnels
+  readonly clock: Clock
+  readonly counters: Counters
+  readonly rules: BindingRules
+  readonly events: HostEvents
+  readonly readiness: Readiness
+}
+
 export class Places {
   readonly #host: string
   readonly #view: TopologyView
   readonly #datapath: Datapath
   readonly #watcher: InterfaceWatcher
   readonly #tunnels: Tunnels
-  readonly #invalidate: (tags: readonly Tag[]) => void
-  readonly #comes: (port: Port) => void
-  readonly #ready: (model: PortModel) => boolean
-  readonly #gone: (port: Port) => void
+  readonly #events: HostEvents
+  readonly #readiness: Readiness
+  readonly #clock: Clock
   readonly #byIfindex = new Map<number, Bound>()
   readonly #byPort = new Map<string, Bound>()
   readonly #byNumber = new Map<number, string>()
@@ -81,42 +96,37 @@ export class Places {
   readonly #rules: BindingRules
   readonly #bindable: Bindable
   readonly #faults: BindingFaults
-  readonly #wake: (waitingFor: string) => void
+  #isRefreshing = false
+  #isClosed = false
   #known = false
   #othersGone = false
   #down: ReadonlySet<string> = new Set() // ports of ours that we have said are down
 
-  constructor(parts: {
-    host: string
-    view: TopologyView
-    datapath: Datapath
-    watcher: InterfaceWatcher
-    tunnels: Tunnels
-    counters: Counters
-    rules: BindingRules
-    invalidate: (tags: readonly Tag[]) => void
-    wake: (waitingFor: string) => void
-    comes: (port: Port) => void // a port is about to become active here
-    ready: (model: PortModel) => boolean // whether the state of its flows is here
-    gone: (port: Port) => void // it is bound here no longer
-  }) {
+  constructor(parts: PlacesParts) {
     this.#host = parts.host
     this.#view = parts.view
     this.#datapath = parts.datapath
     this.#watcher = parts.watcher
     this.#tunnels = parts.tunnels
-    this.#invalidate = parts.invalidate
-    this.#wake = parts.wake
-    this.#comes = parts.comes
-    this.#ready = parts.ready
-    this.#gone = parts.gone
-    this.#mtus = new PortMtus(parts.view, parts.invalidate)
+    this.#events = parts.events
+    this.#readiness = parts.readiness
+    this.#clock = parts.clock
+    this.#mtus = new PortMtus(parts.view, parts.events)
     this.#rules = parts.rules
     this.#bindable = new Bindable(parts.rules)
     this.#faults = new BindingFaults(parts.view)
     this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
     parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
     this.#view.need(bindingsOf(this.#host))
+    const { events, watcher } = parts
+    events.topologyChanged.on(() => this.#refreshSoon())
+    events.bindingsChanged.on(() => this.#refreshSoon())
+    events.portReady.on(() => this.#refreshSoon())
+    watcher.onChange(events.bindingsChanged)
+  }
+
+  start(): void {
+    this.refresh()
   }
 
   // Whether the bindings of this host and the activity of ports are known, and seen to.  Until then
@@ -188,6 +198,16 @@ export class Places {
     return this.#bindable.refusal(each, { isUnderlay, leadsOut })
   }
 
+  // Many changes arrive together: one look for all of them.
+  #refreshSoon(): void {
+    if (this.#isRefreshing) return
+    this.#isRefreshing = true
+    this.#clock.soon(() => {
+      this.#isRefreshing = false
+      if (!this.#isClosed) this.refresh()
+    })
+  }
+
   // Compares what is bound with what should be.  Called when bindings or interfaces change.
   refresh(): void {
     const interfaces = this.#watcher.list()
@@ -246,7 +266,7 @@ export class Places {
       const at = present.get(id)
       if (at !== undefined) this.#mtus.put(id, at.mtu)
       if (at === undefined || this.#byPort.has(id)) continue
-      const isReady = this.#ready(model)
+      const isReady = this.#readiness.isReady(model)
       if (this.#prepare(id, at) && isReady) this.#bind(id, at)
       else waiting.add(id)
     }
@@ -262,7 +282,7 @@ export class Places {
     const coming = { port: id, isThere: false }
     this.#coming.set(ifindex, coming)
     const port = this.#view.port(id)
-    if (port) this.#comes(port)
+    if (port) this.#events.portComing(port)
     const portClass = port?.kind === 'router' ? PortClass.uplink : PortClass.vm
     let isLate = false
     const physical = { ifindex, name: at.name, portClass, peerRedirect: at.peerElsewhere }
@@ -285,7 +305,7 @@ export class Places {
   #abandon(ifindex: number): void {
     this.#coming.delete(ifindex)
     this.#datapath.detach(ifindex)
-    this.#wake(waitForInterface(ifindex))
+    this.#events.wake(waitForInterface(ifindex))
   }
 
   // Silence is not an answer: whoever asks takes it for an agent that will be back.
@@ -297,7 +317,7 @@ export class Places {
       if (ours.has(id)) continue
       active.remove(id)
       const port = this.#view.port(id)
-      if (port) this.#gone(port)
+      if (port) this.#events.portGone(port)
     }
     this.#down = down
   }
@@ -305,11 +325,12 @@ export class Places {
   #learn(): void {
     const bindings = this.#view.need(bindingsOf(this.#host))
     this.#known = this.#view.need({ table: ACTIVE_TABLE }) && bindings
-    if (this.#known) this.#wake(WAIT_FOR_BINDINGS)
+    if (this.#known) this.#events.wake(WAIT_FOR_BINDINGS)
   }
 
   // kept: the kernel goes on forwarding, so the ports stay announced until the next agent speaks.
   close(kept: boolean): void {
+    this.#isClosed = true
     const active = this.#view.table(ACTIVE_TABLE)
     if (!kept) for (const { port } of this.#byPort.values()) active.put(port, '')
     this.#watcher.close()
@@ -321,7 +342,7 @@ export class Places {
     this.#byNumber.clear()
     for (const { id, number = 0 } of models) {
       this.#byNumber.set(number, id)
-      if (before.get(number) !== id) this.#invalidate([strayTag(number)])
+      if (before.get(number) !== id) this.#events.outdate([strayTag(number)])
     }
   }
 
@@ -332,8 +353,8 @@ export class Places {
     this.#byPort.set(id, bound)
     this.#view.table(ACTIVE_TABLE).put(id, this.#host)
     this.#coming.delete(ifindex)
-    this.#invalidate([egressTag(id), interfaceTag(ifindex)])
-    this.#wake(waitForInterface(ifindex))
+    this.#events.outdate([egressTag(id), interfaceTag(ifindex)])
+    this.#events.wake(waitForInterface(ifindex))
   }
 
   // Of a port that has moved to another host only that host may speak: it may have spoken already.
@@ -345,8 +366,8 @@ export class Places {
     if (isOurs) active.put(bound.port, '')
     else active.remove(bound.port)
     const port = this.#view.port(bound.port)
-    if (!isOurs && port) this.#gone(port)
-    this.#invalidate([egressTag(bound.port), interfaceTag(bound.ifindex)])
+    if (!isOurs && port) this.#events.portGone(port)
+    this.#events.outdate([egressTag(bound.port), interfaceTag(bound.ifindex)])
   }
 
   #refreshUnderlays(): void {
@@ -355,14 +376,14 @@ export class Places {
       if (wanted.has(ifindex)) continue
       this.#underlays.delete(ifindex)
       this.#datapath.detach(ifindex)
-      this.#invalidate([interfaceTag(ifindex)])
+      this.#events.outdate([interfaceTag(ifindex)])
     }
     for (const { ifindex, name } of wanted.values()) {
       if (this.#underlays.has(ifindex)) continue
       try {
         this.#datapath.attach({ ifindex, name, portClass: PortClass.tunnel, peerRedirect: false })
         this.#underlays.add(ifindex)
-        this.#invalidate([interfaceTag(ifindex)])
+        this.#events.outdate([interfaceTag(ifindex)])
       } catch {
         this.#refused.value++
       }

@@ -3,23 +3,24 @@
 // fits where it will go out, whichever host that is.
 
 import { limit } from '../../flow/size.ts'
-import { egressTag, type Tag } from '../../flow/tag.ts'
+import { egressTag } from '../../flow/tag.ts'
 import type { PortId } from '../../simulation/device.ts'
 import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
+import type { HostEvents } from '../events.ts'
 
 export const MTU_TABLE = 'mtu'
 
 export class PortMtus {
   readonly #table: Table
   readonly #ours = new Map<PortId, number>()
-  readonly #invalidate: (tags: readonly Tag[]) => void
+  readonly #events: HostEvents
 
-  constructor(view: TopologyView, invalidate: (tags: readonly Tag[]) => void) {
+  constructor(view: TopologyView, events: HostEvents) {
     this.#table = view.table(MTU_TABLE)
-    this.#invalidate = invalidate
+    this.#events = events
     this.#table.onChange(port => {
-      if (!this.#ours.has(port)) invalidate([egressTag(port)])
+      if (!this.#ours.has(port)) events.outdate([egressTag(port)])
     })
   }
 
@@ -34,7 +35,7 @@ export class PortMtus {
     if (this.#ours.get(port) === known) return
     this.#ours.set(port, known)
     this.#table.put(port, String(known))
-    this.#invalidate([egressTag(port)])
+    this.#events.outdate([egressTag(port)])
   }
 
   /** The others are bound here no longer: whoever has them now speaks for them. */
@@ -43,7 +44,7 @@ export class PortMtus {
       if (bound.has(port)) continue
       this.#ours.delete(port)
       this.#table.remove(port)
-      this.#invalidate([egressTag(port)])
+      this.#events.outdate([egressTag(port)])
     }
   }
 }

@@ -2,15 +2,17 @@
 // the addresses they have in it; the underlay's own routing does the rest.  Only members of our
 // zones may send us tunnelled frames: anybody on the underlay can write a header and guess a key.
 
+import type { Datapath } from '../../datapath/datapath.ts'
 import { TunnelKind } from '../../flow/actions.ts'
 import type { Tag } from '../../flow/tag.ts'
 import { derive, tagOf } from '../../flow/tag.ts'
 import type { TunnelZoneHostModel, TunnelZoneModel } from '../../topology/models.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import { parseIpv4 } from '../../wire/address.ts'
+import type { HostEvents } from '../events.ts'
 import type { OtherHost } from '../replication/hosts.ts'
 import type { Interface } from './places.ts'
-import { UnderlayAddresses } from './underlays.ts'
+import { UNDERLAYS, UnderlayAddresses } from './underlays.ts'
 
 export interface Tunnel {
   readonly kind: number // TunnelKind
@@ -30,29 +32,30 @@ const SENDER = tagOf('tunnel-sender')
 export const senderTag = (address: number): Tag => derive(SENDER, address)
 export const WAIT_FOR_SENDERS = 'tunnel-senders'
 
-export interface TunnelListener {
-  // The way to a host was found, has changed or is gone.
-  changed(host: string): void
-  // Hosts came to our zones, or left.
-  addressesChanged(): void
-  // These addresses may send to us from now on, or may no longer.
-  sendersChanged(addresses: readonly number[]): void
+export interface TunnelsParts {
+  readonly host: string
+  readonly view: TopologyView
+  /** Takes tunnelled frames of these senders, and of no others. */
+  readonly datapath: Pick<Datapath, 'setPeers'>
+  readonly events: HostEvents
 }
 
 export class Tunnels {
   readonly #host: string
   readonly #view: TopologyView
-  readonly #listener: TunnelListener
+  readonly #datapath: Pick<Datapath, 'setPeers'>
+  readonly #events: HostEvents
   readonly #known = new Map<string, Tunnel | null | undefined>()
   #interfaces: readonly Interface[] = []
   // By address, the other members of our zones; undefined: not known yet.
   #senders: ReadonlyMap<number, OtherHost> | undefined
   #addresses = new UnderlayAddresses()
 
-  constructor(host: string, view: TopologyView, listener: TunnelListener) {
+  constructor({ host, view, datapath, events }: TunnelsParts) {
     this.#host = host
     this.#view = view
-    this.#listener = listener
+    this.#datapath = datapath
+    this.#events = events
     view.need({ kind: 'tunnel-zone-host', field: 'host', value: host })
   }
 
@@ -75,7 +78,8 @@ export class Tunnels {
       const now = this.#find(host)
       if (same(before, now)) continue
       this.#known.set(host, now)
-      this.#listener.changed(host)
+      this.#events.outdate([tunnelTag(host)])
+      this.#events.wake(waitForTunnel(host))
     }
   }
 
@@ -116,11 +120,19 @@ export class Tunnels {
     const addresses = new UnderlayAddresses([...now.keys(), ...ours])
     if (!addresses.same(this.#addresses)) {
       this.#addresses = addresses
-      this.#listener.addressesChanged()
+      this.#events.outdate([UNDERLAYS])
     }
     const changed = [...now.keys()].filter(address => before?.has(address) !== true)
     for (const address of before?.keys() ?? []) if (!now.has(address)) changed.push(address)
-    if (before === undefined || changed.length > 0) this.#listener.sendersChanged(changed)
+    if (before === undefined || changed.length > 0) this.#sendersChanged(changed)
+  }
+
+  // These addresses may send to us from now on, or may no longer.
+  #sendersChanged(addresses: readonly number[]): void {
+    this.#events.stale(addresses.map(senderTag))
+    this.#events.peers(this.others())
+    this.#datapath.setPeers(this.senders())
+    this.#events.wake(WAIT_FOR_SENDERS)
   }
 
   #findSenders(): Map<number, OtherHost> | undefined {

@@ -12,19 +12,17 @@ import { hasReturn, RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
 import type { PortGroupModel, PortModel } from '../../topology/models.ts'
 import type { TopologyView } from '../../topology/view.ts'
-import type { Frame } from '../../wire/frames.ts'
+import type { HostEvents } from '../events.ts'
 import { anyKey, frameOf } from './expected-frame.ts'
+import type { Rehearsal } from './rehearsal.ts'
 
 export interface ForesightParts {
   readonly host: string
   readonly view: TopologyView
   readonly table: StateTable
   readonly clock: Clock
-  /** Walks a frame that may come in by a port, until nothing is missing. */
-  readonly rehearse: (port: Port, frame: Frame) => void
-  readonly isRehearsing: (port: PortId) => boolean
-  /** A port need not wait any longer. */
-  readonly changed: () => void
+  readonly rehearsal: Pick<Rehearsal, 'expect' | 'isBusyAt'>
+  readonly events: HostEvents
 }
 
 const SLICE = 512 // records looked at in one turn
@@ -63,18 +61,20 @@ export class Foresight {
 
   constructor(parts: ForesightParts) {
     this.#parts = parts
+    parts.events.imported.on(() => this.#imported())
+    parts.events.topologyChanged.on(() => this.#topologyChanged())
   }
 
-  /** Records have come from other hosts. */
-  imported(): void {
+  // Records have come from other hosts.
+  #imported(): void {
     this.#isNew = true
     this.#arm()
   }
 
   /** Whether what the packets of a port will need is here: if not, they would wait for it. */
   isPrepared(port: PortId): boolean {
-    const { clock, isRehearsing, changed } = this.#parts
-    const isUnderWay = this.#timer !== null || isRehearsing(port)
+    const { clock, rehearsal, events } = this.#parts
+    const isUnderWay = this.#timer !== null || rehearsal.isBusyAt(port)
     const late = this.#preparing.get(port)
     if (!isUnderWay || late?.isOver === true) {
       late?.timer.cancel()
@@ -84,19 +84,19 @@ export class Foresight {
     if (late !== undefined) return false
     const over = (): void => {
       patience.isOver = true
-      changed()
+      events.bindingsChanged()
     }
     const patience = { isOver: false, timer: clock.after(PREPARE_MS_MAX, over) }
     this.#preparing.set(port, patience)
     return false
   }
 
-  topologyChanged(): void {
+  #topologyChanged(): void {
     this.#isLocalKnown = false
     this.#arm()
   }
 
-  close(): void {
+  stop(): void {
     this.#isClosed = true
     this.#timer?.cancel()
     this.#patrol?.cancel()
@@ -113,7 +113,7 @@ export class Foresight {
     this.#timer = null
     if (!this.#isLocalKnown) this.#findLocal()
     if (this.#cursor === 1 && !this.#isNew) {
-      if (this.#preparing.size > 0) this.#parts.changed()
+      if (this.#preparing.size > 0) this.#parts.events.bindingsChanged()
       return
     }
     if (this.#cursor === 1) this.#isNew = false
@@ -122,7 +122,7 @@ export class Foresight {
     this.#cursor = table.next === 0 ? 1 : table.next
     for (let i = 0; i < n; i++) this.#look(i * RECORD_WORDS)
     if (this.#cursor !== 1 || this.#isNew) this.#arm()
-    else if (this.#preparing.size > 0) this.#parts.changed()
+    else if (this.#preparing.size > 0) this.#parts.events.bindingsChanged()
   }
 
   #look(at: number): void {
@@ -143,7 +143,7 @@ export class Foresight {
       if (macs.length === 0) this.#parts.view.device(port.kind, port.device) // not known yet
       for (const mac of macs) {
         const frame = frameOf(this.#records, key, mac)
-        if (frame !== undefined) this.#parts.rehearse(port, frame)
+        if (frame !== undefined) this.#parts.rehearsal.expect(port.id, frame)
       }
     }
   }
@@ -178,7 +178,7 @@ export class Foresight {
       for (const mac of macs) {
         const way = `${port.id} ${mac}`
         const frame = frameOf(anyKey(), 0, mac)
-        if (frame !== undefined && !before.has(way)) this.#parts.rehearse(port, frame)
+        if (frame !== undefined && !before.has(way)) this.#parts.rehearsal.expect(port.id, frame)
         this.#greeted.add(way)
       }
   }

@@ -16,6 +16,7 @@ import { simulate } from '../../simulation/simulate.ts'
 import type { StateAccess } from '../../state/access.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import { arpRequest, type Frame, neighbourSolicitation } from '../../wire/frames.ts'
+import type { HostEvents } from '../events.ts'
 import { isForInterface, type Places } from '../ports/places.ts'
 import { Translator } from '../ports/translate.ts'
 import type { Interested } from '../replication/interested.ts'
@@ -42,8 +43,7 @@ export interface RehearsalParts {
   readonly clock: Clock
   readonly state: StateAccess
   readonly interested: Interested
-  /** Walks have found all they need. */
-  readonly done: () => void
+  readonly events: HostEvents
 }
 
 const WAIT_MS_MAX = 1000
@@ -62,16 +62,18 @@ export class Rehearsal {
   #scheduled = false
 
   readonly #interested: Interested
-  readonly #done: () => void
+  readonly #events: HostEvents
 
   constructor(parts: RehearsalParts) {
-    const { view, places, clock, state, interested } = parts
-    this.#done = parts.done
+    const { view, places, clock, state, interested, events } = parts
+    this.#events = events
     this.#ctx = new SimulationContext(view, state)
     this.#ctx.rehearsal = true
     this.#interested = interested
     this.#translator = new Translator(places)
     this.#clock = clock
+    events.portComing.on(port => this.#bound(port))
+    events.wake.on(cause => this.#again(cause))
   }
 
   // Ports whose first walk still lacks something.
@@ -79,7 +81,7 @@ export class Rehearsal {
     return [...this.#waiting].filter(({ isFirst }) => isFirst).length
   }
 
-  bound({ id, device }: Port): void {
+  #bound({ id, device }: Port): void {
     if (this.#rehearsed.has(device)) return
     this.#rehearsed.add(device)
     for (const probe of probes) this.#add(id, probe, true)
@@ -98,7 +100,7 @@ export class Rehearsal {
   }
 
   // Something that walks wait for has come.
-  again(cause: string): void {
+  #again(cause: string): void {
     if (this.#waiting.size === 0) return
     this.#come.add(cause)
     if (this.#scheduled) return
@@ -116,13 +118,14 @@ export class Rehearsal {
       const isOver = walk.sinceMs < until || (come.has(walk.cause) && this.#walk(walk))
       if (isOver) this.#waiting.delete(walk)
     }
-    if (this.#waiting.size < before) this.#done()
+    // Ports need not wait for these any longer.
+    if (this.#waiting.size < before) this.#events.bindingsChanged()
   }
 
   #add(port: PortId, frame: Frame, isFirst: boolean): void {
     if (this.#waiting.size >= WAITING_MAX) return
     this.#waiting.add({ port, frame, isFirst, sinceMs: this.#clock.now(), cause: NEW })
-    this.again(NEW)
+    this.#again(NEW)
   }
 
   // Whether nothing was missing.

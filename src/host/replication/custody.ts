@@ -8,9 +8,11 @@
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
+import { stateTag } from '../../flow/tag.ts'
 import type { Exchange } from '../../state/exchange/exchange.ts'
 import { keyHash, RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
+import type { HostEvents } from '../events.ts'
 import type { StateSaver } from './flow-state.ts'
 import type { Interested } from './interested.ts'
 
@@ -22,8 +24,7 @@ export interface CustodyParts {
   readonly saver: StateSaver | null
   readonly clock: Clock
   readonly counters: Counters
-  /** What stood under the keys of these hashes is gone. */
-  readonly forgotten: (hashes: readonly number[]) => void
+  readonly events: HostEvents
 }
 
 interface Handed {
@@ -161,7 +162,7 @@ export class Custody {
 
   // What came back to us meanwhile stays, and so does what an heir can no longer have.
   #forget(): void {
-    const { table, exchange, forgotten } = this.#parts
+    const { table, exchange, events } = this.#parts
     const hashes: number[] = []
     for (const { id, stamp, heirs } of this.#handed.splice(0)) {
       if (table.stamp(id) !== stamp || !table.read(id, this.#record)) continue
@@ -174,7 +175,7 @@ export class Custody {
       table.remove(id, stamp)
       this.#forgotten.value++
     }
-    if (hashes.length > 0) forgotten(hashes)
+    if (hashes.length > 0) events.stale(hashes.map(stateTag))
   }
 
   // What a device of ours said of itself came in by no port.

@@ -1,10 +1,15 @@
 // The hosts that have stopped answering, for plugins.
 
 import type { HostLiveness } from '../../simulation/host-liveness.ts'
+import type { HostEvents } from '../events.ts'
 
 export class Deaths implements HostLiveness {
   readonly #dead = new Set<string>()
   readonly #listeners: ((host: string) => void)[] = []
+
+  constructor(events: HostEvents) {
+    events.peer.on((host, alive) => this.#heard(host, alive))
+  }
 
   isDead(host: string): boolean {
     return this.#dead.has(host)
@@ -14,9 +19,9 @@ export class Deaths implements HostLiveness {
     this.#listeners.push(fire)
   }
 
-  heard(host: string, answers: boolean): void {
-    if (this.#dead.has(host) !== answers) return
-    if (answers) this.#dead.delete(host)
+  #heard(host: string, alive: boolean): void {
+    if (this.#dead.has(host) !== alive) return
+    if (alive) this.#dead.delete(host)
     else this.#dead.add(host)
     for (const fire of this.#listeners) fire(host)
   }

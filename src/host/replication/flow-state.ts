@@ -8,8 +8,7 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
 import type { ActionList } from '../../flow/actions.ts'
-import { Word } from '../../flow/key.ts'
-import { stateTag, type Tag } from '../../flow/tag.ts'
+import { stateTag } from '../../flow/tag.ts'
 import { type SimulationContext, Verdict } from '../../simulation/context.ts'
 import type { Port } from '../../simulation/device.ts'
 import { StateAccess } from '../../state/access.ts'
@@ -20,11 +19,12 @@ import { Kind, keyHash, RECORD_WORDS, RecordWord, StateFlag } from '../../state/
 import { Put, type StateTable } from '../../state/table.ts'
 import { Protocol } from '../../wire/protocol.ts'
 import * as tcp from '../../wire/tcp.ts'
-import type { FlowBook, NewFlow } from '../flows/book.ts'
+import type { HostEvents } from '../events.ts'
+import type { NewFlow } from '../flows/book.ts'
+import { Arrival } from './arrival.ts'
 import { Asking } from './asking.ts'
 import type { Interested } from './interested.ts'
 import { PORT_FULL, type PortQuota } from './port-quota.ts'
-import { type Bytes, Streams } from './streams.ts'
 
 /** What a flow owes to state, and keeps alive by being used. */
 export interface FlowLinks {
@@ -57,10 +57,7 @@ export interface FlowStateParts {
   readonly interested: Interested
   readonly clock: Clock
   readonly counters: Counters
-  /** Flows that looked for the keys of these hashes (keyHash) are to look again. */
-  readonly stale: (hashes: readonly number[]) => void
-  /** Whether what an earlier agent knew of this host's ports is here. */
-  readonly settled: () => boolean
+  readonly events: HostEvents
 }
 
 const EXPIRE_SLICE = 512
@@ -72,6 +69,7 @@ const NOBODY: readonly number[] = []
 export class FlowState {
   readonly access: StateAccess
   readonly asking: Asking
+  readonly arrival: Arrival
   readonly table: StateTable
   readonly #parts: FlowStateParts
   readonly #record = new Int32Array(RECORD_WORDS)
@@ -79,23 +77,20 @@ export class FlowState {
   readonly #conflicts: Counter
   readonly #expiredCount: Counter
   readonly #shared: Counter
-  readonly #doubted: Counter
   #peers: readonly number[] = []
   #room: Room = Room.nobody // at those, for what the walk would write
-  readonly #streams: Streams
   /** Whether what `commit` wrote has to be with others before the packet leaves. */
   mustHold = false
 
   constructor(parts: FlowStateParts) {
     this.#parts = parts
     this.table = parts.table
-    this.#streams = new Streams(parts.table.capacity)
     this.access = new StateAccess(parts.table)
     this.asking = new Asking(parts.exchange, parts.interested)
+    this.arrival = new Arrival(parts.table, parts.counters)
     const { counters, table } = parts
     this.#conflicts = counters.claim('state.conflicts', 'Walks whose state had come from elsewhere')
     this.#expiredCount = counters.claim('state.expired', 'Records that nobody used any more')
-    this.#doubted = counters.claim('state.resets-doubted', 'RSTs that did not end their connection')
     this.#shared = counters.claim('state.shared', 'Records sent to other hosts before a packet')
     for (const [name, kind] of Object.entries(Kind))
       counters.gauge(`state.${name}`, () => table.count(kind), `Records of kind ${name}`)
@@ -180,7 +175,7 @@ export class FlowState {
 
   // Files pending[at].  False when a better record stands in its way.
   #write({ state, entryPort, tcpFlagsUnseen }: SimulationContext, at: number, out?: Port): boolean {
-    const { table, clock, word, stale } = this.#parts
+    const { table, clock, word } = this.#parts
     const words = state.pending
     words[at + RecordWord.ingress] = entryPort?.number ?? 0
     words[at + RecordWord.egress] = out?.number ?? 0
@@ -193,13 +188,9 @@ export class FlowState {
       return false
     }
     // Flows that found nothing here, or what stood here before, are to look again.
-    if (put !== Put.merged) stale([keyHash(words, at), keyHash(words, at + RecordWord.b)])
+    if (put !== Put.merged) this.#stale([keyHash(words, at), keyHash(words, at + RecordWord.b)])
     state.met(table.lastId << 1)
     return true
-  }
-
-  get settled(): boolean {
-    return this.#parts.settled()
   }
 
   /** Sends what was committed.  A ticket to wait for, or 0. */
@@ -231,36 +222,8 @@ export class FlowState {
       links,
       stateful: links !== null,
       held: this.mustHold,
-      tcpNext: this.#streams.next
+      tcpNext: this.arrival.streams.next
     }
-  }
-
-  /**
-   * A packet comes up.  Whether it is a SYN or a RST of known state: no flow speaks for it, and it
-   * is judged by all that was sent before it.  A RST is believed of who knows how far the
-   * connection has come.
-   */
-  arrives(book: FlowBook, keys: Int32Array, o: number, bytes: Bytes): boolean {
-    const flags = keys[o + Word.l4Misc]! & 255
-    const isReset = this.#streams.arrives(flags, bytes)
-    if (!isReset && !tcp.opens(flags)) return false
-    const id = book.table.find(keys, o)
-    const flow = book.get(id)
-    const links = flow?.links ?? null
-    if (links === null) return false
-    if (!book.isHeld(id)) book.catchUp(this.#tagsOf(links))
-    if (isReset) this.#streams.judge(flow!.tcpNext)
-    return !book.isHeld(id)
-  }
-
-  // Of all flows that owe to the same state.
-  #tagsOf({ met }: FlowLinks): Tag[] {
-    const tags: Tag[] = []
-    for (let i = 0; i < met.length; i += 2)
-      if (this.#read(met[i]!, met[i + 1]!))
-        for (const key of [RecordWord.a, RecordWord.b])
-          tags.push(stateTag(keyHash(this.#record, key)))
-    return tags
   }
 
   /** A flow was used. */
@@ -272,7 +235,7 @@ export class FlowState {
       const handle = links.met[i]!
       const stamp = links.met[i + 1]!
       const idleMs = Math.max(0, now - usedMs)
-      this.#streams.note(handle, stamp, tcpNext)
+      this.arrival.streams.note(handle, stamp, tcpNext)
       const changed = this.table.note(handle, stamp, tcpFlags, idleMs)
       if (!this.#read(handle, stamp)) continue
       if (!changed && now - links.sharedMs < this.#refreshMs()) continue
@@ -295,7 +258,7 @@ export class FlowState {
         hashes.push(keyHash(this.#expired, i * RECORD_WORDS))
         hashes.push(keyHash(this.#expired, i * RECORD_WORDS + RecordWord.b))
       }
-      if (n > 0) this.#parts.stale(hashes)
+      if (n > 0) this.#stale(hashes)
       if (n < EXPIRE_SLICE) return
     }
   }
@@ -306,9 +269,9 @@ export class FlowState {
     if (ctx.isOnlyAbout) return
     const { refs, stamps, refCount } = ctx.state
     for (let i = 0; i < refCount; i++) {
-      const flags = this.#flagsFor(ctx, refs[i]!, stamps[i]!)
+      const flags = this.arrival.flagsFor(ctx, refs[i]!, stamps[i]!)
       const changed = this.table.note(refs[i]!, stamps[i]!, flags, 0)
-      if (!ctx.generated) this.#streams.note(refs[i]!, stamps[i]!, this.#streams.next)
+      if (!ctx.generated) this.arrival.streams.note(refs[i]!, stamps[i]!, this.arrival.streams.next)
       if (!changed || !this.#read(refs[i]!, stamps[i]!)) continue
       this.#unblocked()
       if ((refs[i]! & 1) === 1) this.#answeredBy(ctx.entryPort)
@@ -331,16 +294,6 @@ export class FlowState {
       if ((refs[i]! & 1) === 0 && this.#read(refs[i]!, stamps[i]!)) this.#share(this.#record, 0)
   }
 
-  // A RST that anybody may have sent does not end what is established.
-  #flagsFor(ctx: SimulationContext, handle: number, stamp: number): number {
-    const flags = ctx.tcpFlagsUnseen
-    if ((flags & tcp.Flag.rst) === 0 || !this.#streams.doubts(handle, stamp)) return flags
-    if (!this.#read(handle, stamp)) return flags
-    if ((this.#record[RecordWord.flags]! & StateFlag.assured) === 0) return flags
-    this.#doubted.value++
-    return flags & ~tcp.Flag.rst
-  }
-
   #read(handle: number, stamp: number): boolean {
     const id = handle >>> 1
     return this.table.stamp(id) === stamp && this.table.read(id, this.#record)
@@ -349,7 +302,12 @@ export class FlowState {
   // An answer to what the last port had refused: the opener's flow was a drop.
   #unblocked(): void {
     if ((this.#record[RecordWord.flags]! & StateFlag.blocked) === 0) return
-    this.#parts.stale([keyHash(this.#record), keyHash(this.#record, RecordWord.b)])
+    this.#stale([keyHash(this.#record), keyHash(this.#record, RecordWord.b)])
+  }
+
+  // Flows that looked for the keys of these hashes are to look again.
+  #stale(hashes: readonly number[]): void {
+    this.#parts.events.stale(hashes.map(stateTag))
   }
 
   #refreshMs(): number {

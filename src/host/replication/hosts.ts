@@ -7,6 +7,7 @@ import type { Counter, Counters } from '../../core/counters.ts'
 import type { Exchange, Liveness, Peer } from '../../state/exchange/exchange.ts'
 import { hostWord, RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
+import type { HostEvents } from '../events.ts'
 import type { Interested } from './interested.ts'
 
 export interface OtherHost {
@@ -27,14 +28,7 @@ export interface HostsParts {
   readonly interested: Interested
   readonly clock: Clock
   readonly counters: Counters
-  /** A host stopped answering, or answers again. */
-  readonly answers: (host: string, answers: boolean) => void
-  /** The agent of a host is gone, whether its kernel answers or not; or it is there again. */
-  readonly away: (host: string, isAway: boolean) => void
-  /** A host takes no state any more, and gives none. */
-  readonly left: (host: string) => void
-  /** What a host asked for has all been sent to us. */
-  readonly given: (host: string, ports: readonly number[]) => void
+  readonly events: HostEvents
 }
 
 interface Transfer {
@@ -73,6 +67,12 @@ export class Hosts {
       'state.resynchronised',
       'Times a host that could not be sent something was given everything again'
     )
+    const { events } = parts
+    events.peers.on(others => this.set(others))
+    events.liveness.on(of => this.#heard(of))
+    events.joined.on(word => this.#joined(word))
+    events.owed.on(word => this.#owe(word))
+    events.told.on((word, bytes) => this.#told(word, bytes))
     const alive = (): number => [...this.#state.values()].filter(({ agent }) => agent).length
     parts.counters.gauge('state.peers', alive, 'Hosts whose agents exchange state with us')
   }
@@ -131,41 +131,43 @@ export class Hosts {
 
   // --- from the exchange ----------------------------------------
 
-  liveness(of: Liveness): void {
+  #heard(of: Liveness): void {
+    const { events } = this.#parts
     const before = this.#state.get(of.word)
     this.#state.set(of.word, of)
     const host = this.#byWord.get(of.word)?.host
     if (host === undefined) return
-    if (before?.agent === true && !of.agent) this.#parts.left(host)
+    if (before?.agent === true && !of.agent) events.peerLeft(host)
     // One that has never answered may only be as slow to begin as we are.
     const mayTell = of.host || before !== undefined || this.#isSettled
-    if (before?.host !== of.host && mayTell) this.#parts.answers(host, of.host)
+    if (before?.host !== of.host && mayTell) events.peer(host, of.host)
     const isKnown = before !== undefined || this.#isSettled
-    if (before?.agent !== of.agent && (of.agent || isKnown)) this.#parts.away(host, !of.agent)
+    if (before?.agent !== of.agent && (of.agent || isKnown)) events.agentAway(host, !of.agent)
     if (this.list().every(({ agentAlive }) => agentAlive)) this.#settle()
   }
 
-  joined(word: number): void {
+  #joined(word: number): void {
     this.#transfer({ word, ports: null, cursor: 1 })
   }
 
   /** Not everything for a host could be sent: it is given all that concerns it once more. */
-  owed(word: number): void {
+  #owe(word: number): void {
     this.#resynced.value++
     this.#transfer({ word, ports: null, cursor: 1 })
   }
 
+  /** A host asks for all that is known of these ports. */
   asked(word: number, ports: readonly number[]): void {
     this.#transfer({ word, ports: new Set(ports), cursor: 1 })
   }
 
-  told(word: number, bytes: Uint8Array): void {
+  #told(word: number, bytes: Uint8Array): void {
     const host = this.#byWord.get(word)?.host
     if (host === undefined || bytes[0] !== GIVEN || bytes.length % 4 !== 1) return
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     const ports: number[] = []
     for (let at = 1; at < bytes.length; at += 4) ports.push(view.getUint32(at))
-    this.#parts.given(host, ports)
+    this.#parts.events.given(host, ports)
   }
 
   // --- inside ----------------------------------------
@@ -174,11 +176,12 @@ export class Hosts {
     if (this.#isSettled || this.#isClosed) return
     this.#isSettled = true
     this.#settling?.cancel()
+    const { events } = this.#parts
     // Those that were dead before we began: whoever asks for a way is not to be sent there.
     for (const [word, { host }] of this.#byWord) {
       const state = this.#state.get(word)
-      if (state?.host === false) this.#parts.answers(host, false)
-      if (state?.agent === false) this.#parts.away(host, true)
+      if (state?.host === false) events.peer(host, false)
+      if (state?.agent === false) events.agentAway(host, true)
     }
     for (const then of this.#onSettled.splice(0)) then()
   }

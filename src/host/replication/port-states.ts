@@ -4,7 +4,9 @@
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
+import type { HostEvents } from '../events.ts'
 import type { Hosts } from './hosts.ts'
+import type { MovedState } from './moved-state.ts'
 
 export interface PortStatesParts {
   readonly hosts: Hosts
@@ -14,12 +16,9 @@ export interface PortStatesParts {
   readonly load: ((port: number) => void) | null
   /** Whether this host may have been here before: then others are asked, and the store. */
   readonly recover: boolean
-  /** A port may be activated now. */
-  readonly changed: () => void
-  /** One that was on another host before, by its number. */
-  readonly moved: (port: number) => void
-  /** What an earlier agent had kept is here, and others may lack it. */
-  readonly recovered: () => void
+  readonly events: HostEvents
+  /** Told of ports, by number, that were on another host before. */
+  readonly movedState: Pick<MovedState, 'came'>
 }
 
 const WAIT_MS_MAX = 3000
@@ -56,6 +55,10 @@ export class PortStates {
     this.#begunMs = parts.clock.now()
     const moments = this.#keeps ? [FIRST_LOAD_MS, WAIT_MS_MAX] : []
     this.#timers = moments.map(ms => parts.clock.after(ms, () => this.#answer()))
+    const { hosts, events } = parts
+    events.peerLeft.on(host => this.#left(host))
+    events.given.on((host, ports) => this.#given(host, ports))
+    events.asked.on((word, ports) => this.#whenRecollected(() => hosts.asked(word, ports)))
     this.#late = parts.counters.claim('state.ports-late', 'Ports activated before their state came')
   }
 
@@ -100,7 +103,7 @@ export class PortStates {
    * Calls once what an earlier agent kept of our ports is here, 3 s after the beginning at most:
    * whoever asks us before would take it for nothing, as when all agents begin at once.
    */
-  whenRecollected(then: () => void): void {
+  #whenRecollected(then: () => void): void {
     if (this.#isRecollected || this.#questions.length === QUESTIONS_MAX) then()
     else this.#questions.push(then)
   }
@@ -117,7 +120,7 @@ export class PortStates {
     this.#answer()
   }
 
-  given(host: string, ports: readonly number[]): void {
+  #given(host: string, ports: readonly number[]): void {
     for (const port of ports) this.#came(port, host)
   }
 
@@ -156,7 +159,7 @@ export class PortStates {
   }
 
   /** The agent of a host has gone: what was asked of it will not come. */
-  left(host: string): void {
+  #left(host: string): void {
     for (const [port, waiting] of [...this.#waiting]) {
       if (!waiting.sources.has(host)) continue
       if (waiting.previous === host) this.#askOthers(port, waiting)
@@ -192,9 +195,9 @@ export class PortStates {
     const hasMoved = this.#waiting.get(port)?.previous !== undefined
     this.#end(port)
     this.#ready.add(port)
-    if (hasMoved) this.#parts.moved(port)
+    if (hasMoved) this.#parts.movedState.came(port)
     if (this.#waiting.size === 0) this.#recovered()
-    this.#parts.changed()
+    this.#parts.events.portReady(port)
   }
 
   get #keeps(): boolean {
@@ -215,8 +218,9 @@ export class PortStates {
 
   // Others were given what was here when the session began, which may have been before.
   #recovered(): void {
-    const isBeginning = this.#parts.clock.now() - this.#begunMs < BEGINNING_MS
-    if (this.#hasLoaded && isBeginning) this.#parts.recovered()
+    const { hosts, clock } = this.#parts
+    const isBeginning = clock.now() - this.#begunMs < BEGINNING_MS
+    if (this.#hasLoaded && isBeginning) for (const host of hosts.ready()) hosts.give(host)
     this.#hasLoaded = false
   }
 

@@ -1,37 +1,24 @@
-// All of flow state in one house: the table, the exchange with other hosts, who is interested,
-// which
-// ports may be activated.  The parts call each other; they are tied together here.
+// All of flow state on one host: the table, the exchange with other hosts, who is interested, which
+// ports may be activated. Each part knows those built before it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Counters } from '../../core/counters.ts'
-import { stateTag, type Tag } from '../../flow/tag.ts'
+import { stateTag } from '../../flow/tag.ts'
 import type { Port } from '../../simulation/device.ts'
-import type { Exchange, ExchangeListener } from '../../state/exchange/exchange.ts'
-import { LIFETIMES_DEFAULT, type Lifetimes } from '../../state/lifetimes.ts'
-import { MemoryStateTable } from '../../state/memory-table.ts'
+import type { Exchange } from '../../state/exchange/exchange.ts'
 import { hostWord } from '../../state/record.ts'
-import type { StateTable } from '../../state/table.ts'
 import type { PortModel } from '../../topology/models.ts'
 import type { TopologyView } from '../../topology/view.ts'
+import type { HostEvents } from '../events.ts'
 import { waitForPull } from './asking.ts'
 import { Custody } from './custody.ts'
-import { FlowState, type StateSaver } from './flow-state.ts'
+import { FlowState } from './flow-state.ts'
 import { Hosts } from './hosts.ts'
 import { Interested, WAIT_FOR_GROUPS } from './interested.ts'
 import { MovedState } from './moved-state.ts'
 import { PortQuota } from './port-quota.ts'
 import { PortStates } from './port-states.ts'
-
-// Where flow state is kept and how it is shared; without, in memory and not at all.
-export interface StateParts {
-  readonly table: StateTable
-  readonly lifetimes: Lifetimes
-  readonly perPortMax?: number // records that came in by one port; 0: no bound but the table's
-  readonly openExchange: ((listener: ExchangeListener) => Exchange) | null
-  readonly saver: StateSaver | null
-  readonly load: ((port: number) => void) | null
-  readonly recover: boolean // an agent of this host may have been here before
-}
+import type { StateParts } from './state-parts.ts'
 
 export interface SharingParts {
   readonly host: string
@@ -39,17 +26,7 @@ export interface SharingParts {
   readonly state: StateParts
   readonly clock: Clock
   readonly counters: Counters
-  readonly released: (ticket: number) => void
-  readonly invalidate: (tags: readonly Tag[]) => void
-  readonly imported: () => void // records have come
-  /** Anything may have changed: every flow that rests on state is walked again. */
-  readonly lost: () => void
-  readonly wake: (waitingFor: string) => void
-  readonly portReady: () => void // of one that could not be activated before
-  /** A host stopped answering, or answers again. */
-  readonly answers: (host: string, answers: boolean) => void
-  /** The agent of a host is gone, or there again. */
-  readonly away: (host: string, isAway: boolean) => void
+  readonly events: HostEvents
 }
 
 export class Sharing {
@@ -66,49 +43,34 @@ export class Sharing {
 
   constructor(parts: SharingParts) {
     this.#parts = parts
-    const { host, view, state, clock, counters } = parts
-    const { table, lifetimes, saver } = state
+    const { host, view, state, clock, counters, events } = parts
+    const { table, lifetimes, saver, load, recover } = state
     const interested = new Interested(host, view)
-    this.interested = interested
-    const exchange = state.openExchange?.(this.#listener()) ?? null
-    this.exchange = exchange
-    this.hosts = new Hosts({
-      exchange,
-      table,
-      interested,
-      clock,
-      counters,
-      answers: parts.answers,
-      away: parts.away,
-      left: other => this.portStates.left(other),
-      given: (other, ports) => this.portStates.given(other, ports)
-    })
-    const { hosts } = this
-    const changed = parts.portReady
-    const { load, recover } = state
-    this.#movedState = new MovedState({ table, saver, clock })
-    const moved = (port: number): void => this.#movedState.came(port)
-    const recovered = (): void => {
-      for (const other of hosts.ready()) hosts.give(other)
-    }
-    const told = { changed, moved, recovered }
-    this.portStates = new PortStates({ hosts, clock, counters, load, recover, ...told })
+    const exchange = state.openExchange?.(events) ?? null
+    const hosts = new Hosts({ exchange, table, interested, clock, counters, events })
+    const movedState = new MovedState({ table, saver, clock })
+    const asked = { hosts, movedState, load, recover }
+    const portStates = new PortStates({ ...asked, clock, counters, events })
+    const quota = new PortQuota({ max: state.perPortMax ?? 0, table, view, clock, counters })
     const word = hostWord(host)
-    const forgotten = (hashes: readonly number[]): void => this.imported(hashes)
-    const held = { word, table, exchange, interested, saver, clock, counters }
-    this.#custody = new Custody({ ...held, forgotten })
-    const settled = (): boolean => this.portStates.settled
-    const max = state.perPortMax ?? 0
-    const quota = new PortQuota({ max, table, view, clock, counters })
+    const common = { word, table, exchange, interested, saver, clock, counters, events }
+    this.interested = interested
+    this.exchange = exchange
+    this.hosts = hosts
+    this.portStates = portStates
+    this.#movedState = movedState
     this.#quota = quota
-    const common = { table, exchange, saver, lifetimes, quota, interested, clock, counters }
-    const stale = (hashes: readonly number[]): void => this.imported(hashes)
-    this.flowState = new FlowState({ ...common, word, stale, settled })
+    this.#custody = new Custody(common)
+    this.flowState = new FlowState({ ...common, lifetimes, quota })
+    events.topologyChanged.on(() => this.#topologyChanged())
+    events.portGone.on(port => this.#portGone(port))
+    events.imported.on(hashes => this.imported(hashes))
+    events.pulled.on(ticket => events.wake(waitForPull(ticket)))
   }
 
-  topologyChanged(): void {
+  #topologyChanged(): void {
     this.interested.refresh()
-    this.#parts.wake(WAIT_FOR_GROUPS)
+    this.#parts.events.wake(WAIT_FOR_GROUPS)
     if (this.#looking) return
     this.#looking = true
     this.#parts.clock.soon(() => {
@@ -118,14 +80,17 @@ export class Sharing {
     })
   }
 
-  // Who is interested in its connections is found out while their state is on its way.
-  portReady(model: PortModel): boolean {
+  /**
+   * Whether the state of a port's flows is here. Who is interested in its connections is found out
+   * while that is on its way.
+   */
+  isPortReady(model: PortModel): boolean {
     this.#parts.view.need({ kind: 'port-group', field: 'ports', value: model.id })
     return this.portStates.ready(model.number ?? 0, previousHostOf(model, this.#parts.host))
   }
 
   // A port has moved to another host: it is to have the state of its flows without asking for it.
-  portGone(port: Port): void {
+  #portGone(port: Port): void {
     this.portStates.gone(port.number)
     this.#movedState.gone(port.number)
     this.#quota.gone(port.id)
@@ -134,10 +99,10 @@ export class Sharing {
 
   /** What stands under these keys is new, different, or gone: whoever asked asks again. */
   imported(hashes: readonly number[]): void {
-    this.#parts.invalidate(hashes.map(stateTag))
+    this.#parts.events.stale(hashes.map(stateTag))
   }
 
-  close(): void {
+  stop(): void {
     this.portStates.close()
     this.#movedState.close()
     this.#custody.close()
@@ -145,42 +110,7 @@ export class Sharing {
     this.exchange?.close()
     this.flowState.table.close()
   }
-
-  // Made before what it calls: nothing of it is called before the house stands.
-  #listener(): ExchangeListener {
-    const { released, imported, lost, wake } = this.#parts
-    return {
-      released,
-      imported: hashes => {
-        this.imported(hashes)
-        imported()
-      },
-      lost,
-      pulled: ticket => wake(waitForPull(ticket)),
-      liveness: of => this.hosts.liveness(of),
-      joined: word => this.hosts.joined(word),
-      owed: word => this.hosts.owed(word),
-      asked: (word, ports) => this.portStates.whenRecollected(() => this.hosts.asked(word, ports)),
-      told: (word, bytes) => this.hosts.told(word, bytes)
-    }
-  }
 }
-
-const STATE_CAPACITY = 65_536
-
-/** Of a house that shares with nobody. */
-export const ownState = (clock: Clock): StateParts => ({
-  table: new MemoryStateTable({
-    capacity: STATE_CAPACITY,
-    lifetimes: LIFETIMES_DEFAULT,
-    now: () => clock.now()
-  }),
-  lifetimes: LIFETIMES_DEFAULT,
-  openExchange: null,
-  saver: null,
-  load: null,
-  recover: false
-})
 
 // The host a port was bound on before it came to this one.
 function previousHostOf(model: PortModel, host: string): string | undefined {

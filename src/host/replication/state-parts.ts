@@ -1,0 +1,39 @@
+// Where flow state is kept and how it is shared: what a host is given of it.
+
+import type { Clock } from '../../core/clock.ts'
+import type { Exchange, ExchangeListener } from '../../state/exchange/exchange.ts'
+import { LIFETIMES_DEFAULT, type Lifetimes } from '../../state/lifetimes.ts'
+import { MemoryStateTable } from '../../state/memory-table.ts'
+import type { StateTable } from '../../state/table.ts'
+import type { StateSaver } from './flow-state.ts'
+
+export interface StateParts {
+  readonly table: StateTable
+  readonly lifetimes: Lifetimes
+  /** Records that came in by one port; 0: no bound but the table's. */
+  readonly perPortMax?: number
+  /** null: state is shared with nobody. */
+  readonly openExchange: ((listener: ExchangeListener) => Exchange) | null
+  /** null: nothing is kept. */
+  readonly saver: StateSaver | null
+  /** Asks for what was kept of a port; null: nothing is. */
+  readonly load: ((port: number) => void) | null
+  /** An agent of this host may have been here before. */
+  readonly recover: boolean
+}
+
+const STATE_CAPACITY = 65_536
+
+/** Of a house that shares with nobody. */
+export const ownState = (clock: Clock): StateParts => ({
+  table: new MemoryStateTable({
+    capacity: STATE_CAPACITY,
+    lifetimes: LIFETIMES_DEFAULT,
+    now: () => clock.now()
+  }),
+  lifetimes: LIFETIMES_DEFAULT,
+  openExchange: null,
+  saver: null,
+  load: null,
+  recover: false
+})
