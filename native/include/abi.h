@@ -162,10 +162,14 @@ struct mz_credit {
 #define MZ_ACTIONS_MAX 4096
 
 /* --- flow state: src/state/record.ts --------------------------------------------------- */
-#define MZ_STATE_CONNECTION 1
-#define MZ_STATE_SNAT 2
-#define MZ_STATE_DNAT 3
-#define MZ_STATE_STICKY 4
+/* Kinds of records, from 1. */
+#define MZ_STATE_KINDS(X) \
+	X(CONNECTION, "connection") \
+	X(SNAT, "snat") \
+	X(DNAT, "dnat") \
+	X(STICKY, "sticky")
+#define MZ_ENUM_KIND(name, word) MZ_STATE_##name,
+enum mz_state_kind { MZ_STATE_NONE, MZ_STATE_KINDS(MZ_ENUM_KIND) MZ_STATE_KINDS_END };
 struct mz_state_key {
 	__u32 type;           /* kind << 16 | family << 8 | protocol */
 	__u32 scope[2];
@@ -196,24 +200,154 @@ struct mz_state {
 #define MZ_PROBE 0x50
 #define MZ_PROBE_ANSWER 0x51
 
-/* counters, per CPU; retired numbers stay, as UNUSED */
-#define MZ_CNT_RX 0
-#define MZ_CNT_HIT 1
-#define MZ_CNT_MISS 2
-#define MZ_CNT_UPCALL 3
-#define MZ_CNT_RING_FULL 4
-#define MZ_CNT_NO_CREDIT 5
-#define MZ_CNT_ERROR 6
-#define MZ_CNT_PACKET_OUT 7
-#define MZ_CNT_TTL_UP 8
-#define MZ_CNT_MTU_UP 9
-#define MZ_CNT_TUNNEL_TX 10
-#define MZ_CNT_TUNNEL_RX 11
-#define MZ_CNT_MASK_CACHE_HIT 12
-#define MZ_CNT_PARSE 13
-#define MZ_CNT_SYN_UP 14
-#define MZ_CNT_PROBE 15
-#define MZ_CNT_PROBE_STRANGER 16
+/* --- lists: what crosses the boundary by its place in an order -------------------------- */
+/* Each is X(name in C, word in TypeScript) in that order; an enum is made of it on this side, and
+ * src/native/abi.test.ts compares the words. */
+#define MZ_ENUM_COUNTER(name, word) MZ_CNT_##name,
+
+/* Counters of the datapath, per CPU.  An agent meets the map of an older one: names are added at
+ * the end, and what is counted no more keeps its place. */
+#define MZ_DATAPATH_COUNTERS(X) \
+	X(RX, "rx") \
+	X(HIT, "hits") \
+	X(MISS, "misses") \
+	X(UPCALL, "upcalls") \
+	X(RING_FULL, "ring-full") \
+	X(NO_CREDIT, "no-credit") \
+	X(ERROR, "errors") \
+	X(PACKET_OUT, "packet-outs") \
+	X(TTL_UP, "ttl-upcalls") \
+	X(MTU_UP, "mtu-upcalls") \
+	X(TUNNEL_TX, "tunnel-tx") \
+	X(TUNNEL_RX, "tunnel-rx") \
+	X(MASK_CACHE_HIT, "mask-cache-hits") \
+	X(PARSE, "not-ethernet") \
+	X(SYN_UP, "syn-upcalls") \
+	X(PROBE, "probes") \
+	X(PROBE_STRANGER, "strange-probes")
 #define MZ_CNT_MAX 32
+enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
+
+/* What `open` is given. */
+#define MZ_DATAPATH_SETTINGS(X) \
+	X(FLOWS_MAX, "flowsMax") \
+	X(CHUNKS_MAX, "chunksMax") \
+	X(CREDITS, "creditsPerPort") \
+	X(VXLAN_PORT, "vxlanPort") \
+	X(RING_VM, "ringVmBytes") \
+	X(RING_UPLINK, "ringUplinkBytes") \
+	X(RING_TUNNEL, "ringTunnelBytes")
+
+/* What `exchangeOpen` is given. */
+#define MZ_EXCHANGE_SETTINGS(X) \
+	X(WORD, "host") \
+	X(PORT, "port") \
+	X(HOLD_MS, "holdMs") \
+	X(RETRANSMIT_MS, "retransmitMs") \
+	X(HEARTBEAT_MS, "heartbeatMs") \
+	X(DEAD_MS, "deadMs") \
+	X(DROP_PER_MILLE, "dropPerMille") \
+	X(DROP_SEED, "dropSeed")
+
+/* Types of messages of the exchange, from 1. */
+#define MZ_MESSAGE_TYPES(X) \
+	X(HELLO, "hello") \
+	X(HEARTBEAT, "heartbeat") \
+	X(HEARTBEAT_ANSWER, "heartbeat-answer") \
+	X(STATE, "state") \
+	X(ACK, "acknowledgement") \
+	X(PULL, "pull") \
+	X(ASK, "ask") \
+	X(TELL, "tell") \
+	X(REFRESH, "refresh") \
+	X(PROBE, "probe")
+
+/* Why a message is refused, from 1. */
+#define MZ_REFUSALS(X) \
+	X(SHORT, "short") \
+	X(VERSION, "version") \
+	X(STRANGER, "stranger") \
+	X(FORGED, "forged") \
+	X(STALE_EPOCH, "stale-epoch") \
+	X(REPLAYED, "replayed")
+
+/* Behind those by message type, by refusal and by time of acknowledgement. */
+#define MZ_EXCHANGE_COUNTERS(X) \
+	X(DATAGRAMS, "messages-received") \
+	X(ACKNOWLEDGED, "acknowledged") \
+	X(HELD, "held") \
+	X(QUEUED, "queued") \
+	X(BYTES_SENT, "bytes-sent") \
+	X(BYTES_RECEIVED, "bytes-received") \
+	X(ENTRIES_SENT, "entries-sent") \
+	X(ENTRIES_RECEIVED, "entries-received") \
+	X(ADDED, "entries-added") \
+	X(MERGED, "entries-merged") \
+	X(REPLACED, "entries-replaced") \
+	X(ENTRY_REFUSED, "entries-refused") \
+	X(RETRANSMITTED, "retransmitted") \
+	X(GIVEN_UP, "given-up") \
+	X(BOUND_PASSED, "released-late") \
+	X(PASSED_OVER, "not-waited") \
+	X(HOLD_FULL, "hold-full") \
+	X(QUEUE_FULL, "queue-full") \
+	X(OVERFLOWED, "overflowed") \
+	X(OWED, "owed") \
+	X(PULLS, "pulls") \
+	X(PULLS_FOUND, "pulls-found") \
+	X(PULLS_MISSED, "pulls-missed") \
+	X(PULLS_ANSWERED, "pulls-answered") \
+	X(PULLS_UNKNOWN, "pulls-unknown") \
+	X(EVENTS_LOST, "imports-untold") \
+	X(NEWS_FULL, "news-full") \
+	X(SEND_FAILED, "send-failed") \
+	X(DROPPED, "dropped") \
+	X(LATE, "late-wakeups") \
+	X(PEERS_FULL, "peers-full") \
+	X(JOINED, "sessions") \
+	X(DIED, "deaths")
+
+/* Behind them: what is so now. */
+#define MZ_EXCHANGE_GAUGES(X) \
+	X(HELD, "held-now") \
+	X(UNDER_WAY, "under-way-now") \
+	X(PULLS, "pulls-now") \
+	X(PEERS, "peers") \
+	X(HOSTS, "hosts-alive") \
+	X(AGENTS, "agents-alive") \
+	X(REALTIME, "realtime")
+
+/* What `exchangeRead` tells, from 1: type, how many words follow, those. */
+#define MZ_NEWS(X) \
+	X(RELEASED, "released") \
+	X(IMPORTED, "imported") \
+	X(PULLED, "pulled") \
+	X(LIVENESS, "liveness") \
+	X(JOINED, "joined") \
+	X(ASKED, "asked") \
+	X(TOLD, "told") \
+	X(LOST, "lost") \
+	X(OWED, "owed")
+
+/* Idle times that `stateOpen` is given, seconds. */
+#define MZ_LIFETIMES(X) \
+	X(TCP_OPENING, "tcpOpeningS") \
+	X(TCP_ESTABLISHED, "tcpEstablishedS") \
+	X(TCP_HALF_CLOSED, "tcpHalfClosedS") \
+	X(TCP_CLOSED, "tcpClosedS") \
+	X(TCP_RESET, "tcpResetS") \
+	X(UDP_ONE_WAY, "udpOneWayS") \
+	X(UDP_TWO_WAY, "udpTwoWayS") \
+	X(ICMP_ECHO, "icmpS") \
+	X(OTHER_PROTOCOL, "otherS") \
+	X(STICKY_SOURCE, "stickyS")
+
+/* What `stateInfo` gives, before the records by kind. */
+#define MZ_STATE_INFO(X) \
+	X(size, "size") \
+	X(evicted, "evicted") \
+	X(untold, "untold") \
+	X(refused, "refused") \
+	X(bytes, "bytes")
 
 #endif

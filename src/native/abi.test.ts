@@ -8,13 +8,16 @@ import { fileURLToPath } from 'node:url'
 import { PortClass, Reason } from '../datapath/datapath.ts'
 import { ACTION_WORDS, ActionType, OUT_PEER, TunnelKind } from '../flow/actions.ts'
 import { Fragment, IP_AH, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from '../flow/key.ts'
+import { refusals } from '../state/exchange/message.ts'
+import { LIFETIMES_DEFAULT } from '../state/lifetimes.ts'
 import { KEY_WORDS, KeyWord, Kind, RECORD_WORDS, RecordWord, StateFlag } from '../state/record.ts'
 import * as abi from './abi.ts'
+import { exchangeGauges, messageTypes, plainCounts } from './exchange-counters.ts'
 
 const printer = fileURLToPath(new URL('../../native/build/abi-print', import.meta.url))
 const skip = existsSync(printer) ? false : 'native/build/abi-print is not built'
-const said = (): Record<string, number> =>
-  JSON.parse(execFileSync(printer, { encoding: 'utf8' })) as Record<string, number>
+const said = (): Record<string, unknown> =>
+  JSON.parse(execFileSync(printer, { encoding: 'utf8' })) as Record<string, unknown>
 
 const snake = (name: string): string => name.replace(/[A-Z]/g, letter => `_${letter.toLowerCase()}`)
 const keyFields: Record<string, string> = { l4Ports: 'l4_ports', l4Misc: 'l4_misc' }
@@ -66,7 +69,7 @@ test('records of flow state have the words, kinds and flags', { skip }, () => {
     assert.equal(c[`mz_state.${snake(name)}`], word * 4, name)
   assert.equal(c['sizeof.mz_state_key'], KEY_WORDS * 4)
   assert.equal(c['sizeof.mz_state'], RECORD_WORDS * 4)
-  for (const [name, number] of [...Object.entries(Kind), ...Object.entries(StateFlag)])
+  for (const [name, number] of Object.entries(StateFlag))
     assert.equal(c[`MZ_STATE_${snake(name).toUpperCase()}`], number, name)
 })
 
@@ -102,20 +105,30 @@ test('numbers that both sides name are the same', { skip }, () => {
     ['MZ_CLASS_TUNNEL', PortClass.tunnel]
   ]
   for (const [name, ours] of pairs) assert.equal(c[name], ours, name)
-  const counters = ['RX', 'HIT', 'MISS', 'UPCALL', 'RING_FULL', 'NO_CREDIT', 'ERROR', 'PACKET_OUT']
-  counters.push(
-    'TTL_UP',
-    'MTU_UP',
-    'TUNNEL_TX',
-    'TUNNEL_RX',
-    'MASK_CACHE_HIT',
-    'PARSE',
-    'SYN_UP',
-    'PROBE',
-    'PROBE_STRANGER'
+})
+
+test('every list that crosses by its order has that order', { skip }, () => {
+  const c = said()
+  const lists: Record<string, readonly string[]> = {
+    MZ_DATAPATH_COUNTERS: abi.counterNames,
+    MZ_DATAPATH_SETTINGS: abi.datapathSettings,
+    MZ_EXCHANGE_SETTINGS: abi.exchangeSettings,
+    MZ_LIFETIMES: abi.lifetimeNames,
+    MZ_STATE_INFO: abi.stateInfo,
+    MZ_NEWS: abi.news,
+    MZ_STATE_KINDS: Object.keys(Kind),
+    MZ_MESSAGE_TYPES: messageTypes,
+    MZ_REFUSALS: refusals,
+    MZ_EXCHANGE_COUNTERS: plainCounts,
+    MZ_EXCHANGE_GAUGES: exchangeGauges
+  }
+  const inC = Object.keys(c).filter(name => Array.isArray(c[name]))
+  assert.deepEqual(Object.keys(lists).sort(), inC.sort())
+  for (const [name, ours] of Object.entries(lists)) assert.deepEqual(c[name], ours, name)
+  assert.ok(abi.counterNames.length <= abi.COUNTERS_MAX)
+  assert.deepEqual(
+    Object.values(Kind),
+    Object.keys(Kind).map((_, i) => i + 1)
   )
-  assert.equal(counters.length, abi.counterNames.length)
-  counters.forEach((name, i) => {
-    assert.equal(c[`MZ_CNT_${name}`], i, name)
-  })
+  assert.deepEqual(Object.keys(LIFETIMES_DEFAULT), abi.lifetimeNames)
 })

@@ -1,6 +1,8 @@
 // The numbers of native/include/abi.h that TypeScript needs; src/flow has the key and the actions.
 // abi.test.ts compares all of them with what the C compiler says.
 
+import type { Lifetimes } from '../state/lifetimes.ts'
+
 export const ABI_VERSION = 2
 
 export const MASKS_MAX = 128
@@ -24,7 +26,9 @@ export const MASKS_WORDS = 2 + MASKS_MAX * 20
 export const MasksWord = { count: 0, masks: 2 } as const
 
 export const COUNTERS_MAX = 32
-// Names for people, by MZ_CNT_*.
+
+// The lists of abi.h: what crosses the boundary by its place in an order.
+
 export const counterNames = [
   'rx',
   'hits',
@@ -43,4 +47,57 @@ export const counterNames = [
   'syn-upcalls',
   'probes',
   'strange-probes'
+] as const
+
+/** What `open` is given. */
+export const datapathSettings = [
+  'flowsMax',
+  'chunksMax',
+  'creditsPerPort',
+  'vxlanPort',
+  'ringVmBytes',
+  'ringUplinkBytes',
+  'ringTunnelBytes'
+] as const
+
+/** What `exchangeOpen` is given. */
+export const exchangeSettings = [
+  'host',
+  'port',
+  'holdMs',
+  'retransmitMs',
+  'heartbeatMs',
+  'deadMs',
+  'dropPerMille',
+  'dropSeed'
+] as const
+
+/** Idle times that `stateOpen` is given. */
+export const lifetimeNames = [
+  'tcpOpeningS',
+  'tcpEstablishedS',
+  'tcpHalfClosedS',
+  'tcpClosedS',
+  'tcpResetS',
+  'udpOneWayS',
+  'udpTwoWayS',
+  'icmpS',
+  'otherS',
+  'stickyS'
+] as const satisfies readonly (keyof Lifetimes)[]
+
+/** What `stateInfo` gives; then come the records by kind. */
+export const stateInfo = ['size', 'evicted', 'untold', 'refused', 'bytes'] as const
+
+/** What `exchangeRead` tells, from 1. */
+export const news = [
+  'released',
+  'imported',
+  'pulled',
+  'liveness',
+  'joined',
+  'asked',
+  'told',
+  'lost',
+  'owed'
 ] as const

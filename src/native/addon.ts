@@ -13,18 +13,6 @@ export type NetlinkHandle = { readonly opaque: 'netlink' }
 export type StateHandle = { readonly opaque: 'state' }
 export type ExchangeHandle = { readonly opaque: 'exchange' }
 
-// Order of the settings of `open`.
-export const Setting = {
-  flowsMax: 0,
-  chunksMax: 1,
-  creditsPerPort: 2,
-  vxlanPort: 3,
-  ringVmBytes: 4,
-  ringUplinkBytes: 5,
-  ringTunnelBytes: 6
-} as const
-export const SETTINGS = 7
-
 export interface Addon {
   open(object: string, pins: string, injectName: string, settings: Uint32Array): HostHandle | number
   close(host: HostHandle, keep: boolean): number

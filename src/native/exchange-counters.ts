@@ -1,7 +1,10 @@
 // What the native exchange counts, in the order of enum exchange_counter of
-// native/addon/exchange/exchange.h.  Names that the exchange in TypeScript has too mean the same.
+// native/addon/exchange/exchange.h, made of the lists of native/include/abi.h.  Names that the exchange in TypeScript has too mean the same.
 
-const types = [
+import { refusals } from '../state/exchange/message.ts'
+
+/** Types of messages, from 1. */
+export const messageTypes = [
   'hello',
   'heartbeat',
   'heartbeat-answer',
@@ -13,8 +16,6 @@ const types = [
   'refresh',
   'probe'
 ] as const
-const refusals = ['short', 'version', 'stranger', 'forged', 'stale-epoch', 'replayed'] as const
-
 /** Upper bounds of the acknowledgement times, µs. */
 export const acknowledgedUs = [100, 200, 300, 500, 1000, 2000, 5000, 20_000, 100_000] as const
 
@@ -29,13 +30,8 @@ export const exchangeGauges = [
   'realtime' // 1: the thread runs before ordinary ones
 ] as const
 
-export const exchangeCounts = [
-  ...types.map(type => `sent-${type}`),
-  ...types.map(type => `received-${type}`),
-  ...refusals.map(reason => `refused-${reason}`),
-  ...acknowledgedUs.map(us => `acknowledged-us-${us}`),
-  'acknowledged-us-more',
-  'acknowledged-us-sum',
+/** Behind those by type, refusal and time of acknowledgement. */
+export const plainCounts = [
   'messages-received',
   'acknowledged',
   'held',
@@ -68,7 +64,17 @@ export const exchangeCounts = [
   'late-wakeups',
   'peers-full',
   'sessions',
-  'deaths',
+  'deaths'
+] as const
+
+export const exchangeCounts = [
+  ...messageTypes.map(type => `sent-${type}`),
+  ...messageTypes.map(type => `received-${type}`),
+  ...refusals.map(reason => `refused-${reason}`),
+  ...acknowledgedUs.map(us => `acknowledged-us-${us}`),
+  'acknowledged-us-more',
+  'acknowledged-us-sum',
+  ...plainCounts,
   ...exchangeGauges
 ]
 

@@ -11,6 +11,7 @@ import type {
   Peer,
   Room
 } from '../state/exchange/exchange.ts'
+import { exchangeSettings, news } from './abi.ts'
 import { type Addon, check, type ExchangeHandle, loadAddon, type StateHandle } from './addon.ts'
 import { ExchangeCount, exchangeCounts, readCounts } from './exchange-counters.ts'
 
@@ -32,19 +33,6 @@ const PEER_WORDS = 3
 const ASK_PORTS_MAX = 335 // of one message
 /** READ_WORDS of native/addon/exchange/exchange.h, and some. */
 const READ_WORDS = 65_536
-
-// enum news of native/addon/exchange/exchange.h
-const News = {
-  released: 1,
-  imported: 2,
-  pulled: 3,
-  liveness: 4,
-  joined: 5,
-  asked: 6,
-  told: 7,
-  lost: 8,
-  owed: 9
-} as const
 
 export class NativeExchange implements Exchange {
   readonly #addon: Addon
@@ -158,28 +146,28 @@ export class NativeExchange implements Exchange {
   #tell(type: number, from: number, to: number): void {
     const words = this.#news
     const listener = this.#listener
-    switch (type) {
-      case News.released:
+    switch (news[type - 1]) {
+      case 'released':
         for (let i = from; i < to && this.#isOpen; i++) listener.released(words[i]!)
         break
-      case News.imported:
+      case 'imported':
         listener.imported(Array.from(words.subarray(from, to)))
         break
-      case News.pulled:
+      case 'pulled':
         listener.pulled(words[from]!, words[from + 1] !== 0)
         break
-      case News.liveness: {
+      case 'liveness': {
         const [word, host, agent] = words.subarray(from, to)
         listener.liveness({ word: word!, host: host !== 0, agent: agent !== 0 })
         break
       }
-      case News.joined:
+      case 'joined':
         listener.joined(words[from]!)
         break
-      case News.owed:
+      case 'owed':
         listener.owed(words[from]!)
         break
-      case News.lost:
+      case 'lost':
         listener.lost?.()
         break
       default:
@@ -188,24 +176,16 @@ export class NativeExchange implements Exchange {
   }
 
   #tellBytes(type: number, word: number, from: number, length: number): void {
-    if (type === News.told) {
+    if (news[type - 1] === 'told') {
       const bytes = new Uint8Array(this.#news.buffer, from * 4, length)
       this.#listener.told(word, bytes.slice())
-    } else if (type === News.asked) {
+    } else if (news[type - 1] === 'asked') {
       this.#listener.asked(word, Array.from(this.#news.subarray(from, from + length / 4)))
     }
   }
 }
 
-/** In the order of enum exchange_setting of native/addon/exchange/exchange.h. */
-const settingWords = ({ host, port, settings, ...rest }: NativeExchangeOptions): Uint32Array =>
-  Uint32Array.of(
-    host,
-    port ?? VXLAN_PORT,
-    settings.holdMs,
-    settings.retransmitMs,
-    settings.heartbeatMs,
-    settings.deadMs,
-    rest.dropPerMille ?? 0,
-    rest.dropSeed ?? 1
-  )
+const settingWords = ({ settings, ...given }: NativeExchangeOptions): Uint32Array => {
+  const values = { port: VXLAN_PORT, dropPerMille: 0, dropSeed: 1, ...settings, ...given }
+  return Uint32Array.from(exchangeSettings, name => values[name])
+}

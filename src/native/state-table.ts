@@ -4,6 +4,7 @@
 
 import type { Lifetimes } from '../state/lifetimes.ts'
 import { KINDS_MAX, type StateTable } from '../state/table.ts'
+import { lifetimeNames, stateInfo } from './abi.ts'
 import { type Addon, check, loadAddon, type StateHandle } from './addon.ts'
 
 export interface NativeStateSettings {
@@ -11,9 +12,7 @@ export interface NativeStateSettings {
   readonly lifetimes: Lifetimes
 }
 
-// Order of stateInfo; then come the records by kind.
-const Info = { size: 0, evicted: 1, untold: 2, refused: 3, bytes: 4 } as const
-const KINDS = 5
+const KINDS = stateInfo.length // where the records by kind begin
 
 const IDLE_MAX = 0xffffffff
 
@@ -35,21 +34,21 @@ export class NativeStateTable implements StateTable {
   }
 
   get size(): number {
-    return this.#about(Info.size)
+    return this.#about(stateInfo.indexOf('size'))
   }
   get evicted(): number {
-    return this.#about(Info.evicted)
+    return this.#about(stateInfo.indexOf('evicted'))
   }
   get untold(): number {
-    return this.#about(Info.untold)
+    return this.#about(stateInfo.indexOf('untold'))
   }
   /** Records refused for want of memory. */
   get refused(): number {
-    return this.#about(Info.refused)
+    return this.#about(stateInfo.indexOf('refused'))
   }
   /** Memory taken so far. */
   get bytes(): number {
-    return this.#about(Info.bytes)
+    return this.#about(stateInfo.indexOf('bytes'))
   }
   get lastId(): number {
     return this.#lastId
@@ -120,17 +119,5 @@ export class NativeStateTable implements StateTable {
 
 const within = (idleMs: number): number => Math.min(Math.max(0, idleMs), IDLE_MAX)
 
-/** In the order of enum lifetime of native/addon/state/state.h. */
 const lifetimeWords = (of: Lifetimes): Uint32Array =>
-  Uint32Array.of(
-    of.tcpOpeningS,
-    of.tcpEstablishedS,
-    of.tcpHalfClosedS,
-    of.tcpClosedS,
-    of.tcpResetS,
-    of.udpOneWayS,
-    of.udpTwoWayS,
-    of.icmpS,
-    of.otherS,
-    of.stickyS
-  )
+  Uint32Array.from(lifetimeNames, name => of[name])

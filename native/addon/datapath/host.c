@@ -24,8 +24,8 @@
 #include <unistd.h>
 #include "node/addon.h"
 
-/* Order of the settings array, as in src/native/addon.ts. */
-enum { FLOWS_MAX, CHUNKS_MAX, CREDITS, VXLAN_PORT, RING_VM, RING_UPLINK, RING_TUNNEL, SETTINGS };
+#define ENUM_SETTING(name, word) name,
+enum { MZ_DATAPATH_SETTINGS(ENUM_SETTING) SETTINGS };
 
 static const char *const pinned_maps[] = {
 	"flows", "masks", "chunks", "stats", "peers"

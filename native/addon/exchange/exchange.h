@@ -42,13 +42,10 @@ bool same_bytes(const uint8_t *a, const uint8_t *b, size_t len); /* in constant 
 #define PROBE_ASKED 0x50
 #define PROBE_ANSWERED 0x51
 
-enum message_type {
-	MESSAGE_HELLO = 1, MESSAGE_HEARTBEAT, MESSAGE_HEARTBEAT_ANSWER, MESSAGE_STATE, MESSAGE_ACK,
-	MESSAGE_PULL, MESSAGE_ASK, MESSAGE_TELL, MESSAGE_REFRESH, MESSAGE_PROBE, MESSAGE_TYPES
-};
-enum refusal {
-	TAKEN, SHORT, VERSION, STRANGER, FORGED, STALE_EPOCH, REPLAYED, REFUSALS
-};
+#define ENUM_MESSAGE(name, word) MESSAGE_##name,
+enum message_type { MESSAGE_NONE, MZ_MESSAGE_TYPES(ENUM_MESSAGE) MESSAGE_TYPES };
+#define ENUM_REFUSAL(name, word) name,
+enum refusal { TAKEN, MZ_REFUSALS(ENUM_REFUSAL) REFUSALS };
 
 struct message {
 	uint8_t type;
@@ -188,31 +185,23 @@ struct outbox {
 	uint8_t bytes[OUTBOX][DATAGRAM_MAX];
 };
 
-enum exchange_setting {
-	SET_WORD, SET_PORT, SET_HOLD_MS, SET_RETRANSMIT_MS, SET_HEARTBEAT_MS, SET_DEAD_MS,
-	SET_DROP_PER_MILLE, SET_DROP_SEED, EXCHANGE_SETTINGS
-};
+#define ENUM_SETTING(name, word) SET_##name,
+enum exchange_setting { MZ_EXCHANGE_SETTINGS(ENUM_SETTING) EXCHANGE_SETTINGS };
 
-/* Order as in src/native/exchange.ts. */
 #define ACK_BUCKETS 10
+#define ENUM_COUNT(name, word) COUNT_##name,
+#define ENUM_NOW(name, word) NOW_##name,
 enum exchange_counter {
 	COUNT_SENT = 0,                               /* by type, from hello */
 	COUNT_RECEIVED = COUNT_SENT + MESSAGE_TYPES - 1,
 	COUNT_REFUSED = COUNT_RECEIVED + MESSAGE_TYPES - 1,  /* by reason, from short */
 	COUNT_ACK_BUCKET = COUNT_REFUSED + REFUSALS - 1,
 	COUNT_ACK_SUM = COUNT_ACK_BUCKET + ACK_BUCKETS,      /* us */
-	COUNT_DATAGRAMS, COUNT_ACKNOWLEDGED, COUNT_HELD, COUNT_QUEUED,
-	COUNT_BYTES_SENT, COUNT_BYTES_RECEIVED, COUNT_ENTRIES_SENT, COUNT_ENTRIES_RECEIVED,
-	COUNT_ADDED, COUNT_MERGED, COUNT_REPLACED, COUNT_ENTRY_REFUSED,
-	COUNT_RETRANSMITTED, COUNT_GIVEN_UP, COUNT_BOUND_PASSED, COUNT_PASSED_OVER,
-	COUNT_HOLD_FULL, COUNT_QUEUE_FULL, COUNT_OVERFLOWED, COUNT_OWED,
-	COUNT_PULLS, COUNT_PULLS_FOUND, COUNT_PULLS_MISSED,
-	COUNT_PULLS_ANSWERED, COUNT_PULLS_UNKNOWN, COUNT_EVENTS_LOST, COUNT_NEWS_FULL,
-	COUNT_SEND_FAILED, COUNT_DROPPED, COUNT_LATE, COUNT_PEERS_FULL, COUNT_JOINED, COUNT_DIED,
+	MZ_EXCHANGE_COUNTERS(ENUM_COUNT)
 	COUNTERS_KEPT,
-	/* and what is so now */
-	NOW_HELD = COUNTERS_KEPT, NOW_UNDER_WAY, NOW_PULLS, NOW_PEERS, NOW_HOSTS, NOW_AGENTS,
-	NOW_REALTIME, EXCHANGE_COUNTERS
+	BEFORE_NOW = COUNTERS_KEPT - 1,
+	MZ_EXCHANGE_GAUGES(ENUM_NOW)
+	EXCHANGE_COUNTERS
 };
 
 struct exchange {
@@ -347,11 +336,8 @@ bool tell_news(struct exchange *x, uint32_t type, uint32_t word, const uint8_t *
 bool has_news(const struct exchange *x);
 uint32_t read_news(struct exchange *x, uint32_t *into);
 
-/* Of the words exchangeRead gives: type, how many follow, those. */
-enum news {
-	NEWS_RELEASED = 1, NEWS_IMPORTED, NEWS_PULLED, NEWS_LIVENESS, NEWS_JOINED, NEWS_ASKED,
-	NEWS_TOLD, NEWS_LOST, NEWS_OWED
-};
+#define ENUM_NEWS(name, word) NEWS_##name,
+enum news { NEWS_NONE, MZ_NEWS(ENUM_NEWS) NEWS_TYPES };
 #define READ_WORDS (TICKETS_MAX + HASHES_MAX + NEWS_WORDS + 11 * PEERS_MAX + 16)
 
 /* --- receive.c --------------------------------------------------------------------- */

@@ -9,7 +9,8 @@
 #include "state/state.h"
 
 #define STATE_MAGIC 0x6d7a5374
-#define INFO_FIXED 5 /* before the kinds: src/native/state-table.ts */
+#define ONE(name, word) +1
+enum { INFO_FIXED = 0 MZ_STATE_INFO(ONE) };
 
 struct state_handle {
 	uint32_t magic;
@@ -222,13 +223,10 @@ napi_value inform_state(napi_env env, napi_callback_info info)
 	if (t == NULL || into.len < (INFO_FIXED + STATE_KINDS) * sizeof(*out))
 		return number(env, t == NULL ? -EBADF : -EINVAL);
 	state_inform(t, &i);
-	out[0] = i.size;
-	out[1] = i.evicted;
-	out[2] = i.untold;
-	out[3] = i.refused;
-	out[4] = i.bytes;
+#define GIVE(name, word) *out++ = i.name;
+	MZ_STATE_INFO(GIVE)
 	for (int kind = 0; kind < STATE_KINDS; kind++)
-		out[INFO_FIXED + kind] = i.kinds[kind];
+		out[kind] = i.kinds[kind];
 	return number(env, 0);
 }
 

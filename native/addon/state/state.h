@@ -9,11 +9,8 @@
 
 #include "node/addon.h"
 
-/* Order of the lifetimes given to state_open, seconds: src/state/lifetimes.ts. */
-enum lifetime {
-	TCP_OPENING, TCP_ESTABLISHED, TCP_HALF_CLOSED, TCP_CLOSED, TCP_RESET, UDP_ONE_WAY,
-	UDP_TWO_WAY, ICMP_ECHO, OTHER_PROTOCOL, STICKY_SOURCE, LIFETIMES
-};
+#define ENUM_LIFETIME(name, word) name,
+enum lifetime { MZ_LIFETIMES(ENUM_LIFETIME) LIFETIMES };
 enum state_put { STATE_REFUSED, STATE_ADDED, STATE_MERGED, STATE_REPLACED };
 
 #define STATE_KINDS 16 /* KINDS_MAX */

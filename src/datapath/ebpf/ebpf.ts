@@ -6,16 +6,14 @@
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import type { ActionList } from '../../flow/actions.ts'
-import { ACTIONS_MAX, COUNTERS_MAX, counterNames, LOCALS_MAX } from '../../native/abi.ts'
 import {
-  type Addon,
-  check,
-  type HostHandle,
-  loadAddon,
-  objectPath,
-  SETTINGS,
-  Setting
-} from '../../native/addon.ts'
+  ACTIONS_MAX,
+  COUNTERS_MAX,
+  counterNames,
+  datapathSettings,
+  LOCALS_MAX
+} from '../../native/abi.ts'
+import { type Addon, check, type HostHandle, loadAddon, objectPath } from '../../native/addon.ts'
 import { InterfaceWatcher } from '../../native/netlink.ts'
 import {
   type Burst,
@@ -252,9 +250,9 @@ export class EbpfDatapath implements Datapath {
 }
 
 function settingsOf(o: Required<Omit<EbpfOptions, 'clock' | 'pins' | 'injectName' | 'clsact'>>) {
-  const settings = new Uint32Array(SETTINGS)
-  for (const [name, at] of Object.entries(Setting)) {
-    const value = o[name as keyof typeof Setting]
+  const settings = new Uint32Array(datapathSettings.length)
+  for (const [at, name] of datapathSettings.entries()) {
+    const value = o[name]
     const isRing = name.startsWith('ring')
     if (
       !Number.isInteger(value) ||
