@@ -2,6 +2,7 @@
 // buckets by keyHash.  Nothing is allocated for a packet but when it grows.  Expiry looks at all
 // records, but only once the earliest deadline it knows of has passed.
 
+import { less } from '../core/assert.ts'
 import { judge, merge } from './conflict.ts'
 import { type Candidate, goesBefore, Holders, RICH } from './holders.ts'
 import {
@@ -229,7 +230,7 @@ export class MemoryStateTable implements StateTable {
     this.#unfile(id)
     this.#stamps[id] = 0
     this.#free.push(id)
-    this.#size--
+    this.#size = less(this.#size, 1, 'records')
   }
 
   /** Used until then, at least. */

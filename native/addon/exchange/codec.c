@@ -12,45 +12,6 @@
 #define HAS_B 0x80
 #define ENTRY_HEAD 36
 
-void put_u32(uint8_t *at, uint32_t v)
-{
-	v = __builtin_bswap32(v);
-	memcpy(at, &v, 4);
-}
-
-void put_u64(uint8_t *at, uint64_t v)
-{
-	v = __builtin_bswap64(v);
-	memcpy(at, &v, 8);
-}
-
-uint32_t get_u32(const uint8_t *at)
-{
-	uint32_t v;
-
-	memcpy(&v, at, 4);
-	return __builtin_bswap32(v);
-}
-
-uint64_t get_u64(const uint8_t *at)
-{
-	uint64_t v;
-
-	memcpy(&v, at, 8);
-	return __builtin_bswap64(v);
-}
-
-static void put_u16(uint8_t *at, uint16_t v)
-{
-	at[0] = v >> 8;
-	at[1] = v;
-}
-
-static uint16_t get_u16(const uint8_t *at)
-{
-	return at[0] << 8 | at[1];
-}
-
 /* --- the headers ---------------------------------------------------------------------------- */
 
 static const uint8_t frame_head[FRAME_BYTES] = {

@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The exchange of flow state between hosts (docs/flow-state.md), for the files that make it up:
- *
- *   exchange.c            the addon's functions, on the packet thread
- *   thread.c     the exchange's own thread: sockets, timers
+ * The exchange of flow state between hosts (docs/flow-state.md): the files that make it up.
+ *   node/exchange.c  the addon's functions, on the packet thread
+ *   thread.c     the exchange's own thread: sockets, timers · clock.c: when it is woken
  *   receive.c    frames in: what is refused, sessions, each type of message
  *   send.c       frames out: messages under way, acknowledgements, what is sent again
  *   room.c       what goes out now, waits its turn, or is owed
  *   draft.c      entries on their way into a message
  *   hold.c       tickets and pulls, what the agent hears
  *   peers.c      the peers, their sockets and whether they live
- *   codec.c      the bytes · hmac.c the tag
+ *   codec.c      the bytes (of bytes.h) · hmac.c the tag
  */
 #ifndef MEZZO_EXCHANGE_H
 #define MEZZO_EXCHANGE_H
 
+#include <assert.h>
 #include <netinet/in.h>
+#include "exchange/bytes.h"
 #include "state/state.h"
 
 #define EXCHANGE_MAGIC 0x6d7a4558
@@ -65,10 +66,6 @@ size_t write_entry(uint8_t *at, const struct mz_state *s, uint32_t idle_ms);
 size_t read_entry(const uint8_t *at, size_t len, struct mz_state *s, uint32_t *idle_ms);
 size_t write_key(uint8_t *at, const struct mz_state_key *k);
 size_t read_key(const uint8_t *at, size_t len, struct mz_state_key *k);
-void put_u32(uint8_t *at, uint32_t v);
-void put_u64(uint8_t *at, uint64_t v);
-uint32_t get_u32(const uint8_t *at);
-uint64_t get_u64(const uint8_t *at);
 
 /* --- what is under way ---------------------------------------------------------------------- */
 
@@ -255,6 +252,23 @@ struct exchange {
 	uint8_t in[BATCH][DATAGRAM_MAX + 1]; /* what is longer is told by its length */
 };
 
+/* --- clock.c ----------------------------------------------------------------------- */
+
+uint64_t now_ns(void);
+/* Two threads look at the clock: what the other noted may be a little later than `now`. */
+static inline uint64_t since(uint64_t then, uint64_t now)
+{
+	return now > then ? now - then : 0;
+}
+/* The timer fires at `due` at the latest. */
+void arm(struct exchange *x, uint64_t due);
+/* Takes from a count that must hold as much: one that wrapped would hold packets for ever, so the
+ * process ends instead; the kernel forwards on, and the next agent adopts. */
+#define TAKE(count, n) do { \
+	assert((count) >= (n)); \
+	(count) -= (n); \
+} while (0)
+
 /* --- peers.c ----------------------------------------------------------------------- */
 
 struct peer *find_peer(struct exchange *x, uint32_t word);
@@ -270,12 +284,6 @@ void free_peers(struct exchange *x);
 
 /* --- send.c ------------------------------------------------------------------------ */
 
-uint64_t now_ns(void);
-/* Two threads look at the clock: what the other noted may be a little later than `now`. */
-static inline uint64_t since(uint64_t then, uint64_t now)
-{
-	return now > then ? now - then : 0;
-}
 void send_plain(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type,
 		const uint8_t *body, size_t len);
 /* A hello may have other epochs than the session. */
@@ -289,8 +297,6 @@ void send_all_acks(struct exchange *x, struct outbox *o);
 void send_again(struct exchange *x, struct outbox *o, uint64_t now);
 /* Forgets all that was sent to a peer, and releases what waits for it. */
 void forget_sent(struct exchange *x, struct peer *p);
-/* The timer fires at `due` at the latest. */
-void arm(struct exchange *x, uint64_t due);
 
 /* --- room.c ------------------------------------------------------------------------ */
 

@@ -61,7 +61,7 @@ void waited(struct exchange *x, uint32_t id)
 	if (t == NULL || --t->waiting)
 		return;
 	t->id = 0;
-	x->held--;
+	TAKE(x->held, 1);
 	x->released[x->released_count++] = id;
 }
 
@@ -76,7 +76,7 @@ uint32_t close_ticket(struct exchange *x)
 	if (--t->waiting)
 		return id;
 	t->id = 0; /* all is acknowledged already */
-	x->held--;
+	TAKE(x->held, 1);
 	return 0;
 }
 
@@ -138,7 +138,7 @@ static void close_pull(struct exchange *x, struct pull *p, bool found)
 	const uint32_t said[PULLED_WORDS] = { NEWS_PULLED, 2, p->id, found };
 
 	p->id = 0;
-	x->pulls_live--;
+	TAKE(x->pulls_live, 1);
 	x->pulled_unread++;
 	x->count[found ? COUNT_PULLS_FOUND : COUNT_PULLS_MISSED]++;
 	memcpy(x->news + x->news_len, said, sizeof(said));

@@ -45,7 +45,7 @@ void forget_waiting(struct exchange *x, struct peer *p)
 		after = u->after;
 		free(u);
 	}
-	x->under_way -= p->waiting_count;
+	TAKE(x->under_way, p->waiting_count);
 	p->waiting = p->waiting_last = NULL;
 	p->waiting_count = 0;
 }
@@ -58,7 +58,7 @@ void send_waiting(struct exchange *x, struct outbox *o, struct peer *p)
 		p->waiting = u->after;
 		if (p->waiting == NULL)
 			p->waiting_last = NULL;
-		p->waiting_count--;
+		TAKE(p->waiting_count, 1);
 		u->bulk = true;
 		dispatch(x, o, u);
 	}

@@ -10,31 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
-#include <time.h>
 #include "exchange.h"
 
 #define NS_PER_MS 1000000ull
-#define NS_PER_S 1000000000ull
 #define KEPT_HOLDS 4          /* times the bound of a held packet, then it is given up */
-
-uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * NS_PER_S + t.tv_nsec;
-}
-
-void arm(struct exchange *x, uint64_t due)
-{
-	struct itimerspec at = { .it_value = { due / NS_PER_S, due % NS_PER_S } };
-
-	if (due >= x->armed)
-		return;
-	x->armed = due;
-	timerfd_settime(x->timer, TFD_TIMER_ABSTIME, &at, NULL);
-}
 
 /* --- datagrams ------------------------------------------------------------------------------ */
 
@@ -214,9 +193,9 @@ static void forget(struct exchange *x, struct under_way *u)
 			at = &(*at)->next;
 		*at = u->sending[i].next;
 	}
-	p->sent--;
-	p->bulk -= u->bulk;
-	x->under_way--;
+	TAKE(p->sent, 1);
+	TAKE(p->bulk, u->bulk);
+	TAKE(x->under_way, 1);
 	waited(x, u->ticket);
 	free(u);
 }

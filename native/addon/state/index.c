@@ -4,6 +4,7 @@
  * kernel gives what is touched), and the index over the two keys of each record.
  */
 #define _GNU_SOURCE
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,7 @@ void index_remove(struct state_table *t, uint32_t id, uint32_t side)
 	while (*at != (id << 1 | side))
 		at = next_of(t, *at);
 	*at = e->next[side];
+	assert(t->index.handles > 0);
 	t->index.handles--;
 }
 

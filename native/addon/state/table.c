@@ -3,6 +3,7 @@
  * The table of flow state: every function of state.h that needs its lock.
  */
 #define _GNU_SOURCE
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -98,6 +99,7 @@ static void unfile(struct state_table *t, uint32_t id)
 {
 	struct entry *e = entry_of(t, id);
 
+	assert(t->info.kinds[e->state.a.type >> 16] > 0);
 	t->info.kinds[e->state.a.type >> 16]--;
 	let_go(&t->holders, e->state.ingress);
 	index_remove(t, id, 0);
@@ -110,6 +112,7 @@ static void empty(struct state_table *t, uint32_t id)
 	unfile(t, id);
 	entry_of(t, id)->stamp = 0;
 	give_id(t, id);
+	assert(t->size > 0);
 	t->size--;
 }
 

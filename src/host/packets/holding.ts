@@ -3,6 +3,7 @@
 // that none overtakes its state, and later fragments of a held packet, so that they keep their
 // order.
 
+import { less } from '../../core/assert.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Counter, Counters, Histogram } from '../../core/counters.ts'
 import type { ActionList } from '../../flow/actions.ts'
@@ -98,9 +99,9 @@ export class Holding {
     for (const { flow, parked, group } of packets) {
       if (flow?.waiting === packets) flow.waiting = null
       if (this.#groups.get(group) === packets) this.#groups.delete(group)
-      this.#bytes -= parked.frame.length
+      this.#bytes = less(this.#bytes, parked.frame.length, 'bytes held')
     }
-    this.#count -= packets.length
+    this.#count = less(this.#count, packets.length, 'packets held')
     return packets
   }
 }

@@ -3,6 +3,7 @@
 // counted drop.  A full room takes the newcomer and puts out the oldest of whoever has most in it:
 // a port that asks for a thousand absent neighbours only displaces itself.
 
+import { less } from '../../core/assert.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
 
 export interface Parked {
@@ -135,9 +136,10 @@ export class WaitingRoom {
     const rest = guest.byCause.get(cause)! - 1
     if (rest === 0) guest.byCause.delete(cause)
     else guest.byCause.set(cause, rest)
-    guest.bytes -= parked.frame.length
-    this.#bytes -= parked.frame.length
-    this.#count--
+    const { length } = parked.frame
+    guest.bytes = less(guest.bytes, length, 'bytes that wait for a sender')
+    this.#bytes = less(this.#bytes, length, 'bytes that wait')
+    this.#count = less(this.#count, 1, 'packets that wait')
   }
 
   // The share of the room a guest takes, by whichever of the two limits it is nearer to.

@@ -2,6 +2,7 @@
 // bound has passed.  Bulk (refreshes, and what was made while there was no session) waits its turn,
 // so that it cannot fill the way that held packets wait for.
 
+import { less } from '../../core/assert.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { countAcknowledged, type ExchangeCounts } from './counters.ts'
 import type { ExchangeSettings } from './exchange.ts'
@@ -191,7 +192,7 @@ export class Outbox {
   #land(flight: Flight): void {
     flight.timer.cancel()
     this.#inFlight.delete(flight)
-    if (flight.isBulk) this.#bulk--
+    if (flight.isBulk) this.#bulk = less(this.#bulk, 1, 'refreshes under way')
     for (const sequence of flight.sequences) this.#flights.delete(sequence)
     if (flight.message.ticket !== 0) this.#given.done(flight.message.ticket)
   }
