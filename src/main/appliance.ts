@@ -18,11 +18,13 @@ import { SystemRandom } from '../core/random.ts'
 import type { Resources } from '../resource.ts'
 import { type FlowStateStoreSettings, openFlowStateStore } from '../state/storage/open.ts'
 import type { FlowStateStore } from '../state/storage/store.ts'
-import { coreModels } from '../topology/models.ts'
-import { openSqliteStore, type SqliteStore } from '../topology/sqlite/store.ts'
+import { modelsOf, openStore, type SqliteStore, type StorePlace } from './store.ts'
 
 export interface ApplianceOptions {
-  readonly storePath: string
+  /** File of an embedded store; ':memory:' by default. */
+  readonly storePath?: string
+  /** Where the store is, when it is elsewhere. */
+  readonly store?: StorePlace
   readonly plugins: readonly Resources[]
   readonly log: Log
   readonly newPorts?: ApiOptions['newPorts']
@@ -43,10 +45,6 @@ export interface HostOptions {
   readonly onDeath?: (reason: string) => void
 }
 
-// What an agent has learned outlives it for so long: its kernel forwards on, and the next agent
-// comes soon.
-const LINGER_MS = 30_000
-
 const NOT_URGENT =
   'heartbeats have no real-time priority (CAP_SYS_NICE): a busy machine may be taken for dead'
 
@@ -65,11 +63,10 @@ export class Appliance implements AgentsView {
   #metrics: Listener | null = null
 
   static async open(options: ApplianceOptions): Promise<Appliance> {
-    const models = [...coreModels, ...options.plugins.flatMap(({ resources }) => resources)]
+    const models = modelsOf(options.plugins)
     const clock = new SystemClock()
-    const path = options.storePath
-    const session = 'appliance'
-    const store = await openSqliteStore({ path, models, clock, session, lingerMs: LINGER_MS })
+    const place = options.store ?? { kind: 'sqlite', path: options.storePath ?? ':memory:' }
+    const store = await openStore(place, models, clock)
     return new Appliance(options, store, models)
   }
 

@@ -2,9 +2,8 @@
 // its id are kept in the store, so that a restart finds its bindings again.
 
 import { randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import type { ThreadSettings } from '../agent/messages.ts'
 import { checkListen } from '../api/http/security.ts'
 import type { Config } from '../core/config/config.ts'
@@ -17,7 +16,9 @@ import { Appliance, kernelUnavailable } from './appliance.ts'
 import { debugOf } from './debug-settings.ts'
 import type { sections } from './settings.ts'
 import { flowStateOf } from './state-settings.ts'
+import { nameOf, type StorePlace } from './store.ts'
 import { checkStore } from './store-mark.ts'
+import { storePlaceOf } from './store-settings.ts'
 
 export type ApplianceConfig = Config<typeof sections>
 
@@ -32,17 +33,16 @@ export async function runAppliance(
   const token = tokenOf(api)
   for (const listen of listens) checkListen(listen, token)
   const named = plugins.filter(({ name }) => name in config.plugins)
-  const storePath = config.store.path
-  if (storePath !== ':memory:') mkdirSync(dirname(resolve(storePath)), { recursive: true })
+  const store = storePlaceOf(config.store)
   const appliance = await Appliance.open({
-    storePath,
+    store,
     plugins: named,
     log,
     newPorts: config.ports.security
   })
   const stopped = stopSignal()
   try {
-    await mustBeOurs(config, appliance)
+    await mustBeOurs(config, store, appliance)
     const host = await ownHost(appliance, config.host.name ?? hostname())
     await takeSeat(appliance, host)
     const datapath = datapathOf(config, log)
@@ -76,8 +76,13 @@ export async function runAppliance(
   }
 }
 
-async function mustBeOurs(config: ApplianceConfig, appliance: Appliance): Promise<void> {
-  const { path: storePath, mayBeNew } = config.store
+async function mustBeOurs(
+  config: ApplianceConfig,
+  store: StorePlace,
+  appliance: Appliance
+): Promise<void> {
+  const { mayBeNew } = config.store
+  const storePath = nameOf(store)
   if (storePath === ':memory:') return
   const { pins } = config.datapath
   const { kind, path } = config.state.store

@@ -6,6 +6,7 @@ import { logSection, section } from '../core/config/config.ts'
 import { apiSection, metricsSection } from './api-settings.ts'
 import { debugSection } from './debug-settings.ts'
 import { stateSection } from './state-settings.ts'
+import { storeSection } from './store-settings.ts'
 
 export const sections = {
   log: logSection,
@@ -21,17 +22,7 @@ export const sections = {
       Type.String({ minLength: 1, description: 'network namespace the packets live in, a path' })
     )
   }),
-  store: section({
-    path: Type.String({
-      minLength: 1,
-      default: 'var/mezzo.db',
-      description: "file of the embedded store; ':memory:' forgets at the end"
-    }),
-    mayBeNew: Type.Boolean({
-      default: false,
-      description: 'serve a store that pins and flow state of this machine do not belong to'
-    })
-  }),
+  store: storeSection,
   bindings: section({
     interfaces: Type.Array(Type.String({ minLength: 1, maxLength: 15 }), {
       default: [],

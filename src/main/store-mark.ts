@@ -15,6 +15,7 @@ const KEY = 'store-id'
 const MARK = 'store-id.json'
 
 export interface MarkedPlaces {
+  /** The path of the store's file, or what it is called. */
   readonly storePath: string
   readonly pins: string // '' = nothing outlives the agent
   readonly flowState: string | undefined // directory of the journals
@@ -31,7 +32,7 @@ interface Place {
  * on.  Gives what an operator should know of it, if anything.
  */
 export async function checkStore(store: Store, places: MarkedPlaces): Promise<string | undefined> {
-  const path = resolve(places.storePath)
+  const path = places.storePath
   const known = await store.table(TABLE).get(KEY)
   const id = known ?? randomUUID()
   const { pins, flowState } = placesOf(places)

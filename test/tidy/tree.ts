@@ -32,8 +32,7 @@ export const exceptions: Exceptions = {
     'src/demo/demo.ts': 24,
     'src/host/house.ts': 29,
     'src/host/packets/worker.ts': 21,
-    'src/host/replication/flow-state.ts': 20,
-    'src/main/appliance.ts': 19
+    'src/host/replication/flow-state.ts': 20
   }
 }
 

@@ -26,11 +26,13 @@ export class Database {
   readonly #file: string | undefined // undefined: memory
   readonly #statements = new Map<string, StatementSync>()
 
-  constructor(path: string) {
+  /** `isOurs`: no other process may open it meanwhile. */
+  constructor(path: string, isOurs = false) {
     this.path = path
     if (path !== MEMORY) createPrivate(path)
     this.#handle = new DatabaseSync(path, { timeout: OPEN_BUSY_MS })
     try {
+      if (isOurs) this.#handle.exec('PRAGMA locking_mode = EXCLUSIVE')
       this.#recognise()
       this.#handle.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)
     } catch (error) {
@@ -74,6 +76,42 @@ export class Database {
   /** All of the job or nothing of it.  Throws what `isBusy` knows while another one writes. */
   write<T>(job: () => T): T {
     return this.#within('BEGIN IMMEDIATE', job)
+  }
+
+  /** What a job would change, as a changeset, and what it gives; the file stays as it was. */
+  rehearse<T>(job: () => T): { readonly result: T; readonly changes: Uint8Array } {
+    this.#prepared('BEGIN IMMEDIATE').run()
+    const session = this.#handle.createSession()
+    try {
+      const result = job()
+      return { result, changes: session.changeset() }
+    } finally {
+      session.close()
+      if (this.#handle.isTransaction) this.#prepared('ROLLBACK').run()
+    }
+  }
+
+  /** Within a transaction: a job that leaves no trace when it throws. */
+  attempt<T>(job: () => T): T {
+    this.#prepared('SAVEPOINT attempt').run()
+    try {
+      return job()
+    } catch (error) {
+      this.#prepared('ROLLBACK TO attempt').run()
+      throw error
+    } finally {
+      this.#prepared('RELEASE attempt').run()
+    }
+  }
+
+  /** Takes over what was rehearsed; false, and nothing done, when it does not fit what is here. */
+  apply(changes: Uint8Array): boolean {
+    return this.#handle.applyChangeset(changes)
+  }
+
+  /** Statements of a schema. */
+  define(sql: string): void {
+    this.#handle.exec(sql)
   }
 
   close(): void {

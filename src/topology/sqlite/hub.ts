@@ -15,8 +15,8 @@ import { EntryFeed } from './entry-feed.ts'
 import { Leases } from './leases.ts'
 import { ObjectFeed } from './object-feed.ts'
 import { Objects } from './objects.ts'
-import { Sessions } from './sessions.ts'
-import { Transactions } from './transactions.ts'
+import { type Liveness, ProcessLiveness, Sessions } from './sessions.ts'
+import { type Commits, Transactions } from './transactions.ts'
 import { Trimmer } from './trim.ts'
 
 export interface HubOptions {
@@ -28,6 +28,20 @@ export interface HubOptions {
   readonly logMax: number
   /** How long the entries of a session stand that died or left without closing. */
   readonly lingerMs: number
+  /** Tells which processes are alive; those of this machine without. */
+  readonly liveness?: Liveness
+  /** Makes changes last together with others; in this file alone without. */
+  readonly commits?: (file: SharedFile) => Commits
+}
+
+/** What a writer with others needs of the file. */
+export interface SharedFile {
+  readonly database: Database
+  readonly clock: Clock
+  readonly sessions: Sessions
+  readonly trim: () => void
+  /** Something has changed: watches are told. */
+  readonly committed: () => void
 }
 
 type AnyFollower = { load(pace: Pace): Promise<void> }
@@ -52,7 +66,7 @@ export class Hub {
   readonly sessions: Sessions
   readonly objectFeed: ObjectFeed
   readonly entryFeed: EntryFeed
-  readonly #transactions: Transactions
+  readonly #commits: Commits
   readonly #trimmer: Trimmer
   readonly #bell: Bell | undefined
   readonly #loads: AnyFollower[] = []
@@ -64,37 +78,51 @@ export class Hub {
   constructor(options: HubOptions) {
     this.options = options
     this.kinds = new Kinds(options.models)
-    this.database = new Database(options.path)
+    this.database = new Database(options.path, options.commits !== undefined)
     this.objects = new Objects(this.database)
     this.entries = new Entries(this.database)
     this.leases = new Leases(this.database, options.random)
-    this.sessions = new Sessions(this.database)
+    this.sessions = new Sessions(this.database, options.liveness ?? new ProcessLiveness())
     this.#trimmer = new Trimmer(this.database, options.logMax)
-    this.#transactions = new Transactions(this.database, options.clock, () => this.#committed())
-    if (!this.database.inMemory) this.#bell = new Bell(options.path, () => this.look())
+    const { database, sessions } = this
+    const { clock } = options
+    const trim = (): void => this.#trimmer.trim(this.objects.head(), this.entries.head())
+    const committed = (): void => this.#committed()
+    this.#commits =
+      options.commits?.({ database, clock, sessions, trim, committed }) ??
+      new Transactions(database, clock, trim, committed)
+    const isShared = options.commits === undefined && !this.database.inMemory
+    if (isShared) this.#bell = new Bell(options.path, () => this.look())
     this.objectFeed = new ObjectFeed(this.database, this.objects)
     this.entryFeed = new EntryFeed(this.database, this.entries)
-    if (!this.database.inMemory) this.#arm()
+    if (isShared || options.commits !== undefined) this.#arm()
+  }
+
+  /** The file is a copy of what others have too. */
+  get isReplica(): boolean {
+    return this.options.commits !== undefined
   }
 
   get clock(): Clock {
     return this.options.clock
   }
 
-  /** A job that changes the file, all of it or nothing. */
-  transact<T>(job: () => T): Promise<T> {
-    return this.#transactions.submit(() => {
-      const result = job()
-      this.#trimmer.trim(this.objects.head(), this.entries.head())
-      return result
-    })
+  /** A job that changes the file, all of it or nothing; see `Commits`. */
+  transact<T>(job: () => T, isPatient = false): Promise<T> {
+    return this.#commits.submit(job, isPatient)
+  }
+
+  /** What others had changed before is here. */
+  async fresh(): Promise<void> {
+    await this.#commits.fresh?.()
   }
 
   /** Throws unless what is written now is kept, and found by who opens the file. */
   async tryWrite(): Promise<void> {
     const lost = this.database.lost()
     if (lost !== undefined) throw fail('STORE_UNAVAILABLE', { reason: lost })
-    await this.transact(() => this.sessions.beat())
+    if (this.#commits.check === undefined) await this.transact(() => this.sessions.beat())
+    else await this.#commits.check()
   }
 
   /** Looks for changes, soon and once. */
@@ -106,18 +134,24 @@ export class Hub {
 
   /** Brings a watch up to date, in its turn. */
   load(follower: AnyFollower): void {
+    const fresh = this.#commits.fresh?.()
+    if (fresh === undefined) this.#enqueue(follower)
+    else void fresh.then(() => this.#enqueue(follower))
+  }
+
+  #enqueue(follower: AnyFollower): void {
     this.#loads.push(follower)
     if (this.#lanes >= LANES) return
     this.#lanes++
     queueMicrotask(() => void this.#lane())
   }
 
-  close(): void {
+  async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
     this.#tick?.cancel()
     this.#bell?.close()
-    this.#transactions.close()
+    await this.#commits.close()
     this.#loads.length = 0
     this.database.close()
   }
@@ -186,7 +220,7 @@ export class Hub {
   async reap(): Promise<void> {
     try {
       if (this.sessions.beatIsDue()) await this.transact(() => this.sessions.beat())
-      for (const { id, forMs } of this.sessions.dead(this.clock.now()))
+      for (const { id, forMs } of await this.sessions.dead(this.clock.now()))
         if (forMs >= this.options.lingerMs) await this.vanish(id)
         else if (forMs === 0) await this.leave(id)
     } catch (error) {

@@ -1,50 +1,62 @@
-// Who is there.  A session lives as long as its process: same pid, same start time, same boot.
-// Where a pid cannot be judged, because it belongs to another pid namespace (a container that
-// shares the file), the session must be seen to beat instead.
+// Who is there.  A session lives as long as its process.  On one machine that is known by pid,
+// start time and boot; where a pid cannot be judged, because it belongs to another pid namespace
+// (a container that shares the file), the session must be seen to beat instead.
 
 import { readFileSync, readlinkSync } from 'node:fs'
 import { fail } from '../../core/errors.ts'
 import type { Database } from './database.ts'
 
-interface Identity {
+/** What a process is recognised by. */
+export interface Identity {
   readonly pid: number
   readonly started: string
   readonly namespace: string
   readonly boot: string
 }
 
-interface Row extends Identity {
+export interface SessionRow extends Identity {
   readonly id: string
   readonly beat: number
   readonly dead: number
 }
 
-/** A stranger whose beat stands still for so long, by our own clock, is dead. */
-const SILENCE_MS = 20_000
+/** Tells whether the processes of sessions are alive. */
+export interface Liveness {
+  readonly self: Identity
+  /** Called before each look, with the sessions of others. */
+  prepare?(rows: readonly SessionRow[]): Promise<void>
+  isAlive(row: SessionRow, now: number): boolean
+  /** What a session spoke of ended with it: nobody will follow it. */
+  isOver(row: SessionRow): boolean
+  /** Somebody can see us only by our beat. */
+  readonly isWatched: boolean
+  forget(id: string): void
+}
+
 /** Every so many looks we beat, and only when a stranger is there to listen. */
 const BEAT_EVERY = 5
 
 export class Sessions {
   readonly #database: Database
-  readonly #self = identity()
+  readonly #liveness: Liveness
   readonly #own = new Set<string>()
-  readonly #strangers = new Map<string, { beat: number; since: number }>()
   readonly #ended = new Map<string, number>() // since when we know
   #looks = 0
 
-  constructor(database: Database) {
+  constructor(database: Database, liveness: Liveness) {
     this.#database = database
+    this.#liveness = liveness
   }
 
-  /** How many sessions of ours are open. */
-  get count(): number {
-    return this.#own.size
+  /** Those of this process. */
+  get own(): ReadonlySet<string> {
+    return this.#own
   }
 
   add(id: string): void {
-    const { pid, started, namespace, boot } = this.#self
+    const { pid, started, namespace, boot } = this.#liveness.self
     const sql = `INSERT INTO sessions (id, pid, started, namespace, boot, beat, dead)
-                 VALUES (?, ?, ?, ?, ?, 0, 0)`
+                 VALUES (?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET dead = 0`
     this.#database.run(sql, id, pid, started, namespace, boot)
     this.#own.add(id)
   }
@@ -57,7 +69,7 @@ export class Sessions {
 
   /** It writes no more; what it owns may stand for a while. */
   bury(id: string): void {
-    this.#database.run('UPDATE sessions SET dead = 1 WHERE id = ?', id)
+    this.#database.run('UPDATE sessions SET dead = 1 WHERE id = ? AND dead = 0', id)
   }
 
   /** From now on it counts as any that died. */
@@ -68,12 +80,12 @@ export class Sessions {
   remove(id: string): void {
     this.#database.run('DELETE FROM sessions WHERE id = ?', id)
     this.#own.delete(id)
-    this.#strangers.delete(id)
+    this.#liveness.forget(id)
     this.#ended.delete(id)
   }
 
   beatIsDue(): boolean {
-    return this.#strangers.size > 0 && this.#looks % BEAT_EVERY === 0
+    return this.#liveness.isWatched && this.#looks % BEAT_EVERY === 0
   }
 
   beat(): void {
@@ -82,34 +94,59 @@ export class Sessions {
   }
 
   /** Sessions whose process is gone or that have left, and for how long we know. */
-  dead(now: number): { readonly id: string; readonly forMs: number }[] {
+  async dead(now: number): Promise<{ readonly id: string; readonly forMs: number }[]> {
     this.#looks++
-    const rows = this.#database.all<Row>('SELECT * FROM sessions')
-    const alive = new Map<string, boolean>()
+    const all = this.#database.all<SessionRow>('SELECT * FROM sessions')
+    const rows = all.filter(row => !this.#own.has(row.id))
+    await this.#liveness.prepare?.(rows)
     return rows
-      .filter(row => !this.#own.has(row.id) && this.#isDead(row, now, alive))
-      .map(({ id, boot }) => ({ id, forMs: this.#endedFor(id, boot, now) }))
+      .filter(row => row.dead === 1 || !this.#liveness.isAlive(row, now))
+      .map(row => ({ id: row.id, forMs: this.#endedFor(row, now) }))
   }
 
-  // With the machine's boot ended what the session spoke of.
-  #endedFor(id: string, boot: string, now: number): number {
-    if (boot !== this.#self.boot) return Infinity
-    const since = this.#ended.get(id) ?? now
-    this.#ended.set(id, since)
+  #endedFor(row: SessionRow, now: number): number {
+    if (this.#liveness.isOver(row)) return Infinity
+    const since = this.#ended.get(row.id) ?? now
+    this.#ended.set(row.id, since)
     return now - since
   }
+}
 
-  #isDead(row: Row, now: number, alive: Map<string, boolean>): boolean {
-    if (row.dead === 1) return true
-    if (row.boot !== this.#self.boot) return true
-    if (row.namespace !== this.#self.namespace) return this.#isSilent(row, now)
-    const process = `${row.pid} ${row.started}`
-    let answer = alive.get(process)
-    if (answer === undefined) alive.set(process, (answer = isRunning(row.pid, row.started)))
-    return !answer
+/** A stranger whose beat stands still for so long, by our own clock, is dead. */
+const SILENCE_MS = 20_000
+
+/** Processes of one machine. */
+export class ProcessLiveness implements Liveness {
+  readonly self = identity()
+  readonly #strangers = new Map<string, { beat: number; since: number }>()
+  #lastLook = -1
+  readonly #known = new Map<string, boolean>() // of one look
+
+  get isWatched(): boolean {
+    return this.#strangers.size > 0
   }
 
-  #isSilent({ id, beat }: Row, now: number): boolean {
+  // No session outlives the boot of its machine.
+  isAlive(row: SessionRow, now: number): boolean {
+    if (row.boot !== this.self.boot) return false
+    if (row.namespace !== this.self.namespace) return !this.#isSilent(row, now)
+    if (now !== this.#lastLook) this.#known.clear()
+    this.#lastLook = now
+    const process = `${row.pid} ${row.started}`
+    let answer = this.#known.get(process)
+    if (answer === undefined) this.#known.set(process, (answer = isRunning(row.pid, row.started)))
+    return answer
+  }
+
+  isOver(row: SessionRow): boolean {
+    return row.boot !== this.self.boot
+  }
+
+  forget(id: string): void {
+    this.#strangers.delete(id)
+  }
+
+  #isSilent({ id, beat }: SessionRow, now: number): boolean {
     const known = this.#strangers.get(id)
     if (known?.beat === beat) return now - known.since > SILENCE_MS
     this.#strangers.set(id, { beat, since: now })

@@ -2,8 +2,8 @@
 // sessions of one process share.  This file keeps the contract; the parts beside it do the work.
 
 import type { Clock } from '../../core/clock.ts'
-import { sleep } from '../../core/clock.ts'
-import { fail } from '../../core/errors.ts'
+import { sleep, within } from '../../core/clock.ts'
+import { fail, isFailure } from '../../core/errors.ts'
 import { Pace } from '../../core/pace.ts'
 import { type Random, SystemRandom } from '../../core/random.ts'
 import type { Model, ObjectId } from '../model.ts'
@@ -41,6 +41,8 @@ export interface SqliteStoreOptions {
 }
 
 const LOG_MAX = 50_000
+// How long a session that closes waits for what it still had to write.
+const CLOSE_MS = 10_000
 const OPEN_TRIES = 50
 const OPEN_RETRY_MS = 50
 
@@ -55,7 +57,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
     await hub.reap()
     return await newSession(hub, options.session ?? 'session')
   } catch (error) {
-    hub.close()
+    await hub.close()
     throw error
   }
 }
@@ -72,7 +74,8 @@ async function openHub(open: () => Hub, clock: Clock): Promise<Hub> {
     }
 }
 
-async function newSession(hub: Hub, label: string): Promise<SqliteStore> {
+/** A session on a hub that is open. */
+export async function newSession(hub: Hub, label: string): Promise<SqliteStore> {
   const id = `${label}.${Buffer.from(hub.options.random.bytes(6)).toString('hex')}`
   await hub.transact(() => hub.sessions.add(id))
   return new SqliteStore(hub, id)
@@ -101,6 +104,7 @@ export class SqliteStore implements Store {
   async read(kind: string, id: ObjectId): Promise<Versioned | undefined> {
     this.#checkOpen()
     this.#hub.kinds.check(kind, undefined)
+    await this.#hub.fresh()
     return this.#hub.objects.read(kind, id)
   }
 
@@ -108,6 +112,7 @@ export class SqliteStore implements Store {
     this.#checkOpen()
     const { kinds, objects, clock } = this.#hub
     kinds.check(kind, index)
+    await this.#hub.fresh()
     const pace = new Pace(clock)
     for (let after = ''; ; ) {
       const page = objects.page(kind, index, after)
@@ -193,11 +198,16 @@ export class SqliteStore implements Store {
 
   async #close(end: () => Promise<void>): Promise<void> {
     for (const watch of this.#watches) watch.close()
+    const { clock, sessions, isReplica } = this.#hub
     try {
-      await this.#queue.idle()
+      await within(clock, CLOSE_MS, this.#queue.idle())
       await end()
+    } catch (error) {
+      // The others see that we are gone, and end what was ours.
+      if (!isReplica || !isFailure(error, 'STORE_UNAVAILABLE')) throw error
     } finally {
-      if (this.#hub.sessions.count === 0) this.#hub.close()
+      sessions.disown(this.session)
+      if (this.#hub.sessions.own.size === 0) await this.#hub.close()
     }
   }
 

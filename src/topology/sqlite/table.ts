@@ -64,7 +64,7 @@ export class TableQueue {
       await this.#hub.transact(() => {
         this.#hub.sessions.check(this.#session)
         for (const operation of batch) operation.run()
-      })
+      }, true)
       for (const { done } of batch) done()
     } catch (error) {
       for (const { failed } of batch) failed(error)
@@ -107,6 +107,7 @@ export class SqliteTable implements ReplicatedTable {
   }
 
   async entries(): Promise<TableEntry[]> {
+    await this.#hub.fresh()
     const pace = new Pace(this.#hub.clock)
     const all: TableEntry[] = []
     for (;;) {
@@ -118,6 +119,7 @@ export class SqliteTable implements ReplicatedTable {
   }
 
   async get(key: string): Promise<string | undefined> {
+    await this.#hub.fresh()
     return this.#hub.entries.get(this.name, key)
   }
 

@@ -11,6 +11,20 @@ const STRETCH_MS = 4
 const PATIENCE_MS = 10_000
 const JOBS_MAX = 65_536
 
+/** Who makes changes of the file last: here, or with others elsewhere. */
+export interface Commits {
+  /**
+   * A job that changes the file, all of it or nothing.  A patient one waits for as long as it takes
+   * while changes cannot be made.
+   */
+  submit<T>(run: () => T, isPatient?: boolean): Promise<T>
+  /** Resolves when what others had changed before is here; absent where it always is. */
+  fresh?(): Promise<void>
+  /** Throws STORE_UNAVAILABLE unless changes can be made; absent where a change must show it. */
+  check?(): Promise<void>
+  close(): void | Promise<void>
+}
+
 interface Job {
   readonly run: () => unknown
   readonly done: (result: unknown) => void
@@ -18,17 +32,20 @@ interface Job {
   readonly since: number
 }
 
-export class Transactions {
+export class Transactions implements Commits {
   readonly #database: Database
   readonly #clock: Clock
+  readonly #trim: () => void
   readonly #committed: () => void
   readonly #jobs: Job[] = []
   #timer: Timer | undefined
   #closed = false
 
-  constructor(database: Database, clock: Clock, committed: () => void) {
+  /** `trim` runs within each transaction, `committed` after it. */
+  constructor(database: Database, clock: Clock, trim: () => void, committed: () => void) {
     this.#database = database
     this.#clock = clock
+    this.#trim = trim
     this.#committed = committed
   }
 
@@ -67,7 +84,11 @@ export class Transactions {
   // False when the lock is held and there is still patience.
   #attempt(job: Job): boolean {
     try {
-      const result = this.#database.write(job.run)
+      const result = this.#database.write(() => {
+        const result = job.run()
+        this.#trim()
+        return result
+      })
       this.#committed() // first, so that watches hear before the writer goes on
       job.done(result)
     } catch (error) {

@@ -238,9 +238,11 @@ export class Connection extends ConnectionManager {
     })
   }
 
+  // Longer with each round in vain: servers, or we, may have too much to do.
   #connectMs(): number {
     const share = this.sessionTimeout / (ROUNDS_PER_SESSION * this.servers.length)
-    return Math.min(CONNECT_MS_MAX, Math.max(CONNECT_MS_MIN, share))
+    const rounds = Math.ceil(this.#attempts / this.servers.length)
+    return Math.min(CONNECT_MS_MAX, Math.max(CONNECT_MS_MIN, share) * rounds)
   }
 
   #pauseMs(tried: number): number {

@@ -1,0 +1,51 @@
+// Opens the store of a role: the embedded one, or that of a cluster.
+
+import { mkdirSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import type { Resources } from '../resource.ts'
+import type { Model } from '../topology/model.ts'
+import { coreModels } from '../topology/models.ts'
+import { openSqliteStore, type SqliteStore } from '../topology/sqlite/store.ts'
+import type { ZooKeeperStoreOptions } from '../topology/zookeeper/store.ts'
+
+export type { SqliteStore }
+
+export type StorePlace =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | ({
+      readonly kind: 'zookeeper'
+      /** File of this machine's copy; ':memory:' for none. */
+      readonly copyPath: string
+    } & Pick<ZooKeeperStoreOptions, 'servers' | 'chroot' | 'sessionMs' | 'credentials' | 'tls'>)
+
+// What an agent has learned outlives it for so long: its kernel forwards on, and the next agent
+// comes soon.
+const LINGER_MS = 30_000
+
+/** What can be stored: what is everybody's, and what the plugins bring. */
+export const modelsOf = (plugins: readonly Resources[]): Resources['resources'] => [
+  ...coreModels,
+  ...plugins.flatMap(({ resources }) => resources)
+]
+
+/** The client of ZooKeeper is loaded by those alone who have a cluster. */
+export async function openStore(
+  place: StorePlace,
+  models: readonly Model[],
+  clock: Clock
+): Promise<SqliteStore> {
+  const file = place.kind === 'sqlite' ? place.path : place.copyPath
+  if (file !== ':memory:') mkdirSync(dirname(resolve(file)), { recursive: true })
+  const common = { models, clock, session: 'appliance', lingerMs: LINGER_MS }
+  if (place.kind === 'sqlite') return openSqliteStore({ ...common, path: place.path })
+  const { kind: _, copyPath, ...cluster } = place
+  const { openZooKeeperStore } = await import('../topology/zookeeper/store.ts')
+  return openZooKeeperStore({ ...common, ...cluster, path: copyPath })
+}
+
+/** What it is called: the path of its file, or the node of the ensemble below which it is. */
+export function nameOf(place: StorePlace): string {
+  if (place.kind === 'zookeeper') return `zookeeper:${place.chroot}`
+  return place.path === ':memory:' ? place.path : resolve(place.path)
+}

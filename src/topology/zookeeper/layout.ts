@@ -1,0 +1,70 @@
+// The nodes of a store in ZooKeeper, all below the chroot:
+//
+//   /schema          what this is: version of the layout, version of the tables, an id made once
+//   /log/<n>         the n-th change since the beginning, as one node (log.ts)
+//   /parts/<n>-…     what a change or a base has beyond the size of one node
+//   /base            the newest base: everything there was after change n (base.ts)
+//   /alive/<process> one ephemeral node for each process that takes part
+
+import { fail, reasonOf, show } from '../../core/errors.ts'
+import type { Random } from '../../core/random.ts'
+import { SCHEMA_VERSION } from '../sqlite/schema.ts'
+import type { ZooKeeper } from './client/client.ts'
+import { isZooKeeperError } from './client/errors.ts'
+
+const LAYOUT_VERSION = 1
+const DIGITS = 12
+const ID_BYTES = 12
+
+/** The node of a change. */
+export const logPath = (n: number): string => `/log/${numbered(n)}`
+
+/** A number of a fixed width, so that names sort as numbers do. */
+export const numbered = (n: number): string => String(n).padStart(DIGITS, '0')
+
+/** Makes the nodes when they are not there; gives the id of the store.  Refuses another layout. */
+export async function openLayout(zk: ZooKeeper, where: string, random: Random): Promise<string> {
+  const found = (await zk.get('/schema')) ?? (await makeLayout(zk, random))
+  const path = `ZooKeeper ${where}`
+  const { version, tables, id } = parsed(found.data, path)
+  const known = `this Mezzo knows layout ${LAYOUT_VERSION} with tables ${SCHEMA_VERSION}`
+  if (version !== LAYOUT_VERSION || tables !== SCHEMA_VERSION) {
+    const reason = `its layout is ${show(version)} with tables ${show(tables)}; ${known}`
+    throw fail('STORE_FILE', { path, reason })
+  }
+  if (typeof id !== 'string' || id === '')
+    throw fail('STORE_FILE', { path, reason: `its /schema has no id: ${show(id)}` })
+  return id
+}
+
+async function makeLayout(zk: ZooKeeper, random: Random): Promise<{ data: Buffer }> {
+  const id = Buffer.from(random.bytes(ID_BYTES)).toString('hex')
+  const schema = { version: LAYOUT_VERSION, tables: SCHEMA_VERSION, id }
+  const data = Buffer.from(JSON.stringify(schema))
+  const none = Buffer.alloc(0)
+  await zk.makeRoot()
+  try {
+    await zk.multi([
+      { op: 'create', path: '/schema', data },
+      ...['/log', '/parts', '/base', '/alive'].map(
+        path => ({ op: 'create', path, data: none }) as const
+      )
+    ])
+    return { data }
+  } catch (error) {
+    if (!isZooKeeperError(error, 'NODE_EXISTS')) throw error
+    const others = await zk.get('/schema') // made at the same moment
+    if (others !== undefined) return others
+    throw fail('STORE_FILE', { path: '/log', reason: 'it is there, but there is no /schema' })
+  }
+}
+
+function parsed(data: Buffer, path: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(data.toString())
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+    throw new Error(`it is ${show(value)}`)
+  } catch (error) {
+    throw fail('STORE_FILE', { path, reason: `its /schema is not ours: ${reasonOf(error)}` }, error)
+  }
+}

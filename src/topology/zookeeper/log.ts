@@ -1,0 +1,96 @@
+// The changes of a store, one after the other: change n is the node /log/<n>, and whoever makes it
+// has won that number.  So all who follow see the same changes in the same order, and a change that
+// was made with less than all earlier ones known loses, and is made again.
+
+import { fail } from '../../core/errors.ts'
+import { type Blob, fromNode, idOf, toNode } from './blob.ts'
+import type { ZooKeeper } from './client/client.ts'
+import { isUnknown, isZooKeeperError } from './client/errors.ts'
+import { logPath } from './layout.ts'
+
+export type Appended = 'kept' | 'lost' | 'unknown'
+
+/** Changes fetched at a time by who is behind. */
+const AHEAD = 16
+/** Requests of a sweep at a time. */
+const SWEEP = 256
+
+export class Log {
+  readonly #zk: ZooKeeper
+  #watched = 0 // the change whose coming we shall be told of, in this session
+
+  constructor(zk: ZooKeeper) {
+    this.#zk = zk
+  }
+
+  /** In a new session nothing is watched yet. */
+  renewed(): void {
+    this.#watched = 0
+  }
+
+  /** Whether there is a change of this number; when not, `came` is called once there is. */
+  async isThere(n: number, came: () => void): Promise<boolean> {
+    if (this.#watched === n) return this.#zk.exists(logPath(n))
+    const found = await this.#zk.exists(logPath(n), came)
+    if (!found) this.#watched = n
+    return found
+  }
+
+  /** The changes from this one on, in order; some at a time, none when there are no more. */
+  async after(n: number): Promise<readonly Blob[]> {
+    const numbers = Array.from({ length: AHEAD }, (_, i) => n + 1 + i)
+    const nodes = await Promise.all(numbers.map(each => this.#zk.get(logPath(each))))
+    const changes: Blob[] = []
+    for (const [i, node] of nodes.entries()) {
+      if (node === undefined) break
+      changes.push(await fromNode(this.#zk, logPath(numbers[i]!), numbers[i]!, node.data))
+    }
+    return changes
+  }
+
+  /**
+   * Makes change n.  `unknown`: the connection was lost meanwhile; once there is one again, `has`
+   * tells.  Throws when nothing was done.
+   */
+  async append(n: number, change: Blob): Promise<Appended> {
+    const node = await toNode(this.#zk, n, change)
+    try {
+      await this.#zk.create(logPath(n), node)
+      return 'kept'
+    } catch (error) {
+      if (isZooKeeperError(error, 'NODE_EXISTS')) return 'lost'
+      if (isUnknown(error)) return 'unknown'
+      throw error
+    }
+  }
+
+  /**
+   * Whether change n is this one.  Requests of a session are served in their order, and those of
+   * an earlier connection not after it: what is not there now does not come later.
+   */
+  async has(n: number, { id }: Blob): Promise<'kept' | 'lost'> {
+    await this.#zk.sync()
+    const node = await this.#zk.get(logPath(n))
+    return node !== undefined && idOf(node.data) === id ? 'kept' : 'lost'
+  }
+
+  /** Removes changes up to this one, and parts that are as old. */
+  async sweep(upTo: number): Promise<void> {
+    const [changes, parts] = [await this.#zk.children('/log'), await this.#zk.children('/parts')]
+    if (changes === undefined || parts === undefined)
+      throw fail('STORE_FILE', { path: '/log', reason: 'it was removed by somebody else' })
+    const old = (name: string): boolean => Number.parseInt(name, 10) <= upTo
+    const paths = [
+      ...changes.filter(old).map(name => `/log/${name}`),
+      ...parts.filter(old).map(name => `/parts/${name}`)
+    ]
+    for (let at = 0; at < paths.length; at += SWEEP)
+      await Promise.all(paths.slice(at, at + SWEEP).map(path => this.#remove(path)))
+  }
+
+  async #remove(path: string): Promise<void> {
+    await this.#zk.remove(path).catch(error => {
+      if (!isZooKeeperError(error, 'NO_NODE')) throw error // another sweeps too
+    })
+  }
+}

@@ -1,0 +1,82 @@
+// The store of a cluster: every process has a copy in SQLite, and ZooKeeper has the order of all
+// changes.  So reads and watches are local and go on without ZooKeeper; changes need it.
+
+import { fail, reasonOf } from '../../core/errors.ts'
+import { SystemRandom } from '../../core/random.ts'
+import { MEMORY } from '../sqlite/database.ts'
+import { Hub } from '../sqlite/hub.ts'
+import { newSession, type SqliteStore, type SqliteStoreOptions } from '../sqlite/store.ts'
+import { ZooKeeper, type ZooKeeperOptions } from './client/client.ts'
+import { isZooKeeperError } from './client/errors.ts'
+import { openLayout } from './layout.ts'
+import { Presence } from './presence.ts'
+import { Writer } from './writer.ts'
+
+export interface ZooKeeperStoreOptions extends SqliteStoreOptions {
+  readonly servers: ZooKeeperOptions['servers']
+  /** The node that all of the store is below. */
+  readonly chroot: string
+  readonly sessionMs?: number
+  readonly tls?: ZooKeeperOptions['tls']
+  readonly credentials?: ZooKeeperOptions['credentials']
+  /** Changes after which all that is there is written down anew. */
+  readonly baseEvery?: number
+  /** How long opening waits for a connection. */
+  readonly openMs?: number
+}
+
+const LOG_MAX = 50_000
+const SESSION_MS = 6_000
+const OPEN_MS = 15_000
+const KEY_BYTES = 9
+
+/** A session of its own; further ones on the same connection by `fork`. */
+export async function openZooKeeperStore(options: ZooKeeperStoreOptions): Promise<SqliteStore> {
+  const { clock, chroot, servers, openMs = OPEN_MS, sessionMs = SESSION_MS } = options
+  const random = options.random ?? new SystemRandom()
+  const { tls, credentials } = options
+  const operationMs = sessionMs
+  const zk = new ZooKeeper({
+    ...{ servers, chroot, sessionMs, operationMs, tls, credentials, clock, random }
+  })
+  try {
+    if (!(await zk.ready(openMs)))
+      throw fail('STORE_UNAVAILABLE', { reason: `no connection to ZooKeeper: ${zk.fault}` })
+    const where = `${servers.map(({ host, port }) => `${host}:${port}`).join(',')}${chroot}`
+    const id = await openLayout(zk, where, random)
+    return await openOn(zk, id, options)
+  } catch (error) {
+    await zk.close()
+    if (!isZooKeeperError(error)) throw error
+    throw fail('STORE_UNAVAILABLE', { reason: reasonOf(error) }, error)
+  }
+}
+
+async function openOn(
+  zk: ZooKeeper,
+  id: string,
+  options: ZooKeeperStoreOptions
+): Promise<SqliteStore> {
+  const { path = MEMORY, models, clock, logMax = LOG_MAX, lingerMs = 0 } = options
+  const random = options.random ?? new SystemRandom()
+  const key = Buffer.from(random.bytes(KEY_BYTES)).toString('hex')
+  let hub: Hub | undefined
+  const presence = new Presence(zk, { key, pid: process.pid }, () => void hub?.reap())
+  let writer: Writer | undefined
+  hub = new Hub({
+    ...{ path, models, clock, random, logMax, lingerMs },
+    liveness: presence,
+    commits: file => {
+      writer = new Writer(zk, file, presence, options.baseEvery)
+      return writer
+    }
+  })
+  try {
+    writer!.replica.belong(id)
+    writer!.start()
+    return await newSession(hub, options.session ?? 'session')
+  } catch (error) {
+    await hub.close()
+    throw error
+  }
+}
