@@ -52,6 +52,7 @@ export {
 export { hidesNetwork, hidesTransport } from './simulation/hidden.ts'
 export { HostLiveness } from './simulation/host-liveness.ts'
 export { Leases } from './simulation/leases.ts'
+export { LocalDelivery } from './simulation/local-delivery.ts'
 export { describePort } from './simulation/simulate.ts'
 export {
   isErrorAbout,
@@ -61,7 +62,6 @@ export {
   Tuple,
   tupleOf
 } from './simulation/tuple.ts'
-export { Visitors } from './simulation/visitors.ts'
 export { Devices, Walks } from './simulation/walks.ts'
 export { isOver } from './state/lifetimes.ts'
 export * as state from './state/record.ts'

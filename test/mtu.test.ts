@@ -186,9 +186,9 @@ test('B14: the first packet of a stateful flow, larger than the tunnel', () => {
 
 test('B2: a trace says what does not fit', async () => {
   const world = worldOf('h2')
-  const { house } = world.hosts.get('h1')!
+  const { host } = world.hosts.get('h1')!
   const told = async (port: string, frame: Uint8Array): Promise<string> =>
-    (await trace(house, world.clock, port, frame)).lines.join('\n')
+    (await trace(host, world.clock, port, frame)).lines.join('\n')
   assert.match(
     await told('r0', sized(v4(true), 1400, 20)),
     /too big: 1400 bytes, the interface 1300, the tunnel 1450; the last router/
@@ -206,7 +206,7 @@ test('B2: of a port that moved the new host says what it takes', () => {
   world.settle(2000)
   world.exchange('r1', arpRequest(MAC.b, '10.2.0.2', '10.2.0.1').frame())
   assert.match(texts(world.exchange('r0', sized(v4(true), 1450, 20))).join(), /mtu 1400/)
-  const { view, places } = at('h2').house
+  const { view, places } = at('h2').host
   assert.equal(places.mtuElsewhere(view.port('r1')!), 1400)
   world.hub.put('port', { ...world.hub.get('port', 'r1')!, host: 'h2' })
   at('h2').setUp('r1', true)

@@ -1,4 +1,4 @@
-// The house is tidy: rooms import downwards, files and functions stay short, banned calls stay
+// The tree is tidy: rooms import downwards, files and functions stay short, banned calls stay
 // out, every file says what it is. The rules are in tidy/, and are themselves shown to fail on
 // bad samples in tidy-rules.test.ts.
 
@@ -12,7 +12,7 @@ import { checkTree } from './tidy/tree.ts'
 const root = join(import.meta.dirname, '..')
 const folders = ['src', 'plugins', 'test', 'native', 'setup', '.']
 
-test('every source file keeps the rules of the house', () => {
+test('every source file keeps the rules of the tree', () => {
   const files = folders.flatMap(sources)
   assert.ok(files.length > 20, `found only ${files.length} source files`)
   const findings = files.flatMap(path =>
@@ -23,7 +23,7 @@ test('every source file keeps the rules of the house', () => {
   assert.equal(findings.length, 0, `\n${findings.join('\n')}\n`)
 })
 
-test('the tree keeps the rules of the house', () => {
+test('the tree keeps the rules of the tree', () => {
   const paths = folders.flatMap(sources)
   const read = paths.map(path => ({ path, text: readFileSync(join(root, path), 'utf8') }))
   const pages = [...folders, 'docs', 'config', 'systemd', '.'].flatMap(folder => listed(folder))

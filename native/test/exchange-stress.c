@@ -115,7 +115,7 @@ static uint32_t backlog(struct side *s)
 	return n;
 }
 
-/* As src/host/replication/hosts.ts: a slice at a time, while little is under way. */
+/* As src/host/replication/peers.ts: a slice at a time, while little is under way. */
 static void give_again(struct side *s)
 {
 	for (int i = 0; i < 64 && s->again < FLUSHES && backlog(s) < BACKLOG_MAX; i++)

@@ -19,7 +19,7 @@ const BRIDGES_MAX = 3
 const GROUPS = ['ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:05', '33:33:00:00:00:01']
 
 const vlan = fc.constantFrom(0, 0, 0, 10, 20)
-const house = fc.record({
+const site = fc.record({
   // Bridge i + 1 hangs on an earlier one; with a VLAN, on an access port of it.
   links: fc.array(fc.record({ to: fc.nat(BRIDGES_MAX), vlan }), { maxLength: BRIDGES_MAX - 1 }),
   edges: fc.array(
@@ -29,7 +29,7 @@ const house = fc.record({
   inFilter: fc.boolean(),
   outFilter: fc.boolean()
 })
-type House = typeof house extends fc.Arbitrary<infer T> ? T : never
+type Site = typeof site extends fc.Arbitrary<infer T> ? T : never
 
 const frame = fc.record({
   event: fc.constant('frame' as const),
@@ -46,7 +46,7 @@ const change = fc.record({
 const step = fc.oneof({ weight: 10, arbitrary: frame }, { weight: 1, arbitrary: change })
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
 
-function worldOf(h: House, macsMax: number, hosts: number, cache: boolean): World {
+function worldOf(h: Site, macsMax: number, hosts: number, cache: boolean): World {
   const topology = new Topology()
   const bridges = h.links.length + 1
   const filters = {
@@ -90,7 +90,7 @@ function frameOf({ src, dst, vlan, kind }: Extract<Step, { event: 'frame' }>): U
 }
 
 // What came out because of it; changes bring nothing.
-function play(world: World, h: House, each: Step): string[] {
+function play(world: World, h: Site, each: Step): string[] {
   const port = `p${each.port % h.edges.length}`
   if (each.event === 'frame')
     return world
@@ -116,7 +116,7 @@ function play(world: World, h: House, each: Step): string[] {
   return []
 }
 
-function alike(h: House, steps: readonly Step[], one: World, other: World): void {
+function alike(h: Site, steps: readonly Step[], one: World, other: World): void {
   for (const [i, each] of steps.entries())
     assert.deepEqual(play(one, h, each), play(other, h, each), `step ${i}`)
 }
@@ -126,7 +126,7 @@ const steps = fc.array(step, { minLength: 10, maxLength: 60, size: 'max' })
 describe('laws of bridges', () => {
   test('the cache is transparent, also when addresses are evicted', () => {
     fc.assert(
-      fc.property(house, steps, fc.constantFrom(2, 3, 8192), (h, list, max) =>
+      fc.property(site, steps, fc.constantFrom(2, 3, 8192), (h, list, max) =>
         alike(h, list, worldOf(h, max, 1, true), worldOf(h, max, 1, false))
       ),
       RUNS
@@ -135,7 +135,7 @@ describe('laws of bridges', () => {
 
   test('many hosts are one', () => {
     fc.assert(
-      fc.property(house, steps, (h, list) =>
+      fc.property(site, steps, (h, list) =>
         alike(h, list, worldOf(h, 8192, 3, true), worldOf(h, 8192, 1, false))
       ),
       RUNS

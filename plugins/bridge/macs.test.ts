@@ -11,7 +11,7 @@ import { keyOf, Macs } from './macs.ts'
 const SESSIONS = ['one', 'two']
 
 // Two hosts' copies of one table; what one writes the store tells both.
-class Hosts {
+class Stations {
   readonly clock = new VirtualClock()
   readonly counters = new CounterTable()
   readonly moved: string[] = []
@@ -65,7 +65,7 @@ const keys = (...of: number[]): string[] => of.map(mac => keyOf(mac, 0)).sort()
 
 describe('ageing', () => {
   test('SB-14: an entry lives from when it was last heard, and at its own host', () => {
-    const hosts = new Hosts(80_000, 100)
+    const hosts = new Stations(80_000, 100)
     hosts.hear(0, 1, 'p')
     hosts.hear(1, 2, 'q')
     hosts.clock.advance(50_000)
@@ -80,7 +80,7 @@ describe('ageing', () => {
   })
 
   test('a shorter age takes effect at once', () => {
-    const hosts = new Hosts(1_000_000, 100)
+    const hosts = new Stations(1_000_000, 100)
     hosts.hear(0, 1, 'p')
     hosts.macs[0]!.configure(1000, 100)
     hosts.clock.advance(1500)
@@ -88,7 +88,7 @@ describe('ageing', () => {
   })
 
   test('an entry another host has taken over is left to it', () => {
-    const hosts = new Hosts(10_000, 100)
+    const hosts = new Stations(10_000, 100)
     hosts.hear(0, 1, 'p')
     hosts.clock.advance(9000)
     hosts.hear(1, 1, 'q')
@@ -100,7 +100,7 @@ describe('ageing', () => {
 
 describe('a full table', () => {
   test('the port with most entries gives up its oldest', () => {
-    const hosts = new Hosts(300_000, 4)
+    const hosts = new Stations(300_000, 4)
     hosts.hear(0, 1, 'quiet')
     for (const mac of [10, 11, 12]) hosts.hear(0, mac, 'loud')
     hosts.hear(0, 2, 'other')
@@ -112,7 +112,7 @@ describe('a full table', () => {
   })
 
   test('a port that makes up addresses takes no place from others', () => {
-    const hosts = new Hosts(300_000, 64)
+    const hosts = new Stations(300_000, 64)
     for (let i = 0; i < 20; i++) hosts.hear(1, i, `port-${i % 4}`)
     hosts.clock.advance(1)
     for (let i = 0; i < 5000; i++) hosts.hear(0, 1000 + i, 'flood')
@@ -122,7 +122,7 @@ describe('a full table', () => {
   })
 
   test('the host that owns the entries of the fullest port gives way', () => {
-    const hosts = new Hosts(300_000, 8)
+    const hosts = new Stations(300_000, 8)
     for (let i = 0; i < 8; i++) hosts.hear(1, 100 + i, 'theirs')
     hosts.clock.advance(1)
     hosts.hear(0, 1, 'ours')
@@ -133,7 +133,7 @@ describe('a full table', () => {
   })
 
   test('when nobody gives way nothing more is learned, and it is counted', () => {
-    const hosts = new Hosts(300_000, 4)
+    const hosts = new Stations(300_000, 4)
     for (let mac = 0; mac < 20; mac++)
       hosts.tables[0]!.apply([
         { op: 'put', entry: { key: keyOf(mac, 0), value: 'p', owner: '', version: 1 } }
@@ -145,7 +145,7 @@ describe('a full table', () => {
   })
 
   test('a lower limit takes effect at once', () => {
-    const hosts = new Hosts(300_000, 100)
+    const hosts = new Stations(300_000, 100)
     for (let mac = 0; mac < 50; mac++) hosts.hear(0, mac, `port-${mac % 3}`)
     hosts.macs[0]!.configure(300_000, 10)
     assert.equal(hosts.macs[0]!.size, 10)
@@ -153,7 +153,7 @@ describe('a full table', () => {
 })
 
 test('a port that makes up addresses has so many a second written, others all of theirs', () => {
-  const hosts = new Hosts(300_000, 100)
+  const hosts = new Stations(300_000, 100)
   let heard = 0
   for (let mac = 0; mac < 30_000; mac++) {
     if (mac % 100 === 0) hosts.clock.advance(1)
@@ -164,7 +164,7 @@ test('a port that makes up addresses has so many a second written, others all of
 })
 
 test('close gives back what this host wrote, and stops its timer', () => {
-  const hosts = new Hosts(300_000, 100)
+  const hosts = new Stations(300_000, 100)
   hosts.hear(0, 1, 'p')
   hosts.hear(1, 2, 'q')
   hosts.clock.advance(1)

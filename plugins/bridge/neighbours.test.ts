@@ -46,7 +46,7 @@ function sink(): { plugin: ReturnType<typeof definePlugin>; heard: number } {
 }
 
 // Everything has been walked once, so nothing is waited for, and walked twice, any more.
-function house(): { world: World; router: { heard: number } } {
+function site(): { world: World; router: { heard: number } } {
   const { objects } = new Topology()
     .bridge('br')
     .edge('a', 'br')
@@ -78,7 +78,7 @@ const ports = (world: World, port: string, frame: PacketBuilder): string[] =>
 
 describe('ARP', () => {
   test("SB-06: a request for a router port's address is answered, and goes no further", () => {
-    const { world, router } = house()
+    const { world, router } = site()
     const request = arpRequest(A, '10.0.0.1', '10.0.0.254')
     const reply = eth(ROUTER, A).arpReply(ROUTER, '10.0.0.254', A, '10.0.0.1').frame()
     for (let i = 0; i < 2; i++)
@@ -89,14 +89,14 @@ describe('ARP', () => {
   })
 
   test('SB-06: in a VLAN it is flooded', () => {
-    const { world, router } = house()
+    const { world, router } = site()
     const request = eth(A, ALL).vlan(5).arpRequest(A, '10.0.0.1', '10.0.0.254')
     assert.deepEqual(ports(world, 'a', request), ['b', 'c'])
     assert.equal(router.heard, 0)
   })
 
   test('SB-07 SB-16: a request for a seeded address is answered untagged, flooded tagged', () => {
-    const { world, router } = house()
+    const { world, router } = site()
     seed(world, '10.0.0.3', C)
     const reply = eth(C, A).arpReply(C, '10.0.0.3', A, '10.0.0.1').frame()
     const request = arpRequest(A, '10.0.0.1', '10.0.0.3').frame()
@@ -107,7 +107,7 @@ describe('ARP', () => {
   })
 
   test('SB-08: a request for an unknown address is flooded, to routers too', () => {
-    const { world, router } = house()
+    const { world, router } = site()
     assert.deepEqual(ports(world, 'a', arpRequest(A, '10.0.0.1', '10.0.0.9')), ['b', 'c'])
     assert.equal(router.heard, 1)
     assert.equal(world.hub.table('mac/br').get(A)?.value, 'a')
@@ -132,7 +132,7 @@ describe('ARP', () => {
   })
 
   test('a host that probes for its own address is not told that it is taken', () => {
-    const { world } = house()
+    const { world } = site()
     seed(world, '10.0.0.1', A)
     assert.deepEqual(ports(world, 'a', arpRequest(A, '0.0.0.0', '10.0.0.1')), ['b', 'c'])
     assert.deepEqual(ports(world, 'b', arpRequest(B, '0.0.0.0', '10.0.0.1')), ['b'])
@@ -143,7 +143,7 @@ describe('ARP', () => {
       arpRequest(B, '10.0.0.3', '10.0.0.3'),
       eth(B, ALL).arpReply(B, '10.0.0.3', B, '10.0.0.3')
     ]) {
-      const { world, router } = house()
+      const { world, router } = site()
       seed(world, '10.0.0.3', C)
       for (let i = 1; i <= 3; i++) {
         assert.deepEqual(ports(world, 'b', frame), ['a', 'c'])
@@ -156,7 +156,7 @@ describe('ARP', () => {
   })
 
   test('an announcement adds nothing: packets cannot fill the table', () => {
-    const { world } = house()
+    const { world } = site()
     assert.deepEqual(ports(world, 'b', arpRequest(B, '10.0.0.3', '10.0.0.3')), ['a', 'c'])
     assert.equal(seeded(world, '10.0.0.3'), undefined)
     assert.deepEqual(ports(world, 'b', arpRequest(B, '10.0.0.254', '10.0.0.254')), ['a', 'c'])
@@ -164,7 +164,7 @@ describe('ARP', () => {
   })
 
   test('an entry that makes no sense is counted and ignored', () => {
-    const { world } = house()
+    const { world } = site()
     ports(world, 'a', arpRequest(A, '10.0.0.1', '10.0.0.9'))
     seed(world, '10.0.0.999', C)
     seed(world, '10.0.0.9', C)
@@ -177,7 +177,7 @@ describe('ARP', () => {
 
 describe('neighbour discovery', () => {
   test("SB-06 in IPv6: a solicitation for a router port's address is answered", () => {
-    const { world, router } = house()
+    const { world, router } = site()
     const answer = eth(ROUTER, A)
       .ipv6('2001:db8::fe', '2001:db8::1', { hopLimit: 255 })
       .na('2001:db8::fe', { flags: Flag.router | Flag.solicited | Flag.override, mac: ROUTER })
@@ -188,7 +188,7 @@ describe('neighbour discovery', () => {
   })
 
   test('SB-07 in IPv6: a seeded address is answered, a probe for duplicates to all nodes', () => {
-    const { world } = house()
+    const { world } = site()
     seed(world, '2001:db8::3', C)
     const na = (to: string, ip: string, flags: number): Uint8Array =>
       eth(C, to)
@@ -205,7 +205,7 @@ describe('neighbour discovery', () => {
   })
 
   test('B10: what a router would not believe or answer, a bridge does not', () => {
-    const { world, router } = house()
+    const { world, router } = site()
     const group = 'ff02::1:ff00:fe'
     const ask = (src: string, dst = group, hopLimit = 255) =>
       eth(A, '33:33:ff:00:00:fe').ipv6(src, dst, { hopLimit })
@@ -225,7 +225,7 @@ describe('neighbour discovery', () => {
   })
 
   test('B10: an announcement that a router would not believe moves nobody', () => {
-    const { world } = house()
+    const { world } = site()
     seed(world, '2001:db8::3', C)
     seed(world, '10.0.0.3', C)
     const say = (dst: string, hopLimit = 255) =>
@@ -249,7 +249,7 @@ describe('neighbour discovery', () => {
   })
 
   test('SB-08 in IPv6: an unknown address is flooded, to routers too', () => {
-    const { world, router } = house()
+    const { world, router } = site()
     assert.deepEqual(ports(world, 'a', solicit(A, '2001:db8::1', '2001:db8::9')), ['b', 'c'])
     assert.equal(router.heard, 1)
     const other = eth(A, ALL_NODES).ipv6('fe80::1', 'ff02::1').udp(1, 2)
@@ -258,7 +258,7 @@ describe('neighbour discovery', () => {
   })
 
   test('a forged solicitation (hop limit, checksum, tag) is flooded, not answered', () => {
-    const { world } = house()
+    const { world } = site()
     const group = 'ff02::1:ff00:fe'
     const ns = (hopLimit: number): PacketBuilder =>
       eth(A, '33:33:ff:00:00:fe')
@@ -283,7 +283,7 @@ describe('neighbour discovery', () => {
   })
 
   test('an unsolicited advertisement moves an entry, a solicited one does not', () => {
-    const { world } = house()
+    const { world } = site()
     seed(world, '2001:db8::3', C)
     const na = (flags: number): PacketBuilder =>
       eth(B, ALL_NODES)

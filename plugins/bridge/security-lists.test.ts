@@ -176,7 +176,7 @@ describe('C7: others believe only what was let in', () => {
 
   test('an announcement moves no address that is listed elsewhere', () => {
     const world = secured()
-    const table = world.hosts.get('h1')!.house.view.table('arp/br')
+    const table = world.hosts.get('h1')!.host.view.table('arp/br')
     for (const [address, mac] of [
       ['10.0.0.5', A],
       ['fd00::5', A],
@@ -207,8 +207,8 @@ describe('C7: others believe only what was let in', () => {
 test('C7: a trace says which port, what it tried, and what is allowed', async () => {
   const world = secured()
   world.exchange('a', udp(ip('10.0.0.5')).frame()) // what the walk needs is there
-  const { house } = world.hosts.get('h1')!
-  const lines = await trace(house, world.clock, 'a', udp(ip('10.0.0.66')).frame())
+  const { host } = world.hosts.get('h1')!
+  const lines = await trace(host, world.clock, 'a', udp(ip('10.0.0.66')).frame())
   assert.equal(lines.dropReason, 'bridge.port-security-ip')
   assert.deepEqual(lines.lines.slice(1), [
     '     port security of a: no IP from 10.0.0.66',

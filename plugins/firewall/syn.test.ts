@@ -140,8 +140,8 @@ for (const family of ['v4', 'v6'] as const)
         if (waitMs > 0) world.settle(waitMs)
         close(world)
         world.settle(5)
-        const overs = [...world.hosts.values()].map(({ house }) => {
-          const { table } = house.sharing.flowState
+        const overs = [...world.hosts.values()].map(({ host }) => {
+          const { table } = host.sharing.flowState
           const records = new Int32Array(table.size * 32)
           const n = table.scan(1, records, new Float64Array(table.size))
           return Array.from({ length: n }, (_, i) => records[i * 32 + 24]!).filter(f => f & 12)

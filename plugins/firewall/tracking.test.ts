@@ -47,7 +47,7 @@ function chain(id: string, rules: readonly Rule[]): WorldObject[] {
   ]
 }
 
-const houseOf = (port: Record<string, unknown>, ...more: WorldObject[]): Lab =>
+const siteOf = (port: Record<string, unknown>, ...more: WorldObject[]): Lab =>
   new Lab({ plugins: [router, firewall], objects: topology(portObject('d1', port), ...more) })
 
 function tcp(at: PortName, hosts: typeof hostIp, to: PortName, flags: number): Uint8Array {
@@ -60,17 +60,17 @@ function tcp(at: PortName, hosts: typeof hostIp, to: PortName, flags: number): U
 const macBytes = (text: string): number[] => text.split(':').map(byte => Number.parseInt(byte, 16))
 
 /** Sends from `at` to `to`, and back: what came of it at either end. */
-function bothWays(house: Lab, at: PortName, to: PortName, sent: Uint8Array): [string, string] {
-  const there = house.exchange(at, sent)
+function bothWays(site: Lab, at: PortName, to: PortName, sent: Uint8Array): [string, string] {
+  const there = site.exchange(at, sent)
   if (there.length !== 1) return ['', '']
   const back = answer(there[0]!.frame)
   back.set(macBytes(portMac(to)), 0)
   back.set(macBytes(hostMac(to)), 6)
-  return [there[0]!.port, house.wayOf(to, back)]
+  return [there[0]!.port, site.wayOf(to, back)]
 }
 
-function flagsOf(house: Lab): number[] {
-  const { table } = house.world.hosts.get('h1')!.house.worker.ctx.state
+function flagsOf(site: Lab): number[] {
+  const { table } = site.world.hosts.get('h1')!.host.worker.ctx.state
   const into = new Int32Array(16 * RECORD_WORDS)
   const count = table.scan(0, into, new Float64Array(16))
   return Array.from({ length: count }, (_, i) => into[i * RECORD_WORDS + RecordWord.flags]!)
@@ -83,32 +83,32 @@ for (const [family, hosts] of Object.entries(FAMILIES))
       ping(at, hosts[to]).frame()
     ]
 
-    const opensOnly = (house: Lab): void => {
+    const opensOnly = (site: Lab): void => {
       for (const sent of packets('d1', 'd2'))
-        assert.deepEqual(bothWays(house, 'd1', 'd2', sent), ['d2', 'd1'])
-      assert.equal(house.wayOf('d1', tcp('d1', hosts, 'd2', SYN)), 'd2')
-      assert.equal(house.wayOf('d2', tcp('d2', hosts, 'd1', SYN_ACK)), 'd1')
-      for (const sent of packets('d3', 'd1')) assert.equal(house.wayOf('d3', sent), '')
-      assert.equal(house.wayOf('d3', tcp('d3', hosts, 'd1', SYN)), '')
-      assert.equal(house.wayOf('d3', tcp('d3', hosts, 'd1', SYN_ACK)), '')
+        assert.deepEqual(bothWays(site, 'd1', 'd2', sent), ['d2', 'd1'])
+      assert.equal(site.wayOf('d1', tcp('d1', hosts, 'd2', SYN)), 'd2')
+      assert.equal(site.wayOf('d2', tcp('d2', hosts, 'd1', SYN_ACK)), 'd1')
+      for (const sent of packets('d3', 'd1')) assert.equal(site.wayOf('d3', sent), '')
+      assert.equal(site.wayOf('d3', tcp('d3', hosts, 'd1', SYN)), '')
+      assert.equal(site.wayOf('d3', tcp('d3', hosts, 'd1', SYN_ACK)), '')
     }
 
     test('F2: one chain of answers only is enough, at the port', () => {
-      opensOnly(houseOf({ outFilter: 'guard' }, ...chain('guard', [KNOWN, DROP])))
+      opensOnly(siteOf({ outFilter: 'guard' }, ...chain('guard', [KNOWN, DROP])))
     })
 
     test('F2: also one that only asks for the direction', () => {
       const rules = [{ action: 'accept', matchReturnFlow: true }, DROP]
-      opensOnly(houseOf({ outFilter: 'guard' }, ...chain('guard', rules)))
+      opensOnly(siteOf({ outFilter: 'guard' }, ...chain('guard', rules)))
       const inverted = [{ action: 'drop', matchForwardFlow: true }]
-      opensOnly(houseOf({ outFilter: 'guard' }, ...chain('guard', inverted)))
+      opensOnly(siteOf({ outFilter: 'guard' }, ...chain('guard', inverted)))
     })
 
     test('F2: also one that another leads to', () => {
       const jump = { action: 'jump', jumpChain: 'far' }
       const far = chain('far', [{ action: 'jump', jumpChain: 'guard' }])
       opensOnly(
-        houseOf(
+        siteOf(
           { outFilter: 'near' },
           ...chain('near', [jump]),
           ...far,
@@ -120,7 +120,7 @@ for (const [family, hosts] of Object.entries(FAMILIES))
     test('F2: beside a chain of the other direction that lets pass without asking', () => {
       const inFilter = chain('in', [{ action: 'accept' }])
       opensOnly(
-        houseOf(
+        siteOf(
           { inFilter: 'in', outFilter: 'guard' },
           ...inFilter,
           ...chain('guard', [KNOWN, DROP])
@@ -132,20 +132,20 @@ for (const [family, hosts] of Object.entries(FAMILIES))
       const protocol = 'udp'
       const open = { action: 'accept', protocol, destinationPorts: { start: 53, end: 53 } }
       const out = chain('out', [open, KNOWN, DROP])
-      const house = houseOf(
+      const site = siteOf(
         { inFilter: 'in', outFilter: 'out' },
         ...out,
         ...chain('in', [KNOWN, DROP])
       )
-      assert.deepEqual(bothWays(house, 'd3', 'd1', udp('d3', hosts.d1).frame()), ['d1', 'd3'])
-      assert.equal(house.wayOf('d1', udp('d1', hosts.d2).frame()), '')
+      assert.deepEqual(bothWays(site, 'd3', 'd1', udp('d3', hosts.d1).frame()), ['d1', 'd3'])
+      assert.equal(site.wayOf('d1', udp('d1', hosts.d2).frame()), '')
     })
 
     test('F2: who may only answer is filtered by one chain as well', () => {
-      const house = houseOf({ inFilter: 'in' }, ...chain('in', [KNOWN, DROP]))
+      const site = siteOf({ inFilter: 'in' }, ...chain('in', [KNOWN, DROP]))
       for (const sent of packets('d3', 'd1'))
-        assert.deepEqual(bothWays(house, 'd3', 'd1', sent), ['d1', 'd3'])
-      for (const sent of packets('d1', 'd2')) assert.equal(house.wayOf('d1', sent), '')
+        assert.deepEqual(bothWays(site, 'd3', 'd1', sent), ['d1', 'd3'])
+      for (const sent of packets('d1', 'd2')) assert.equal(site.wayOf('d1', sent), '')
     })
 
     test('D10: answers are seen, whichever side asked', () => {
@@ -154,35 +154,35 @@ for (const [family, hosts] of Object.entries(FAMILIES))
         [{ outFilter: 'guard' }, 'd3', 'd1'],
         [{ inFilter: 'guard' }, 'd1', 'd3']
       ] as const) {
-        const house = houseOf(port, ...chain('guard', [admits, DROP]))
-        assert.equal(house.wayOf(opener, tcp(opener, hosts, other, SYN)), other)
-        assert.equal(house.wayOf(other, tcp(other, hosts, opener, SYN_ACK)), opener)
-        assert.equal(house.wayOf(opener, tcp(opener, hosts, other, ACK)), other)
-        house.world.settle(5000)
-        assert.deepEqual(flagsOf(house), [StateFlag.replied | StateFlag.assured])
+        const site = siteOf(port, ...chain('guard', [admits, DROP]))
+        assert.equal(site.wayOf(opener, tcp(opener, hosts, other, SYN)), other)
+        assert.equal(site.wayOf(other, tcp(other, hosts, opener, SYN_ACK)), opener)
+        assert.equal(site.wayOf(opener, tcp(opener, hosts, other, ACK)), other)
+        site.world.settle(5000)
+        assert.deepEqual(flagsOf(site), [StateFlag.replied | StateFlag.assured])
       }
     })
 
     test('what nobody filters by connections leaves no state', () => {
-      const house = houseOf({ outFilter: 'plain' }, ...chain('plain', [{ action: 'accept' }]))
+      const site = siteOf({ outFilter: 'plain' }, ...chain('plain', [{ action: 'accept' }]))
       for (const sent of packets('d1', 'd2'))
-        assert.deepEqual(bothWays(house, 'd1', 'd2', sent), ['d2', 'd1'])
-      assert.deepEqual(flagsOf(house), [])
+        assert.deepEqual(bothWays(site, 'd1', 'd2', sent), ['d2', 'd1'])
+      assert.deepEqual(flagsOf(site), [])
     })
 
     test('an answer to no question that a rule lets pass begins no connection', () => {
-      const house = houseOf({ outFilter: 'out' }, ...chain('out', [{ action: 'accept' }, KNOWN]))
-      assert.equal(house.wayOf('d3', tcp('d3', hosts, 'd1', SYN_ACK)), 'd1')
-      assert.deepEqual(flagsOf(house), [])
+      const site = siteOf({ outFilter: 'out' }, ...chain('out', [{ action: 'accept' }, KNOWN]))
+      assert.equal(site.wayOf('d3', tcp('d3', hosts, 'd1', SYN_ACK)), 'd1')
+      assert.deepEqual(flagsOf(site), [])
     })
 
     test('a chain that begins to ask has what passes followed from then on', () => {
-      const house = houseOf({ outFilter: 'guard' }, ...chain('guard', [{ action: 'accept' }]))
+      const site = siteOf({ outFilter: 'guard' }, ...chain('guard', [{ action: 'accept' }]))
       const sent = udp('d1', hosts.d2).frame()
-      assert.equal(house.wayOf('d1', sent), 'd2')
-      assert.deepEqual(flagsOf(house), [])
-      house.add(object('rule', 'late', { chain: 'guard', position: 9, ...KNOWN }))
-      assert.equal(house.wayOf('d1', sent), 'd2')
-      assert.equal(flagsOf(house).length, 1)
+      assert.equal(site.wayOf('d1', sent), 'd2')
+      assert.deepEqual(flagsOf(site), [])
+      site.add(object('rule', 'late', { chain: 'guard', position: 9, ...KNOWN }))
+      assert.equal(site.wayOf('d1', sent), 'd2')
+      assert.equal(flagsOf(site).length, 1)
     })
   })

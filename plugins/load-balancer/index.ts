@@ -9,10 +9,10 @@ import {
   HostLiveness,
   type Interest,
   Leases,
+  LocalDelivery,
   Log,
   type Models,
   Random,
-  Visitors,
   Walks
 } from '../../src/plugin.ts'
 import { LoadBalancer } from './balancer.ts'
@@ -34,17 +34,17 @@ export default definePlugin({
     leases: Leases,
     log: Log,
     random: Random,
-    visitors: Visitors,
+    delivery: LocalDelivery,
     walks: Walks
   },
   setup(given, registry, settings: LoadBalancerSettings) {
-    const { clock, devices, hosts, leases, log, random, visitors, walks } = given
+    const { clock, devices, hosts, leases, log, random, delivery, walks } = given
     const census = new Census(clock, settings.countIntervalMs)
     const countOf = (word: number): number => census.countOf(word)
     const counters = claimCounters(given.counters)
     const lines = new Lines(walks, devices, random)
-    visitors.onVisit(frame => lines.receive(frame))
-    const { host } = visitors
+    delivery.onDelivery(frame => lines.receive(frame))
+    const { host } = delivery
     const health = { host, hosts, clock, random, leases, log, lines, counters, settings }
     const refusals = new Refusals(counters)
     const needs = { random, countOf, census, counters, walks, health, refusals }

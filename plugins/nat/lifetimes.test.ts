@@ -86,7 +86,7 @@ for (const [family, { d1, up, all, shown, host }] of Object.entries(FAMILIES)) {
       for (const protocol of ['udp', 'tcp', 'ping'] as const)
         test(`RFC 5508 REQ-6: they prolong no ${protocol}`, () => {
           const { opener, other } = ends
-          const house = new Lab({
+          const site = new Lab({
             plugins: [bridge, router, firewall, nat],
             objects: topology(
               object('router', 'r', { inFilter: 'in', outFilter: 'out' }),
@@ -94,8 +94,8 @@ for (const [family, { d1, up, all, shown, host }] of Object.entries(FAMILIES)) {
               ...chain('out', outward)
             )
           })
-          const { table } = house.world.hosts.get('h1')!.house.worker.ctx.state
-          const [out] = house.exchange(opener, packet(opener, to, protocol))
+          const { table } = site.world.hosts.get('h1')!.host.worker.ctx.state
+          const [out] = site.exchange(opener, packet(opener, to, protocol))
           assert.equal(out?.port, other)
           const error = errorAbout(out.frame)
           error.set(macBytes(portMac(other)), 0)
@@ -103,10 +103,10 @@ for (const [family, { d1, up, all, shown, host }] of Object.entries(FAMILIES)) {
           assert.equal(table.count(kind), 1)
           let passed = 0
           for (let ms = 0; ms < LIFE_MS[protocol] + 2 * STEP_MS; ms += STEP_MS) {
-            if (house.wayOf(other, error) !== '') passed++
+            if (site.wayOf(other, error) !== '') passed++
             for (const { words } of listed(table))
               assert.equal(words[RecordWord.flags]! & (StateFlag.replied | StateFlag.assured), 0)
-            house.world.settle(STEP_MS)
+            site.world.settle(STEP_MS)
           }
           assert.ok(passed >= 4, 'while it lives, they are passed on')
           assert.equal(table.count(kind), 0)

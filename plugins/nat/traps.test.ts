@@ -47,7 +47,7 @@ function chain(name: string, rules: readonly RuleText[]): WorldObject[] {
   ]
 }
 
-const houseOf = (
+const siteOf = (
   inward: readonly RuleText[],
   outward: readonly RuleText[],
   ...more: WorldObject[]
@@ -106,12 +106,12 @@ for (const [name, family] of Object.entries(FAMILIES))
         { source: `${hosts.d3}${host}`, condInvert: true, outPorts: undefined }
       ]
       for (const condition of conditions) {
-        const house = houseOf(reverse, [snatOf(family, condition)])
+        const site = siteOf(reverse, [snatOf(family, condition)])
         for (const port of ['d1', 'd2'] as const)
           for (const sent of [udp(port, far), ping(port, far)]) {
-            const out = only(house.exchange(port, sent), 'up')
+            const out = only(site.exchange(port, sent), 'up')
             assert.equal(flowOf(out).src, target)
-            const back = flowOf(only(house.exchange('up', reply(out, 'up')), port))
+            const back = flowOf(only(site.exchange('up', reply(out, 'up')), port))
             assert.deepEqual(back, mirrored(flowOf(sent.frame())))
           }
       }
@@ -120,37 +120,37 @@ for (const [name, family] of Object.entries(FAMILIES))
     test('F1: many addresses before one without ports are answered as who was asked', () => {
       const destination = name === 'v4' ? '198.51.100.0/24' : '2001:dba::/64'
       const rule = { action: 'dnat', destination, natTargets: [{ from: hosts.d1 }] }
-      const house = houseOf([rule], [{ action: 'reverse-dnat' }])
+      const site = siteOf([rule], [{ action: 'reverse-dnat' }])
       const asked =
         name === 'v4' ? ['198.51.100.1', '198.51.100.2'] : ['2001:dba::1', '2001:dba::2']
       for (const [i, each] of asked.entries()) {
         const sent = udp('up', each, 1000 + i)
-        const got = only(house.exchange('up', sent), 'd1')
-        const back = flowOf(only(house.exchange('d1', reply(got, 'd1')), 'up'))
+        const got = only(site.exchange('up', sent), 'd1')
+        const back = flowOf(only(site.exchange('d1', reply(got, 'd1')), 'up'))
         assert.deepEqual(back, mirrored(flowOf(sent.frame())))
       }
     })
 
     test('F1: one address for one stays without state', () => {
       const one = { source: `${hosts.d1}${host}` }
-      const house = houseOf(reverse, [snatOf(family, one)])
+      const site = siteOf(reverse, [snatOf(family, one)])
       const sent = udp('d1', far)
-      assert.equal(flowOf(only(house.exchange('d1', sent), 'up')).src, target)
-      assert.equal(house.world.hosts.get('h1')!.house.worker.ctx.state.table.count(Kind.snat), 0)
+      assert.equal(flowOf(only(site.exchange('d1', sent), 'up')).src, target)
+      assert.equal(site.world.hosts.get('h1')!.host.worker.ctx.state.table.count(Kind.snat), 0)
     })
 
     test('F5: answers to what was opened from outside are not translated', () => {
-      const house = houseOf(reverse, [snatOf(family)])
+      const site = siteOf(reverse, [snatOf(family)])
       for (const sent of [udp('up', hosts.d1), ping('up', hosts.d1)]) {
-        const got = only(house.exchange('up', sent), 'd1')
-        const back = only(house.exchange('d1', reply(got, 'd1')), 'up')
+        const got = only(site.exchange('up', sent), 'd1')
+        const back = only(site.exchange('d1', reply(got, 'd1')), 'up')
         assert.deepEqual(flowOf(back), mirrored(flowOf(sent.frame())))
       }
-      const got = only(house.exchange('up', tcp('up', hosts.up, hosts.d1, 2)), 'd1')
+      const got = only(site.exchange('up', tcp('up', hosts.up, hosts.d1, 2)), 'd1')
       for (const flags of [18, 16, 24]) {
         const back = reply(got, 'd1')
         back[name === 'v4' ? 47 : 67] = flags
-        const told = flowOf(only(house.exchange('d1', back), 'up'))
+        const told = flowOf(only(site.exchange('d1', back), 'up'))
         assert.deepEqual(told, mirrored(flowOf(got)))
       }
     })
@@ -162,25 +162,25 @@ for (const [name, family] of Object.entries(FAMILIES))
         destination: `${asked}${host}`,
         natTargets: [{ from: hosts.d1, to: hosts.d1, portFrom: 53, portTo: 53 }]
       }
-      const house = houseOf([...reverse, dnat], [{ action: 'reverse-dnat' }, snatOf(family)])
+      const site = siteOf([...reverse, dnat], [{ action: 'reverse-dnat' }, snatOf(family)])
       const sent = udp('up', asked)
-      const got = only(house.exchange('up', sent), 'd1')
-      const back = flowOf(only(house.exchange('d1', reply(got, 'd1')), 'up'))
+      const got = only(site.exchange('up', sent), 'd1')
+      const back = flowOf(only(site.exchange('d1', reply(got, 'd1')), 'up'))
       assert.deepEqual(back, mirrored(flowOf(sent.frame())))
-      const { table } = house.world.hosts.get('h1')!.house.worker.ctx.state
+      const { table } = site.world.hosts.get('h1')!.host.worker.ctx.state
       assert.equal(table.count(Kind.connection), 0, 'what is translated needs no record beside it')
-      assert.equal(flowOf(only(house.exchange('d1', udp('d1', far)), 'up')).src, target)
+      assert.equal(flowOf(only(site.exchange('d1', udp('d1', far)), 'up')).src, target)
     })
 
     test('B6: an ICMP error whose sum is wrong does not leave untranslated', () => {
-      const house = houseOf(reverse, [snatOf(family)])
+      const site = siteOf(reverse, [snatOf(family)])
       const about = udp('up', hosts.d1).frame()
       const error = errorAbout(about)
       error.set(macBytes(portMac('d1')), 0)
       error.set(macBytes(hostMac('d1')), 6)
       error[error.length - 1]! ^= 1
-      assert.equal(house.wayOf('d1', error), '')
-      assert.equal(house.drops('firewall.unreadable-error'), 1)
+      assert.equal(site.wayOf('d1', error), '')
+      assert.equal(site.drops('firewall.unreadable-error'), 1)
     })
 
     test('F6: what no binding knows is not sent back to where it came from', () => {
@@ -192,13 +192,13 @@ for (const [name, family] of Object.entries(FAMILIES))
         snatOf(family, { source: `${hosts.d1}${host}` })
       ]
       for (const outward of outwards) {
-        const house = houseOf(reverse, [outward])
+        const site = siteOf(reverse, [outward])
         const wide = { router: 'r', destination: away, port: 'up', gateway: hosts.up, weight: 1 }
-        house.add(object('route', 'wide', wide))
+        site.add(object('route', 'wide', wide))
         for (const sent of [udp('up', target), ping('up', target)]) {
-          const before = house.drops('nat.no-binding')
-          assert.equal(house.wayOf('up', sent), '')
-          assert.equal(house.drops('nat.no-binding'), before + 1)
+          const before = site.drops('nat.no-binding')
+          assert.equal(site.wayOf('up', sent), '')
+          assert.equal(site.drops('nat.no-binding'), before + 1)
         }
       }
     })
@@ -207,15 +207,15 @@ for (const [name, family] of Object.entries(FAMILIES))
       const uplinks = { outPorts: ['up', 'd3'] }
       const group = object('port-group', 'g', { name: 'g', ports: ['up', 'd3'] })
       for (const out of [uplinks, { outPorts: undefined, outPortGroup: 'g' }]) {
-        const house = houseOf(reverse, [snatOf(family, out)], group)
-        assert.equal(house.wayOf('d3', udp('d3', target)), '')
-        assert.equal(house.wayOf('d1', udp('d1', far)), 'up')
+        const site = siteOf(reverse, [snatOf(family, out)], group)
+        assert.equal(site.wayOf('d3', udp('d3', target)), '')
+        assert.equal(site.wayOf('d1', udp('d1', far)), 'up')
       }
     })
 
     test('F6: what comes from inside, or is for others, goes its way', () => {
-      const house = houseOf(reverse, [snatOf(family)])
-      assert.equal(house.wayOf('d1', udp('d1', far)), 'up')
-      assert.equal(house.wayOf('up', udp('up', far)), 'up')
+      const site = siteOf(reverse, [snatOf(family)])
+      assert.equal(site.wayOf('d1', udp('d1', far)), 'up')
+      assert.equal(site.wayOf('up', udp('up', far)), 'up')
     })
   })

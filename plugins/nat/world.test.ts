@@ -1,4 +1,4 @@
-// NAT in the whole house: the real walk, flows of the memory datapath, several hosts.  Ports d1 and
+// NAT in the whole system: the real walk, flows of the memory datapath, several hosts. Ports d1 and
 // d2 are inside, `up` is outside; see the router's fixture.
 
 import assert from 'node:assert/strict'
@@ -96,66 +96,66 @@ function reply(frame: Uint8Array, of: PortName): Uint8Array {
 const macBytes = (text: string): number[] => text.split(':').map(byte => Number.parseInt(byte, 16))
 
 const tableOf = (of: Lab, host = 'h1'): StateTable =>
-  of.world.hosts.get(host)!.house.worker.ctx.state.table
+  of.world.hosts.get(host)!.host.worker.ctx.state.table
 
-describe('SNAT in the house', () => {
+describe('SNAT in the whole system', () => {
   test('NAT-03 NT-02 the first packet waits for a block of ports; later ones are a flow', () => {
-    const house = snatLab()
-    const out = only(house.exchange('d1', udp('d1', hostIp.up)), 'up')
+    const site = snatLab()
+    const out = only(site.exchange('d1', udp('d1', hostIp.up)), 'up')
     assert.equal(flowOf(out).src, PUBLIC)
-    assert.equal(house.world.hub.leases.holders(POOL).size, 1)
-    const walked = house.world.counter('packets.walked')
+    assert.equal(site.world.hub.leases.holders(POOL).size, 1)
+    const walked = site.world.counter('packets.walked')
     for (let i = 0; i < 3; i++)
-      assert.deepEqual(flowOf(only(house.exchange('d1', udp('d1', hostIp.up)), 'up')), flowOf(out))
-    assert.equal(house.world.counter('packets.walked'), walked)
-    const back = only(house.exchange('up', reply(out, 'up')), 'd1')
+      assert.deepEqual(flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up')), flowOf(out))
+    assert.equal(site.world.counter('packets.walked'), walked)
+    const back = only(site.exchange('up', reply(out, 'up')), 'd1')
     assert.deepEqual(flowOf(back), mirrored(flowOf(udp('d1', hostIp.up).frame())))
-    assert.equal(tableOf(house).count(Kind.snat), 1)
+    assert.equal(tableOf(site).count(Kind.snat), 1)
   })
 
   test('NAT-05 pings of two machines with one id', () => {
-    const house = snatLab()
+    const site = snatLab()
     for (const port of ['d1', 'd2'] as const) {
-      const out = only(house.exchange(port, ping(port, hostIp.up, 9)), 'up')
-      const back = only(house.exchange('up', reply(out, 'up')), port)
+      const out = only(site.exchange(port, ping(port, hostIp.up, 9)), 'up')
+      const back = only(site.exchange('up', reply(out, 'up')), port)
       assert.equal(flowOf(back).dst, hostIp[port])
       assert.equal(flowOf(back).sport, 9)
     }
-    assert.equal(tableOf(house).count(Kind.snat), 2)
+    assert.equal(tableOf(site).count(Kind.snat), 2)
   })
 
   test('SN-12 pings that wait for ports and neighbours keep their order', () => {
-    const house = snatLab({}, { knows: ['d1'] })
+    const site = snatLab({}, { knows: ['d1'] })
     for (let i = 0; i < 5; i++)
-      house.world.send('d1', from('d1').ipv4(hostIp.d1, hostIp.up).icmpEcho(9, i).frame())
-    house.world.settle()
-    house.world.delivered.length = 0
-    house.announce('up')
-    house.world.settle()
-    const sent = house.exchange('d1', from('d1').ipv4(hostIp.d1, hostIp.up).icmpEcho(9, 5).frame())
+      site.world.send('d1', from('d1').ipv4(hostIp.d1, hostIp.up).icmpEcho(9, i).frame())
+    site.world.settle()
+    site.world.delivered.length = 0
+    site.announce('up')
+    site.world.settle()
+    const sent = site.exchange('d1', from('d1').ipv4(hostIp.d1, hostIp.up).icmpEcho(9, 5).frame())
     assert.equal(flowOf(only(sent, 'up')).src, PUBLIC)
-    assert.equal(house.world.counter('nat.bindings-made') > 0, true)
-    assert.equal(tableOf(house).count(Kind.snat), 1)
+    assert.equal(site.world.counter('nat.bindings-made') > 0, true)
+    assert.equal(tableOf(site).count(Kind.snat), 1)
   })
 
   test('NAT-03 an ICMP error from outside finds the machine inside', () => {
-    const house = snatLab()
-    const out = only(house.exchange('d1', udp('d1', hostIp.up)), 'up')
+    const site = snatLab()
+    const out = only(site.exchange('d1', udp('d1', hostIp.up)), 'up')
     const error = errorAbout(out, '203.0.113.9')
     error.set(macBytes(portMac('up')), 0)
     error.set(macBytes(hostMac('up')), 6)
-    const back = only(house.exchange('up', error), 'd1')
+    const back = only(site.exchange('up', error), 'd1')
     assert.equal(flowOf(back).dst, hostIp.d1)
     const [sent] = [udp('d1', hostIp.up, 1000, 7).frame()]
     assertSameQuote(back, sent)
   })
 
   test('a masquerade takes the address of the port, and its new one when that changes', () => {
-    const house = lab([{ action: 'reverse-snat' }], [{ action: 'masquerade', outPorts: ['up'] }])
-    const first = flowOf(only(house.exchange('d1', udp('d1', hostIp.up)), 'up'))
+    const site = lab([{ action: 'reverse-snat' }], [{ action: 'masquerade', outPorts: ['up'] }])
+    const first = flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up'))
     assert.equal(first.src, portIp.up)
-    house.change('port', 'up', { addresses: ['180.0.1.9/24'] })
-    const second = flowOf(only(house.exchange('d1', udp('d1', hostIp.up)), 'up'))
+    site.change('port', 'up', { addresses: ['180.0.1.9/24'] })
+    const second = flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up'))
     assert.equal(second.src, '180.0.1.9')
   })
 })
@@ -170,11 +170,11 @@ describe('the router itself', () => {
 
   test('SR-12 a ping to a public address of the router is answered from there', () => {
     for (const outward of [[], [{ action: 'reverse-dnat' }]] as RuleText[][]) {
-      const house = lab([toRouter], outward)
+      const site = lab([toRouter], outward)
       const sent = ping('up', FIP).frame()
-      const back = only(house.exchange('up', sent), 'up')
+      const back = only(site.exchange('up', sent), 'up')
       assert.deepEqual(flowOf(back), mirrored(flowOf(sent)))
-      assert.equal(tableOf(house).size, 0, 'what a router answers leaves no state')
+      assert.equal(tableOf(site).size, 0, 'what a router answers leaves no state')
     }
   })
 
@@ -208,97 +208,97 @@ describe('ports are leased', () => {
   }
 
   test('INV-05 two hosts never share a block, nor two bindings a port', () => {
-    const house = snatLab({ d1: 'h1', d2: 'h2', up: 'h3' })
+    const site = snatLab({ d1: 'h1', d2: 'h2', up: 'h3' })
     for (let i = 0; i < 80; i++)
       for (const port of ['d1', 'd2'] as const)
-        only(house.exchange(port, udp(port, hostIp.up, 2000)), 'up') &&
-          only(house.exchange(port, udp(port, hostIp.up, 3000 + i)), 'up')
-    const holders = [...house.world.hub.leases.holders(POOL).values()]
+        only(site.exchange(port, udp(port, hostIp.up, 2000)), 'up') &&
+          only(site.exchange(port, udp(port, hostIp.up, 3000 + i)), 'up')
+    const holders = [...site.world.hub.leases.holders(POOL).values()]
     assert.ok(holders.includes('session-h1') && holders.includes('session-h2'))
     assert.ok(holders.length >= 4, 'more than 64 ports a host')
-    const all = answers(house)
+    const all = answers(site)
     assert.equal(all.length, 162)
     assert.equal(new Set(all).size, all.length)
   })
 
   test('NT-03 blocks go back when their bindings are gone', () => {
     const settings = { nat: { blockIdleMs: 10_000 } }
-    const house = snatLab({}, { settings })
-    for (let i = 0; i < 100; i++) house.exchange('d1', udp('d1', hostIp.up, 2000 + i))
-    assert.ok(house.world.hub.leases.size >= 2)
-    house.world.settle(120_000)
-    assert.equal(tableOf(house).size, 0)
-    assert.equal(house.world.hub.leases.size, 0)
-    assert.equal(house.world.counter('nat.blocks-held'), 0)
-    house.announce('up')
-    assert.equal(flowOf(only(house.exchange('d1', udp('d1', hostIp.up)), 'up')).src, PUBLIC)
+    const site = snatLab({}, { settings })
+    for (let i = 0; i < 100; i++) site.exchange('d1', udp('d1', hostIp.up, 2000 + i))
+    assert.ok(site.world.hub.leases.size >= 2)
+    site.world.settle(120_000)
+    assert.equal(tableOf(site).size, 0)
+    assert.equal(site.world.hub.leases.size, 0)
+    assert.equal(site.world.counter('nat.blocks-held'), 0)
+    site.announce('up')
+    assert.equal(flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up')).src, PUBLIC)
   })
 
   test('NT-03 a block with a live binding stays', () => {
-    const house = snatLab({}, { settings: { nat: { blockIdleMs: 10_000 } } })
+    const site = snatLab({}, { settings: { nat: { blockIdleMs: 10_000 } } })
     for (let i = 0; i < 20; i++) {
-      house.announce('up')
-      assert.equal(flowOf(only(house.exchange('d1', udp('d1', hostIp.up)), 'up')).src, PUBLIC)
-      house.world.settle(20_000)
+      site.announce('up')
+      assert.equal(flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up')).src, PUBLIC)
+      site.world.settle(20_000)
     }
-    assert.equal(house.world.hub.leases.size, 1)
-    assert.equal(tableOf(house).count(Kind.snat), 1)
-    assert.ok(house.world.counter('nat.bindings-made') <= 3, 'it was made once, in a few walks')
+    assert.equal(site.world.hub.leases.size, 1)
+    assert.equal(tableOf(site).count(Kind.snat), 1)
+    assert.ok(site.world.counter('nat.bindings-made') <= 3, 'it was made once, in a few walks')
   })
 
   test('a lost session loses its blocks, not its bindings', () => {
-    const house = snatLab()
-    const out = only(house.exchange('d1', udp('d1', hostIp.up)), 'up')
-    house.world.hub.leases.forget('session-h1')
-    house.world.hosts.get('h1')!.house.leases.lostAll()
-    assert.equal(house.world.counter('nat.blocks-lost'), 1)
-    assert.deepEqual(flowOf(only(house.exchange('d1', udp('d1', hostIp.up)), 'up')), flowOf(out))
+    const site = snatLab()
+    const out = only(site.exchange('d1', udp('d1', hostIp.up)), 'up')
+    site.world.hub.leases.forget('session-h1')
+    site.world.hosts.get('h1')!.host.leases.lostAll()
+    assert.equal(site.world.counter('nat.blocks-lost'), 1)
+    assert.deepEqual(flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up')), flowOf(out))
     const block = flowOf(out).sport >>> 6
-    house.world.hub.leases.link('session-h9', house.world.clock, () => rival).ask(seat(block))
-    for (let i = 0; i < 70; i++) only(house.exchange('d1', udp('d1', hostIp.up, 2000 + i)), 'up')
-    assert.equal(house.world.hub.leases.holders(POOL).get(block), 'session-h9')
-    house.world.hub.leases.forget('session-h9')
-    house.world.settle(10_000)
+    site.world.hub.leases.link('session-h9', site.world.clock, () => rival).ask(seat(block))
+    for (let i = 0; i < 70; i++) only(site.exchange('d1', udp('d1', hostIp.up, 2000 + i)), 'up')
+    assert.equal(site.world.hub.leases.holders(POOL).get(block), 'session-h9')
+    site.world.hub.leases.forget('session-h9')
+    site.world.settle(10_000)
     const again = 'the block of a live binding is taken again'
-    assert.equal(house.world.hub.leases.holders(POOL).get(block), 'session-h1', again)
+    assert.equal(site.world.hub.leases.holders(POOL).get(block), 'session-h1', again)
   })
 
   test('NT-02 no block to be had is a named drop, and ends when there is one', () => {
-    const house = snatLab()
-    house.world.hub.leases.away = true
-    assert.equal(house.wayOf('d1', udp('d1', hostIp.up)), '')
-    assert.equal(house.drops('nat.exhausted'), 1)
-    house.world.hub.leases.away = false
-    house.world.settle(10_000)
-    assert.equal(house.wayOf('d1', udp('d1', hostIp.up)), 'up')
+    const site = snatLab()
+    site.world.hub.leases.away = true
+    assert.equal(site.wayOf('d1', udp('d1', hostIp.up)), '')
+    assert.equal(site.drops('nat.exhausted'), 1)
+    site.world.hub.leases.away = false
+    site.world.settle(10_000)
+    assert.equal(site.wayOf('d1', udp('d1', hostIp.up)), 'up')
   })
 
   test('INV-04 an answer by another gateway, which holds no block, is translated back', () => {
     const group = object('port-group', 'g', { name: 'g', stateful: true, ports: ['up', 'd3'] })
-    const house = snatLab({ d1: 'h1', up: 'h2', d3: 'h3' }, { share: true })
-    house.add(group)
-    house.world.settle(500)
-    const out = only(house.exchange('d1', udp('d1', hostIp.up)), 'up')
+    const site = snatLab({ d1: 'h1', up: 'h2', d3: 'h3' }, { share: true })
+    site.add(group)
+    site.world.settle(500)
+    const out = only(site.exchange('d1', udp('d1', hostIp.up)), 'up')
     const back = answer(out)
     back.set(macBytes(portMac('d3')), 0)
     back.set(macBytes(hostMac('d3')), 6)
-    assert.equal(flowOf(only(house.exchange('d3', back), 'd1')).dst, hostIp.d1)
-    assert.equal(tableOf(house, 'h3').count(Kind.snat), 1)
+    assert.equal(flowOf(only(site.exchange('d3', back), 'd1')).dst, hostIp.d1)
+    assert.equal(tableOf(site, 'h3').count(Kind.snat), 1)
   })
 })
 
 test('a trace shows the translation, and takes nothing for it', async () => {
-  const house = snatLab()
-  house.exchange('d2', udp('d2', '203.0.113.1')) // loads what a trace would wait for
-  const before = tableOf(house).size
-  const { house: agent } = house.world.hosts.get('h1')!
-  const tracing = trace(agent, house.world.clock, 'd1', udp('d1', hostIp.up).frame())
-  house.world.settle(1000)
+  const site = snatLab()
+  site.exchange('d2', udp('d2', '203.0.113.1')) // loads what a trace would wait for
+  const before = tableOf(site).size
+  const { host: agent } = site.world.hosts.get('h1')!
+  const tracing = trace(agent, site.world.clock, 'd1', udp('d1', hostIp.up).frame())
+  site.world.settle(1000)
   const told = await tracing
   assert.ok(
     told.lines.some(line => line.includes(`nat src ${PUBLIC} port`)),
     told.lines.join('\n')
   )
-  assert.equal(house.world.hub.leases.size, 1)
-  assert.equal(tableOf(house).size, before)
+  assert.equal(site.world.hub.leases.size, 1)
+  assert.equal(tableOf(site).size, before)
 })

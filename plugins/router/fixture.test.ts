@@ -1,4 +1,4 @@
-// The house that the router's tests are about, after MidoNet's fixture: an uplink with a gateway,
+// The network that the router's tests are about, after MidoNet's fixture: an uplink with a gateway,
 // three down-links of both families, and a host on each.  All ports are bound to host h1, unless
 // a test says otherwise.
 //
@@ -124,7 +124,7 @@ export class Lab {
   }
 
   flows(host = 'h1'): number {
-    return this.world.hosts.get(host)!.house.worker.book.size
+    return this.world.hosts.get(host)!.host.worker.book.size
   }
 
   stale(): number {

@@ -1,4 +1,4 @@
-// The two oracles on a routed house: a world that caches flows delivers what one that walks every
+// The two oracles on a routed network: a world that caches flows delivers what one that walks every
 // packet delivers, and many hosts deliver what one host does.  Routes, ports and neighbours change
 // on the way.
 

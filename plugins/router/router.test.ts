@@ -1,4 +1,4 @@
-// The router in a house: what comes in by one port comes out by another, or is refused in the
+// The router in a network: what comes in by one port comes out by another, or is refused in the
 // right words.  Most cases are told twice, for IPv4 and for IPv6.
 
 import assert from 'node:assert/strict'

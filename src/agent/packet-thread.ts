@@ -12,11 +12,11 @@ import { SystemRandom } from '../core/random.ts'
 import { settleMemory } from '../core/settle.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import { decorate } from '../datapath/decorators/decorate.ts'
-import { House } from '../host/house.ts'
+import { Host } from '../host/host.ts'
 import type { InterfaceWatcher } from '../host/ports/places.ts'
 import { flowTexts, trace } from '../host/show/explain.ts'
 import { stateTexts } from '../host/show/state-list.ts'
-import { hostWord } from '../state/record.ts'
+import { hostHash } from '../state/record.ts'
 import { parseIpv4 } from '../wire/address.ts'
 import { MemoryDoor } from './memory-door.ts'
 import type { Call, FromThread, JudgedInterface, ThreadSettings, ToThread } from './messages.ts'
@@ -59,7 +59,7 @@ async function openDoor(): Promise<Door> {
   // Loaded only here: a machine without the addon runs the memory datapath all the same.
   const { openKernelDoor, openNativeState } = await import('./kernel-door.ts')
   const kernel = openKernelDoor(datapath, clock)
-  const native = openNativeState(settings.state, hostWord(settings.host))
+  const native = openNativeState(settings.state, hostHash(settings.host))
   return { ...kernel, native, memory: null }
 }
 
@@ -70,7 +70,7 @@ const address = kind.kind === 'memory' ? parseIpv4(kind.address) : 0
 const stateParts = { host, settings: state, clock, random, send, address }
 const datapath = decorate(door.datapath, settings.debug, { clock, log })
 const threadState = new ThreadState(stateParts, door.native)
-const house = new House({
+const packetSide = new Host({
   host: settings.host,
   plugins: await loadPlugins(Object.keys(settings.plugins)),
   settings: settings.plugins,
@@ -97,7 +97,7 @@ const house = new House({
 })
 
 tell('datapath', () => datapath.counters())
-tell('exchange', () => house.sharing.exchange?.counters() ?? {})
+tell('exchange', () => packetSide.sharing.exchange?.counters() ?? {})
 tell('agent', () => {
   const { used_heap_size, external_memory } = getHeapStatistics()
   return { 'heap-bytes': used_heap_size, 'external-bytes': external_memory }
@@ -128,20 +128,20 @@ function received(message: ToThread): void {
   if (isStopping) return
   switch (message.is) {
     case 'events':
-      return house.view.apply(message.key, message.events, message.ready)
+      return packetSide.view.apply(message.key, message.events, message.ready)
     case 'table':
-      return house.view.applyTable(message.name, message.events, message.ready)
+      return packetSide.view.applyTable(message.name, message.events, message.ready)
     case 'written':
-      return house.view.tableWritten(message.name, message.key)
+      return packetSide.view.tableWritten(message.name, message.key)
     case 'leased':
-      return house.leases.answered(message.pool, message.block)
+      return packetSide.leases.answered(message.pool, message.block)
     case 'leases-lost':
-      return house.leases.lostAll()
+      return packetSide.leases.lostAll()
     case 'state-key':
       return threadState.setKey(message.key)
     case 'loaded':
-      house.sharing.imported(threadState.loaded(message.saved))
-      return house.sharing.portStates.loaded(message.port)
+      packetSide.sharing.imported(threadState.loaded(message.saved))
+      return packetSide.sharing.portStates.loaded(message.port)
     case 'frame':
       return door.memory?.input(message.interface, message.frame)
     case 'tunnelled':
@@ -172,24 +172,24 @@ async function answer(id: number, call: Call): Promise<void> {
 async function answerTo(call: Call): Promise<unknown> {
   switch (call.name) {
     case 'flows':
-      return flowTexts(house, clock.now(), call.limit)
+      return flowTexts(packetSide, clock.now(), call.limit)
     case 'trace':
-      return trace(house, clock, call.port, call.frame)
+      return trace(packetSide, clock, call.port, call.frame)
     case 'interfaces':
       return judged()
     case 'state':
-      return stateTexts(house.sharing.flowState.table, clock, hostWord(settings.host), {
+      return stateTexts(packetSide.sharing.flowState.table, clock, hostHash(settings.host), {
         ...call.filter,
         limit: call.limit
       })
     case 'peers':
-      return house.sharing.hosts.list()
+      return packetSide.sharing.peers.list()
     case 'status':
       return {
-        unconfirmed: house.upkeep.unconfirmed,
+        unconfirmed: packetSide.upkeep.unconfirmed,
         bound: counters.value('agent.ports-bound'),
-        active: house.view.activePorts,
-        rehearsing: house.rehearsing
+        active: packetSide.view.activePorts,
+        rehearsing: packetSide.rehearsing
       }
     case 'counters':
       return counters.snapshot()
@@ -198,12 +198,14 @@ async function answerTo(call: Call): Promise<unknown> {
       reporting.cancel()
       settling.cancel()
       threadState.flush()
-      return house.stop(call.keep)
+      return packetSide.stop(call.keep)
   }
 }
 
 function judged(): JudgedInterface[] {
-  return door.watcher.list().map(each => ({ ...each, refusal: house.places.refusal(each) ?? null }))
+  return door.watcher
+    .list()
+    .map(each => ({ ...each, refusal: packetSide.places.refusal(each) ?? null }))
 }
 
 let reporting: Timer = { cancel: () => {} }
@@ -213,7 +215,7 @@ function report(): void {
   reporting = clock.after(COUNTERS_MS, report)
 }
 
-await house.start()
+await packetSide.start()
 settling = settleMemory(clock, () => door.trim())
 send({ is: 'started' })
 report()

@@ -9,7 +9,7 @@ import type { Exchange, ExchangeListener } from '../state/exchange/exchange.ts'
 import { MemoryExchange } from '../state/exchange/memory-exchange.ts'
 import { lifetimeOf } from '../state/lifetimes.ts'
 import { MemoryStateTable } from '../state/memory-table.ts'
-import { hostWord, keyHash, RecordWord } from '../state/record.ts'
+import { hostHash, keyHash, RecordWord } from '../state/record.ts'
 import { StateSaver } from '../state/storage/saver.ts'
 import { Put, type StateTable } from '../state/table.ts'
 import type { FromThread, StateSettings } from './messages.ts'
@@ -103,7 +103,7 @@ export class ThreadState {
       random,
       listener,
       table: this.#table,
-      host: hostWord(host),
+      host: hostHash(host),
       settings: settings.exchange,
       wire: {
         send: ({ address: remote }, frame) =>

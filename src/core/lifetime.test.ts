@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { VirtualClock } from './clock.ts'
 import { type Lifetime, Lifetimes } from './lifetime.ts'
 
-const house = (...faults: string[]) => {
+const site = (...faults: string[]) => {
   const clock = new VirtualClock()
   const lifetimes = new Lifetimes(clock, 100)
   const events: string[] = []
@@ -26,7 +26,7 @@ const house = (...faults: string[]) => {
 }
 
 test('parts start in order and stop in reverse, once', async () => {
-  const { clock, lifetimes, events } = house()
+  const { clock, lifetimes, events } = site()
   await lifetimes.start()
   await lifetimes.stop()
   await lifetimes.stop()
@@ -35,7 +35,7 @@ test('parts start in order and stop in reverse, once', async () => {
 })
 
 test('when a part fails to start, those that are up stop and its fault is reported', async () => {
-  const { lifetimes, events } = house('start b', 'stop a')
+  const { lifetimes, events } = site('start b', 'stop a')
   await assert.rejects(lifetimes.start(), { message: 'cannot start' })
   assert.deepEqual(events, ['start a', 'start b', 'stop b', 'stop a'])
 })
@@ -57,7 +57,7 @@ test('parts that are up at once are up when the call returns, and down likewise'
 })
 
 test('a stop while parts start leaves the rest down', async () => {
-  const { lifetimes, events } = house()
+  const { lifetimes, events } = site()
   const started = lifetimes.start()
   await lifetimes.stop()
   await started
@@ -65,7 +65,7 @@ test('a stop while parts start leaves the rest down', async () => {
 })
 
 test('a stop that fails does not keep the others from stopping', async () => {
-  const { lifetimes, events } = house('stop c', 'stop b')
+  const { lifetimes, events } = site('stop c', 'stop b')
   await lifetimes.start()
   await assert.rejects(lifetimes.stop(), {
     code: 'STOP_FAILED',
@@ -75,7 +75,7 @@ test('a stop that fails does not keep the others from stopping', async () => {
 })
 
 test('a stop that hangs is left behind when its time is up', async () => {
-  const { clock, lifetimes, events } = house('hang b')
+  const { clock, lifetimes, events } = site('hang b')
   await lifetimes.start()
   const stopped = assert.rejects(lifetimes.stop(), { message: /b did not stop within 100 ms/ })
   while (!events.includes('stop b')) await Promise.resolve()

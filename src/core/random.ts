@@ -1,4 +1,4 @@
-// Chance is a service. SystemRandom is for a running house; SeededRandom makes a world that can
+// Chance is a service. SystemRandom is for running hosts; SeededRandom makes a world that can
 // be replayed. SeededRandom is never for secrets, ids or anything an attacker gains by guessing.
 
 import { randomBytes, randomInt } from 'node:crypto'

@@ -1,4 +1,4 @@
-// The flow key: what the house knows of a packet.  Twenty 32-bit words, the same twenty as
+// The flow key: what is known of a packet.  Twenty 32-bit words, the same twenty as
 // `struct mz_key` in native/include/abi.h, so a key crosses into C without translation.
 //
 // Reading a field marks the bits that were read.  The marked bits become the flow's mask: a flow

@@ -8,7 +8,7 @@ import type { Tag } from '../flow/tag.ts'
 import type { Port, PortId } from '../simulation/device.ts'
 import type { ExchangeListener, Liveness } from '../state/exchange/exchange.ts'
 import type { ViewListener } from '../topology/view.ts'
-import type { OtherHost } from './replication/hosts.ts'
+import type { OtherHost } from './replication/peers.ts'
 
 export class HostEvents implements ViewListener, ExchangeListener {
   // --- packets and flows -------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 
 import type { Clock } from '../core/clock.ts'
 import type { Leases } from '../simulation/leases.ts'
-import { hostWord } from '../state/record.ts'
+import { hostHash } from '../state/record.ts'
 
 export interface LeaseAsked {
   readonly pool: string
@@ -32,7 +32,7 @@ export class HeldLeases implements Leases {
   /** `link` is null on a host without a store: there is nothing to be had. */
   constructor(link: LeaseLink | null, host: string, clock: Clock) {
     this.#clock = clock
-    this.holder = hostWord(host)
+    this.holder = hostHash(host)
     this.#link = link
   }
 

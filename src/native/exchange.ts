@@ -16,7 +16,7 @@ import { type Addon, check, type ExchangeHandle, loadAddon, type StateHandle } f
 import { ExchangeCount, exchangeCounts, readCounts } from './exchange-counters.ts'
 
 export interface NativeExchangeOptions {
-  readonly host: number // hostWord of ours
+  readonly host: number // hostHash of ours
   /** A NativeStateTable. */
   readonly table: { readonly handle: StateHandle }
   readonly settings: ExchangeSettings

@@ -1,4 +1,4 @@
-// One packet's visit to the house.  A device reads and edits `key`, then ends with one sentence:
+// One packet's walk.  A device reads and edits `key`, then ends with one sentence:
 // forward, flood, drop, reject, consume or postpone.  The context is reused; nothing in it
 // outlives the visit but what `outcome` has copied.
 
@@ -17,10 +17,10 @@ import { Connection, type ConnectionState } from './connection.ts'
 import type { Port, PortId, Topology } from './device.ts'
 import { waitForDevice } from './device.ts'
 import { FragmentMemory, type Whole } from './fragments.ts'
+import { agentPort } from './local-delivery.ts'
 import { Quotation } from './quotation.ts'
 import { describeRecord } from './state-text.ts'
 import type { Trace } from './trace.ts'
-import { agentPort } from './visitors.ts'
 
 export const Verdict = {
   forward: 1,

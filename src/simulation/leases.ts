@@ -4,7 +4,7 @@
 import { token } from '../core/token.ts'
 
 export interface Leases {
-  /** Who holds: hostWord of this host, as records name their owner. */
+  /** Who holds: hostHash of this host, as records name their owner. */
   readonly holder: number
   /** Blocks of the pool that this host holds. */
   held(pool: string): readonly number[]

@@ -21,7 +21,7 @@ export const RecordWord = {
   flags: 24, // StateFlag
   generation: 25, // of openings within one second: ms << 16, more when it succeeds another
   born: 26, // when it was opened, seconds since 1970; 0 = that was not seen
-  owner: 27, // hostWord of the host that made it
+  owner: 27, // hostHash of the host that made it
   ingress: 28, // number of the port where the opener's packets come in; 0 = none
   egress: 29, // number of the port where they leave
   timeoutS: 30, // idle time after which it goes; 0 = by protocol and flags (lifetimes.ts)
@@ -43,7 +43,7 @@ export function scopeOf(id: string): readonly [number, number] {
 }
 
 /** A host's id as the word that stands for it in records and messages. */
-export const hostWord = (host: string): number => hashOf('host', host)
+export const hostHash = (host: string): number => hashOf('host', host)
 
 /** The key of the answers to the packets of `from`: kind, family, protocol and scope stay. */
 export function mirror(from: Int32Array, at: number, into: Int32Array, to: number): void {

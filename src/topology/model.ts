@@ -55,7 +55,7 @@ export interface Model<S extends TObject = TObject> {
   readonly validate: (value: Stored) => readonly Fault[]
   readonly ordered?: string // field that keeps siblings in order (a rule's position)
   readonly status?: Status
-  readonly hidden?: boolean // kept by the store, never shown: a secret of the house's own
+  readonly hidden?: boolean // kept by the store, never shown: a secret of the system's own
 }
 
 type Optional = 'references' | 'indexes' | 'unique' | 'sequences' | 'validate'

@@ -69,7 +69,7 @@ export const tunnelZoneHostModel = defineModel({
 })
 export type TunnelZoneHostModel = ModelValue<typeof tunnelZoneHostModel>
 
-// Tunnel keys above are the house's own: 0xfffffd is for agents, 0xffffff for flow state.
+// Tunnel keys above are the system's own: 0xfffffd is for agents, 0xffffff for flow state.
 const NUMBER_MAX = 0xfffffc
 
 // A port of a bridge or of a router.  Three ends are possible: a `peer` port (a link), an

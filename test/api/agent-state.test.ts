@@ -8,23 +8,23 @@ import type { Appliance } from '../../src/main/appliance.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { eventually } from '../store/ground.ts'
 import { call } from './fixture.ts'
-import { post as create, HOST, openHouse } from './house.ts'
+import { post as create, HOST, openSystem } from './system.ts'
 
 const A = '02:00:00:00:00:0a'
 const B = '02:00:00:00:00:0b'
-let house: Appliance
+let system: Appliance
 let url: string
 
 before(async () => {
-  ;({ house, url } = await openHouse(['tap0', 'tap1']))
+  ;({ system, url } = await openSystem(['tap0', 'tap1']))
   await build()
   // A frame that comes by an interface that is no port's yet is dropped.
   await eventually(async () => {
-    const { bound, rehearsing } = await house.agent(HOST)!.status()
+    const { bound, rehearsing } = await system.agent(HOST)!.status()
     assert.deepEqual([bound, rehearsing], [2, 0])
   })
 })
-after(() => house.close())
+after(() => system.close())
 
 const post = (path: string, body: unknown): Promise<string> => create(url + path, body)
 
@@ -90,7 +90,7 @@ test('a trace tells the state a packet reads and would write, and leaves none', 
 
 test('what a packet leaves behind is read by the traces that follow, and listed', async () => {
   const syn = eth(A, B).ipv4('10.0.1.5', '10.0.1.6').tcp(1234, 80, { flags: 2 }).frame()
-  house.agent(HOST)!.input('tap0', syn)
+  system.agent(HOST)!.input('tap0', syn)
   await eventually(async () => assert.equal((await state()).length, 1))
   const [record] = await state()
   assert.equal(record?.text, CONNECTION)
@@ -113,7 +113,7 @@ test('what a packet leaves behind is read by the traces that follow, and listed'
 test('a list of state is of what is asked for, and no longer', async () => {
   for (const port of [2000, 2001]) {
     const frame = eth(A, B).ipv4('10.0.1.7', '10.0.1.6').tcp(port, 80, { flags: 2 }).frame()
-    house.agent(HOST)!.input('tap0', frame)
+    system.agent(HOST)!.input('tap0', frame)
   }
   await eventually(async () => assert.equal((await state()).length, 3))
   assert.equal((await state('?limit=2')).length, 2)

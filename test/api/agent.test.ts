@@ -6,15 +6,15 @@ import { after, before, test } from 'node:test'
 import type { Appliance } from '../../src/main/appliance.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { call } from './fixture.ts'
-import { post as create, HOST, openHouse } from './house.ts'
+import { post as create, HOST, openSystem } from './system.ts'
 
-let house: Appliance
+let system: Appliance
 let url: string
 
 before(async () => {
-  ;({ house, url } = await openHouse(['tap0']))
+  ;({ system, url } = await openSystem(['tap0']))
 })
-after(() => house.close())
+after(() => system.close())
 
 const post = (path: string, body: unknown): Promise<string> => create(url + path, body)
 
@@ -48,17 +48,17 @@ test('a described packet is walked by the agent; interfaces and bindings are its
 })
 
 test('F12: an agent with hours of work before it stops all the same', async () => {
-  const busy = await openHouse(['tap0'])
-  const agent = busy.house.agent(HOST)!
+  const busy = await openSystem(['tap0'])
+  const agent = busy.system.agent(HOST)!
   // Each is walked: nobody is bound to it, so no flow is made.
   const frame = eth('02:00:00:00:00:0a', '02:00:00:00:00:0b').ipv4('10.0.0.1', '10.0.0.2').frame()
   for (let i = 0; i < 400_000; i++) agent.input('tap0', frame)
-  await busy.house.close(true)
+  await busy.system.close(true)
   assert.equal(agent.alive, false)
 })
 
 test('an agent that has stopped is told apart from one that never was', async () => {
-  await house.agent(HOST)!.stop()
+  await system.agent(HOST)!.stop()
   const agents = (await call(`${url}/agents`)).body as unknown as unknown[]
   assert.deepEqual(agents, [{ id: HOST, name: 'compute1', alive: false }])
   assert.equal((await call(`${url}/hosts/${HOST}/interfaces`)).status, 503)

@@ -9,41 +9,41 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { SystemClock } from '../../src/core/clock.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
-import { type Answer, allModels, call, type House, openHouse } from './fixture.ts'
+import { type Answer, allModels, call, openSystem, type System } from './fixture.ts'
 import { create } from './samples.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-bindings-'))
-const houses: House[] = []
+const systems: System[] = []
 const hosts: string[] = []
 let bridge: string
 before(async () => {
   const options = { path: join(folder, 'store.db'), models: await allModels() }
   for (const session of ['one', 'two']) {
     const store = await openSqliteStore({ ...options, clock: new SystemClock(), session })
-    houses.push(await openHouse({ store }))
+    systems.push(await openSystem({ store }))
   }
-  bridge = await create(houses[0]!, '/bridges', { name: 'br' })
+  bridge = await create(systems[0]!, '/bridges', { name: 'br' })
   for (const name of ['old', 'new', 'third'])
-    hosts.push(await create(houses[0]!, '/hosts', { name }))
+    hosts.push(await create(systems[0]!, '/hosts', { name }))
 })
 after(async () => {
-  for (const house of houses) await house.close()
+  for (const system of systems) await system.close()
   rmSync(folder, { recursive: true, force: true })
 })
 
-const newPort = (): Promise<string> => create(houses[0]!, `/bridges/${bridge}/ports`, {})
+const newPort = (): Promise<string> => create(systems[0]!, `/bridges/${bridge}/ports`, {})
 let taps = 0
 const tap = (): string => `tap${++taps}`
 
-const bind = (port: string, body: unknown, house = houses[0]!): Promise<Answer> =>
-  call(`${house.url}/ports/${port}/binding`, 'PUT', body)
-const move = (port: string, body: unknown, house = houses[0]!): Promise<Answer> =>
-  call(`${house.url}/ports/${port}/move`, 'POST', body)
-const unbind = (port: string, host: string, house = houses[0]!): Promise<Answer> =>
-  call(`${house.url}/ports/${port}/binding?host=${host}`, 'DELETE')
+const bind = (port: string, body: unknown, system = systems[0]!): Promise<Answer> =>
+  call(`${system.url}/ports/${port}/binding`, 'PUT', body)
+const move = (port: string, body: unknown, system = systems[0]!): Promise<Answer> =>
+  call(`${system.url}/ports/${port}/move`, 'POST', body)
+const unbind = (port: string, host: string, system = systems[0]!): Promise<Answer> =>
+  call(`${system.url}/ports/${port}/binding?host=${host}`, 'DELETE')
 
 async function stored(port: string) {
-  const { body } = await call(`${houses[1]!.url}/ports/${port}`)
+  const { body } = await call(`${systems[1]!.url}/ports/${port}`)
   return { host: body.host, interface: body.interface, previousHost: body.previousHost }
 }
 
@@ -73,12 +73,12 @@ test('the old host cannot undo the new one: its unbind changes nothing', async (
   const [old, next] = hosts as [string, string]
   const to = { host: next, interface: tap() }
   assert.equal((await move(port, to)).status, 200)
-  const { version } = (await houses[0]!.store.read('port', port))!
+  const { version } = (await systems[0]!.store.read('port', port))!
   const late = await unbind(port, old)
   assert.deepEqual([late.status, late.body.error.faults[0]?.field], [409, 'host'])
   const back = await move(port, { host: hosts[2], interface: tap(), previousHost: old })
   assert.deepEqual([back.status, back.body.error.faults[0]?.field], [409, 'previousHost'])
-  assert.equal((await houses[0]!.store.read('port', port))?.version, version)
+  assert.equal((await systems[0]!.store.read('port', port))?.version, version)
   assert.deepEqual(await stored(port), { ...to, previousHost: old })
   assert.equal((await unbind(port, next)).status, 204)
 })
@@ -106,15 +106,15 @@ test('a free port keeps in mind where it was, and forgets when it comes back the
 
 test('previousHost is written with bindings only, and goes with its host', async () => {
   const { port } = await bound()
-  const house = houses[0]!
-  const gone = await create(house, '/hosts', { name: 'gone' })
+  const system = systems[0]!
+  const gone = await create(system, '/hosts', { name: 'gone' })
   await move(port, { host: gone, interface: tap() })
   await move(port, { host: hosts[1], interface: tap() })
   assert.equal((await stored(port)).previousHost, gone)
-  const patch = await call(`${house.url}/ports/${port}`, 'PATCH', { previousHost: hosts[2] })
+  const patch = await call(`${system.url}/ports/${port}`, 'PATCH', { previousHost: hosts[2] })
   assert.equal(patch.status, 400)
   assert.match(patch.body.error.faults[0]!.expected, /PUT \/ports/)
-  assert.equal((await call(`${house.url}/hosts/${gone}`, 'DELETE')).status, 204)
+  assert.equal((await call(`${system.url}/hosts/${gone}`, 'DELETE')).status, 204)
   assert.equal((await stored(port)).previousHost, undefined)
   const nobody = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99'
   const answer = await move(port, { host: hosts[0], interface: tap(), previousHost: nobody })
@@ -126,8 +126,8 @@ test('INV-10 in every order of old and new host the newest binding stands', asyn
   for (const order of ['bind first', 'unbind first', 'at once', 'at once, the other way']) {
     const { port } = await bound()
     const to = { host: next, interface: tap() }
-    const arrives = () => bind(port, { ...to, previousHost: old }, houses[1])
-    const leaves = () => unbind(port, old, houses[0])
+    const arrives = () => bind(port, { ...to, previousHost: old }, systems[1])
+    const leaves = () => unbind(port, old, systems[0])
     const steps =
       order.startsWith('bind') || order === 'at once' ? [arrives, leaves] : [leaves, arrives]
     const answers: Answer[] = []
@@ -146,7 +146,7 @@ test('INV-10 of many hosts that take a port over from the same one, one wins', a
     interface: tap(),
     previousHost: old
   }))
-  const answers = await Promise.all(wishes.map((wish, i) => bind(port, wish, houses[i % 2])))
+  const answers = await Promise.all(wishes.map((wish, i) => bind(port, wish, systems[i % 2])))
   const winners = wishes.filter((_, i) => answers[i]!.status === 200)
   assert.equal(winners.length, 1, answers.map(answer => answer.status).join())
   assert.deepEqual(await stored(port), winners[0])
@@ -159,9 +159,9 @@ test('INV-10 a chain of moves amid late unbinds ends where the last move went', 
     const to = { host: hosts[(round + 1) % 3]!, interface: tap(), previousHost: from }
     const stale = hosts[(round + 2) % 3]!
     const [moved, ...late] = await Promise.all([
-      move(port, to, houses[round % 2]),
-      unbind(port, stale, houses[(round + 1) % 2]),
-      move(port, { host: from, interface: tap(), previousHost: stale }, houses[(round + 1) % 2])
+      move(port, to, systems[round % 2]),
+      unbind(port, stale, systems[(round + 1) % 2]),
+      move(port, { host: from, interface: tap(), previousHost: stale }, systems[(round + 1) % 2])
     ])
     assert.equal(moved.status, 200)
     // The stale host has been left, or not been reached: its word is out of date.

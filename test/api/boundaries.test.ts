@@ -7,15 +7,15 @@ import type { Appliance } from '../../src/main/appliance.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { eventually } from '../store/ground.ts'
 import { call } from './fixture.ts'
-import { post as create, HOST, openHouse } from './house.ts'
+import { post as create, HOST, openSystem } from './system.ts'
 
-let house: Appliance
+let system: Appliance
 let url: string
 let chain: string
 let entry: string // a port
 
 before(async () => {
-  ;({ house, url } = await openHouse(['tap0', 'tap1']))
+  ;({ system, url } = await openSystem(['tap0', 'tap1']))
   chain = await create(`${url}/chains`, { name: 'edges' })
   const bridge = await create(`${url}/bridges`, { name: 'b' })
   for (const name of ['tap0', 'tap1']) {
@@ -24,9 +24,9 @@ before(async () => {
     const binding = { host: HOST, interface: name }
     assert.equal((await call(`${url}/ports/${port}/binding`, 'PUT', binding)).status, 200)
   }
-  await eventually(async () => assert.equal((await house.agent(HOST)!.status()).bound, 2))
+  await eventually(async () => assert.equal((await system.agent(HOST)!.status()).bound, 2))
 })
-after(() => house.close())
+after(() => system.close())
 
 const only = (value: number) => ({ start: value, end: value })
 
@@ -63,7 +63,7 @@ const edges: Edge[] = [
 
 // Not through the API, which answers ten a second.
 async function verdict(frame: Uint8Array): Promise<string> {
-  return (await house.agent(HOST)!.trace(entry, frame)).verdict
+  return (await system.agent(HOST)!.trace(entry, frame)).verdict
 }
 
 for (const { field, value, rule, packet } of edges)

@@ -6,7 +6,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
-import { openHouse } from './fixture.ts'
+import { openSystem } from './fixture.ts'
 
 const BAD = 'x\u001b[31m\r\ny\u0000\u009b\u202e\ud800\u007fz'
 const ID = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
@@ -14,9 +14,9 @@ const ID = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
 let liar: Server
 let url: string
 before(async () => {
-  const house = await openHouse()
-  const models = await (await fetch(`${house.url}/models`)).text()
-  await house.close()
+  const system = await openSystem()
+  const models = await (await fetch(`${system.url}/models`)).text()
+  await system.close()
   const item = { id: ID, name: BAD, host: ID, port: ID, interface: BAD, type: BAD, tenant: BAD }
   const record = {
     text: BAD,

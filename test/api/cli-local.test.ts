@@ -8,19 +8,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
-import { call, type House, openHouse } from './fixture.ts'
+import { call, openSystem, type System } from './fixture.ts'
 
 const NOWHERE = 'http://127.0.0.1:1'
 const CLI = join(import.meta.dirname, '../../src/api/cli/mezzo.ts')
 
-let house: House
+let system: System
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-shell-'))
 before(async () => {
-  house = await openHouse()
-  for (const name of ['web', 'wide']) await call(`${house.url}/bridges`, 'POST', { name })
+  system = await openSystem()
+  for (const name of ['web', 'wide']) await call(`${system.url}/bridges`, 'POST', { name })
 })
 after(async () => {
-  await house.close()
+  await system.close()
   rmSync(folder, { recursive: true })
 })
 
@@ -37,7 +37,7 @@ async function mezzo(words: readonly string[], api = NOWHERE) {
 test('F7: help without a server is the help there is with one', async () => {
   for (const words of [['help'], ['rule', 'help'], ['port', '--help'], ['help', 'bridges']]) {
     const local = await mezzo(words)
-    assert.deepEqual(local, await mezzo(words, house.url), words.join(' '))
+    assert.deepEqual(local, await mezzo(words, system.url), words.join(' '))
     assert.equal(local.exit, 0)
   }
   const { out } = await mezzo(['rule', 'help'])
@@ -46,7 +46,7 @@ test('F7: help without a server is the help there is with one', async () => {
 })
 
 test('F7: a typo is told as one, with a server and without', async () => {
-  for (const api of [NOWHERE, house.url])
+  for (const api of [NOWHERE, system.url])
     for (const [words, message] of [
       [['brigde', 'list'], /brigde is no noun: did you mean bridge\?/],
       [['metrcs'], /metrcs is no noun: did you mean metrics\?/],
@@ -75,7 +75,7 @@ test('F7: --version is that of the package', async () => {
 })
 
 test('F7: words are completed, names of objects when there is a server', async () => {
-  const complete = async (line: string, api = house.url): Promise<string[]> =>
+  const complete = async (line: string, api = system.url): Promise<string[]> =>
     (await mezzo(['completion', 'complete', line], api)).out.split('\n').filter(text => text !== '')
   assert.deepEqual(await complete('mezzo brid', NOWHERE), ['bridge'])
   assert.deepEqual(await complete('mezzo bridge c', NOWHERE), ['create'])
@@ -114,7 +114,7 @@ test('F7: bash takes what it is given', async () => {
 
 test('F4: counters are found by the names of the documents and of Prometheus', async () => {
   const found = async (filter: string): Promise<string> =>
-    (await mezzo(['metrics', filter], house.url)).out
+    (await mezzo(['metrics', filter], system.url)).out
   for (const filter of ['flow.hits', 'flow_hits', 'mezzo_flow_hits_total', 'FLOW.HITS'])
     assert.equal(await found(filter), 'mezzo_flow_hits_total{host="compute1"} 7\n', filter)
   for (const filter of ['drop.router.no-route', 'router.no-route', 'no_route', 'drop.router'])

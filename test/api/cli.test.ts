@@ -9,15 +9,15 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { command } from '../../src/api/cli/command.ts'
-import { type House, openHouse } from './fixture.ts'
+import { openSystem, type System } from './fixture.ts'
 
 const TOKEN = 'correct-horse-battery-staple'
 
-let house: House
+let system: System
 before(async () => {
-  house = await openHouse({ token: TOKEN })
+  system = await openSystem({ token: TOKEN })
 })
-after(() => house.close())
+after(() => system.close())
 
 interface Run {
   readonly exit: number | null
@@ -28,7 +28,7 @@ interface Run {
 async function mezzo(words: readonly string[], token = TOKEN): Promise<Run> {
   const run = { out: '', err: '' }
   const exit = await command(words, {
-    api: house.url,
+    api: system.url,
     token,
     say: text => (run.out += `${text}\n`),
     complain: text => (run.err += `${text}\n`)
@@ -38,7 +38,7 @@ async function mezzo(words: readonly string[], token = TOKEN): Promise<Run> {
 
 function program(words: readonly string[]): Promise<Run> {
   const path = fileURLToPath(new URL('../../src/api/cli/mezzo.ts', import.meta.url))
-  const env = { ...process.env, MEZZO_API: house.url, MEZZO_TOKEN: TOKEN }
+  const env = { ...process.env, MEZZO_API: system.url, MEZZO_TOKEN: TOKEN }
   const child = spawn(process.execPath, [path, ...words], { env })
   let out = ''
   let err = ''
@@ -67,7 +67,7 @@ test('a network is built, looked at and taken down by names', async () => {
   const route = ['router=r1', 'destination=0.0.0.0/0', 'port=r1:down', 'gateway=10.0.1.254']
   await done('route', 'create', ...route)
   await done('host', 'create', 'name=compute1')
-  house.agents.report(JSON.parse(await done('hosts', '--json'))[0].id, 'compute1', ['tap0'])
+  system.agents.report(JSON.parse(await done('hosts', '--json'))[0].id, 'compute1', ['tap0'])
   await done('port', 'bind', 'vm', 'compute1', 'tap0')
 
   const ports = await done('port', 'list')
@@ -175,11 +175,11 @@ test('F10: binding says what a port waits for, the list whether it is up, and wh
   const silent = await done('port', 'bind', 'far:vm', 'farhost', 'tap0')
   assert.match(silent, /^far:vm is not up: the agent of its host has not spoken of it$/)
   const why = 'waiting for interface tap1 on host farhost'
-  await house.store.table('binding-faults').put(port, why)
+  await system.store.table('binding-faults').put(port, why)
   assert.equal(await done('port', 'move', 'far:vm', 'farhost', 'tap1'), `far:vm is not up: ${why}`)
   assert.match(await done('port', 'list', 'device=far'), /vm .*farhost +tap1 .*down +waiting for/)
-  await house.store.table('binding-faults').remove(port)
-  await house.store.table('active').put(port, host)
+  await system.store.table('binding-faults').remove(port)
+  await system.store.table('active').put(port, host)
   assert.equal(await done('port', 'move', 'far:vm', 'farhost', 'tap2'), '')
   assert.match(await done('port', 'list', 'device=far'), /vm .*farhost +tap2 .*up/)
   assert.match(await done('port', 'show', 'far:vm'), /^state +up$/m)
@@ -239,7 +239,7 @@ test('trace, flows, metrics and health are printed as lines', async () => {
 
 test('help is given for the whole and for every noun, with commands that work', async () => {
   assert.match(await done(), /mezzo NOUN VERB/)
-  for (const { kind, plural } of house.models) {
+  for (const { kind, plural } of system.models) {
     const help = await done(kind, 'help')
     assert.match(help, new RegExp(`mezzo ${kind} create`))
     assert.equal(await done('help', plural), help)
@@ -282,7 +282,7 @@ test('the exit status tells a refusal from wrong usage from silence', async () =
 test('C3: the command line speaks to a socket, and says whom it did not find', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'mezzo-cli-'))
   const path = join(folder, 'api.sock')
-  const own = await openHouse({ also: [{ socket: path }] })
+  const own = await openSystem({ also: [{ socket: path }] })
   for (const api of [path, `unix:${path}`])
     assert.equal((await mezzo(['bridge', 'list', '--api', api])).out, 'no bridges\n')
   await own.close()
@@ -293,7 +293,7 @@ test('C3: the command line speaks to a socket, and says whom it did not find', a
 })
 
 test('D6: health that is not well is printed with its reason, exit 1', async () => {
-  const own = await openHouse()
+  const own = await openSystem()
   await own.store.close()
   const sick = await mezzo(['health', '--api', own.url])
   assert.equal(sick.exit, 1)

@@ -6,18 +6,18 @@ import { connect, type Socket } from 'node:net'
 import { after, before, beforeEach, test } from 'node:test'
 import { CONNECTIONS_MAX, CONNECTIONS_PER_SOURCE_MAX } from '../../src/api/http/connections.ts'
 import { eventually } from '../store/ground.ts'
-import { call, type House, openHouse } from './fixture.ts'
+import { call, openSystem, type System } from './fixture.ts'
 
 const TOKEN = 'correct-horse-battery-staple'
 const known = { authorization: `Bearer ${TOKEN}` }
 
-let house: House
+let system: System
 let port: number
 before(async () => {
-  house = await openHouse({ token: TOKEN })
-  port = Number(new URL(house.url).port)
+  system = await openSystem({ token: TOKEN })
+  port = Number(new URL(system.url).port)
 })
-after(() => house.close())
+after(() => system.close())
 
 let open: Socket[] = []
 beforeEach(() => {
@@ -45,12 +45,12 @@ const authorized = `authorization: Bearer ${TOKEN}`
 const body = ['content-type: application/json', 'content-length: 100']
 
 async function mustAnswer(): Promise<void> {
-  const answer = await call(`${house.url}/bridges`, 'GET', undefined, known)
+  const answer = await call(`${system.url}/bridges`, 'GET', undefined, known)
   assert.equal(answer.status, 200)
 }
 
 const held = (): Promise<number> =>
-  new Promise(done => house.api.listeners[0]!.server.getConnections((_, count) => done(count)))
+  new Promise(done => system.api.listeners[0]!.server.getConnections((_, count) => done(count)))
 
 for (const [name, says] of [
   ['that say nothing', ''],
@@ -80,7 +80,7 @@ test('C6: who says nothing, or does not come to an end, is hung up on', async ()
     'GET /bridges HTTP/1.1\r\n',
     `${head('POST', '/bridges', authorized, ...body)}{`
   ]
-  const { server } = house.api.listeners[0]!
+  const { server } = system.api.listeners[0]!
   const { headersTimeout, requestTimeout } = server
   for (const limitMs of [headersTimeout, requestTimeout])
     assert.ok(limitMs > 0 && limitMs <= 15_000)
@@ -93,19 +93,19 @@ test('C6: who says nothing, or does not come to an end, is hung up on', async ()
 
 test('C6: an answer under way is not cut off for who comes later', async () => {
   const { promise, resolve } = Promise.withResolvers<void>()
-  const { interfaces } = house.agents
-  const id = (await call(`${house.url}/hosts`, 'POST', { name: 'slow' }, known)).body.id
-  house.agents.interfaces = async () => {
+  const { interfaces } = system.agents
+  const id = (await call(`${system.url}/hosts`, 'POST', { name: 'slow' }, known)).body.id
+  system.agents.interfaces = async () => {
     await promise
     return []
   }
-  const slow = call(`${house.url}/hosts/${id}/interfaces`, 'GET', undefined, known)
+  const slow = call(`${system.url}/hosts/${id}/interfaces`, 'GET', undefined, known)
   await eventually(async () => assert.ok((await held()) >= 1))
   await many(CONNECTIONS_MAX, '')
   resolve()
   assert.equal((await slow).status, 200)
-  house.agents.interfaces = interfaces
-  const { body } = await call(`${house.url}/metrics`, 'GET', undefined, known)
+  system.agents.interfaces = interfaces
+  const { body } = await call(`${system.url}/metrics`, 'GET', undefined, known)
   assert.match(String(body), /mezzo_api_connections_closed_total\{host="api"\} [1-9]/)
 })
 
@@ -122,7 +122,7 @@ async function rawTo(to: number, ...lines: string[]): Promise<string> {
 }
 
 test('C13: a target in absolute form says whom it is for', async () => {
-  const own = await openHouse()
+  const own = await openSystem()
   const to = Number(new URL(own.url).port)
   const status = async (target: string): Promise<string> =>
     (await rawTo(to, `GET ${target} HTTP/1.1`, 'Host: localhost')).split('\r\n')[0]!

@@ -3,21 +3,21 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { call, type House, openHouse } from './fixture.ts'
+import { call, openSystem, type System } from './fixture.ts'
 import { create, createSample, modelTexts, sampleOf } from './samples.ts'
 
-let house: House
+let system: System
 before(async () => {
-  house = await openHouse()
+  system = await openSystem()
 })
-after(() => house.close())
+after(() => system.close())
 
-const at = (path: string): string => house.url + path
+const at = (path: string): string => system.url + path
 
 test('INV-22: every model lives through create, read, replace, change, delete', async t => {
-  for (const { kind, plural } of await modelTexts(house))
+  for (const { kind, plural } of await modelTexts(system))
     await t.test(kind, async () => {
-      const made = await call(at(`/${plural}`), 'POST', await sampleOf(house, kind))
+      const made = await call(at(`/${plural}`), 'POST', await sampleOf(system, kind))
       assert.equal(made.status, 201, JSON.stringify(made.body))
       const path = `/${plural}/${made.body.id}`
       assert.equal(made.headers.get('location'), path)
@@ -44,7 +44,7 @@ test('INV-22: every model lives through create, read, replace, change, delete', 
 })
 
 test('INV-22: unknown keys and numbers as text are refused, not guessed', async () => {
-  const id = await createSample(house, 'bridge')
+  const id = await createSample(system, 'bridge')
   for (const body of [{ nmae: 'x' }, { macsMax: '100' }, { adminStateUp: 'true' }]) {
     const answer = await call(at(`/bridges/${id}`), 'PATCH', body)
     assert.equal(answer.status, 400)
@@ -54,7 +54,7 @@ test('INV-22: unknown keys and numbers as text are refused, not guessed', async 
 
 test('a client may choose the id, once', async () => {
   const id = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a11'
-  assert.equal(await create(house, '/bridges', { id }), id)
+  assert.equal(await create(system, '/bridges', { id }), id)
   const twice = await call(at('/bridges'), 'POST', { id })
   assert.equal(twice.status, 409)
   assert.equal(twice.body.error.code, 'EXISTS')
@@ -64,7 +64,7 @@ test('a client may choose the id, once', async () => {
 })
 
 test('a value that must be unique is refused with its field and value', async () => {
-  await create(house, '/hosts', { name: 'taken' })
+  await create(system, '/hosts', { name: 'taken' })
   const answer = await call(at('/hosts'), 'POST', { name: 'taken' })
   assert.equal(answer.status, 409)
   const [fault] = answer.body.error.faults
@@ -73,14 +73,14 @@ test('a value that must be unique is refused with its field and value', async ()
 })
 
 test('PUT replaces: what is not named falls back to its default', async () => {
-  const id = await create(house, '/bridges', { name: 'full', tenant: 't', macsMax: 7 })
+  const id = await create(system, '/bridges', { name: 'full', tenant: 't', macsMax: 7 })
   const { body } = await call(at(`/bridges/${id}`), 'PUT', { name: 'full' })
   assert.equal(body.tenant, undefined)
   assert.equal(body.macsMax, 8192)
 })
 
 test('PATCH changes what is named; null takes a field away', async () => {
-  const id = await create(house, '/bridges', { name: 'patched', tenant: 't' })
+  const id = await create(system, '/bridges', { name: 'patched', tenant: 't' })
   const { body } = await call(at(`/bridges/${id}`), 'PATCH', { tenant: null, macsMax: 9 })
   assert.deepEqual([body.name, body.tenant, body.macsMax], ['patched', undefined, 9])
   const merged = { 'content-type': 'application/merge-patch+json' }
@@ -89,9 +89,9 @@ test('PATCH changes what is named; null takes a field away', async () => {
 })
 
 test('what belongs to a device is made and listed below it', async () => {
-  const router = await create(house, '/routers', { name: 'r' })
-  const bridge = await create(house, '/bridges', { name: 'b' })
-  const port = await create(house, `/routers/${router}/ports`, { addresses: ['10.0.1.1/24'] })
+  const router = await create(system, '/routers', { name: 'r' })
+  const bridge = await create(system, '/bridges', { name: 'b' })
+  const port = await create(system, `/routers/${router}/ports`, { addresses: ['10.0.1.1/24'] })
   const { body } = await call(at(`/ports/${port}`))
   assert.deepEqual([body.device, body.type], [router, 'router'])
   assert.match(String(body.mac), /^02:4d(:[0-9a-f]{2}){4}$/)
@@ -103,7 +103,7 @@ test('what belongs to a device is made and listed below it', async () => {
   )
   assert.deepEqual(await list(`/bridges/${bridge}/ports`), [])
   const route = { destination: '0.0.0.0/0', port, gateway: '10.0.1.2' }
-  const routeId = await create(house, `/routers/${router}/routes`, route)
+  const routeId = await create(system, `/routers/${router}/routes`, route)
   assert.deepEqual(
     (await list(`/routers/${router}/routes`)).map(each => each.id),
     [routeId]
@@ -112,9 +112,9 @@ test('what belongs to a device is made and listed below it', async () => {
     (await list(`/ports/${port}/routes`)).map(each => each.id),
     [routeId]
   )
-  const zone = await create(house, '/tunnel-zones', { name: 'z' })
-  const host = await create(house, '/hosts', { name: 'in-zone' })
-  const member = await create(house, `/tunnel-zones/${zone}/hosts`, { host, address: '10.9.0.1' })
+  const zone = await create(system, '/tunnel-zones', { name: 'z' })
+  const host = await create(system, '/hosts', { name: 'in-zone' })
+  const member = await create(system, `/tunnel-zones/${zone}/hosts`, { host, address: '10.9.0.1' })
   assert.deepEqual(
     (await list(`/tunnel-zones/${zone}/hosts`)).map(each => each.id),
     [member]
@@ -128,8 +128,8 @@ test('below a device that is not there, nothing is', async () => {
 })
 
 test('a body that contradicts the path or the device is refused', async () => {
-  const router = await create(house, '/routers', {})
-  const bridge = await create(house, '/bridges', {})
+  const router = await create(system, '/routers', {})
+  const bridge = await create(system, '/bridges', {})
   const faults = async (path: string, body: unknown) => {
     const answer = await call(at(path), 'POST', body)
     assert.equal(answer.status, 400)
@@ -142,16 +142,16 @@ test('a body that contradicts the path or the device is refused', async () => {
   assert.deepEqual(await faults('/ports', { type: 'bridge' }), ['device'])
   const route = {
     destination: '10.0.0.0/8',
-    port: await create(house, '/ports', { device: bridge })
+    port: await create(system, '/ports', { device: bridge })
   }
   assert.deepEqual(await faults(`/routers/${router}/routes`, route), ['port'])
 })
 
 test('what Mezzo gives out, and what has a route of its own, cannot be set', async () => {
-  const bridge = await create(house, '/bridges', {})
-  const host = await create(house, '/hosts', { name: 'managed' })
-  const id = await create(house, `/bridges/${bridge}/ports`, {})
-  const other = await create(house, '/bridges', {})
+  const bridge = await create(system, '/bridges', {})
+  const host = await create(system, '/hosts', { name: 'managed' })
+  const id = await create(system, `/bridges/${bridge}/ports`, {})
+  const other = await create(system, '/bridges', {})
   const made = await call(at('/ports'), 'POST', { device: bridge, number: 9, peer: id })
   assert.deepEqual(
     made.body.error.faults.map(fault => fault.field),
@@ -172,9 +172,9 @@ test('what Mezzo gives out, and what has a route of its own, cannot be set', asy
 })
 
 test('an object others need stays; what belongs to it goes with it', async () => {
-  const host = await create(house, '/hosts', { name: 'needed' })
-  const zone = await create(house, '/tunnel-zones', { name: 'needing' })
-  const member = await create(house, `/tunnel-zones/${zone}/hosts`, { host, address: '10.9.0.2' })
+  const host = await create(system, '/hosts', { name: 'needed' })
+  const zone = await create(system, '/tunnel-zones', { name: 'needing' })
+  const member = await create(system, `/tunnel-zones/${zone}/hosts`, { host, address: '10.9.0.2' })
   const refused = await call(at(`/hosts/${host}`), 'DELETE')
   assert.equal(refused.status, 409)
   assert.equal(refused.body.error.code, 'REFERENCED')

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { applyDefaults, checkObject } from '../../src/topology/validation.ts'
-import { call, type House, openHouse } from './fixture.ts'
+import { call, openSystem, type System } from './fixture.ts'
 import { modelTexts } from './samples.ts'
 
 interface Operation {
@@ -23,13 +23,13 @@ interface Document {
   readonly components: { schemas: Record<string, object> }
 }
 
-let house: House
+let system: System
 let document: Document
 before(async () => {
-  house = await openHouse()
-  document = (await call(`${house.url}/openapi.json`)).body as unknown as Document
+  system = await openSystem()
+  document = (await call(`${system.url}/openapi.json`)).body as unknown as Document
 })
-after(() => house.close())
+after(() => system.close())
 
 const operations = () =>
   Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -78,11 +78,13 @@ test('every operation says what it takes, what it gives and how it refuses', () 
 })
 
 test('every route of the server is in it, and every path of it is served', async () => {
-  const routes = [...house.api.app.printRoutes({ commonPrefix: false }).matchAll(/\(([A-Z, ]+)\)/g)]
+  const routes = [
+    ...system.api.app.printRoutes({ commonPrefix: false }).matchAll(/\(([A-Z, ]+)\)/g)
+  ]
   const served = routes.flatMap(match => match[1]!.split(', ')).filter(m => m !== 'HEAD')
   assert.equal(operations().length, served.length)
   for (const { path, method, operation } of operations()) {
-    const url = house.url + path.replace('{id}', '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99')
+    const url = system.url + path.replace('{id}', '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99')
     const body = operation.requestBody === undefined ? undefined : {}
     const { status } = await call(url, method.toUpperCase(), body)
     assert.ok(String(status) in operation.responses, `${method} ${path} answers ${status}`)
@@ -91,16 +93,16 @@ test('every route of the server is in it, and every path of it is served', async
 
 test('the example of every model is one the model takes', async () => {
   const id = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99'
-  for (const { kind, example } of await modelTexts(house)) {
-    const model = house.models.find(each => each.kind === kind)!
+  for (const { kind, example } of await modelTexts(system)) {
+    const model = system.models.find(each => each.kind === kind)!
     assert.deepEqual(checkObject(model, applyDefaults(model, { id, ...example })), [], kind)
   }
 })
 
 test('the index leads to every collection', async () => {
-  const { body } = await call(`${house.url}/`)
+  const { body } = await call(`${system.url}/`)
   const links = body.links as Record<string, string>
-  for (const { plural } of house.models) assert.equal(links[plural], `/${plural}`)
+  for (const { plural } of system.models) assert.equal(links[plural], `/${plural}`)
   for (const path of Object.values(links))
-    assert.notEqual((await call(house.url + path)).status, 404, path)
+    assert.notEqual((await call(system.url + path)).status, 404, path)
 })

@@ -3,23 +3,23 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
-import { call, type House, openHouse } from './fixture.ts'
+import { call, openSystem, type System } from './fixture.ts'
 import { create } from './samples.ts'
 
-let house: House
+let system: System
 let bridge: string
 before(async () => {
-  house = await openHouse()
-  bridge = await create(house, '/bridges', { name: 'br' })
+  system = await openSystem()
+  bridge = await create(system, '/bridges', { name: 'br' })
 })
-after(() => house.close())
+after(() => system.close())
 
-const at = (path: string): string => house.url + path
+const at = (path: string): string => system.url + path
 
 async function snapshot(): Promise<string> {
   const versions: string[] = []
-  for (const { kind } of house.models)
-    for await (const { id, version } of house.store.list(kind)) versions.push(`${id} ${version}`)
+  for (const { kind } of system.models)
+    for await (const { id, version } of system.store.list(kind)) versions.push(`${id} ${version}`)
   return versions.join('\n')
 }
 
@@ -170,7 +170,7 @@ test('405 says what is allowed', async () => {
 })
 
 test('what is no HTTP is answered in our shape as well', async () => {
-  const { port } = new URL(house.url)
+  const { port } = new URL(system.url)
   const text = await new Promise<string>((done, failed) => {
     let heard = ''
     const socket = connect(Number(port), '127.0.0.1', () => socket.write('GARBAGE\r\n\r\n'))
@@ -198,7 +198,7 @@ test('many faults make a bounded answer', async () => {
 })
 
 test('a store that is gone is 503, and /health says so', async () => {
-  const other = await openHouse()
+  const other = await openSystem()
   await other.store.close()
   const answer = await call(`${other.url}/bridges`, 'POST', {})
   assert.equal(answer.status, 503)
@@ -210,13 +210,13 @@ test('a store that is gone is 503, and /health says so', async () => {
 })
 
 test('a mistake of ours is 500, tells nothing, and is in the log', async () => {
-  house.agents.hosts = () => {
+  system.agents.hosts = () => {
     throw new TypeError('the secret of the inside')
   }
   const answer = await call(at('/agents'))
-  Reflect.deleteProperty(house.agents, 'hosts')
+  Reflect.deleteProperty(system.agents, 'hosts')
   assert.equal(answer.status, 500)
   assert.equal(answer.body.error.code, 'INTERNAL')
   assert.doesNotMatch(JSON.stringify(answer.body), /secret of the inside/)
-  assert.match(house.log.join(''), /secret of the inside/)
+  assert.match(system.log.join(''), /secret of the inside/)
 })

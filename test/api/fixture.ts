@@ -88,7 +88,7 @@ export class MemoryAgents implements AgentsView {
   }
 }
 
-export interface House {
+export interface System {
   readonly api: Api
   readonly url: string
   readonly store: Store
@@ -98,7 +98,7 @@ export interface House {
   close(): Promise<void>
 }
 
-export interface HouseOptions {
+export interface SystemOptions {
   readonly newPorts?: ApiOptions['newPorts']
   readonly token?: string
   readonly host?: string
@@ -113,7 +113,7 @@ export async function allModels(): Promise<Model[]> {
   return [...coreModels, ...plugins.flatMap(({ resources }) => resources)]
 }
 
-export async function openHouse(options: HouseOptions = {}): Promise<House> {
+export async function openSystem(options: SystemOptions = {}): Promise<System> {
   const { token, host, port, newPorts } = options
   const clock = new SystemClock()
   const models = await allModels()

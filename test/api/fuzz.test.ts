@@ -5,24 +5,24 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
 import { casesOf } from '../cases.ts'
-import { call, type House, openHouse } from './fixture.ts'
+import { call, openSystem, type System } from './fixture.ts'
 import { createSample, type ModelText, modelTexts, sampleOf } from './samples.ts'
 
 const SEED = 20240607
 const RUNS = casesOf(60)
 
-let house: House
+let system: System
 let models: ModelText[]
 before(async () => {
-  house = await openHouse()
-  models = await modelTexts(house)
+  system = await openSystem()
+  models = await modelTexts(system)
 })
-after(() => house.close())
+after(() => system.close())
 
 async function snapshot(): Promise<string> {
   const versions: string[] = []
-  for (const { kind } of house.models)
-    for await (const { id, version } of house.store.list(kind)) versions.push(`${id} ${version}`)
+  for (const { kind } of system.models)
+    for await (const { id, version } of system.store.list(kind)) versions.push(`${id} ${version}`)
   return versions.join('\n')
 }
 
@@ -39,7 +39,7 @@ const statuses = new Map<number, number>()
 
 async function send(method: string, path: string, body: unknown, headers = {}): Promise<void> {
   const before = await snapshot()
-  const answer = await call(house.url + path, method, body, headers)
+  const answer = await call(system.url + path, method, body, headers)
   statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1)
   const what = `${method} ${path} ${JSON.stringify(body)} → ${answer.status}`
   assert.ok(answer.status < 500, `${what} ${JSON.stringify(answer.body)}`)
@@ -50,8 +50,8 @@ async function send(method: string, path: string, body: unknown, headers = {}): 
 
 test('a good body with one field spoilt is made or refused, never a 500', async () => {
   const samples = new Map<string, Record<string, unknown>>()
-  for (const { kind } of models) samples.set(kind, await sampleOf(house, kind))
-  const fields = new Map(house.models.map(m => [m.kind, Object.keys(m.schema.properties)]))
+  for (const { kind } of models) samples.set(kind, await sampleOf(system, kind))
+  const fields = new Map(system.models.map(m => [m.kind, Object.keys(m.schema.properties)]))
   const kinds = models.map(model => model.kind)
   const spoilt = fc.constantFrom(...kinds).chain(kind =>
     fc.record({
@@ -73,8 +73,9 @@ test('a good body with one field spoilt is made or refused, never a 500', async 
 
 test('any JSON, put, patched or posted anywhere, is never a 500', async () => {
   const paths: string[] = []
-  for (const { kind, plural } of models) paths.push(`/${plural}/${await createSample(house, kind)}`)
-  const port = await createSample(house, 'port')
+  for (const { kind, plural } of models)
+    paths.push(`/${plural}/${await createSample(system, kind)}`)
+  const port = await createSample(system, 'port')
   const actions = [`POST /ports/${port}/link`, `PUT /ports/${port}/binding`, 'POST /trace']
   const edits = paths.flatMap(path => [`PUT ${path}`, `PATCH ${path}`])
   const below = models

@@ -10,16 +10,16 @@ import { SystemClock } from '../../src/core/clock.ts'
 import { Job } from '../../src/lab/process/process.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
 import { eventually } from '../store/ground.ts'
-import { allModels, call, openHouse } from './fixture.ts'
+import { allModels, call, openSystem } from './fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-health-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-async function housed(name: string) {
+async function opened(name: string) {
   const path = join(folder, name)
   const models = await allModels()
   const store = await openSqliteStore({ path, models, clock: new SystemClock() })
-  return { path, house: await openHouse({ store }) }
+  return { path, system: await openSystem({ store }) }
 }
 
 for (const [what, harm, said] of [
@@ -35,25 +35,25 @@ for (const [what, harm, said] of [
   ]
 ] as const)
   test(`D5: a store whose file was ${what} is degraded, and the log says so`, async () => {
-    const { path, house } = await housed(`${what}.db`.replaceAll(' ', '-'))
-    const well = await call(`${house.url}/health`)
+    const { path, system } = await opened(`${what}.db`.replaceAll(' ', '-'))
+    const well = await call(`${system.url}/health`)
     assert.deepEqual([well.status, well.body], [200, { status: 'ok', store: 'ok', notes: [] }])
     harm(path)
     await eventually(async () => {
-      const { status, body } = await call(`${house.url}/health`)
+      const { status, body } = await call(`${system.url}/health`)
       assert.deepEqual([status, body.status], [503, 'degraded'])
       assert.match(String(body.store), said)
     })
-    assert.match(house.log.join(''), said)
-    const { body } = await call(`${house.url}/metrics`)
+    assert.match(system.log.join(''), said)
+    const { body } = await call(`${system.url}/metrics`)
     assert.match(String(body), /mezzo_store_failing\{host="api"\} 1/)
-    await house.close()
+    await system.close()
   })
 
 test('D5: a store in memory is well', async () => {
-  const house = await openHouse()
-  assert.equal((await call(`${house.url}/health`)).body.status, 'ok')
-  await house.close()
+  const system = await openSystem()
+  assert.equal((await call(`${system.url}/health`)).body.status, 'ok')
+  await system.close()
 })
 
 const canMount = process.getuid?.() === 0 && process.platform === 'linux'

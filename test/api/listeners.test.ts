@@ -21,7 +21,7 @@ import { openMetrics } from '../../src/api/metrics.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
 import { silentLog } from '../../src/core/log.ts'
-import { call, openHouse } from './fixture.ts'
+import { call, openSystem } from './fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-listen-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -40,7 +40,7 @@ function ask(socketPath: string, path: string, host = 'localhost'): Promise<numb
 test('C3: a socket is open to its owner alone, and gone with the API', async () => {
   const path = join(folder, 'deep', 'api.sock')
   const before = process.umask(0)
-  const house = await openHouse({ also: [{ socket: path }] })
+  const system = await openSystem({ also: [{ socket: path }] })
   process.umask(before)
   const { mode } = lstatSync(path)
   assert.equal(mode & 0o777, 0o600)
@@ -48,8 +48,8 @@ test('C3: a socket is open to its owner alone, and gone with the API', async () 
   assert.equal(statSync(join(folder, 'deep')).mode & 0o777, 0o700)
   assert.deepEqual(readdirSync(join(folder, 'deep')), ['api.sock'], 'nothing is left beside it')
   assert.equal(await ask(path, '/bridges'), 200)
-  assert.equal(house.api.listeners[1]?.url, `unix:${path}`)
-  await house.close()
+  assert.equal(system.api.listeners[1]?.url, `unix:${path}`)
+  await system.close()
   assert.ok(!existsSync(path))
 })
 
@@ -58,17 +58,17 @@ test('C3: a socket left behind is replaced, one in use is not, nor what is no so
   const left = createServer()
   await new Promise<void>(done => left.listen(join(folder, 'old'), done))
   renameSync(join(folder, 'old'), path)
-  const taken = await openHouse({ also: [{ socket: path }] })
+  const taken = await openSystem({ also: [{ socket: path }] })
   assert.equal(taken.api.listeners.length, 1, 'it is in use')
   assert.match(taken.log.join(''), /left\.sock.*listens there already/)
   await taken.close()
   await new Promise(done => left.close(done))
   assert.ok(existsSync(path))
-  const house = await openHouse({ also: [{ socket: path }] })
+  const system = await openSystem({ also: [{ socket: path }] })
   assert.equal(await ask(path, '/health'), 200)
-  await house.close()
+  await system.close()
   writeFileSync(path, 'precious')
-  const kept = await openHouse({ also: [{ socket: path }] })
+  const kept = await openSystem({ also: [{ socket: path }] })
   assert.match(kept.log.join(''), /no socket/)
   await kept.close()
   assert.ok(existsSync(path))
@@ -76,14 +76,17 @@ test('C3: a socket left behind is replaced, one in use is not, nor what is no so
 
 test('C3: with a token the socket asks for it too', async () => {
   const path = join(folder, 'token.sock')
-  const house = await openHouse({ token: 'correct-horse-battery-staple', also: [{ socket: path }] })
+  const system = await openSystem({
+    token: 'correct-horse-battery-staple',
+    also: [{ socket: path }]
+  })
   assert.equal(await ask(path, '/bridges'), 401)
-  await house.close()
+  await system.close()
 })
 
 test('C3: counters have an address where nothing else can be asked or changed', async () => {
-  const house = await openHouse({ token: 'correct-horse-battery-staple' })
-  const { store, agents } = house
+  const system = await openSystem({ token: 'correct-horse-battery-staple' })
+  const { store, agents } = system
   const counters = new CounterTable()
   const log = silentLog()
   const health = new Health({ store, clock: new SystemClock(), counters, log, notes: () => [] })
@@ -105,5 +108,5 @@ test('C3: counters have an address where nothing else can be asked or changed', 
   )
   assert.equal(rebound, 403)
   await metrics.close()
-  await house.close()
+  await system.close()
 })

@@ -6,19 +6,19 @@ import { after, before, test } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { openSqliteStore, type SqliteStore } from '../../src/topology/sqlite/store.ts'
-import { allModels, call, type House, openHouse } from './fixture.ts'
+import { allModels, call, openSystem, type System } from './fixture.ts'
 
 const HOST = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
 const SINCE = '2026-01-02T03:04:05Z'
 
-let house: House
+let system: System
 let store: SqliteStore
 let pool: string
 let members: string[]
 
 before(async () => {
   store = await openSqliteStore({ models: await allModels(), clock: new SystemClock() })
-  house = await openHouse({ store })
+  system = await openSystem({ store })
   await post('/hosts', { id: HOST, name: 'compute1' })
   const loadBalancer = await post('/load-balancers', {})
   pool = await post('/pools', { loadBalancer, name: 'web' })
@@ -28,16 +28,16 @@ before(async () => {
     await post('/pool-members', { pool, address: '10.0.1.13', port: 80 })
   ]
 })
-after(() => house.close())
+after(() => system.close())
 
 async function post(path: string, body: object): Promise<string> {
-  const { status, body: made } = await call(house.url + path, 'POST', body)
+  const { status, body: made } = await call(system.url + path, 'POST', body)
   assert.equal(status, 201, JSON.stringify(made))
   return made.id
 }
 
 const get = (path: string, headers: Record<string, string> = {}) =>
-  call(house.url + path, 'GET', undefined, headers)
+  call(system.url + path, 'GET', undefined, headers)
 
 interface Shown {
   readonly address: string
@@ -72,7 +72,7 @@ test('what the checker has written is shown by every GET', async () => {
     assert.equal((await get(`/pool-members/${members[0]}`, headers)).status, 200)
 
     const lines: string[] = []
-    const context = { api: house.url, token: undefined, complain: assert.fail }
+    const context = { api: system.url, token: undefined, complain: assert.fail }
     const say = (text: string): unknown => lines.push(text)
     assert.equal(await command(['pool-member', 'list', 'pool=web'], { ...context, say }), 0)
     assert.match(lines.join('\n'), /address +port +health +healthSince +healthReason +checker\n/)
@@ -87,7 +87,7 @@ test('what the checker has written is shown by every GET', async () => {
 })
 
 test('it is nobody else’s to say', async () => {
-  const url = `${house.url}/pool-members`
+  const url = `${system.url}/pool-members`
   const { body: read, headers } = await get(`/pool-members/${members[0]}`)
   const put = await call(`${url}/${members[0]}`, 'PUT', { ...read, health: 'down' })
   assert.deepEqual([put.status, put.body], [200, read])
@@ -96,7 +96,7 @@ test('it is nobody else’s to say', async () => {
   for (const refused of [
     await call(`${url}/${members[0]}`, 'PATCH', { health: 'down' }),
     await call(url, 'POST', made),
-    await call(`${house.url}/pools/${pool}/members`, 'POST', { ...made, pool: undefined })
+    await call(`${system.url}/pools/${pool}/members`, 'POST', { ...made, pool: undefined })
   ]) {
     assert.equal(refused.status, 400)
     assert.equal(refused.body.error.faults[0]?.field, 'health')

@@ -4,24 +4,24 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
-import { call, type House, openHouse } from './fixture.ts'
+import { call, openSystem, type System } from './fixture.ts'
 import { create } from './samples.ts'
 
 const MAC = '02:00:00:00:00:0a'
 
 describe('C7: the fields of port security', () => {
-  let house: House
+  let system: System
   let bridge: string
   let router: string
   before(async () => {
-    house = await openHouse()
-    bridge = await create(house, '/bridges', { name: 'br' })
-    router = await create(house, '/routers', { name: 'r' })
+    system = await openSystem()
+    bridge = await create(system, '/bridges', { name: 'br' })
+    router = await create(system, '/routers', { name: 'r' })
   })
-  after(() => house.close())
+  after(() => system.close())
 
   const make = (fields: Record<string, unknown>, device = bridge) =>
-    call(`${house.url}/ports`, 'POST', { device, ...fields })
+    call(`${system.url}/ports`, 'POST', { device, ...fields })
 
   test('are taken, shown, changed and taken away', async () => {
     const allowedAddresses = [
@@ -31,7 +31,7 @@ describe('C7: the fields of port security', () => {
     const made = await make({ allowedAddresses, allowedServices: ['dhcp', 'ra'] })
     assert.equal(made.status, 201, JSON.stringify(made.body))
     assert.deepEqual(made.body.allowedAddresses, allowedAddresses)
-    const at = `${house.url}/ports/${made.body.id}`
+    const at = `${system.url}/ports/${made.body.id}`
     const changed = await call(at, 'PATCH', { allowedAddresses: [], allowedServices: null })
     assert.deepEqual([changed.body.allowedAddresses, changed.body.allowedServices], [[], undefined])
     const open = await call(at, 'PATCH', { allowedAddresses: null })
@@ -91,7 +91,7 @@ describe('C7: the fields of port security', () => {
     let said = ''
     const run = (...words: string[]) =>
       command(words, {
-        api: house.url,
+        api: system.url,
         say: text => (said += `${text}\n`),
         complain: text => assert.fail(text)
       })
@@ -117,12 +117,12 @@ describe('C7: new ports', () => {
     ['addresses', { allowedAddresses: [] }]
   ] as const)
     test(`with ports.security ${newPorts ?? 'absent'}`, async () => {
-      const house = await openHouse({ newPorts })
+      const system = await openSystem({ newPorts })
       try {
-        const bridge = await create(house, '/bridges', {})
-        const router = await create(house, '/routers', {})
+        const bridge = await create(system, '/bridges', {})
+        const router = await create(system, '/routers', {})
         const made = async (path: string, body: object) => {
-          const { body: port } = await call(`${house.url}${path}`, 'POST', body)
+          const { body: port } = await call(`${system.url}${path}`, 'POST', body)
           const { allowedAddresses, allowedServices } = port
           return JSON.parse(JSON.stringify({ allowedAddresses, allowedServices })) as object
         }
@@ -134,7 +134,7 @@ describe('C7: new ports', () => {
         const services = { allowedServices: ['ra'] }
         assert.deepEqual(await made('/ports', { device: bridge, ...services }), services)
       } finally {
-        await house.close()
+        await system.close()
       }
     })
 })

@@ -2,24 +2,24 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { type Body, call, type House, openHouse } from './fixture.ts'
+import { type Body, call, openSystem, type System } from './fixture.ts'
 import { create } from './samples.ts'
 
-let house: House
+let system: System
 let bridge: string
 before(async () => {
-  house = await openHouse()
-  bridge = await create(house, '/bridges', { name: 'br' })
+  system = await openSystem()
+  bridge = await create(system, '/bridges', { name: 'br' })
 })
-after(() => house.close())
+after(() => system.close())
 
-const at = (path: string): string => house.url + path
-const newPort = (): Promise<string> => create(house, `/bridges/${bridge}/ports`, {})
+const at = (path: string): string => system.url + path
+const newPort = (): Promise<string> => create(system, `/bridges/${bridge}/ports`, {})
 const NOBODY = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99'
 
 async function newHost(name: string, interfaces?: readonly string[]): Promise<string> {
-  const id = await create(house, '/hosts', { name })
-  if (interfaces !== undefined) house.agents.report(id, name, interfaces)
+  const id = await create(system, '/hosts', { name })
+  if (interfaces !== undefined) system.agents.report(id, name, interfaces)
   return id
 }
 
@@ -159,7 +159,7 @@ test('a host whose agent is away: its interfaces are unknown, its ports may be b
 })
 
 test('B16: a router port refuses addresses that nobody has, naming the field', async () => {
-  const router = await create(house, '/routers', {})
+  const router = await create(system, '/routers', {})
   const path = `/routers/${router}/ports`
   const mac = '02:00:00:00:0b:16'
   for (const wrong of ['ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01', '00:00:00:00:00:00'])
@@ -173,11 +173,11 @@ test('B16: a router port refuses addresses that nobody has, naming the field', a
 
 for (const name of ['lo', 'mzinj', 'mzinjp'])
   test(`C3: ${name} is bound nowhere, whoever asks and however`, async () => {
-    const bridge = await create(house, '/bridges', { name: `no-${name}` })
-    const port = await create(house, `/bridges/${bridge}/ports`, {})
-    const host = await create(house, '/hosts', { name: `away-${name}` })
+    const bridge = await create(system, '/bridges', { name: `no-${name}` })
+    const port = await create(system, `/bridges/${bridge}/ports`, {})
+    const host = await create(system, '/hosts', { name: `away-${name}` })
     const binding = { host, interface: name }
-    const refused = await call(`${house.url}/ports/${port}/binding`, 'PUT', binding)
+    const refused = await call(`${system.url}/ports/${port}/binding`, 'PUT', binding)
     assert.equal(refused.status, 400)
     const [fault] = refused.body.error.faults
     assert.deepEqual([fault?.field, fault?.value], ['interface', name])
@@ -185,14 +185,14 @@ for (const name of ['lo', 'mzinj', 'mzinjp'])
   })
 
 test("C3: what the host's agent refuses is refused with its reason", async () => {
-  const bridge = await create(house, '/bridges', { name: 'judged' })
-  const port = await create(house, `/bridges/${bridge}/ports`, {})
-  const host = await create(house, '/hosts', { name: 'judge' })
-  house.agents.report(host, 'judge', ['tap7', 'eth7'])
-  const [, card] = house.agents.reporting.get(host)!.interfaces
-  house.agents.reporting.get(host)!.interfaces[1] = { ...card!, refusal: 'it is a network card' }
+  const bridge = await create(system, '/bridges', { name: 'judged' })
+  const port = await create(system, `/bridges/${bridge}/ports`, {})
+  const host = await create(system, '/hosts', { name: 'judge' })
+  system.agents.report(host, 'judge', ['tap7', 'eth7'])
+  const [, card] = system.agents.reporting.get(host)!.interfaces
+  system.agents.reporting.get(host)!.interfaces[1] = { ...card!, refusal: 'it is a network card' }
   const bind = (name: string) =>
-    call(`${house.url}/ports/${port}/binding`, 'PUT', { host, interface: name })
+    call(`${system.url}/ports/${port}/binding`, 'PUT', { host, interface: name })
   const { status, body } = await bind('eth7')
   assert.deepEqual([status, body.error.faults[0]?.field], [400, 'interface'])
   assert.match(body.error.faults[0]!.expected, /it is a network card/)
@@ -200,31 +200,31 @@ test("C3: what the host's agent refuses is refused with its reason", async () =>
 })
 
 test('F10: a bound port says whether it is up, and why it is not', async () => {
-  const bridge = await create(house, '/bridges', { name: 'said' })
-  const port = await create(house, `/bridges/${bridge}/ports`, { name: 'vm' })
-  const host = await create(house, '/hosts', { name: 'far' })
+  const bridge = await create(system, '/bridges', { name: 'said' })
+  const port = await create(system, `/bridges/${bridge}/ports`, { name: 'vm' })
+  const host = await create(system, '/hosts', { name: 'far' })
   const shown = async () => {
-    const one = (await call(`${house.url}/ports/${port}`)).body
-    const list = (await call(`${house.url}/ports?device=${bridge}`)).body as unknown as Body[]
+    const one = (await call(`${system.url}/ports/${port}`)).body
+    const list = (await call(`${system.url}/ports?device=${bridge}`)).body as unknown as Body[]
     assert.deepEqual(list[0], one)
     return [one.state, one.stateReason]
   }
   assert.deepEqual(await shown(), [undefined, undefined])
-  await call(`${house.url}/ports/${port}/binding`, 'PUT', { host, interface: 'tap9' })
+  await call(`${system.url}/ports/${port}/binding`, 'PUT', { host, interface: 'tap9' })
   assert.deepEqual(await shown(), ['down', 'the agent of its host has not spoken of it'])
   const why = 'waiting for interface tap9 on host far'
-  await house.store.table('binding-faults').put(port, why)
-  await house.store.table('active').put(port, '')
+  await system.store.table('binding-faults').put(port, why)
+  await system.store.table('active').put(port, '')
   assert.deepEqual(await shown(), ['down', why])
-  await house.store.table('binding-faults').remove(port)
-  await house.store.table('active').put(port, host)
+  await system.store.table('binding-faults').remove(port)
+  await system.store.table('active').put(port, host)
   assert.deepEqual(await shown(), ['up', undefined])
   // C5: what it was refused for having too much open.
-  const refused = async () => (await call(`${house.url}/ports/${port}`)).body.connectionsRefused
+  const refused = async () => (await call(`${system.url}/ports/${port}`)).body.connectionsRefused
   assert.equal(await refused(), undefined)
-  await house.store.table('connections-refused').put(port, '7')
+  await system.store.table('connections-refused').put(port, '7')
   assert.equal(await refused(), 7)
-  const own = (await call(`${house.url}/ports/${port}`)).body
-  assert.equal((await call(`${house.url}/ports/${port}`, 'PUT', own)).status, 200)
-  assert.equal((await call(`${house.url}/ports/${port}`, 'PATCH', { state: 'up' })).status, 400)
+  const own = (await call(`${system.url}/ports/${port}`)).body
+  assert.equal((await call(`${system.url}/ports/${port}`, 'PUT', own)).status, 200)
+  assert.equal((await call(`${system.url}/ports/${port}`, 'PATCH', { state: 'up' })).status, 400)
 })

@@ -1,7 +1,7 @@
 // One good object of every kind, with all it needs around it: what a test of every model creates.
 
 import assert from 'node:assert/strict'
-import { call, type House } from './fixture.ts'
+import { call, type System } from './fixture.ts'
 
 export interface ModelText {
   readonly kind: string
@@ -12,13 +12,13 @@ export interface ModelText {
   readonly ordered?: string
 }
 
-export async function modelTexts({ url }: House): Promise<ModelText[]> {
+export async function modelTexts({ url }: System): Promise<ModelText[]> {
   const { body } = await call(`${url}/models`)
   return body as unknown as ModelText[]
 }
 
-export async function create(house: House, path: string, body: unknown): Promise<string> {
-  const answer = await call(house.url + path, 'POST', body)
+export async function create(system: System, path: string, body: unknown): Promise<string> {
+  const answer = await call(system.url + path, 'POST', body)
   assert.equal(answer.status, 201, JSON.stringify(answer.body))
   return answer.body.id
 }
@@ -26,22 +26,22 @@ export async function create(house: House, path: string, body: unknown): Promise
 let serial = 0
 
 /** The example the server gives for a kind, its references led to objects that exist. */
-export async function sampleOf(house: House, kind: string): Promise<Record<string, unknown>> {
-  const models = await modelTexts(house)
+export async function sampleOf(system: System, kind: string): Promise<Record<string, unknown>> {
+  const models = await modelTexts(system)
   const { example, references } = models.find(model => model.kind === kind)!
   const sample: Record<string, unknown> = { ...example }
   if ('name' in sample) sample.name = `sample-${++serial}`
   for (const field of Object.keys(example)) {
     const target = references[field]?.[0]
-    if (target !== undefined) sample[field] = await createSample(house, target)
+    if (target !== undefined) sample[field] = await createSample(system, target)
   }
   // A route leaves by a port of its own router.
-  if (kind === 'route') sample.port = await create(house, `/routers/${sample.router}/ports`, {})
+  if (kind === 'route') sample.port = await create(system, `/routers/${sample.router}/ports`, {})
   return sample
 }
 
-export async function createSample(house: House, kind: string): Promise<string> {
-  const models = await modelTexts(house)
+export async function createSample(system: System, kind: string): Promise<string> {
+  const models = await modelTexts(system)
   const { plural } = models.find(model => model.kind === kind)!
-  return create(house, `/${plural}`, await sampleOf(house, kind))
+  return create(system, `/${plural}`, await sampleOf(system, kind))
 }

@@ -3,41 +3,41 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { describeFrame } from '../../src/wire/describe.ts'
-import { call, type House, openHouse } from './fixture.ts'
+import { call, openSystem, type System } from './fixture.ts'
 import { create } from './samples.ts'
 
-let house: House
+let system: System
 let host: string
 let port: string
 let routerMac: string
 
 before(async () => {
-  house = await openHouse()
-  host = await create(house, '/hosts', { name: 'compute1' })
-  house.agents.report(host, 'compute1', ['tap0'])
-  const bridge = await create(house, '/bridges', { name: 'br' })
-  const router = await create(house, '/routers', { name: 'r' })
-  port = await create(house, `/bridges/${bridge}/ports`, {})
-  const up = await create(house, `/bridges/${bridge}/ports`, {})
+  system = await openSystem()
+  host = await create(system, '/hosts', { name: 'compute1' })
+  system.agents.report(host, 'compute1', ['tap0'])
+  const bridge = await create(system, '/bridges', { name: 'br' })
+  const router = await create(system, '/routers', { name: 'r' })
+  port = await create(system, `/bridges/${bridge}/ports`, {})
+  const up = await create(system, `/bridges/${bridge}/ports`, {})
   const addresses = ['10.0.1.1/24', 'fd00:1::1/64']
-  const down = await create(house, `/routers/${router}/ports`, { addresses })
-  await call(`${house.url}/ports/${up}/link`, 'POST', { peer: down })
-  await call(`${house.url}/ports/${port}/binding`, 'PUT', { host, interface: 'tap0' })
-  routerMac = String((await call(`${house.url}/ports/${down}`)).body.mac)
+  const down = await create(system, `/routers/${router}/ports`, { addresses })
+  await call(`${system.url}/ports/${up}/link`, 'POST', { peer: down })
+  await call(`${system.url}/ports/${port}/binding`, 'PUT', { host, interface: 'tap0' })
+  routerMac = String((await call(`${system.url}/ports/${down}`)).body.mac)
 })
-after(() => house.close())
+after(() => system.close())
 
 // Slower than the limit of traces: ten a second after the first twenty.
 let traces = 0
 async function trace(body: unknown) {
   if (++traces > 18) {
-    await house.close()
+    await system.close()
     throw new Error('more traces than one house allows: open another')
   }
-  return call(`${house.url}/trace`, 'POST', body)
+  return call(`${system.url}/trace`, 'POST', body)
 }
 
-const lastFrame = (): string => describeFrame(house.agents.traced.at(-1)!.request.frame)
+const lastFrame = (): string => describeFrame(system.agents.traced.at(-1)!.request.frame)
 
 test('a described packet is walked on the host its port is bound on', async () => {
   const { status, body } = await trace({ port, packet: 'icmp 10.0.1.5 > 10.0.2.7 ttl=9' })
@@ -71,7 +71,7 @@ test('a packet may be an object, a frame may be bytes, a port may be an interfac
   assert.match(lastFrame(), /UDP 53 > 53/)
   const frame = '02:00:00:00:00:02 020000000001 88b5 01'
   assert.equal((await trace({ port, frame })).status, 200)
-  assert.equal(house.agents.traced.at(-1)!.request.frame.length, 15)
+  assert.equal(system.agents.traced.at(-1)!.request.frame.length, 15)
 })
 
 test('traces that cannot be are refused', async () => {
@@ -96,7 +96,7 @@ test('traces that cannot be are refused', async () => {
 })
 
 test('traces are bounded in number', async () => {
-  const other = await openHouse()
+  const other = await openSystem()
   const id = await create(other, `/bridges/${await create(other, '/bridges', {})}/ports`, {})
   const body = { port: id, packet: 'icmp 10.0.1.5 > 10.0.2.7' }
   const none = await call(`${other.url}/trace`, 'POST', body)
@@ -122,8 +122,8 @@ test('flows come as the agent tells them, no more than asked', async () => {
     ageMs: 10,
     idleMs: 1
   }
-  house.agents.table.set(host, [flow, { ...flow, id: 2 }])
-  const { body } = await call(`${house.url}/hosts/${host}/flows?limit=1`)
+  system.agents.table.set(host, [flow, { ...flow, id: 2 }])
+  const { body } = await call(`${system.url}/hosts/${host}/flows?limit=1`)
   assert.deepEqual(body, [flow])
 })
 
@@ -140,20 +140,20 @@ test('state and other hosts come as the agent tells them', async () => {
     ageMs: 10,
     idleMs: 1
   }
-  house.agents.records.set(host, [record, record])
-  const { body } = await call(`${house.url}/hosts/${host}/state?limit=1&protocol=47`)
+  system.agents.records.set(host, [record, record])
+  const { body } = await call(`${system.url}/hosts/${host}/state?limit=1&protocol=47`)
   assert.deepEqual(body, [record])
-  assert.deepEqual(house.agents.asked.at(-1), { limit: 1, protocol: 'protocol 47' })
+  assert.deepEqual(system.agents.asked.at(-1), { limit: 1, protocol: 'protocol 47' })
   const peer = { host: '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99', alive: true, agentAlive: false }
-  house.agents.around.set(host, [peer])
-  assert.deepEqual((await call(`${house.url}/hosts/${host}/peers`)).body, [peer])
-  const away = await create(house, '/hosts', { name: 'away' })
+  system.agents.around.set(host, [peer])
+  assert.deepEqual((await call(`${system.url}/hosts/${host}/peers`)).body, [peer])
+  const away = await create(system, '/hosts', { name: 'away' })
   for (const what of ['state', 'peers'])
-    assert.equal((await call(`${house.url}/hosts/${away}/${what}`)).status, 503)
+    assert.equal((await call(`${system.url}/hosts/${away}/${what}`)).status, 503)
 })
 
 test('/metrics has the counters of the house and of every host', async () => {
-  const { headers, body } = await call(`${house.url}/metrics`)
+  const { headers, body } = await call(`${system.url}/metrics`)
   assert.match(headers.get('content-type') ?? '', /^text\/plain/)
   const text = String(body)
   assert.match(text, /^mezzo_flow_hits_total\{host="compute1"\} 7$/m)

@@ -2,21 +2,21 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import { call, type House, openHouse } from './fixture.ts'
+import { call, openSystem, type System } from './fixture.ts'
 import { create } from './samples.ts'
 
-let house: House
+let system: System
 before(async () => {
-  house = await openHouse()
+  system = await openSystem()
 })
-after(() => house.close())
+after(() => system.close())
 
-const at = (path: string): string => house.url + path
+const at = (path: string): string => system.url + path
 const idsAt = async (path: string): Promise<string[]> =>
   ((await call(at(path))).body as unknown as { id: string }[]).map(({ id }) => id)
 
 test('If-Match lets the change of the version that was read pass, and no other', async () => {
-  const path = at(`/bridges/${await create(house, '/bridges', { name: 'one' })}`)
+  const path = at(`/bridges/${await create(system, '/bridges', { name: 'one' })}`)
   const first = (await call(path)).headers.get('etag')!
   const change = await call(path, 'PATCH', { name: 'two' }, { 'if-match': first })
   assert.equal(change.status, 200)
@@ -42,7 +42,7 @@ test('If-Match lets the change of the version that was read pass, and no other',
 })
 
 test('If-None-Match answers 304 while nothing has changed', async () => {
-  const path = at(`/bridges/${await create(house, '/bridges', {})}`)
+  const path = at(`/bridges/${await create(system, '/bridges', {})}`)
   const tag = (await call(path)).headers.get('etag')!
   assert.equal((await call(path, 'GET', undefined, { 'if-none-match': tag })).status, 304)
   await call(path, 'PATCH', { name: 'new' })
@@ -50,7 +50,7 @@ test('If-None-Match answers 304 while nothing has changed', async () => {
 })
 
 test('changes of different fields at once all arrive', async () => {
-  const path = at(`/bridges/${await create(house, '/bridges', {})}`)
+  const path = at(`/bridges/${await create(system, '/bridges', {})}`)
   const edits = [{ name: 'n' }, { tenant: 't' }, { macsMax: 5 }, { macAgeMs: 5000 }]
   const answers = await Promise.all(edits.map(edit => call(path, 'PATCH', edit)))
   assert.deepEqual(
@@ -62,10 +62,10 @@ test('changes of different fields at once all arrive', async () => {
 })
 
 test('a rule comes to the position it names and pushes those behind it', async () => {
-  const chain = await create(house, '/chains', { name: 'ordered' })
+  const chain = await create(system, '/chains', { name: 'ordered' })
   const rules = `/chains/${chain}/rules`
   const add = (position: number): Promise<string> =>
-    create(house, rules, { action: 'accept', position })
+    create(system, rules, { action: 'accept', position })
   const positions = async () =>
     ((await call(at(rules))).body as unknown as { position: number }[]).map(each => each.position)
   const a = await add(1)
@@ -85,14 +85,14 @@ test('a rule comes to the position it names and pushes those behind it', async (
 })
 
 test('F9: rules without a position come last, in the order in which they are entered', async () => {
-  const chain = await create(house, '/chains', { name: 'entered' })
+  const chain = await create(system, '/chains', { name: 'entered' })
   const rules = `/chains/${chain}/rules`
   const ids: string[] = []
   for (const action of ['accept', 'drop', 'reject', 'return'])
-    ids.push(await create(house, rules, { action }))
+    ids.push(await create(system, rules, { action }))
   assert.deepEqual(await idsAt(rules), ids)
-  const first = await create(house, rules, { action: 'accept', position: 1 })
-  const last = await create(house, '/rules', { chain, action: 'drop' })
+  const first = await create(system, rules, { action: 'accept', position: 1 })
+  const last = await create(system, '/rules', { chain, action: 'drop' })
   assert.deepEqual(await idsAt(rules), [first, ...ids, last])
   await call(at(`/rules/${first}`), 'PATCH', { position: null })
   assert.deepEqual(await idsAt(rules), [...ids, last, first], 'a position taken away is the last')
@@ -101,16 +101,16 @@ test('F9: rules without a position come last, in the order in which they are ent
   await call(at(`/rules/${ids[1]}`), 'PUT', rest)
   assert.equal((await call(at(`/rules/${ids[1]}`))).body.position, position, 'a PUT moves nothing')
   const many = await Promise.all(
-    Array.from({ length: 8 }, () => create(house, rules, { action: 'accept' }))
+    Array.from({ length: 8 }, () => create(system, rules, { action: 'accept' }))
   )
   assert.deepEqual(new Set((await idsAt(rules)).slice(-8)), new Set(many))
 })
 
 test('rules that come first at once end in different positions', async () => {
-  const chain = await create(house, '/chains', { name: 'crowded' })
+  const chain = await create(system, '/chains', { name: 'crowded' })
   const rules = `/chains/${chain}/rules`
   await Promise.all(
-    Array.from({ length: 8 }, () => create(house, rules, { action: 'accept', position: 1 }))
+    Array.from({ length: 8 }, () => create(system, rules, { action: 'accept', position: 1 }))
   )
   const { body } = await call(at(rules))
   const positions = (body as unknown as { position: number }[]).map(each => each.position)
@@ -119,11 +119,11 @@ test('rules that come first at once end in different positions', async () => {
 
 test('a list comes in pages that miss nothing and repeat nothing', async () => {
   const made: string[] = []
-  for (let i = 0; i < 7; i++) made.push(await create(house, '/bridges', { tenant: 'paged' }))
-  const chain = await create(house, '/chains', { name: 'paged' })
+  for (let i = 0; i < 7; i++) made.push(await create(system, '/bridges', { tenant: 'paged' }))
+  const chain = await create(system, '/chains', { name: 'paged' })
   const rules: string[] = []
   for (let i = 1; i <= 7; i++)
-    rules.push(await create(house, `/chains/${chain}/rules`, { action: 'drop', position: i }))
+    rules.push(await create(system, `/chains/${chain}/rules`, { action: 'drop', position: i }))
   for (const [path, expected] of [
     ['/bridges?tenant=paged&limit=3', made.sort()],
     [`/chains/${chain}/rules?limit=3`, rules],
@@ -143,8 +143,8 @@ test('a list comes in pages that miss nothing and repeat nothing', async () => {
 })
 
 test('a list may be asked for by what is indexed, and by name', async () => {
-  const id = await create(house, '/bridges', { tenant: 'blue', name: 'b1' })
-  const other = await create(house, '/bridges', { tenant: 'blue', name: 'b2' })
+  const id = await create(system, '/bridges', { tenant: 'blue', name: 'b1' })
+  const other = await create(system, '/bridges', { tenant: 'blue', name: 'b2' })
   assert.deepEqual(await idsAt('/bridges?tenant=blue'), [id, other].sort())
   assert.deepEqual(await idsAt('/bridges?tenant=blue&name=b2'), [other])
   assert.deepEqual(await idsAt('/bridges?tenant=red'), [])

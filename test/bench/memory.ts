@@ -75,7 +75,7 @@ const question = (port: number): Uint8Array =>
 // Microseconds a walk, extraction included; the median of many rounds.
 export async function measureWalk(): Promise<number> {
   const world = await openWorld(false)
-  const ctx = new SimulationContext(world.hosts.get('a')!.house.view)
+  const ctx = new SimulationContext(world.hosts.get('a')!.host.view)
   const frame = question(2)
   const view = new DataView(frame.buffer)
   const key = new Int32Array(WORDS)
@@ -97,16 +97,16 @@ export async function measureWalk(): Promise<number> {
 // Flows a second through the worker and its book, without a kernel.
 export async function measureFlows(): Promise<number> {
   const world = await openWorld(true)
-  const { house, datapath } = world.hosts.get('a')!
+  const { host, datapath } = world.hosts.get('a')!
   const source = new Source(datapath)
   const rates: number[] = []
   for (let round = 0; round < 9; round++) {
     source.left = 10_000
     const started = performance.now()
-    while (source.left > 0) house.worker.turn()
+    while (source.left > 0) host.worker.turn()
     rates.push(10_000 / ((performance.now() - started) / 1000))
-    for (const id of [...house.worker.book.table.ids()]) house.worker.book.remove(id)
-    house.worker.book.flush()
+    for (const id of [...host.worker.book.table.ids()]) host.worker.book.remove(id)
+    host.worker.book.flush()
   }
   return Math.round(median(rates)!)
 }

@@ -4,14 +4,14 @@
 import assert from 'node:assert/strict'
 import type { HTTPMethods } from 'fastify'
 import type { JsonSchema } from '../../src/core/config/schema.ts'
-import { openHouse } from '../api/fixture.ts'
+import { openSystem } from '../api/fixture.ts'
 import { campaign } from './campaign.ts'
 import { type Draw, pick } from './packets.ts'
 import { hostileValue, randomValue } from './values.ts'
 
 const KEPT = 6 // objects of each kind that requests go to
-const house = await openHouse()
-const ids = new Map<string, string[]>(house.models.map(({ kind }) => [kind, []]))
+const system = await openSystem()
+const ids = new Map<string, string[]>(system.models.map(({ kind }) => [kind, []]))
 
 interface Request {
   readonly method: HTTPMethods
@@ -28,7 +28,7 @@ const UNKNOWN = '00000000-0000-4000-8000-000000000009'
 
 function bodyFor(draw: Draw, kind: string): unknown {
   if (draw(30) === 0) return hostileValue(draw)
-  const model = house.models.find(each => each.kind === kind)!
+  const model = system.models.find(each => each.kind === kind)!
   const body = randomValue(model.schema as JsonSchema, draw, pick(draw, [400, 40])) as Record<
     string,
     unknown
@@ -42,7 +42,7 @@ function bodyFor(draw: Draw, kind: string): unknown {
 }
 
 function requestOf(draw: Draw): Request {
-  const { kind, plural } = pick(draw, house.models)
+  const { kind, plural } = pick(draw, system.models)
   const [one, port] = [`/${plural}/${someId(draw, kind)}`, `/ports/${someId(draw, 'port')}`]
   const link = { peer: someId(draw, 'port') }
   const binding = { host: someId(draw, 'host'), interface: pick(draw, ['tap0', 'tap1', '']) }
@@ -105,9 +105,9 @@ function spoilt(draw: Draw, request: Request): Request {
 
 async function snapshot(): Promise<string> {
   const versions: string[] = []
-  for (const { kind } of house.models) {
+  for (const { kind } of system.models) {
     const found: string[] = []
-    for await (const { id, version } of house.store.list(kind)) {
+    for await (const { id, version } of system.store.list(kind)) {
       versions.push(`${id} ${version}`)
       found.push(id)
     }
@@ -121,9 +121,9 @@ const OBJECTS_MAX = 120
 
 async function thin(before: string): Promise<string> {
   if (before.split('\n').length < OBJECTS_MAX) return before
-  for (const { plural, kind } of house.models)
+  for (const { plural, kind } of system.models)
     for (const id of ids.get(kind)!)
-      await house.api.app.inject({ method: 'DELETE', url: `/${plural}/${id}`, headers: LOCAL })
+      await system.api.app.inject({ method: 'DELETE', url: `/${plural}/${id}`, headers: LOCAL })
   return snapshot()
 }
 const LOCAL = { host: 'localhost' }
@@ -136,7 +136,7 @@ await campaign({
     const before = await thin(await snapshot())
     const request = requestOf(draw)
     note(JSON.stringify(request))
-    const answer = await house.api.app.inject(request)
+    const answer = await system.api.app.inject(request)
     assert.ok(
       answer.statusCode < 500 || answer.statusCode === 503,
       `${answer.statusCode} ${answer.body}`
@@ -148,4 +148,4 @@ await campaign({
     return error.code
   }
 })
-await house.close()
+await system.close()

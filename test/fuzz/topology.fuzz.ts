@@ -103,7 +103,7 @@ function change(draw: Draw, world: World): string {
 
 // The walk as a trace shows it; what it lacks is waited for.
 function walk(world: World, host: string, port: string, bytes: Uint8Array): string[] {
-  const { view } = world.hosts.get(host)!.house
+  const { view } = world.hosts.get(host)!.host
   const ctx = new SimulationContext(view)
   ctx.rehearsal = true
   for (let tries = 0; tries < WALKS_MAX; tries++) {

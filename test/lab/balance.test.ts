@@ -110,7 +110,7 @@ describe('a VIP with two members', { skip }, () => {
     for (const name of ['load-balancer.members-up', 'load-balancer.members-down'])
       assert.ok(counters[name]! > (before[name] ?? 0), name)
     const failed = counters['load-balancer.checks-failed'] ?? 0
-    assert.ok((counters['agent.visitors-unknown'] ?? 0) <= failed)
+    assert.ok((counters['agent.deliveries-unknown'] ?? 0) <= failed)
   })
 
   const checker = async (): Promise<string | undefined> => {

@@ -1,6 +1,6 @@
-// The kernel's datapath of a host whose house runs on a thread that is elsewhere: what is done to
-// interfaces is done in the host's namespace.  It never calls: the world asks it step by step, and
-// sees by `activity` whether anything went on.  And it can be told to lie.
+// The kernel's datapath of a host whose packet side runs on a thread that is elsewhere: what is
+// done to interfaces is done in the host's namespace. It never calls: the world asks it step by
+// step, and sees by `activity` whether anything went on. And it can be told to lie.
 
 import type {
   Burst,
@@ -13,7 +13,7 @@ import type {
 import type { EbpfDatapath } from '../../src/datapath/ebpf/ebpf.ts'
 import type { ActionList } from '../../src/flow/actions.ts'
 
-// Alters what is installed in the kernel, behind the house's back.
+// Alters what is installed in the kernel, behind the agent's back.
 export type Sabotage = (batch: FlowBatch) => void
 
 export class DatapathInside implements Datapath {

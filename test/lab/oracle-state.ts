@@ -7,7 +7,7 @@ import { NativeExchange, type NativeExchangeOptions } from '../../src/native/exc
 import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
-import { hostWord } from '../../src/state/record.ts'
+import { hostHash } from '../../src/state/record.ts'
 
 const CAPACITY = 65_536
 const KEY = new Uint8Array(32).fill(7)
@@ -28,7 +28,7 @@ export class StateInside {
   #exchange: ExchangeInside | null = null
 
   constructor(id: string, { isShared, mute }: HowShared, inside: Inside) {
-    const given = { host: hostWord(id), table: this.#table, settings: SETTINGS }
+    const given = { host: hostHash(id), table: this.#table, settings: SETTINGS }
     this.parts = {
       table: this.#table,
       lifetimes: LIFETIMES_DEFAULT,

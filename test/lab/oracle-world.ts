@@ -1,4 +1,4 @@
-// A world for the oracles whose hosts are namespaces of this kernel: the real house on the eBPF
+// A world for the oracles whose hosts are namespaces of this kernel: the real host on the eBPF
 // datapath, real tunnels, frames by real cables.  Only time is the test's: each millisecond of the
 // virtual clock lasts until the kernel is quiet.  So nothing depends on how busy the machine is,
 // and a wait of minutes takes none.
@@ -9,7 +9,7 @@ import { CounterTable } from '../../src/core/counters.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import { openEbpf } from '../../src/datapath/ebpf/ebpf.ts'
-import { House } from '../../src/host/house.ts'
+import { Host } from '../../src/host/host.ts'
 import type { Interface } from '../../src/host/ports/places.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import type { Ground } from '../oracle/stage.ts'
@@ -77,7 +77,7 @@ export class KernelWorld implements Ground {
     this.hosts.set(id, host)
     const address = addressOf(id)
     this.hub.put('tunnel-zone-host', { id: `${ZONE}-${id}`, zone: ZONE, host: id, address })
-    void host.house.start()
+    void host.host.start()
   }
 
   send(port: string, frame: Uint8Array): void {
@@ -139,10 +139,10 @@ export class KernelWorld implements Ground {
 
   #work(): boolean {
     let worked = false
-    for (const { house, datapath, state } of this.hosts.values()) {
+    for (const { host, datapath, state } of this.hosts.values()) {
       const before = datapath.activity
       if (state.read()) worked = true
-      house.worker.turn()
+      host.worker.turn()
       this.clock.advance(0)
       if (datapath.activity !== before) worked = true
     }
@@ -163,7 +163,7 @@ export class KernelWorld implements Ground {
 
 class KernelHost {
   readonly id: string
-  readonly house: House
+  readonly host: Host
   readonly datapath: DatapathInside
   readonly state: StateInside
   readonly counters = new CounterTable()
@@ -190,7 +190,7 @@ class KernelHost {
     this.state = new StateInside(id, sharing, body => site.inside(id, body))
     this.state.setClock(clock.now())
     this.#interfaces = this.#look()
-    this.house = new House({
+    this.host = new Host({
       host: id,
       plugins: o.plugins,
       datapath: this.datapath,
@@ -202,8 +202,8 @@ class KernelHost {
         leadOut: () => new Set(),
         close: () => {}
       },
-      link: hub.link(`session-${id}`, () => this.house.view),
-      leases: hub.leases.link(`session-${id}`, clock, () => this.house.leases),
+      link: hub.link(`session-${id}`, () => this.host.view),
+      leases: hub.leases.link(`session-${id}`, clock, () => this.host.leases),
       clock,
       random: new SeededRandom(o.seed ?? 1),
       counters: this.counters,
@@ -244,7 +244,7 @@ class KernelHost {
   close(): void {
     for (const name of this.#mtus) this.#site.setMtu(this.id, name)
     for (const name of this.#down) this.#site.setUp(this.id, name, true)
-    void this.house.stop(false)
+    void this.host.stop(false)
     // The next world begins before any promise is kept, and a datapath that is still there would
     // take its frames.
     if (this.datapath.isOpen) throw new Error(`the datapath of ${this.id} is still open`)

@@ -176,7 +176,7 @@ describe('oracles on eBPF', { skip: canRun }, () => {
     t.diagnostic(text)
   })
 
-  // The kernel alone is told something else than what the house believes.
+  // The kernel alone is told something else than what the agent believes.
   describe('are seen to fail', () => {
     test('for a mask that has lost bits of the destination', () =>
       finds(cacheOracle(lostBits(Word.ipDst + 3, LOW_BITS)), 26))

@@ -1,5 +1,5 @@
 // Packets and what a router, its filters and its translations make of them: what test/packets asks
-// of the house in memory, in the kernel.
+// of the host in memory, in the kernel.
 
 import { after, before, describe } from 'node:test'
 import { tool } from '../../src/lab/traffic/traffic.ts'

@@ -12,7 +12,7 @@ import { stateSection } from '../../src/main/state-settings.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { call } from '../api/fixture.ts'
-import { HOST, openHouse, post } from '../api/house.ts'
+import { HOST, openSystem, post } from '../api/system.ts'
 import { eventually } from '../store/ground.ts'
 
 const A = '02:00:00:00:00:0a'
@@ -32,11 +32,11 @@ test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
   const settings = Value.Default(stateSection, { store: { path } })
   assert.ok(Value.Check(stateSection, settings))
   const lifetimes = { ...LIFETIMES_DEFAULT, udpOneWayS: SHORT_S }
-  const { house, url, start } = await openHouse(['tap0', 'tap1'], {
+  const { system, url, start } = await openSystem(['tap0', 'tap1'], {
     state: { lifetimes },
     stateStore: settings.store
   })
-  t.after(() => house.close())
+  t.after(() => system.close())
   const bridge = await post(`${url}/bridges`, { name: 'b' })
   const chain = await post(`${url}/chains`, { name: 'watch' })
   await post(`${url}/rules`, { chain, action: 'accept', matchForwardFlow: true })
@@ -46,7 +46,7 @@ test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
   }
   const ready = () =>
     eventually(async () => {
-      const { bound, rehearsing } = await house.agent(HOST)!.status()
+      const { bound, rehearsing } = await system.agent(HOST)!.status()
       assert.deepEqual([bound, rehearsing], [2, 0])
     })
   const state = async (): Promise<string[]> => {
@@ -54,7 +54,7 @@ test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
     return (body as unknown as { text: string }[]).map(({ text }) => text)
   }
   const restart = async (pauseMs: number) => {
-    await house.agent(HOST)!.stop()
+    await system.agent(HOST)!.stop()
     await sleep(new SystemClock(), pauseMs)
     await start()
     await ready()
@@ -69,7 +69,7 @@ test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
   }
   const opened = (frame: Uint8Array, wanted: string) =>
     eventually(async () => {
-      house.agent(HOST)!.input('tap0', frame) // again, for it may be over by now
+      system.agent(HOST)!.input('tap0', frame) // again, for it may be over by now
       await found(wanted)
     })
   await opened(long, lasting)

@@ -1,4 +1,4 @@
-// An oracle that has never been seen to fail proves nothing.  Here the house is broken on purpose,
+// An oracle that has never been seen to fail proves nothing.  Here the system is broken on purpose,
 // once in a mask, a tag and an action each, and the oracles must find it, and say what they saw.
 
 import assert from 'node:assert/strict'

@@ -25,7 +25,7 @@ export function traceLook(stage: Stage): string | undefined {
 }
 
 function compare(host: Host, port: PortModel, frame: Uint8Array): string | undefined {
-  const { worker, view, places } = host.house
+  const { worker, view, places } = host.host
   const key = new Int32Array(WORDS)
   const bytes = new DataView(frame.buffer, frame.byteOffset, frame.length)
   const ifindex = host.ifindexOf(port.interface!)

@@ -1,6 +1,6 @@
-// Ways to break the house on purpose, so that the oracles are seen to notice: a device that forgets
-// what it asked (mask), what it depended on (tag), and a flow that does something else than the
-// walk did (action).
+// Ways to break the system on purpose, so that the oracles are seen to notice: a device that
+// forgets what it asked (mask), what it depended on (tag), and a flow that does something else than
+// the walk did (action).
 
 import type { ActionList } from '../../src/flow/actions.ts'
 import { FlowBook } from '../../src/host/flows/book.ts'

@@ -16,7 +16,7 @@ import type { FaultPlan, Move, PacketPlan, Plan } from './plan.ts'
 
 export type GroundHost = Pick<
   WorldHost,
-  'house' | 'counters' | 'ifindexOf' | 'setUp' | 'setMtu' | 'setUnderlayMtu'
+  'host' | 'counters' | 'ifindexOf' | 'setUp' | 'setMtu' | 'setUnderlayMtu'
 >
 
 // What a stage asks of its world.

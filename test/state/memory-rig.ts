@@ -8,7 +8,7 @@ import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.t
 import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
-import { hostWord } from '../../src/state/record.ts'
+import { hostHash } from '../../src/state/record.ts'
 import {
   type ExchangeRig,
   type Faults,
@@ -42,7 +42,7 @@ export class MemoryRig implements ExchangeRig {
   constructor(count: number, seed = 4) {
     this.#random = new SeededRandom(seed)
     const named = Array.from({ length: count }, (_, i) => ({
-      word: hostWord(`h${i}`),
+      word: hostHash(`h${i}`),
       address: 0x0a000001 + i
     }))
     this.hosts = named.map(name => ({ ...name, isCut: false, kernel: true, ...this.#agent(name) }))

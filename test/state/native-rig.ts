@@ -12,7 +12,7 @@ import { NativeExchange } from '../../src/native/exchange.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT } from '../../src/state/exchange/exchange.ts'
 import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
-import { hostWord } from '../../src/state/record.ts'
+import { hostHash } from '../../src/state/record.ts'
 import {
   type ExchangeRig,
   type Faults,
@@ -56,7 +56,7 @@ export class NativeRig implements ExchangeRig {
         await rig.#listen(relayAddress(of, to), bytes => rig.#relay(of, to, bytes))
     await rig.#listen(STRANGER, () => {})
     for (const i of all) {
-      const name = { word: hostWord(`h${i}`), address: addressOf(i + 1) }
+      const name = { word: hostHash(`h${i}`), address: addressOf(i + 1) }
       rig.hosts.push({ ...name, isCut: false, kernel: true, ...agent(name.word) })
     }
     for (const i of all) rig.#introduce(i)

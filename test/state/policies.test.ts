@@ -118,9 +118,9 @@ const traced = [
 ] as const
 
 function lookAt(world: World, host: string, port: string, frame: Uint8Array): Promise<unknown> {
-  const { house, counters } = world.hosts.get(host)!
+  const { host: side, counters } = world.hosts.get(host)!
   counters.snapshot()
-  return trace(house, world.clock, port, frame)
+  return trace(side, world.clock, port, frame)
 }
 
 describe('who looks', () => {
@@ -144,7 +144,7 @@ describe('who looks', () => {
       await look()
       world.exchange('up1', back(1, n, 'SA'))
     }
-    const flows = [...world.hosts.values()].map(({ house: { worker } }) =>
+    const flows = [...world.hosts.values()].map(({ host: { worker } }) =>
       [...worker.book.table.ids()].map(id => [
         [...worker.book.table.key(id)],
         [...worker.book.table.mask(id)],

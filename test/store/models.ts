@@ -1,5 +1,5 @@
-// Models for the tests of the store: those of the house, with the least of what ports point at,
-// and one kind per habit of a store that the house's own do not show.
+// Models for the tests of the store: those of the system, with the least of what ports point at,
+// and one kind per habit of a store that the system's own do not show.
 
 import Type from 'typebox'
 import { defineModel, type Stored } from '../../src/topology/model.ts'

@@ -45,7 +45,7 @@ export const rooms: Readonly<Record<string, Room>> = {
     rooms: ['wire', 'core', 'state', 'topology', 'agent', 'api', 'resource', 'lab', 'main'],
     outside: ['node:', 'fastify', 'typebox']
   },
-  // Puts the house together, so it sees all of it.
+  // Puts the program together, so it sees all of it.
   main: { rooms: ['*'], outside: ['*'] }
 }
 

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { describeRecord } from '../../src/simulation/state-text.ts'
-import { hostWord, KEY_WORDS, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
+import { hostHash, KEY_WORDS, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
 import type { PortGroupModel, PortModel } from '../../src/topology/models.ts'
 import type { World } from './world.ts'
 
@@ -89,8 +89,8 @@ export function faultsIn(world: World): string[] {
 function heldIn(world: World): Held[] {
   const held: Held[] = []
   const record = new Int32Array(RECORD_WORDS)
-  for (const { id: host, house } of world.hosts.values()) {
-    const { table } = house.sharing.flowState
+  for (const { id: host, host: side } of world.hosts.values()) {
+    const { table } = side.sharing.flowState
     for (let from = 1; from !== 0; from = table.next) {
       if (table.scan(from, record, new Float64Array(1)) === 0) break
       const opening = [RecordWord.born, RecordWord.generation, RecordWord.owner]
@@ -103,7 +103,7 @@ function heldIn(world: World): Held[] {
         isEstablished: isEstablished(text),
         ingress: record[RecordWord.ingress]!,
         egress: record[RecordWord.egress]!,
-        isOwn: record[RecordWord.owner] === hostWord(host)
+        isOwn: record[RecordWord.owner] === hostHash(host)
       })
     }
   }

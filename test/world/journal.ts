@@ -1,7 +1,7 @@
 // What a host of the world keeps of its flow state for the agent after this one.
 
 import type { Clock } from '../../src/core/clock.ts'
-import type { House } from '../../src/host/house.ts'
+import type { Host } from '../../src/host/host.ts'
 import { decodeRecords } from '../../src/state/exchange/codec.ts'
 import { type Lifetimes, lifetimeOf } from '../../src/state/lifetimes.ts'
 import { keyHash, RecordWord } from '../../src/state/record.ts'
@@ -37,7 +37,7 @@ export class WorldJournal {
     this.#saved = []
   }
 
-  load(port: number, table: StateTable, lifetimes: Lifetimes, house: () => House): void {
+  load(port: number, table: StateTable, lifetimes: Lifetimes, host: () => Host): void {
     this.#clock.after(this.#delayMs, () => {
       const hashes: number[] = []
       for (const batch of this.#saved)
@@ -47,8 +47,8 @@ export class WorldJournal {
             if (table.put(record, 0, idleMs) === Put.refused) return
             hashes.push(keyHash(record), keyHash(record, RecordWord.b))
           })
-      house().sharing.imported(hashes)
-      house().sharing.portStates.loaded(port)
+      host().sharing.imported(hashes)
+      host().sharing.portStates.loaded(port)
     })
   }
 }

@@ -10,7 +10,7 @@ import { silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import type { Datapath } from '../../src/datapath/datapath.ts'
 import { MemoryDatapath } from '../../src/datapath/memory/memory.ts'
-import { House } from '../../src/host/house.ts'
+import { Host } from '../../src/host/host.ts'
 import type { UpkeepSettings } from '../../src/host/packets/upkeep.ts'
 import type { StateParts } from '../../src/host/replication/state-parts.ts'
 import type { Plugin } from '../../src/plugin.ts'
@@ -18,7 +18,7 @@ import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.t
 import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
 import { LIFETIMES_DEFAULT, type Lifetimes } from '../../src/state/lifetimes.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
-import { hostWord } from '../../src/state/record.ts'
+import { hostHash } from '../../src/state/record.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { Hub, type WorldObject } from './hub.ts'
@@ -96,7 +96,7 @@ export class World {
     this.hosts.set(id, host)
     this.#byAddress.set(parseIpv4(address), host)
     this.hub.put('tunnel-zone-host', { id: `${ZONE}-${id}`, zone: ZONE, host: id, address })
-    void host.house.start()
+    void host.host.start()
     return host
   }
 
@@ -169,7 +169,7 @@ export class WorldHost {
   isCut = false // from the underlay, with its kernel and all
   hasTunnels = true // false: packets get lost, messages between agents do not
   exchange: MemoryExchange | null = null
-  house!: House
+  host!: Host
   datapath!: MemoryDatapath
   readonly #world: World
   readonly #options: WorldOptions
@@ -196,7 +196,7 @@ export class WorldHost {
   /** The agent ends without a word; its kernel forwards on.  The store has not noticed. */
   kill(): void {
     this.#isDead = true
-    const { worker, upkeep, view, sharing } = this.house
+    const { worker, upkeep, view, sharing } = this.host
     worker.stop()
     upkeep.stop()
     view.close()
@@ -220,7 +220,7 @@ export class WorldHost {
     if (!this.#isDead) this.kill()
     this.datapath.close()
     this.#begin()
-    void this.house.start()
+    void this.host.start()
   }
 
   #begin(): void {
@@ -230,9 +230,9 @@ export class WorldHost {
     const world = this.#world
     const options = this.#options
     this.datapath = this.#newDatapath(world, options)
-    const link = world.hub.link(this.session, () => this.house.view)
+    const link = world.hub.link(this.session, () => this.host.view)
     const isHere = (): boolean => this.#life === life && !this.#isDead
-    this.house = new House({
+    this.host = new Host({
       host: this.id,
       plugins: options.plugins,
       datapath: options.around?.(this.datapath) ?? this.datapath,
@@ -242,7 +242,7 @@ export class WorldHost {
         put: (...row) => isHere() && link.put(...row),
         remove: (...row) => isHere() && link.remove(...row)
       },
-      leases: world.hub.leases.link(this.session, world.clock, () => this.house.leases),
+      leases: world.hub.leases.link(this.session, world.clock, () => this.host.leases),
       clock: world.clock,
       random: new SeededRandom(options.seed ?? 1),
       counters: this.counters,
@@ -285,13 +285,13 @@ export class WorldHost {
       },
       probe: (peer: Peer): boolean => !this.isCut && world.answers(peer.address)
     }
-    const given = { clock, table, wire, settings: EXCHANGE_DEFAULT, host: hostWord(this.id) }
-    const random = new SeededRandom((options.seed ?? 1) ^ hostWord(this.id) ^ (this.#life - 1))
+    const given = { clock, table, wire, settings: EXCHANGE_DEFAULT, host: hostHash(this.id) }
+    const random = new SeededRandom((options.seed ?? 1) ^ hostHash(this.id) ^ (this.#life - 1))
     const kept = options.journal === true
     return {
       ...common,
       saver: kept ? this.#journal.saver(isHere) : null,
-      load: kept ? port => this.#journal.load(port, table, lifetimes, () => this.house) : null,
+      load: kept ? port => this.#journal.load(port, table, lifetimes, () => this.host) : null,
       recover: kept && this.#life > 1,
       openExchange: listener => {
         this.exchange = new MemoryExchange({ ...given, random, listener, sealer })

@@ -42,10 +42,10 @@ test('LB-03: members elsewhere; the checker dies, another takes over, no flaps',
   const expected = { ...ALL_UP, d2: 'down refused' }
   const first = lab.checker!
   for (const host of world.hosts.keys()) assert.deepEqual(lab.statuses(host), expected, host)
-  assert.equal(world.counter('agent.visitors-unknown'), 0)
-  assert.ok(world.counter('agent.visitors') > 0, 'answers came from other hosts')
+  assert.equal(world.counter('agent.deliveries-unknown'), 0)
+  assert.ok(world.counter('agent.deliveries') > 0, 'answers came from other hosts')
 
-  await world.hosts.get(first)!.house.stop(false)
+  await world.hosts.get(first)!.host.stop(false)
   world.hub.forget(`session-${first}`)
   const living = [...world.hosts.keys()].filter(host => host !== first)
   for (const port of [...MEMBERS, 'up'])
@@ -133,7 +133,7 @@ test('a lease that is lost: this host stops, and asks again', () => {
   lab.live(3000)
   assert.equal(lab.checker, 'h1')
   const before = lab.world.counter('load-balancer.checks')
-  lab.world.hosts.get('h1')!.house.leases.lostAll()
+  lab.world.hosts.get('h1')!.host.leases.lostAll()
   lab.world.hub.leases.forget('session-h1')
   lab.live(4000)
   assert.equal(lab.checker, 'h1')

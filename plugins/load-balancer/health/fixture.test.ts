@@ -59,7 +59,7 @@ export class CheckedLab extends BalancedLab {
   }
 
   statuses(host = 'h1'): Record<string, string> {
-    const table = this.world.hosts.get(host)!.house.view.table('health/p')
+    const table = this.world.hosts.get(host)!.host.view.table('health/p')
     const all: Record<string, string> = {}
     for (const [key, value] of table.entries())
       if (key !== 'checker') all[key.slice(2)] = value.replace(/ \d+ /, ' ')

@@ -21,7 +21,7 @@ for (const type of ['tcp', 'http', 'udp', 'ping'] as const)
     lab.live(6000)
     assert.deepEqual(lab.statuses(), ALL_UP)
     assert.ok((lab.spread(60, {}, 20_000).d2 ?? 0) > 0)
-    assert.equal(lab.world.counter('agent.visitors-unknown'), 0)
+    assert.equal(lab.world.counter('agent.deliveries-unknown'), 0)
   })
 
 test('http: what is asked, and which codes will do', () => {

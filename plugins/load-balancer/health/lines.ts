@@ -1,7 +1,7 @@
 // The way from a checker to members and back, through the virtual network.  What is sent leaves the
 // router like any packet of its own; what is answered comes to the router's address, on whichever
-// host, and from there to this one (the balancer's `take`, and the agent's visitors).  A check is
-// known by the member's address and port, and by a port or ICMP id out of a small range that its
+// host, and from there to this one (the balancer's `take`, and the agent's local delivery). A check
+// is known by the member's address and port, and by a port or ICMP id out of a small range that its
 // pool has: below 1024, where translations do not go.
 
 import {

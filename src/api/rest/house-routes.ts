@@ -1,4 +1,4 @@
-// What the API says of itself: its index, its models, its health, the counters of the house.
+// What the API says of itself: its index, its models, its health, the counters.
 
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'

@@ -35,9 +35,9 @@ const UNITS = /(?:Ms|[a-z]S|Max|Min|Bytes|Mtu|Port|Per(?:cent|Mille|Second)|Coun
 const PLAIN = /^(?:mtu|port|seed)$/ // numbers whose name says it all
 
 /**
- * A section of settings; with a description, a group of them within one. It throws while the house
- * is put together, not when a user starts it, if a setting has no description, no default (unless
- * it is optional), or a number names no unit.
+ * A section of settings; with a description, a group of them within one. It throws while the
+ * program is put together, not when a user starts it, if a setting has no description, no default
+ * (unless it is optional), or a number names no unit.
  */
 export function section<P extends TProperties>(settings: P, description?: string): TObject<P> {
   for (const [name, schema] of Object.entries(settings)) {

@@ -94,7 +94,7 @@ test('a capture tells of each frame what became of it', { skip: noTshark }, asyn
     world.settle(50)
     for (let n = 0; n < 2; n++) world.exchange('a', udp(0, 9 + n))
     world.exchange('a', udp(0, 7))
-    await world.hosts.get('h1')!.house.stop(false)
+    await world.hosts.get('h1')!.host.stop(false)
     await ended.promise
     assert.equal(statSync(file).mode & 0o777, 0o600)
     const fields = ['frame.interface_name', 'udp.dstport', 'frame.comment']

@@ -11,7 +11,7 @@ function open() {
   world.exchange('a', unicast(0, 1))
   world.exchange('b', unicast(1, 0))
   world.exchange('a', unicast(0, 1))
-  const { worker, events } = world.hosts.get('h')!.house
+  const { worker, events } = world.hosts.get('h')!.host
   return { world, worker, events }
 }
 

@@ -15,7 +15,7 @@ import { readActions } from '../../datapath/memory/memory-flow.ts'
 import { WORDS } from '../../flow/key.ts'
 import type { Interest } from '../../topology/interest.ts'
 import { eth } from '../../wire/builder.ts'
-import { House } from '../house.ts'
+import { Host } from '../host.ts'
 import type { Interface } from '../ports/places.ts'
 
 const SETTINGS = { tickMs: 10, quietTicks: 1, idleMs: 1000, checkMs: 500, shortMs: 200 }
@@ -25,8 +25,8 @@ function open(options: Partial<WorldOptions> = {}) {
   world.exchange('a', unicast(0, 1))
   world.exchange('b', unicast(1, 0))
   world.exchange('a', unicast(0, 1))
-  const { house } = world.hosts.get('h')!
-  return { world, book: house.worker.book, house }
+  const { host } = world.hosts.get('h')!
+  return { world, book: host.worker.book, host }
 }
 
 test('a flow nobody uses goes after its idle time, one that is used stays', () => {
@@ -130,22 +130,22 @@ test('a look comes to old flows, however many new ones there are at each tick', 
 })
 
 test('a look that takes long stops, and goes on at the next tick until all were looked at', () => {
-  const { world, house, book } = open({ upkeep: { ...SETTINGS, tickMs: 1_000_000, idleMs: 1e9 } })
+  const { world, host, book } = open({ upkeep: { ...SETTINGS, tickMs: 1_000_000, idleMs: 1e9 } })
   for (let n = 0; n < 100; n++) world.exchange('a', eth(MACS[0]!, numbered(n)).payload(9).frame())
   world.settle(600)
   const { clock } = world
   let walks = 0
   const now = clock.now.bind(clock)
   clock.now = () => now() + walks
-  const recheck = house.worker.recheck.bind(house.worker)
-  house.worker.recheck = id => {
+  const recheck = host.worker.recheck.bind(host.worker)
+  host.worker.recheck = id => {
     walks++ // each takes a millisecond
     return recheck(id)
   }
   const size = book.size
-  house.upkeep.tick()
+  host.upkeep.tick()
   assert.ok(walks > 0 && walks < 40, `${walks}`)
-  for (let tick = 0; tick < 20; tick++) house.upkeep.tick()
+  for (let tick = 0; tick < 20; tick++) host.upkeep.tick()
   assert.ok(walks >= size)
 })
 
@@ -172,8 +172,8 @@ test('before the table is full the flows unused for longest make room', () => {
 })
 
 test('after a stop nothing ticks', async () => {
-  const { world, house } = open()
-  await house.stop(false)
+  const { world, host } = open()
+  await host.stop(false)
   const { waiting } = world.clock
   world.settle(5000)
   assert.ok(world.clock.waiting <= waiting)
@@ -226,7 +226,7 @@ class Surviving extends MemoryDatapath {
 }
 
 interface Life {
-  readonly house: House
+  readonly host: Host
   readonly datapath: Surviving
   readonly counters: CounterTable
   readonly installed: FlowBatch[]
@@ -263,8 +263,8 @@ function live(
   const list = (): Interface[] =>
     ['a', 'b'].map((name, i) => ({ ...common, name, ifindex: i + 10 }))
   const counters = new CounterTable()
-  const link = hub.link(session, () => house.view)
-  const house: House = new House({
+  const link = hub.link(session, () => host.view)
+  const host: Host = new Host({
     ...{ host: 'h', plugins: PLUGINS, datapath, clock, counters, log: silentLog() },
     watcher: { list, onChange: () => {}, leadOut: () => new Set(), close: () => {} },
     link: {
@@ -276,14 +276,14 @@ function live(
     upkeep: SETTINGS,
     burstBytes: 65_536
   })
-  void house.start()
+  void host.start()
   const sends = (n: number, frame: Uint8Array): number[] => {
     out.length = 0
     datapath.input(n + 10, frame)
     clock.advance(1)
     return [...out]
   }
-  return { house, datapath, counters, installed, sends }
+  return { host, datapath, counters, installed, sends }
 }
 
 function structuredCloneBatch(batch: FlowBatch): FlowBatch {
@@ -300,20 +300,20 @@ function firstLife() {
   life.sends(0, unicast(0, 1))
   life.sends(1, unicast(1, 0))
   assert.deepEqual(life.sends(0, unicast(0, 1)), [11])
-  life.house.upkeep.stop()
+  life.host.upkeep.stop()
   return { clock, hub, left: life.installed.slice(-1) }
 }
 
 test('flows of an earlier agent go on forwarding, and are kept once the walk agrees', () => {
   const { clock, hub, left } = firstLife()
-  const { house, counters, sends } = live(hub, clock, 'second', left)
-  assert.equal(house.upkeep.unconfirmed, 1)
+  const { host, counters, sends } = live(hub, clock, 'second', left)
+  assert.equal(host.upkeep.unconfirmed, 1)
   assert.deepEqual(sends(0, unicast(0, 1)), [11])
   assert.equal(counters.value('packets.walked'), 0)
   clock.advance(100)
-  assert.equal(house.upkeep.unconfirmed, 0)
+  assert.equal(host.upkeep.unconfirmed, 0)
   assert.equal(counters.value('flows.adopted'), 1)
-  assert.equal(house.worker.book.size, 1)
+  assert.equal(host.worker.book.size, 1)
 })
 
 test('a store that answers late takes no earlier flow away', () => {
@@ -324,14 +324,14 @@ test('a store that answers late takes no earlier flow away', () => {
         'table' in interest
           ? interest.table === late
           : 'field' in interest && interest.field === late
-      const { house, counters, sends } = live(hub, clock, 'second', left, interest =>
+      const { host, counters, sends } = live(hub, clock, 'second', left, interest =>
         slow(interest) ? lateMs : 0
       )
       clock.advance(lateMs - 10)
       assert.equal(counters.value('flows.disowned'), 0)
       assert.deepEqual(sends(0, unicast(0, 1)), [11])
       clock.advance(100)
-      assert.equal(house.upkeep.unconfirmed, 0)
+      assert.equal(host.upkeep.unconfirmed, 0)
       assert.equal(counters.value('flows.adopted'), 1)
     }
 })
@@ -349,22 +349,22 @@ test('a topology change reaches an adopted flow', () => {
 test('an earlier flow that the topology of today would not make is taken out', () => {
   const { clock, hub, left } = firstLife()
   hub.put('port', { ...hub.get('port', 'b')!, adminStateUp: false })
-  const { house, counters, datapath, sends } = live(hub, clock, 'second', left)
+  const { host, counters, datapath, sends } = live(hub, clock, 'second', left)
   clock.advance(100)
   assert.deepEqual(sends(0, unicast(0, 1)), [])
   assert.equal(counters.value('flows.adopted'), 0)
   assert.equal(counters.value('flows.disowned'), 1)
-  assert.equal(house.worker.book.size, datapath.counters().flows)
+  assert.equal(host.worker.book.size, datapath.counters().flows)
 })
 
 test('an earlier flow of an interface that is nothing any more is let go', () => {
   const { clock, hub, left } = firstLife()
   hub.delete('port', 'a')
-  const { house, counters } = live(hub, clock, 'second', left)
+  const { host, counters } = live(hub, clock, 'second', left)
   clock.advance(1000)
-  assert.equal(house.upkeep.unconfirmed, 0)
+  assert.equal(host.upkeep.unconfirmed, 0)
   assert.equal(counters.value('flows.adopted'), 0)
-  assert.equal(house.worker.book.size, 0)
+  assert.equal(host.worker.book.size, 0)
 })
 
 test('an interface that was unbound while no agent was there is left alone', () => {

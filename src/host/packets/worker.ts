@@ -1,4 +1,4 @@
-// A packet's way through the house:
+// A packet's way through a host:
 //   receive   a burst from the datapath: frames the kernel has no flow for, keys extracted
 //   walk      through the virtual topology, from the port behind the interface
 //   translate outputs to virtual ports into interfaces and tunnels

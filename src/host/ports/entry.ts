@@ -1,9 +1,10 @@
-// Where a packet comes into the house: by the port behind an interface, or by a tunnel from the
-// host that has walked it.
+// Where a packet enters the virtual topology: by the port behind an interface, or by a tunnel from
+// the host that has walked it.
 
 import { Lifetime, type SimulationContext, Verdict } from '../../simulation/context.ts'
+import { AGENT_KEY } from '../../simulation/local-delivery.ts'
 import { simulate } from '../../simulation/simulate.ts'
-import { AGENT_KEY } from '../../simulation/visitors.ts'
+import type { LocalDeliveries } from './local-deliveries.ts'
 import {
   interfaceTag,
   type Places,
@@ -11,18 +12,17 @@ import {
   WAIT_FOR_BINDINGS,
   waitForInterface
 } from './places.ts'
-import type { Reception } from './reception.ts'
 import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
 
 const FLOW_STATE_KEY = 0xffffff
 
 export class Entry {
   readonly #places: Places
-  readonly #reception: Reception
+  readonly #deliveries: LocalDeliveries
 
-  constructor(places: Places, reception: Reception) {
+  constructor(places: Places, deliveries: LocalDeliveries) {
     this.#places = places
-    this.#reception = reception
+    this.#deliveries = deliveries
   }
 
   // A key of 0 does not make a frame of the underlay one of an interface: the flow would take
@@ -67,7 +67,7 @@ export class Entry {
 
   #visit(ctx: SimulationContext): Verdict {
     const frame = ctx.frame()
-    if (frame !== undefined) ctx.after(() => this.#reception.receive(frame))
+    if (frame !== undefined) ctx.after(() => this.#deliveries.receive(frame))
     return ctx.consume()
   }
 }

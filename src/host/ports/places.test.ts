@@ -1,5 +1,5 @@
 // Bindings, interfaces and tunnels come and go in any order; whatever the order, the packets that
-// follow go where the topology says.  Two hosts of the real house on one virtual clock.
+// follow go where the topology says.  Two real hosts on one virtual clock.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -82,7 +82,7 @@ test('a port that moves to another host is reached there at once', () => {
     world.settle()
     assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'], host)
     assert.deepEqual(ports(world, 'b', frame(B, A)), ['a'], host)
-    for (const { house } of world.hosts.values()) assert.ok(house.view.port('b')!.active, host)
+    for (const { host: side } of world.hosts.values()) assert.ok(side.view.port('b')!.active, host)
   }
 })
 
@@ -116,7 +116,7 @@ test('a port bound to the underlay does not take the tunnels down', () => {
   const { value } = vm('late', 3, 'h1')
   world.hub.put('port', { ...value, interface: 'underlay' })
   world.settle()
-  assert.equal(world.hosts.get('h1')!.house.view.port('late')!.active, false)
+  assert.equal(world.hosts.get('h1')!.host.view.port('late')!.active, false)
   assert.deepEqual(ports(world, 'b', frame(B, A)), ['a'])
   assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
 })
@@ -138,13 +138,13 @@ for (const [what, name, is] of [
     h1.become(name, is)
     world.hub.put('port', { ...vm('late', 3, 'h1').value, interface: name })
     world.settle()
-    assert.equal(h1.house.view.port('late')!.active, false)
+    assert.equal(h1.host.view.port('late')!.active, false)
     const said = (): string => world.hub.table('binding-faults').get('late')?.value ?? ''
     assert.match(said(), new RegExp(`^interface ${name} of host .* is refused: `))
     world.hub.put('port', vm('late', 3, 'h1').value)
     world.settle()
     assert.equal(said(), '')
-    assert.equal(h1.house.view.port('late')!.active, true)
+    assert.equal(h1.host.view.port('late')!.active, true)
   })
 
 test('F10: why a port is not up is said while it is not, and only then', () => {
@@ -200,7 +200,7 @@ test('hosts without a common tunnel zone: a counted drop, until they have one', 
 
 test('a host that changes its underlay address is reached at the new one', () => {
   const world = acquainted()
-  const h2 = world.hosts.get('h2')!.house.worker.book
+  const h2 = world.hosts.get('h2')!.host.worker.book
   assert.ok(h2.size > 0)
   const membership = world.hub.get('tunnel-zone-host', 'zone-h2')!
   world.hub.put('tunnel-zone-host', { ...membership, address: '172.31.0.99' })
@@ -213,7 +213,7 @@ test('a host that changes its underlay address is reached at the new one', () =>
 
 test('a zone that changes from VXLAN to GRE takes its flows along', () => {
   const world = acquainted()
-  const { book } = world.hosts.get('h1')!.house.worker
+  const { book } = world.hosts.get('h1')!.host.worker
   const kinds = (): number[] =>
     [...book.table.ids()].flatMap(id => {
       const { actions } = book.get(id)!
@@ -229,7 +229,7 @@ test('a zone that changes from VXLAN to GRE takes its flows along', () => {
 test('flows that leave by a tunnel go when the underlay gets another MTU', () => {
   const world = acquainted()
   const h1 = world.hosts.get('h1')!
-  const { book } = h1.house.worker
+  const { book } = h1.host.worker
   const tunnelled = () =>
     [...book.table.ids()]
       .map(id => book.get(id)!)

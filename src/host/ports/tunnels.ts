@@ -10,7 +10,7 @@ import type { TunnelZoneHostModel, TunnelZoneModel } from '../../topology/models
 import type { TopologyView } from '../../topology/view.ts'
 import { parseIpv4 } from '../../wire/address.ts'
 import type { HostEvents } from '../events.ts'
-import type { OtherHost } from '../replication/hosts.ts'
+import type { OtherHost } from '../replication/peers.ts'
 import type { Interface } from './places.ts'
 import { UNDERLAYS, UnderlayAddresses } from './underlays.ts'
 

@@ -28,32 +28,32 @@ const OBJECTS: readonly WorldObject[] = [
 function open(rehearse: boolean) {
   const plugins = [bridge, router] as unknown as readonly Plugin[]
   const world = new World({ plugins, objects: OBJECTS, rehearse })
-  return { world, house: world.hosts.get('h1')!.house }
+  return { world, host: world.hosts.get('h1')!.host }
 }
 
 test('what the first broadcast of a port needs is there when it is bound', () => {
-  assert.equal(open(false).house.view.known().devices, 0)
-  const { house } = open(true)
-  assert.equal(house.view.known().devices, 2) // the bridge and the router, not what is behind it
-  assert.equal(house.rehearsing, 0)
+  assert.equal(open(false).host.view.known().devices, 0)
+  const { host } = open(true)
+  assert.equal(host.view.known().devices, 2) // the bridge and the router, not what is behind it
+  assert.equal(host.rehearsing, 0)
 })
 
 test('a rehearsal sends nothing, makes no flow and counts no packet', () => {
-  const { world, house } = open(true)
+  const { world, host } = open(true)
   assert.deepEqual(world.delivered, [])
-  assert.equal(house.worker.book.size, 0)
+  assert.equal(host.worker.book.size, 0)
   for (const name of ['packets.walked', 'bridge.macs-learned', 'router.neighbour-requests'])
     assert.equal(world.counter(name), 0, name)
 })
 
 test('the first packet does not wait, and goes where it would have gone', () => {
   const frame = eth('02:00:00:00:00:0a', 'ff:ff:ff:ff:ff:ff').payload(40).frame()
-  const { world, house } = open(true)
+  const { world, host } = open(true)
   const told = world.exchange('a', frame)
   assert.deepEqual(told, open(false).world.exchange('a', frame))
   assert.deepEqual(
     told.map(({ port: at }) => at),
     ['b']
   )
-  assert.equal(house.worker.waiting.size, 0)
+  assert.equal(host.worker.waiting.size, 0)
 })

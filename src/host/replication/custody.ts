@@ -17,7 +17,7 @@ import type { StateSaver } from './flow-state.ts'
 import type { Interested } from './interested.ts'
 
 export interface CustodyParts {
-  readonly word: number // hostWord of this host
+  readonly word: number // hostHash of this host
   readonly table: StateTable
   readonly exchange: Exchange | null
   readonly interested: Interested

@@ -48,7 +48,7 @@ export interface StateSaver {
 }
 
 export interface FlowStateParts {
-  readonly word: number // hostWord of this host
+  readonly word: number // hostHash of this host
   readonly table: StateTable
   readonly exchange: Exchange | null // null: nobody to share with
   readonly saver: StateSaver | null

@@ -4,7 +4,7 @@
 
 import type { Port } from '../../simulation/device.ts'
 import { waitForPort } from '../../simulation/device.ts'
-import { hostWord } from '../../state/record.ts'
+import { hostHash } from '../../state/record.ts'
 import type { PortGroupModel, PortModel } from '../../topology/models.ts'
 import type { TopologyView } from '../../topology/view.ts'
 
@@ -27,7 +27,7 @@ export class Interested {
     this.#view = view
   }
 
-  /** Words of the hosts (hostWord), ours not among them.  undefined: not known yet. */
+  /** Words of the hosts (hostHash), ours not among them.  undefined: not known yet. */
   of(entry: Port | null, outs: readonly Port[]): readonly number[] | undefined {
     const from = entry === null ? '' : entry.id
     const to = outs.length === 1 ? outs[0]!.id : outs.map(({ id }) => id).join(' ')
@@ -40,7 +40,7 @@ export class Interested {
       for (const host of of) hosts.add(host)
     }
     hosts.delete(this.#host)
-    const words = hosts.size === 0 ? NOBODY : [...hosts].map(hostWord)
+    const words = hosts.size === 0 ? NOBODY : [...hosts].map(hostHash)
     this.#keep(from, to, words)
     return words
   }

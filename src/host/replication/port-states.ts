@@ -5,11 +5,11 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
 import type { HostEvents } from '../events.ts'
-import type { Hosts } from './hosts.ts'
 import type { MovedState } from './moved-state.ts'
+import type { Peers } from './peers.ts'
 
 export interface PortStatesParts {
-  readonly hosts: Hosts
+  readonly peers: Peers
   readonly clock: Clock
   readonly counters: Counters
   /** Asks the store for what was kept about a port; `loaded` is called with it. null: no store. */
@@ -55,10 +55,10 @@ export class PortStates {
     this.#begunMs = parts.clock.now()
     const moments = this.#keeps ? [FIRST_LOAD_MS, WAIT_MS_MAX] : []
     this.#timers = moments.map(ms => parts.clock.after(ms, () => this.#answer()))
-    const { hosts, events } = parts
+    const { peers, events } = parts
     events.peerLeft.on(host => this.#left(host))
     events.given.on((host, ports) => this.#given(host, ports))
-    events.asked.on((word, ports) => this.#whenRecollected(() => hosts.asked(word, ports)))
+    events.asked.on((word, ports) => this.#whenRecollected(() => peers.asked(word, ports)))
     this.#late = parts.counters.claim('state.ports-late', 'Ports activated before their state came')
   }
 
@@ -71,7 +71,7 @@ export class PortStates {
   ready(port: number, previousHost: string | undefined): boolean {
     if (this.#ready.has(port)) return true
     if (this.#waiting.has(port)) return false
-    const { recover, load, hosts, clock } = this.#parts
+    const { recover, load, peers, clock } = this.#parts
     if (!recover && previousHost === undefined) {
       this.#ready.add(port)
       return true
@@ -89,7 +89,7 @@ export class PortStates {
       waiting.sources.add(STORE)
       load(port)
     }
-    hosts.settled(() => this.#ask(port, waiting))
+    peers.settled(() => this.#ask(port, waiting))
     return !this.#waiting.has(port)
   }
 
@@ -128,9 +128,9 @@ export class PortStates {
   // group know as much.
   #ask(port: number, waiting: Waiting): void {
     if (this.#waiting.get(port) !== waiting) return
-    const { hosts, clock } = this.#parts
+    const { peers, clock } = this.#parts
     const { previous } = waiting
-    const ready = hosts.ready()
+    const ready = peers.ready()
     waiting.asked = true
     if (previous === undefined || !ready.includes(previous)) this.#askOf(ready, port, waiting)
     else {
@@ -144,18 +144,18 @@ export class PortStates {
     const { previous } = waiting
     if (this.#waiting.get(port) !== waiting || previous === undefined) return
     if (!waiting.sources.has(previous)) return
-    const others = this.#parts.hosts.ready().filter(host => host !== previous)
+    const others = this.#parts.peers.ready().filter(host => host !== previous)
     this.#askOf(others, port, waiting)
   }
 
-  #askOf(hosts: readonly string[], port: number, waiting: Waiting): void {
-    for (const host of hosts) {
+  #askOf(peers: readonly string[], port: number, waiting: Waiting): void {
+    for (const host of peers) {
       waiting.sources.add(host)
       const ports = this.#asks.get(host)
       if (ports !== undefined) ports.push(port)
       else this.#asks.set(host, [port])
     }
-    if (hosts.length > 0) this.#parts.clock.soon(() => this.#sendAsks())
+    if (peers.length > 0) this.#parts.clock.soon(() => this.#sendAsks())
   }
 
   /** The agent of a host has gone: what was asked of it will not come. */
@@ -171,7 +171,7 @@ export class PortStates {
   #sendAsks(): void {
     for (const [host, ports] of this.#asks)
       for (let at = 0; at < ports.length; at += ASK_MAX)
-        this.#parts.hosts.ask(host, ports.slice(at, at + ASK_MAX))
+        this.#parts.peers.ask(host, ports.slice(at, at + ASK_MAX))
     this.#asks.clear()
   }
 
@@ -218,9 +218,9 @@ export class PortStates {
 
   // Others were given what was here when the session began, which may have been before.
   #recovered(): void {
-    const { hosts, clock } = this.#parts
+    const { peers, clock } = this.#parts
     const isBeginning = clock.now() - this.#begunMs < BEGINNING_MS
-    if (this.#hasLoaded && isBeginning) for (const host of hosts.ready()) hosts.give(host)
+    if (this.#hasLoaded && isBeginning) for (const host of peers.ready()) peers.give(host)
     this.#hasLoaded = false
   }
 

@@ -6,16 +6,16 @@ import type { Counters } from '../../core/counters.ts'
 import { stateTag } from '../../flow/tag.ts'
 import type { Port } from '../../simulation/device.ts'
 import type { Exchange } from '../../state/exchange/exchange.ts'
-import { hostWord } from '../../state/record.ts'
+import { hostHash } from '../../state/record.ts'
 import type { PortModel } from '../../topology/models.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { HostEvents } from '../events.ts'
 import { waitForPull } from './asking.ts'
 import { Custody } from './custody.ts'
 import { FlowState } from './flow-state.ts'
-import { Hosts } from './hosts.ts'
 import { Interested, WAIT_FOR_GROUPS } from './interested.ts'
 import { MovedState } from './moved-state.ts'
+import { Peers } from './peers.ts'
 import { PortQuota } from './port-quota.ts'
 import { PortStates } from './port-states.ts'
 import type { StateParts } from './state-parts.ts'
@@ -31,7 +31,7 @@ export interface SharingParts {
 
 export class Sharing {
   readonly flowState: FlowState
-  readonly hosts: Hosts
+  readonly peers: Peers
   readonly exchange: Exchange | null
   readonly portStates: PortStates
   readonly interested: Interested
@@ -47,16 +47,16 @@ export class Sharing {
     const { table, lifetimes, saver, load, recover } = state
     const interested = new Interested(host, view)
     const exchange = state.openExchange?.(events) ?? null
-    const hosts = new Hosts({ exchange, table, interested, clock, counters, events })
+    const peers = new Peers({ exchange, table, interested, clock, counters, events })
     const movedState = new MovedState({ table, saver, clock })
-    const asked = { hosts, movedState, load, recover }
+    const asked = { peers, movedState, load, recover }
     const portStates = new PortStates({ ...asked, clock, counters, events })
     const quota = new PortQuota({ max: state.perPortMax ?? 0, table, view, clock, counters })
-    const word = hostWord(host)
+    const word = hostHash(host)
     const common = { word, table, exchange, interested, saver, clock, counters, events }
     this.interested = interested
     this.exchange = exchange
-    this.hosts = hosts
+    this.peers = peers
     this.portStates = portStates
     this.#movedState = movedState
     this.#quota = quota
@@ -75,7 +75,7 @@ export class Sharing {
     this.#looking = true
     this.#parts.clock.soon(() => {
       this.#looking = false
-      for (const host of this.interested.newcomers()) this.hosts.give(host)
+      for (const host of this.interested.newcomers()) this.peers.give(host)
       this.#custody.refresh()
     })
   }
@@ -94,7 +94,7 @@ export class Sharing {
     this.portStates.gone(port.number)
     this.#movedState.gone(port.number)
     this.#quota.gone(port.id)
-    if (port.host !== null) this.hosts.give(port.host, [port.number])
+    if (port.host !== null) this.peers.give(port.host, [port.number])
   }
 
   /** What stands under these keys is new, different, or gone: whoever asked asks again. */
@@ -106,7 +106,7 @@ export class Sharing {
     this.portStates.close()
     this.#movedState.close()
     this.#custody.close()
-    this.hosts.close()
+    this.peers.close()
     this.exchange?.close()
     this.flowState.table.close()
   }

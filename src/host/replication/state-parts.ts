@@ -24,7 +24,7 @@ export interface StateParts {
 
 const STATE_CAPACITY = 65_536
 
-/** Of a house that shares with nobody. */
+/** Of a host that shares with nobody. */
 export const ownState = (clock: Clock): StateParts => ({
   table: new MemoryStateTable({
     capacity: STATE_CAPACITY,

@@ -1,4 +1,4 @@
-// The house told to people: its flows as lines, and the walk a described packet would take.
+// A host told to people: its flows as lines, and the walk a described packet would take.
 
 import type { Clock } from '../../core/clock.ts'
 import { sleep } from '../../core/clock.ts'
@@ -10,7 +10,7 @@ import { SimulationContext, Verdict } from '../../simulation/context.ts'
 import { simulate } from '../../simulation/simulate.ts'
 import { LineTrace } from '../../simulation/trace.ts'
 import { StateAccess } from '../../state/access.ts'
-import type { House } from '../house.ts'
+import type { Host } from '../host.ts'
 import { Translator } from '../ports/translate.ts'
 
 export interface FlowText {
@@ -24,7 +24,7 @@ export interface FlowText {
   readonly idleMs: number
 }
 
-export function flowTexts({ worker }: House, now: number, limit: number): FlowText[] {
+export function flowTexts({ worker }: Host, now: number, limit: number): FlowText[] {
   const texts: FlowText[] = []
   for (const id of worker.book.table.ids()) {
     if (texts.length === limit) break
@@ -58,12 +58,12 @@ const TRACE_PAUSE_MS = 10
 // Walks the frame as if it had come in by the port.  Nothing is sent, learned or remembered; what
 // the walk lacks is waited for a little, as a real packet would.
 export async function trace(
-  house: House,
+  host: Host,
   clock: Clock,
   port: string,
   frame: Uint8Array
 ): Promise<Traced> {
-  const ctx = new SimulationContext(house.view, new StateAccess(house.sharing.flowState.table))
+  const ctx = new SimulationContext(host.view, new StateAccess(host.sharing.flowState.table))
   ctx.rehearsal = true
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   const key = new Int32Array(WORDS)
@@ -76,7 +76,7 @@ export async function trace(
     const verdict = simulate(ctx, port)
     if (verdict !== Verdict.postpone || tries === TRACE_TRIES_MAX) {
       const traced = conclude(ctx, verdict, lines.lines)
-      return { ...traced, lines: [...traced.lines, ...sizeLines(house, ctx, verdict)] }
+      return { ...traced, lines: [...traced.lines, ...sizeLines(host, ctx, verdict)] }
     }
     // A neighbour nobody asks about will not come: say so at once.
     if (ctx.waitingFor.startsWith('neighbour/')) return conclude(ctx, verdict, lines.lines)
@@ -85,9 +85,9 @@ export async function trace(
 }
 
 // Said only of what does not fit where it leaves, which is cut or answered, or lost at a bridge.
-function sizeLines(house: House, ctx: SimulationContext, verdict: Verdict): string[] {
+function sizeLines(host: Host, ctx: SimulationContext, verdict: Verdict): string[] {
   const raw = ctx.raw()
-  const out = new Translator(house.places)
+  const out = new Translator(host.places)
   if (verdict !== Verdict.forward || raw === undefined || !out.translate(ctx)) return []
   const body = measure({ size: 0, tags: 0 }, raw.view, raw.at, raw.end, 0)
   if (!exceeds(body, out.limits)) return []

@@ -34,7 +34,7 @@ const OPENING = [RecordWord.born, RecordWord.generation, RecordWord.owner]
 export async function stateTexts(
   table: StateTable,
   clock: Clock,
-  own: number, // hostWord of this host
+  own: number, // hostHash of this host
   { limit, ...filter }: StateFilter & { readonly limit: number }
 ): Promise<StateText[]> {
   const records = new Int32Array(SLICE * RECORD_WORDS)

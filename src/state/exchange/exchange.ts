@@ -3,7 +3,7 @@
 // TypeScript over the world's underlay, one in native code on sockets, with a thread of its own.
 // The bytes are described in docs/flow-state.md; codec.ts writes and reads them.
 
-/** A host we may exchange state with.  `word` is hostWord of its id. */
+/** A host we may exchange state with.  `word` is hostHash of its id. */
 export interface Peer {
   readonly word: number
   readonly address: number // underlay IPv4, int32

@@ -31,7 +31,7 @@ export interface MemoryExchangeOptions {
   readonly clock: Clock
   readonly random: Random
   readonly table: StateTable
-  readonly host: number // hostWord of ours
+  readonly host: number // hostHash of ours
   readonly settings: ExchangeSettings
   readonly wire: ExchangeWire
   readonly listener: ExchangeListener

@@ -3,7 +3,7 @@
 import type { HostLiveness } from '../../simulation/host-liveness.ts'
 import type { HostEvents } from '../events.ts'
 
-export class Deaths implements HostLiveness {
+export class PeerLiveness implements HostLiveness {
   readonly #dead = new Set<string>()
   readonly #listeners: ((host: string) => void)[] = []
 

@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
 import type { Exchange, Liveness, Peer } from '../../state/exchange/exchange.ts'
-import { hostWord, RECORD_WORDS, RecordWord } from '../../state/record.ts'
+import { hostHash, RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
 import type { HostEvents } from '../events.ts'
 import type { Interested } from './interested.ts'
@@ -22,7 +22,7 @@ export interface PeerState {
   readonly agentAlive: boolean
 }
 
-export interface HostsParts {
+export interface PeersParts {
   readonly exchange: Exchange | null
   readonly table: StateTable
   readonly interested: Interested
@@ -45,8 +45,8 @@ const BACKLOG_MAX = 256
 const SETTLE_MS = 400 // after which a host that has not answered is not waited for
 const GIVEN = 1 // first byte of what agents tell each other
 
-export class Hosts {
-  readonly #parts: HostsParts
+export class Peers {
+  readonly #parts: PeersParts
   readonly #byWord = new Map<number, OtherHost>()
   readonly #state = new Map<number, Liveness>()
   readonly #transfers: Transfer[] = []
@@ -60,7 +60,7 @@ export class Hosts {
   #settling: Timer | null = null
   #isClosed = false
 
-  constructor(parts: HostsParts) {
+  constructor(parts: PeersParts) {
     this.#parts = parts
     this.#given = parts.counters.claim('state.given', 'Records given to hosts that began or asked')
     this.#resynced = parts.counters.claim(
@@ -82,7 +82,7 @@ export class Hosts {
     this.#byWord.clear()
     const peers: Peer[] = []
     for (const other of others) {
-      const word = hostWord(other.host)
+      const word = hostHash(other.host)
       this.#byWord.set(word, other)
       peers.push({ word, address: other.address, local: other.local })
     }
@@ -120,13 +120,13 @@ export class Hosts {
   }
 
   ask(host: string, ports: readonly number[]): void {
-    this.#parts.exchange?.ask(hostWord(host), ports)
+    this.#parts.exchange?.ask(hostHash(host), ports)
   }
 
   /** A host is to have what concerns it, or all that is known of these ports. */
   give(host: string, ports?: readonly number[]): void {
     const wanted = ports === undefined ? null : new Set(ports)
-    this.#transfer({ word: hostWord(host), ports: wanted, cursor: 1 })
+    this.#transfer({ word: hostHash(host), ports: wanted, cursor: 1 })
   }
 
   // --- from the exchange ----------------------------------------

@@ -1,4 +1,4 @@
-// A house that has stopped has put everything away, and takes nothing out again: an agent's thread
+// A host that has stopped has put everything away, and takes nothing out again: an agent's thread
 // ends when no timer is left, so one timer that arms itself again would keep it for ever.
 
 import assert from 'node:assert/strict'
@@ -30,26 +30,25 @@ const arp = () => eth(A, 'ff:ff:ff:ff:ff:ff').arpRequest(A, '10.0.1.10', '10.0.1
 
 // Frames that came with the order to stop, flows that go stale at its end, objects that change.
 function goOn(world: World): void {
-  for (const { id, house } of world.hosts.values()) {
-    for (const frame of [arp(), ping('10.0.1.99')])
-      house.worker.emit(frame, id === 'h1' ? 'a' : 'b')
+  for (const { id, host } of world.hosts.values()) {
+    for (const frame of [arp(), ping('10.0.1.99')]) host.worker.emit(frame, id === 'h1' ? 'a' : 'b')
     world.hosts.get(id)!.input(id === 'h1' ? 'a' : 'b', arp())
-    house.worker.invalidate([])
-    house.worker.turn()
+    host.worker.invalidate([])
+    host.worker.turn()
   }
   world.hub.put('port', { id: 'r1', number: 4, ...link, peer: 'up', addresses: ['10.0.1.2/24'] })
 }
 
 for (const share of [false, true])
-  test(`a stopped house arms no timer, ${share ? 'sharing state' : 'alone'}`, async () => {
+  test(`a stopped host arms no timer, ${share ? 'sharing state' : 'alone'}`, async () => {
     const plugins = [bridge, router] as unknown as readonly Plugin[]
     const world = new World({ plugins, objects: OBJECTS, rehearse: true, share })
     world.exchange('a', arp())
     world.exchange('a', ping('10.0.1.99')) // the router asks for a neighbour
     world.settle(50)
     assert.ok(world.clock.waiting > 0)
-    for (const { house } of world.hosts.values()) {
-      const stopped = house.stop(false)
+    for (const { host } of world.hosts.values()) {
+      const stopped = host.stop(false)
       goOn(world)
       await stopped
     }
@@ -57,7 +56,7 @@ for (const share of [false, true])
     world.settle()
     assert.equal(world.clock.waiting, 0)
     assert.deepEqual(
-      [...world.hosts.values()].map(({ house }) => house.view.known().devices),
+      [...world.hosts.values()].map(({ host }) => host.view.known().devices),
       [0, 0]
     )
   })

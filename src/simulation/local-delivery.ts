@@ -6,13 +6,13 @@ import { token } from '../core/token.ts'
 import { egressTag, tagOf } from '../flow/tag.ts'
 import type { Port } from './device.ts'
 
-export interface Visitors {
+export interface LocalDelivery {
   /** The host whose agent this is. */
   readonly host: string
   /** Offers every such packet; true: it was taken. */
-  onVisit(take: (frame: Uint8Array) => boolean): void
+  onDelivery(take: (frame: Uint8Array) => boolean): void
 }
-export const Visitors = token<Visitors>('visitors')
+export const LocalDelivery = token<LocalDelivery>('local-delivery')
 
 /** The tunnel key; no port has it as its number. */
 export const AGENT_KEY = 0xfffffd

@@ -8,8 +8,8 @@ import { call } from './fixture.ts'
 
 export const HOST = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
 
-export interface ServedHouse {
-  readonly house: Appliance
+export interface ServedSystem {
+  readonly system: Appliance
   readonly url: string
   /** An agent again, after it was stopped. */
   readonly start: () => Promise<unknown>
@@ -17,16 +17,16 @@ export interface ServedHouse {
 
 type Kept = Pick<HostOptions, 'state' | 'stateStore'>
 
-export async function openHouse(
+export async function openSystem(
   interfaces: readonly string[],
   kept: Kept = {}
-): Promise<ServedHouse> {
+): Promise<ServedSystem> {
   const plugins = await loadResources()
-  const house = await Appliance.open({ storePath: ':memory:', plugins, log: silentLog() })
-  await house.store.write([{ op: 'create', kind: 'host', value: { id: HOST, name: 'compute1' } }])
+  const system = await Appliance.open({ storePath: ':memory:', plugins, log: silentLog() })
+  await system.store.write([{ op: 'create', kind: 'host', value: { id: HOST, name: 'compute1' } }])
   const datapath = { kind: 'memory', address: '192.0.2.1', interfaces } as const
   const start = () =>
-    house.startAgent({
+    system.startAgent({
       id: HOST,
       name: 'compute1',
       settings: defaultSettings(plugins),
@@ -34,7 +34,7 @@ export async function openHouse(
       ...kept
     })
   await start()
-  return { house, start, url: await house.listen({ host: '127.0.0.1', port: 0 }) }
+  return { system, start, url: await system.listen({ host: '127.0.0.1', port: 0 }) }
 }
 
 /** Makes an object; gives its id. */

@@ -12,7 +12,7 @@ import type { Datapath } from '../datapath/datapath.ts'
 import type { Plugin } from '../plugin.ts'
 import { HostLiveness } from '../simulation/host-liveness.ts'
 import { Leases } from '../simulation/leases.ts'
-import { Visitors } from '../simulation/visitors.ts'
+import { LocalDelivery } from '../simulation/local-delivery.ts'
 import { Devices, Walks } from '../simulation/walks.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 import { TopologyView, type ViewLink } from '../topology/view.ts'
@@ -23,19 +23,19 @@ import { Worker } from './packets/worker.ts'
 import { assemble } from './plugins.ts'
 import { ANY_BINDING, type BindingRules } from './ports/bindable.ts'
 import { Entry } from './ports/entry.ts'
+import { LocalDeliveries } from './ports/local-deliveries.ts'
 import { type InterfaceWatcher, Places } from './ports/places.ts'
 import { Readiness } from './ports/readiness.ts'
-import { Reception } from './ports/reception.ts'
 import { Tunnels } from './ports/tunnels.ts'
 import { prefetch } from './prefetch/prefetch.ts'
 import type { Rehearsal } from './prefetch/rehearsal.ts'
-import { Deaths } from './replication/deaths.ts'
+import { PeerLiveness } from './replication/liveness.ts'
 import { Sharing } from './replication/sharing.ts'
 import { ownState, type StateParts } from './replication/state-parts.ts'
 
 type Settings = Record<string, unknown>
 
-export interface HouseParts {
+export interface HostParts {
   readonly host: string // id
   readonly plugins: readonly Plugin[]
   readonly datapath: Datapath
@@ -55,7 +55,7 @@ export interface HouseParts {
   readonly burstBytes?: number
 }
 
-export class House {
+export class Host {
   readonly events = new HostEvents()
   readonly view: TopologyView
   readonly sharing: Sharing
@@ -67,7 +67,7 @@ export class House {
   readonly #rehearsal: Rehearsal | null
   #keep = false // see stop
 
-  constructor(parts: HouseParts) {
+  constructor(parts: HostParts) {
     const { events } = this
     const { host, datapath, counters, clock, watcher, link, burstBytes } = parts
     const state = parts.state ?? ownState(clock)
@@ -78,7 +78,7 @@ export class House {
     events.agentAway.on((other, isAway) => view.agentAway(other, isAway))
     const sharing = new Sharing({ host, view, state, clock, counters, events })
     const leases = new HeldLeases(parts.leases ?? null, host, clock)
-    const reception = new Reception(host, counters)
+    const deliveries = new LocalDeliveries(host, counters)
     lives.add('datapath', { stop: () => datapath.close(this.#keep) })
     lives.add('flow state', sharing)
     lives.add('topology', { stop: () => view.close() })
@@ -88,8 +88,8 @@ export class House {
       container.provide(Counters, counters)
       container.provide(Log, parts.log)
       container.provide(Leases, leases)
-      container.provide(Visitors, reception)
-      container.provide(HostLiveness, new Deaths(events))
+      container.provide(LocalDelivery, deliveries)
+      container.provide(HostLiveness, new PeerLiveness(events))
       container.provide(Walks, { ...events, invalidate: events.stale })
       container.provide(Devices, { device: (kind, id) => view.device(kind, id) })
     })
@@ -100,7 +100,7 @@ export class House {
     const common = { host, view, datapath, watcher, clock, counters, events }
     const places = new Places({ ...common, tunnels, rules, readiness })
     const { flowState, portStates, interested } = sharing
-    const entry = new Entry(places, reception)
+    const entry = new Entry(places, deliveries)
     const walks = { ...common, places, flowState, portStates, entry }
     this.worker = new Worker({ ...walks, burstBytes })
     this.upkeep = new Upkeep({ ...walks, worker: this.worker }, parts.upkeep)

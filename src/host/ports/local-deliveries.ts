@@ -1,26 +1,26 @@
 // Where packets for the agent itself are taken in, and offered to the plugins that wait for some.
 
 import type { Counter, Counters } from '../../core/counters.ts'
-import type { Visitors } from '../../simulation/visitors.ts'
+import type { LocalDelivery } from '../../simulation/local-delivery.ts'
 
-export class Reception implements Visitors {
+export class LocalDeliveries implements LocalDelivery {
   readonly host: string
   readonly #takers: ((frame: Uint8Array) => boolean)[] = []
-  readonly #visits: Counter
+  readonly #delivered: Counter
   readonly #unknown: Counter
 
   constructor(host: string, counters: Counters) {
     this.host = host
-    this.#visits = counters.claim('agent.visitors', 'Packets for the agent itself')
-    this.#unknown = counters.claim('agent.visitors-unknown', 'Of these, nobody waited for them')
+    this.#delivered = counters.claim('agent.deliveries', 'Packets for the agent itself')
+    this.#unknown = counters.claim('agent.deliveries-unknown', 'Of these, nobody waited for them')
   }
 
-  onVisit(take: (frame: Uint8Array) => boolean): void {
+  onDelivery(take: (frame: Uint8Array) => boolean): void {
     this.#takers.push(take)
   }
 
   receive(frame: Uint8Array): void {
-    this.#visits.value++
+    this.#delivered.value++
     if (!this.#takers.some(take => take(frame))) this.#unknown.value++
   }
 }
