@@ -206,8 +206,8 @@ test('B2: of a port that moved the new host says what it takes', () => {
   world.settle(2000)
   world.exchange('r1', arpRequest(MAC.b, '10.2.0.2', '10.2.0.1').frame())
   assert.match(texts(world.exchange('r0', sized(v4(true), 1450, 20))).join(), /mtu 1400/)
-  const { view, places } = at('h2').host
-  assert.equal(places.mtuElsewhere(view.port('r1')!), 1400)
+  const { view, bindings } = at('h2').host
+  assert.equal(bindings.mtuElsewhere(view.port('r1')!), 1400)
   world.hub.put('port', { ...world.hub.get('port', 'r1')!, host: 'h2' })
   at('h2').setUp('r1', true)
   world.settle(2000)

@@ -16,7 +16,7 @@ import {
 } from '../../src/plugin.ts'
 import type { BridgeCounters } from './counters.ts'
 
-interface Entry {
+interface MacEntry {
   readonly mac: number
   readonly vlan: number
   readonly port: PortId
@@ -28,7 +28,7 @@ interface Entry {
 // By insertion, so the first of `own` is the oldest.
 interface PortMacs {
   count: number
-  readonly own: Set<Entry>
+  readonly own: Set<MacEntry>
 }
 
 // Above the limit by this much nothing more is learned: others' entries are not ours to remove.
@@ -50,7 +50,7 @@ export class Macs {
   readonly #clock: Clock
   readonly #counters: BridgeCounters
   readonly #moved: (mac: number, vlan: number) => void
-  readonly #vlans = new Map<number, Map<number, Entry>>()
+  readonly #vlans = new Map<number, Map<number, MacEntry>>()
   readonly #ports = new Map<PortId, PortMacs>()
   readonly #allowances = new Map<PortId, Allowance>()
   readonly #stop: () => void
@@ -135,7 +135,7 @@ export class Macs {
     if (this.#size > this.#max) this.#evict(entry)
   }
 
-  #add(key: string, port: PortId): Entry | undefined {
+  #add(key: string, port: PortId): MacEntry | undefined {
     const at = parseKey(key)
     if (at === undefined) {
       this.#counters.badEntries.value++
@@ -157,7 +157,7 @@ export class Macs {
     return entry
   }
 
-  #drop(key: string): Entry | undefined {
+  #drop(key: string): MacEntry | undefined {
     const at = parseKey(key)
     if (at === undefined) return undefined
     const macs = this.#vlans.get(at.vlan)
@@ -172,7 +172,7 @@ export class Macs {
     return entry
   }
 
-  #disown(entry: Entry): void {
+  #disown(entry: MacEntry): void {
     if (!entry.own) return
     entry.own = false
     this.#ports.get(entry.port)!.own.delete(entry)
@@ -182,7 +182,7 @@ export class Macs {
   // --- what goes --------------------------------------------------------------------------------
 
   // Makes room at the port that has most, but not of the address that asks for it.
-  #evict(newcomer: Entry | undefined): boolean {
+  #evict(newcomer: MacEntry | undefined): boolean {
     let most: PortMacs | undefined
     for (const of of this.#ports.values()) if (of.count > (most?.count ?? 0)) most = of
     if (most === undefined) return false
@@ -195,7 +195,7 @@ export class Macs {
   }
 
   // False when the store has given the entry to another host meanwhile: then it goes with that one.
-  #remove(entry: Entry): boolean {
+  #remove(entry: MacEntry): boolean {
     if (this.#table.owns(entry.key)) this.#table.remove(entry.key)
     else this.#disown(entry)
     return !entry.own
@@ -211,7 +211,7 @@ export class Macs {
   }
 
   #sweep(): void {
-    const old: Entry[] = []
+    const old: MacEntry[] = []
     const before = this.#clock.now() - this.#ageMs
     for (const { own } of this.#ports.values())
       for (const entry of own) if (entry.heardAt <= before) old.push(entry)

@@ -34,7 +34,7 @@ export interface NeighbourNeeds {
   readonly settings: RouterSettings
 }
 
-interface Entry {
+interface NeighbourEntry {
   mac: number
   heardAt: number
   staleAt: number
@@ -63,7 +63,7 @@ export class Neighbours {
   port: RouterPort
   readonly #given: NeighbourNeeds
   readonly #table: Table
-  readonly #entries = new Map<string, Entry>() // the least recently heard of first
+  readonly #entries = new Map<string, NeighbourEntry>() // the least recently heard of first
   readonly #requests = new Map<string, Request>() // the oldest first
   readonly #failed = new Map<string, number>() // until when
   readonly #unlisten: () => void
@@ -199,7 +199,7 @@ export class Neighbours {
     walks.wake(this.#text(key))
   }
 
-  #refresh(key: string, ip: address.Ip, { mac }: Entry): void {
+  #refresh(key: string, ip: address.Ip, { mac }: NeighbourEntry): void {
     if (!this.#requests.has(key)) this.#ask(key, ip, mac)
   }
 

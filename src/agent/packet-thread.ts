@@ -13,7 +13,7 @@ import { settleMemory } from '../core/settle.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import { decorate } from '../datapath/decorators/decorate.ts'
 import { Host } from '../host/host.ts'
-import type { InterfaceWatcher } from '../host/ports/places.ts'
+import type { InterfaceWatcher } from '../host/ports/port-bindings.ts'
 import { flowTexts, trace } from '../host/show/explain.ts'
 import { stateTexts } from '../host/show/state-list.ts'
 import { hostHash } from '../state/record.ts'
@@ -205,7 +205,7 @@ async function answerTo(call: Call): Promise<unknown> {
 function judged(): JudgedInterface[] {
   return door.watcher
     .list()
-    .map(each => ({ ...each, refusal: packetSide.places.refusal(each) ?? null }))
+    .map(each => ({ ...each, refusal: packetSide.bindings.refusal(each) ?? null }))
 }
 
 let reporting: Timer = { cancel: () => {} }

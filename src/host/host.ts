@@ -22,9 +22,9 @@ import { Upkeep, type UpkeepSettings } from './packets/upkeep.ts'
 import { Worker } from './packets/worker.ts'
 import { assemble } from './plugins.ts'
 import { ANY_BINDING, type BindingRules } from './ports/bindable.ts'
-import { Entry } from './ports/entry.ts'
+import { Ingress } from './ports/ingress.ts'
 import { LocalDeliveries } from './ports/local-deliveries.ts'
-import { type InterfaceWatcher, Places } from './ports/places.ts'
+import { type InterfaceWatcher, PortBindings } from './ports/port-bindings.ts'
 import { Readiness } from './ports/readiness.ts'
 import { Tunnels } from './ports/tunnels.ts'
 import { prefetch } from './prefetch/prefetch.ts'
@@ -60,7 +60,7 @@ export class Host {
   readonly view: TopologyView
   readonly sharing: Sharing
   readonly leases: HeldLeases
-  readonly places: Places
+  readonly bindings: PortBindings
   readonly worker: Worker
   readonly upkeep: Upkeep
   readonly #lives: Lifetimes
@@ -98,21 +98,21 @@ export class Host {
     readiness.requires(model => sharing.isPortReady(model))
     const rules = parts.bindings ?? ANY_BINDING
     const common = { host, view, datapath, watcher, clock, counters, events }
-    const places = new Places({ ...common, tunnels, rules, readiness })
+    const bindings = new PortBindings({ ...common, tunnels, rules, readiness })
     const { flowState, portStates, interested } = sharing
-    const entry = new Entry(places, deliveries)
-    const walks = { ...common, places, flowState, portStates, entry }
+    const ingress = new Ingress(bindings, deliveries)
+    const walks = { ...common, bindings, flowState, portStates, ingress }
     this.worker = new Worker({ ...walks, burstBytes })
     this.upkeep = new Upkeep({ ...walks, worker: this.worker }, parts.upkeep)
-    lives.add('bindings', { start: () => places.start(), stop: () => places.close(this.#keep) })
+    lives.add('bindings', { start: () => bindings.start(), stop: () => bindings.close(this.#keep) })
     lives.add('worker', this.worker)
     lives.add('upkeep', this.upkeep)
-    const prefetched = { host, view, places, clock, flowState, interested, events }
+    const prefetched = { host, view, bindings, clock, flowState, interested, events }
     this.#rehearsal = parts.rehearse === true ? prefetch(prefetched, readiness, lives) : null
     this.view = view
     this.sharing = sharing
     this.leases = leases
-    this.places = places
+    this.bindings = bindings
     this.#lives = lives
   }
 

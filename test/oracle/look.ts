@@ -3,7 +3,7 @@
 import { describeActions } from '../../src/flow/describe.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS, Word } from '../../src/flow/key.ts'
-import { Translator } from '../../src/host/ports/translate.ts'
+import { Egress } from '../../src/host/ports/egress.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
 import { simulate } from '../../src/simulation/simulate.ts'
 import type { PortModel } from '../../src/topology/models.ts'
@@ -25,11 +25,11 @@ export function traceLook(stage: Stage): string | undefined {
 }
 
 function compare(host: Host, port: PortModel, frame: Uint8Array): string | undefined {
-  const { worker, view, places } = host.host
+  const { worker, view, bindings } = host.host
   const key = new Int32Array(WORDS)
   const bytes = new DataView(frame.buffer, frame.byteOffset, frame.length)
   const ifindex = host.ifindexOf(port.interface!)
-  if (places.entry(ifindex)?.id !== port.id) return // what comes in there now is dropped
+  if (bindings.entry(ifindex)?.id !== port.id) return // what comes in there now is dropped
   if (!extract(key, 0, ifindex, 0, 0, bytes, 0, frame.length)) return
   const id = worker.book.table.find(key, 0)
   if (id === 0) return
@@ -40,10 +40,10 @@ function compare(host: Host, port: PortModel, frame: Uint8Array): string | undef
   ctx.key.load(key, 0)
   ctx.begin(worker.ctx.now, bytes, 0, frame.length)
   const verdict = simulate(ctx, port.id)
-  const translator = new Translator(places)
-  if (verdict === Verdict.postpone || !translator.translate(ctx))
+  const egress = new Egress(bindings)
+  if (verdict === Verdict.postpone || !egress.translate(ctx))
     return `a flow, but the trace waits for ${ctx.waitingFor}`
-  if (translator.actions.equals(flow.actions)) return
-  const [told, done] = [describeActions(translator.actions), describeActions(flow.actions)]
+  if (egress.actions.equals(flow.actions)) return
+  const [told, done] = [describeActions(egress.actions), describeActions(flow.actions)]
   return `the trace tells ${told.join(', ') || 'drop'}; the flow does ${done.join(', ') || 'drop'}`
 }

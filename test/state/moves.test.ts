@@ -185,9 +185,9 @@ describe('D12: what came with a port outlives its new agent', () => {
     world.settle(200)
     for (const host of hosts) host.restart()
     const isActive = (): boolean => {
-      const { view, places } = world.hosts.get('h1')!.host
+      const { view, bindings } = world.hosts.get('h1')!.host
       const port = view.port('vm')
-      return port != null && places.local(port) !== undefined
+      return port != null && bindings.local(port) !== undefined
     }
     for (let ms = 0; ms < 4000 && !isActive(); ms += 10) world.settle(10)
     assert.ok(isActive())

@@ -10,9 +10,9 @@ import { Word } from '../../flow/key.ts'
 import { type SimulationContext, Verdict, WAIT_FOR_PULL } from '../../simulation/context.ts'
 import type { HostEvents } from '../events.ts'
 import type { FlowBook, NewFlow } from '../flows/book.ts'
-import type { Entry } from '../ports/entry.ts'
-import type { Places } from '../ports/places.ts'
-import { Translator } from '../ports/translate.ts'
+import { Egress } from '../ports/egress.ts'
+import type { Ingress } from '../ports/ingress.ts'
+import type { PortBindings } from '../ports/port-bindings.ts'
 import type { FlowState } from '../replication/flow-state.ts'
 import { type Drops, UNREACHABLE } from './drops.ts'
 import type { EarlyFragments } from './early.ts'
@@ -24,16 +24,16 @@ export interface ConclusionParts {
   readonly book: FlowBook
   readonly early: EarlyFragments
   readonly datapath: Datapath
-  readonly places: Places
+  readonly bindings: PortBindings
   readonly drops: Drops
-  readonly entry: Entry
+  readonly ingress: Ingress
   readonly flowState: FlowState
   readonly counters: Counters
   readonly events: HostEvents
 }
 
 export class Conclusion {
-  readonly translator: Translator
+  readonly egress: Egress
   readonly oversize: Oversize
   readonly #parts: ConclusionParts
   readonly #kept = new ActionCache()
@@ -44,7 +44,7 @@ export class Conclusion {
 
   constructor(parts: ConclusionParts) {
     this.#parts = parts
-    this.translator = new Translator(parts.places)
+    this.egress = new Egress(parts.bindings)
     this.oversize = new Oversize(parts.datapath, () => parts.drops.count('agent.too-big'))
     this.#flowsMade = parts.counters.claim('flows.made', 'Flows made from walks')
   }
@@ -63,16 +63,16 @@ export class Conclusion {
       return false
     }
     if (walked === Verdict.drop && this.#pulls()) return false
-    const { translator } = this
-    if (!translator.translate(ctx)) {
-      ctx.waitingFor = translator.waitingFor
+    const { egress } = this
+    if (!egress.translate(ctx)) {
+      ctx.waitingFor = egress.waitingFor
       return false
     }
     const verdict = walked === Verdict.forward ? this.#judge() : walked
     const outcome = flowState.conclude(ctx, verdict)
     if (outcome === Verdict.postpone) return false
-    if (outcome !== walked) translator.actions.clear() // it must not leave
-    if (translator.unreachable > 0) drops.count(UNREACHABLE)
+    if (outcome !== walked) egress.actions.clear() // it must not leave
+    if (egress.unreachable > 0) drops.count(UNREACHABLE)
     if (outcome === Verdict.drop) drops.count(ctx.dropReason)
     else for (const run of ctx.afterwards) run()
     this.tellLearned()
@@ -87,16 +87,16 @@ export class Conclusion {
    * packets after it are no longer new: their flow is that of a second walk.
    */
   actions(): ActionList {
-    const { actions } = this.translator
+    const { actions } = this.egress
     if (!this.#opened) return actions
     const kept = this.#kept.keep(actions)
-    const { ctx, entry, flowState } = this.#parts
+    const { ctx, ingress, flowState } = this.#parts
     ctx.key.load(ctx.arrived.words, 0)
     ctx.begin(ctx.now, null, 0, 0)
     ctx.isLater = true
     void ctx.key.inPort
-    const verdict = entry.enter(ctx, ctx.key.words[Word.inPort]!)
-    const done = verdict !== Verdict.postpone && this.translator.translate(ctx)
+    const verdict = ingress.enter(ctx, ctx.key.words[Word.inPort]!)
+    const done = verdict !== Verdict.postpone && this.egress.translate(ctx)
     if (!done || !ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return kept
     if (flowState.prepare(ctx)) this.#install()
     return kept
@@ -111,7 +111,7 @@ export class Conclusion {
 
   /** The flow of the walk in `ctx`. */
   flow(): NewFlow {
-    const { actions, limits } = this.translator
+    const { actions, limits } = this.egress
     const { ctx, flowState, drops } = this.#parts
     const dropped = drops.ofFlow(actions)
     return { ...flowState.flow(ctx, this.#kept.keep(actions)), limits, dropped }
@@ -120,7 +120,7 @@ export class Conclusion {
   // What is too big everywhere leaves nowhere, and no state; of smaller ones it says nothing.
   #judge(): Verdict {
     const { ctx } = this.#parts
-    if (this.oversize.judge(ctx, this.translator)) return Verdict.forward
+    if (this.oversize.judge(ctx, this.egress)) return Verdict.forward
     ctx.cacheable = false
     return ctx.drop('agent.too-big')
   }

@@ -20,7 +20,7 @@ import * as ipv4 from '../../wire/ipv4.ts'
 import * as ipv6 from '../../wire/ipv6.ts'
 import { segments } from '../../wire/segments.ts'
 import * as vlan from '../../wire/vlan.ts'
-import type { Translator } from '../ports/translate.ts'
+import type { Egress } from '../ports/egress.ts'
 
 /** Outputs of an outcome that take the packet whole (`mtu` 0), or cut to IP packets of this MTU. */
 export interface Part {
@@ -57,13 +57,13 @@ export class Oversize {
   }
 
   /** False: it leaves nowhere, and its sender was told if that may be. */
-  judge(ctx: SimulationContext, out: Translator): boolean {
+  judge(ctx: SimulationContext, out: Egress): boolean {
     const raw = this.fits(out.limits) ? undefined : ctx.raw()
     if (raw !== undefined) this.parts = this.#apart(ctx, raw, out)
     return this.parts === null || this.parts.length > 0
   }
 
-  #apart(ctx: SimulationContext, raw: RawFrame, out: Translator): readonly Part[] {
+  #apart(ctx: SimulationContext, raw: RawFrame, out: Egress): readonly Part[] {
     const body = this.#body
     const isTold = ctx.forwarder !== null
     const parts: Part[] = []

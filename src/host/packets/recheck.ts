@@ -14,7 +14,7 @@ import { type SimulationContext, Verdict } from '../../simulation/context.ts'
 import * as ethernet from '../../wire/ethernet.ts'
 import type { HostEvents } from '../events.ts'
 import type { Flow, FlowBook } from '../flows/book.ts'
-import type { Entry } from '../ports/entry.ts'
+import type { Ingress } from '../ports/ingress.ts'
 import type { FlowState } from '../replication/flow-state.ts'
 import type { Conclusion } from './conclusion.ts'
 import type { Drops } from './drops.ts'
@@ -22,7 +22,7 @@ import type { Drops } from './drops.ts'
 interface Parts {
   readonly ctx: SimulationContext
   readonly book: FlowBook
-  readonly entry: Entry
+  readonly ingress: Ingress
   readonly conclusion: Conclusion
   readonly drops: Drops
   readonly flowState: FlowState
@@ -87,12 +87,12 @@ export class Rechecks {
   // would have to be written, is left to the packet.
   #renew(id: number): boolean {
     const { ctx, book, conclusion } = this.#parts
-    const { translator } = conclusion
+    const { egress } = conclusion
     const { actions } = book.get(id)!
     let isFound = this.#finds(id)
-    const isElsewhere = ctx.passedOver && !(isFound && translator.actions.equals(actions))
+    const isElsewhere = ctx.passedOver && !(isFound && egress.actions.equals(actions))
     if (isElsewhere) {
-      const isSame = (): boolean => this.#finds(id) && translator.actions.equals(actions)
+      const isSame = (): boolean => this.#finds(id) && egress.actions.equals(actions)
       isFound = this.#keepingWay(isSame) || this.#finds(id)
     }
     if (isFound) this.#replace(id)
@@ -101,13 +101,13 @@ export class Rechecks {
 
   #finds(id: number): boolean {
     const { ctx, book, conclusion, flowState } = this.#parts
-    const { translator } = conclusion
+    const { egress } = conclusion
     const mask = book.table.mask(id)
     ctx.rehearsal = true
     const verdict = this.#walk(book.table.key(id), mask)
     ctx.rehearsal = false
-    if (verdict !== Verdict.forward || !translator.translate(ctx)) return false
-    if (translator.unreachable > 0 || ctx.emitted.length > 0 || ctx.stale.length > 0) return false
+    if (verdict !== Verdict.forward || !egress.translate(ctx)) return false
+    if (egress.unreachable > 0 || ctx.emitted.length > 0 || ctx.stale.length > 0) return false
     if (!ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return false
     flowState.mustHold = false
     return !this.#isWider(mask) && flowState.prepare(ctx)
@@ -147,38 +147,38 @@ export class Rechecks {
 
   #agrees(id: number): boolean | undefined {
     const { ctx, book, conclusion, flowState, drops } = this.#parts
-    const { translator } = conclusion
+    const { egress } = conclusion
     const flow = book.get(id)
     if (flow === undefined) return true
     const mask = book.table.mask(id)
     const verdict = this.#walk(book.table.key(id), mask)
-    if (verdict === Verdict.postpone || !translator.translate(ctx)) return undefined
+    if (verdict === Verdict.postpone || !egress.translate(ctx)) return undefined
     if (!flowState.prepare(ctx)) return undefined
     if (ctx.state.pendingCount > 0) return false // its state is gone
     if (!ctx.cacheable || this.#isWider(mask) || ctx.ttlMin !== flow.ttlMin) return false
-    if (!translator.actions.equals(flow.actions)) return false
+    if (!egress.actions.equals(flow.actions)) return false
     // May take this very flow, by the tags it had.
     if (ctx.stale.length > 0) this.#parts.events.stale(ctx.stale)
     if (book.get(id) !== flow) return true
     // An agent of before may have known of no limits.
-    if (!sameLimits(translator.limits, flow.limits)) {
+    if (!sameLimits(egress.limits, flow.limits)) {
       book.replace(id, conclusion.flow())
       return true
     }
     book.retag(id, ctx.tags, ctx.tagCount)
     flow.links = flowState.links(ctx)
-    flow.dropped = drops.ofFlow(translator.actions)
+    flow.dropped = drops.ofFlow(egress.actions)
     flow.checkedMs = ctx.now
     return true
   }
 
   #walk(key: Int32Array, mask: Int32Array): Verdict {
-    const { ctx, entry, clock } = this.#parts
+    const { ctx, ingress, clock } = this.#parts
     ctx.key.load(key, 0)
     if ((mask[Word.ipMisc]! & 0xff00) === 0) ctx.key.words[Word.ipMisc]! |= 0xff00
     ctx.begin(clock.now(), null, 0, 0)
     void ctx.key.inPort
-    return entry.enter(ctx, ctx.key.words[Word.inPort]!)
+    return ingress.enter(ctx, ctx.key.words[Word.inPort]!)
   }
 }
 

@@ -5,20 +5,20 @@ import type { Counters } from '../../core/counters.ts'
 import type { Datapath } from '../../datapath/datapath.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { HostEvents } from '../events.ts'
-import type { Entry } from '../ports/entry.ts'
-import type { Places } from '../ports/places.ts'
+import type { Ingress } from '../ports/ingress.ts'
+import type { PortBindings } from '../ports/port-bindings.ts'
 import type { FlowState } from '../replication/flow-state.ts'
 import type { PortStates } from '../replication/port-states.ts'
 
 export interface WorkerParts {
   readonly datapath: Datapath
   readonly view: TopologyView
-  readonly places: Places
+  readonly bindings: PortBindings
   readonly clock: Clock
   readonly counters: Counters
   readonly flowState: FlowState
   readonly portStates: Pick<PortStates, 'settled'>
-  readonly entry: Entry
+  readonly ingress: Ingress
   readonly events: HostEvents
   readonly burstBytes?: number | undefined
 }

@@ -22,8 +22,8 @@ import { SimulationContext, WAIT_FOR_PULL } from '../../simulation/context.ts'
 import { simulateEgress } from '../../simulation/simulate.ts'
 import type { HostEvents } from '../events.ts'
 import { type Flow, FlowBook } from '../flows/book.ts'
-import type { Entry } from '../ports/entry.ts'
-import type { Places } from '../ports/places.ts'
+import type { Ingress } from '../ports/ingress.ts'
+import type { PortBindings } from '../ports/port-bindings.ts'
 import { type FlowState, WALK_AGAIN } from '../replication/flow-state.ts'
 import { Conclusion } from './conclusion.ts'
 import { Departures } from './departures.ts'
@@ -46,8 +46,8 @@ export class Worker {
   readonly early: EarlyFragments
   readonly #burst: Burst
   readonly #datapath: Datapath
-  readonly #places: Places
-  readonly #entry: Entry
+  readonly #bindings: PortBindings
+  readonly #ingress: Ingress
   readonly #rechecks: Rechecks
   readonly #clock: Clock
   readonly #drops: Drops
@@ -65,7 +65,7 @@ export class Worker {
   constructor(parts: WorkerParts) {
     this.#burst = new Burst(parts.burstBytes)
     this.#datapath = parts.datapath
-    this.#places = parts.places
+    this.#bindings = parts.bindings
     this.#clock = parts.clock
     this.#state = parts.flowState
     this.#portStates = parts.portStates
@@ -79,7 +79,7 @@ export class Worker {
     this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))
     const { ctx, book, early } = this
     this.#conclusion = new Conclusion({ ...parts, ctx, book, early, drops: this.#drops })
-    this.#entry = parts.entry
+    this.#ingress = parts.ingress
     this.#rechecks = new Rechecks({
       ...parts,
       ...{ ctx, book, conclusion: this.#conclusion, drops: this.#drops }
@@ -282,8 +282,8 @@ export class Worker {
     ctx.begin(this.#clock.now(), view, 0, frame.length)
     this.#conclusion.oversize.measure(view, 0, frame.length, 0, 0)
     if (!this.#conclusion.concludes(simulateEgress(ctx, port))) this.#park(parked)
-    else if (this.#conclusion.translator.actions.count > 0)
-      this.#send(parked, this.#conclusion.translator.actions)
+    else if (this.#conclusion.egress.actions.count > 0)
+      this.#send(parked, this.#conclusion.egress.actions)
   }
 
   #send(parked: Parked, actions: ActionList): void {
@@ -298,7 +298,7 @@ export class Worker {
   #walk(ifindex: number): boolean {
     const startedMs = this.#clock.now()
     void this.ctx.key.inPort // every flow depends on where it came from
-    const verdict = this.#entry.enter(this.ctx, ifindex)
+    const verdict = this.#ingress.enter(this.ctx, ifindex)
     this.#counted.walkUs.observe((this.#clock.now() - startedMs) * 1000)
     return this.#conclusion.concludes(verdict)
   }
@@ -308,9 +308,9 @@ export class Worker {
     return this.isReady ? this.#rechecks.recheck(id) : undefined
   }
 
-  // Whether places are known, and the state an earlier agent left is here.
+  // Whether bindings are known, and the state an earlier agent left is here.
   get isReady(): boolean {
-    return this.#places.known && this.#portStates.settled
+    return this.#bindings.known && this.#portStates.settled
   }
 
   // What the walk learned and asked before it was postponed holds all the same.

@@ -11,7 +11,7 @@ import type { TopologyView } from '../../topology/view.ts'
 import { parseIpv4 } from '../../wire/address.ts'
 import type { HostEvents } from '../events.ts'
 import type { OtherHost } from '../replication/peers.ts'
-import type { Interface } from './places.ts'
+import type { Interface } from './port-bindings.ts'
 import { UNDERLAYS, UnderlayAddresses } from './underlays.ts'
 
 export interface Tunnel {

@@ -17,8 +17,8 @@ import type { StateAccess } from '../../state/access.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import { arpRequest, type Frame, neighbourSolicitation } from '../../wire/frames.ts'
 import type { HostEvents } from '../events.ts'
-import { isForInterface, type Places } from '../ports/places.ts'
-import { Translator } from '../ports/translate.ts'
+import { Egress } from '../ports/egress.ts'
+import { isForInterface, type PortBindings } from '../ports/port-bindings.ts'
 import type { Interested } from '../replication/interested.ts'
 
 // Nobody's address, asking for nobody's: a probe from an unspecified sender (RFC 5227 §2.1.1).
@@ -39,7 +39,7 @@ interface Walk {
 
 export interface RehearsalParts {
   readonly view: TopologyView
-  readonly places: Places
+  readonly bindings: PortBindings
   readonly clock: Clock
   readonly state: StateAccess
   readonly interested: Interested
@@ -53,7 +53,7 @@ const WAITING_MAX = 1024
 
 export class Rehearsal {
   readonly #ctx: SimulationContext
-  readonly #translator: Translator
+  readonly #egress: Egress
   readonly #clock: Clock
   readonly #key = new Int32Array(WORDS)
   readonly #rehearsed = new Set<string>() // devices
@@ -65,12 +65,12 @@ export class Rehearsal {
   readonly #events: HostEvents
 
   constructor(parts: RehearsalParts) {
-    const { view, places, clock, state, interested, events } = parts
+    const { view, bindings, clock, state, interested, events } = parts
     this.#events = events
     this.#ctx = new SimulationContext(view, state)
     this.#ctx.rehearsal = true
     this.#interested = interested
-    this.#translator = new Translator(places)
+    this.#egress = new Egress(bindings)
     this.#clock = clock
     events.portComing.on(port => this.#bound(port))
     events.wake.on(cause => this.#again(cause))
@@ -139,8 +139,8 @@ export class Rehearsal {
     const verdict = simulate(ctx, port)
     walk.cause = ctx.waitingFor
     if (verdict === Verdict.postpone) return walk.cause.startsWith(UNASKED)
-    if (!this.#translator.translate(ctx)) {
-      walk.cause = this.#translator.waitingFor
+    if (!this.#egress.translate(ctx)) {
+      walk.cause = this.#egress.waitingFor
       // Two ports that are about to be activated must not wait for each other.
       return isForInterface(walk.cause)
     }

@@ -11,7 +11,7 @@ import { simulate } from '../../simulation/simulate.ts'
 import { LineTrace } from '../../simulation/trace.ts'
 import { StateAccess } from '../../state/access.ts'
 import type { Host } from '../host.ts'
-import { Translator } from '../ports/translate.ts'
+import { Egress } from '../ports/egress.ts'
 
 export interface FlowText {
   readonly id: number
@@ -87,7 +87,7 @@ export async function trace(
 // Said only of what does not fit where it leaves, which is cut or answered, or lost at a bridge.
 function sizeLines(host: Host, ctx: SimulationContext, verdict: Verdict): string[] {
   const raw = ctx.raw()
-  const out = new Translator(host.places)
+  const out = new Egress(host.bindings)
   if (verdict !== Verdict.forward || raw === undefined || !out.translate(ctx)) return []
   const body = measure({ size: 0, tags: 0 }, raw.view, raw.at, raw.end, 0)
   if (!exceeds(body, out.limits)) return []

@@ -9,7 +9,7 @@ import type { TableEvent } from '../store.ts'
 import type { Estates } from './estates.ts'
 import type { Table, TableListener } from './table.ts'
 
-interface Entry {
+interface OwnedEntry {
   said: string | undefined // by the store, last
   owner: string | undefined // the session that said it
   mine: string | undefined // what own writes made of it; undefined: removed
@@ -29,7 +29,7 @@ export class SharedTable implements Table {
   readonly #link: TableLink
   readonly #estates: Estates | null
   #isLasting = false
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, OwnedEntry>()
   readonly #listeners = new Set<TableListener>()
   #size = 0
 
@@ -145,7 +145,7 @@ export class SharedTable implements Table {
     })
   }
 
-  #change(key: string, change: (entry: Entry) => void): void {
+  #change(key: string, change: (entry: OwnedEntry) => void): void {
     let entry = this.#entries.get(key)
     if (entry === undefined) {
       entry = { said: undefined, owner: undefined, mine: undefined, writes: 0 }
@@ -161,5 +161,5 @@ export class SharedTable implements Table {
   }
 }
 
-const shown = (entry: Entry | undefined): string | undefined =>
+const shown = (entry: OwnedEntry | undefined): string | undefined =>
   entry === undefined ? undefined : entry.writes > 0 ? entry.mine : entry.said

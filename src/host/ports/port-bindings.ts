@@ -77,7 +77,7 @@ export interface PlacesParts {
   readonly readiness: Readiness
 }
 
-export class Places {
+export class PortBindings {
   readonly #host: string
   readonly #view: TopologyView
   readonly #datapath: Datapath

@@ -6,20 +6,20 @@ import { type Limits, least, NO_LIMITS, tunnelRoom } from '../../flow/size.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
 import type { Port } from '../../simulation/device.ts'
 import * as vlan from '../../wire/vlan.ts'
-import { type Places, waitForInterface } from './places.ts'
+import { type PortBindings, waitForInterface } from './port-bindings.ts'
 import { waitForTunnel } from './tunnels.ts'
 
-export class Translator {
+export class Egress {
   readonly actions = new ActionList(64) // physical
   waitingFor = ''
   unreachable = 0 // outputs that led nowhere
   limits: Limits = NO_LIMITS // of all outputs
   readonly outputs: Limits[] = [] // of each, in the order of `actions`
   #pushed = 0 // bytes of tags pushed so far
-  readonly #places: Places
+  readonly #bindings: PortBindings
 
-  constructor(places: Places) {
-    this.#places = places
+  constructor(bindings: PortBindings) {
+    this.#bindings = bindings
   }
 
   // Fills `actions` from the outcome in `ctx` and tags what it depended on.  False: the way to a
@@ -49,21 +49,21 @@ export class Translator {
 
   // For a port that is about to be activated a packet waits; a flood goes without it.
   #notHere(ctx: SimulationContext, port: Port): boolean {
-    const ifindex = ctx.outPorts.length > 1 ? 0 : this.#places.comingBy(port.id)
+    const ifindex = ctx.outPorts.length > 1 ? 0 : this.#bindings.comingBy(port.id)
     if (ifindex === 0) this.unreachable++
     else this.waitingFor = waitForInterface(ifindex)
     return ifindex === 0
   }
 
   #output(ctx: SimulationContext, port: Port): boolean {
-    if (this.#places.isHere(port)) {
-      const local = this.#places.local(port)
+    if (this.#bindings.isHere(port)) {
+      const local = this.#bindings.local(port)
       if (local === undefined) return this.#notHere(ctx, port)
       this.actions.output(local.ifindex, local.peerRedirect ? OUT_PEER : 0)
       this.#limit({ mtu: local.mtu, room: 0 })
       return true
     }
-    const tunnel = this.#places.tunnel(port)
+    const tunnel = this.#bindings.tunnel(port)
     if (tunnel === undefined) {
       this.waitingFor = waitForTunnel(port.host!)
       return false
@@ -76,7 +76,7 @@ export class Translator {
     ctx.tag(tunnel.tag)
     this.actions.tunnel(tunnel.kind, port.number, tunnel.remote, tunnel.local, tunnel.ifindex)
     const room = tunnelRoom(tunnel.kind, tunnel.mtu, this.#pushed)
-    this.#limit({ mtu: this.#places.mtuElsewhere(port), room })
+    this.#limit({ mtu: this.#bindings.mtuElsewhere(port), room })
     return true
   }
 

@@ -7,39 +7,39 @@ import { simulate } from '../../simulation/simulate.ts'
 import type { LocalDeliveries } from './local-deliveries.ts'
 import {
   interfaceTag,
-  type Places,
+  type PortBindings,
   strayTag,
   WAIT_FOR_BINDINGS,
   waitForInterface
-} from './places.ts'
+} from './port-bindings.ts'
 import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
 
 const FLOW_STATE_KEY = 0xffffff
 
-export class Entry {
-  readonly #places: Places
+export class Ingress {
+  readonly #bindings: PortBindings
   readonly #deliveries: LocalDeliveries
 
-  constructor(places: Places, deliveries: LocalDeliveries) {
-    this.#places = places
+  constructor(bindings: PortBindings, deliveries: LocalDeliveries) {
+    this.#bindings = bindings
     this.#deliveries = deliveries
   }
 
   // A key of 0 does not make a frame of the underlay one of an interface: the flow would take
   // everything that comes in there.
   enter(ctx: SimulationContext, ifindex: number): Verdict {
-    return this.#places.isUnderlay(ifindex)
+    return this.#bindings.isUnderlay(ifindex)
       ? this.#fromTunnel(ctx)
       : this.#fromInterface(ctx, ifindex)
   }
 
   #fromInterface(ctx: SimulationContext, ifindex: number): Verdict {
-    const port = this.#places.entry(ifindex)
+    const port = this.#bindings.entry(ifindex)
     ctx.tag(interfaceTag(ifindex))
-    if (port === undefined && this.#places.isComing(ifindex))
+    if (port === undefined && this.#bindings.isComing(ifindex))
       return ctx.postpone(waitForInterface(ifindex))
     if (port === undefined) return ctx.drop('agent.unbound-interface', Lifetime.short)
-    if (port.kind === 'router' && this.#places.underlays.takes(ctx))
+    if (port.kind === 'router' && this.#bindings.underlays.takes(ctx))
       return ctx.drop('agent.underlay-from-uplink')
     return simulate(ctx, port.id)
   }
@@ -48,15 +48,15 @@ export class Entry {
   #fromTunnel(ctx: SimulationContext): Verdict {
     const number = ctx.key.tunnelKey
     const sender = ctx.key.tunnelSrc
-    const isSender = this.#places.isSender(sender)
+    const isSender = this.#bindings.isSender(sender)
     if (isSender === undefined) return ctx.postpone(WAIT_FOR_SENDERS)
     ctx.tag(senderTag(sender))
     if (!isSender) return ctx.drop('agent.stranger', Lifetime.short)
     // It is for the sockets of the exchange; what comes up here, they did not take.
     if (number === FLOW_STATE_KEY) return ctx.drop('agent.flow-state', Lifetime.short)
     if (number === AGENT_KEY) return this.#visit(ctx)
-    const port = this.#places.numbered(number)
-    if (port === undefined && !this.#places.known) return ctx.postpone(WAIT_FOR_BINDINGS)
+    const port = this.#bindings.numbered(number)
+    if (port === undefined && !this.#bindings.known) return ctx.postpone(WAIT_FOR_BINDINGS)
     if (port === undefined) {
       ctx.tag(strayTag(number))
       return ctx.drop('agent.stray-tunnel', Lifetime.short)
