@@ -124,7 +124,7 @@ export class Lab {
   }
 
   flows(host = 'h1'): number {
-    return this.world.hosts.get(host)!.host.worker.book.size
+    return this.world.hosts.get(host)!.host.worker.cache.size
   }
 
   stale(): number {

@@ -34,7 +34,7 @@ export interface AgentOptions {
   readonly datapath: ThreadSettings['datapath']
   readonly debug?: ThreadSettings['debug']
   readonly plugins: ThreadSettings['plugins']
-  readonly upkeep?: ThreadSettings['upkeep']
+  readonly maintenance?: ThreadSettings['maintenance']
   readonly bindings?: readonly string[] // names of interfaces that may be bound beside taps
   readonly state?: Partial<Omit<StateSettings, 'isKept'>>
   // Where flow state outlives the agent; closed with it.
@@ -111,7 +111,7 @@ export class Agent {
       datapath: options.datapath,
       ...(options.debug === undefined ? {} : { debug: options.debug }),
       plugins: options.plugins,
-      upkeep: options.upkeep ?? {},
+      maintenance: options.maintenance ?? {},
       state: {
         connectionsMax: CONNECTIONS_MAX,
         connectionsPerPort: 0,

@@ -4,7 +4,7 @@
 import type { CountersSnapshot } from '../core/counters.ts'
 import type { DatapathDebug } from '../datapath/decorators/decorate.ts'
 import type { LeaseAsked } from '../host/leases.ts'
-import type { UpkeepSettings } from '../host/packets/upkeep.ts'
+import type { MaintenanceSettings } from '../host/packets/maintenance.ts'
 import type { BindingRules } from '../host/ports/bindable.ts'
 import type { Interface } from '../host/ports/port-bindings.ts'
 import type { StateFilter } from '../host/show/state-list.ts'
@@ -123,7 +123,7 @@ export interface ThreadSettings {
   readonly datapath: KernelSettings | MemorySettings
   readonly debug?: DatapathDebug // undefined: nothing around the datapath
   readonly plugins: Readonly<Record<string, Record<string, unknown>>> // name → settings
-  readonly upkeep: Partial<UpkeepSettings>
+  readonly maintenance: Partial<MaintenanceSettings>
   readonly state: StateSettings
   readonly logLevel: string
 }

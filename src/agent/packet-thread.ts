@@ -90,7 +90,7 @@ const packetSide = new Host({
   random,
   counters,
   log,
-  upkeep: settings.upkeep,
+  maintenance: settings.maintenance,
   state: threadState.parts,
   bindings: settings.bindings,
   rehearse: true
@@ -186,7 +186,7 @@ async function answerTo(call: Call): Promise<unknown> {
       return packetSide.sharing.peers.list()
     case 'status':
       return {
-        unconfirmed: packetSide.upkeep.unconfirmed,
+        unconfirmed: packetSide.maintenance.unconfirmed,
         bound: counters.value('agent.ports-bound'),
         active: packetSide.view.activePorts,
         rehearsing: packetSide.rehearsing

@@ -189,7 +189,7 @@ class Demo {
   ): Promise<void> {
     const { plugins: settings, state: flowState, flows } = this.#options.config
     const state = flowStateOf(flowState)
-    const upkeep = { idleMs: flows.idleMs, checkMs: flows.checkMs }
+    const maintenance = { idleMs: flows.idleMs, checkMs: flows.checkMs }
     const stateStore = { ...flowState.store, path: `${ground.folder}/flow-state` }
     const given = ground.agentOptions(host.name)
     const agent = await appliance.startAgent({
@@ -197,7 +197,7 @@ class Demo {
       ...given,
       settings,
       state,
-      upkeep,
+      maintenance,
       stateStore
     })
     this.#agents.set(host.name, agent)

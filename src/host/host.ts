@@ -18,7 +18,7 @@ import type { DeviceFactory } from '../topology/factory.ts'
 import { TopologyView, type ViewLink } from '../topology/view.ts'
 import { HostEvents } from './events.ts'
 import { HeldLeases, type LeaseLink } from './leases.ts'
-import { Upkeep, type UpkeepSettings } from './packets/upkeep.ts'
+import { FlowMaintenance, type MaintenanceSettings } from './packets/maintenance.ts'
 import { Worker } from './packets/worker.ts'
 import { assemble } from './plugins.ts'
 import { ANY_BINDING, type BindingRules } from './ports/bindable.ts'
@@ -47,7 +47,7 @@ export interface HostParts {
   readonly counters: Counters
   readonly log: Log
   readonly settings: Readonly<Record<string, Settings>> // by plugin, complete
-  readonly upkeep?: Partial<UpkeepSettings>
+  readonly maintenance?: Partial<MaintenanceSettings>
   readonly state?: StateParts
   readonly bindings?: BindingRules
   // Whether a port's first walk is rehearsed when it is bound.
@@ -62,7 +62,7 @@ export class Host {
   readonly leases: HeldLeases
   readonly bindings: PortBindings
   readonly worker: Worker
-  readonly upkeep: Upkeep
+  readonly maintenance: FlowMaintenance
   readonly #lives: Lifetimes
   readonly #rehearsal: Rehearsal | null
   #keep = false // see stop
@@ -103,10 +103,10 @@ export class Host {
     const ingress = new Ingress(bindings, deliveries)
     const walks = { ...common, bindings, flowState, portStates, ingress }
     this.worker = new Worker({ ...walks, burstBytes })
-    this.upkeep = new Upkeep({ ...walks, worker: this.worker }, parts.upkeep)
+    this.maintenance = new FlowMaintenance({ ...walks, worker: this.worker }, parts.maintenance)
     lives.add('bindings', { start: () => bindings.start(), stop: () => bindings.close(this.#keep) })
     lives.add('worker', this.worker)
-    lives.add('upkeep', this.upkeep)
+    lives.add('maintenance', this.maintenance)
     const prefetched = { host, view, bindings, clock, flowState, interested, events }
     this.#rehearsal = parts.rehearse === true ? prefetch(prefetched, readiness, lives) : null
     this.view = view

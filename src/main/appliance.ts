@@ -36,7 +36,7 @@ export interface HostOptions {
   readonly datapath: ThreadSettings['datapath']
   readonly debug?: ThreadSettings['debug']
   readonly settings: ThreadSettings['plugins']
-  readonly upkeep?: ThreadSettings['upkeep']
+  readonly maintenance?: ThreadSettings['maintenance']
   readonly bindings?: readonly string[]
   readonly state?: AgentOptions['state']
   readonly stateStore?: FlowStateStoreSettings // flow state ends with the agent without
@@ -160,7 +160,7 @@ export class Appliance implements AgentsView {
       plugins: options.settings,
       ...(options.debug === undefined ? {} : { debug: options.debug }),
       ...(options.bindings === undefined ? {} : { bindings: options.bindings }),
-      ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep }),
+      ...(options.maintenance === undefined ? {} : { maintenance: options.maintenance }),
       ...(options.onFrame === undefined ? {} : { onFrame: options.onFrame }),
       ...(options.onTunnelled === undefined ? {} : { onTunnelled: options.onTunnelled }),
       onDeath: reason => {

@@ -53,7 +53,7 @@ export async function runAppliance(
       datapath,
       ...(debug === undefined ? {} : { debug }),
       settings: config.plugins,
-      upkeep: { idleMs, checkMs },
+      maintenance: { idleMs, checkMs },
       bindings: config.bindings.interfaces,
       state,
       stateStore: config.state.store,

@@ -105,8 +105,8 @@ export async function measureFlows(): Promise<number> {
     const started = performance.now()
     while (source.left > 0) host.worker.turn()
     rates.push(10_000 / ((performance.now() - started) / 1000))
-    for (const id of [...host.worker.book.table.ids()]) host.worker.book.remove(id)
-    host.worker.book.flush()
+    for (const id of [...host.worker.cache.table.ids()]) host.worker.cache.remove(id)
+    host.worker.cache.flush()
   }
   return Math.round(median(rates)!)
 }

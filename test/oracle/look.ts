@@ -31,9 +31,9 @@ function compare(host: Host, port: PortModel, frame: Uint8Array): string | undef
   const ifindex = host.ifindexOf(port.interface!)
   if (bindings.entry(ifindex)?.id !== port.id) return // what comes in there now is dropped
   if (!extract(key, 0, ifindex, 0, 0, bytes, 0, frame.length)) return
-  const id = worker.book.table.find(key, 0)
+  const id = worker.cache.table.find(key, 0)
   if (id === 0) return
-  const flow = worker.book.get(id)!
+  const flow = worker.cache.get(id)!
   if (flow.ttlMin >= ((key[Word.ipMisc]! >>> 8) & 255) && flow.ttlMin > 0) return
   const ctx = new SimulationContext(view)
   ctx.rehearsal = true

@@ -3,7 +3,7 @@
 // the walk did (action).
 
 import type { ActionList } from '../../src/flow/actions.ts'
-import { FlowBook } from '../../src/host/flows/book.ts'
+import { FlowCache } from '../../src/host/flows/flow-cache.ts'
 import type { Plugin } from '../../src/plugin.ts'
 import type { SimulationContext, Verdict } from '../../src/simulation/context.ts'
 import type { LiveDevice } from '../../src/topology/factory.ts'
@@ -64,8 +64,8 @@ export function withAlteredActions(
   alter: (actions: ActionList, i: number) => void,
   job: () => void
 ): void {
-  const { add } = FlowBook.prototype
-  FlowBook.prototype.add = function (key, mask, flow) {
+  const { add } = FlowCache.prototype
+  FlowCache.prototype.add = function (key, mask, flow) {
     const { actions } = flow
     for (let i = 0; i < actions.count; i++) if (actions.type(i) === type) alter(actions, i)
     return add.call(this, key, mask, flow)
@@ -73,6 +73,6 @@ export function withAlteredActions(
   try {
     job()
   } finally {
-    FlowBook.prototype.add = add
+    FlowCache.prototype.add = add
   }
 }

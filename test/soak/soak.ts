@@ -37,7 +37,7 @@ const agents = {
   state: { lifetimes },
   stateStore: { keepS: 60 },
   plugins: { nat: { blockIdleMs: 10_000 } },
-  upkeep: { idleMs: 10_000, checkMs: 10_000 }
+  maintenance: { idleMs: 10_000, checkMs: 10_000 }
 }
 
 const { flags, numbers } = optionsOf(['faults', 'json'], {

@@ -145,10 +145,10 @@ describe('who looks', () => {
       world.exchange('up1', back(1, n, 'SA'))
     }
     const flows = [...world.hosts.values()].map(({ host: { worker } }) =>
-      [...worker.book.table.ids()].map(id => [
-        [...worker.book.table.key(id)],
-        [...worker.book.table.mask(id)],
-        worker.book.tags.tags(id).sort()
+      [...worker.cache.table.ids()].map(id => [
+        [...worker.cache.table.key(id)],
+        [...worker.cache.table.mask(id)],
+        worker.cache.tags.tags(id).sort()
       ])
     )
     return { flows, fingerprint: world.fingerprint() }

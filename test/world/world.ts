@@ -11,7 +11,7 @@ import { SeededRandom } from '../../src/core/random.ts'
 import type { Datapath } from '../../src/datapath/datapath.ts'
 import { MemoryDatapath } from '../../src/datapath/memory/memory.ts'
 import { Host } from '../../src/host/host.ts'
-import type { UpkeepSettings } from '../../src/host/packets/upkeep.ts'
+import type { MaintenanceSettings } from '../../src/host/packets/maintenance.ts'
 import type { StateParts } from '../../src/host/replication/state-parts.ts'
 import type { Plugin } from '../../src/plugin.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
@@ -38,7 +38,7 @@ export interface WorldOptions {
   readonly lossProbability?: number
   readonly delayMsMax?: number
   readonly tunnel?: 'vxlan' | 'gre'
-  readonly upkeep?: Partial<UpkeepSettings>
+  readonly maintenance?: Partial<MaintenanceSettings>
   readonly creditsPerPort?: number
   readonly flowsMax?: number
   readonly rehearse?: boolean
@@ -196,9 +196,9 @@ export class WorldHost {
   /** The agent ends without a word; its kernel forwards on.  The store has not noticed. */
   kill(): void {
     this.#isDead = true
-    const { worker, upkeep, view, sharing } = this.host
+    const { worker, maintenance, view, sharing } = this.host
     worker.stop()
-    upkeep.stop()
+    maintenance.stop()
     view.close()
     sharing.stop()
   }
@@ -251,7 +251,7 @@ export class WorldHost {
       rehearse: options.rehearse ?? false,
       settings: { ...defaults, ...options.settings },
       state: this.#state(world, options, isHere),
-      ...(options.upkeep === undefined ? {} : { upkeep: options.upkeep })
+      ...(options.maintenance === undefined ? {} : { maintenance: options.maintenance })
     })
   }
 

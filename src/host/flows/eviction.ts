@@ -4,15 +4,15 @@
 // third of a second: in a long list a sample says what is long.
 
 import { Word } from '../../flow/key.ts'
-import type { FlowBook } from './book.ts'
+import type { FlowCache } from './flow-cache.ts'
 
 const SORTED_MAX = 1024
 
 // At least `want` flow ids, if there are so many.
-export function leastUseful(book: FlowBook, want: number): number[] {
+export function leastUseful(cache: FlowCache, want: number): number[] {
   const byPort = new Map<number, number[]>()
-  for (const id of book.table.ids()) {
-    const port = book.table.word(id, Word.inPort)
+  for (const id of cache.table.ids()) {
+    const port = cache.table.word(id, Word.inPort)
     const ids = byPort.get(port)
     if (ids === undefined) byPort.set(port, [id])
     else ids.push(id)
@@ -22,7 +22,7 @@ export function leastUseful(book: FlowBook, want: number): number[] {
   const gone: number[] = []
   for (const ids of groups) {
     if (ids.length <= level) break
-    for (const id of oldest(book, ids, ids.length - level)) gone.push(id)
+    for (const id of oldest(cache, ids, ids.length - level)) gone.push(id)
   }
   return gone
 }
@@ -38,8 +38,8 @@ function levelFor(groups: readonly (readonly number[])[], want: number): number 
   return 0
 }
 
-function oldest(book: FlowBook, ids: readonly number[], want: number): number[] {
-  const used = (id: number): number => book.get(id)!.usedMs
+function oldest(cache: FlowCache, ids: readonly number[], want: number): number[] {
+  const used = (id: number): number => cache.get(id)!.usedMs
   const step = Math.ceil(ids.length / SORTED_MAX)
   const sample = ids.filter((_, i) => i % step === 0).sort((a, b) => used(a) - used(b))
   const last = Math.min(sample.length - 1, Math.ceil((want / ids.length) * sample.length) - 1)

@@ -9,7 +9,7 @@ import type { ActionList } from '../../flow/actions.ts'
 import { Word } from '../../flow/key.ts'
 import { type SimulationContext, Verdict, WAIT_FOR_PULL } from '../../simulation/context.ts'
 import type { HostEvents } from '../events.ts'
-import type { FlowBook, NewFlow } from '../flows/book.ts'
+import type { FlowCache, NewFlow } from '../flows/flow-cache.ts'
 import { Egress } from '../ports/egress.ts'
 import type { Ingress } from '../ports/ingress.ts'
 import type { PortBindings } from '../ports/port-bindings.ts'
@@ -21,7 +21,7 @@ import { Oversize } from './oversize.ts'
 export interface ConclusionParts {
   /** Of the walks that are concluded. */
   readonly ctx: SimulationContext
-  readonly book: FlowBook
+  readonly cache: FlowCache
   readonly early: EarlyFragments
   readonly datapath: Datapath
   readonly bindings: PortBindings
@@ -134,8 +134,8 @@ export class Conclusion {
   }
 
   #install(): void {
-    const { ctx, book, drops } = this.#parts
-    this.flowId = book.add(ctx.arrived.words, ctx.key.mask, this.flow())
+    const { ctx, cache, drops } = this.#parts
+    this.flowId = cache.add(ctx.arrived.words, ctx.key.mask, this.flow())
     if (this.flowId === 0) drops.count('agent.flow-table-full')
     else this.#flowsMade.value++
   }

@@ -8,7 +8,7 @@ import { loadPlugins } from '../../agent/plugins.ts'
 import { eth } from '../../wire/builder.ts'
 
 const plugins = await loadPlugins()
-const upkeep = { tickMs: 10, quietTicks: 1, idleMs: 1000, checkMs: 500, shortMs: 200 }
+const maintenance = { tickMs: 10, quietTicks: 1, idleMs: 1000, checkMs: 500, shortMs: 200 }
 const [A, B] = ['02:00:00:00:00:0a', '02:00:00:00:00:0b']
 const frame = (dport: number): Uint8Array =>
   eth(A, B).ipv4('10.0.0.1', '10.0.0.2').udp(5000, dport).frame()
@@ -18,7 +18,7 @@ function open(): World {
   topology.edge('a', 'net', 'h1', { inFilter: 'guard' }).edge('b', 'net', 'h1')
   const ports = (port: number) => ({ protocol: 17, destinationPorts: { start: port, end: port } })
   topology.rule('guard', 1, 'drop', ports(9)).rule('guard', 2, 'reject', ports(10))
-  const world = new World({ plugins, objects: topology.objects, upkeep })
+  const world = new World({ plugins, objects: topology.objects, maintenance })
   world.settle(300)
   return world
 }
@@ -34,7 +34,7 @@ for (const [what, dport, reason] of [
       world.settle(i % 50 === 0 ? 1500 : 7)
     }
     assert.ok(world.counter('packets.walked') < 200, 'most of them by a flow')
-    assert.ok(world.counter('flows.rechecked') + world.counter('flows.expired') > 0)
+    assert.ok(world.counter('flows.revalidated') + world.counter('flows.expired') > 0)
     world.settle(100)
     assert.equal(world.drops()[reason], 400)
   })

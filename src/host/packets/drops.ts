@@ -1,5 +1,5 @@
 // What is dropped, counted by reason.  A drop may become a flow: then the datapath drops the
-// packets after it, and the flow's statistics tell how many (book.ts).
+// packets after it, and the flow's statistics tell how many (flow-cache.ts).
 
 import type { Counter, Counters } from '../../core/counters.ts'
 import type { Datapath } from '../../datapath/datapath.ts'

@@ -6,17 +6,17 @@ import { CounterTable } from '../../core/counters.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
 import { FragmentMemory } from '../../simulation/fragments.ts'
 import { EarlyFragments } from './early.ts'
-import type { Parked } from './waiting.ts'
+import type { WaitingPacket } from './waiting-room.ts'
 
 const WORDS = new Int32Array(20)
-const fragment = (ifindex: number): Parked => ({
+const fragment = (ifindex: number): WaitingPacket => ({
   ...{ frame: new Uint8Array(14), key: new Int32Array(20), ifindex, reason: 0 },
   ...{ gsoSize: 0, port: '', deadline: 0 }
 })
 
 function open() {
   const counters = new CounterTable()
-  const again: Parked[] = []
+  const again: WaitingPacket[] = []
   const early = new EarlyFragments(counters, parked => again.push(parked))
   const fragments = new FragmentMemory()
   const ctx = { fragments, waitingFor: '', emitted: [] } as unknown as SimulationContext

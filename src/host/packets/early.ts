@@ -5,7 +5,7 @@
 
 import type { Counters } from '../../core/counters.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
-import { type Parked, WaitingRoom } from './waiting.ts'
+import { type WaitingPacket, WaitingRoom } from './waiting-room.ts'
 
 /** What a walk waits for that is of such a fragment. */
 export const WAIT_FOR_FIRST = 'first fragment'
@@ -20,13 +20,13 @@ const DELAYED_MAX = 1024 // the rest is not waited for
 
 export class EarlyFragments {
   readonly #room: WaitingRoom
-  readonly #again: (parked: Parked) => void
+  readonly #again: (parked: WaitingPacket) => void
   readonly #delayed = new Set<string>() // packets whose first fragment waits itself
   /** Of which packet the one walked last is a fragment; '': of none, or nobody asked. */
   packet = ''
 
   /** `again`: what is to be walked once more, with its first fragment or without. */
-  constructor(counters: Counters, again: (parked: Parked) => void) {
+  constructor(counters: Counters, again: (parked: WaitingPacket) => void) {
     this.#again = again
     this.#room = new WaitingRoom(counters, BOUNDS)
   }
@@ -42,7 +42,7 @@ export class EarlyFragments {
     return true
   }
 
-  park(parked: Parked, now: number): void {
+  park(parked: WaitingPacket, now: number): void {
     this.#room.park(this.packet, parked, now)
   }
 

@@ -1,15 +1,15 @@
 // What a worker counts besides drops.
 
 import type { Counters } from '../../core/counters.ts'
-import type { FlowBook } from '../flows/book.ts'
+import type { FlowCache } from '../flows/flow-cache.ts'
 
 const WALK_US = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000]
 
 export type WorkerCounters = ReturnType<typeof workerCounters>
 
-export function workerCounters(counters: Counters, book: FlowBook) {
-  counters.gauge('flows.live', () => book.size, 'Flows in the book')
-  counters.gauge('flows.masks', () => book.table.masks, 'Different masks of flows')
+export function workerCounters(counters: Counters, cache: FlowCache) {
+  counters.gauge('flows.live', () => cache.size, 'Flows in the book')
+  counters.gauge('flows.masks', () => cache.table.masks, 'Different masks of flows')
   return {
     packets: counters.claim('packets.walked', 'Packets that came up and were walked'),
     stale: counters.claim('flows.stale', 'Flows removed because a tag went stale'),

@@ -5,7 +5,7 @@
 //   install   the flow the walk produced, so that later packets stay in the kernel
 //   execute   the outcome on this packet
 // One worker is one thread and one host.  Nothing here waits: what a walk lacks postpones the
-// packet (waiting.ts), whoever brings it wakes the walk again.
+// packet (waiting-room.ts), whoever brings it wakes the walk again.
 
 import type { Clock } from '../../core/clock.ts'
 import {
@@ -21,17 +21,17 @@ import type { Tag } from '../../flow/tag.ts'
 import { SimulationContext, WAIT_FOR_PULL } from '../../simulation/context.ts'
 import { simulateEgress } from '../../simulation/simulate.ts'
 import type { HostEvents } from '../events.ts'
-import { type Flow, FlowBook } from '../flows/book.ts'
+import { type Flow, FlowCache } from '../flows/flow-cache.ts'
 import type { Ingress } from '../ports/ingress.ts'
 import type { PortBindings } from '../ports/port-bindings.ts'
 import { type FlowState, WALK_AGAIN } from '../replication/flow-state.ts'
 import { Conclusion } from './conclusion.ts'
-import { Departures } from './departures.ts'
 import { Drops } from './drops.ts'
 import { EarlyFragments, WAIT_FOR_FIRST } from './early.ts'
-import { Arena, parkedOf, parkedOwn } from './parked.ts'
-import { Rechecks } from './recheck.ts'
-import { type Parked, WaitingRoom } from './waiting.ts'
+import { HeldPackets } from './held-packets.ts'
+import { Revalidator } from './revalidator.ts'
+import { Arena, waitingPacketOf, waitingPacketOwn } from './waiting-packet.ts'
+import { type WaitingPacket, WaitingRoom } from './waiting-room.ts'
 import { type WorkerCounters, workerCounters } from './worker-counters.ts'
 import type { WorkerParts } from './worker-parts.ts'
 
@@ -41,24 +41,24 @@ const GENERATED_MAX = 4096
 
 export class Worker {
   readonly ctx: SimulationContext
-  readonly book: FlowBook
+  readonly cache: FlowCache
   readonly waiting: WaitingRoom
   readonly early: EarlyFragments
   readonly #burst: Burst
   readonly #datapath: Datapath
   readonly #bindings: PortBindings
   readonly #ingress: Ingress
-  readonly #rechecks: Rechecks
+  readonly #revalidator: Revalidator
   readonly #clock: Clock
   readonly #drops: Drops
   readonly #counted: WorkerCounters
   readonly #arena = new Arena()
   readonly #state: FlowState
   readonly #portStates: WorkerParts['portStates']
-  readonly #departures: Departures
+  readonly #held: HeldPackets
   readonly #conclusion: Conclusion
   readonly #generated: { frame: Uint8Array; port: string }[] = []
-  readonly #woken: Parked[] = []
+  readonly #woken: WaitingPacket[] = []
   #turning = false
   #scheduled = false
 
@@ -72,19 +72,19 @@ export class Worker {
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
     this.#drops = new Drops(parts.counters, parts.datapath, this.ctx)
     this.ctx.puller = parts.flowState.asking
-    this.book = new FlowBook(parts.datapath)
-    this.book.used = (flow, links) => this.#state.used(links, flow)
+    this.cache = new FlowCache(parts.datapath)
+    this.cache.used = (flow, links) => this.#state.used(links, flow)
     this.waiting = new WaitingRoom(parts.counters)
     this.early = new EarlyFragments(parts.counters, packet => this.#wakes([packet]))
-    this.#departures = new Departures(parts, this.book, packet => this.#woken.push(packet))
-    const { ctx, book, early } = this
-    this.#conclusion = new Conclusion({ ...parts, ctx, book, early, drops: this.#drops })
+    this.#held = new HeldPackets(parts, this.cache, packet => this.#woken.push(packet))
+    const { ctx, cache, early } = this
+    this.#conclusion = new Conclusion({ ...parts, ctx, cache, early, drops: this.#drops })
     this.#ingress = parts.ingress
-    this.#rechecks = new Rechecks({
+    this.#revalidator = new Revalidator({
       ...parts,
-      ...{ ctx, book, conclusion: this.#conclusion, drops: this.#drops }
+      ...{ ctx, cache, conclusion: this.#conclusion, drops: this.#drops }
     })
-    this.#counted = workerCounters(parts.counters, this.book)
+    this.#counted = workerCounters(parts.counters, this.cache)
     this.#listen(parts.events)
   }
 
@@ -93,16 +93,16 @@ export class Worker {
     events.stale.on(tags => this.invalidate(tags))
     events.emit.on((frame, port) => this.emit(frame, port))
     events.outdate.on(tags => {
-      this.#rechecks.outdate(tags)
+      this.#revalidator.outdate(tags)
       this.invalidate(tags)
     })
     events.lost.on(() => {
-      this.#counted.stale.value += this.book.removeStateful()
+      this.#counted.stale.value += this.cache.removeStateful()
       this.#schedule()
     })
     // Everybody who should have the state of these packets has it, or is late.
     events.released.on(ticket => {
-      this.#departures.released(ticket)
+      this.#held.released(ticket)
       this.#schedule()
     })
   }
@@ -129,7 +129,7 @@ export class Worker {
     this.#wakes(this.waiting.wake(waitingFor))
   }
 
-  #wakes(packets: readonly Parked[]): void {
+  #wakes(packets: readonly WaitingPacket[]): void {
     this.#woken.push(...packets)
     if (this.#woken.length > 0) this.#schedule()
   }
@@ -147,11 +147,11 @@ export class Worker {
     this.#turning = true
     let [handled, count, bursts] = [0, 0, 0]
     const untilMs = this.#clock.now() + TURN_MS
-    const isOutdated = this.#rechecks.renew(this.isReady)
+    const isOutdated = this.#revalidator.renew(this.isReady)
     do {
       handled += this.#settle()
       // A packet that waits, waits for a message, which would wait for us.
-      const isAlone = this.waiting.size + this.#departures.size === 0
+      const isAlone = this.waiting.size + this.#held.size === 0
       count = this.#datapath.receive(this.#burst, isAlone)
       for (let i = 0; i < count; i++) this.#received(i)
       this.#flush()
@@ -164,7 +164,7 @@ export class Worker {
   }
 
   #forget(tags: readonly Tag[]): void {
-    for (const tag of tags) this.#counted.stale.value += this.book.invalidate(tag)
+    for (const tag of tags) this.#counted.stale.value += this.cache.invalidate(tag)
   }
 
   #schedule(): void {
@@ -177,8 +177,8 @@ export class Worker {
   }
 
   #flush(): void {
-    this.#departures.close(this.#state.flush())
-    this.book.flush()
+    this.#held.close(this.#state.flush())
+    this.cache.flush()
     this.#datapath.flush()
   }
 
@@ -204,56 +204,55 @@ export class Worker {
     const ifindex = descriptors[d + Descriptor.ifindex]!
     this.#conclusion.oversize.measure(view, at, end, descriptors[d + Descriptor.gsoSize]!, ifindex)
     const isMiss = reason === Reason.miss || reason === Reason.mtu
-    const isJudged = this.#state.arrival.judges(this.book, keys, i * WORDS, { view, at, end })
-    const known = isMiss && !isJudged ? this.book.flowFor(keys, i * WORDS) : 0
-    const flow = this.book.get(known)
+    const isJudged = this.#state.arrival.judges(this.cache, keys, i * WORDS, { view, at, end })
+    const known = isMiss && !isJudged ? this.cache.flowFor(keys, i * WORDS) : 0
+    const flow = this.cache.get(known)
     if (flow !== undefined && reason === Reason.miss && this.#conclusion.oversize.fits(flow.limits))
       return this.#missed(i, known, flow)
     const { ctx } = this
     ctx.key.load(keys, i * WORDS)
     ctx.begin(this.#clock.now(), view, at, end)
     ctx.cacheable = known === 0 // the flow of those that fit stands
-    if (!this.#walk(ifindex)) return this.#park(parkedOf(this.#burst, i))
+    if (!this.#walk(ifindex)) return this.#park(waitingPacketOf(this.#burst, i))
     const actions = this.#conclusion.actions()
     if (actions.count === 0) return
     this.#behind(known)
-    const isPart =
-      this.#conclusion.oversize.parts !== null || this.#departures.holds(this.early.packet)
+    const isPart = this.#conclusion.oversize.parts !== null || this.#held.holds(this.early.packet)
     if (this.#state.mustHold || ctx.quoteChanged || isPart)
-      this.#send(parkedOf(this.#burst, i, this.#arena), actions)
+      this.#send(waitingPacketOf(this.#burst, i, this.#arena), actions)
     else this.#datapath.execute(this.#burst, i, actions)
   }
 
   // It came before its flow was in place, or the datapath has lost that.
   #missed(i: number, id: number, { actions, dropped }: Flow): void {
-    if (this.book.isHeld(id))
-      return this.#departures.hold(parkedOf(this.#burst, i, this.#arena), id, actions)
-    this.book.reinstall(id)
+    if (this.cache.isHeld(id))
+      return this.#held.hold(waitingPacketOf(this.#burst, i, this.#arena), id, actions)
+    this.cache.reinstall(id)
     if (dropped !== null) dropped.value++
     if (actions.count > 0) this.#datapath.execute(this.#burst, i, actions)
   }
 
   // What is too big for a flow that waits for its state waits with it.
   #behind(id: number): void {
-    if (id === 0 || !this.book.isHeld(id)) return
+    if (id === 0 || !this.cache.isHeld(id)) return
     this.#conclusion.flowId = id
     this.#state.mustHold = true
   }
 
   // A packet from the waiting room.
-  #again(parked: Parked): void {
+  #again(parked: WaitingPacket): void {
     const { frame, key } = parked
     // Another that waited for the same may have made a flow for it.
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     this.#conclusion.oversize.measure(view, 0, frame.length, parked.gsoSize, parked.ifindex)
-    const isJudged = this.#state.arrival.judges(this.book, key, 0, {
+    const isJudged = this.#state.arrival.judges(this.cache, key, 0, {
       view,
       at: 0,
       end: frame.length
     })
     const isKnown = parked.port === '' && parked.reason === 0 && !isJudged
-    const known = isKnown ? this.book.flowFor(key, 0) : 0
-    const flow = this.book.isHeld(known) ? undefined : this.book.get(known)
+    const known = isKnown ? this.cache.flowFor(key, 0) : 0
+    const flow = this.cache.isHeld(known) ? undefined : this.cache.get(known)
     if (flow !== undefined && this.#conclusion.oversize.fits(flow.limits)) {
       if (flow.dropped !== null) flow.dropped.value++
       return this.#datapath.inject(frame, flow.actions, parked.gsoSize)
@@ -275,7 +274,7 @@ export class Worker {
 
   #leave(frame: Uint8Array, port: string): void {
     const { ctx } = this
-    const parked = parkedOwn(frame, port)
+    const parked = waitingPacketOwn(frame, port)
     if (parked === null) return
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     ctx.key.load(parked.key, 0)
@@ -286,12 +285,12 @@ export class Worker {
       this.#send(parked, this.#conclusion.egress.actions)
   }
 
-  #send(parked: Parked, actions: ActionList): void {
+  #send(parked: WaitingPacket, actions: ActionList): void {
     const { quoteChanged } = this.ctx
     const hold = this.#state.mustHold ? this.#conclusion.flowId : null
     const { packet: group } = this.early
     const packet = { parked, actions, quote: quoteChanged ? this.ctx.quote() : null, hold, group }
-    this.#departures.send(packet, this.#conclusion.oversize.parts)
+    this.#held.send(packet, this.#conclusion.oversize.parts)
   }
 
   // False: the packet must wait.
@@ -304,8 +303,8 @@ export class Worker {
   }
 
   // Does today's topology and state still give a flow's outcome?  undefined: not known.
-  recheck(id: number): boolean | undefined {
-    return this.isReady ? this.#rechecks.recheck(id) : undefined
+  revalidate(id: number): boolean | undefined {
+    return this.isReady ? this.#revalidator.revalidate(id) : undefined
   }
 
   // Whether bindings are known, and the state an earlier agent left is here.
@@ -314,7 +313,7 @@ export class Worker {
   }
 
   // What the walk learned and asked before it was postponed holds all the same.
-  #park(parked: Parked): void {
+  #park(parked: WaitingPacket): void {
     const { ctx } = this
     this.#conclusion.tellLearned()
     const { waitingFor, now } = ctx

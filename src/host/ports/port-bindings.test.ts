@@ -200,7 +200,7 @@ test('hosts without a common tunnel zone: a counted drop, until they have one', 
 
 test('a host that changes its underlay address is reached at the new one', () => {
   const world = acquainted()
-  const h2 = world.hosts.get('h2')!.host.worker.book
+  const h2 = world.hosts.get('h2')!.host.worker.cache
   assert.ok(h2.size > 0)
   const membership = world.hub.get('tunnel-zone-host', 'zone-h2')!
   world.hub.put('tunnel-zone-host', { ...membership, address: '172.31.0.99' })
@@ -213,10 +213,10 @@ test('a host that changes its underlay address is reached at the new one', () =>
 
 test('a zone that changes from VXLAN to GRE takes its flows along', () => {
   const world = acquainted()
-  const { book } = world.hosts.get('h1')!.host.worker
+  const { cache } = world.hosts.get('h1')!.host.worker
   const kinds = (): number[] =>
-    [...book.table.ids()].flatMap(id => {
-      const { actions } = book.get(id)!
+    [...cache.table.ids()].flatMap(id => {
+      const { actions } = cache.get(id)!
       return actions.count > 0 && actions.type(0) === 2 ? [actions.flags(0)] : []
     })
   assert.deepEqual(kinds(), [0])
@@ -229,10 +229,10 @@ test('a zone that changes from VXLAN to GRE takes its flows along', () => {
 test('flows that leave by a tunnel go when the underlay gets another MTU', () => {
   const world = acquainted()
   const h1 = world.hosts.get('h1')!
-  const { book } = h1.host.worker
+  const { cache } = h1.host.worker
   const tunnelled = () =>
-    [...book.table.ids()]
-      .map(id => book.get(id)!)
+    [...cache.table.ids()]
+      .map(id => cache.get(id)!)
       .filter(({ actions }) => actions.count > 0 && actions.type(0) === 2)
   const [before, ...others] = tunnelled()
   assert.equal(others.length, 0)

@@ -41,7 +41,7 @@ test('what the first broadcast of a port needs is there when it is bound', () =>
 test('a rehearsal sends nothing, makes no flow and counts no packet', () => {
   const { world, host } = open(true)
   assert.deepEqual(world.delivered, [])
-  assert.equal(host.worker.book.size, 0)
+  assert.equal(host.worker.cache.size, 0)
   for (const name of ['packets.walked', 'bridge.macs-learned', 'router.neighbour-requests'])
     assert.equal(world.counter(name), 0, name)
 })

@@ -10,7 +10,7 @@ import { keyHash, RECORD_WORDS, RecordWord, StateFlag } from '../../state/record
 import type { StateTable } from '../../state/table.ts'
 import type { RawFrame } from '../../wire/frames.ts'
 import * as tcp from '../../wire/tcp.ts'
-import type { FlowBook } from '../flows/book.ts'
+import type { FlowCache } from '../flows/flow-cache.ts'
 import type { FlowLinks } from './flow-state.ts'
 import { Streams } from './streams.ts'
 
@@ -31,17 +31,17 @@ export class Arrival {
    * Whether the packet, its key at keys[o], is a SYN or a RST of known state: then no flow speaks
    * for it, and it has to be walked.
    */
-  judges(book: FlowBook, keys: Int32Array, o: number, bytes: RawFrame): boolean {
+  judges(cache: FlowCache, keys: Int32Array, o: number, bytes: RawFrame): boolean {
     const flags = keys[o + Word.l4Misc]! & 255
     const isReset = this.streams.arrives(flags, bytes)
     if (!isReset && !tcp.opens(flags)) return false
-    const id = book.table.find(keys, o)
-    const flow = book.get(id)
+    const id = cache.table.find(keys, o)
+    const flow = cache.get(id)
     const links = flow?.links ?? null
     if (links === null) return false
-    if (!book.isHeld(id)) book.catchUp(this.#tagsOf(links))
+    if (!cache.isHeld(id)) cache.catchUp(this.#tagsOf(links))
     if (isReset) this.streams.judge(flow!.tcpNext)
-    return !book.isHeld(id)
+    return !cache.isHeld(id)
   }
 
   /** The packet's TCP flags as a record may take them: a doubtful RST ends no connection. */

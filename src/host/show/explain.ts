@@ -26,13 +26,13 @@ export interface FlowText {
 
 export function flowTexts({ worker }: Host, now: number, limit: number): FlowText[] {
   const texts: FlowText[] = []
-  for (const id of worker.book.table.ids()) {
+  for (const id of worker.cache.table.ids()) {
     if (texts.length === limit) break
-    const flow = worker.book.get(id)!
+    const flow = worker.cache.get(id)!
     texts.push({
       id,
-      key: describeKey(worker.book.table.key(id), worker.book.table.mask(id)).join(','),
-      mask: [...worker.book.table.mask(id)].map(hex).join(''),
+      key: describeKey(worker.cache.table.key(id), worker.cache.table.mask(id)).join(','),
+      mask: [...worker.cache.table.mask(id)].map(hex).join(''),
       actions: describeActions(flow.actions),
       packets: flow.packets,
       bytes: flow.bytes,

@@ -28,7 +28,7 @@ export interface GroundOptions {
   readonly lossPerMille?: number
   readonly processes?: boolean
   /** Settings of the agents. */
-  readonly agents?: Pick<NetworkOptions, 'state' | 'stateStore' | 'plugins' | 'upkeep'>
+  readonly agents?: Pick<NetworkOptions, 'state' | 'stateStore' | 'plugins' | 'maintenance'>
   /** Servers for crowds; true when not given. */
   readonly crowds?: boolean
   /** What SNAT may translate to; all from 1024 on when not given. */

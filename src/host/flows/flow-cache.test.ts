@@ -1,5 +1,5 @@
-// The flow book and the datapath it writes to: after every flush the datapath has the flows of the
-// book, and no others.
+// The flow cache and the datapath it writes to: after every flush the datapath has the flows of the
+// cache, and no others.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -10,7 +10,7 @@ import { MemoryDatapath } from '../../datapath/memory/memory.ts'
 import { ActionList } from '../../flow/actions.ts'
 import { WORDS } from '../../flow/key.ts'
 import { Lifetime } from '../../simulation/context.ts'
-import { FlowBook, type NewFlow } from './book.ts'
+import { FlowCache, type NewFlow } from './flow-cache.ts'
 
 const mask = new Int32Array(WORDS)
 mask[0] = -1
@@ -39,7 +39,7 @@ function open(flowsMax = 100) {
     datapath.receive(new Burst(4096)) // gives the credit back
     return sent[0]
   }
-  return { book: new FlowBook(datapath), datapath, probe }
+  return { cache: new FlowCache(datapath), datapath, probe }
 }
 
 const step = fc.record({
@@ -49,25 +49,26 @@ const step = fc.record({
   tags: fc.array(fc.integer({ min: 1, max: 4 }), { maxLength: 3 })
 })
 
-test('after a flush the datapath has the flows of the book, and no others', () => {
+test('after a flush the datapath has the flows of the cache, and no others', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40, size: 'max' }), steps => {
-      const { book, datapath, probe } = open()
+      const { cache, datapath, probe } = open()
       const model = new Map<number, { id: number; out: number; tags: readonly number[] }>()
       for (const { do: what, n, out, tags } of [...steps, { ...LAST, do: 'flush' }]) {
         const known = model.get(n)
-        if (what === 'add') model.set(n, { id: book.add(key(n), mask, flow(out, tags)), out, tags })
+        if (what === 'add')
+          model.set(n, { id: cache.add(key(n), mask, flow(out, tags)), out, tags })
         else if (what === 'remove' && known !== undefined) {
-          book.remove(known.id)
+          cache.remove(known.id)
           model.delete(n)
-        } else if (what === 'reinstall' && known !== undefined) book.reinstall(known.id)
+        } else if (what === 'reinstall' && known !== undefined) cache.reinstall(known.id)
         else if (what === 'invalidate') {
           const gone = [...model].filter(([, each]) => each.tags.includes(n))
-          assert.equal(book.invalidate(n), gone.length)
+          assert.equal(cache.invalidate(n), gone.length)
           for (const [of] of gone) model.delete(of)
         } else if (what === 'flush') {
-          book.flush()
-          assert.equal(book.size, model.size)
+          cache.flush()
+          assert.equal(cache.size, model.size)
           assert.equal(datapath.counters().flows, model.size)
           for (let i = 1; i <= 8; i++) assert.equal(probe(i), model.get(i)?.out)
         }
@@ -79,76 +80,76 @@ test('after a flush the datapath has the flows of the book, and no others', () =
 
 const LAST = { n: 1, out: 1, tags: [] as number[] }
 
-test('a flow the datapath has no room for leaves the book, counted', () => {
-  const { book, datapath } = open(3)
+test('a flow the datapath has no room for leaves the cache, counted', () => {
+  const { cache, datapath } = open(3)
   const other = new FlowBatch(3)
   const actions = new ActionList()
   for (let n = 1; n <= 2; n++) other.add(50 + n, key(50 + n), mask, 0, actions)
   datapath.install(other)
-  for (let n = 1; n <= 3; n++) book.add(key(n), mask, flow(n))
-  book.flush()
-  assert.deepEqual([book.size, book.refused], [1, 2])
+  for (let n = 1; n <= 3; n++) cache.add(key(n), mask, flow(n))
+  cache.flush()
+  assert.deepEqual([cache.size, cache.refused], [1, 2])
 })
 
 test('a flow that cannot go in again does not stay in the datapath', () => {
-  const { book, datapath, probe } = open()
-  const id = book.add(key(1), mask, flow(11))
-  book.flush()
+  const { cache, datapath, probe } = open()
+  const id = cache.add(key(1), mask, flow(11))
+  cache.flush()
   const install = datapath.install.bind(datapath)
   datapath.install = batch => void batch.result.fill(0) // as when a kernel has no chunks left
-  book.reinstall(id)
-  book.flush()
+  cache.reinstall(id)
+  cache.flush()
   datapath.install = install
-  book.flush()
-  assert.deepEqual([book.size, probe(1)], [0, undefined])
+  cache.flush()
+  assert.deepEqual([cache.size, probe(1)], [0, undefined])
 })
 
-test('a full book refuses a new flow, and takes one in the place of its like', () => {
-  const { book, probe } = open(2)
-  assert.ok(book.add(key(1), mask, flow(11)) > 0)
-  assert.ok(book.add(key(2), mask, flow(12)) > 0)
-  assert.equal(book.add(key(3), mask, flow(13)), 0)
-  book.flush()
-  assert.ok(book.add(key(2), mask, flow(22)) > 0)
-  book.flush()
+test('a full cache refuses a new flow, and takes one in the place of its like', () => {
+  const { cache, probe } = open(2)
+  assert.ok(cache.add(key(1), mask, flow(11)) > 0)
+  assert.ok(cache.add(key(2), mask, flow(12)) > 0)
+  assert.equal(cache.add(key(3), mask, flow(13)), 0)
+  cache.flush()
+  assert.ok(cache.add(key(2), mask, flow(22)) > 0)
+  cache.flush()
   assert.deepEqual([probe(1), probe(2), probe(3)], [11, 22, undefined])
 })
 
 test('flows beyond one batch go in and out all the same', () => {
-  const { book, datapath } = open(5000)
-  for (let n = 1; n <= 3000; n++) book.add(key(n), mask, flow(n, [7]))
-  book.flush()
+  const { cache, datapath } = open(5000)
+  for (let n = 1; n <= 3000; n++) cache.add(key(n), mask, flow(n, [7]))
+  cache.flush()
   assert.equal(datapath.counters().flows, 3000)
-  assert.equal(book.invalidate(7), 3000)
-  book.flush()
+  assert.equal(cache.invalidate(7), 3000)
+  cache.flush()
   assert.equal(datapath.counters().flows, 0)
 })
 
-test('an adopted flow belongs to the book under its new id, and goes when it is removed', () => {
-  const { book, datapath, probe } = open()
+test('an adopted flow belongs to the cache under its new id, and goes when it is removed', () => {
+  const { cache, datapath, probe } = open()
   const left = new FlowBatch(4)
   const actions = new ActionList()
   actions.output(9)
   left.add(77, key(1), mask, 0, actions)
   left.add(78, key(2), mask, 0, actions)
   datapath.install(left)
-  const first = book.adopt(left, 0, WORDS, flow(9))
-  const second = book.adopt(left, 1, WORDS, flow(9))
-  assert.equal(book.adopt(left, 1, WORDS, flow(9)), 0)
-  book.flush()
+  const first = cache.adopt(left, 0, WORDS, flow(9))
+  const second = cache.adopt(left, 1, WORDS, flow(9))
+  assert.equal(cache.adopt(left, 1, WORDS, flow(9)), 0)
+  cache.flush()
   assert.deepEqual([probe(1), probe(2), datapath.counters().flows], [9, 9, 2])
-  book.remove(first)
-  book.flush()
+  cache.remove(first)
+  cache.flush()
   assert.deepEqual([probe(1), probe(2)], [undefined, 9])
-  book.remove(second)
-  book.flush()
+  cache.remove(second)
+  cache.flush()
   assert.deepEqual([probe(1), probe(2), datapath.counters().flows], [undefined, undefined, 0])
 })
 
 test('the use of every flow is told, in slices', () => {
-  const { book, datapath } = open(100)
-  for (let n = 1; n <= 50; n++) book.add(key(n), mask, flow(n))
-  book.flush()
+  const { cache, datapath } = open(100)
+  for (let n = 1; n <= 50; n++) cache.add(key(n), mask, flow(n))
+  cache.flush()
   const slice = new StatsBatch(8)
   const seen = new Set<number>()
   let cursor = 0
@@ -160,14 +161,14 @@ test('the use of every flow is told, in slices', () => {
   assert.equal(seen.size, 50)
 })
 
-test('the book answers for the flows it has put in, by id and key', () => {
-  const { book } = open()
-  const id = book.add(key(1), mask, flow(1))
-  assert.equal(book.holds(id, key(1), 0), false) // it is not in yet
-  book.flush()
-  assert.equal(book.holds(id, key(1), 0), true)
-  assert.equal(book.holds(id, key(2), 0), false)
-  assert.equal(book.holds(id + 1, key(1), 0), false)
-  book.remove(id)
-  assert.equal(book.holds(id, key(1), 0), false)
+test('the cache answers for the flows it has put in, by id and key', () => {
+  const { cache } = open()
+  const id = cache.add(key(1), mask, flow(1))
+  assert.equal(cache.holds(id, key(1), 0), false) // it is not in yet
+  cache.flush()
+  assert.equal(cache.holds(id, key(1), 0), true)
+  assert.equal(cache.holds(id, key(2), 0), false)
+  assert.equal(cache.holds(id + 1, key(1), 0), false)
+  cache.remove(id)
+  assert.equal(cache.holds(id, key(1), 0), false)
 })

@@ -6,7 +6,7 @@
 import { less } from '../../core/assert.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
 
-export interface Parked {
+export interface WaitingPacket {
   readonly frame: Uint8Array
   readonly key: Int32Array
   readonly ifindex: number
@@ -21,14 +21,14 @@ export interface Parked {
 // Who sent it: an interface, or a port for what a device has made.
 type Origin = number | string
 
-interface Seat {
-  readonly parked: Parked
+interface WaitingEntry {
+  readonly parked: WaitingPacket
   readonly cause: string
   readonly origin: Origin
 }
 
-interface Guest {
-  readonly seats: Set<Seat> // the oldest first
+interface SenderQuota {
+  readonly entries: Set<WaitingEntry> // the oldest first
   readonly byCause: Map<string, number>
   bytes: number
 }
@@ -50,8 +50,8 @@ const USUAL: Bounds = {
 
 export class WaitingRoom {
   readonly #bounds: Bounds
-  readonly #causes = new Map<string, Set<Seat>>()
-  readonly #guests = new Map<Origin, Guest>()
+  readonly #causes = new Map<string, Set<WaitingEntry>>()
+  readonly #quotas = new Map<Origin, SenderQuota>()
   readonly #full: Counter
   readonly #expired: Counter
   #count = 0
@@ -69,11 +69,11 @@ export class WaitingRoom {
   }
 
   // A packet that comes back keeps the deadline of its first wait.
-  park(cause: string, parked: Parked, now: number): void {
+  park(cause: string, parked: WaitingPacket, now: number): void {
     const { countMax, bytesMax, perCauseMax, waitMsMax } = this.#bounds
     if (parked.deadline === 0) parked.deadline = now + waitMsMax
     const origin = parked.port === '' ? parked.ifindex : parked.port
-    const known = this.#guests.get(origin)
+    const known = this.#quotas.get(origin)
     if ((known?.byCause.get(cause) ?? 0) >= perCauseMax) {
       this.#full.value++
       return
@@ -83,67 +83,67 @@ export class WaitingRoom {
   }
 
   // Those who waited for this, in the order they came.
-  wake(cause: string): readonly Parked[] {
-    const seats = this.#causes.get(cause)
-    if (seats === undefined) return []
-    const woken = [...seats]
-    for (const seat of woken) this.#leave(seat)
+  wake(cause: string): readonly WaitingPacket[] {
+    const entries = this.#causes.get(cause)
+    if (entries === undefined) return []
+    const woken = [...entries]
+    for (const entry of woken) this.#leave(entry)
     return woken.map(({ parked }) => parked)
   }
 
   /** `last` is given those that have waited too long, which are lost without. */
-  expire(now: number, last?: (parked: Parked, cause: string) => void): void {
-    for (const seats of [...this.#causes.values()])
-      for (const seat of [...seats]) {
-        if (seat.parked.deadline > now) continue
-        this.#leave(seat)
+  expire(now: number, last?: (parked: WaitingPacket, cause: string) => void): void {
+    for (const entries of [...this.#causes.values()])
+      for (const entry of [...entries]) {
+        if (entry.parked.deadline > now) continue
+        this.#leave(entry)
         if (last === undefined) this.#expired.value++
-        else last(seat.parked, seat.cause)
+        else last(entry.parked, entry.cause)
       }
   }
 
   #displace(): void {
-    let most: Guest | undefined
-    for (const guest of this.#guests.values())
-      if (most === undefined || this.#weight(guest) > this.#weight(most)) most = guest
-    this.#leave(most!.seats.values().next().value!)
+    let most: SenderQuota | undefined
+    for (const quota of this.#quotas.values())
+      if (most === undefined || this.#weight(quota) > this.#weight(most)) most = quota
+    this.#leave(most!.entries.values().next().value!)
     this.#full.value++
   }
 
-  #enter(seat: Seat): void {
-    const { cause, origin, parked } = seat
-    let seats = this.#causes.get(cause)
-    if (seats === undefined) this.#causes.set(cause, (seats = new Set()))
-    seats.add(seat)
-    let guest = this.#guests.get(origin)
-    if (guest === undefined)
-      this.#guests.set(origin, (guest = { seats: new Set(), byCause: new Map(), bytes: 0 }))
-    guest.seats.add(seat)
-    guest.byCause.set(cause, (guest.byCause.get(cause) ?? 0) + 1)
-    guest.bytes += parked.frame.length
+  #enter(entry: WaitingEntry): void {
+    const { cause, origin, parked } = entry
+    let entries = this.#causes.get(cause)
+    if (entries === undefined) this.#causes.set(cause, (entries = new Set()))
+    entries.add(entry)
+    let quota = this.#quotas.get(origin)
+    if (quota === undefined)
+      this.#quotas.set(origin, (quota = { entries: new Set(), byCause: new Map(), bytes: 0 }))
+    quota.entries.add(entry)
+    quota.byCause.set(cause, (quota.byCause.get(cause) ?? 0) + 1)
+    quota.bytes += parked.frame.length
     this.#bytes += parked.frame.length
     this.#count++
   }
 
-  #leave(seat: Seat): void {
-    const { cause, origin, parked } = seat
-    const seats = this.#causes.get(cause)!
-    seats.delete(seat)
-    if (seats.size === 0) this.#causes.delete(cause)
-    const guest = this.#guests.get(origin)!
-    guest.seats.delete(seat)
-    if (guest.seats.size === 0) this.#guests.delete(origin)
-    const rest = guest.byCause.get(cause)! - 1
-    if (rest === 0) guest.byCause.delete(cause)
-    else guest.byCause.set(cause, rest)
+  #leave(entry: WaitingEntry): void {
+    const { cause, origin, parked } = entry
+    const entries = this.#causes.get(cause)!
+    entries.delete(entry)
+    if (entries.size === 0) this.#causes.delete(cause)
+    const quota = this.#quotas.get(origin)!
+    quota.entries.delete(entry)
+    if (quota.entries.size === 0) this.#quotas.delete(origin)
+    const rest = quota.byCause.get(cause)! - 1
+    if (rest === 0) quota.byCause.delete(cause)
+    else quota.byCause.set(cause, rest)
     const { length } = parked.frame
-    guest.bytes = less(guest.bytes, length, 'bytes that wait for a sender')
+    quota.bytes = less(quota.bytes, length, 'bytes that wait for a sender')
     this.#bytes = less(this.#bytes, length, 'bytes that wait')
     this.#count = less(this.#count, 1, 'packets that wait')
   }
 
-  // The share of the room a guest takes, by whichever of the two limits it is nearer to.
-  #weight({ seats, bytes }: Guest): number {
-    return Math.max(seats.size / this.#bounds.countMax, bytes / this.#bounds.bytesMax)
+  // The share of the room a sender's packets take, by whichever of the two limits it is nearer to.
+  #weight({ entries, bytes }: SenderQuota): number {
+    return Math.max(entries.size / this.#bounds.countMax, bytes / this.#bounds.bytesMax)
   }
 }

@@ -7,11 +7,11 @@ import type { Datapath } from '../../datapath/datapath.ts'
 import { ActionCache } from '../../flow/action-cache.ts'
 import type { ActionList } from '../../flow/actions.ts'
 import { type Quoted, rewriteQuoted } from '../../wire/quoted.ts'
-import type { FlowBook } from '../flows/book.ts'
-import { type HeldPacket, Holding } from './holding.ts'
+import type { FlowCache } from '../flows/flow-cache.ts'
+import { type HeldPacket, HoldQueue } from './hold-queue.ts'
 import { type Part, pieces } from './oversize.ts'
-import { ownCopy } from './parked.ts'
-import type { Parked } from './waiting.ts'
+import { ownCopy } from './waiting-packet.ts'
+import type { WaitingPacket } from './waiting-room.ts'
 
 interface Parts {
   readonly datapath: Datapath
@@ -19,39 +19,44 @@ interface Parts {
   readonly counters: Counters
 }
 
-export interface Departing {
-  readonly parked: Parked
+export interface Outgoing {
+  readonly parked: WaitingPacket
   readonly actions: ActionList
   readonly quote: Quoted | null // in place of the one in its bytes
   readonly hold: number | null // null: leaves at once; else its flow, 0 for what is not kept
   readonly group: string // of which packet it is a fragment; '': of none
 }
 
-export class Departures {
+export class HeldPackets {
   readonly #datapath: Datapath
-  readonly #book: FlowBook
-  readonly #again: (packet: Parked) => void
-  readonly #holding: Holding
+  readonly #cache: FlowCache
+  readonly #again: (packet: WaitingPacket) => void
+  readonly #queue: HoldQueue
   readonly #kept = new ActionCache()
 
   // `again`: what has to be walked once more, because its flow went while it was held.
-  constructor({ datapath, clock, counters }: Parts, book: FlowBook, again: (p: Parked) => void) {
+  constructor(
+    { datapath, clock, counters }: Parts,
+    cache: FlowCache,
+    again: (p: WaitingPacket) => void
+  ) {
     this.#datapath = datapath
-    this.#book = book
+    this.#cache = cache
     this.#again = again
-    this.#holding = new Holding(counters, clock)
+    this.#queue = new HoldQueue(counters, clock)
   }
 
   /** Packets on hold. */
   get size(): number {
-    return this.#holding.size
+    return this.#queue.size
   }
 
   /** `parts`: how it leaves that does not fit everywhere, in place of its actions. */
-  send({ parked, actions, quote, hold, group }: Departing, parts: readonly Part[] | null): void {
+  send({ parked, actions, quote, hold, group }: Outgoing, parts: readonly Part[] | null): void {
     const { gsoSize } = parked
     const frame = quote === null ? parked.frame : rewriteQuoted(parked.frame, quote)
-    const depart = (what: Parked, by: ActionList): void => this.#depart(what, by, hold, group)
+    const depart = (what: WaitingPacket, by: ActionList): void =>
+      this.#depart(what, by, hold, group)
     if (parts === null) return depart({ ...parked, frame }, actions)
     for (const { actions: some, mtu } of parts)
       if (mtu === 0) depart({ ...parked, frame }, some)
@@ -60,37 +65,37 @@ export class Departures {
           depart({ ...parked, frame: piece, gsoSize: 0 }, some)
   }
 
-  #depart(parked: Parked, actions: ActionList, hold: number | null, group: string): void {
+  #depart(parked: WaitingPacket, actions: ActionList, hold: number | null, group: string): void {
     if (hold !== null) return this.hold(parked, hold, this.#kept.keep(actions), group)
     if (this.holds(group)) {
       const held = { parked, actions: this.#kept.keep(actions), id: 0, flow: undefined, group }
-      this.#holding.follow(held)
+      this.#queue.follow(held)
     } else this.#datapath.inject(parked.frame, actions, parked.gsoSize)
   }
 
   /** Whether fragments of this packet wait, which others must not overtake. */
   holds(group: string): boolean {
-    return group !== '' && this.#holding.holds(group)
+    return group !== '' && this.#queue.holds(group)
   }
 
   /** `id` is that of its flow, 0 for what is not kept. */
-  hold(parked: Parked, id: number, actions: ActionList, group = ''): void {
-    this.#holding.hold({ parked, actions, id, flow: this.#book.get(id), group })
+  hold(parked: WaitingPacket, id: number, actions: ActionList, group = ''): void {
+    this.#queue.hold({ parked, actions, id, flow: this.#cache.get(id), group })
   }
 
   /** The burst is over: its packets wait for the ticket, or for nothing. */
   close(ticket: number): void {
-    for (const packet of this.#holding.close(ticket)) this.#release(packet)
+    for (const packet of this.#queue.close(ticket)) this.#release(packet)
   }
 
   released(ticket: number): void {
-    for (const packet of this.#holding.released(ticket)) this.#release(packet)
+    for (const packet of this.#queue.released(ticket)) this.#release(packet)
   }
 
   // A flow that has gone while its packet waited was made stale.
   #release({ parked, actions, id, flow }: HeldPacket): void {
-    if (id !== 0 && this.#book.get(id) !== flow) return this.#again(ownCopy(parked))
-    this.#book.release(id)
+    if (id !== 0 && this.#cache.get(id) !== flow) return this.#again(ownCopy(parked))
+    this.#cache.release(id)
     if (actions.count > 0) this.#datapath.inject(parked.frame, actions, parked.gsoSize)
   }
 }

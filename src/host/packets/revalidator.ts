@@ -13,7 +13,7 @@ import type { Tag } from '../../flow/tag.ts'
 import { type SimulationContext, Verdict } from '../../simulation/context.ts'
 import * as ethernet from '../../wire/ethernet.ts'
 import type { HostEvents } from '../events.ts'
-import type { Flow, FlowBook } from '../flows/book.ts'
+import type { Flow, FlowCache } from '../flows/flow-cache.ts'
 import type { Ingress } from '../ports/ingress.ts'
 import type { FlowState } from '../replication/flow-state.ts'
 import type { Conclusion } from './conclusion.ts'
@@ -21,7 +21,7 @@ import type { Drops } from './drops.ts'
 
 interface Parts {
   readonly ctx: SimulationContext
-  readonly book: FlowBook
+  readonly cache: FlowCache
   readonly ingress: Ingress
   readonly conclusion: Conclusion
   readonly drops: Drops
@@ -41,7 +41,7 @@ const OUTDATED_MAX = 4096 // the rest is left to packets
 const RENEWED_AT_ONCE = 512 // some 10 ms; then packets have their turn
 const IN_USE_MS = 5000
 
-export class Rechecks {
+export class Revalidator {
   readonly #parts: Parts
   readonly #renewed: Counter
   readonly #stale: Counter
@@ -58,15 +58,15 @@ export class Rechecks {
    * next turn: whoever takes flows away by their tags does not find them any more.
    */
   outdate(tags: readonly Tag[]): void {
-    const { book, clock } = this.#parts
+    const { cache, clock } = this.#parts
     const since = clock.now() - IN_USE_MS
     for (const tag of tags)
-      for (const id of book.tags.flows(tag)) {
+      for (const id of cache.tags.flows(tag)) {
         if (this.#outdated.length >= OUTDATED_MAX) return
-        const flow = book.get(id)!
-        if (flow.usedMs < since || flow.actions.count === 0 || book.isHeld(id)) continue
-        if (!isUnicastIp(book.table, id)) continue
-        book.tags.remove(id)
+        const flow = cache.get(id)!
+        if (flow.usedMs < since || flow.actions.count === 0 || cache.isHeld(id)) continue
+        if (!isUnicastIp(cache.table, id)) continue
+        cache.tags.remove(id)
         this.#outdated.push({ id, flow })
       }
   }
@@ -75,10 +75,10 @@ export class Rechecks {
   renew(isReady: boolean): boolean {
     if (this.#outdated.length === 0) return false
     for (const { id, flow } of this.#outdated.splice(0, RENEWED_AT_ONCE)) {
-      if (this.#parts.book.get(id) !== flow) continue // it has gone, or a packet was there first
+      if (this.#parts.cache.get(id) !== flow) continue // it has gone, or a packet was there first
       this.#stale.value++
       if (isReady && this.#renew(id)) this.#renewed.value++
-      else this.#parts.book.remove(id)
+      else this.#parts.cache.remove(id)
     }
     return this.#outdated.length > 0
   }
@@ -86,9 +86,9 @@ export class Rechecks {
   // As a rehearsal: no device learns from a packet that was not there.  Whatever is missing, or
   // would have to be written, is left to the packet.
   #renew(id: number): boolean {
-    const { ctx, book, conclusion } = this.#parts
+    const { ctx, cache, conclusion } = this.#parts
     const { egress } = conclusion
-    const { actions } = book.get(id)!
+    const { actions } = cache.get(id)!
     let isFound = this.#finds(id)
     const isElsewhere = ctx.passedOver && !(isFound && egress.actions.equals(actions))
     if (isElsewhere) {
@@ -100,11 +100,11 @@ export class Rechecks {
   }
 
   #finds(id: number): boolean {
-    const { ctx, book, conclusion, flowState } = this.#parts
+    const { ctx, cache, conclusion, flowState } = this.#parts
     const { egress } = conclusion
-    const mask = book.table.mask(id)
+    const mask = cache.table.mask(id)
     ctx.rehearsal = true
-    const verdict = this.#walk(book.table.key(id), mask)
+    const verdict = this.#walk(cache.table.key(id), mask)
     ctx.rehearsal = false
     if (verdict !== Verdict.forward || !egress.translate(ctx)) return false
     if (egress.unreachable > 0 || ctx.emitted.length > 0 || ctx.stale.length > 0) return false
@@ -115,11 +115,11 @@ export class Rechecks {
 
   // In its place, when it asks the same of packets.
   #replace(id: number): void {
-    const { ctx, book, conclusion } = this.#parts
-    if (book.hasMask(id, ctx.key.mask)) return book.replace(id, conclusion.flow())
-    book.remove(id)
-    if (book.table.find(ctx.arrived.words, 0) === 0)
-      book.add(ctx.arrived.words, ctx.key.mask, conclusion.flow())
+    const { ctx, cache, conclusion } = this.#parts
+    if (cache.hasMask(id, ctx.key.mask)) return cache.replace(id, conclusion.flow())
+    cache.remove(id)
+    if (cache.table.find(ctx.arrived.words, 0) === 0)
+      cache.add(ctx.arrived.words, ctx.key.mask, conclusion.flow())
   }
 
   #isWider(mask: Int32Array): boolean {
@@ -130,7 +130,7 @@ export class Rechecks {
 
   // True: the outcome is the same, and the flow now carries the tags of today.  undefined: it
   // cannot be said yet.
-  recheck(id: number): boolean | undefined {
+  revalidate(id: number): boolean | undefined {
     const isSame = this.#agrees(id)
     const isElsewhere = isSame === false && this.#parts.ctx.passedOver
     return isElsewhere ? this.#keepingWay(() => this.#agrees(id)) : isSame
@@ -146,12 +146,12 @@ export class Rechecks {
   }
 
   #agrees(id: number): boolean | undefined {
-    const { ctx, book, conclusion, flowState, drops } = this.#parts
+    const { ctx, cache, conclusion, flowState, drops } = this.#parts
     const { egress } = conclusion
-    const flow = book.get(id)
+    const flow = cache.get(id)
     if (flow === undefined) return true
-    const mask = book.table.mask(id)
-    const verdict = this.#walk(book.table.key(id), mask)
+    const mask = cache.table.mask(id)
+    const verdict = this.#walk(cache.table.key(id), mask)
     if (verdict === Verdict.postpone || !egress.translate(ctx)) return undefined
     if (!flowState.prepare(ctx)) return undefined
     if (ctx.state.pendingCount > 0) return false // its state is gone
@@ -159,13 +159,13 @@ export class Rechecks {
     if (!egress.actions.equals(flow.actions)) return false
     // May take this very flow, by the tags it had.
     if (ctx.stale.length > 0) this.#parts.events.stale(ctx.stale)
-    if (book.get(id) !== flow) return true
+    if (cache.get(id) !== flow) return true
     // An agent of before may have known of no limits.
     if (!sameLimits(egress.limits, flow.limits)) {
-      book.replace(id, conclusion.flow())
+      cache.replace(id, conclusion.flow())
       return true
     }
-    book.retag(id, ctx.tags, ctx.tagCount)
+    cache.retag(id, ctx.tags, ctx.tagCount)
     flow.links = flowState.links(ctx)
     flow.dropped = drops.ofFlow(egress.actions)
     flow.checkedMs = ctx.now

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CounterTable } from '../../core/counters.ts'
-import { type Parked, WaitingRoom } from './waiting.ts'
+import { type WaitingPacket, WaitingRoom } from './waiting-room.ts'
 
-const packet = (ifindex = 1): Parked => ({
+const packet = (ifindex = 1): WaitingPacket => ({
   ...{ frame: new Uint8Array(14), key: new Int32Array(20), ifindex, reason: 0 },
   ...{ gsoSize: 0, port: '', deadline: 0 }
 })

@@ -1,6 +1,6 @@
-// The upkeep of flows, off the packets' way: reads how much each was used, lets idle ones go,
+// The maintenance of flows, off the packets' way: reads how much each was used, lets idle ones go,
 // walks old ones again so that what they learned stays true, takes over what an earlier agent
-// left, and compares the book with the datapath.  A little at each tick; a packet never waits.
+// left, and compares the cache with the datapath.  A little at each tick; a packet never waits.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
@@ -12,7 +12,7 @@ import { leastUseful } from '../flows/eviction.ts'
 import type { FlowState } from '../replication/flow-state.ts'
 import type { Worker } from './worker.ts'
 
-export interface UpkeepSettings {
+export interface MaintenanceSettings {
   readonly tickMs: number
   readonly quietTicks: number // how many ticks are one while there is little to do
   readonly idleMs: number // a flow nobody used for so long goes
@@ -21,7 +21,7 @@ export interface UpkeepSettings {
   readonly perTickMax: number // flows looked at in one tick
 }
 
-const UPKEEP_DEFAULTS: UpkeepSettings = {
+const MAINTENANCE_DEFAULTS: MaintenanceSettings = {
   tickMs: 250,
   quietTicks: 4,
   idleMs: 60_000,
@@ -34,7 +34,7 @@ const ADOPT_TRIES_MAX = 40 // ticks until a flow whose devices never come is let
 const LOOK_MS = 3 // of walks in one tick; meanwhile packets wait
 const FULL_FRACTION = 0.95 // above this, the flows unused for longest go
 
-export interface UpkeepParts {
+export interface MaintenanceParts {
   readonly worker: Worker
   readonly datapath: Datapath
   readonly flowState: FlowState
@@ -42,14 +42,14 @@ export interface UpkeepParts {
   readonly counters: Counters
 }
 
-export class Upkeep {
-  readonly #parts: UpkeepParts
-  readonly #settings: UpkeepSettings
+export class FlowMaintenance {
+  readonly #parts: MaintenanceParts
+  readonly #settings: MaintenanceSettings
   #stats: StatsBatch | null = null // made by the first look
   readonly #adopted = new Map<number, number>() // id → tries
   readonly #expired: Counter
   readonly #evicted: Counter
-  readonly #rechecked: Counter
+  readonly #revalidated: Counter
   readonly #disowned: Counter
   readonly #kept: Counter
   readonly #strays: Counter
@@ -57,13 +57,13 @@ export class Upkeep {
   #scan = 1 // the next flow id to look at
   #timer: Timer | null = null
 
-  constructor(parts: UpkeepParts, settings: Partial<UpkeepSettings> = {}) {
+  constructor(parts: MaintenanceParts, settings: Partial<MaintenanceSettings> = {}) {
     this.#parts = parts
-    this.#settings = { ...UPKEEP_DEFAULTS, ...settings }
+    this.#settings = { ...MAINTENANCE_DEFAULTS, ...settings }
     const { counters } = parts
     this.#expired = counters.claim('flows.expired', 'Flows removed because nobody used them')
     this.#evicted = counters.claim('flows.evicted', 'Flows removed to make room')
-    this.#rechecked = counters.claim('flows.rechecked', 'Flows walked again and found true')
+    this.#revalidated = counters.claim('flows.revalidated', 'Flows walked again and found true')
     this.#disowned = counters.claim('flows.disowned', 'Flows walked again and found wrong')
     this.#strays = counters.claim('flows.strays', 'Flows of the datapath that were not ours')
     this.#kept = counters.claim('flows.adopted', 'Flows taken over from an earlier agent')
@@ -84,7 +84,7 @@ export class Upkeep {
     this.#timer = null
   }
 
-  // Takes what an earlier agent left into the book.  Each flow goes on forwarding while its walk is
+  // Takes what an earlier agent left into the cache. Each flow goes on forwarding while its walk is
   // checked; until then it carries no tags.
   adopt(): void {
     const { datapath, worker, clock } = this.#parts
@@ -95,7 +95,7 @@ export class Upkeep {
       more = datapath.adopt(batch)
       const now = clock.now()
       for (let i = 0; i < batch.count; i++) {
-        const id = worker.book.adopt(batch, i, WORDS, {
+        const id = worker.cache.adopt(batch, i, WORDS, {
           actions: readActions(batch, i),
           ttlMin: batch.ttlMin[i]!,
           limits: { mtu: batch.mtu[i]!, room: batch.room[i]! },
@@ -106,7 +106,7 @@ export class Upkeep {
         if (id !== 0) this.#adopted.set(id, 0)
       }
     }
-    worker.book.flush()
+    worker.cache.flush()
   }
 
   // One round.  Public so that tests can move it.
@@ -120,21 +120,21 @@ export class Upkeep {
     this.#confirmAdopted()
     this.#look(now)
     this.#makeRoom()
-    worker.book.flush()
+    worker.cache.flush()
     this.#audit()
   }
 
-  // What the datapath has and the book has not would forward for ever.
+  // What the datapath has and the cache has not would forward for ever.
   #audit(): void {
     const { datapath, worker } = this.#parts
-    this.#strays.value += datapath.audit((id, keys, at) => worker.book.holds(id, keys, at))
+    this.#strays.value += datapath.audit((id, keys, at) => worker.cache.holds(id, keys, at))
   }
 
   // Each tick makes packets wait a little: without adopted flows and with room in the table, a
   // quarter of them is enough.
   #arm(): void {
-    const { book } = this.#parts.worker
-    const isBusy = this.#adopted.size > 0 || book.size > book.table.capacity / 2
+    const { cache } = this.#parts.worker
+    const isBusy = this.#adopted.size > 0 || cache.size > cache.table.capacity / 2
     const { tickMs, quietTicks } = this.#settings
     const delayMs = tickMs * (isBusy ? 1 : quietTicks)
     this.#timer = this.#parts.clock.after(delayMs, () => {
@@ -156,9 +156,9 @@ export class Upkeep {
 
   // State lives as long as the flows that use it do: the kernel forwards, and tells of it here.
   #used(stats: StatsBatch, i: number): void {
-    const { book } = this.#parts.worker
-    const flow = book.get(stats.ids[i]!)
-    if (flow !== undefined) book.note(flow, stats, i)
+    const { cache } = this.#parts.worker
+    const flow = cache.get(stats.ids[i]!)
+    if (flow !== undefined) cache.note(flow, stats, i)
   }
 
   #confirmAdopted(): void {
@@ -168,7 +168,7 @@ export class Upkeep {
     let left = Math.min(this.#adopted.size, this.#settings.perTickMax)
     for (const [id, tries] of this.#adopted) {
       if (left-- === 0 || clock.now() > until) break
-      const holds = worker.recheck(id)
+      const holds = worker.revalidate(id)
       this.#adopted.delete(id)
       if (holds === undefined && tries < ADOPT_TRIES_MAX) {
         this.#adopted.set(id, tries + 1) // behind all others
@@ -179,11 +179,11 @@ export class Upkeep {
     }
   }
 
-  // A slice of the book: what is idle goes, what is old is walked again.
+  // A slice of the cache: what is idle goes, what is old is walked again.
   #look(now: number): void {
     const { clock, worker } = this.#parts
     const untilMs = clock.now() + LOOK_MS
-    const end = worker.book.table.top
+    const end = worker.cache.table.top
     for (let left = Math.min(end - 1, this.#settings.perTickMax); left > 0; left--) {
       // New flows push the end on at every tick; the old ones' turn comes in the same one.
       if (this.#scan >= end) this.#scan = 1
@@ -194,35 +194,35 @@ export class Upkeep {
 
   #lookAt(id: number, now: number): void {
     const { worker } = this.#parts
-    const flow = worker.book.get(id)
+    const flow = worker.cache.get(id)
     if (flow === undefined || this.#adopted.has(id)) return
     const { idleMs, shortMs, checkMs } = this.#settings
     if (flow.lifetime === Lifetime.short && now - flow.createdMs >= shortMs) return this.#expire(id)
     if (now - flow.usedMs >= idleMs) return this.#expire(id)
     if (now - flow.checkedMs < checkMs) return
-    const holds = worker.recheck(id)
-    if (holds === true) this.#rechecked.value++
+    const holds = worker.revalidate(id)
+    if (holds === true) this.#revalidated.value++
     else if (holds === false) this.#disown(id)
   }
 
   #expire(id: number): void {
     this.#expired.value++
-    this.#parts.worker.book.remove(id)
+    this.#parts.worker.cache.remove(id)
   }
 
   #disown(id: number): void {
     this.#disowned.value++
-    this.#parts.worker.book.remove(id)
+    this.#parts.worker.cache.remove(id)
   }
 
   // A full table would leave new flows uncached: a tenth of them goes.
   #makeRoom(): void {
-    const { book } = this.#parts.worker
-    const { capacity } = book.table
-    if (book.size <= capacity * FULL_FRACTION) return
-    for (const id of leastUseful(book, Math.ceil(capacity / 10))) {
+    const { cache } = this.#parts.worker
+    const { capacity } = cache.table
+    if (cache.size <= capacity * FULL_FRACTION) return
+    for (const id of leastUseful(cache, Math.ceil(capacity / 10))) {
       this.#evicted.value++
-      book.remove(id)
+      cache.remove(id)
     }
   }
 }

@@ -1,4 +1,4 @@
-// The agent's book of its flows: what is in the datapath, what each flow depended on, and what is
+// The cache of flows: what is in the datapath, what each flow depended on, and what is
 // on its way in or out.  Changes are collected and cross to the datapath in batches.
 
 import type { Counter } from '../../core/counters.ts'
@@ -10,7 +10,7 @@ import { FlowTable } from '../../flow/table.ts'
 import type { Tag } from '../../flow/tag.ts'
 import { TagIndex } from '../../flow/tag-index.ts'
 import { further } from '../../flow/tcp-stream.ts'
-import type { HeldPacket } from '../packets/holding.ts'
+import type { HeldPacket } from '../packets/hold-queue.ts'
 import type { FlowLinks } from '../replication/flow-state.ts'
 
 const PENDING = 1 // not in the datapath yet
@@ -53,7 +53,7 @@ export interface NewFlow {
   readonly dropped?: Counter | null
 }
 
-export class FlowBook {
+export class FlowCache {
   readonly table: FlowTable
   readonly tags = new TagIndex()
   readonly #datapath: Datapath

@@ -7,11 +7,11 @@ import { less } from '../../core/assert.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Counter, Counters, Histogram } from '../../core/counters.ts'
 import type { ActionList } from '../../flow/actions.ts'
-import type { Flow } from '../flows/book.ts'
-import type { Parked } from './waiting.ts'
+import type { Flow } from '../flows/flow-cache.ts'
+import type { WaitingPacket } from './waiting-room.ts'
 
 export interface HeldPacket {
-  readonly parked: Parked
+  readonly parked: WaitingPacket
   readonly actions: ActionList
   readonly id: number // of its flow; 0 for what is not kept
   readonly flow: Flow | undefined
@@ -22,7 +22,7 @@ const HOLD_US = [50, 100, 150, 200, 250, 300, 400, 600, 1000, 2000, 5000, 20_000
 const HELD_MAX = 16_384
 const BYTES_MAX = 32 << 20
 
-export class Holding {
+export class HoldQueue {
   #open: HeldPacket[] = []
   readonly #groups = new Map<string, HeldPacket[]>()
   readonly #byTicket = new Map<number, { packets: HeldPacket[]; sinceMs: number }>()

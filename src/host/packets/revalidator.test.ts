@@ -21,25 +21,25 @@ test('a flow in use is there again without a packet, and takes the next one', ()
   events.outdate([egressTag('b')])
   world.settle()
   assert.equal(world.counter('flows.renewed'), 1)
-  assert.equal(worker.book.size, 2)
+  assert.equal(worker.cache.size, 2)
   assert.equal(world.exchange('a', unicast(0, 1)).length, 1)
   assert.equal(world.counter('packets.walked'), walked)
 })
 
 test('the datapath has a flow for its packets all the time', () => {
   const { world, worker, events } = open()
-  const [id] = [...worker.book.table.ids()].filter(each => worker.book.tags.tags(each).length > 0)
-  const before = worker.book.get(id!)
+  const [id] = [...worker.cache.table.ids()].filter(each => worker.cache.tags.tags(each).length > 0)
+  const before = worker.cache.get(id!)
   let removed = 0
-  const { remove } = worker.book
-  worker.book.remove = function (of: number) {
+  const { remove } = worker.cache
+  worker.cache.remove = function (of: number) {
     removed++
     return remove.call(this, of)
   }
-  events.outdate(worker.book.tags.tags(id!))
-  assert.equal(worker.book.get(id!), before)
+  events.outdate(worker.cache.tags.tags(id!))
+  assert.equal(worker.cache.get(id!), before)
   world.settle()
-  assert.notEqual(worker.book.get(id!), before)
+  assert.notEqual(worker.cache.get(id!), before)
   assert.equal(removed, 0)
 })
 
@@ -49,7 +49,7 @@ test('one that nobody uses any more is left to its packets', () => {
   events.outdate([egressTag('b')])
   world.settle()
   assert.equal(world.counter('flows.renewed'), 0)
-  assert.equal(worker.book.size, 1)
+  assert.equal(worker.cache.size, 1)
 })
 
 test('what only state has made stale is left to its packets', () => {
@@ -57,5 +57,5 @@ test('what only state has made stale is left to its packets', () => {
   worker.invalidate([egressTag('b')])
   world.settle()
   assert.equal(world.counter('flows.renewed'), 0)
-  assert.equal(worker.book.size, 1)
+  assert.equal(worker.cache.size, 1)
 })

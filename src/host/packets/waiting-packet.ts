@@ -3,7 +3,7 @@
 import { type Burst, DESCRIPTOR_WORDS, Descriptor, Reason } from '../../datapath/datapath.ts'
 import { extract } from '../../flow/extract.ts'
 import { WORDS } from '../../flow/key.ts'
-import type { Parked } from './waiting.ts'
+import type { WaitingPacket } from './waiting-room.ts'
 
 const CHUNK_BYTES = 32 << 10
 const FRAME_MAX = 2 << 10 // larger ones have memory of their own
@@ -40,7 +40,11 @@ export class Arena {
   }
 }
 
-export function parkedOf({ descriptors, bytes, keys }: Burst, i: number, arena?: Arena): Parked {
+export function waitingPacketOf(
+  { descriptors, bytes, keys }: Burst,
+  i: number,
+  arena?: Arena
+): WaitingPacket {
   const d = i * DESCRIPTOR_WORDS
   const at = descriptors[d + Descriptor.offset]!
   const length = descriptors[d + Descriptor.length]!
@@ -56,14 +60,14 @@ export function parkedOf({ descriptors, bytes, keys }: Burst, i: number, arena?:
 }
 
 /** The same in memory of its own: it may have to wait long. */
-export const ownCopy = (parked: Parked): Parked => ({
+export const ownCopy = (parked: WaitingPacket): WaitingPacket => ({
   ...parked,
   frame: parked.frame.slice(),
   key: parked.key.slice()
 })
 
 /** A frame of a device's own making, which leaves by a port; null where it is no frame. */
-export function parkedOwn(frame: Uint8Array, port: string): Parked | null {
+export function waitingPacketOwn(frame: Uint8Array, port: string): WaitingPacket | null {
   const key = new Int32Array(WORDS)
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   if (!extract(key, 0, 0, 0, 0, view, 0, frame.length)) return null

@@ -1,4 +1,4 @@
-// The upkeep of flows on a virtual clock: what goes, what stays, what is taken over.
+// The maintenance of flows on a virtual clock: what goes, what stays, what is taken over.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -21,67 +21,67 @@ import type { Interface } from '../ports/port-bindings.ts'
 const SETTINGS = { tickMs: 10, quietTicks: 1, idleMs: 1000, checkMs: 500, shortMs: 200 }
 
 function open(options: Partial<WorldOptions> = {}) {
-  const world = new World({ plugins: PLUGINS, objects: OBJECTS, upkeep: SETTINGS, ...options })
+  const world = new World({ plugins: PLUGINS, objects: OBJECTS, maintenance: SETTINGS, ...options })
   world.exchange('a', unicast(0, 1))
   world.exchange('b', unicast(1, 0))
   world.exchange('a', unicast(0, 1))
   const { host } = world.hosts.get('h')!
-  return { world, book: host.worker.book, host }
+  return { world, cache: host.worker.cache, host }
 }
 
 test('a flow nobody uses goes after its idle time, one that is used stays', () => {
-  const { world, book } = open()
-  assert.equal(book.size, 2)
+  const { world, cache } = open()
+  assert.equal(cache.size, 2)
   for (let i = 0; i < 30; i++) {
     world.settle(100)
     world.exchange('a', unicast(0, 1))
   }
-  assert.equal(book.size, 1)
+  assert.equal(cache.size, 1)
   assert.equal(world.counter('flows.expired'), 1)
   assert.equal(world.counter('packets.walked'), 3)
   world.settle(1100)
-  assert.equal(book.size, 0)
+  assert.equal(cache.size, 0)
 })
 
 test('a flow that does not last is looked at again soon, however much it is used', () => {
-  const { world, book } = open()
+  const { world, cache } = open()
   const own = eth(MACS[0]!, MACS[0]!).payload(50).frame() // to itself: a drop, for now
   for (let i = 0; i < 10; i++) {
     world.exchange('a', own)
     world.settle(50)
   }
-  assert.equal(book.size, 3)
+  assert.equal(cache.size, 3)
   assert.equal(world.counter('packets.walked'), 3 + 3)
 })
 
 test('a flow in use is walked again and stays, if the walk still says the same', () => {
-  const { world, book } = open()
+  const { world, cache } = open()
   for (let i = 0; i < 20; i++) {
     world.exchange('a', unicast(0, 1))
     world.settle(100)
   }
-  assert.ok(world.counter('flows.rechecked') >= 3)
+  assert.ok(world.counter('flows.revalidated') >= 3)
   assert.equal(world.counter('flows.disowned'), 0)
-  assert.equal(book.size, 1)
+  assert.equal(cache.size, 1)
 })
 
-test('the TCP flags of a stateful flow are in the book, those of others are not', () => {
-  const { world, book } = open()
+test('the TCP flags of a stateful flow are in the cache, those of others are not', () => {
+  const { world, cache } = open()
   const segment = (from: number, to: number): Uint8Array =>
     eth(MACS[from]!, MACS[to]!).ipv4('10.0.0.1', '10.0.0.2').tcp(1, 2, { flags: 'FA' }).frame()
-  const ids = [...book.table.ids()]
-  const [key, mask] = [book.table.key(ids[0]!).slice(), book.table.mask(ids[0]!).slice()]
-  const { actions, ttlMin, lifetime } = book.get(ids[0]!)!
+  const ids = [...cache.table.ids()]
+  const [key, mask] = [cache.table.key(ids[0]!).slice(), cache.table.mask(ids[0]!).slice()]
+  const { actions, ttlMin, lifetime } = cache.get(ids[0]!)!
   const flow = { actions, ttlMin, lifetime, tags: [], tagCount: 0, now: world.clock.now() }
-  const id = book.add(key, mask, { ...flow, stateful: true })
-  book.flush()
+  const id = cache.add(key, mask, { ...flow, stateful: true })
+  cache.flush()
   for (const [port, from] of [
     ['a', 0],
     ['b', 1]
   ] as const)
     assert.equal(world.exchange(port, segment(from, 1 - from)).length, 1)
   world.settle(50)
-  const flags = [...book.table.ids()].map(each => [each === id, book.get(each)!.tcpFlags])
+  const flags = [...cache.table.ids()].map(each => [each === id, cache.get(each)!.tcpFlags])
   assert.deepEqual(flags.sort(), [
     [false, 0],
     [true, 0x11]
@@ -89,9 +89,9 @@ test('the TCP flags of a stateful flow are in the book, those of others are not'
 })
 
 test('a flow the walk would not make today is found by the next look and taken out', () => {
-  const { world, book } = open()
-  for (const id of [...book.table.ids()]) {
-    const flow = book.get(id)!
+  const { world, cache } = open()
+  for (const id of [...cache.table.ids()]) {
+    const flow = cache.get(id)!
     flow.actions = flow.actions.snapshot()
     flow.actions.words[1] = 77 // another interface
   }
@@ -103,8 +103,8 @@ test('a flow the walk would not make today is found by the next look and taken o
   )
 })
 
-test('a look takes a slice of the book at each tick, and comes to the end of it', () => {
-  const { world, book } = open({ upkeep: { ...SETTINGS, perTickMax: 3 } })
+test('a look takes a slice of the cache at each tick, and comes to the end of it', () => {
+  const { world, cache } = open({ maintenance: { ...SETTINGS, perTickMax: 3 } })
   for (let n = 0; n < 40; n++)
     world.exchange(
       'a',
@@ -112,47 +112,49 @@ test('a look takes a slice of the book at each tick, and comes to the end of it'
         .payload(9)
         .frame()
     )
-  assert.ok(book.size >= 40)
+  assert.ok(cache.size >= 40)
   world.settle(1500)
-  assert.equal(book.size, 0)
+  assert.equal(cache.size, 0)
 })
 
 test('a look comes to old flows, however many new ones there are at each tick', () => {
-  const { world, book } = open({ upkeep: { ...SETTINGS, tickMs: 100, idleMs: 500 } })
+  const { world, cache } = open({ maintenance: { ...SETTINGS, tickMs: 100, idleMs: 500 } })
   let most = 0
   for (let n = 0; n < 200; n++) {
     world.exchange('a', eth(MACS[0]!, numbered(n)).payload(9).frame())
     world.settle(10)
-    most = Math.max(most, book.size)
+    most = Math.max(most, cache.size)
   }
   assert.ok(most > 30 && most < 120, `${most} flows`)
   assert.ok(world.counter('flows.expired') > 80)
 })
 
 test('a look that takes long stops, and goes on at the next tick until all were looked at', () => {
-  const { world, host, book } = open({ upkeep: { ...SETTINGS, tickMs: 1_000_000, idleMs: 1e9 } })
+  const { world, host, cache } = open({
+    maintenance: { ...SETTINGS, tickMs: 1_000_000, idleMs: 1e9 }
+  })
   for (let n = 0; n < 100; n++) world.exchange('a', eth(MACS[0]!, numbered(n)).payload(9).frame())
   world.settle(600)
   const { clock } = world
   let walks = 0
   const now = clock.now.bind(clock)
   clock.now = () => now() + walks
-  const recheck = host.worker.recheck.bind(host.worker)
-  host.worker.recheck = id => {
+  const revalidate = host.worker.revalidate.bind(host.worker)
+  host.worker.revalidate = id => {
     walks++ // each takes a millisecond
-    return recheck(id)
+    return revalidate(id)
   }
-  const size = book.size
-  host.upkeep.tick()
+  const size = cache.size
+  host.maintenance.tick()
   assert.ok(walks > 0 && walks < 40, `${walks}`)
-  for (let tick = 0; tick < 20; tick++) host.upkeep.tick()
+  for (let tick = 0; tick < 20; tick++) host.maintenance.tick()
   assert.ok(walks >= size)
 })
 
 const numbered = (n: number): string => `02:00:00:00:01:${(n + 16).toString(16).padStart(2, '0')}`
 
 test('before the table is full the flows unused for longest make room', () => {
-  const { world, book } = open({ flowsMax: 40 })
+  const { world, cache } = open({ flowsMax: 40 })
   for (let n = 0; n < 100; n++) {
     world.exchange(
       'a',
@@ -163,7 +165,7 @@ test('before the table is full the flows unused for longest make room', () => {
     world.exchange('a', unicast(0, 1))
     world.settle(10)
   }
-  assert.ok(book.size <= 40)
+  assert.ok(cache.size <= 40)
   assert.ok(world.counter('flows.evicted') >= 60)
   assert.equal(world.drops()['drop.agent.flow-table-full'], undefined)
   const walked = world.counter('packets.walked')
@@ -273,7 +275,7 @@ function live(
     },
     random: new SeededRandom(1),
     settings: defaults,
-    upkeep: SETTINGS,
+    maintenance: SETTINGS,
     burstBytes: 65_536
   })
   void host.start()
@@ -300,20 +302,20 @@ function firstLife() {
   life.sends(0, unicast(0, 1))
   life.sends(1, unicast(1, 0))
   assert.deepEqual(life.sends(0, unicast(0, 1)), [11])
-  life.host.upkeep.stop()
+  life.host.maintenance.stop()
   return { clock, hub, left: life.installed.slice(-1) }
 }
 
 test('flows of an earlier agent go on forwarding, and are kept once the walk agrees', () => {
   const { clock, hub, left } = firstLife()
   const { host, counters, sends } = live(hub, clock, 'second', left)
-  assert.equal(host.upkeep.unconfirmed, 1)
+  assert.equal(host.maintenance.unconfirmed, 1)
   assert.deepEqual(sends(0, unicast(0, 1)), [11])
   assert.equal(counters.value('packets.walked'), 0)
   clock.advance(100)
-  assert.equal(host.upkeep.unconfirmed, 0)
+  assert.equal(host.maintenance.unconfirmed, 0)
   assert.equal(counters.value('flows.adopted'), 1)
-  assert.equal(host.worker.book.size, 1)
+  assert.equal(host.worker.cache.size, 1)
 })
 
 test('a store that answers late takes no earlier flow away', () => {
@@ -331,7 +333,7 @@ test('a store that answers late takes no earlier flow away', () => {
       assert.equal(counters.value('flows.disowned'), 0)
       assert.deepEqual(sends(0, unicast(0, 1)), [11])
       clock.advance(100)
-      assert.equal(host.upkeep.unconfirmed, 0)
+      assert.equal(host.maintenance.unconfirmed, 0)
       assert.equal(counters.value('flows.adopted'), 1)
     }
 })
@@ -354,7 +356,7 @@ test('an earlier flow that the topology of today would not make is taken out', (
   assert.deepEqual(sends(0, unicast(0, 1)), [])
   assert.equal(counters.value('flows.adopted'), 0)
   assert.equal(counters.value('flows.disowned'), 1)
-  assert.equal(host.worker.book.size, datapath.counters().flows)
+  assert.equal(host.worker.cache.size, datapath.counters().flows)
 })
 
 test('an earlier flow of an interface that is nothing any more is let go', () => {
@@ -362,9 +364,9 @@ test('an earlier flow of an interface that is nothing any more is let go', () =>
   hub.delete('port', 'a')
   const { host, counters } = live(hub, clock, 'second', left)
   clock.advance(1000)
-  assert.equal(host.upkeep.unconfirmed, 0)
+  assert.equal(host.maintenance.unconfirmed, 0)
   assert.equal(counters.value('flows.adopted'), 0)
-  assert.equal(host.worker.book.size, 0)
+  assert.equal(host.worker.cache.size, 0)
 })
 
 test('an interface that was unbound while no agent was there is left alone', () => {
