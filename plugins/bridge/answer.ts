@@ -57,7 +57,7 @@ export function answerArp(
 
 function announcedByArp(ctx: SimulationContext, neighbours: Neighbours): Answer {
   const raw = ctx.bytes() // every announcement must be heard: no flow
-  if (raw === undefined || ctx.rehearsal) return FLOOD
+  if (raw === undefined || ctx.dryRun) return FLOOD
   neighbours.announced(ctx, 4, ipv4Words, arp.senderMac(raw.view, bodyOf(raw)))
   return FLOOD
 }
@@ -123,13 +123,13 @@ function announcedByNd(
   const mac = nd.linkLayer(view, l4, end, nd.Option.targetLinkLayer)
   // RFC 4861 §7.2.5: without the override flag it moves nobody.
   const isMove = (nd.flags(view, l4) & (nd.Flag.solicited | nd.Flag.override)) === nd.Flag.override
-  if (mac > 0 && isMove && !ctx.rehearsal) neighbours.announced(ctx, 6, target, mac)
+  if (mac > 0 && isMove && !ctx.dryRun) neighbours.announced(ctx, 6, target, mac)
   return FLOOD
 }
 
 function send(ctx: SimulationContext, counters: BridgeCounters, frame: frames.Frame): Verdict {
   if (ctx.trace !== null) ctx.trace.step('     answered by the bridge')
-  if (!ctx.rehearsal) {
+  if (!ctx.dryRun) {
     counters.answered.value++
     ctx.emit(frame, ctx.inPort.id)
   }

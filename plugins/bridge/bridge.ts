@@ -128,7 +128,7 @@ export class Bridge implements LiveDevice {
 
   #learn(ctx: SimulationContext, mac: number, vlan: number): void {
     const isFree = this.#members.router(mac) === undefined
-    if (isFree && !ctx.rehearsal && this.#members.mayHave(mac, ctx.inPort, vlan)) {
+    if (isFree && !ctx.dryRun && this.#members.mayHave(mac, ctx.inPort, vlan)) {
       this.#visit = ctx
       const heard = this.#macs.hear(mac, vlan, ctx.inPort.id, ctx.now)
       this.#visit = null

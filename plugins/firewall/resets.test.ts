@@ -73,7 +73,7 @@ class Talk {
 }
 
 const recordsOf = ({ hosts }: World): number =>
-  [...hosts.values()].reduce((sum, { host }) => sum + host.sharing.flowState.table.size, 0)
+  [...hosts.values()].reduce((sum, { host }) => sum + host.replication.flowState.table.size, 0)
 
 const PLACES = { 'one host': { a: 'h1', b: 'h1' }, 'two hosts': { a: 'h1', b: 'h2' } }
 

@@ -141,7 +141,7 @@ for (const family of ['v4', 'v6'] as const)
         close(world)
         world.settle(5)
         const overs = [...world.hosts.values()].map(({ host }) => {
-          const { table } = host.sharing.flowState
+          const { table } = host.replication.flowState
           const records = new Int32Array(table.size * 32)
           const n = table.scan(1, records, new Float64Array(table.size))
           return Array.from({ length: n }, (_, i) => records[i * 32 + 24]!).filter(f => f & 12)

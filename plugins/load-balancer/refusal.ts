@@ -57,13 +57,13 @@ export class Refusals {
       ctx.cacheable = cacheable
       return
     }
-    if (!ctx.rehearsal && !this.#allowance.take(ctx.now)) {
+    if (!ctx.dryRun && !this.#allowance.take(ctx.now)) {
       counters.refusalsLimited.value++
       return
     }
     if (ctx.trace !== null)
       ctx.trace.step(`     told: ${vip.protocol === TCP ? 'reset' : 'port unreachable'}`)
-    if (!ctx.rehearsal) counters.refusals.value++
+    if (!ctx.dryRun) counters.refusals.value++
     ctx.emit(answer, ctx.inPort.id)
   }
 }

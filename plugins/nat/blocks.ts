@@ -99,7 +99,7 @@ export class PortBlocks {
         const port = from + ((hash + i) % count)
         if (!isFree(port)) continue
         block.usedMs = now
-        if (i >= CROWDED && b === pool.blocks.length - 1 && !ctx.rehearsal) this.ask(pool, wish)
+        if (i >= CROWDED && b === pool.blocks.length - 1 && !ctx.dryRun) this.ask(pool, wish)
         return port
       }
     }

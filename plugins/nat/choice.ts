@@ -72,9 +72,9 @@ export class Chooser {
     const first = portFirst === 0 ? PORT_FIRST : portFirst
     const last = portFirst === 0 ? PORT_LAST : portLast
     const wish = { hash: this.#hash, own: this.#own.port, first, last, isFree: this.#isFree }
-    if (ctx.rehearsal && pool.isEmpty) return this.#pretend(first, last)
+    if (ctx.dryRun && pool.isEmpty) return this.#pretend(first, last)
     if (this.#blocks.allocate(ctx, pool, wish) !== NONE) return Choice.made
-    if (ctx.rehearsal || !this.#blocks.ask(pool, wish)) return Choice.none
+    if (ctx.dryRun || !this.#blocks.ask(pool, wish)) return Choice.none
     this.waitingFor = pool.waitingFor
     return Choice.later
   }

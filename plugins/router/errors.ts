@@ -96,7 +96,7 @@ export class ErrorSender {
       ctx.cacheable = cacheable
       return
     }
-    if (!ctx.rehearsal && !this.#mayAfford(entered, ctx)) return
+    if (!ctx.dryRun && !this.#mayAfford(entered, ctx)) return
     const fields = { type: what, code, param, src: own.words, srcMac: port.port.mac }
     const error = icmpError(fields, view, 0, frame.length)
     if (error === undefined) return

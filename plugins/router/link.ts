@@ -49,7 +49,7 @@ export function hearArp(ctx: SimulationContext, link: Link): Verdict {
   if (isQuestion && !answersFor(link, 4, key.words, Word.ipDst))
     return ctx.drop('router.arp-not-for-us')
   const frame = ctx.frame()
-  if (frame !== undefined && !ctx.rehearsal) readArp(ctx, link, frame)
+  if (frame !== undefined && !ctx.dryRun) readArp(ctx, link, frame)
   return ctx.consume()
 }
 
@@ -91,7 +91,7 @@ export function isDiscovery(key: FlowKey, link: Link): boolean {
 
 export function hearDiscovery(ctx: SimulationContext, link: Link): Verdict {
   const frame = ctx.frame()
-  if (frame !== undefined && !ctx.rehearsal) readDiscovery(ctx, link, frame)
+  if (frame !== undefined && !ctx.dryRun) readDiscovery(ctx, link, frame)
   return ctx.consume()
 }
 

@@ -247,7 +247,7 @@ for (const { family, text } of [
     assert.equal(a.counters.value('router.neighbour-learned'), 1)
   })
 
-  check('a rehearsal asks nobody', (_, a) => {
+  check('a dry run asks nobody', (_, a) => {
     assert.equal(a.neighbours.find(ip, true), NEIGHBOUR_PENDING)
     assert.equal(a.asked(), 0)
   })

@@ -79,17 +79,17 @@ export class Neighbours {
   }
 
   // Its MAC, NEIGHBOUR_PENDING (the packet has to wait for `waitingFor`) or NEIGHBOUR_FAILED.
-  // A rehearsal asks nobody.
-  find(ip: address.Ip, rehearsal = false): number {
+  // A dry run asks nobody.
+  find(ip: address.Ip, dryRun = false): number {
     const key = address.formatIp(ip)
     const now = this.#given.clock.now()
     const entry = this.#entries.get(key)
     if (entry !== undefined) {
-      if (now >= entry.staleAt && !rehearsal) this.#refresh(key, ip, entry)
+      if (now >= entry.staleAt && !dryRun) this.#refresh(key, ip, entry)
       return entry.mac
     }
     if ((this.#failed.get(key) ?? 0) > now) return NEIGHBOUR_FAILED
-    if (!rehearsal && !this.#requests.has(key)) this.#ask(key, ip, 0)
+    if (!dryRun && !this.#requests.has(key)) this.#ask(key, ip, 0)
     return NEIGHBOUR_PENDING
   }
 

@@ -210,7 +210,7 @@ export class Router implements Forwarder, LiveDevice, Speaker {
     }
     if (port.onLink(next.family, next.words) === undefined) return NEIGHBOUR_FAILED
     ctx.tag(neighbours.tag(next))
-    return neighbours.find(next, ctx.rehearsal)
+    return neighbours.find(next, ctx.dryRun)
   }
 
   // Another gateway's traffic may come to leave by this port: its next hops stay known.
@@ -267,15 +267,15 @@ export class Router implements Forwarder, LiveDevice, Speaker {
   #filterReply(ctx: SimulationContext, family: 4 | 6): Verdict {
     const { outFilter } = this.#model
     if (outFilter === undefined) return Verdict.forward
-    const { key, generated, rehearsal } = ctx
+    const { key, generated, dryRun } = ctx
     this.#asked.copy(key)
     turn(key, family)
-    ctx.generated = ctx.rehearsal = true // nothing comes of it but an opinion
+    ctx.generated = ctx.dryRun = true // nothing comes of it but an opinion
     ctx.outPort = ctx.inPort
     const passed = ctx.filter(outFilter)
     key.copy(this.#asked)
     ctx.generated = generated
-    ctx.rehearsal = rehearsal
+    ctx.dryRun = dryRun
     ctx.outPort = null
     return passed === Verdict.reject ? ctx.drop(ctx.dropReason, Lifetime.short) : passed
   }

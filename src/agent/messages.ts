@@ -83,7 +83,7 @@ export interface AgentStatus {
   /** Ports that are up somewhere, as far as this host has heard. */
   readonly active: number
   /** Ports whose first walk is still being prepared. */
-  readonly rehearsing: number
+  readonly dryRuns: number
 }
 
 export interface JudgedInterface extends Interface {

@@ -93,11 +93,11 @@ const packetSide = new Host({
   maintenance: settings.maintenance,
   state: threadState.parts,
   bindings: settings.bindings,
-  rehearse: true
+  prefetch: true
 })
 
 tell('datapath', () => datapath.counters())
-tell('exchange', () => packetSide.sharing.exchange?.counters() ?? {})
+tell('exchange', () => packetSide.replication.exchange?.counters() ?? {})
 tell('agent', () => {
   const { used_heap_size, external_memory } = getHeapStatistics()
   return { 'heap-bytes': used_heap_size, 'external-bytes': external_memory }
@@ -140,8 +140,8 @@ function received(message: ToThread): void {
     case 'state-key':
       return threadState.setKey(message.key)
     case 'loaded':
-      packetSide.sharing.imported(threadState.loaded(message.saved))
-      return packetSide.sharing.portStates.loaded(message.port)
+      packetSide.replication.imported(threadState.loaded(message.saved))
+      return packetSide.replication.handover.loaded(message.port)
     case 'frame':
       return door.memory?.input(message.interface, message.frame)
     case 'tunnelled':
@@ -178,18 +178,18 @@ async function answerTo(call: Call): Promise<unknown> {
     case 'interfaces':
       return judged()
     case 'state':
-      return stateTexts(packetSide.sharing.flowState.table, clock, hostHash(settings.host), {
+      return stateTexts(packetSide.replication.flowState.table, clock, hostHash(settings.host), {
         ...call.filter,
         limit: call.limit
       })
     case 'peers':
-      return packetSide.sharing.peers.list()
+      return packetSide.replication.peers.list()
     case 'status':
       return {
         unconfirmed: packetSide.maintenance.unconfirmed,
         bound: counters.value('agent.ports-bound'),
         active: packetSide.view.activePorts,
-        rehearsing: packetSide.rehearsing
+        dryRuns: packetSide.dryRuns
       }
     case 'counters':
       return counters.snapshot()

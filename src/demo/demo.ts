@@ -234,7 +234,7 @@ class Demo {
   async #agentsReady(wanted: number): Promise<boolean> {
     const agents = [...this.#agents.values()]
     const states = await Promise.all(agents.map(agent => agent.status()))
-    return states.every(({ active, rehearsing }) => active >= wanted && rehearsing === 0)
+    return states.every(({ active, dryRuns }) => active >= wanted && dryRuns === 0)
   }
 
   #doors(): Agents {

@@ -15,7 +15,7 @@ export class HostEvents implements ViewListener, ExchangeListener {
 
   /**
    * What walks were postponed for is here. Said by whoever brings it: the topology view, bindings,
-   * tunnels, replication and plugins. Heard by the worker and by rehearsals.
+   * tunnels, replication and plugins. Heard by the worker and by dry runs.
    */
   readonly wake: Signal<[cause: string]> = signal()
 
@@ -46,12 +46,12 @@ export class HostEvents implements ViewListener, ExchangeListener {
   readonly topologyChanged: Signal<[]> = signal()
 
   /**
-   * Where ports are has to be looked at again. Said by the watcher of interfaces, and by foresight
-   * and rehearsals when a port need not wait for them any longer. Heard by bindings.
+   * Where ports are has to be looked at again. Said by the watcher of interfaces, and by the
+   * prefetcher and dry runs when a port need not wait for them any longer. Heard by bindings.
    */
   readonly bindingsChanged: Signal<[]> = signal()
 
-  /** A port is about to become active here. Said by bindings. Heard by rehearsals. */
+  /** A port is about to become active here. Said by bindings. Heard by dry runs. */
   readonly portComing: Signal<[port: Port]> = signal()
 
   /**

@@ -42,7 +42,7 @@ function goOn(world: World): void {
 for (const share of [false, true])
   test(`a stopped host arms no timer, ${share ? 'sharing state' : 'alone'}`, async () => {
     const plugins = [bridge, router] as unknown as readonly Plugin[]
-    const world = new World({ plugins, objects: OBJECTS, rehearse: true, share })
+    const world = new World({ plugins, objects: OBJECTS, prefetch: true, share })
     world.exchange('a', arp())
     world.exchange('a', ping('10.0.1.99')) // the router asks for a neighbour
     world.settle(50)

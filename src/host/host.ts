@@ -27,11 +27,11 @@ import { LocalDeliveries } from './ports/local-deliveries.ts'
 import { type InterfaceWatcher, PortBindings } from './ports/port-bindings.ts'
 import { Readiness } from './ports/readiness.ts'
 import { Tunnels } from './ports/tunnels.ts'
+import type { DryRun } from './prefetch/dry-run.ts'
 import { prefetch } from './prefetch/prefetch.ts'
-import type { Rehearsal } from './prefetch/rehearsal.ts'
 import { PeerLiveness } from './replication/liveness.ts'
-import { Sharing } from './replication/sharing.ts'
 import { ownState, type StateParts } from './replication/state-parts.ts'
+import { StateReplication } from './replication/state-replication.ts'
 
 type Settings = Record<string, unknown>
 
@@ -50,21 +50,21 @@ export interface HostParts {
   readonly maintenance?: Partial<MaintenanceSettings>
   readonly state?: StateParts
   readonly bindings?: BindingRules
-  // Whether a port's first walk is rehearsed when it is bound.
-  readonly rehearse?: boolean
+  // Whether a port's first walk is done without a packet when it is bound.
+  readonly prefetch?: boolean
   readonly burstBytes?: number
 }
 
 export class Host {
   readonly events = new HostEvents()
   readonly view: TopologyView
-  readonly sharing: Sharing
+  readonly replication: StateReplication
   readonly leases: HeldLeases
   readonly bindings: PortBindings
   readonly worker: Worker
   readonly maintenance: FlowMaintenance
   readonly #lives: Lifetimes
-  readonly #rehearsal: Rehearsal | null
+  readonly #dryRun: DryRun | null
   #keep = false // see stop
 
   constructor(parts: HostParts) {
@@ -76,11 +76,11 @@ export class Host {
     const view = new TopologyView(factories, link, events, clock, host)
     events.peer.on((other, alive) => view.hostAnswers(other, alive))
     events.agentAway.on((other, isAway) => view.agentAway(other, isAway))
-    const sharing = new Sharing({ host, view, state, clock, counters, events })
+    const replication = new StateReplication({ host, view, state, clock, counters, events })
     const leases = new HeldLeases(parts.leases ?? null, host, clock)
     const deliveries = new LocalDeliveries(host, counters)
     lives.add('datapath', { stop: () => datapath.close(this.#keep) })
-    lives.add('flow state', sharing)
+    lives.add('flow state', replication)
     lives.add('topology', { stop: () => view.close() })
     assemble({ ...parts, factories, lives }, container => {
       container.provide(Clock, clock)
@@ -95,22 +95,22 @@ export class Host {
     })
     const tunnels = new Tunnels({ host, view, datapath, events })
     const readiness = new Readiness()
-    readiness.requires(model => sharing.isPortReady(model))
+    readiness.requires(model => replication.isPortReady(model))
     const rules = parts.bindings ?? ANY_BINDING
     const common = { host, view, datapath, watcher, clock, counters, events }
     const bindings = new PortBindings({ ...common, tunnels, rules, readiness })
-    const { flowState, portStates, interested } = sharing
+    const { flowState, handover, targets } = replication
     const ingress = new Ingress(bindings, deliveries)
-    const walks = { ...common, bindings, flowState, portStates, ingress }
+    const walks = { ...common, bindings, flowState, handover, ingress }
     this.worker = new Worker({ ...walks, burstBytes })
     this.maintenance = new FlowMaintenance({ ...walks, worker: this.worker }, parts.maintenance)
     lives.add('bindings', { start: () => bindings.start(), stop: () => bindings.close(this.#keep) })
     lives.add('worker', this.worker)
     lives.add('maintenance', this.maintenance)
-    const prefetched = { host, view, bindings, clock, flowState, interested, events }
-    this.#rehearsal = parts.rehearse === true ? prefetch(prefetched, readiness, lives) : null
+    const prefetched = { host, view, bindings, clock, flowState, targets, events }
+    this.#dryRun = parts.prefetch === true ? prefetch(prefetched, readiness, lives) : null
     this.view = view
-    this.sharing = sharing
+    this.replication = replication
     this.leases = leases
     this.bindings = bindings
     this.#lives = lives
@@ -122,8 +122,8 @@ export class Host {
   }
 
   /** Ports whose first walk is still being prepared. */
-  get rehearsing(): number {
-    return this.#rehearsal?.size ?? 0
+  get dryRuns(): number {
+    return this.#dryRun?.size ?? 0
   }
 
   /** `keep`: the datapath goes on forwarding for the next agent. */

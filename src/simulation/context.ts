@@ -73,7 +73,7 @@ export class SimulationContext {
   generated = false // made by a device, not received
   keepsWay = false // of a known flow: it may stay with a gateway whose agent is gone
   passedOver = false // such a gateway was, for one whose agent is there
-  rehearsal = false // a trace: devices look, but learn nothing and ask nobody
+  dryRun = false // a trace: devices look, but learn nothing and ask nobody
   lifetime: number = Lifetime.normal
   dropReason = ''
   waitingFor = ''
@@ -257,7 +257,7 @@ export class SimulationContext {
   // Whether other hosts may be asked for the state that was not found, by postponing for
   // WAIT_FOR_PULL.  Worth it for packets that cannot be the first of a connection.
   get mayPull(): boolean {
-    return !this.pulled && !this.rehearsal && this.puller?.canPull(this) === true
+    return !this.pulled && !this.dryRun && this.puller?.canPull(this) === true
   }
 
   // The packet an ICMP error quotes, as devices have left it; null: this is none, or only a key is

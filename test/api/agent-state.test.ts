@@ -20,8 +20,8 @@ before(async () => {
   await build()
   // A frame that comes by an interface that is no port's yet is dropped.
   await eventually(async () => {
-    const { bound, rehearsing } = await system.agent(HOST)!.status()
-    assert.deepEqual([bound, rehearsing], [2, 0])
+    const { bound, dryRuns } = await system.agent(HOST)!.status()
+    assert.deepEqual([bound, dryRuns], [2, 0])
   })
 })
 after(() => system.close())

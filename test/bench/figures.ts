@@ -57,7 +57,7 @@ export async function newFlows(net: Net, { rounds }: Scale): Promise<Figures> {
 // UDP echo, each question from a new port: two misses a round trip.
 export async function firstPacket(net: Net): Promise<Figures> {
   const pair = await bridgedPair(net, 'fp', true)
-  await pause(4000) // a start is not idle: it compiles, rehearses and collects
+  await pause(4000) // a start is not idle: it compiles, prefetches and collects
   const echo = await pair.b.traffic.echo(7)
   // The first thousands of walks run in the interpreter: p99 is 2 ms then.
   await pair.a.traffic.ask({ to: pair.to, port: 7, count: 10_000, newPorts: true })

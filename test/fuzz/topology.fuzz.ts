@@ -105,7 +105,7 @@ function change(draw: Draw, world: World): string {
 function walk(world: World, host: string, port: string, bytes: Uint8Array): string[] {
   const { view } = world.hosts.get(host)!.host
   const ctx = new SimulationContext(view)
-  ctx.rehearsal = true
+  ctx.dryRun = true
   for (let tries = 0; tries < WALKS_MAX; tries++) {
     const trace = new LineTrace()
     ctx.trace = trace

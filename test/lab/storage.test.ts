@@ -46,8 +46,8 @@ test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
   }
   const ready = () =>
     eventually(async () => {
-      const { bound, rehearsing } = await system.agent(HOST)!.status()
-      assert.deepEqual([bound, rehearsing], [2, 0])
+      const { bound, dryRuns } = await system.agent(HOST)!.status()
+      assert.deepEqual([bound, dryRuns], [2, 0])
     })
   const state = async (): Promise<string[]> => {
     const { body } = await call(`${url}/hosts/${HOST}/state`)

@@ -36,7 +36,7 @@ function compare(host: Host, port: PortModel, frame: Uint8Array): string | undef
   const flow = worker.cache.get(id)!
   if (flow.ttlMin >= ((key[Word.ipMisc]! >>> 8) & 255) && flow.ttlMin > 0) return
   const ctx = new SimulationContext(view)
-  ctx.rehearsal = true
+  ctx.dryRun = true
   ctx.key.load(key, 0)
   ctx.begin(worker.ctx.now, bytes, 0, frame.length)
   const verdict = simulate(ctx, port.id)

@@ -92,7 +92,7 @@ describe('D1: of two records of one key the younger opening stands', () => {
     const world = translated()
     opens(world, 5000, 0)
     for (const g of ['g0', 'g1']) {
-      const { table } = world.hosts.get(g)!.host.sharing.flowState
+      const { table } = world.hosts.get(g)!.host.replication.flowState
       for (let id = 1; id < 64; id++) table.remove(id, table.stamp(id))
     }
     opens(world, 5000, 1)
@@ -101,7 +101,7 @@ describe('D1: of two records of one key the younger opening stands', () => {
 
 describe('(i) a record is held only by hosts that are responsible for it', () => {
   const held = (world: World, host: string): number =>
-    world.hosts.get(host)!.host.sharing.flowState.table.size
+    world.hosts.get(host)!.host.replication.flowState.table.size
 
   test('a host that lost a port hands its records over and forgets them', () => {
     const world = translated()
@@ -191,6 +191,6 @@ describe('D12: what came with a port outlives its new agent', () => {
     }
     for (let ms = 0; ms < 4000 && !isActive(); ms += 10) world.settle(10)
     assert.ok(isActive())
-    assert.ok(world.hosts.get('h1')!.host.sharing.flowState.table.size > 0)
+    assert.ok(world.hosts.get('h1')!.host.replication.flowState.table.size > 0)
   })
 })

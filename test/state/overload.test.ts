@@ -14,7 +14,8 @@ const PER_S = 100
 const SECONDS = 10
 const AT_ONCE = 2500
 
-const tableOf = (world: World, host: string) => world.hosts.get(host)!.host.sharing.flowState.table
+const tableOf = (world: World, host: string) =>
+  world.hosts.get(host)!.host.replication.flowState.table
 
 /** Source ports of what a host has records of. */
 function known(world: World, host: string): Set<number> {

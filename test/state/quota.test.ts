@@ -55,7 +55,7 @@ describe('C5: flow state of many ports', () => {
       for (const port of ['a', 'b']) world.send(port, syn(port, 2000 + i))
     world.settle(500)
     for (const { host } of world.hosts.values())
-      assert.equal(host.sharing.flowState.table.size, 2000)
+      assert.equal(host.replication.flowState.table.size, 2000)
     assert.ok(passes(world, 'server', 'victim', 1000, 'A'))
     assert.ok(passes(world, 'victim', 'server', 1000, 'A'))
     assert.ok(establish(world, 'victim', 1001), 'and it opens others')

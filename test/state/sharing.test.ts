@@ -43,7 +43,7 @@ describe('a connection out by one gateway and back by the other', () => {
     let known = 0
     for (let i = 0; i < 40 && world.delivered.length === 0; i++) {
       known = [...world.hosts.values()].filter(
-        ({ host }) => host.sharing.flowState.table.size > 0
+        ({ host }) => host.replication.flowState.table.size > 0
       ).length
       world.clock.advance(1)
     }
@@ -54,7 +54,7 @@ describe('a connection out by one gateway and back by the other', () => {
   test('CT-05 a dropped packet leaves no state, anywhere', () => {
     const world = open()
     const sizes = () =>
-      [...world.hosts.values()].map(({ host }) => host.sharing.flowState.table.size)
+      [...world.hosts.values()].map(({ host }) => host.replication.flowState.table.size)
     const before = sizes()
     world.exchange('up0', back(0, 5000, FIN))
     world.settle(20)
@@ -90,7 +90,7 @@ describe('a connection out by one gateway and back by the other', () => {
     const port = world.hub.get('port', 'vm')!
     world.hub.put('port', { ...port, host: 'h2', previousHost: 'h1' })
     world.settle(50)
-    assert.ok(world.hosts.get('h2')!.host.sharing.flowState.table.size > 0)
+    assert.ok(world.hosts.get('h2')!.host.replication.flowState.table.size > 0)
     assert.deepEqual(
       world.exchange('vm', out(5000, 'A')).map(({ port }) => port),
       ['up0']
@@ -178,7 +178,7 @@ describe('a connection out by one gateway and back by the other', () => {
     const group = world.hub.get('port-group', 'uplinks')!
     world.hub.put('port-group', { ...group, ports: ['up0', 'up1', 'up2'] })
     world.settle(50)
-    assert.ok(world.hosts.get('g2')!.host.sharing.flowState.table.size > 0)
+    assert.ok(world.hosts.get('g2')!.host.replication.flowState.table.size > 0)
   })
 
   test('INV-07 UDP in use never loses its state, anywhere; unused it goes everywhere', () => {
@@ -192,7 +192,7 @@ describe('a connection out by one gateway and back by the other', () => {
     }
     world.settle(30_000)
     for (const { id, host } of world.hosts.values())
-      assert.equal(host.sharing.flowState.table.size, 0, id)
+      assert.equal(host.replication.flowState.table.size, 0, id)
     world.exchange('up1', tell) // neighbours are asked for again; the answer itself is dropped
     assert.equal(world.drops()['drop.firewall.rule'], 1)
   })

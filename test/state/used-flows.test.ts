@@ -27,7 +27,7 @@ function opened(): World {
 }
 
 const holders = (world: World): string[] =>
-  ['g0', 'g1', 'h2'].filter(id => world.hosts.get(id)!.host.sharing.flowState.table.size > 0)
+  ['g0', 'g1', 'h2'].filter(id => world.hosts.get(id)!.host.replication.flowState.table.size > 0)
 
 /** The other uplink of the group goes to another host; no flow here leads by it. */
 function moveOther(world: World): void {
@@ -80,8 +80,8 @@ test('(i): an agent that has begun anew lets go of what it was told by mistake',
   g1.restart()
   world.settle(1000)
   const record = new Int32Array(RECORD_WORDS)
-  world.hosts.get('g0')!.host.sharing.flowState.table.scan(1, record, new Float64Array(1))
-  g1.host.sharing.flowState.table.put(record, 0, 0)
+  world.hosts.get('g0')!.host.replication.flowState.table.scan(1, record, new Float64Array(1))
+  g1.host.replication.flowState.table.put(record, 0, 0)
   world.settle(8000)
   lets(world)
 })
@@ -104,7 +104,7 @@ test('(i): of what was flooded, whoever answers is responsible from then on', ()
     world.hub.put('port', { ...world.hub.get('port', 'one')!, host } as never)
     world.settle(LET_GO_MS)
     assert.deepEqual(arrives(), ['vm'])
-    const { table } = world.hosts.get(host)!.host.sharing.flowState
+    const { table } = world.hosts.get(host)!.host.replication.flowState
     assert.ok(table.size > 0, `${host} has it`)
   }
 })
@@ -124,7 +124,7 @@ test('(ii): an answer that is dropped keeps nothing alive, and is none', () => {
   }
   const record = new Int32Array(RECORD_WORDS * 8)
   for (const host of ['h1', 'g0', 'g1']) {
-    const { table } = world.hosts.get(host)!.host.sharing.flowState
+    const { table } = world.hosts.get(host)!.host.replication.flowState
     const n = table.scan(1, record, new Float64Array(8))
     for (let i = 0; i < n; i++)
       assert.equal(record[i * RECORD_WORDS + RecordWord.flags]! & StateFlag.replied, 0, host)

@@ -90,7 +90,7 @@ function heldIn(world: World): Held[] {
   const held: Held[] = []
   const record = new Int32Array(RECORD_WORDS)
   for (const { id: host, host: side } of world.hosts.values()) {
-    const { table } = side.sharing.flowState
+    const { table } = side.replication.flowState
     for (let from = 1; from !== 0; from = table.next) {
       if (table.scan(from, record, new Float64Array(1)) === 0) break
       const opening = [RecordWord.born, RecordWord.generation, RecordWord.owner]

@@ -47,8 +47,8 @@ export class WorldJournal {
             if (table.put(record, 0, idleMs) === Put.refused) return
             hashes.push(keyHash(record), keyHash(record, RecordWord.b))
           })
-      host().sharing.imported(hashes)
-      host().sharing.portStates.loaded(port)
+      host().replication.imported(hashes)
+      host().replication.handover.loaded(port)
     })
   }
 }

@@ -41,7 +41,7 @@ export interface WorldOptions {
   readonly maintenance?: Partial<MaintenanceSettings>
   readonly creditsPerPort?: number
   readonly flowsMax?: number
-  readonly rehearse?: boolean
+  readonly prefetch?: boolean
   // Hosts share flow state over the underlay, with its loss and delay.
   readonly share?: boolean
   // What records there are of a port outlives the agent.
@@ -196,11 +196,11 @@ export class WorldHost {
   /** The agent ends without a word; its kernel forwards on.  The store has not noticed. */
   kill(): void {
     this.#isDead = true
-    const { worker, maintenance, view, sharing } = this.host
+    const { worker, maintenance, view, replication } = this.host
     worker.stop()
     maintenance.stop()
     view.close()
-    sharing.stop()
+    replication.stop()
   }
 
   /** The store notices that the agents before the one that is there, or the last one, are gone. */
@@ -248,7 +248,7 @@ export class WorldHost {
       counters: this.counters,
       log: silentLog(),
       burstBytes: BURST_BYTES,
-      rehearse: options.rehearse ?? false,
+      prefetch: options.prefetch ?? false,
       settings: { ...defaults, ...options.settings },
       state: this.#state(world, options, isHere),
       ...(options.maintenance === undefined ? {} : { maintenance: options.maintenance })

@@ -83,7 +83,7 @@ export class Revalidator {
     return this.#outdated.length > 0
   }
 
-  // As a rehearsal: no device learns from a packet that was not there.  Whatever is missing, or
+  // As a dry run: no device learns from a packet that was not there.  Whatever is missing, or
   // would have to be written, is left to the packet.
   #renew(id: number): boolean {
     const { ctx, cache, conclusion } = this.#parts
@@ -103,9 +103,9 @@ export class Revalidator {
     const { ctx, cache, conclusion, flowState } = this.#parts
     const { egress } = conclusion
     const mask = cache.table.mask(id)
-    ctx.rehearsal = true
+    ctx.dryRun = true
     const verdict = this.#walk(cache.table.key(id), mask)
-    ctx.rehearsal = false
+    ctx.dryRun = false
     if (verdict !== Verdict.forward || !egress.translate(ctx)) return false
     if (egress.unreachable > 0 || ctx.emitted.length > 0 || ctx.stale.length > 0) return false
     if (!ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return false

@@ -8,7 +8,7 @@ import type { HostEvents } from '../events.ts'
 import type { Ingress } from '../ports/ingress.ts'
 import type { PortBindings } from '../ports/port-bindings.ts'
 import type { FlowState } from '../replication/flow-state.ts'
-import type { PortStates } from '../replication/port-states.ts'
+import type { PortHandover } from '../replication/port-handover.ts'
 
 export interface WorkerParts {
   readonly datapath: Datapath
@@ -17,7 +17,7 @@ export interface WorkerParts {
   readonly clock: Clock
   readonly counters: Counters
   readonly flowState: FlowState
-  readonly portStates: Pick<PortStates, 'settled'>
+  readonly handover: Pick<PortHandover, 'settled'>
   readonly ingress: Ingress
   readonly events: HostEvents
   readonly burstBytes?: number | undefined

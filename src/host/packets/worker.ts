@@ -54,7 +54,7 @@ export class Worker {
   readonly #counted: WorkerCounters
   readonly #arena = new Arena()
   readonly #state: FlowState
-  readonly #portStates: WorkerParts['portStates']
+  readonly #handover: WorkerParts['handover']
   readonly #held: HeldPackets
   readonly #conclusion: Conclusion
   readonly #generated: { frame: Uint8Array; port: string }[] = []
@@ -68,7 +68,7 @@ export class Worker {
     this.#bindings = parts.bindings
     this.#clock = parts.clock
     this.#state = parts.flowState
-    this.#portStates = parts.portStates
+    this.#handover = parts.handover
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
     this.#drops = new Drops(parts.counters, parts.datapath, this.ctx)
     this.ctx.puller = parts.flowState.asking
@@ -309,7 +309,7 @@ export class Worker {
 
   // Whether bindings are known, and the state an earlier agent left is here.
   get isReady(): boolean {
-    return this.#bindings.known && this.#portStates.settled
+    return this.#bindings.known && this.#handover.settled
   }
 
   // What the walk learned and asked before it was postponed holds all the same.

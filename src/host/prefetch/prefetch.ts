@@ -1,25 +1,25 @@
-// What is fetched before packets need it: rehearsals walk without packets, foresight tells them
-// which packets will come. foresight.test.ts and rehearsal.test.ts hold both.
+// What is fetched before packets need it: dry runs walk without packets, the prefetcher tells them
+// which packets will come. prefetcher.test.ts and dry-run.test.ts hold both.
 
 import type { Lifetimes } from '../../core/lifetime.ts'
 import { StateAccess } from '../../state/access.ts'
 import type { Readiness } from '../ports/readiness.ts'
 import type { FlowState } from '../replication/flow-state.ts'
-import { Foresight, type ForesightParts } from './foresight.ts'
-import { Rehearsal, type RehearsalParts } from './rehearsal.ts'
+import { DryRun, type DryRunParts } from './dry-run.ts'
+import { Prefetcher, type PrefetcherParts } from './prefetcher.ts'
 
 export interface PrefetchParts
-  extends Omit<ForesightParts, 'table' | 'rehearsal'>,
-    Omit<RehearsalParts, 'state'> {
+  extends Omit<PrefetcherParts, 'table' | 'dryRun'>,
+    Omit<DryRunParts, 'state'> {
   readonly flowState: Pick<FlowState, 'table'>
 }
 
 /** Ports are not ready until what their packets will need is here, or 150 ms have passed. */
-export function prefetch(parts: PrefetchParts, readiness: Readiness, lives: Lifetimes): Rehearsal {
+export function prefetch(parts: PrefetchParts, readiness: Readiness, lives: Lifetimes): DryRun {
   const { table } = parts.flowState
-  const rehearsal = new Rehearsal({ ...parts, state: new StateAccess(table) })
-  const foresight = new Foresight({ ...parts, table, rehearsal })
-  readiness.requires(({ id }) => foresight.isPrepared(id))
-  lives.add('foresight', foresight)
-  return rehearsal
+  const dryRun = new DryRun({ ...parts, state: new StateAccess(table) })
+  const prefetcher = new Prefetcher({ ...parts, table, dryRun })
+  readiness.requires(({ id }) => prefetcher.isPrepared(id))
+  lives.add('prefetcher', prefetcher)
+  return dryRun
 }

@@ -7,20 +7,20 @@ import type { Exchange } from '../../state/exchange/exchange.ts'
 import { KEY_WORDS, KeyWord } from '../../state/record.ts'
 import { Protocol } from '../../wire/protocol.ts'
 import * as tcp from '../../wire/tcp.ts'
-import type { Interested } from './interested.ts'
+import type { ReplicationTargets } from './targets.ts'
 
 // Whoever sends packets for which nobody has state could make us ask as often.
 const PULLS_PER_S_MAX = 1000
 
 export class Asking implements Puller {
   readonly #exchange: Exchange | null
-  readonly #interested: Interested
+  readonly #targets: ReplicationTargets
   #credit = PULLS_PER_S_MAX
   #earnedMs = 0
 
-  constructor(exchange: Exchange | null, interested: Interested) {
+  constructor(exchange: Exchange | null, targets: ReplicationTargets) {
     this.#exchange = exchange
-    this.#interested = interested
+    this.#targets = targets
   }
 
   /** Whether other hosts might have what this walk did not find. */
@@ -29,7 +29,7 @@ export class Asking implements Puller {
     if (exchange === null || ctx.entryPort === null || ctx.state.missCount === 0) return false
     const isTcp = (ctx.state.misses[KeyWord.type]! & 255) === Protocol.tcp
     if (isTcp && tcp.opens(ctx.tcpFlagsUnseen)) return false // nobody can have its state
-    const peers = this.#interested.of(ctx.entryPort, [])
+    const peers = this.#targets.of(ctx.entryPort, [])
     return peers?.some(peer => exchange.isReady(peer)) === true
   }
 
@@ -37,7 +37,7 @@ export class Asking implements Puller {
   pull(ctx: SimulationContext): string {
     if (ctx.pulled || !this.canPull(ctx) || !this.#mayAsk(ctx.now)) return ''
     const exchange = this.#exchange!
-    const peers = this.#interested.of(ctx.entryPort, [])!.filter(peer => exchange.isReady(peer))
+    const peers = this.#targets.of(ctx.entryPort, [])!.filter(peer => exchange.isReady(peer))
     const { misses, missCount } = ctx.state
     let ticket = 0
     for (let i = 0; i < missCount; i++) ticket = exchange.pull(misses, i * KEY_WORDS, peers)

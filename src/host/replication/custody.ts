@@ -14,13 +14,13 @@ import { keyHash, RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
 import type { HostEvents } from '../events.ts'
 import type { StateSaver } from './flow-state.ts'
-import type { Interested } from './interested.ts'
+import type { ReplicationTargets } from './targets.ts'
 
 export interface CustodyParts {
   readonly word: number // hostHash of this host
   readonly table: StateTable
   readonly exchange: Exchange | null
-  readonly interested: Interested
+  readonly targets: ReplicationTargets
   readonly saver: StateSaver | null
   readonly clock: Clock
   readonly counters: Counters
@@ -68,7 +68,7 @@ export class Custody {
 
   /** Bindings or groups may have changed. */
   refresh(): void {
-    const ours = this.#parts.interested.ours()
+    const ours = this.#parts.targets.ours()
     const before = this.#ours
     if (ours === undefined || this.#isClosed) return
     this.#ours = ours
@@ -133,10 +133,10 @@ export class Custody {
 
   // undefined: they cannot take it now, and there is still time.
   #heirsOf(records: Int32Array, at: number): readonly number[] | undefined {
-    const { interested, exchange, clock } = this.#parts
+    const { targets, exchange, clock } = this.#parts
     const ingress = records[at + RecordWord.ingress]!
     const egress = records[at + RecordWord.egress]!
-    const heirs = interested.ofNumbers(ingress, egress)
+    const heirs = targets.ofNumbers(ingress, egress)
     if (clock.now() - this.#lostMs >= KEEP_MS)
       return heirs.filter(heir => exchange?.isReady(heir) === true)
     const canTake = (heir: number): boolean => {
@@ -150,7 +150,7 @@ export class Custody {
   // A port that this agent does not know and never lost, even by its second look: whoever told of
   // its flow, by what it knew a moment before, has it.
   #isStrange(number: number): boolean {
-    return !this.#lost.has(number) && !this.#parts.interested.knows(number)
+    return !this.#lost.has(number) && !this.#parts.targets.knows(number)
   }
 
   #isDelivered(): boolean {

@@ -23,8 +23,8 @@ import type { HostEvents } from '../events.ts'
 import type { NewFlow } from '../flows/flow-cache.ts'
 import { Arrival } from './arrival.ts'
 import { Asking } from './asking.ts'
-import type { Interested } from './interested.ts'
 import { PORT_FULL, type PortQuota } from './port-quota.ts'
+import type { ReplicationTargets } from './targets.ts'
 
 /** What a flow owes to state, and keeps alive by being used. */
 export interface FlowLinks {
@@ -54,7 +54,7 @@ export interface FlowStateParts {
   readonly saver: StateSaver | null
   readonly lifetimes: Lifetimes
   readonly quota: PortQuota
-  readonly interested: Interested
+  readonly targets: ReplicationTargets
   readonly clock: Clock
   readonly counters: Counters
   readonly events: HostEvents
@@ -86,7 +86,7 @@ export class FlowState {
     this.#parts = parts
     this.table = parts.table
     this.access = new StateAccess(parts.table)
-    this.asking = new Asking(parts.exchange, parts.interested)
+    this.asking = new Asking(parts.exchange, parts.targets)
     this.arrival = new Arrival(parts.table, parts.counters)
     const { counters, table } = parts
     this.#conflicts = counters.claim('state.conflicts', 'Walks whose state had come from elsewhere')
@@ -101,10 +101,10 @@ export class FlowState {
   prepare(ctx: SimulationContext): boolean {
     this.#peers = NOBODY
     if (ctx.state.pendingCount === 0 && ctx.state.refCount === 0) return true
-    const { interested } = this.#parts
-    const peers = interested.of(ctx.entryPort, ctx.outPorts)
+    const { targets } = this.#parts
+    const peers = targets.of(ctx.entryPort, ctx.outPorts)
     if (peers !== undefined) this.#peers = peers
-    else ctx.waitingFor = interested.waitingFor
+    else ctx.waitingFor = targets.waitingFor
     return peers !== undefined
   }
 
@@ -160,9 +160,9 @@ export class FlowState {
   // The last port refused a packet that the ones before let pass: what comes from the other end is
   // an answer at those.  Nobody waits for it, and who has no room is made good.
   #refused(ctx: SimulationContext, by: Port): void {
-    const { exchange, interested } = this.#parts
+    const { exchange, targets } = this.#parts
     const { pending, pendingCount } = ctx.state
-    const peers = pendingCount === 0 ? undefined : interested.of(ctx.entryPort, [by])
+    const peers = pendingCount === 0 ? undefined : targets.of(ctx.entryPort, [by])
     if (peers === undefined) return
     this.#peers = peers
     if (this.#refusal(ctx) !== '') return
@@ -242,7 +242,7 @@ export class FlowState {
       if (changed) this.#unblocked()
       told = true
       // Whoever is responsible by now: ports of the group may have moved since the flow was made.
-      this.#tell(this.#parts.interested.of(links.entry, links.outs) ?? NOBODY, idleMs)
+      this.#tell(this.#parts.targets.of(links.entry, links.outs) ?? NOBODY, idleMs)
     }
     if (told) links.sharedMs = now
   }
@@ -324,9 +324,9 @@ export class FlowState {
 
   // Of the record that was read: to who is on the way of its packet, and to who is responsible.
   #tell(way: readonly number[], idleMs: number): void {
-    const { interested, exchange, saver } = this.#parts
+    const { targets, exchange, saver } = this.#parts
     const record = this.#record
-    const of = interested.ofNumbers(record[RecordWord.ingress]!, record[RecordWord.egress]!)
+    const of = targets.ofNumbers(record[RecordWord.ingress]!, record[RecordWord.egress]!)
     const peers = of.every(each => way.includes(each)) ? way : [...new Set([...way, ...of])]
     if (peers.length > 0) exchange?.refresh(record, 0, idleMs, peers)
     saver?.add(record, 0, idleMs)

@@ -8,7 +8,7 @@ import type { Exchange, Liveness, Peer } from '../../state/exchange/exchange.ts'
 import { hostHash, RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
 import type { HostEvents } from '../events.ts'
-import type { Interested } from './interested.ts'
+import type { ReplicationTargets } from './targets.ts'
 
 export interface OtherHost {
   readonly host: string // id
@@ -25,7 +25,7 @@ export interface PeerState {
 export interface PeersParts {
   readonly exchange: Exchange | null
   readonly table: StateTable
-  readonly interested: Interested
+  readonly targets: ReplicationTargets
   readonly clock: Clock
   readonly counters: Counters
   readonly events: HostEvents
@@ -240,7 +240,7 @@ export class Peers {
     const ingress = this.#records[at + RecordWord.ingress]!
     const egress = this.#records[at + RecordWord.egress]!
     if (ports?.has(ingress) === true || ports?.has(egress) === true) return true
-    return this.#parts.interested.ofNumbers(ingress, egress).includes(word)
+    return this.#parts.targets.ofNumbers(ingress, egress).includes(word)
   }
 
   #tellGiven(word: number, ports: ReadonlySet<number>): void {

@@ -63,8 +63,8 @@ export async function trace(
   port: string,
   frame: Uint8Array
 ): Promise<Traced> {
-  const ctx = new SimulationContext(host.view, new StateAccess(host.sharing.flowState.table))
-  ctx.rehearsal = true
+  const ctx = new SimulationContext(host.view, new StateAccess(host.replication.flowState.table))
+  ctx.dryRun = true
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   const key = new Int32Array(WORDS)
   extract(key, 0, 0, 0, 0, view, 0, frame.length)

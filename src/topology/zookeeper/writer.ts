@@ -304,7 +304,7 @@ export class Writer implements Commits {
     const batch = this.#jobs.slice(0, BATCH)
     if (batch.length === 0 && estates === undefined) return
     const { database, sessions } = this.#file
-    const { result: outcomes, changes } = database.rehearse(() => {
+    const { result: outcomes, changes } = database.prefetch(() => {
       if (estates !== undefined) claim(database, sessions, estates)
       return batch.map(job => this.#attempt(job))
     })

@@ -3,7 +3,7 @@
 // host that has never walked one of them.  Measured with 1000 connections: a gateway that took over
 // loaded chains, bridge and tunnels one after the other for 320 ms, and lost most packets
 // meanwhile.  So for each way that shared connections take, one packet of each direction that may
-// come in here is rehearsed when the first such record comes: what its walk needs is there before
+// come in here has a dry run when the first such record comes: what its walk needs is there before
 // the packet is.
 
 import type { Clock, Timer } from '../../core/clock.ts'
@@ -13,15 +13,15 @@ import type { StateTable } from '../../state/table.ts'
 import type { PortGroupModel, PortModel } from '../../topology/models.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { HostEvents } from '../events.ts'
+import type { DryRun } from './dry-run.ts'
 import { anyKey, frameOf } from './expected-frame.ts'
-import type { Rehearsal } from './rehearsal.ts'
 
-export interface ForesightParts {
+export interface PrefetcherParts {
   readonly host: string
   readonly view: TopologyView
   readonly table: StateTable
   readonly clock: Clock
-  readonly rehearsal: Pick<Rehearsal, 'expect' | 'isBusyAt'>
+  readonly dryRun: Pick<DryRun, 'expect' | 'isBusyAt'>
   readonly events: HostEvents
 }
 
@@ -42,8 +42,8 @@ interface Entrance {
   readonly macs: readonly number[] // of the routers that its packets go to
 }
 
-export class Foresight {
-  readonly #parts: ForesightParts
+export class Prefetcher {
+  readonly #parts: PrefetcherParts
   readonly #records = new Int32Array(SLICE * RECORD_WORDS)
   readonly #idleMs = new Float64Array(SLICE)
   readonly #ways = new Set<number>() // that were looked at
@@ -56,10 +56,10 @@ export class Foresight {
   #isNew = false // records have come since the pass began
   #isClosed = false
   #timer: Timer | null = null
-  #greeted = new Set<string>() // ports with routers behind them, rehearsed once
+  #greeted = new Set<string>() // ports with routers behind them, tried once
   readonly #preparing = new Map<PortId, Patience>()
 
-  constructor(parts: ForesightParts) {
+  constructor(parts: PrefetcherParts) {
     this.#parts = parts
     parts.events.imported.on(() => this.#imported())
     parts.events.topologyChanged.on(() => this.#topologyChanged())
@@ -73,8 +73,8 @@ export class Foresight {
 
   /** Whether what the packets of a port will need is here: if not, they would wait for it. */
   isPrepared(port: PortId): boolean {
-    const { clock, rehearsal, events } = this.#parts
-    const isUnderWay = this.#timer !== null || rehearsal.isBusyAt(port)
+    const { clock, dryRun, events } = this.#parts
+    const isUnderWay = this.#timer !== null || dryRun.isBusyAt(port)
     const late = this.#preparing.get(port)
     if (!isUnderWay || late?.isOver === true) {
       late?.timer.cancel()
@@ -143,7 +143,7 @@ export class Foresight {
       if (macs.length === 0) this.#parts.view.device(port.kind, port.device) // not known yet
       for (const mac of macs) {
         const frame = frameOf(this.#records, key, mac)
-        if (frame !== undefined) this.#parts.rehearsal.expect(port.id, frame)
+        if (frame !== undefined) this.#parts.dryRun.expect(port.id, frame)
       }
     }
   }
@@ -178,7 +178,7 @@ export class Foresight {
       for (const mac of macs) {
         const way = `${port.id} ${mac}`
         const frame = frameOf(anyKey(), 0, mac)
-        if (frame !== undefined && !before.has(way)) this.#parts.rehearsal.expect(port.id, frame)
+        if (frame !== undefined && !before.has(way)) this.#parts.dryRun.expect(port.id, frame)
         this.#greeted.add(way)
       }
   }

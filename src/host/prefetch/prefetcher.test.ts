@@ -27,7 +27,7 @@ function open(group: object) {
   const world = new World({
     plugins: [router] as unknown as readonly Plugin[],
     objects,
-    rehearse: true
+    prefetch: true
   })
   world.settle(100)
   return world

@@ -8,7 +8,7 @@ import type { HostEvents } from '../events.ts'
 import type { MovedState } from './moved-state.ts'
 import type { Peers } from './peers.ts'
 
-export interface PortStatesParts {
+export interface PortHandoverParts {
   readonly peers: Peers
   readonly clock: Clock
   readonly counters: Counters
@@ -38,8 +38,8 @@ interface Waiting {
   asked: boolean
 }
 
-export class PortStates {
-  readonly #parts: PortStatesParts
+export class PortHandover {
+  readonly #parts: PortHandoverParts
   readonly #waiting = new Map<number, Waiting>()
   readonly #ready = new Set<number>()
   readonly #asks = new Map<string, number[]>() // host → ports, for one question
@@ -50,7 +50,7 @@ export class PortStates {
   readonly #questions: (() => void)[] = []
   readonly #timers: readonly Timer[]
 
-  constructor(parts: PortStatesParts) {
+  constructor(parts: PortHandoverParts) {
     this.#parts = parts
     this.#begunMs = parts.clock.now()
     const moments = this.#keeps ? [FIRST_LOAD_MS, WAIT_MS_MAX] : []

@@ -13,14 +13,14 @@ import type { HostEvents } from '../events.ts'
 import { waitForPull } from './asking.ts'
 import { Custody } from './custody.ts'
 import { FlowState } from './flow-state.ts'
-import { Interested, WAIT_FOR_GROUPS } from './interested.ts'
 import { MovedState } from './moved-state.ts'
 import { Peers } from './peers.ts'
+import { PortHandover } from './port-handover.ts'
 import { PortQuota } from './port-quota.ts'
-import { PortStates } from './port-states.ts'
 import type { StateParts } from './state-parts.ts'
+import { ReplicationTargets, WAIT_FOR_GROUPS } from './targets.ts'
 
-export interface SharingParts {
+export interface StateReplicationParts {
   readonly host: string
   readonly view: TopologyView
   readonly state: StateParts
@@ -29,35 +29,35 @@ export interface SharingParts {
   readonly events: HostEvents
 }
 
-export class Sharing {
+export class StateReplication {
   readonly flowState: FlowState
   readonly peers: Peers
   readonly exchange: Exchange | null
-  readonly portStates: PortStates
-  readonly interested: Interested
-  readonly #parts: SharingParts
+  readonly handover: PortHandover
+  readonly targets: ReplicationTargets
+  readonly #parts: StateReplicationParts
   readonly #custody: Custody
   readonly #movedState: MovedState
   readonly #quota: PortQuota
   #looking = false
 
-  constructor(parts: SharingParts) {
+  constructor(parts: StateReplicationParts) {
     this.#parts = parts
     const { host, view, state, clock, counters, events } = parts
     const { table, lifetimes, saver, load, recover } = state
-    const interested = new Interested(host, view)
+    const targets = new ReplicationTargets(host, view)
     const exchange = state.openExchange?.(events) ?? null
-    const peers = new Peers({ exchange, table, interested, clock, counters, events })
+    const peers = new Peers({ exchange, table, targets, clock, counters, events })
     const movedState = new MovedState({ table, saver, clock })
     const asked = { peers, movedState, load, recover }
-    const portStates = new PortStates({ ...asked, clock, counters, events })
+    const handover = new PortHandover({ ...asked, clock, counters, events })
     const quota = new PortQuota({ max: state.perPortMax ?? 0, table, view, clock, counters })
     const word = hostHash(host)
-    const common = { word, table, exchange, interested, saver, clock, counters, events }
-    this.interested = interested
+    const common = { word, table, exchange, targets, saver, clock, counters, events }
+    this.targets = targets
     this.exchange = exchange
     this.peers = peers
-    this.portStates = portStates
+    this.handover = handover
     this.#movedState = movedState
     this.#quota = quota
     this.#custody = new Custody(common)
@@ -69,13 +69,13 @@ export class Sharing {
   }
 
   #topologyChanged(): void {
-    this.interested.refresh()
+    this.targets.refresh()
     this.#parts.events.wake(WAIT_FOR_GROUPS)
     if (this.#looking) return
     this.#looking = true
     this.#parts.clock.soon(() => {
       this.#looking = false
-      for (const host of this.interested.newcomers()) this.peers.give(host)
+      for (const host of this.targets.newcomers()) this.peers.give(host)
       this.#custody.refresh()
     })
   }
@@ -86,12 +86,12 @@ export class Sharing {
    */
   isPortReady(model: PortModel): boolean {
     this.#parts.view.need({ kind: 'port-group', field: 'ports', value: model.id })
-    return this.portStates.ready(model.number ?? 0, previousHostOf(model, this.#parts.host))
+    return this.handover.ready(model.number ?? 0, previousHostOf(model, this.#parts.host))
   }
 
   // A port has moved to another host: it is to have the state of its flows without asking for it.
   #portGone(port: Port): void {
-    this.portStates.gone(port.number)
+    this.handover.gone(port.number)
     this.#movedState.gone(port.number)
     this.#quota.gone(port.id)
     if (port.host !== null) this.peers.give(port.host, [port.number])
@@ -103,7 +103,7 @@ export class Sharing {
   }
 
   stop(): void {
-    this.portStates.close()
+    this.handover.close()
     this.#movedState.close()
     this.#custody.close()
     this.peers.close()

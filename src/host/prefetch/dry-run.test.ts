@@ -1,4 +1,4 @@
-// A rehearsal loads what a port's first broadcast needs, and leaves no other trace.
+// A dry run loads what a port's first broadcast needs, and leaves no other trace.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -25,9 +25,9 @@ const OBJECTS: readonly WorldObject[] = [
   port({ id: 'down', number: 6, type: 'bridge', device: 'far', peer: 'r2' })
 ]
 
-function open(rehearse: boolean) {
+function open(prefetch: boolean) {
   const plugins = [bridge, router] as unknown as readonly Plugin[]
-  const world = new World({ plugins, objects: OBJECTS, rehearse })
+  const world = new World({ plugins, objects: OBJECTS, prefetch })
   return { world, host: world.hosts.get('h1')!.host }
 }
 
@@ -35,10 +35,10 @@ test('what the first broadcast of a port needs is there when it is bound', () =>
   assert.equal(open(false).host.view.known().devices, 0)
   const { host } = open(true)
   assert.equal(host.view.known().devices, 2) // the bridge and the router, not what is behind it
-  assert.equal(host.rehearsing, 0)
+  assert.equal(host.dryRuns, 0)
 })
 
-test('a rehearsal sends nothing, makes no flow and counts no packet', () => {
+test('a dry run sends nothing, makes no flow and counts no packet', () => {
   const { world, host } = open(true)
   assert.deepEqual(world.delivered, [])
   assert.equal(host.worker.cache.size, 0)

@@ -12,7 +12,7 @@ export const WAIT_FOR_GROUPS = 'port-groups'
 const CACHED_MAX = 65_536
 const NOBODY: readonly number[] = Object.freeze([])
 
-export class Interested {
+export class ReplicationTargets {
   readonly #host: string
   readonly #view: TopologyView
   readonly #ofPort = new Map<string, readonly string[]>()

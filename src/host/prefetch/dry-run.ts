@@ -1,11 +1,11 @@
 // A port that has just been bound is about to speak, and the first thing it says is a broadcast:
-// who has my gateway?  That walk is rehearsed here once for each device with a port bound, so that
-// what it needs (the bridge, the routers at it, the ways to the hosts of its other ports) is there
-// and the code is warm when the real packet comes.  Measured: the first packet after a start took
-// 25 to 35 ms without, most of it a chain of loads, each of which had to ask the store.
-// The same is done with packets that are to be expected (foresight.ts).
-// A rehearsal sends nothing, and devices learn nothing from it; nothing that a packet of this
-// port would not ask for is loaded.
+// who has my gateway? That walk is done here once, without a packet, for each device with a port
+// bound, so that what it needs (the bridge, the routers at it, the ways to the hosts of its other
+// ports) is there and the code is warm when the real packet comes. Measured: the first packet after
+// a start took 25 to 35 ms without, most of it a chain of loads, each of which had to ask the
+// store. The same is done with packets that are to be expected (prefetcher.ts). A dry run sends
+// nothing, and devices learn nothing from it; nothing that a packet of this port would not ask for
+// is loaded.
 
 import type { Clock } from '../../core/clock.ts'
 import { extract } from '../../flow/extract.ts'
@@ -19,7 +19,7 @@ import { arpRequest, type Frame, neighbourSolicitation } from '../../wire/frames
 import type { HostEvents } from '../events.ts'
 import { Egress } from '../ports/egress.ts'
 import { isForInterface, type PortBindings } from '../ports/port-bindings.ts'
-import type { Interested } from '../replication/interested.ts'
+import type { ReplicationTargets } from '../replication/targets.ts'
 
 // Nobody's address, asking for nobody's: a probe from an unspecified sender (RFC 5227 §2.1.1).
 const PROBE_MAC = 0x02_4d_5a_00_00_01
@@ -37,39 +37,39 @@ interface Walk {
   cause: string // what it waits for; '' for nothing yet
 }
 
-export interface RehearsalParts {
+export interface DryRunParts {
   readonly view: TopologyView
   readonly bindings: PortBindings
   readonly clock: Clock
   readonly state: StateAccess
-  readonly interested: Interested
+  readonly targets: ReplicationTargets
   readonly events: HostEvents
 }
 
 const WAIT_MS_MAX = 1000
-const UNASKED = 'neighbour/' // what a router waits for, whom a rehearsal does not ask
+const UNASKED = 'neighbour/' // what a router waits for, whom a dry run does not ask
 const NEW = ''
 const WAITING_MAX = 1024
 
-export class Rehearsal {
+export class DryRun {
   readonly #ctx: SimulationContext
   readonly #egress: Egress
   readonly #clock: Clock
   readonly #key = new Int32Array(WORDS)
-  readonly #rehearsed = new Set<string>() // devices
+  readonly #tried = new Set<string>() // devices
   readonly #waiting = new Set<Walk>()
   #come = new Set<string>() // what has come since the last look
   #scheduled = false
 
-  readonly #interested: Interested
+  readonly #targets: ReplicationTargets
   readonly #events: HostEvents
 
-  constructor(parts: RehearsalParts) {
-    const { view, bindings, clock, state, interested, events } = parts
+  constructor(parts: DryRunParts) {
+    const { view, bindings, clock, state, targets, events } = parts
     this.#events = events
     this.#ctx = new SimulationContext(view, state)
-    this.#ctx.rehearsal = true
-    this.#interested = interested
+    this.#ctx.dryRun = true
+    this.#targets = targets
     this.#egress = new Egress(bindings)
     this.#clock = clock
     events.portComing.on(port => this.#bound(port))
@@ -82,8 +82,8 @@ export class Rehearsal {
   }
 
   #bound({ id, device }: Port): void {
-    if (this.#rehearsed.has(device)) return
-    this.#rehearsed.add(device)
+    if (this.#tried.has(device)) return
+    this.#tried.add(device)
     for (const probe of probes) this.#add(id, probe, true)
   }
 
@@ -145,8 +145,8 @@ export class Rehearsal {
       return isForInterface(walk.cause)
     }
     if (verdict !== Verdict.forward || ctx.state.refCount === 0) return true
-    const isKnown = this.#interested.of(ctx.entryPort, ctx.outPorts) !== undefined
-    if (!isKnown) walk.cause = this.#interested.waitingFor
+    const isKnown = this.#targets.of(ctx.entryPort, ctx.outPorts) !== undefined
+    if (!isKnown) walk.cause = this.#targets.waitingFor
     return isKnown
   }
 }
