@@ -13,7 +13,7 @@ import { Host } from '../../src/host/host.ts'
 import type { Interface } from '../../src/host/ports/port-bindings.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import type { Ground } from '../oracle/stage.ts'
-import { Hub } from '../world/hub.ts'
+import { ObjectHub } from '../world/hub.ts'
 import { type Delivery, defaults, type WorldOptions } from '../world/world.ts'
 import { DatapathInside, type Sabotage } from './oracle-datapath.ts'
 import { addressOf, type Site, UNDERLAY } from './oracle-site.ts'
@@ -51,7 +51,7 @@ export interface Watched {
 
 export class KernelWorld implements Ground {
   readonly clock = new VirtualClock()
-  readonly hub = new Hub(this.clock)
+  readonly hub = new ObjectHub(this.clock)
   readonly hosts = new Map<string, KernelHost>()
   readonly delivered: Delivery[] = []
   readonly #site: Site

@@ -7,7 +7,7 @@ import type { Plugin } from '../../src/plugin.ts'
 import type { Stored } from '../../src/topology/model.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
-import type { Hub, WorldObject } from '../world/hub.ts'
+import type { ObjectHub, WorldObject } from '../world/hub.ts'
 import { type Delivery, World, type WorldHost, type WorldOptions } from '../world/world.ts'
 import { durationMs, happen } from './events.ts'
 import type { Net } from './net.ts'
@@ -21,7 +21,7 @@ export type GroundHost = Pick<
 
 // What a stage asks of its world.
 export interface Ground {
-  readonly hub: Hub
+  readonly hub: ObjectHub
   readonly hosts: ReadonlyMap<string, GroundHost>
   readonly delivered: Delivery[]
   addHost(id: string): void

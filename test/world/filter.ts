@@ -20,7 +20,7 @@ import { RECORD_WORDS } from '../../src/state/record.ts'
 import type { DeviceFactory } from '../../src/topology/factory.ts'
 import { TopologyView } from '../../src/topology/view.ts'
 import { rewriteQuoted } from '../../src/wire/quoted.ts'
-import { Hub, type WorldObject } from './hub.ts'
+import { ObjectHub, type WorldObject } from './hub.ts'
 import { LeaseHub } from './leases.ts'
 
 const WAITS_MAX = 100
@@ -36,7 +36,7 @@ const CAPACITY = 4096
 
 export class FilterBench {
   readonly clock = new VirtualClock()
-  readonly hub = new Hub(this.clock)
+  readonly hub = new ObjectHub(this.clock)
   readonly counters = new CounterTable()
   readonly leases: HeldLeases
   readonly table = new MemoryStateTable({

@@ -18,7 +18,7 @@ export interface WorldObject {
   readonly value: Stored
 }
 
-export class Hub {
+export class ObjectHub {
   readonly leases = new LeaseHub()
   readonly #clock: Clock
   readonly #objects = new Map<string, Versioned>()

@@ -21,7 +21,7 @@ import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { hostHash } from '../../src/state/record.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
-import { Hub, type WorldObject } from './hub.ts'
+import { ObjectHub, type WorldObject } from './hub.ts'
 import { UNDERLAY, UNDERLAY_NAME, WorldInterfaces } from './interfaces.ts'
 import { WorldJournal } from './journal.ts'
 import { sealer } from './sealer.ts'
@@ -69,7 +69,7 @@ const STATE_KEY = new Uint8Array(32).fill(7)
 
 export class World {
   readonly clock = new VirtualClock()
-  readonly hub: Hub
+  readonly hub: ObjectHub
   readonly hosts = new Map<string, WorldHost>()
   readonly delivered: Delivery[] = []
   // Whether a message of the exchange gets through.
@@ -81,7 +81,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options
-    this.hub = new Hub(this.clock)
+    this.hub = new ObjectHub(this.clock)
     this.#random = new SeededRandom(options.seed ?? 1)
     this.hub.put('tunnel-zone', { id: ZONE, name: ZONE, type: options.tunnel ?? 'vxlan' })
     for (const { kind, value } of options.objects) this.hub.put(kind, value)

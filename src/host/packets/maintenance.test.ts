@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Hub } from '../../../test/world/hub.ts'
+import { ObjectHub } from '../../../test/world/hub.ts'
 import { MACS, OBJECTS, PLUGINS, unicast } from '../../../test/world/pair.ts'
 import { defaults, World, type WorldOptions } from '../../../test/world/world.ts'
 import { VirtualClock } from '../../core/clock.ts'
@@ -236,7 +236,7 @@ interface Life {
 }
 
 function live(
-  hub: Hub,
+  hub: ObjectHub,
   clock: VirtualClock,
   session: string,
   inherited: readonly FlowBatch[],
@@ -295,7 +295,7 @@ function structuredCloneBatch(batch: FlowBatch): FlowBatch {
 // One life learns; gives what it left in the kernel, and the store.
 function firstLife() {
   const clock = new VirtualClock()
-  const hub = new Hub(clock)
+  const hub = new ObjectHub(clock)
   for (const { kind, value } of OBJECTS) hub.put(kind, value)
   const life = live(hub, clock, 'first', [])
   clock.advance(1)

@@ -5,7 +5,7 @@
 
 import type { TableEntry, TableEvent } from '../store.ts'
 import type { Database } from './database.ts'
-import { type Item, PAGE, type Source, STEPS, type Step } from './follower.ts'
+import { type Item, PAGE, type Source, STEPS, type Step } from './watch-cursor.ts'
 
 export const SEED = ''
 

@@ -3,9 +3,9 @@
 import type { TableEvent } from '../store.ts'
 import type { Database } from './database.ts'
 import { type Entries, type EntryLogRow, entryStep } from './entries.ts'
-import type { Follower } from './follower.ts'
+import type { WatchCursor } from './watch-cursor.ts'
 
-type Watcher = Follower<TableEvent>
+type Watcher = WatchCursor<TableEvent>
 
 // Rows read and told at a time: a burst of learned addresses is one call, not thousands.
 const ROWS = 1024

@@ -6,10 +6,10 @@ import type { WatchEvent } from '../store.ts'
 import { texts } from '../write/indexing.ts'
 import type { Index } from '../write/kinds.ts'
 import type { Database } from './database.ts'
-import { byWrite, type Follower, type Step } from './follower.ts'
 import { beforeOf, type ObjectLogRow, type Objects, stepOf } from './objects.ts'
+import { byWrite, type Step, type WatchCursor } from './watch-cursor.ts'
 
-type Watcher = Follower<WatchEvent>
+type Watcher = WatchCursor<WatchEvent>
 type Steps = Map<Watcher, Step<WatchEvent>[]>
 
 interface Audience {

@@ -6,7 +6,7 @@ import { CHANGES_MAX } from '../write/drafts.ts'
 import { type Indexed, texts } from '../write/indexing.ts'
 import type { Index } from '../write/kinds.ts'
 import type { Database } from './database.ts'
-import { type Item, PAGE, type Source, STEPS, type Step } from './follower.ts'
+import { type Item, PAGE, type Source, STEPS, type Step } from './watch-cursor.ts'
 
 export interface ObjectLogRow {
   readonly n: number

@@ -68,7 +68,7 @@ export class Sessions {
   }
 
   /** It writes no more; what it owns may stand for a while. */
-  bury(id: string): void {
+  markDead(id: string): void {
     this.#database.run('UPDATE sessions SET dead = 1 WHERE id = ? AND dead = 0', id)
   }
 

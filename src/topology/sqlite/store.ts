@@ -21,10 +21,10 @@ import type {
 import type { Index } from '../write/kinds.ts'
 import { Write } from '../write/write.ts'
 import { isBusy, MEMORY } from './database.ts'
-import { Follower, PAGE } from './follower.ts'
-import { Hub } from './hub.ts'
 import { SqliteRecords } from './records.ts'
+import { SharedDatabase } from './shared-database.ts'
 import { SqliteTable, TableQueue } from './table.ts'
+import { PAGE, WatchCursor } from './watch-cursor.ts'
 
 export interface SqliteStoreOptions {
   /** The file; its directory is made when absent.  ':memory:' by default. */
@@ -52,18 +52,18 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Sqli
   const { path = MEMORY, random = new SystemRandom() } = options
   const { logMax = LOG_MAX, lingerMs = 0 } = options
   const all = { path, models, clock, random, logMax, lingerMs }
-  const hub = await openHub(() => new Hub(all), clock)
+  const shared = await openShared(() => new SharedDatabase(all), clock)
   try {
-    await hub.reap()
-    return await newSession(hub, options.session ?? 'session')
+    await shared.reap()
+    return await newSession(shared, options.session ?? 'session')
   } catch (error) {
-    await hub.close()
+    await shared.close()
     throw error
   }
 }
 
 // Two processes that make the file at the same moment stand in each other's way for a moment.
-async function openHub(open: () => Hub, clock: Clock): Promise<Hub> {
+async function openShared(open: () => SharedDatabase, clock: Clock): Promise<SharedDatabase> {
   for (let tries = 1; ; tries++)
     try {
       return open()
@@ -75,44 +75,44 @@ async function openHub(open: () => Hub, clock: Clock): Promise<Hub> {
 }
 
 /** A session on a hub that is open. */
-export async function newSession(hub: Hub, label: string): Promise<SqliteStore> {
-  const id = `${label}.${Buffer.from(hub.options.random.bytes(6)).toString('hex')}`
-  await hub.transact(() => hub.sessions.add(id))
-  return new SqliteStore(hub, id)
+export async function newSession(shared: SharedDatabase, label: string): Promise<SqliteStore> {
+  const id = `${label}.${Buffer.from(shared.options.random.bytes(6)).toString('hex')}`
+  await shared.transact(() => shared.sessions.add(id))
+  return new SqliteStore(shared, id)
 }
 
 export class SqliteStore implements Store {
   readonly session: string
-  readonly #hub: Hub
+  readonly #shared: SharedDatabase
   readonly #queue: TableQueue
   readonly #watches = new Set<Watch>()
   readonly #tables = new Map<string, SqliteTable>()
   #closing: Promise<void> | undefined
 
-  constructor(hub: Hub, session: string) {
-    this.#hub = hub
+  constructor(shared: SharedDatabase, session: string) {
+    this.#shared = shared
     this.session = session
-    this.#queue = new TableQueue(hub, session)
+    this.#queue = new TableQueue(shared, session)
   }
 
   /** Another session on the same connection; what this one writes it hears of in the same turn. */
   async fork(label = 'session'): Promise<SqliteStore> {
     this.#checkOpen()
-    return newSession(this.#hub, label)
+    return newSession(this.#shared, label)
   }
 
   async read(kind: string, id: ObjectId): Promise<Versioned | undefined> {
     this.#checkOpen()
-    this.#hub.kinds.check(kind, undefined)
-    await this.#hub.fresh()
-    return this.#hub.objects.read(kind, id)
+    this.#shared.kinds.check(kind, undefined)
+    await this.#shared.fresh()
+    return this.#shared.objects.read(kind, id)
   }
 
   async *list(kind: string, index?: Index): AsyncIterable<Versioned> {
     this.#checkOpen()
-    const { kinds, objects, clock } = this.#hub
+    const { kinds, objects, clock } = this.#shared
     kinds.check(kind, index)
-    await this.#hub.fresh()
+    await this.#shared.fresh()
     const pace = new Pace(clock)
     for (let after = ''; ; ) {
       const page = objects.page(kind, index, after)
@@ -126,14 +126,14 @@ export class SqliteStore implements Store {
 
   async write(changes: readonly Change[]): Promise<number> {
     this.#checkOpen()
-    const { database, kinds, objects } = this.#hub
+    const { database, kinds, objects } = this.#shared
     const records = new SqliteRecords(database, objects)
-    return this.#hub.transact(() => new Write(records, kinds).run(changes))
+    return this.#shared.transact(() => new Write(records, kinds).run(changes))
   }
 
   async tryWrite(): Promise<void> {
     this.#checkOpen()
-    await this.#hub.tryWrite()
+    await this.#shared.tryWrite()
   }
 
   watch(
@@ -141,23 +141,23 @@ export class SqliteStore implements Store {
     listener: (events: readonly WatchEvent[]) => void
   ): Watch {
     this.#checkOpen()
-    const { kinds, objects, objectFeed } = this.#hub
+    const { kinds, objects, objectFeed } = this.#shared
     const { kind } = interest
     const index = 'field' in interest ? interest : undefined
     const id = 'id' in interest ? interest.id : undefined
     kinds.check(kind, index)
-    const follower = new Follower(objects.source(kind, index, id), listener)
+    const cursor = new WatchCursor(objects.source(kind, index, id), listener)
     const watch: Watch = {
-      ready: follower.ready,
+      ready: cursor.ready,
       close: () => {
         if (!this.#watches.delete(watch)) return
-        objectFeed.remove(follower, kind, index, id)
-        follower.close()
+        objectFeed.remove(cursor, kind, index, id)
+        cursor.close()
       }
     }
     this.#watches.add(watch)
-    objectFeed.add(follower, kind, index, id)
-    this.#hub.load(follower)
+    objectFeed.add(cursor, kind, index, id)
+    this.#shared.load(cursor)
     return watch
   }
 
@@ -165,7 +165,7 @@ export class SqliteStore implements Store {
     this.#checkOpen()
     let table = this.#tables.get(name)
     if (table === undefined) {
-      table = new SqliteTable(this.#hub, this.session, name, this.#queue, this.#watches)
+      table = new SqliteTable(this.#shared, this.session, name, this.#queue, this.#watches)
       this.#tables.set(name, table)
     }
     return table
@@ -173,32 +173,32 @@ export class SqliteStore implements Store {
 
   async lease(pool: string, blocks: number, wish: LeaseWish = {}): Promise<Lease | undefined> {
     this.#checkOpen()
-    const { leases, sessions } = this.#hub
-    const grant = await this.#hub.transact(() => {
+    const { leases, sessions } = this.#shared
+    const grant = await this.#shared.transact(() => {
       sessions.check(this.session)
       return leases.grant(this.session, pool, blocks, wish)
     })
     if (grant === undefined) return undefined
     const release = async (): Promise<void> => {
       if (this.#closing !== undefined) return // it went with the session
-      await this.#hub.transact(() => leases.release(this.session, pool, grant))
+      await this.#shared.transact(() => leases.release(this.session, pool, grant))
     }
     return Object.freeze({ pool, ...grant, release })
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close(() => this.#hub.vanish(this.session))
+    this.#closing ??= this.#close(() => this.#shared.expire(this.session))
     return this.#closing
   }
 
   leave(): Promise<void> {
-    this.#closing ??= this.#close(() => this.#hub.leave(this.session))
+    this.#closing ??= this.#close(() => this.#shared.leave(this.session))
     return this.#closing
   }
 
   async #close(end: () => Promise<void>): Promise<void> {
     for (const watch of this.#watches) watch.close()
-    const { clock, sessions, isReplica } = this.#hub
+    const { clock, sessions, isReplica } = this.#shared
     try {
       await within(clock, CLOSE_MS, this.#queue.idle())
       await end()
@@ -207,7 +207,7 @@ export class SqliteStore implements Store {
       if (!isReplica || !isFailure(error, 'STORE_UNAVAILABLE')) throw error
     } finally {
       sessions.disown(this.session)
-      if (this.#hub.sessions.own.size === 0) await this.#hub.close()
+      if (this.#shared.sessions.own.size === 0) await this.#shared.close()
     }
   }
 

@@ -5,8 +5,8 @@ import { fail, show } from '../../core/errors.ts'
 import { Pace } from '../../core/pace.ts'
 import type { ReplicatedTable, TableEntry, TableEvent, Watch } from '../store.ts'
 import { SEED } from './entries.ts'
-import { Follower, PAGE } from './follower.ts'
-import type { Hub } from './hub.ts'
+import type { SharedDatabase } from './shared-database.ts'
+import { PAGE, WatchCursor } from './watch-cursor.ts'
 
 interface Operation {
   readonly run: () => void
@@ -22,13 +22,13 @@ const VALUE_LENGTH_MAX = 4_096
 
 /** The operations of one session on any table, in the order they were asked for. */
 export class TableQueue {
-  readonly #hub: Hub
+  readonly #shared: SharedDatabase
   readonly #session: string
   #pending: Operation[] = []
   #busy: Promise<void> | undefined
 
-  constructor(hub: Hub, session: string) {
-    this.#hub = hub
+  constructor(shared: SharedDatabase, session: string) {
+    this.#shared = shared
     this.#session = session
   }
 
@@ -47,7 +47,7 @@ export class TableQueue {
   }
 
   async #flush(): Promise<void> {
-    const pace = new Pace(this.#hub.clock)
+    const pace = new Pace(this.#shared.clock)
     while (this.#pending.length > 0) {
       const all = this.#pending
       this.#pending = []
@@ -61,8 +61,8 @@ export class TableQueue {
 
   async #store(batch: readonly Operation[]): Promise<void> {
     try {
-      await this.#hub.transact(() => {
-        this.#hub.sessions.check(this.#session)
+      await this.#shared.transact(() => {
+        this.#shared.sessions.check(this.#session)
         for (const operation of batch) operation.run()
       }, true)
       for (const { done } of batch) done()
@@ -74,14 +74,20 @@ export class TableQueue {
 
 export class SqliteTable implements ReplicatedTable {
   readonly name: string
-  readonly #hub: Hub
+  readonly #shared: SharedDatabase
   readonly #session: string
   readonly #queue: TableQueue
   readonly #watches: Set<Watch>
 
-  constructor(hub: Hub, session: string, name: string, queue: TableQueue, watches: Set<Watch>) {
+  constructor(
+    shared: SharedDatabase,
+    session: string,
+    name: string,
+    queue: TableQueue,
+    watches: Set<Watch>
+  ) {
     checkText('table name', name, NAME_LENGTH_MAX)
-    this.#hub = hub
+    this.#shared = shared
     this.#session = session
     this.name = name
     this.#queue = queue
@@ -90,28 +96,28 @@ export class SqliteTable implements ReplicatedTable {
 
   async put(key: string, value: string): Promise<void> {
     checkEntry(key, value)
-    await this.#queue.add(() => this.#hub.entries.put(this.name, key, this.#session, value))
+    await this.#queue.add(() => this.#shared.entries.put(this.name, key, this.#session, value))
   }
 
   async seed(key: string, value: string): Promise<void> {
     checkEntry(key, value)
-    await this.#queue.add(() => this.#hub.entries.put(this.name, key, SEED, value))
+    await this.#queue.add(() => this.#shared.entries.put(this.name, key, SEED, value))
   }
 
   async remove(key: string, value?: string): Promise<void> {
-    await this.#queue.add(() => this.#hub.entries.remove(this.name, key, this.#session, value))
+    await this.#queue.add(() => this.#shared.entries.remove(this.name, key, this.#session, value))
   }
 
   async unseed(key: string): Promise<void> {
-    await this.#queue.add(() => this.#hub.entries.remove(this.name, key, SEED, undefined))
+    await this.#queue.add(() => this.#shared.entries.remove(this.name, key, SEED, undefined))
   }
 
   async entries(): Promise<TableEntry[]> {
-    await this.#hub.fresh()
-    const pace = new Pace(this.#hub.clock)
+    await this.#shared.fresh()
+    const pace = new Pace(this.#shared.clock)
     const all: TableEntry[] = []
     for (;;) {
-      const page = this.#hub.entries.page(this.name, all.at(-1)?.key ?? '')
+      const page = this.#shared.entries.page(this.name, all.at(-1)?.key ?? '')
       for (const entry of page) all.push(Object.freeze({ ...entry }))
       if (page.length < PAGE) return all
       await pace.breathe()
@@ -119,24 +125,24 @@ export class SqliteTable implements ReplicatedTable {
   }
 
   async get(key: string): Promise<string | undefined> {
-    await this.#hub.fresh()
-    return this.#hub.entries.get(this.name, key)
+    await this.#shared.fresh()
+    return this.#shared.entries.get(this.name, key)
   }
 
   watch(listener: (events: readonly TableEvent[]) => void): Watch {
-    const { entries, entryFeed } = this.#hub
-    const follower = new Follower(entries.source(this.name), listener)
+    const { entries, entryFeed } = this.#shared
+    const cursor = new WatchCursor(entries.source(this.name), listener)
     const watch: Watch = {
-      ready: follower.ready,
+      ready: cursor.ready,
       close: () => {
         if (!this.#watches.delete(watch)) return
-        entryFeed.remove(follower, this.name)
-        follower.close()
+        entryFeed.remove(cursor, this.name)
+        cursor.close()
       }
     }
     this.#watches.add(watch)
-    entryFeed.add(follower, this.name)
-    this.#hub.load(follower)
+    entryFeed.add(cursor, this.name)
+    this.#shared.load(cursor)
     return watch
   }
 }

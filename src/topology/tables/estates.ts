@@ -1,6 +1,6 @@
 // What agents that are gone leave in shared tables.  Their kernels forward on, so what their ports'
 // packets need (neighbours, MACs) has to last as long as those ports are active; and an agent that
-// follows another on its host takes over what that one wrote, or it would all vanish in one moment,
+// follows another on its host takes over what that one wrote, or it would all go in one moment,
 // half a minute later, when the store has noticed that the session is dead.
 //
 //   row said by a session ─ its agent is away, the store removes it ─► kept ─ GRACE ─► gone

@@ -4,7 +4,7 @@
 import { fail, reasonOf } from '../../core/errors.ts'
 import { SystemRandom } from '../../core/random.ts'
 import { MEMORY } from '../sqlite/database.ts'
-import { Hub } from '../sqlite/hub.ts'
+import { SharedDatabase } from '../sqlite/shared-database.ts'
 import { newSession, type SqliteStore, type SqliteStoreOptions } from '../sqlite/store.ts'
 import { ZooKeeper, type ZooKeeperOptions } from './client/client.ts'
 import { isZooKeeperError } from './client/errors.ts'
@@ -60,10 +60,10 @@ async function openOn(
   const { path = MEMORY, models, clock, logMax = LOG_MAX, lingerMs = 0 } = options
   const random = options.random ?? new SystemRandom()
   const key = Buffer.from(random.bytes(KEY_BYTES)).toString('hex')
-  let hub: Hub | undefined
-  const presence = new Presence(zk, { key, pid: process.pid }, () => void hub?.reap())
+  let shared: SharedDatabase | undefined
+  const presence = new Presence(zk, { key, pid: process.pid }, () => void shared?.reap())
   let writer: Writer | undefined
-  hub = new Hub({
+  shared = new SharedDatabase({
     ...{ path, models, clock, random, logMax, lingerMs },
     liveness: presence,
     commits: file => {
@@ -74,9 +74,9 @@ async function openOn(
   try {
     writer!.replica.belong(id)
     writer!.start()
-    return await newSession(hub, options.session ?? 'session')
+    return await newSession(shared, options.session ?? 'session')
   } catch (error) {
-    await hub.close()
+    await shared.close()
     throw error
   }
 }

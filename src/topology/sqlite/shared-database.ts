@@ -1,6 +1,6 @@
 // What all sessions of one opened file in this process share: the connection, the one writer, the
 // two feeds.  A commit of our own is told in the same turn (a microtask); another process's when
-// the bell rings.
+// the notifier tells.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
@@ -8,7 +8,7 @@ import { Pace } from '../../core/pace.ts'
 import type { Random } from '../../core/random.ts'
 import type { Model } from '../model.ts'
 import { Kinds } from '../write/kinds.ts'
-import { Bell } from './bell.ts'
+import { ChangeNotifier } from './change-notifier.ts'
 import { Database, isDatabaseError } from './database.ts'
 import { Entries } from './entries.ts'
 import { EntryFeed } from './entry-feed.ts'
@@ -19,7 +19,7 @@ import { type Liveness, ProcessLiveness, Sessions } from './sessions.ts'
 import { type Commits, Transactions } from './transactions.ts'
 import { Trimmer } from './trim.ts'
 
-export interface HubOptions {
+export interface SharedDatabaseOptions {
   readonly path: string
   readonly models: readonly Model[]
   readonly clock: Clock
@@ -44,20 +44,20 @@ export interface SharedFile {
   readonly committed: () => void
 }
 
-type AnyFollower = { load(pace: Pace): Promise<void> }
+type AnyCursor = { load(pace: Pace): Promise<void> }
 
 // Two at a time, so that a table of a hundred thousand does not hold up a port.
 const LANES = 2
 const RELOAD_MS = 500
 // Telling goes on for so long before the event loop has a turn.
 const LOOK_MS = 4
-// Looks even without a bell, and for sessions that died; bounds both to about this long.
+// Looks even without a notice, and for sessions that died; bounds both to about this long.
 const TICK_MS = 1_000
 // Without inotify (its watches can run out) looking is all there is.
 const DEAF_TICK_MS = 40
 
-export class Hub {
-  readonly options: HubOptions
+export class SharedDatabase {
+  readonly options: SharedDatabaseOptions
   readonly kinds: Kinds
   readonly database: Database
   readonly objects: Objects
@@ -68,14 +68,14 @@ export class Hub {
   readonly entryFeed: EntryFeed
   readonly #commits: Commits
   readonly #trimmer: Trimmer
-  readonly #bell: Bell | undefined
-  readonly #loads: AnyFollower[] = []
+  readonly #notifier: ChangeNotifier | undefined
+  readonly #loads: AnyCursor[] = []
   #lanes = 0
   #looking = false
   #tick: Timer | undefined
   #closed = false
 
-  constructor(options: HubOptions) {
+  constructor(options: SharedDatabaseOptions) {
     this.options = options
     this.kinds = new Kinds(options.models)
     this.database = new Database(options.path, options.commits !== undefined)
@@ -92,7 +92,7 @@ export class Hub {
       options.commits?.({ database, clock, sessions, trim, committed }) ??
       new Transactions(database, clock, trim, committed)
     const isShared = options.commits === undefined && !this.database.inMemory
-    if (isShared) this.#bell = new Bell(options.path, () => this.look())
+    if (isShared) this.#notifier = new ChangeNotifier(options.path, () => this.look())
     this.objectFeed = new ObjectFeed(this.database, this.objects)
     this.entryFeed = new EntryFeed(this.database, this.entries)
     if (isShared || options.commits !== undefined) this.#arm()
@@ -133,14 +133,14 @@ export class Hub {
   }
 
   /** Brings a watch up to date, in its turn. */
-  load(follower: AnyFollower): void {
+  load(cursor: AnyCursor): void {
     const fresh = this.#commits.fresh?.()
-    if (fresh === undefined) this.#enqueue(follower)
-    else void fresh.then(() => this.#enqueue(follower))
+    if (fresh === undefined) this.#enqueue(cursor)
+    else void fresh.then(() => this.#enqueue(cursor))
   }
 
-  #enqueue(follower: AnyFollower): void {
-    this.#loads.push(follower)
+  #enqueue(cursor: AnyCursor): void {
+    this.#loads.push(cursor)
     if (this.#lanes >= LANES) return
     this.#lanes++
     queueMicrotask(() => void this.#lane())
@@ -150,7 +150,7 @@ export class Hub {
     if (this.#closed) return
     this.#closed = true
     this.#tick?.cancel()
-    this.#bell?.close()
+    this.#notifier?.close()
     await this.#commits.close()
     this.#loads.length = 0
     this.database.close()
@@ -158,7 +158,7 @@ export class Hub {
 
   #committed(): void {
     this.look()
-    this.#bell?.ring()
+    this.#notifier?.ring()
   }
 
   #catchUp(): void {
@@ -174,7 +174,7 @@ export class Hub {
   // True when there is more to tell.
   #tellSome(): boolean {
     if (this.#closed) return false
-    const lost = (follower: AnyFollower): void => this.load(follower)
+    const lost = (cursor: AnyCursor): void => this.load(cursor)
     try {
       const objects = this.objectFeed.catchUp(lost)
       return this.entryFeed.catchUp(lost) || objects
@@ -188,12 +188,12 @@ export class Hub {
   async #lane(): Promise<void> {
     const pace = new Pace(this.clock)
     for (let next = this.#loads.shift(); next !== undefined; next = this.#loads.shift()) {
-      const follower = next
+      const cursor = next
       try {
-        if (!this.#closed) await follower.load(pace)
+        if (!this.#closed) await cursor.load(pace)
       } catch (error) {
         if (!isDatabaseError(error)) throw error
-        this.#later(() => this.load(follower))
+        this.#later(() => this.load(cursor))
       }
       await pace.breathe()
     }
@@ -207,7 +207,7 @@ export class Hub {
   }
 
   #arm(): void {
-    const period = this.#bell?.deaf === true ? DEAF_TICK_MS : TICK_MS
+    const period = this.#notifier?.deaf === true ? DEAF_TICK_MS : TICK_MS
     this.#tick = this.clock.after(period, () => {
       this.look()
       void this.reap().finally(() => {
@@ -221,7 +221,7 @@ export class Hub {
     try {
       if (this.sessions.beatIsDue()) await this.transact(() => this.sessions.beat())
       for (const { id, forMs } of await this.sessions.dead(this.clock.now()))
-        if (forMs >= this.options.lingerMs) await this.vanish(id)
+        if (forMs >= this.options.lingerMs) await this.expire(id)
         else if (forMs === 0) await this.leave(id)
     } catch (error) {
       if (!isDatabaseError(error)) throw error // else the next tick tries again
@@ -231,7 +231,7 @@ export class Hub {
   /** Ends a session whose entries stand for a while, so that its successor finds them. */
   async leave(session: string): Promise<void> {
     await this.transact(() => {
-      this.sessions.bury(session)
+      this.sessions.markDead(session)
       this.leases.abandon(session)
     })
     this.sessions.disown(session)
@@ -239,10 +239,10 @@ export class Hub {
   }
 
   /** Removes a session and all it owns.  In parts: a gateway may own a hundred thousand entries. */
-  async vanish(session: string): Promise<void> {
+  async expire(session: string): Promise<void> {
     const pace = new Pace(this.clock)
     await this.transact(() => {
-      this.sessions.bury(session)
+      this.sessions.markDead(session)
       this.leases.forget(session)
     })
     while (await this.transact(() => this.entries.forget(session, 512))) await pace.breathe()

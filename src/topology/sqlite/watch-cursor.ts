@@ -25,7 +25,7 @@ export interface Item<E> {
   readonly event: () => E
 }
 
-/** What a follower follows: a part of the store, as it is and as it changes. */
+/** What a cursor follows: a part of the store, as it is and as it changes. */
 export interface Source<E> {
   read<T>(job: () => T): T
   /** Row numbers of the log: the newest, and the first that is still there. */
@@ -41,7 +41,7 @@ export interface Source<E> {
 export const PAGE = 256
 export const STEPS = 1024
 
-export class Follower<E> {
+export class WatchCursor<E> {
   readonly ready: Promise<void>
   readonly #source: Source<E>
   readonly #listener: (events: readonly E[]) => void

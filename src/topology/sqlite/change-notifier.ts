@@ -6,7 +6,7 @@ import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from
 
 const BYTE = new Uint8Array(1)
 
-export class Bell {
+export class ChangeNotifier {
   readonly #file: number
   readonly #watcher: FSWatcher | undefined
   #deaf = false
