@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { VirtualClock } from '../../src/core/clock.ts'
-import { HeldLeases } from '../../src/host/leases.ts'
+import { LeaseClient } from '../../src/host/lease-client.ts'
 import { trace } from '../../src/host/show/explain.ts'
 import { Kind, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
@@ -190,7 +190,7 @@ describe('the router itself', () => {
 })
 
 describe('ports are leased', () => {
-  const rival = new HeldLeases({ ask: () => {}, release: () => {} }, 'h9', new VirtualClock())
+  const rival = new LeaseClient({ ask: () => {}, release: () => {} }, 'h9', new VirtualClock())
   const seat = (block: number) => ({ pool: POOL, blocks: 1024, block, first: 0 })
 
   // Every binding of all hosts, by key B.

@@ -16,7 +16,7 @@ import type { FlowStateStore } from '../state/storage/store.ts'
 import { TopologyFeed } from '../topology/feed.ts'
 import { watchStateKey } from '../topology/state-key.ts'
 import type { Store, Watch } from '../topology/store.ts'
-import { LeaseDesk } from './lease-desk.ts'
+import { LeaseServer } from './lease-server.ts'
 import type {
   AgentStatus,
   Call,
@@ -75,9 +75,9 @@ export class Agent {
   readonly #stateKey: Watch
   readonly #options: AgentOptions
   readonly #clock = new SystemClock()
-  readonly #desk: LeaseDesk
+  readonly #leaseServer: LeaseServer
   readonly #calls = new Map<number, Waiting>()
-  readonly #outbox: ToThread[] = []
+  readonly #outgoing: ToThread[] = []
   readonly #ended: Promise<void>
   #nextCall = 1
   #snapshot = EMPTY_SNAPSHOT
@@ -135,7 +135,7 @@ export class Agent {
       },
       options.log
     )
-    this.#desk = new LeaseDesk(options.store, options.log, {
+    this.#leaseServer = new LeaseServer(options.store, options.log, {
       answered: (pool, block) => this.#send({ is: 'leased', pool, block }),
       lostAll: () => this.#send({ is: 'leases-lost' })
     })
@@ -264,9 +264,9 @@ export class Agent {
   }
 
   #send(message: ToThread): void {
-    this.#outbox.push(message)
-    if (this.#outbox.length > 1) return
-    queueMicrotask(() => this.#thread.postMessage(this.#outbox.splice(0)))
+    this.#outgoing.push(message)
+    if (this.#outgoing.length > 1) return
+    queueMicrotask(() => this.#thread.postMessage(this.#outgoing.splice(0)))
   }
 
   #received(message: FromThread): void {
@@ -284,9 +284,9 @@ export class Agent {
       case 'load':
         return void this.#load(message.port)
       case 'lease':
-        return void this.#desk.ask(message.asked)
+        return void this.#leaseServer.ask(message.asked)
       case 'release':
-        return void this.#desk.release(message.pool, message.block)
+        return void this.#leaseServer.release(message.pool, message.block)
       case 'started':
         return this.#started()
       case 'counters':

@@ -3,7 +3,7 @@
 
 import type { CountersSnapshot } from '../core/counters.ts'
 import type { DatapathDebug } from '../datapath/decorators/decorate.ts'
-import type { LeaseAsked } from '../host/leases.ts'
+import type { LeaseAsked } from '../host/lease-client.ts'
 import type { MaintenanceSettings } from '../host/packets/maintenance.ts'
 import type { BindingRules } from '../host/ports/bindable.ts'
 import type { Interface } from '../host/ports/port-bindings.ts'

@@ -18,7 +18,7 @@ import { flowTexts, trace } from '../host/show/explain.ts'
 import { stateTexts } from '../host/show/state-list.ts'
 import { hostHash } from '../state/record.ts'
 import { parseIpv4 } from '../wire/address.ts'
-import { MemoryDoor } from './memory-door.ts'
+import { MemoryPlatform } from './memory-platform.ts'
 import type { Call, FromThread, JudgedInterface, ThreadSettings, ToThread } from './messages.ts'
 import { loadPlugins } from './plugins.ts'
 import { type NativeState, STATE_TUNNEL_KEY, ThreadState } from './thread-state.ts'
@@ -31,51 +31,51 @@ const clock = new SystemClock()
 const counters = new CounterTable()
 const rooms = settings.debug?.trace === true ? { datapath: 'info' as const } : {}
 const log = openLog({ level: settings.logLevel as LogLevel, rooms }).room('agent')
-const outbox: FromThread[] = []
+const outgoing: FromThread[] = []
 
 function send(message: FromThread): void {
-  outbox.push(message)
-  if (outbox.length === 1) clock.soon(post)
+  outgoing.push(message)
+  if (outgoing.length === 1) clock.soon(post)
 }
 
 function post(): void {
-  if (outbox.length > 0) main.postMessage(outbox.splice(0))
+  if (outgoing.length > 0) main.postMessage(outgoing.splice(0))
 }
 
-interface Door {
+interface Platform {
   readonly datapath: Datapath
   readonly watcher: InterfaceWatcher
-  readonly memory: MemoryDoor | null
+  readonly memory: MemoryPlatform | null
   readonly native: NativeState | null
   trim(): void // malloc's spare pages, of all threads
 }
 
-async function openDoor(): Promise<Door> {
+async function openPlatform(): Promise<Platform> {
   const { datapath } = settings
   if (datapath.kind === 'memory') {
-    const memory = new MemoryDoor(datapath, () => clock.now(), send)
+    const memory = new MemoryPlatform(datapath, () => clock.now(), send)
     return { datapath: memory.datapath, watcher: memory, memory, native: null, trim: () => {} }
   }
   // Loaded only here: a machine without the addon runs the memory datapath all the same.
-  const { openKernelDoor, openNativeState } = await import('./kernel-door.ts')
-  const kernel = openKernelDoor(datapath, clock)
+  const { openKernelPlatform, openNativeState } = await import('./kernel-platform.ts')
+  const kernel = openKernelPlatform(datapath, clock)
   const native = openNativeState(settings.state, hostHash(settings.host))
   return { ...kernel, native, memory: null }
 }
 
-const door = await openDoor()
+const platform = await openPlatform()
 const random = new SystemRandom()
 const { datapath: kind, host, state } = settings
 const address = kind.kind === 'memory' ? parseIpv4(kind.address) : 0
 const stateParts = { host, settings: state, clock, random, send, address }
-const datapath = decorate(door.datapath, settings.debug, { clock, log })
-const threadState = new ThreadState(stateParts, door.native)
+const datapath = decorate(platform.datapath, settings.debug, { clock, log })
+const threadState = new ThreadState(stateParts, platform.native)
 const packetSide = new Host({
   host: settings.host,
   plugins: await loadPlugins(Object.keys(settings.plugins)),
   settings: settings.plugins,
   datapath,
-  watcher: door.watcher,
+  watcher: platform.watcher,
   link: {
     session: settings.session,
     want: interest => send({ is: 'want', interest }),
@@ -143,7 +143,7 @@ function received(message: ToThread): void {
       packetSide.replication.imported(threadState.loaded(message.saved))
       return packetSide.replication.handover.loaded(message.port)
     case 'frame':
-      return door.memory?.input(message.interface, message.frame)
+      return platform.memory?.input(message.interface, message.frame)
     case 'tunnelled':
       return tunnelled(message.key, message.src, message.frame)
     case 'call':
@@ -154,7 +154,7 @@ function received(message: ToThread): void {
 // Beside a kernel it is sockets that take the messages of flow state.
 function tunnelled(key: number, src: number, frame: Uint8Array): void {
   if (key === STATE_TUNNEL_KEY) threadState.receive(src, frame)
-  else door.memory?.fromUnderlay(key, src, frame)
+  else platform.memory?.fromUnderlay(key, src, frame)
 }
 
 async function answer(id: number, call: Call): Promise<void> {
@@ -203,7 +203,7 @@ async function answerTo(call: Call): Promise<unknown> {
 }
 
 function judged(): JudgedInterface[] {
-  return door.watcher
+  return platform.watcher
     .list()
     .map(each => ({ ...each, refusal: packetSide.bindings.refusal(each) ?? null }))
 }
@@ -216,6 +216,6 @@ function report(): void {
 }
 
 await packetSide.start()
-settling = settleMemory(clock, () => door.trim())
+settling = settleMemory(clock, () => platform.trim())
 send({ is: 'started' })
 report()

@@ -25,7 +25,7 @@ export interface ThreadStateParts {
 
 /** The tunnel key of flow state. */
 export const STATE_TUNNEL_KEY = 0xffffff
-/** What the kernel's door opens in native code (kernel-door.ts). */
+/** What the kernel's door opens in native code (kernel-platform.ts). */
 export interface NativeState {
   readonly table: StateTable
   openExchange(listener: ExchangeListener): Exchange

@@ -17,7 +17,7 @@ import { Devices, Walks } from '../simulation/walks.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 import { TopologyView, type ViewLink } from '../topology/view.ts'
 import { HostEvents } from './events.ts'
-import { HeldLeases, type LeaseLink } from './leases.ts'
+import { LeaseClient, type LeaseLink } from './lease-client.ts'
 import { FlowMaintenance, type MaintenanceSettings } from './packets/maintenance.ts'
 import { Worker } from './packets/worker.ts'
 import { assemble } from './plugins.ts'
@@ -59,7 +59,7 @@ export class Host {
   readonly events = new HostEvents()
   readonly view: TopologyView
   readonly replication: StateReplication
-  readonly leases: HeldLeases
+  readonly leases: LeaseClient
   readonly bindings: PortBindings
   readonly worker: Worker
   readonly maintenance: FlowMaintenance
@@ -77,7 +77,7 @@ export class Host {
     events.peer.on((other, alive) => view.hostAnswers(other, alive))
     events.agentAway.on((other, isAway) => view.agentAway(other, isAway))
     const replication = new StateReplication({ host, view, state, clock, counters, events })
-    const leases = new HeldLeases(parts.leases ?? null, host, clock)
+    const leases = new LeaseClient(parts.leases ?? null, host, clock)
     const deliveries = new LocalDeliveries(host, counters)
     lives.add('datapath', { stop: () => datapath.close(this.#keep) })
     lives.add('flow state', replication)

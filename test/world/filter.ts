@@ -6,7 +6,7 @@ import { Container } from '../../src/core/container.ts'
 import { Counters, CounterTable } from '../../src/core/counters.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
-import { type HeldLeases, HeldLeases as Leases } from '../../src/host/leases.ts'
+import { type LeaseClient, LeaseClient as Leases } from '../../src/host/lease-client.ts'
 import type { Plugin, Registry } from '../../src/plugin.ts'
 import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
 import type { Port } from '../../src/simulation/device.ts'
@@ -38,7 +38,7 @@ export class FilterBench {
   readonly clock = new VirtualClock()
   readonly hub = new ObjectHub(this.clock)
   readonly counters = new CounterTable()
-  readonly leases: HeldLeases
+  readonly leases: LeaseClient
   readonly table = new MemoryStateTable({
     capacity: CAPACITY,
     lifetimes: LIFETIMES_DEFAULT,

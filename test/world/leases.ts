@@ -1,13 +1,13 @@
 // The store's leases as the world's hosts see them: one list for all, an answer one turn later.
 
 import type { Clock } from '../../src/core/clock.ts'
-import type { HeldLeases, LeaseLink } from '../../src/host/leases.ts'
+import type { LeaseClient, LeaseLink } from '../../src/host/lease-client.ts'
 
 export class LeaseHub {
   readonly #holders = new Map<string, string>() // pool/block → session
   away = false // the store: nobody gets anything
 
-  link(session: string, clock: Clock, held: () => HeldLeases): LeaseLink {
+  link(session: string, clock: Clock, held: () => LeaseClient): LeaseLink {
     return {
       ask: ({ pool, blocks, block, first }) =>
         clock.soon(() => held().answered(pool, this.#grant(session, pool, first, blocks, block))),

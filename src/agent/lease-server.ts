@@ -3,20 +3,20 @@
 
 import { MezzoError, reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import type { HeldLeases, LeaseAsked } from '../host/leases.ts'
+import type { LeaseAsked, LeaseClient } from '../host/lease-client.ts'
 import type { Lease, Store } from '../topology/store.ts'
 
 /** The store's side. */
-export class LeaseDesk {
+export class LeaseServer {
   readonly #store: Pick<Store, 'lease'>
   readonly #log: Log
-  readonly #packets: Pick<HeldLeases, 'answered' | 'lostAll'>
+  readonly #packets: Pick<LeaseClient, 'answered' | 'lostAll'>
   readonly #leases = new Map<string, Lease>()
 
   constructor(
     store: Pick<Store, 'lease'>,
     log: Log,
-    packets: Pick<HeldLeases, 'answered' | 'lostAll'>
+    packets: Pick<LeaseClient, 'answered' | 'lostAll'>
   ) {
     this.#store = store
     this.#log = log

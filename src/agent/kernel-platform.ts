@@ -12,7 +12,7 @@ import type { KernelSettings, StateSettings } from './messages.ts'
 import type { NativeState } from './thread-state.ts'
 
 // Enters the namespace first: sockets, programs and interface events are of wherever the thread is.
-export function openKernelDoor(
+export function openKernelPlatform(
   settings: KernelSettings,
   clock: Clock
 ): { datapath: Datapath; watcher: InterfaceWatcher; trim: () => void } {
@@ -41,7 +41,7 @@ export function openKernelDoor(
   }
 }
 
-// Opened after the door: its sockets are of the namespace the thread is in.
+// Opened after the platform: its sockets are of the namespace the thread is in.
 export function openNativeState(settings: StateSettings, host: number): NativeState {
   const { lifetimes, exchange, connectionsMax: capacity, lossPerMille: dropPerMille = 0 } = settings
   const table = new NativeStateTable({ capacity, lifetimes })

@@ -21,7 +21,7 @@ export interface LeaseLink {
 type Done = (block: number | undefined) => void
 
 /** The packet side. */
-export class HeldLeases implements Leases {
+export class LeaseClient implements Leases {
   readonly holder: number
   readonly #link: LeaseLink | null
   readonly #clock: Clock

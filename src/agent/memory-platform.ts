@@ -8,7 +8,7 @@ import type { FromThread, MemorySettings } from './messages.ts'
 
 const UNDERLAY = 1
 
-export class MemoryDoor implements InterfaceWatcher {
+export class MemoryPlatform implements InterfaceWatcher {
   readonly datapath: MemoryDatapath
   readonly #settings: MemorySettings
 
