@@ -98,7 +98,7 @@ static bool flush(struct side *s, uint32_t n, int which)
 	send_drafts(s->x, &s->x->mine, AWAITED);
 	s->given += close_ticket(s->x) != 0;
 	pthread_mutex_unlock(&s->x->lock);
-	send_outbox(s->x, &s->x->mine);
+	flush_sendq(s->x, &s->x->mine);
 	announce(s->x);
 	return !full;
 }

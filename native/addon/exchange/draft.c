@@ -9,7 +9,7 @@
 
 #define REFRESH_WAIT 1000000ull /* ns */
 
-static void send_draft(struct exchange *x, struct outbox *o, struct peer *p, int which)
+static void send_draft(struct exchange *x, struct sendq *o, struct peer *p, int which)
 {
 	struct draft *d = &p->drafts[which];
 	uint32_t ticket = 0;
@@ -25,7 +25,7 @@ static void send_draft(struct exchange *x, struct outbox *o, struct peer *p, int
 	d->len = 0;
 }
 
-void draft_entry(struct exchange *x, struct outbox *o, struct peer *p, int which,
+void draft_entry(struct exchange *x, struct sendq *o, struct peer *p, int which,
 		 const uint8_t *entry, size_t len)
 {
 	struct draft *d = &p->drafts[which];
@@ -53,7 +53,7 @@ void draft_entry(struct exchange *x, struct outbox *o, struct peer *p, int which
 	}
 }
 
-void send_drafts(struct exchange *x, struct outbox *o, int which)
+void send_drafts(struct exchange *x, struct sendq *o, int which)
 {
 	uint32_t left = 0;
 

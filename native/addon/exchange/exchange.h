@@ -90,7 +90,7 @@ size_t read_key(const uint8_t *at, size_t len, struct mz_state_key *k);
 #define PROBES_KEPT 64        /* a power of two */
 #define ACKS_MAX 160
 #define ASK_PORTS_MAX (BODY_MAX / 4 - 1) /* of one message */
-#define OUTBOX 64
+#define SENDQ 64
 #define BATCH 32
 #define HASHES_MAX 16384
 #define NEWS_WORDS 16384      /* asked, told and pulled, until they are read */
@@ -174,12 +174,12 @@ struct pull {
 };
 
 /* Datagrams made under the lock and sent without it; each thread has one. */
-struct outbox {
+struct sendq {
 	uint32_t n;
-	int fd[OUTBOX];
-	struct sockaddr_in to[OUTBOX];
-	uint16_t len[OUTBOX];
-	uint8_t bytes[OUTBOX][DATAGRAM_MAX];
+	int fd[SENDQ];
+	struct sockaddr_in to[SENDQ];
+	uint16_t len[SENDQ];
+	uint8_t bytes[SENDQ][DATAGRAM_MAX];
 };
 
 #define ENUM_SETTING(name, word) SET_##name,
@@ -247,8 +247,8 @@ struct exchange {
 	napi_env env;
 	napi_threadsafe_function tell;
 	uint64_t count[COUNTERS_KEPT];
-	struct outbox mine;   /* of the thread that opened it */
-	struct outbox out;    /* of the exchange's own */
+	struct sendq mine;   /* of the thread that opened it */
+	struct sendq out;    /* of the exchange's own */
 	uint8_t in[BATCH][DATAGRAM_MAX + 1]; /* what is longer is told by its length */
 };
 
@@ -275,7 +275,7 @@ struct peer *find_peer(struct exchange *x, uint32_t word);
 /* Triples of word, address, local; gives a negative errno when an address has no socket. */
 int replace_peers(struct exchange *x, const uint32_t *triples, uint32_t n);
 /* Heartbeats, probes and judgement, every heartbeat. */
-void tick_peers(struct exchange *x, struct outbox *o, uint64_t now);
+void tick_peers(struct exchange *x, struct sendq *o, uint64_t now);
 void judge_silent(struct exchange *x, uint64_t now);
 void excuse_silence(struct exchange *x, uint64_t late, uint64_t now);
 void judge_peer(struct exchange *x, struct peer *p, bool host, bool agent);
@@ -284,30 +284,30 @@ void free_peers(struct exchange *x);
 
 /* --- send.c ------------------------------------------------------------------------ */
 
-void send_plain(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type,
+void send_plain(struct exchange *x, struct sendq *o, struct peer *p, uint8_t type,
 		const uint8_t *body, size_t len);
 /* A hello may have other epochs than the session. */
-void send_hello(struct exchange *x, struct outbox *o, struct peer *p, uint64_t own,
+void send_hello(struct exchange *x, struct sendq *o, struct peer *p, uint64_t own,
 		uint64_t theirs);
 /* The first sending of what is kept. */
-void dispatch(struct exchange *x, struct outbox *o, struct under_way *u);
+void dispatch(struct exchange *x, struct sendq *o, struct under_way *u);
 void acknowledged(struct exchange *x, struct peer *p, uint64_t sequence, uint64_t now);
-void send_acks(struct exchange *x, struct outbox *o, struct peer *p);
-void send_all_acks(struct exchange *x, struct outbox *o);
-void send_again(struct exchange *x, struct outbox *o, uint64_t now);
+void send_acks(struct exchange *x, struct sendq *o, struct peer *p);
+void send_all_acks(struct exchange *x, struct sendq *o);
+void send_again(struct exchange *x, struct sendq *o, uint64_t now);
 /* Forgets all that was sent to a peer, and releases what waits for it. */
 void forget_sent(struct exchange *x, struct peer *p);
 
 /* --- room.c ------------------------------------------------------------------------ */
 
 /* What is acknowledged: now, or in its turn. */
-void send_kept(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type,
+void send_kept(struct exchange *x, struct sendq *o, struct peer *p, uint8_t type,
 	       const uint8_t *body, size_t len);
 /* State that packets wait for.  In its turn no ticket waits for it. */
-void send_awaited(struct exchange *x, struct outbox *o, struct peer *p, uint32_t ticket,
+void send_awaited(struct exchange *x, struct sendq *o, struct peer *p, uint32_t ticket,
 		  const uint8_t *body, size_t len);
 /* Sends of what waits as much as there is room for. */
-void send_waiting(struct exchange *x, struct outbox *o, struct peer *p);
+void send_waiting(struct exchange *x, struct sendq *o, struct peer *p);
 /* For so many messages that packets wait for. */
 bool has_room(const struct exchange *x, const struct peer *p, uint32_t messages);
 /* Something of this type for a peer found no room, or never got there. */
@@ -319,10 +319,10 @@ enum room room_at(struct exchange *x, const uint32_t *words, uint32_t n);
 
 /* --- draft.c ----------------------------------------------------------------------- */
 
-void draft_entry(struct exchange *x, struct outbox *o, struct peer *p, int which,
+void draft_entry(struct exchange *x, struct sendq *o, struct peer *p, int which,
 		 const uint8_t *entry, size_t len);
 /* From `which` on: a flush sends both kinds, the timer only refreshes. */
-void send_drafts(struct exchange *x, struct outbox *o, int which);
+void send_drafts(struct exchange *x, struct sendq *o, int which);
 
 /* --- hold.c ------------------------------------------------------------------------ */
 
@@ -348,8 +348,8 @@ enum news { NEWS_NONE, MZ_NEWS(ENUM_NEWS) NEWS_TYPES };
 
 /* --- receive.c --------------------------------------------------------------------- */
 
-/* One datagram, without the lock.  Takes what it says and puts answers in the outbox. */
-void take_datagram(struct exchange *x, struct outbox *o, uint32_t from, const uint8_t *at,
+/* One datagram, without the lock.  Takes what it says and puts answers in the send queue. */
+void take_datagram(struct exchange *x, struct sendq *o, uint32_t from, const uint8_t *at,
 		   size_t len, uint64_t now);
 
 /* --- thread.c ---------------------------------------------------------------------- */
@@ -362,6 +362,6 @@ int start_thread(struct exchange *x);
 void stop_thread(struct exchange *x);
 /* Without the lock: calls the loop if there is news for it. */
 void announce(struct exchange *x);
-void send_outbox(struct exchange *x, struct outbox *o);
+void flush_sendq(struct exchange *x, struct sendq *o);
 
 #endif

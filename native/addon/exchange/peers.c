@@ -229,7 +229,7 @@ void judge_peer(struct exchange *x, struct peer *p, bool host, bool agent)
 	x->peer_news++;
 }
 
-static void probe(struct exchange *x, struct outbox *o, struct peer *p, uint64_t now)
+static void probe(struct exchange *x, struct sendq *o, struct peer *p, uint64_t now)
 {
 	uint32_t i = p->probe_at++ & (PROBES_KEPT - 1);
 
@@ -265,7 +265,7 @@ static void expect_silence(struct exchange *x, const struct peer *p, uint64_t no
 		x->silence_due = due;
 }
 
-void tick_peers(struct exchange *x, struct outbox *o, uint64_t now)
+void tick_peers(struct exchange *x, struct sendq *o, uint64_t now)
 {
 	x->silence_due = 0;
 	for (uint32_t i = 0; i < x->peer_count; i++) {

@@ -51,7 +51,7 @@ static enum standing standing_of(const struct peer *p, const struct message *m)
 }
 
 /* What is no part of a session is answered; a forger cannot make us say more than one in 20 ms. */
-static void greet(struct exchange *x, struct outbox *o, struct peer *p, const struct message *m,
+static void greet(struct exchange *x, struct sendq *o, struct peer *p, const struct message *m,
 		  uint64_t now)
 {
 	bool hello = m->type == MESSAGE_HELLO;
@@ -65,7 +65,7 @@ static void greet(struct exchange *x, struct outbox *o, struct peer *p, const st
 		send_hello(x, o, p, p->fresh, hello ? m->sender_epoch : 0);
 }
 
-static void begin_session(struct exchange *x, struct outbox *o, struct peer *p,
+static void begin_session(struct exchange *x, struct sendq *o, struct peer *p,
 			  const struct message *m)
 {
 	forget_sent(x, p);
@@ -132,7 +132,7 @@ static size_t correct(struct exchange *x, uint32_t id, uint8_t *body, size_t len
 }
 
 /* All entries are read before any is filed: a message is taken whole or not at all. */
-static bool take_entries(struct exchange *x, struct outbox *o, struct peer *p,
+static bool take_entries(struct exchange *x, struct sendq *o, struct peer *p,
 			 const struct message *m)
 {
 	uint8_t younger[BODY_MAX] = { 0 };
@@ -159,7 +159,7 @@ static bool take_entries(struct exchange *x, struct outbox *o, struct peer *p,
 	return true;
 }
 
-static bool take_pull(struct exchange *x, struct outbox *o, struct peer *p,
+static bool take_pull(struct exchange *x, struct sendq *o, struct peer *p,
 		      const struct message *m)
 {
 	uint8_t body[4 + ENTRY_MAX];
@@ -180,7 +180,7 @@ static bool take_pull(struct exchange *x, struct outbox *o, struct peer *p,
 	return true;
 }
 
-static bool take_acks(struct exchange *x, struct outbox *o, struct peer *p,
+static bool take_acks(struct exchange *x, struct sendq *o, struct peer *p,
 		      const struct message *m, uint64_t now)
 {
 	if (m->len == 0 || m->len % 8 || m->len > 8 * ACKS_MAX)
@@ -233,7 +233,7 @@ static bool take_for_agent(struct exchange *x, struct peer *p, const struct mess
 	return true;
 }
 
-static enum refusal take_type(struct exchange *x, struct outbox *o, struct peer *p,
+static enum refusal take_type(struct exchange *x, struct sendq *o, struct peer *p,
 			      const struct message *m, bool *room, uint64_t now)
 {
 	uint8_t sequence[8];
@@ -269,7 +269,7 @@ static bool is_acknowledged(uint8_t type)
 
 /* --- a message ------------------------------------------------------------------------------ */
 
-static enum refusal take_message(struct exchange *x, struct outbox *o, struct peer *p,
+static enum refusal take_message(struct exchange *x, struct sendq *o, struct peer *p,
 				 const struct message *m, uint64_t now)
 {
 	enum refusal why;
@@ -356,7 +356,7 @@ static bool is_tagged(const struct hmac_key *k, const uint8_t *at, size_t len)
 	return same_bytes(tag, at + len - TAG_BYTES, TAG_BYTES);
 }
 
-void take_datagram(struct exchange *x, struct outbox *o, uint32_t from, const uint8_t *at,
+void take_datagram(struct exchange *x, struct sendq *o, uint32_t from, const uint8_t *at,
 		   size_t len, uint64_t now)
 {
 	uint8_t mark = 0;

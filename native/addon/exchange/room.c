@@ -50,7 +50,7 @@ void forget_waiting(struct exchange *x, struct peer *p)
 	p->waiting_count = 0;
 }
 
-void send_waiting(struct exchange *x, struct outbox *o, struct peer *p)
+void send_waiting(struct exchange *x, struct sendq *o, struct peer *p)
 {
 	struct under_way *u;
 
@@ -110,7 +110,7 @@ static void wait_turn(struct exchange *x, struct peer *p, uint8_t type, const ui
 	p->waiting_count++;
 }
 
-void send_kept(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type,
+void send_kept(struct exchange *x, struct sendq *o, struct peer *p, uint8_t type,
 	       const uint8_t *body, size_t len)
 {
 	bool bulk = type == MESSAGE_REFRESH;
@@ -125,7 +125,7 @@ void send_kept(struct exchange *x, struct outbox *o, struct peer *p, uint8_t typ
 		dispatch(x, o, u);
 }
 
-void send_awaited(struct exchange *x, struct outbox *o, struct peer *p, uint32_t ticket,
+void send_awaited(struct exchange *x, struct sendq *o, struct peer *p, uint32_t ticket,
 		  const uint8_t *body, size_t len)
 {
 	struct under_way *u;

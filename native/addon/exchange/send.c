@@ -28,10 +28,10 @@ static bool is_dropped(struct exchange *x)
 	return x->chance % 1000 < x->drop_per_mille;
 }
 
-void send_outbox(struct exchange *x, struct outbox *o)
+void flush_sendq(struct exchange *x, struct sendq *o)
 {
-	struct mmsghdr headers[OUTBOX];
-	struct iovec parts[OUTBOX];
+	struct mmsghdr headers[SENDQ];
+	struct iovec parts[SENDQ];
 	uint32_t failed = 0;
 
 	for (uint32_t i = 0; i < o->n; i++) {
@@ -55,8 +55,8 @@ void send_outbox(struct exchange *x, struct outbox *o)
 		__atomic_fetch_add(&x->count[COUNT_SEND_FAILED], failed, __ATOMIC_RELAXED);
 }
 
-/* Under the lock: a full outbox is sent at once. */
-static void put_datagram(struct exchange *x, struct outbox *o, struct peer *p, uint8_t mark,
+/* Under the lock: a full send queue is sent at once. */
+static void put_datagram(struct exchange *x, struct sendq *o, struct peer *p, uint8_t mark,
 			 const struct message *m)
 {
 	size_t len;
@@ -66,8 +66,8 @@ static void put_datagram(struct exchange *x, struct outbox *o, struct peer *p, u
 		__atomic_fetch_add(&x->count[COUNT_SEND_FAILED], 1, __ATOMIC_RELAXED);
 	if (!x->keyed || p->fd < 0)
 		return;
-	if (o->n == OUTBOX)
-		send_outbox(x, o);
+	if (o->n == SENDQ)
+		flush_sendq(x, o);
 	at = o->bytes[o->n];
 	len = write_message(at + FRAME_BYTES, m, &x->key);
 	write_frame(at, mark, len);
@@ -92,7 +92,7 @@ static struct message message_to(struct exchange *x, struct peer *p, uint8_t typ
 				 .sequence = ++p->sequence };
 }
 
-void send_plain(struct exchange *x, struct outbox *o, struct peer *p, uint8_t type,
+void send_plain(struct exchange *x, struct sendq *o, struct peer *p, uint8_t type,
 		const uint8_t *body, size_t len)
 {
 	struct message m = message_to(x, p, type);
@@ -104,7 +104,7 @@ void send_plain(struct exchange *x, struct outbox *o, struct peer *p, uint8_t ty
 	put_datagram(x, o, p, type == MESSAGE_PROBE ? PROBE_ASKED : 0, &m);
 }
 
-void send_hello(struct exchange *x, struct outbox *o, struct peer *p, uint64_t own,
+void send_hello(struct exchange *x, struct sendq *o, struct peer *p, uint64_t own,
 		uint64_t theirs)
 {
 	struct message m = message_to(x, p, MESSAGE_HELLO);
@@ -114,7 +114,7 @@ void send_hello(struct exchange *x, struct outbox *o, struct peer *p, uint64_t o
 	put_datagram(x, o, p, 0, &m);
 }
 
-void send_acks(struct exchange *x, struct outbox *o, struct peer *p)
+void send_acks(struct exchange *x, struct sendq *o, struct peer *p)
 {
 	uint8_t body[8 * ACKS_MAX];
 
@@ -125,7 +125,7 @@ void send_acks(struct exchange *x, struct outbox *o, struct peer *p)
 	p->ack_count = 0;
 }
 
-void send_all_acks(struct exchange *x, struct outbox *o)
+void send_all_acks(struct exchange *x, struct sendq *o)
 {
 	for (uint32_t i = 0; i < x->acking_count; i++) {
 		send_acks(x, o, x->acking[i]);
@@ -160,7 +160,7 @@ static struct sending **slot_of(struct exchange *x, const struct peer *p, uint64
 }
 
 /* Sends it once more, and says when it is due again. */
-static void send_once(struct exchange *x, struct outbox *o, struct under_way *u, uint64_t now)
+static void send_once(struct exchange *x, struct sendq *o, struct under_way *u, uint64_t now)
 {
 	struct message m = message_to(x, u->peer, u->type);
 	struct sending *s = &u->sending[u->sends], **slot = slot_of(x, u->peer, m.sequence);
@@ -206,7 +206,7 @@ void forget_sent(struct exchange *x, struct peer *p)
 		forget(x, p->first);
 }
 
-void dispatch(struct exchange *x, struct outbox *o, struct under_way *u)
+void dispatch(struct exchange *x, struct sendq *o, struct under_way *u)
 {
 	struct peer *p = u->peer;
 
@@ -244,7 +244,7 @@ void acknowledged(struct exchange *x, struct peer *p, uint64_t sequence, uint64_
 	forget(x, s->of);
 }
 
-void send_again(struct exchange *x, struct outbox *o, uint64_t now)
+void send_again(struct exchange *x, struct sendq *o, uint64_t now)
 {
 	for (int i = 0; i < SENDS_MAX; i++) {
 		struct under_way *u;

@@ -61,7 +61,7 @@ static bool read_batch(struct exchange *x, int fd)
 		pthread_mutex_lock(&x->lock);
 		send_all_acks(x, &x->out);
 		pthread_mutex_unlock(&x->lock);
-		send_outbox(x, &x->out);
+		flush_sendq(x, &x->out);
 	}
 	return n == BATCH;
 }
@@ -137,7 +137,7 @@ static void look_at_clock(struct exchange *x)
 	if (now >= x->armed)
 		run_due(x, now);
 	pthread_mutex_unlock(&x->lock);
-	send_outbox(x, &x->out);
+	flush_sendq(x, &x->out);
 }
 
 static uint64_t own_cpu_ns(void)

@@ -41,7 +41,7 @@ static void lock(struct exchange *x)
 static void unlock_and_send(struct exchange *x)
 {
 	pthread_mutex_unlock(&x->lock);
-	send_outbox(x, &x->mine);
+	flush_sendq(x, &x->mine);
 }
 
 /* --- its life ------------------------------------------------------------------------------- */

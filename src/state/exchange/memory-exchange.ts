@@ -14,11 +14,11 @@ import {
   type Peer,
   Room
 } from './exchange.ts'
-import { Intake } from './intake.ts'
 import * as message from './message.ts'
 import { type Header, MessageType, type Refusal } from './message.ts'
-import { Peering } from './peering.ts'
+import { PeerSession } from './peer-session.ts'
 import { Pulls } from './pulls.ts'
+import { Receiver } from './receiver.ts'
 import { Tickets } from './tickets.ts'
 
 export interface ExchangeWire {
@@ -44,13 +44,13 @@ const PORTS_MAX = message.BODY_BYTES_MAX / WORD_BYTES - 1 // of one ask
 
 export class MemoryExchange implements Exchange {
   readonly #given: MemoryExchangeOptions
-  readonly #peerings = new Map<number, Peering>()
+  readonly #sessions = new Map<number, PeerSession>()
   readonly #counts: ExchangeCounts = noCounts()
   readonly #tickets: Tickets
   readonly #pulls: Pulls
-  readonly #intake: Intake
-  readonly #touched = new Set<Peering>() // with state since the last flush
-  readonly #refreshed = new Set<Peering>()
+  readonly #receiver: Receiver
+  readonly #touched = new Set<PeerSession>() // with state since the last flush
+  readonly #refreshed = new Set<PeerSession>()
   readonly #calls: Array<() => void> = [] // of the listener, to come
   #key: message.Sealer | undefined
   #beat: Timer | undefined
@@ -75,7 +75,7 @@ export class MemoryExchange implements Exchange {
         this.#call(() => listener.pulled(ticket, found))
       }
     })
-    this.#intake = new Intake({
+    this.#receiver = new Receiver({
       table: given.table,
       listener,
       counts: this.#counts,
@@ -88,37 +88,37 @@ export class MemoryExchange implements Exchange {
   setKey(key: Uint8Array): void {
     const isFirst = this.#key === undefined
     this.#key = (this.#given.sealer ?? message.sealKey)(key)
-    if (isFirst) for (const peering of this.#peerings.values()) peering.pardon()
+    if (isFirst) for (const session of this.#sessions.values()) session.pardon()
     if (isFirst) this.#wake()
   }
 
   setPeers(peers: readonly Peer[]): void {
     const wanted = new Map(peers.map(peer => [peer.word, peer]))
-    for (const [word, peering] of this.#peerings) {
+    for (const [word, session] of this.#sessions) {
       if (wanted.has(word)) continue
-      this.#end(peering)
-      this.#peerings.delete(word)
+      this.#end(session)
+      this.#sessions.delete(word)
     }
     for (const [word, peer] of wanted) {
-      const known = this.#peerings.get(word)
+      const known = this.#sessions.get(word)
       if (known !== undefined) known.peer = peer
-      else this.#peerings.set(word, this.#newPeering(peer))
+      else this.#sessions.set(word, this.#newSession(peer))
     }
     this.#wake()
   }
 
   isReady(word: number): boolean {
-    return this.#peerings.get(word)?.session.isUp ?? false
+    return this.#sessions.get(word)?.session.isUp ?? false
   }
 
   backlog(word: number): number {
-    return this.isReady(word) ? this.#peerings.get(word)!.outbox.size : -1
+    return this.isReady(word) ? this.#sessions.get(word)!.sendQueue.size : -1
   }
 
   room(peers: readonly number[]): Room {
     let room: Room = Room.nobody
     for (const word of peers) {
-      const of = this.#peerings.get(word)?.room ?? Room.nobody
+      const of = this.#sessions.get(word)?.room ?? Room.nobody
       if (of > room) room = of
     }
     return room
@@ -126,48 +126,48 @@ export class MemoryExchange implements Exchange {
 
   share(record: Int32Array, at: number, peers: readonly number[]): void {
     for (const word of peers) {
-      const peering = this.#peerings.get(word)
-      if (peering === undefined) continue
-      const full = peering.state.add(record, at, 0)
-      if (full !== undefined) peering.made.push(full)
-      this.#touched.add(peering)
+      const session = this.#sessions.get(word)
+      if (session === undefined) continue
+      const full = session.state.add(record, at, 0)
+      if (full !== undefined) session.made.push(full)
+      this.#touched.add(session)
     }
   }
 
   flush(): number {
     const waits = new Map<number, number>()
-    for (const peering of this.#touched) {
-      const rest = peering.state.take()
-      if (rest !== undefined) peering.made.push(rest)
-      if (peering.outbox.room >= peering.made.length && !peering.isLate)
-        waits.set(peering.peer.word, peering.made.length)
-      else this.#counts['not-waited']++
+    for (const session of this.#touched) {
+      const rest = session.state.take()
+      if (rest !== undefined) session.made.push(rest)
+      if (session.sendQueue.room >= session.made.length && !session.isLate)
+        waits.set(session.peer.word, session.made.length)
+      else this.#counts.unawaited++
     }
     const ticket = waits.size > 0 ? this.#tickets.open(waits) : 0
     if (ticket !== 0) this.#counts.held++
     const touched = [...this.#touched]
     this.#touched.clear()
-    for (const peering of touched) {
-      const isWaited = waits.has(peering.peer.word)
-      for (const body of peering.made.splice(0))
-        peering.outbox.sendAwaited(body, isWaited ? ticket : 0)
+    for (const session of touched) {
+      const isWaited = waits.has(session.peer.word)
+      for (const body of session.made.splice(0))
+        session.sendQueue.sendAwaited(body, isWaited ? ticket : 0)
     }
     return ticket
   }
 
   refresh(record: Int32Array, at: number, idleMs: number, peers: readonly number[]): void {
     for (const word of peers) {
-      const peering = this.#peerings.get(word)
-      if (peering === undefined) continue
-      const full = peering.refreshes.add(record, at, idleMs)
-      if (full !== undefined) this.#post(peering, MessageType.refresh, full)
+      const session = this.#sessions.get(word)
+      if (session === undefined) continue
+      const full = session.refreshes.add(record, at, idleMs)
+      if (full !== undefined) this.#post(session, MessageType.refresh, full)
       if (this.#refreshed.size === 0) this.#given.clock.soon(() => this.#sendRefreshes())
-      this.#refreshed.add(peering)
+      this.#refreshed.add(session)
     }
   }
 
   pull(key: Int32Array, at: number, peers: readonly number[]): number {
-    const ready = peers.filter(word => this.#peerings.get(word)?.outbox.isOpen)
+    const ready = peers.filter(word => this.#sessions.get(word)?.sendQueue.isOpen)
     if (ready.length === 0) return 0
     const ticket = this.#tickets.next()
     this.#counts.pulls++
@@ -176,29 +176,29 @@ export class MemoryExchange implements Exchange {
     view.setUint32(0, ticket)
     const end = codec.encodeKey(view, WORD_BYTES, key, at)
     const body = new Uint8Array(view.buffer, 0, end)
-    for (const word of ready) this.#post(this.#peerings.get(word)!, MessageType.pull, body)
+    for (const word of ready) this.#post(this.#sessions.get(word)!, MessageType.pull, body)
     return ticket
   }
 
   ask(word: number, ports: readonly number[]): void {
-    const peering = this.#peerings.get(word)
-    if (peering === undefined) return
+    const session = this.#sessions.get(word)
+    if (session === undefined) return
     for (let from = 0; from < ports.length; from += PORTS_MAX) {
       const some = ports.slice(from, from + PORTS_MAX)
       const view = new DataView(new ArrayBuffer((some.length + 1) * WORD_BYTES))
-      view.setUint32(0, ++peering.serial)
+      view.setUint32(0, ++session.serial)
       for (const [i, port] of some.entries()) view.setInt32((i + 1) * WORD_BYTES, port)
-      this.#post(peering, MessageType.ask, new Uint8Array(view.buffer))
+      this.#post(session, MessageType.ask, new Uint8Array(view.buffer))
     }
   }
 
   tell(word: number, bytes: Uint8Array): void {
-    const peering = this.#peerings.get(word)
-    if (peering === undefined || bytes.length + WORD_BYTES > message.BODY_BYTES_MAX) return
+    const session = this.#sessions.get(word)
+    if (session === undefined || bytes.length + WORD_BYTES > message.BODY_BYTES_MAX) return
     const body = new Uint8Array(WORD_BYTES + bytes.length)
-    new DataView(body.buffer).setUint32(0, ++peering.serial)
+    new DataView(body.buffer).setUint32(0, ++session.serial)
     body.set(bytes, WORD_BYTES)
-    this.#post(peering, MessageType.tell, body)
+    this.#post(session, MessageType.tell, body)
   }
 
   counters(): Record<string, number> {
@@ -206,9 +206,9 @@ export class MemoryExchange implements Exchange {
   }
 
   close(): void {
-    for (const peering of this.#peerings.values()) peering.end()
+    for (const session of this.#sessions.values()) session.end()
     this.#isClosed = true
-    this.#peerings.clear()
+    this.#sessions.clear()
     this.#tickets.close()
     this.#pulls.close()
     this.#beat?.cancel()
@@ -222,45 +222,45 @@ export class MemoryExchange implements Exchange {
     this.#counts['bytes-received'] += bytes.length
     const wrong = message.malformation(bytes)
     if (wrong !== undefined) return this.#refuse(wrong)
-    const peering = this.#peerings.get(message.senderOf(bytes))
-    if (peering?.peer.address !== address || message.receiverOf(bytes) !== this.#given.host)
+    const session = this.#sessions.get(message.senderOf(bytes))
+    if (session?.peer.address !== address || message.receiverOf(bytes) !== this.#given.host)
       return this.#refuse('stranger')
     if (this.#key === undefined || !message.isGenuine(this.#key, bytes))
       return this.#refuse('forged')
-    this.#take(peering, message.headerOf(bytes), message.bodyOf(bytes))
+    this.#take(session, message.headerOf(bytes), message.bodyOf(bytes))
   }
 
-  #take(peering: Peering, header: Header, body: DataView): void {
-    const judgement = peering.session.judge(header)
+  #take(session: PeerSession, header: Header, body: DataView): void {
+    const judgement = session.session.judge(header)
     if (judgement === 'replayed') return this.#refuse('replayed')
     if (judgement === 'stale-epoch' || judgement === 'greeting') {
       if (judgement === 'stale-epoch') this.#refuse('stale-epoch')
-      return peering.answer(header)
+      return session.answer(header)
     }
-    peering.hear()
-    if (judgement === 'begins') this.#begin(peering)
+    session.hear()
+    if (judgement === 'begins') this.#begin(session)
     const { type, sequence } = header
-    if (type === MessageType.hello && judgement === 'begins') peering.say(MessageType.heartbeat)
-    if (!this.#intake.take(peering, header, body)) return this.#refuse('short')
-    if (isAcknowledged(type)) peering.owe(sequence)
+    if (type === MessageType.hello && judgement === 'begins') session.say(MessageType.heartbeat)
+    if (!this.#receiver.take(session, header, body)) return this.#refuse('short')
+    if (isAcknowledged(type)) session.owe(sequence)
   }
 
-  #post(peering: Peering, type: number, body: Uint8Array): void {
-    peering.outbox.send(type, body)
+  #post(session: PeerSession, type: number, body: Uint8Array): void {
+    session.sendQueue.send(type, body)
   }
 
   #sendRefreshes(): void {
     const refreshed = [...this.#refreshed]
     this.#refreshed.clear()
-    for (const peering of refreshed) {
-      const body = peering.refreshes.take()
-      if (body !== undefined && !this.#isClosed) this.#post(peering, MessageType.refresh, body)
+    for (const session of refreshed) {
+      const body = session.refreshes.take()
+      if (body !== undefined && !this.#isClosed) this.#post(session, MessageType.refresh, body)
     }
   }
 
-  #newPeering(peer: Peer): Peering {
+  #newSession(peer: Peer): PeerSession {
     const { clock, random, settings, host, wire } = this.#given
-    return new Peering(peer, {
+    return new PeerSession(peer, {
       clock,
       random,
       settings,
@@ -274,27 +274,27 @@ export class MemoryExchange implements Exchange {
     })
   }
 
-  #begin(peering: Peering): void {
-    const { word } = peering.peer
+  #begin(session: PeerSession): void {
+    const { word } = session.peer
     this.#counts.sessions++
-    this.#report(peering)
+    this.#report(session)
     this.#call(() => this.#given.listener.joined(word))
     this.#pulls.gone(word)
-    peering.begin()
+    session.begin()
   }
 
-  #end(peering: Peering): void {
-    peering.end()
-    this.#pulls.gone(peering.peer.word)
-    this.#touched.delete(peering)
-    this.#refreshed.delete(peering)
+  #end(session: PeerSession): void {
+    session.end()
+    this.#pulls.gone(session.peer.word)
+    this.#touched.delete(session)
+    this.#refreshed.delete(session)
   }
 
   #late(words: readonly number[]): void {
-    this.#counts['released-late']++
+    this.#counts['released-by-timeout']++
     for (const word of words) {
-      const peering = this.#peerings.get(word)
-      if (peering !== undefined) peering.isLate = true
+      const session = this.#sessions.get(word)
+      if (session !== undefined) session.isLate = true
     }
   }
 
@@ -306,7 +306,7 @@ export class MemoryExchange implements Exchange {
   #wake(): void {
     this.#beat?.cancel()
     this.#beat = undefined
-    if (this.#key === undefined || this.#peerings.size === 0) return
+    if (this.#key === undefined || this.#sessions.size === 0) return
     this.#beatsAt = this.#given.clock.now()
     this.#beat = this.#given.clock.after(0, () => this.#everyHeartbeat())
   }
@@ -318,15 +318,15 @@ export class MemoryExchange implements Exchange {
     const stoodMs = now - this.#beatsAt
     this.#beatsAt = now + settings.heartbeatMs
     this.#beat = clock.after(settings.heartbeatMs, () => this.#everyHeartbeat())
-    for (const peering of [...this.#peerings.values()]) {
-      if (stoodMs > settings.heartbeatMs) peering.excuse(stoodMs)
-      if (peering.beat()) this.#pulls.gone(peering.peer.word)
-      this.#report(peering)
+    for (const session of [...this.#sessions.values()]) {
+      if (stoodMs > settings.heartbeatMs) session.excuse(stoodMs)
+      if (session.beat()) this.#pulls.gone(session.peer.word)
+      this.#report(session)
     }
   }
 
-  #report(peering: Peering): void {
-    const news = peering.news()
+  #report(session: PeerSession): void {
+    const news = session.news()
     if (news === undefined) return
     if (!news.host) this.#counts.deaths++
     this.#call(() => this.#given.listener.liveness(news))

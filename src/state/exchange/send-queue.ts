@@ -32,7 +32,7 @@ interface Flight {
   timer: Timer
 }
 
-export interface OutboxOptions {
+export interface SendQueueOptions {
   readonly clock: Clock
   readonly settings: ExchangeSettings
   readonly counts: ExchangeCounts
@@ -44,8 +44,8 @@ export interface OutboxOptions {
   readonly owed: () => void
 }
 
-export class Outbox {
-  readonly #given: OutboxOptions
+export class SendQueue {
+  readonly #given: SendQueueOptions
   readonly #flights = new Map<number, Flight>() // by each sequence of theirs
   readonly #inFlight = new Set<Flight>()
   readonly #queue: Outgoing[] = []
@@ -54,7 +54,7 @@ export class Outbox {
   #isUp = false
   #overflowed = false // the peer lacks something we had for it
 
-  constructor(given: OutboxOptions) {
+  constructor(given: SendQueueOptions) {
     this.#given = given
   }
 

@@ -7,12 +7,12 @@ import * as codec from './codec.ts'
 import type { ExchangeCounts } from './counters.ts'
 import type { ExchangeListener } from './exchange.ts'
 import { type Header, MessageType } from './message.ts'
-import type { Peering } from './peering.ts'
+import type { PeerSession } from './peer-session.ts'
 
 const WORD_BYTES = 4 // a request, a serial, a port
 const SEQUENCE_BYTES = 8
 
-export interface IntakeOptions {
+export interface ReceiverOptions {
   readonly table: StateTable
   readonly listener: ExchangeListener
   readonly counts: ExchangeCounts
@@ -24,46 +24,46 @@ export interface IntakeOptions {
   readonly answered: (request: number, word: number, found: boolean) => void
 }
 
-export class Intake {
-  readonly #given: IntakeOptions
+export class Receiver {
+  readonly #given: ReceiverOptions
   readonly #record = new Int32Array(RECORD_WORDS)
   readonly #idleMs = new Float64Array(1)
   readonly #sought = new Int32Array(KEY_WORDS)
 
-  constructor(given: IntakeOptions) {
+  constructor(given: ReceiverOptions) {
     this.#given = given
   }
 
   // False when the body does not parse; then nothing has happened.
-  take(peering: Peering, { type, sequence }: Header, body: DataView): boolean {
+  take(session: PeerSession, { type, sequence }: Header, body: DataView): boolean {
     switch (type) {
       case MessageType.heartbeat:
-        return body.byteLength === 0 && this.#answerHeartbeat(peering, sequence)
+        return body.byteLength === 0 && this.#answerHeartbeat(session, sequence)
       case MessageType.heartbeatAnswer:
         return body.byteLength === SEQUENCE_BYTES
       case MessageType.state:
       case MessageType.refresh:
-        return this.#import(peering, body)
+        return this.#import(session, body)
       case MessageType.acknowledgement:
-        return this.#acknowledged(peering, body)
+        return this.#acknowledged(session, body)
       case MessageType.pull:
-        return this.#answerPull(peering, body)
+        return this.#answerPull(session, body)
       case MessageType.ask:
       case MessageType.tell:
-        return this.#deliver(peering, type, body)
+        return this.#deliver(session, type, body)
       default:
         return body.byteLength === 0
     }
   }
 
-  #answerHeartbeat(peering: Peering, sequence: number): true {
+  #answerHeartbeat(session: PeerSession, sequence: number): true {
     const body = new Uint8Array(SEQUENCE_BYTES)
     new DataView(body.buffer).setBigUint64(0, BigInt(sequence))
-    peering.say(MessageType.heartbeatAnswer, body)
+    session.say(MessageType.heartbeatAnswer, body)
     return true
   }
 
-  #import(peering: Peering, body: DataView): boolean {
+  #import(session: PeerSession, body: DataView): boolean {
     const end = body.byteLength
     const count = codec.countEntries(body, WORD_BYTES, end)
     if (end < WORD_BYTES || count < 0) return false
@@ -73,7 +73,7 @@ export class Intake {
       const idleMs = codec.entryIdleMs(body, at)
       at = codec.decodeEntry(body, at, end, this.#record, 0)
       const put = table.put(this.#record, 0, idleMs)
-      if (put === Put.refused) this.#correct(peering.peer.word)
+      if (put === Put.refused) this.#correct(session.peer.word)
       // One that was blocked may be answered now: flows that drop are to look again.
       const isBlocked = (this.#record[RecordWord.flags]! & StateFlag.blocked) !== 0
       if (put === Put.refused || (put === Put.merged && !isBlocked)) continue
@@ -83,7 +83,7 @@ export class Intake {
     this.#given.counts['entries-received'] += count
     if (hashes.length > 0) this.#given.call(() => listener.imported(hashes))
     const request = body.getUint32(0)
-    if (request !== 0) this.#given.answered(request, peering.peer.word, count > 0)
+    if (request !== 0) this.#given.answered(request, session.peer.word, count > 0)
     return true
   }
 
@@ -95,14 +95,14 @@ export class Intake {
       refresh(this.#record, this.#idleMs[0]!, word)
   }
 
-  #acknowledged(peering: Peering, body: DataView): boolean {
+  #acknowledged(session: PeerSession, body: DataView): boolean {
     if (body.byteLength === 0 || body.byteLength % SEQUENCE_BYTES !== 0) return false
     for (let at = 0; at < body.byteLength; at += SEQUENCE_BYTES)
-      if (peering.outbox.acknowledge(Number(body.getBigUint64(at)))) peering.isLate = false
+      if (session.sendQueue.acknowledge(Number(body.getBigUint64(at)))) session.isLate = false
     return true
   }
 
-  #answerPull(peering: Peering, body: DataView): boolean {
+  #answerPull(session: PeerSession, body: DataView): boolean {
     if (codec.decodeKey(body, WORD_BYTES, body.byteLength, this.#sought, 0) !== body.byteLength)
       return false
     const { table } = this.#given
@@ -113,17 +113,17 @@ export class Intake {
     // A packet of it is at the peer's: it has been idle for no time.
     const end = isFound ? codec.encodeEntry(view, WORD_BYTES, this.#record, 0, 0) : WORD_BYTES
     const answer = new Uint8Array(view.buffer, 0, end)
-    peering.outbox.send(MessageType.state, answer)
+    session.sendQueue.send(MessageType.state, answer)
     return true
   }
 
-  #deliver(peering: Peering, type: number, body: DataView): boolean {
+  #deliver(session: PeerSession, type: number, body: DataView): boolean {
     const { byteLength } = body
     if (byteLength < WORD_BYTES) return false
     if (type === MessageType.ask && byteLength % WORD_BYTES !== 0) return false
-    if (!peering.serials.take(body.getUint32(0))) return true
+    if (!session.serials.take(body.getUint32(0))) return true
     const { listener } = this.#given
-    const { word } = peering.peer
+    const { word } = session.peer
     if (type === MessageType.ask) {
       const count = byteLength / WORD_BYTES - 1
       const ports = Array.from({ length: count }, (_, i) => body.getInt32((i + 1) * WORD_BYTES))

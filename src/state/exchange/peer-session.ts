@@ -6,7 +6,7 @@ import { Batch } from './batch.ts'
 import { countEntries } from './codec.ts'
 import { type Liveness, type Peer, Room } from './exchange.ts'
 import { type Header, MessageType, type Sealer, seal } from './message.ts'
-import { Outbox, type OutboxOptions } from './outbox.ts'
+import { SendQueue, type SendQueueOptions } from './send-queue.ts'
 import { type Greeting, Serials, Session } from './session.ts'
 
 const ANSWER_EVERY_MS = 20 // hellos to what is no part of a session
@@ -16,7 +16,8 @@ const AWAY_AFTER = 2 // times deadMs: the agent of a host that is there
 const REQUEST_BYTES = 4
 const EMPTY = new Uint8Array()
 
-export interface PeeringOptions extends Pick<OutboxOptions, 'clock' | 'settings' | 'counts'> {
+export interface PeerSessionOptions
+  extends Pick<SendQueueOptions, 'clock' | 'settings' | 'counts'> {
   readonly random: Random
   readonly host: number // our own word
   readonly key: () => Sealer | undefined
@@ -28,10 +29,10 @@ export interface PeeringOptions extends Pick<OutboxOptions, 'clock' | 'settings'
 
 const MESSAGES_OF_A_RECORD = 2 // it fills one and begins another
 
-export class Peering {
+export class PeerSession {
   peer: Peer
   readonly session: Session
-  readonly outbox: Outbox
+  readonly sendQueue: SendQueue
   readonly serials = new Serials()
   readonly state = new Batch()
   readonly refreshes = new Batch()
@@ -40,18 +41,18 @@ export class Peering {
   /** It let a ticket come to its bound, and has acknowledged nothing since. */
   isLate = false
   serial = 0
-  readonly #given: PeeringOptions
+  readonly #given: PeerSessionOptions
   #heardAt: number // anything in session
   #probedAt: number // and by its kernel
   #answeredAt = -ANSWER_EVERY_MS
   #acknowledgements: number[] = []
   #told = { host: true, agent: false }
 
-  constructor(peer: Peer, given: PeeringOptions) {
+  constructor(peer: Peer, given: PeerSessionOptions) {
     this.peer = peer
     this.#given = given
     this.session = new Session(given.random)
-    this.outbox = new Outbox({
+    this.sendQueue = new SendQueue({
       clock: given.clock,
       settings: given.settings,
       counts: given.counts,
@@ -65,7 +66,7 @@ export class Peering {
 
   get room(): Room {
     if (!this.session.isUp) return Room.nobody
-    return this.outbox.room - this.made.length >= MESSAGES_OF_A_RECORD ? Room.open : Room.full
+    return this.sendQueue.room - this.made.length >= MESSAGES_OF_A_RECORD ? Room.open : Room.full
   }
 
   /** Passes for a host that is there from now on, until its silence has been long enough. */
@@ -88,13 +89,13 @@ export class Peering {
     this.isLate = false
     this.#acknowledgements = []
     this.serials.forget()
-    this.outbox.begin()
+    this.sendQueue.begin()
   }
 
   end(): void {
     this.session.end()
     this.#acknowledgements = []
-    this.outbox.end()
+    this.sendQueue.end()
   }
 
   /** What has to be told of its liveness, or undefined. */
@@ -115,7 +116,7 @@ export class Peering {
     const patienceMs = settings.deadMs * (isSilent ? 1 : AWAY_AFTER)
     const ends = this.session.isUp && silenceMs >= patienceMs
     if (ends) this.end()
-    this.outbox.settle()
+    this.sendQueue.settle()
     if (!this.session.isUp || silenceMs >= settings.heartbeatMs * PROBE_AFTER)
       if (this.#given.probe(this.peer)) this.#probedAt = clock.now()
     if (this.session.isUp) this.say(MessageType.heartbeat)
