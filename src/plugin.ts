@@ -41,12 +41,12 @@ export {
   type Device,
   type DeviceId,
   type Filter,
+  type LocalEndpoint,
+  type NextHop,
   type Port,
   type PortAddress,
   type PortId,
   type PortSecurity,
-  type Speaker,
-  type Way,
   waitForDevice
 } from './simulation/device.ts'
 export { hidesNetwork, hidesTransport } from './simulation/hidden.ts'

@@ -23,12 +23,12 @@ import {
 import { Condition } from './condition.ts'
 import { asksL4 } from './fragments.ts'
 import type { ChainModel, RuleModel } from './model.ts'
-import { type CompileAction, type RuleAction, type RuleActions, Then } from './token.ts'
+import { type CompileAction, type CompiledAction, Continue, type RuleActions } from './token.ts'
 
 export const JUMPS_MAX = 32 // chains within chains
 
 // Neither accepted nor refused: whoever jumped here goes on.
-const PASS = Then.return
+const PASS = Continue.return
 type Outcome = Verdict | typeof PASS
 // The connection of an error would go no further: the error does as the rules say of it.
 const ENDS = -2
@@ -38,12 +38,12 @@ interface Rule {
   readonly action: RuleModel['action']
   readonly condition: Condition
   readonly jumpChain: DeviceId | null
-  readonly compiled: RuleAction | null // null: the firewall's own
+  readonly compiled: CompiledAction | null // null: the firewall's own
   readonly asksMore: boolean // than addresses
 }
 
 // What all chains of a worker share.
-export class Workshop implements RuleActions {
+export class RuleCompiler implements RuleActions {
   evaluation = 0 // which one runs: a chain is entered once in each
   mended = false // an ICMP error has been translated in it
   readonly #actions = new Map<string, CompileAction>()
@@ -52,20 +52,20 @@ export class Workshop implements RuleActions {
     this.#actions.set(action, compile)
   }
 
-  compile(rule: RuleModel, models: Models): RuleAction {
+  compile(rule: RuleModel, models: Models): CompiledAction {
     return this.#actions.get(rule.action)?.(rule, models) ?? nobodys
   }
 }
 
 const OWN: ReadonlySet<string> = new Set(['accept', 'drop', 'reject', 'return', 'jump'])
-const nobodys: RuleAction = {
+const nobodys: CompiledAction = {
   act: ctx => ctx.drop('firewall.no-such-action', Lifetime.short)
 }
 
 export class Chain implements LiveDevice, Filter {
   readonly id: DeviceId
   readonly #tag: Tag
-  readonly #workshop: Workshop
+  readonly #compiler: RuleCompiler
   #name = ''
   #rules: readonly Rule[] = []
   #signature = ''
@@ -75,10 +75,10 @@ export class Chain implements LiveDevice, Filter {
   #enteredIn = 0
   #mendedIn = 0
 
-  constructor(id: DeviceId, models: Models, workshop: Workshop) {
+  constructor(id: DeviceId, models: Models, compiler: RuleCompiler) {
     this.id = id
     this.#tag = deviceTag(id)
-    this.#workshop = workshop
+    this.#compiler = compiler
     this.update(models)
   }
 
@@ -86,12 +86,12 @@ export class Chain implements LiveDevice, Filter {
     const tracks = this.tracks(ctx)
     if (tracks === undefined) return Verdict.postpone
     if (tracks) ctx.track()
-    const workshop = this.#workshop
-    workshop.evaluation++
-    workshop.mended = false
+    const compiler = this.#compiler
+    compiler.evaluation++
+    compiler.mended = false
     const outcome = this.#evaluate(ctx, 0)
     const verdict = outcome === PASS ? Verdict.forward : outcome
-    if (verdict !== Verdict.forward || workshop.mended) return verdict
+    if (verdict !== Verdict.forward || compiler.mended) return verdict
     if (!this.#mayTranslate || !isErrorPacket(ctx)) return verdict
     // It passed before it got to the rule that translates its connection.
     const mended = isErrorAbout(ctx) ? this.#mend(ctx, 0) : PASS
@@ -103,30 +103,30 @@ export class Chain implements LiveDevice, Filter {
 
   // Whether one of its rules, or of a chain it jumps to, may translate what the error is about.
   #mayConcern(ctx: SimulationContext): boolean {
-    this.#workshop.evaluation++
+    this.#compiler.evaluation++
     return this.#mayConcernIn(ctx, ctx.quote() !== null, 0)
   }
 
   // `isAddressed`: all that was asked on the way here can be read from its quote.
   #mayConcernIn(ctx: SimulationContext, isAddressed: boolean, depth: number): boolean {
-    this.#enteredIn = this.#workshop.evaluation
+    this.#enteredIn = this.#compiler.evaluation
     return this.#rules.some(({ compiled, jumpChain, asksMore }) => {
       const isTold = isAddressed && !asksMore
       if (jumpChain === null) return compiled !== null && !(isTold && compiled.isByAddress)
       const target = ctx.topology.device('chain', jumpChain)
       if (!(target instanceof Chain) || depth === JUMPS_MAX) return false
-      if (target.#enteredIn === this.#workshop.evaluation) return false
+      if (target.#enteredIn === this.#compiler.evaluation) return false
       return target.#mayConcernIn(ctx, isTold, depth + 1)
     })
   }
 
   tracks(ctx: SimulationContext): boolean | undefined {
-    this.#workshop.evaluation++
+    this.#compiler.evaluation++
     return this.#tracks(ctx, 0)
   }
 
   #tracks(ctx: SimulationContext, depth: number): boolean | undefined {
-    this.#enteredIn = this.#workshop.evaluation
+    this.#enteredIn = this.#compiler.evaluation
     ctx.tag(this.#tag)
     if (this.#asksConnections) return true
     for (const jumpChain of this.#jumps) {
@@ -137,7 +137,7 @@ export class Chain implements LiveDevice, Filter {
       }
       ctx.tag(deviceTag(jumpChain))
       if (!(target instanceof Chain) || depth === JUMPS_MAX) continue
-      if (target.#enteredIn === this.#workshop.evaluation) continue // a loop, or seen already
+      if (target.#enteredIn === this.#compiler.evaluation) continue // a loop, or seen already
       const tracks = target.#tracks(ctx, depth + 1)
       if (tracks !== false) return tracks
     }
@@ -165,19 +165,19 @@ export class Chain implements LiveDevice, Filter {
   #compiled(rule: RuleModel, models: Models): Rule {
     const { position = 1, action, jumpChain = null, protocol } = rule
     const condition = new Condition(rule, models)
-    const compiled = OWN.has(action) ? null : this.#workshop.compile(rule, models)
+    const compiled = OWN.has(action) ? null : this.#compiler.compile(rule, models)
     const asksMore = protocol !== undefined || asksL4(rule) || asksConnections(rule)
     return { position, action, condition, jumpChain, compiled, asksMore }
   }
 
   #evaluate(ctx: SimulationContext, depth: number): Outcome {
-    this.#enteredIn = this.#workshop.evaluation
+    this.#enteredIn = this.#compiler.evaluation
     ctx.tag(this.#tag)
     for (const rule of this.#rules) {
-      const guarded = rule.compiled?.guard?.(ctx) ?? Then.next
-      if (guarded !== Then.next) return guarded
+      const guarded = rule.compiled?.guard?.(ctx) ?? Continue.next
+      if (guarded !== Continue.next) return guarded
       const mended = this.#mendBy(ctx, rule)
-      if (mended === Then.next) continue
+      if (mended === Continue.next) continue
       if (mended !== undefined) return mended
       const matches = rule.condition.matches(ctx)
       const { hidden } = rule.condition
@@ -205,7 +205,7 @@ export class Chain implements LiveDevice, Filter {
         }
         default: {
           const outcome = rule.compiled!.act(ctx)
-          if (outcome !== Then.next) return outcome
+          if (outcome !== Continue.next) return outcome
         }
       }
     }
@@ -213,11 +213,11 @@ export class Chain implements LiveDevice, Filter {
   }
 
   // By a rule that translates.  undefined: it does not, or the packet is no such error.
-  #mendBy(ctx: SimulationContext, rule: Rule): Outcome | typeof Then.next | undefined {
+  #mendBy(ctx: SimulationContext, rule: Rule): Outcome | typeof Continue.next | undefined {
     if (rule.compiled?.mend === undefined || !isErrorAbout(ctx)) return undefined
     const outcome = rule.compiled.mend(ctx, () => rule.condition.concerns(ctx))
     if (outcome === undefined) return undefined
-    this.#workshop.mended = true
+    this.#compiler.mended = true
     if (ctx.trace !== null)
       ctx.trace.step(`     chain ${this.#name} rule ${rule.position}: ${rule.action}, of an error`)
     return outcome
@@ -232,11 +232,11 @@ export class Chain implements LiveDevice, Filter {
 
   // The rules that the connection of an error meets; those that translate mend the error.
   #mend(ctx: SimulationContext, depth: number): Outcome | typeof ENDS {
-    this.#mendedIn = this.#workshop.evaluation
+    this.#mendedIn = this.#compiler.evaluation
     ctx.tag(this.#tag)
     for (const rule of this.#rules) {
       const mended = this.#mendBy(ctx, rule)
-      if (mended === Then.next) continue
+      if (mended === Continue.next) continue
       if (mended !== undefined) return mended
       if (rule.compiled !== null || !rule.condition.concerns(ctx)) continue
       if (rule.action === 'return') return PASS
@@ -250,7 +250,7 @@ export class Chain implements LiveDevice, Filter {
   #mendIn(ctx: SimulationContext, id: DeviceId, depth: number): Outcome | typeof ENDS {
     const target = this.#target(ctx, id)
     if (!(target instanceof Chain)) return target
-    const isLoop = target.#mendedIn === this.#workshop.evaluation
+    const isLoop = target.#mendedIn === this.#compiler.evaluation
     return isLoop || depth === JUMPS_MAX ? PASS : target.#mend(ctx, depth + 1)
   }
 
@@ -265,7 +265,7 @@ export class Chain implements LiveDevice, Filter {
   #jump(ctx: SimulationContext, id: DeviceId, depth: number): Outcome {
     const target = this.#target(ctx, id)
     if (!(target instanceof Chain)) return target
-    if (target.#enteredIn === this.#workshop.evaluation) return PASS // a loop
+    if (target.#enteredIn === this.#compiler.evaluation) return PASS // a loop
     // Nobody can say what rules that deep mean: better nothing passes than everything.
     if (depth === JUMPS_MAX) return ctx.drop('firewall.too-many-jumps', Lifetime.short)
     return target.#evaluate(ctx, depth + 1)

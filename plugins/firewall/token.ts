@@ -7,30 +7,30 @@ import type { RuleModel } from './model.ts'
 export type { RuleModel }
 
 /** What comes after an action besides a verdict. */
-export const Then = {
+export const Continue = {
   return: 0, // back to whoever jumped here
   next: -1 // the next rule is tried
 } as const
-export type Then = (typeof Then)[keyof typeof Then]
+export type Continue = (typeof Continue)[keyof typeof Continue]
 
 /** Carries a rule out on a packet that matches it.  Verdict.forward accepts. */
-export type Act = (ctx: SimulationContext) => Verdict | Then
+export type RuleAction = (ctx: SimulationContext) => Verdict | Continue
 
 /** A rule's action, compiled. */
-export interface RuleAction {
-  readonly act: Act
+export interface CompiledAction {
+  readonly act: RuleAction
   /** It translates by addresses alone, and remembers nothing. */
   readonly isByAddress?: boolean
   /** Sees every packet that comes to the rule, before the rule's conditions are asked. */
-  readonly guard?: Act
+  readonly guard?: RuleAction
   /**
    * Of an ICMP error, whatever the rule asks of packets: translates it when it is about a
    * connection that the rule translates.  `concerns` says whether the rule's conditions match the
    * packets of that connection.  undefined: it is about none.
    */
-  mend?(ctx: SimulationContext, concerns: () => boolean): Verdict | Then | undefined
+  mend?(ctx: SimulationContext, concerns: () => boolean): Verdict | Continue | undefined
 }
-export type CompileAction = (rule: RuleModel, models: Models) => RuleAction
+export type CompileAction = (rule: RuleModel, models: Models) => CompiledAction
 
 export interface RuleActions {
   /** `compile` is called for each rule with this action, whenever its chain changes. */

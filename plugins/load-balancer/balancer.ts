@@ -16,9 +16,9 @@ import {
   isOver,
   Lifetime,
   type LiveDevice,
+  type LocalEndpoint,
   type Models,
   type SimulationContext,
-  type Speaker,
   state,
   type Tag,
   Tuple,
@@ -29,12 +29,11 @@ import {
   Word
 } from '../../src/plugin.ts'
 import { Addresses } from './addresses.ts'
-import { Bindings, continues, OPENING_FLAGS, opens } from './bindings.ts'
-import type { Census } from './census.ts'
 import { type Call, type ChooseNeeds, choose, isFull, takesKnown } from './choose.ts'
+import type { ConnectionCounts } from './connection-counts.ts'
 import type { LoadBalancerCounters } from './counters.ts'
 import { Departed } from './departed.ts'
-import { Checkup } from './health/checkup.ts'
+import { HealthChecks } from './health/health-checks.ts'
 import type { HealthNeeds } from './health/pool-health.ts'
 import { familyOf, isIcmpError, isPing } from './kinds.ts'
 import {
@@ -47,13 +46,14 @@ import {
   type Vip
 } from './parts.ts'
 import { lackOf, type Obstacle, type Refusals } from './refusal.ts'
+import { continues, OPENING_FLAGS, opens, Translations } from './translations.ts'
 
 const { KeyWord, RecordWord } = state
 const { Protocol } = ipv4
 const NOT_FOR_IT = null
 
 export interface BalancerNeeds extends ChooseNeeds {
-  readonly census: Census
+  readonly connectionCounts: ConnectionCounts
   readonly counters: LoadBalancerCounters
   readonly walks: Walks
   readonly health: HealthNeeds
@@ -65,8 +65,8 @@ export class LoadBalancer implements LiveDevice, Balancer {
   readonly id: DeviceId
   readonly #tag: Tag
   readonly #given: BalancerNeeds
-  readonly #bindings: Bindings
-  readonly #checkup: Checkup
+  readonly #translations: Translations
+  readonly #healthChecks: HealthChecks
   readonly #departed = new Departed()
   #parts: Parts
   #vips!: Addresses<Vip>
@@ -77,10 +77,12 @@ export class LoadBalancer implements LiveDevice, Balancer {
     this.id = id
     this.#tag = deviceTag(id)
     this.#given = given
-    this.#bindings = new Bindings(id)
-    this.#checkup = new Checkup(id, given.health, (pool, member) => this.#judged(pool, member))
+    this.#translations = new Translations(id)
+    this.#healthChecks = new HealthChecks(id, given.health, (pool, member) =>
+      this.#judged(pool, member)
+    )
     this.#parts = compile(id, models, this.#tag)
-    this.#checkup.update(this.#parts.pools, models)
+    this.#healthChecks.update(this.#parts.pools, models)
     this.#index()
   }
 
@@ -94,17 +96,17 @@ export class LoadBalancer implements LiveDevice, Balancer {
 
   // --- from a client ----------------------------------------------------------------------------
 
-  take(ctx: SimulationContext, router: Speaker): Verdict | null {
+  take(ctx: SimulationContext, router: LocalEndpoint): Verdict | null {
     ctx.tag(this.#tag)
     if (!this.#parts.isUp) return NOT_FOR_IT
     const { key } = ctx
     const family = familyOf(ctx)
     const whom = { members: this.#members, pools: this.#parts.pools }
-    const heard = this.#checkup.hear(ctx, family, router, whom)
+    const heard = this.#healthChecks.hear(ctx, family, router, whom)
     if (heard !== null) return heard
     const here = this.#vips.find(key, family, Word.ipDst).filter(({ isUp }) => isUp)
     if (here.length === 0) return NOT_FOR_IT
-    const { key: tuple, scope } = this.#bindings
+    const { key: tuple, scope } = this.#translations
     switch (tupleOf(ctx, scope, false, tuple)) {
       case Tuple.none:
         return lost(ctx, family)
@@ -119,7 +121,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
   #balance(ctx: SimulationContext, vip: Vip): Verdict {
     const { pool } = vip
     if (!pool.isUp) return ctx.drop('load-balancer.pool-down', Lifetime.short)
-    const { key: tuple, protocol } = this.#bindings
+    const { key: tuple, protocol } = this.#translations
     const asks = opens(protocol, ctx.tcpFlagsUnseen)
     if (!ctx.findState(tuple) || ctx.state.isReturn) {
       if (!asks && ctx.mayPull) return ctx.postpone(WAIT_FOR_PULL)
@@ -147,18 +149,18 @@ export class LoadBalancer implements LiveDevice, Balancer {
   #begin(ctx: SimulationContext, vip: Vip): Verdict {
     const { pool } = vip
     const isSticky = vip.persistence === 'source-address'
-    const known = isSticky ? pool.byWord.get(this.#bindings.known(ctx, vip)) : undefined
+    const known = isSticky ? pool.byWord.get(this.#translations.known(ctx, vip)) : undefined
     if (known !== undefined && takesKnown(known) && this.#canTake(ctx, known))
       return this.#give(ctx, known)
     const call: Call = {
       family: vip.family,
       hash: this.#hash(vip),
-      isTaken: member => this.#bindings.isTaken(ctx, member)
+      isTaken: member => this.#translations.isTaken(ctx, member)
     }
     this.#count(ctx, pool)
     const member = choose(pool, call, this.#given)
     if (typeof member === 'string') return this.#refuse(ctx, vip, member, lackOf(vip))
-    if (isSticky) this.#bindings.keep(ctx, member)
+    if (isSticky) this.#translations.keep(ctx, member)
     return this.#give(ctx, member)
   }
 
@@ -169,15 +171,15 @@ export class LoadBalancer implements LiveDevice, Balancer {
 
   #canTake(ctx: SimulationContext, member: Member): boolean {
     if (isFull(member, this.#given)) return false
-    return !member.isShared || !this.#bindings.isTaken(ctx, member)
+    return !member.isShared || !this.#translations.isTaken(ctx, member)
   }
 
   #give(ctx: SimulationContext, member: Member): Verdict {
-    this.#bindings.bind(ctx, member)
-    const { census, counters } = this.#given
+    this.#translations.bind(ctx, member)
+    const { connectionCounts, counters } = this.#given
     ctx.after(() => {
       counters.connections.value++
-      census.added(member.word)
+      connectionCounts.added(member.word)
     })
     return this.#forward(ctx, member)
   }
@@ -193,7 +195,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
 
   // What connections have in common that go together: the client's address, or the 5-tuple.
   #hash({ pool, persistence }: Vip): number {
-    const { key, protocol } = this.#bindings
+    const { key, protocol } = this.#translations
     let hash = pool.word
     for (let i = 0; i < 4; i++) hash = hashWith(hash, key[KeyWord.src + i]!)
     if (persistence === 'source-address') return hash
@@ -205,12 +207,12 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const counts =
       pool.algorithm === 'least-connections' ||
       pool.members.some(each => each.connectionsMax !== Number.POSITIVE_INFINITY)
-    if (counts) this.#given.census.watch(ctx.state.table)
+    if (counts) this.#given.connectionCounts.watch(ctx.state.table)
   }
 
   // An ICMP error of a client, or of somebody on the way to it, about what a member sent.
   #error(ctx: SimulationContext): Verdict | null {
-    if (!ctx.findState(this.#bindings.key) || ctx.state.isReturn) return NOT_FOR_IT
+    if (!ctx.findState(this.#translations.key) || ctx.state.isReturn) return NOT_FOR_IT
     const { record } = ctx.state
     const pool = this.#poolOf.get(record[RecordWord.data]!)
     const bound = pool === undefined ? undefined : boundOf(pool, record)
@@ -249,7 +251,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const family = familyOf(ctx)
     const isError = isIcmpError(ctx, family)
     if (!isError && !this.#mayAnswer(ctx, family)) return NOT_FOR_IT
-    const { key: tuple, scope } = this.#bindings
+    const { key: tuple, scope } = this.#translations
     if (tupleOf(ctx, scope, false, tuple) === Tuple.none)
       return this.#mayBeOurs(ctx, family) ? lost(ctx, family) : NOT_FOR_IT
     if (!ctx.findState(tuple) || !ctx.state.isReturn) return NOT_FOR_IT
@@ -314,7 +316,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const before = this.#parts
     this.#parts = compile(this.id, models, this.#tag)
     this.#departed.note(before, this.#parts)
-    this.#checkup.update(this.#parts.pools, models)
+    this.#healthChecks.update(this.#parts.pools, models)
     this.#index()
     if (before.signature !== this.#parts.signature) return [this.#tag]
     return this.#parts.pools
@@ -323,18 +325,18 @@ export class LoadBalancer implements LiveDevice, Balancer {
   }
 
   close(): void {
-    this.#checkup.close()
+    this.#healthChecks.close()
     this.#given.gone()
   }
 
   // The lease of a pool's checks is gone.
   lost(lease: string): void {
-    this.#checkup.lost(lease)
+    this.#healthChecks.lost(lease)
   }
 
   // Another host has died, or answers again.
   hostChanged(host: string): void {
-    this.#checkup.hostChanged(host)
+    this.#healthChecks.hostChanged(host)
   }
 
   // A member went up or down; null: another host checks the pool.
@@ -343,7 +345,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const stale: Tag[] = []
     for (const each of pool?.members ?? []) {
       if (each.id !== member) continue
-      each.isHealthy = this.#checkup.isHealthy(id, member)
+      each.isHealthy = this.#healthChecks.isHealthy(id, member)
       stale.push(each.tag)
     }
     if (pool !== undefined) this.#given.walks.invalidate([...stale, pool.tag])
@@ -364,7 +366,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
   }
 
   #vipOf(here: readonly Vip[]): Vip | undefined {
-    const { protocol, dstPort } = this.#bindings
+    const { protocol, dstPort } = this.#translations
     return here.find(vip => vip.protocol === protocol && isWithin(vip, dstPort))
   }
 }

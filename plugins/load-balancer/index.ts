@@ -16,9 +16,9 @@ import {
   Walks
 } from '../../src/plugin.ts'
 import { LoadBalancer } from './balancer.ts'
-import { Census } from './census.ts'
+import { ConnectionCounts } from './connection-counts.ts'
 import { claimCounters } from './counters.ts'
-import { Lines } from './health/lines.ts'
+import { ProbeTransport } from './health/probe-transport.ts'
 import { tableOf } from './health/table.ts'
 import type { PoolModel } from './model.ts'
 import { Refusals } from './refusal.ts'
@@ -39,15 +39,15 @@ export default definePlugin({
   },
   setup(given, registry, settings: LoadBalancerSettings) {
     const { clock, devices, hosts, leases, log, random, delivery, walks } = given
-    const census = new Census(clock, settings.countIntervalMs)
-    const countOf = (word: number): number => census.countOf(word)
+    const connectionCounts = new ConnectionCounts(clock, settings.countIntervalMs)
+    const countOf = (word: number): number => connectionCounts.countOf(word)
     const counters = claimCounters(given.counters)
-    const lines = new Lines(walks, devices, random)
-    delivery.onDelivery(frame => lines.receive(frame))
+    const transport = new ProbeTransport(walks, devices, random)
+    delivery.onDelivery(frame => transport.receive(frame))
     const { host } = delivery
-    const health = { host, hosts, clock, random, leases, log, lines, counters, settings }
+    const health = { host, hosts, clock, random, leases, log, transport, counters, settings }
     const refusals = new Refusals(counters)
-    const needs = { random, countOf, census, counters, walks, health, refusals }
+    const needs = { random, countOf, connectionCounts, counters, walks, health, refusals }
     const alive = new Map<string, LoadBalancer>()
     leases.onLost(pool => {
       for (const each of alive.values()) each.lost(pool)
@@ -64,7 +64,7 @@ export default definePlugin({
       }
     }
     registry.device('load-balancer', factory)
-    return { stop: () => census.stop() }
+    return { stop: () => connectionCounts.stop() }
   }
 })
 

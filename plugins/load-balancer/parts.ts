@@ -1,8 +1,8 @@
 // A load balancer's models, compiled: text becomes numbers once, so that a walk meets only numbers.
 
 import { address, derive, hashOf, type Models, state, type Tag } from '../../src/plugin.ts'
-import { rangeOf } from './health/lines.ts'
 import type { HealthMonitorModel } from './health/model.ts'
+import { rangeOf } from './health/probe-transport.ts'
 import type { LoadBalancerModel, PoolMemberModel, PoolModel, VipModel } from './model.ts'
 
 const { KeyWord, RecordWord } = state

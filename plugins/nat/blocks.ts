@@ -186,8 +186,8 @@ export class PortBlocks {
       this.#adopt(pool, index, words[at + RecordWord.owner]!)
   }
 
-  // We made the binding, before this agent was started or a session was lost: its block is to be
-  // ours again before somebody else gives its ports out.
+  // We made the translation, before this agent was started or a session was lost: its block is to
+  // be ours again before somebody else gives its ports out.
   #adopt(pool: Pool, index: number, owner: number): void {
     const { clock, leases } = this.#given
     if (owner !== leases.holder || pool.asking || pool.adoptMs > clock.now()) return

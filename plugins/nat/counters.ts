@@ -6,7 +6,7 @@ export type NatCounters = ReturnType<typeof claimCounters>
 
 export const claimCounters = (counters: Counters) => ({
   made: counters.claim(
-    'nat.bindings-made',
+    'nat.translations-made',
     'Translations made up, again for a packet that had to wait'
   ),
   exhausted: counters.claim('nat.exhausted', 'Packets for which no address and port was free'),

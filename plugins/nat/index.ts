@@ -2,12 +2,12 @@
 
 import { Clock, Counters, definePlugin, Leases, Walks } from '../../src/plugin.ts'
 import { RuleActions } from '../firewall/token.ts'
-import { Bindings } from './bindings.ts'
 import { PortBlocks } from './blocks.ts'
 import { Chooser } from './choice.ts'
 import { claimCounters } from './counters.ts'
 import { forwardAction, masqueradeAction, reverseAction } from './rules.ts'
 import type { NatSettings } from './settings.ts'
+import { Translations } from './translations.ts'
 
 export default definePlugin({
   name: 'nat',
@@ -17,8 +17,8 @@ export default definePlugin({
     const blocks = new PortBlocks({ ...given, counters, settings })
     given.counters.gauge('nat.blocks-held', () => blocks.held, 'Blocks of ports this host holds')
     const chooser = new Chooser(blocks)
-    const snat = new Bindings('src', chooser, counters)
-    const dnat = new Bindings('dst', chooser, counters)
+    const snat = new Translations('src', chooser, counters)
+    const dnat = new Translations('dst', chooser, counters)
     actions.register('snat', (rule, models) => forwardAction('src', snat, rule, models))
     actions.register('dnat', (rule, models) => forwardAction('dst', dnat, rule, models))
     actions.register('masquerade', rule => masqueradeAction(snat, rule))

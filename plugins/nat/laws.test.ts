@@ -1,6 +1,6 @@
 // Reply undoes request (INV-04): whatever the rules are and whatever the packet, what answers the
 // translated packet comes back as the mirror of the original, errors and fragments too.  And no two
-// bindings share an answer (INV-05).
+// translations share an answer (INV-05).
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

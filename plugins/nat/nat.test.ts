@@ -1,4 +1,5 @@
-// NAT end to end through one router's chains (behaviours 4.5), and what becomes of bindings (5).
+// NAT end to end through one router's chains (behaviours 4.5), and what becomes of translations
+// (5).
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -58,7 +59,7 @@ const toVip = (fields: Partial<Flow> = {}): Flow =>
 const records = (bench: FilterBench, kind: number): number => bench.table.count(kind)
 
 describe('SNAT', () => {
-  test('SN-03 a source in the range, the answer restored, the binding kept', () => {
+  test('SN-03 a source in the range, the answer restored, the translation kept', () => {
     const bench = router()
     const out = flowOf(passed(bench, 'out', packet(flow(), { flags: 'syn' })))
     assert.match(out.src, /^180\.0\.1\.20[0-5]$/)
@@ -122,7 +123,7 @@ describe('SNAT', () => {
     assert.deepEqual(quotedFlow(error), mirrored(flowOf(out)))
   })
 
-  test('NT-01 an answer that no binding knows is left alone, and waits for one', () => {
+  test('NT-01 an answer that no translation knows is left alone, and waits for one', () => {
     const bench = router()
     const stray = mirrored(flow({ src: '180.0.1.200', sport: 20_000 }))
     assert.deepEqual(flowOf(passed(bench, 'in', packet(stray))), stray)
@@ -144,7 +145,7 @@ describe('SNAT', () => {
     assert.equal(bench.ctx.dropReason, 'nat.exhausted')
   })
 
-  test('a connection that is over begins anew with the same binding', () => {
+  test('a connection that is over begins anew with the same translation', () => {
     const bench = router()
     const out = flowOf(passed(bench, 'out', packet(flow(), { flags: 'syn' })))
     const record = new Int32Array(RECORD_WORDS)
@@ -159,7 +160,7 @@ describe('SNAT', () => {
 })
 
 describe('DNAT', () => {
-  test('SN-02 one of the targets, the answer exactly restored, one binding', () => {
+  test('SN-02 one of the targets, the answer exactly restored, one translation', () => {
     const bench = router()
     const sent = packet(toVip(), { flags: 'syn' })
     const arrived = passed(bench, 'in', sent)

@@ -1,6 +1,6 @@
 // The blocks of ports that we hold for one translated address of one device.
 
-/** What a new binding would like to have. */
+/** What a new translation would like to have. */
 export interface Wish {
   readonly hash: number // of the flow: where to begin to look
   readonly own: number // port of the sender, kept if it may be

@@ -1,6 +1,6 @@
-// Packets from outside for an address that a rule translates sources to.  The binding they belong
-// to would have given them another destination before they were routed; without one they would be
-// sent back to where they came from, and come again until their TTL runs out.
+// Packets from outside for an address that a rule translates sources to. The translation they
+// belong to would have given them another destination before they were routed; without one they
+// would be sent back to where they came from, and come again until their TTL runs out.
 
 import {
   address,
@@ -9,7 +9,7 @@ import {
   type PortGroupModel,
   type SimulationContext
 } from '../../src/plugin.ts'
-import { type Act, type RuleModel, Then } from '../firewall/token.ts'
+import { Continue, type RuleAction, type RuleModel } from '../firewall/token.ts'
 import { parseTarget } from './targets.ts'
 
 /** A range of addresses of one family that differ in their last 32 bits only. */
@@ -20,15 +20,15 @@ interface Range {
 }
 
 /** The guard of an `snat` rule: drops what would go back out to one of its targets. */
-export function returnedGuard(rule: RuleModel, models: Models): Act {
+export function returnedGuard(rule: RuleModel, models: Models): RuleAction {
   const isOurs = rangesOf(rule).map(isDestinedTo)
   const uplinks = new Set(rule.outPorts)
   if (rule.outPortGroup !== undefined)
     for (const id of models.get<PortGroupModel>('port-group', rule.outPortGroup)?.ports ?? [])
       uplinks.add(id)
   return ctx => {
-    if (ctx.generated || !comesFromOutside(ctx, uplinks)) return Then.next
-    return isOurs.some(asks => asks(ctx)) ? ctx.drop('nat.no-binding') : Then.next
+    if (ctx.generated || !comesFromOutside(ctx, uplinks)) return Continue.next
+    return isOurs.some(asks => asks(ctx)) ? ctx.drop('nat.no-translation') : Continue.next
   }
 }
 

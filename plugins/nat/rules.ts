@@ -1,45 +1,45 @@
 // Rules of translation, compiled.
 
 import { address, type Models, type SimulationContext, Verdict } from '../../src/plugin.ts'
-import { type RuleAction, type RuleModel, Then } from '../firewall/token.ts'
-import { APPLIED, type Bindings, SKIPPED } from './bindings.ts'
+import { type CompiledAction, Continue, type RuleModel } from '../firewall/token.ts'
 import { Done, fixedWork, prefixWork, type Work } from './fixed.ts'
 import { returnedGuard } from './returned.ts'
 import type { Side } from './rewrite.ts'
 import { isFixed, ownAddress, parseTarget, TargetList } from './targets.ts'
+import { APPLIED, SKIPPED, type Translations } from './translations.ts'
 
-/** Verdicts are positive; what bindings say besides is not. */
-type Answer = ReturnType<Bindings['forward']>
+/** Verdicts are positive; what translations say besides is not. */
+type Answer = ReturnType<Translations['forward']>
 
 export function forwardAction(
   side: Side,
-  bindings: Bindings,
+  translations: Translations,
   rule: RuleModel,
   models: Models
-): RuleAction {
-  const does = forwardOf(side, bindings, rule)
+): CompiledAction {
+  const does = forwardOf(side, translations, rule)
   return side === 'src' ? { ...does, guard: returnedGuard(rule, models) } : does
 }
 
-function forwardOf(side: Side, bindings: Bindings, rule: RuleModel): RuleAction {
+function forwardOf(side: Side, translations: Translations, rule: RuleModel): CompiledAction {
   const then = thenOf(rule, 'accept')
   const work = statelessWork(side, rule)
   if (work !== null) return stateless(work, then)
   const list = new TargetList(rule.natTargets!.map(parseTarget))
   return {
-    act: ctx => outcome(bindings.forward(ctx, list, true), then),
-    mend: ctx => mended(bindings.mend(ctx, false), then)
+    act: ctx => outcome(translations.forward(ctx, list, true), then),
+    mend: ctx => mended(translations.mend(ctx, false), then)
   }
 }
 
-function stateless({ act, mend }: Work, then: Verdict | Then): RuleAction {
-  const said = (ctx: SimulationContext, done: Done): Verdict | Then => {
+function stateless({ act, mend }: Work, then: Verdict | Continue): CompiledAction {
+  const said = (ctx: SimulationContext, done: Done): Verdict | Continue => {
     if (done === Done.impossible) return ctx.drop('nat.no-such-prefix')
-    if (done !== Done.applied) return Then.next
+    if (done !== Done.applied) return Continue.next
     ctx.tracksAnswers = false
     return then
   }
-  const does: RuleAction = { act: ctx => said(ctx, act(ctx)), isByAddress: true }
+  const does: CompiledAction = { act: ctx => said(ctx, act(ctx)), isByAddress: true }
   if (mend === undefined) return does
   return {
     ...does,
@@ -72,41 +72,43 @@ function isOfOne(side: Side, rule: RuleModel): boolean {
   return length === (family === 4 ? 32 : 128)
 }
 
-export function masqueradeAction(bindings: Bindings, rule: RuleModel): RuleAction {
+export function masqueradeAction(translations: Translations, rule: RuleModel): CompiledAction {
   const then = thenOf(rule, 'accept')
   return {
     act: ctx => {
       const list = ownAddress(ctx)
-      return list === undefined ? Then.next : outcome(bindings.forward(ctx, list, false), then)
+      return list === undefined
+        ? Continue.next
+        : outcome(translations.forward(ctx, list, false), then)
     },
-    mend: ctx => mended(bindings.mend(ctx, false), then)
+    mend: ctx => mended(translations.mend(ctx, false), then)
   }
 }
 
-export function reverseAction(bindings: Bindings, rule: RuleModel): RuleAction {
+export function reverseAction(translations: Translations, rule: RuleModel): CompiledAction {
   const then = thenOf(rule, 'continue')
   return {
-    act: ctx => outcome(bindings.reverse(ctx), then),
-    mend: ctx => mended(bindings.mend(ctx, true), then)
+    act: ctx => outcome(translations.reverse(ctx), then),
+    mend: ctx => mended(translations.mend(ctx, true), then)
   }
 }
 
-function mended(answer: Answer, then: Verdict | Then): Verdict | Then | undefined {
+function mended(answer: Answer, then: Verdict | Continue): Verdict | Continue | undefined {
   return answer === SKIPPED ? undefined : outcome(answer, then)
 }
 
-function outcome(answer: Answer, then: Verdict | Then): Verdict | Then {
+function outcome(answer: Answer, then: Verdict | Continue): Verdict | Continue {
   if (answer === APPLIED) return then
-  return answer === SKIPPED ? Then.next : (answer as Verdict)
+  return answer === SKIPPED ? Continue.next : (answer as Verdict)
 }
 
-function thenOf(rule: RuleModel, usual: NonNullable<RuleModel['natThen']>): Verdict | Then {
+function thenOf(rule: RuleModel, usual: NonNullable<RuleModel['natThen']>): Verdict | Continue {
   switch (rule.natThen ?? usual) {
     case 'accept':
       return Verdict.forward
     case 'continue':
-      return Then.next
+      return Continue.next
     case 'return':
-      return Then.return
+      return Continue.return
   }
 }

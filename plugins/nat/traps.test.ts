@@ -1,5 +1,5 @@
 // What operators meant and did not get: many addresses behind one, connections from outside beside
-// SNAT, and packets for a translated address that no binding knows.  The network is the router's
+// SNAT, and packets for a translated address that no translation knows. The network is the router's
 // fixture; both families.
 
 import assert from 'node:assert/strict'
@@ -183,7 +183,7 @@ for (const [name, family] of Object.entries(FAMILIES))
       assert.equal(site.drops('firewall.unreadable-error'), 1)
     })
 
-    test('F6: what no binding knows is not sent back to where it came from', () => {
+    test('F6: what no translation knows is not sent back to where it came from', () => {
       const range = name === 'v4' ? { to: '180.0.1.203' } : { to: '2001:db8::203' }
       const away = name === 'v4' ? '180.0.0.0/16' : '2001:db8::/64'
       const outwards = [
@@ -196,9 +196,9 @@ for (const [name, family] of Object.entries(FAMILIES))
         const wide = { router: 'r', destination: away, port: 'up', gateway: hosts.up, weight: 1 }
         site.add(object('route', 'wide', wide))
         for (const sent of [udp('up', target), ping('up', target)]) {
-          const before = site.drops('nat.no-binding')
+          const before = site.drops('nat.no-translation')
           assert.equal(site.wayOf('up', sent), '')
-          assert.equal(site.drops('nat.no-binding'), before + 1)
+          assert.equal(site.drops('nat.no-translation'), before + 1)
         }
       }
     })

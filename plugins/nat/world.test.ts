@@ -134,7 +134,7 @@ describe('SNAT in the whole system', () => {
     site.world.settle()
     const sent = site.exchange('d1', from('d1').ipv4(hostIp.d1, hostIp.up).icmpEcho(9, 5).frame())
     assert.equal(flowOf(only(sent, 'up')).src, PUBLIC)
-    assert.equal(site.world.counter('nat.bindings-made') > 0, true)
+    assert.equal(site.world.counter('nat.translations-made') > 0, true)
     assert.equal(tableOf(site).count(Kind.snat), 1)
   })
 
@@ -193,7 +193,7 @@ describe('ports are leased', () => {
   const rival = new LeaseClient({ ask: () => {}, release: () => {} }, 'h9', new VirtualClock())
   const seat = (block: number) => ({ pool: POOL, blocks: 1024, block, first: 0 })
 
-  // Every binding of all hosts, by key B.
+  // Every translation of all hosts, by key B.
   const answers = (of: Lab): string[] => {
     const found: string[] = []
     for (const host of of.world.hosts.keys()) {
@@ -207,7 +207,7 @@ describe('ports are leased', () => {
     return found
   }
 
-  test('INV-05 two hosts never share a block, nor two bindings a port', () => {
+  test('INV-05 two hosts never share a block, nor two translations a port', () => {
     const site = snatLab({ d1: 'h1', d2: 'h2', up: 'h3' })
     for (let i = 0; i < 80; i++)
       for (const port of ['d1', 'd2'] as const)
@@ -221,7 +221,7 @@ describe('ports are leased', () => {
     assert.equal(new Set(all).size, all.length)
   })
 
-  test('NT-03 blocks go back when their bindings are gone', () => {
+  test('NT-03 blocks go back when their translations are gone', () => {
     const settings = { nat: { blockIdleMs: 10_000 } }
     const site = snatLab({}, { settings })
     for (let i = 0; i < 100; i++) site.exchange('d1', udp('d1', hostIp.up, 2000 + i))
@@ -234,7 +234,7 @@ describe('ports are leased', () => {
     assert.equal(flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up')).src, PUBLIC)
   })
 
-  test('NT-03 a block with a live binding stays', () => {
+  test('NT-03 a block with a live translation stays', () => {
     const site = snatLab({}, { settings: { nat: { blockIdleMs: 10_000 } } })
     for (let i = 0; i < 20; i++) {
       site.announce('up')
@@ -243,10 +243,10 @@ describe('ports are leased', () => {
     }
     assert.equal(site.world.hub.leases.size, 1)
     assert.equal(tableOf(site).count(Kind.snat), 1)
-    assert.ok(site.world.counter('nat.bindings-made') <= 3, 'it was made once, in a few walks')
+    assert.ok(site.world.counter('nat.translations-made') <= 3, 'it was made once, in a few walks')
   })
 
-  test('a lost session loses its blocks, not its bindings', () => {
+  test('a lost session loses its blocks, not its translations', () => {
     const site = snatLab()
     const out = only(site.exchange('d1', udp('d1', hostIp.up)), 'up')
     site.world.hub.leases.forget('session-h1')

@@ -20,14 +20,14 @@ import {
   ipv4,
   Lifetime,
   type LiveDevice,
+  type LocalEndpoint,
   type Models,
+  type NextHop,
   type PortId,
   type SimulationContext,
-  type Speaker,
   type Tag,
   Verdict,
   vlan,
-  type Way,
   Word,
   waitForDevice
 } from '../../src/plugin.ts'
@@ -51,7 +51,7 @@ export interface RouterNeeds extends NeighbourNeeds {
   readonly errors: ErrorSender
 }
 
-export class Router implements Forwarder, LiveDevice, Speaker {
+export class Router implements Forwarder, LiveDevice, LocalEndpoint {
   readonly id: DeviceId
   readonly #tag: Tag
   readonly #given: RouterNeeds
@@ -228,7 +228,7 @@ export class Router implements Forwarder, LiveDevice, Speaker {
     return this.#attachments.owns(family, words, at)
   }
 
-  wayTo(family: 4 | 6, words: Int32Array): Way | undefined | null {
+  nextHopTo(family: 4 | 6, words: Int32Array): NextHop | undefined | null {
     const key = this.#own
     key.clear()
     key.words.set(words, Word.ipDst)

@@ -7,15 +7,15 @@ import {
   type Connection,
   type Conversation,
   classes,
-  type Speaker,
   speakers,
   type Talk,
+  type Talker,
   talks
 } from './talks.ts'
 
 export interface Standing {
   readonly class: Class
-  readonly speaks: Speaker
+  readonly speaks: Talker
   readonly total: number
   readonly alive: number
   readonly resets: number
@@ -108,7 +108,7 @@ export class Survival {
 const lostText = ({ of, from, to, port, speaks }: Talk, fault: string): string =>
   `${of} connection from ${from} to ${to}:${port}, ${speaks} speaks: ${fault}`
 
-function standingOf(of: Class, speaks: Speaker, all: readonly Connection[]): Standing {
+function standingOf(of: Class, speaks: Talker, all: readonly Connection[]): Standing {
   const alive = all.filter(({ fault }) => fault === undefined)
   return {
     class: of,

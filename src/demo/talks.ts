@@ -7,13 +7,13 @@ import { addressOf, outside, vip, vms } from './plan.ts'
 export const classes = ['plain', 'snat', 'vip', 'firewall'] as const
 export type Class = (typeof classes)[number]
 export const speakers = ['client', 'server'] as const
-export type Speaker = (typeof speakers)[number]
+export type Talker = (typeof speakers)[number]
 
 /** Connections that go the same way. */
 export interface Talk {
   readonly id: number
   readonly of: Class
-  readonly speaks: Speaker
+  readonly speaks: Talker
   /** Who opens them. */
   readonly from: string
   readonly to: string
@@ -30,12 +30,12 @@ export const EVERY_MS = 40
 export const SILENT_MS_MAX = 1000
 export const silenceText = (ms: number): string => `silent for ${(ms / 1000).toFixed(1)} s`
 
-interface Way extends Omit<Talk, 'id' | 'speaks'> {}
+interface TalkWay extends Omit<Talk, 'id' | 'speaks'> {}
 
 const toOutside = { to: outside[4], port: SERVER_PORT, ends: [outside.name], count: 4 }
 const toVip = { to: vip.address, port: vip.port, ends: ['red-web1', 'red-web2'], count: 2 }
 
-const ways: readonly Way[] = [
+const ways: readonly TalkWay[] = [
   { of: 'plain', from: 'red-web1', ...toOutside },
   { of: 'snat', from: 'blue-web1', ...toOutside },
   { of: 'vip', from: outside.name, ...toVip },

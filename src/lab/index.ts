@@ -14,7 +14,7 @@ export {
   type CrowdReport,
   CrowdServer,
   call,
-  type Speaker
+  type Talker
 } from './traffic/crowd.ts'
 export { median, type PingOptions, type PingResult } from './traffic/ping.ts'
 export { type StreamReport, type StreamServer, type TcpStream, until } from './traffic/stream.ts'

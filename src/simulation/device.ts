@@ -29,14 +29,14 @@ export interface Filter extends Device {
 // servers, and their answers the virtual address back.  null: not for it, nothing was done;
 // forward: done, and the router's filter is not asked any more.
 export interface Balancer extends Device {
-  take(ctx: SimulationContext, router: Speaker): Verdict | null
+  take(ctx: SimulationContext, router: LocalEndpoint): Verdict | null
   undo(ctx: SimulationContext): Verdict | null
   // Whether it takes anything for this address, four words from `at` on.
   owns(family: 4 | 6, words: Int32Array, at?: number): boolean
 }
 
 // How a packet of a device's own leaves it.
-export interface Way {
+export interface NextHop {
   readonly port: PortId
   readonly srcMac: number
   readonly dstMac: number
@@ -44,10 +44,10 @@ export interface Way {
 }
 
 // A device that others may speak through, with addresses of its own.
-export interface Speaker extends Device {
+export interface LocalEndpoint extends Device {
   owns(family: 4 | 6, words: Int32Array, at?: number): boolean
   // null: none; undefined: not yet, a neighbour is being asked for.
-  wayTo(family: 4 | 6, words: Int32Array): Way | undefined | null
+  nextHopTo(family: 4 | 6, words: Int32Array): NextHop | undefined | null
 }
 
 // An address of a router port: IPv4 sits in words[3], the other words 0.

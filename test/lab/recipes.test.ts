@@ -147,7 +147,7 @@ describe('recipes', { skip }, () => {
       await server.close()
       const stray = await outside.ping('203.0.113.200', { count: 3, timeoutMs: 500 })
       assert.equal(stray.received, 0)
-      assert.ok(((await net.counters())['drop.nat.no-binding'] ?? 0) > 0)
+      assert.ok(((await net.counters())['drop.nat.no-translation'] ?? 0) > 0)
     },
     'A virtual address for two servers': async cook => {
       await cook()

@@ -9,9 +9,9 @@ import {
   type TlsOver
 } from '../../../src/plugin.ts'
 import { CODES_DEFAULT, parseCodes } from './codes.ts'
-import type { Line, Lines, Target } from './lines.ts'
 import type { HealthMonitorModel } from './model.ts'
 import { type Answer, type Ends, Probe, pingFrame, udpFrame } from './packets.ts'
+import type { Line, ProbeTransport, Target } from './probe-transport.ts'
 import { TcpClient } from './tcp.ts'
 
 const TIMEOUT_MS = 2000
@@ -28,12 +28,12 @@ export const Failure = {
 } as const
 
 export interface CheckNeeds {
-  readonly lines: Lines
+  readonly transport: ProbeTransport
   readonly clock: Clock
   readonly random: Random
 }
 
-export interface Running {
+export interface RunningCheck {
   stop(): void
 }
 
@@ -43,13 +43,13 @@ export function check(
   target: Target,
   needs: CheckNeeds,
   done: (failure: string | undefined) => void
-): Running {
+): RunningCheck {
   const one = new Check(monitor, target, needs, done)
   one.begin()
   return one
 }
 
-class Check implements Running {
+class Check implements RunningCheck {
   readonly #monitor: HealthMonitorModel
   readonly #target: Target
   readonly #needs: CheckNeeds
@@ -78,7 +78,7 @@ class Check implements Running {
     const { type, timeoutMs = TIMEOUT_MS } = this.#monitor
     const probe = type === 'udp' ? Probe.udp : type === 'ping' ? Probe.ping : Probe.tcp
     this.#after(timeoutMs, () => this.#late())
-    this.#line = this.#needs.lines.open(probe, this.#target, answer => this.#heard(answer))
+    this.#line = this.#needs.transport.open(probe, this.#target, answer => this.#heard(answer))
     if (this.#line === undefined) return this.#after(0, () => this.#end(Failure.noWay))
     if (probe === Probe.tcp) this.#after(0, () => this.#connect())
     else this.#after(0, () => this.#ask(0))
@@ -139,14 +139,14 @@ class Check implements Running {
     const { family, words } = this.#target
     const ip = address.formatIp({ family, words })
     const name = host ?? (family === 6 ? `[${ip}]` : ip)
-    const lines = [
+    const transport = [
       `GET ${path} HTTP/1.1`,
       `Host: ${name}`,
       'User-Agent: mezzo-health',
       'Accept: */*',
       'Connection: close'
     ]
-    return new TextEncoder().encode(`${lines.join('\r\n')}\r\n\r\n`)
+    return new TextEncoder().encode(`${transport.join('\r\n')}\r\n\r\n`)
   }
 
   #read(bytes: Uint8Array): void {

@@ -11,10 +11,10 @@
 import type { Clock, HostLiveness, Leases, Log, Random, Table, Timer } from '../../../src/plugin.ts'
 import type { LoadBalancerCounters } from '../counters.ts'
 import type { LoadBalancerSettings } from '../settings.ts'
-import { check, type Running } from './checks.ts'
+import { check, type RunningCheck } from './checks.ts'
 import { Damping, type DampingRules } from './damping.ts'
-import type { Lines, Target } from './lines.ts'
 import type { HealthMonitorModel } from './model.ts'
+import type { ProbeTransport, Target } from './probe-transport.ts'
 import { CHECKER, checkerText, healthText, hostOf, isUp, seatOf, termOf } from './table.ts'
 
 const INTERVAL_MS = 5000
@@ -29,7 +29,7 @@ export interface HealthNeeds {
   readonly random: Random
   readonly leases: Leases
   readonly log: Log
-  readonly lines: Lines
+  readonly transport: ProbeTransport
   readonly counters: LoadBalancerCounters
   readonly settings: LoadBalancerSettings
 }
@@ -44,7 +44,7 @@ interface Watched {
   readonly damping: Damping
   failures: string
   timer: Timer | null
-  running: Running | null
+  running: RunningCheck | null
 }
 
 export class PoolHealth {
@@ -252,15 +252,15 @@ export class PoolHealth {
 
   #check(member: string, watched: Watched): void {
     const { monitor, targets } = this.#duty!
-    const { clock, random, lines, counters, settings } = this.#needs
+    const { clock, random, transport, counters, settings } = this.#needs
     const startedMs = clock.now()
     const target = targets.get(member)
-    if (target === undefined || lines.size >= settings.checksMax) {
+    if (target === undefined || transport.size >= settings.checksMax) {
       if (target !== undefined) counters.late.value++
       return this.#next(member, watched, this.#intervalMs)
     }
     counters.checks.value++
-    watched.running = check(monitor, target, { lines, clock, random }, failure => {
+    watched.running = check(monitor, target, { transport, clock, random }, failure => {
       watched.running = null
       this.#outcome(member, watched, failure)
       const tookMs = clock.now() - startedMs

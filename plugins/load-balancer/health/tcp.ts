@@ -5,8 +5,8 @@
 //   SYN ─► SYN,ACK ─► ACK, request ─► response ─► FIN (when the server has said it) or RST
 
 import { type Clock, type Random, type Timer, tcp } from '../../../src/plugin.ts'
-import type { Line } from './lines.ts'
 import { type Answer, type Segment, tcpFrame } from './packets.ts'
+import type { Line } from './probe-transport.ts'
 
 const { Flag } = tcp
 const WINDOW = 32_768

@@ -6,12 +6,12 @@ import type { Job } from '../process/process.ts'
 import { LabError } from '../process/process.ts'
 import { tool } from './traffic.ts'
 
-export type Speaker = 'client' | 'server'
+export type Talker = 'client' | 'server'
 
 export interface CrowdOptions {
   readonly server: CrowdServer
   readonly to: string
-  readonly speaks: Speaker
+  readonly speaks: Talker
   readonly count: number
   readonly everyMs?: number
   readonly perSecond?: number

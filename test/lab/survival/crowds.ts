@@ -1,13 +1,13 @@
 // Crowds of every class and direction on a ground, what is done to them, and what they say of it.
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Crowd, type Speaker } from '../../../src/lab/index.ts'
+import { Crowd, type Talker } from '../../../src/lab/index.ts'
 import { type Class, classes, type Ground } from './ground.ts'
 
 export interface Outcome {
   readonly fault: string
   readonly class: Class
-  readonly speaks: Speaker
+  readonly speaks: Talker
   readonly total: number
   readonly survived: number
   readonly gap_ms_p50: number
@@ -23,7 +23,7 @@ export interface Fault {
   readonly after?: (ground: Ground) => Promise<void>
 }
 
-export const speakers: readonly Speaker[] = ['client', 'server']
+export const speakers: readonly Talker[] = ['client', 'server']
 // Time for TCP to notice: its timer backs off to this and more while nothing gets through, and
 // doubles each time. What is silent still has as long as the bound.
 const SETTLE_MS = 2500
@@ -34,7 +34,7 @@ const WHY_MAX = 3
 /** What every fault is tried on: `each` connections of each class in each direction. */
 export class Crowds {
   readonly #ground: Ground
-  readonly #crowds: { of: Class; speaks: Speaker; crowd: Crowd }[] = []
+  readonly #crowds: { of: Class; speaks: Talker; crowd: Crowd }[] = []
 
   static async open(ground: Ground, each: number, of: readonly Class[] = classes): Promise<Crowds> {
     const crowds = new Crowds(ground)

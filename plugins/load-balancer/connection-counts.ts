@@ -17,7 +17,7 @@ export interface Records {
   readonly next: number
 }
 
-export class Census {
+export class ConnectionCounts {
   readonly #clock: Clock
   readonly #intervalMs: number
   readonly #records = new Int32Array(SLICE * RECORD_WORDS)

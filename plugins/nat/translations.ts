@@ -1,4 +1,4 @@
-// Translations that are remembered.  A binding is one record of the state table: key A is the
+// Translations that are remembered.  A translation is one record of the state table: key A is the
 // opener's packet before it is translated, key B the answer to it afterwards.  So the packets of
 // the opener find it by A and its answers by B, on whichever host they come in, and either key,
 // mirrored, says what the packet is to become.
@@ -45,7 +45,7 @@ const OPENING = tcp.Flag.syn | tcp.Flag.ack | tcp.Flag.rst | tcp.Flag.fin
 export const SKIPPED = 0
 export const APPLIED = -1
 
-export class Bindings {
+export class Translations {
   readonly #side: Side // that is translated on the way out
   readonly #scopes: Scopes
   readonly #chooser: Chooser
@@ -83,14 +83,14 @@ export class Bindings {
     return made === Verdict.forward ? this.#apply(ctx, tuple, RecordWord.b) : made
   }
 
-  /** Of answers.  What no binding knows is left as it is. */
+  /** Of answers.  What no translation knows is left as it is. */
   reverse(ctx: SimulationContext): number {
     const tuple = tupleOf(ctx, this.#scopes.of(ctx), false, this.#key)
     if (tuple === Tuple.none) return lostFragment(ctx)
     if (tuple !== Tuple.packet) return SKIPPED
     if (ctx.findState(this.#key) && ctx.state.isReturn) return this.#apply(ctx, tuple, RecordWord.a)
-    // A packet that no binding knows may open a connection from outside.  Should nothing translate
-    // it, its answers must not be translated either: they have to be known.
+    // A packet that no translation knows may open a connection from outside. Should nothing
+    // translate it, its answers must not be translated either: they have to be known.
     if (this.#side === 'src') ctx.tracksAnswers = true
     return SKIPPED
   }
@@ -147,7 +147,7 @@ export class Bindings {
       record[RecordWord.b + i] = this.#chooser.answer[i]!
     }
     ctx.putState(record)
-    if (!ctx.state.find(this.#key)) return ctx.drop('nat.too-many-bindings', Lifetime.short)
+    if (!ctx.state.find(this.#key)) return ctx.drop('nat.too-many-translations', Lifetime.short)
     this.#counters.made.value++
     return Verdict.forward
   }

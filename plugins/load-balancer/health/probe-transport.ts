@@ -8,8 +8,8 @@ import {
   address,
   type Device,
   type Devices,
+  type LocalEndpoint,
   type Random,
-  type Speaker,
   type Walks
 } from '../../../src/plugin.ts'
 import { type Answer, type Ends, Probe, readAnswer } from './packets.ts'
@@ -42,7 +42,7 @@ export interface Line {
   close(): void
 }
 
-export class Lines {
+export class ProbeTransport {
   readonly #walks: Walks
   readonly #devices: Devices
   readonly #random: Random
@@ -92,7 +92,7 @@ export class Lines {
     const router = this.#devices.device('router', target.router)
     if (router === undefined) return null
     if (router === null || !speaks(router)) return false
-    const way = router.wayTo(family, words)
+    const way = router.nextHopTo(family, words)
     if (way === undefined) return null
     if (way === null) return false
     const { srcMac, dstMac, src } = way
@@ -101,8 +101,8 @@ export class Lines {
   }
 }
 
-const speaks = (device: Device): device is Speaker =>
-  typeof (device as Partial<Speaker>).wayTo === 'function'
+const speaks = (device: Device): device is LocalEndpoint =>
+  typeof (device as Partial<LocalEndpoint>).nextHopTo === 'function'
 
 const nameOf = (probe: Probe, member: string, port: number, own: number): string =>
   `${probe} ${member} ${probe === Probe.ping ? 0 : port} ${own}`

@@ -6,9 +6,9 @@ import {
   icmpv6,
   ipv4,
   Lifetime,
+  type LocalEndpoint,
   type Models,
   type SimulationContext,
-  type Speaker,
   type Stored,
   type Verdict,
   Word
@@ -16,14 +16,14 @@ import {
 import type { Addresses } from '../addresses.ts'
 import { isIcmp, isIcmpError } from '../kinds.ts'
 import type { Member, Pool } from '../parts.ts'
-import { isInRange, isProbePort, PROBE_PORT_BITS, type Target } from './lines.ts'
 import { type HealthNeeds, PoolHealth } from './pool-health.ts'
+import { isInRange, isProbePort, PROBE_PORT_BITS, type Target } from './probe-transport.ts'
 import { tableOf } from './table.ts'
 
 const { Protocol } = ipv4
 const NOT_FOR_IT = null
 
-export class Checkup {
+export class HealthChecks {
   readonly #balancer: string
   readonly #needs: HealthNeeds
   readonly #changed: (pool: string, member: string | null) => void
@@ -88,7 +88,7 @@ export class Checkup {
   hear(
     ctx: SimulationContext,
     family: 4 | 6,
-    router: Speaker,
+    router: LocalEndpoint,
     { members, pools }: Whom
   ): Verdict | null {
     if (this.#pools.size === 0) return NOT_FOR_IT
@@ -108,7 +108,7 @@ export class Checkup {
     if (checker === undefined) return ctx.drop('load-balancer.no-checker', Lifetime.short)
     if (checker !== this.#needs.host) return ctx.deliver(checker)
     const frame = ctx.frame()
-    if (frame !== undefined) ctx.after(() => this.#needs.lines.receive(frame))
+    if (frame !== undefined) ctx.after(() => this.#needs.transport.receive(frame))
     return ctx.consume()
   }
 }
@@ -145,13 +145,13 @@ function answeredPort(ctx: SimulationContext, family: 4 | 6): number {
 }
 
 // The same of the packet that an error to the router is about.
-function quotedPort(ctx: SimulationContext, family: 4 | 6, router: Speaker): number {
+function quotedPort(ctx: SimulationContext, family: 4 | 6, router: LocalEndpoint): number {
   if (!isTo(ctx, family, router)) return 0
   const port = (ctx.quote()?.ports ?? 0) >>> 16
   return isProbePort(port) ? port : 0
 }
 
-function isTo({ key }: SimulationContext, family: 4 | 6, router: Speaker): boolean {
+function isTo({ key }: SimulationContext, family: 4 | 6, router: LocalEndpoint): boolean {
   for (let i = family === 4 ? 3 : 0; i < 4; i++) key.ipDstWord(i)
   return router.owns(family, key.words, Word.ipDst)
 }

@@ -12,7 +12,7 @@ const SYN = 2
 const RST = 4
 const ACK = 16
 
-export class Bindings {
+export class Translations {
   readonly scope: Scope
   readonly key = new Int32Array(KEY_WORDS) // of the packet at hand
   readonly #record = new Int32Array(RECORD_WORDS)
