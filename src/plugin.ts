@@ -5,7 +5,7 @@
 // are.  `resources.ts`, by the other door (resource.ts), is data: its models and settings, of which
 // the store, the API, the CLI and the docs are made.  A worker never loads the second.
 
-import type { Lifetime as Running } from './core/lifetime.ts'
+import type { Running } from './core/lifecycle.ts'
 import type { Given, Needs, Token } from './core/token.ts'
 import type { DeviceFactory } from './topology/factory.ts'
 
@@ -29,7 +29,7 @@ export {
 export type { Forwarder } from './simulation/company.ts'
 export { ConnectionState } from './simulation/connection.ts'
 export {
-  Lifetime,
+  CachePolicy,
   type SimulationContext,
   Verdict,
   WAIT_FOR_PULL
@@ -63,8 +63,8 @@ export {
   tupleOf
 } from './simulation/tuple.ts'
 export { Devices, Walks } from './simulation/walks.ts'
-export { isOver } from './state/lifetimes.ts'
 export * as state from './state/record.ts'
+export { isOver } from './state/timeouts.ts'
 export type { DeviceFactory, LiveDevice, Models } from './topology/factory.ts'
 export type { Interest } from './topology/interest.ts'
 export type { Stored } from './topology/model.ts'

@@ -15,7 +15,7 @@
 #define PEERS 4
 #define MS 1000000ull
 
-static const uint32_t lifetimes[LIFETIMES] = { 60, 86400, 3600, 60, 10, 30, 180, 30, 600, 1800 };
+static const uint32_t timeouts[TIMEOUTS] = { 60, 86400, 3600, 60, 10, 30, 180, 30, 600, 1800 };
 static uint32_t seed = 20261125;
 
 static uint32_t chance(uint32_t below)
@@ -236,7 +236,7 @@ static void fuzz(struct exchange *x)
 int main(void)
 {
 	const uint32_t settings[EXCHANGE_SETTINGS] = { 1, 24789, 200, 3, 40, 200, 1000, 7 };
-	struct state_table *table = state_open(1000, lifetimes);
+	struct state_table *table = state_open(1000, timeouts);
 	struct exchange *x;
 	uint8_t key[32] = { 1, 2, 3 };
 

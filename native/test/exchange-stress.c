@@ -19,7 +19,7 @@
 #define SECONDS_MAX 290        /* then SIGALRM, wherever it waits */
 #define BACKLOG_MAX 256
 
-static const uint32_t lifetimes[LIFETIMES] = { 60, 86400, 3600, 60, 10, 30, 180, 30, 600, 1800 };
+static const uint32_t timeouts[TIMEOUTS] = { 60, 86400, 3600, 60, 10, 30, 180, 30, 600, 1800 };
 
 struct side {
 	struct exchange *x;
@@ -170,7 +170,7 @@ static void open_side(struct side *s, uint32_t word, uint32_t other)
 
 	*s = (struct side){ .word = word, .other = other, .again = FLUSHES };
 	s->read = calloc(READ_WORDS, sizeof(*s->read));
-	s->table = state_open(100000, lifetimes);
+	s->table = state_open(100000, timeouts);
 	s->x = make_exchange(settings, s->table);
 	assert(s->read && s->table && s->x);
 	hmac_set_key(&s->x->key, key, sizeof(key));

@@ -16,7 +16,7 @@
 #define KEYS 1500
 #define BATCH 64
 
-static const uint32_t lifetimes[LIFETIMES] = { 60, 86400, 3600, 60, 10, 30, 180, 30, 600, 1800 };
+static const uint32_t timeouts[TIMEOUTS] = { 60, 86400, 3600, 60, 10, 30, 180, 30, 600, 1800 };
 static const uint32_t protocols[] = { 6, 17, 1, 58, 47 };
 
 struct thread {
@@ -128,7 +128,7 @@ static void take_stock(struct state_table *t, uint32_t capacity)
 
 static void hammer(uint32_t capacity)
 {
-	struct state_table *t = state_open(capacity, lifetimes);
+	struct state_table *t = state_open(capacity, timeouts);
 	struct mz_state into[BATCH];
 	struct thread threads[THREADS];
 	struct state_info info;

@@ -4,12 +4,12 @@
 
 import {
   address,
+  CachePolicy,
   type Clock,
   type DeviceId,
   derive,
   deviceTag,
   ethernet,
-  Lifetime,
   type LiveDevice,
   type Models,
   type SimulationContext,
@@ -132,7 +132,7 @@ export class Bridge implements LiveDevice {
       this.#visit = ctx
       const heard = this.#macs.hear(mac, vlan, ctx.inPort.id, ctx.now)
       this.#visit = null
-      if (!heard) ctx.lifetime = Lifetime.short // there may be room soon
+      if (!heard) ctx.cachePolicy = CachePolicy.short // there may be room soon
     }
     ctx.tag(this.#asked(mac, vlan)) // if this address moves, it must be learned again
   }
@@ -155,10 +155,10 @@ export class Bridge implements LiveDevice {
 
   #unicast(ctx: SimulationContext, src: number, dst: number, vlan: number): Verdict {
     ctx.tag(this.#asked(dst, vlan)) // also when it is unknown: it may become known
-    if (dst === src) return ctx.drop('bridge.same-port', Lifetime.short)
+    if (dst === src) return ctx.drop('bridge.same-port', CachePolicy.short)
     const to = this.#members.router(dst) ?? this.#learned(dst, vlan)
     if (to === undefined) return this.#flood(ctx, vlan, false)
-    if (to.port.id === ctx.inPort.id) return ctx.drop('bridge.same-port', Lifetime.short)
+    if (to.port.id === ctx.inPort.id) return ctx.drop('bridge.same-port', CachePolicy.short)
     const { port } = to
     ctx.tag(port.tag)
     if (port.vlan !== 0 && port.vlan !== vlan) return ctx.drop('bridge.other-vlan')

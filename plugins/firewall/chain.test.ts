@@ -116,7 +116,7 @@ describe('4.4 chains', () => {
     const rejecting = benchOf({ a: [['reject']] })
     rejecting.run('a', frame)
     assert.equal(rejecting.ctx.dropReason, 'firewall.reject')
-    assert.equal(rejecting.ctx.lifetime, 1)
+    assert.equal(rejecting.ctx.cachePolicy, 1)
   })
 
   test('jumps deeper than the limit drop, and say so', () => {

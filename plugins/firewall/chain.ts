@@ -6,13 +6,13 @@
 // whatever the rules on the way to it ask of packets (RFC 5508 §4): `#mend` goes the way of those.
 
 import {
+  CachePolicy,
   type DeviceId,
   deviceTag,
   type Filter,
   isErrorAbout,
   isErrorPacket,
   isUnreadableError,
-  Lifetime,
   type LiveDevice,
   type Models,
   type SimulationContext,
@@ -59,7 +59,7 @@ export class RuleCompiler implements RuleActions {
 
 const OWN: ReadonlySet<string> = new Set(['accept', 'drop', 'reject', 'return', 'jump'])
 const nobodys: CompiledAction = {
-  act: ctx => ctx.drop('firewall.no-such-action', Lifetime.short)
+  act: ctx => ctx.drop('firewall.no-such-action', CachePolicy.short)
 }
 
 export class Chain implements LiveDevice, Filter {
@@ -98,7 +98,7 @@ export class Chain implements LiveDevice, Filter {
     if (mended !== PASS && mended !== ENDS) return mended
     // Nobody can say whether it is of one that is translated (RFC 5508 REQ-3, REQ-4).
     if (!isUnreadableError(ctx) || !this.#mayConcern(ctx)) return verdict
-    return ctx.drop('firewall.unreadable-error', Lifetime.short)
+    return ctx.drop('firewall.unreadable-error', CachePolicy.short)
   }
 
   // Whether one of its rules, or of a chain it jumps to, may translate what the error is about.
@@ -267,7 +267,7 @@ export class Chain implements LiveDevice, Filter {
     if (!(target instanceof Chain)) return target
     if (target.#enteredIn === this.#compiler.evaluation) return PASS // a loop
     // Nobody can say what rules that deep mean: better nothing passes than everything.
-    if (depth === JUMPS_MAX) return ctx.drop('firewall.too-many-jumps', Lifetime.short)
+    if (depth === JUMPS_MAX) return ctx.drop('firewall.too-many-jumps', CachePolicy.short)
     return target.#evaluate(ctx, depth + 1)
   }
 }

@@ -7,6 +7,7 @@
 
 import {
   type Balancer,
+  CachePolicy,
   type DeviceId,
   deviceTag,
   echoReply,
@@ -14,7 +15,6 @@ import {
   hashWith,
   ipv4,
   isOver,
-  Lifetime,
   type LiveDevice,
   type LocalEndpoint,
   type Models,
@@ -120,7 +120,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
 
   #balance(ctx: SimulationContext, vip: Vip): Verdict {
     const { pool } = vip
-    if (!pool.isUp) return ctx.drop('load-balancer.pool-down', Lifetime.short)
+    if (!pool.isUp) return ctx.drop('load-balancer.pool-down', CachePolicy.short)
     const { key: tuple, protocol } = this.#translations
     const asks = opens(protocol, ctx.tcpFlagsUnseen)
     if (!ctx.findState(tuple) || ctx.state.isReturn) {
@@ -216,7 +216,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const { record } = ctx.state
     const pool = this.#poolOf.get(record[RecordWord.data]!)
     const bound = pool === undefined ? undefined : boundOf(pool, record)
-    if (bound === undefined) return ctx.drop('load-balancer.member-gone', Lifetime.short)
+    if (bound === undefined) return ctx.drop('load-balancer.member-gone', CachePolicy.short)
     const quote = ctx.quote()!
     quote.src.set(bound.words)
     const port = record[RecordWord.b + KeyWord.ports]! >>> 16
@@ -257,11 +257,11 @@ export class LoadBalancer implements LiveDevice, Balancer {
     if (!ctx.findState(tuple) || !ctx.state.isReturn) return NOT_FOR_IT
     const { record } = ctx.state
     const vip = this.#vipBehind(record)
-    if (vip === undefined) return ctx.drop('load-balancer.down', Lifetime.short)
+    if (vip === undefined) return ctx.drop('load-balancer.down', CachePolicy.short)
     const bound = boundOf(vip.pool, record)
     if (bound === undefined) {
       ctx.tag(vip.pool.tag)
-      return ctx.drop('load-balancer.member-gone', Lifetime.short)
+      return ctx.drop('load-balancer.member-gone', CachePolicy.short)
     }
     ctx.tag(bound.tag)
     const port = record[KeyWord.ports]! & 0xffff
@@ -375,13 +375,13 @@ export class LoadBalancer implements LiveDevice, Balancer {
 function refused(ctx: SimulationContext, pool: Pool, reason: string): Verdict {
   ctx.tag(pool.tag)
   if (ctx.key.ipProto === Protocol.tcp) ctx.askArrived(Word.l4Misc, OPENING_FLAGS)
-  return ctx.drop(reason, Lifetime.short)
+  return ctx.drop(reason, CachePolicy.short)
 }
 
 // Nobody can say which connection it is of, and so to whom it should go, or from whom it comes.
 const lost = (ctx: SimulationContext, family: 4 | 6): Verdict =>
   isIcmpError(ctx, family)
-    ? ctx.drop('load-balancer.unreadable-error', Lifetime.short)
-    : ctx.drop('load-balancer.fragment', Lifetime.short)
+    ? ctx.drop('load-balancer.unreadable-error', CachePolicy.short)
+    : ctx.drop('load-balancer.fragment', CachePolicy.short)
 
 const isWithin = (vip: Vip, port: number): boolean => port >= vip.port && port <= vip.portEnd

@@ -10,10 +10,10 @@
 
 import {
   address,
+  CachePolicy,
   ethernet,
   Fragment,
   isOver,
-  Lifetime,
   type SimulationContext,
   state,
   Tuple,
@@ -138,7 +138,7 @@ export class Translations {
     const choice = this.#chooser.choose(ctx, this.#side, this.#key, list)
     if (choice === Choice.none) {
       this.#counters.exhausted.value++
-      return ctx.drop('nat.exhausted', Lifetime.short)
+      return ctx.drop('nat.exhausted', CachePolicy.short)
     }
     if (choice === Choice.later) return ctx.postpone(this.#chooser.waitingFor)
     const record = this.#record.fill(0)
@@ -147,7 +147,7 @@ export class Translations {
       record[RecordWord.b + i] = this.#chooser.answer[i]!
     }
     ctx.putState(record)
-    if (!ctx.state.find(this.#key)) return ctx.drop('nat.too-many-translations', Lifetime.short)
+    if (!ctx.state.find(this.#key)) return ctx.drop('nat.too-many-translations', CachePolicy.short)
     this.#counters.made.value++
     return Verdict.forward
   }
@@ -180,7 +180,7 @@ function lostFragment(ctx: SimulationContext): number {
   const { ethType } = ctx.key
   if (ethType !== ethernet.Type.ipv4 && ethType !== ethernet.Type.ipv6) return SKIPPED
   if (ctx.key.fragment !== Fragment.later) return SKIPPED
-  return ctx.drop('nat.lost-fragment', Lifetime.short)
+  return ctx.drop('nat.lost-fragment', CachePolicy.short)
 }
 
 function describe(key: Int32Array, { words, port }: End): string {

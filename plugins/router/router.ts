@@ -8,6 +8,7 @@
 import {
   address,
   type Balancer,
+  CachePolicy,
   type DeviceId,
   deviceTag,
   echoReply,
@@ -18,7 +19,6 @@ import {
   icmp,
   icmpv6,
   ipv4,
-  Lifetime,
   type LiveDevice,
   type LocalEndpoint,
   type Models,
@@ -79,7 +79,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     const { key } = ctx
     ctx.tag(this.#tag)
     const attached = this.#attachments.get(ctx.inPort.id)
-    if (attached === undefined) return ctx.drop('router.no-such-port', Lifetime.short)
+    if (attached === undefined) return ctx.drop('router.no-such-port', CachePolicy.short)
     if (key.vlanOuter !== 0) return ctx.drop('router.vlan')
     const type = key.ethType
     const family = type === Type.ipv4 ? 4 : 6
@@ -114,13 +114,13 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
   // Whoever sends options is looked at packet by packet: they are not in the key.
   #takeOptions(ctx: SimulationContext): Verdict {
     const raw = ctx.bytes()
-    if (raw === undefined) return ctx.drop('router.bad-header', Lifetime.short)
+    if (raw === undefined) return ctx.drop('router.bad-header', CachePolicy.short)
     const { view, at } = raw
     const l3 = vlan.typeAt(view, at, raw.end) + 2
-    if (!ipv4.checksumValid(view, l3)) return ctx.drop('router.bad-header', Lifetime.short)
+    if (!ipv4.checksumValid(view, l3)) return ctx.drop('router.bad-header', CachePolicy.short)
     const { options, pointer } = readOptions(view, l3)
     if (options === Options.fine) return Verdict.forward
-    if (options === Options.sourceRoute) return ctx.drop('router.source-route', Lifetime.short)
+    if (options === Options.sourceRoute) return ctx.drop('router.source-route', CachePolicy.short)
     return this.#fail(ctx, 'router.bad-options', badHeader(pointer))
   }
 
@@ -148,7 +148,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     const passed = ctx.filter(chain ?? null)
     if (passed !== Verdict.reject) return passed
     this.#tell(ctx, Errors.prohibited)
-    return ctx.drop(ctx.dropReason, Lifetime.short)
+    return ctx.drop(ctx.dropReason, CachePolicy.short)
   }
 
   // `balancer`: whom the answers of its servers are shown to.
@@ -249,12 +249,12 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
 
   // For an address of the router, whichever port has it.
   #local(ctx: SimulationContext, family: 4 | 6): Verdict {
-    if (!isPing(ctx.key, family)) return ctx.drop('router.local', Lifetime.short)
+    if (!isPing(ctx.key, family)) return ctx.drop('router.local', CachePolicy.short)
     const frame = this.#given.errors.frameOf(ctx, this.#entered)
     if (frame === undefined) return ctx.consume()
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     const reply = echoReply(view, 0, frame.length)
-    if (reply === undefined) return ctx.drop('router.bad-ping', Lifetime.short)
+    if (reply === undefined) return ctx.drop('router.bad-ping', CachePolicy.short)
     const passed = this.#filterReply(ctx, family)
     if (passed !== Verdict.forward) return passed
     this.#given.counters.echoReplies.value++
@@ -277,7 +277,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     ctx.generated = generated
     ctx.dryRun = dryRun
     ctx.outPort = null
-    return passed === Verdict.reject ? ctx.drop(ctx.dropReason, Lifetime.short) : passed
+    return passed === Verdict.reject ? ctx.drop(ctx.dropReason, CachePolicy.short) : passed
   }
 
   // RFC 4291 §2.5.6: a packet with a link-local address does not leave its link.
@@ -291,7 +291,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
 
   #fail(ctx: SimulationContext, reason: string, error: ErrorKind): Verdict {
     this.#tell(ctx, error)
-    return ctx.drop(reason, Lifetime.short)
+    return ctx.drop(reason, CachePolicy.short)
   }
 
   #tell(ctx: SimulationContext, error: ErrorKind, cameBy = ctx.inPort.id): void {

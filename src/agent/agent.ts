@@ -11,8 +11,8 @@ import type { PeerState } from '../host/replication/peers.ts'
 import type { FlowText, Traced } from '../host/show/explain.ts'
 import type { StateFilter, StateText } from '../host/show/state-list.ts'
 import { EXCHANGE_DEFAULT } from '../state/exchange/exchange.ts'
-import { LIFETIMES_DEFAULT } from '../state/lifetimes.ts'
 import type { FlowStateStore } from '../state/storage/store.ts'
+import { TIMEOUTS_DEFAULT } from '../state/timeouts.ts'
 import { TopologyFeed } from '../topology/feed.ts'
 import { watchStateKey } from '../topology/state-key.ts'
 import type { Store, Watch } from '../topology/store.ts'
@@ -115,7 +115,7 @@ export class Agent {
       state: {
         connectionsMax: CONNECTIONS_MAX,
         connectionsPerPort: 0,
-        lifetimes: LIFETIMES_DEFAULT,
+        timeouts: TIMEOUTS_DEFAULT,
         exchange: EXCHANGE_DEFAULT,
         ...options.state,
         isKept: options.stateStore !== undefined

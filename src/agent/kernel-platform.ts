@@ -43,8 +43,8 @@ export function openKernelPlatform(
 
 // Opened after the platform: its sockets are of the namespace the thread is in.
 export function openNativeState(settings: StateSettings, host: number): NativeState {
-  const { lifetimes, exchange, connectionsMax: capacity, lossPerMille: dropPerMille = 0 } = settings
-  const table = new NativeStateTable({ capacity, lifetimes })
+  const { timeouts, exchange, connectionsMax: capacity, lossPerMille: dropPerMille = 0 } = settings
+  const table = new NativeStateTable({ capacity, timeouts })
   return {
     table,
     openExchange: listener =>

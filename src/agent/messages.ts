@@ -9,8 +9,8 @@ import type { BindingRules } from '../host/ports/bindable.ts'
 import type { Interface } from '../host/ports/port-bindings.ts'
 import type { StateFilter } from '../host/show/state-list.ts'
 import type { ExchangeSettings } from '../state/exchange/exchange.ts'
-import type { Lifetimes } from '../state/lifetimes.ts'
 import type { SavedBatch } from '../state/storage/store.ts'
+import type { Timeouts } from '../state/timeouts.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
 
@@ -110,7 +110,7 @@ export interface MemorySettings {
 export interface StateSettings {
   readonly connectionsMax: number
   readonly connectionsPerPort: number // 0: as many as there is room for
-  readonly lifetimes: Lifetimes
+  readonly timeouts: Timeouts
   readonly exchange: ExchangeSettings
   readonly isKept: boolean // the main thread has a store for it
   readonly lossPerMille?: number // for tests: of the messages sent, beside a kernel

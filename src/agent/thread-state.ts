@@ -7,11 +7,11 @@ import type { StateParts } from '../host/replication/state-parts.ts'
 import { decodeRecords } from '../state/exchange/codec.ts'
 import type { Exchange, ExchangeListener } from '../state/exchange/exchange.ts'
 import { MemoryExchange } from '../state/exchange/memory-exchange.ts'
-import { lifetimeOf } from '../state/lifetimes.ts'
 import { MemoryStateTable } from '../state/memory-table.ts'
 import { hostHash, keyHash, RecordWord } from '../state/record.ts'
 import { StateSaver } from '../state/storage/saver.ts'
 import { Put, type StateTable } from '../state/table.ts'
+import { timeoutOf } from '../state/timeouts.ts'
 import type { FromThread, StateSettings } from './messages.ts'
 
 export interface ThreadStateParts {
@@ -41,10 +41,10 @@ export class ThreadState {
   constructor(parts: ThreadStateParts, native: NativeState | null) {
     this.#parts = parts
     const { settings, clock, send } = parts
-    const { lifetimes, isKept } = settings
+    const { timeouts, isKept } = settings
     const capacity = settings.connectionsMax
     this.#table =
-      native?.table ?? new MemoryStateTable({ capacity, lifetimes, now: () => clock.now() })
+      native?.table ?? new MemoryStateTable({ capacity, timeouts, now: () => clock.now() })
     this.#saver = isKept
       ? new StateSaver({
           clock,
@@ -54,7 +54,7 @@ export class ThreadState {
       : null
     this.parts = {
       table: this.#table,
-      lifetimes,
+      timeouts,
       perPortMax: settings.connectionsPerPort,
       openExchange: listener => {
         this.#exchange = native?.openExchange(listener) ?? this.#openInMemory(listener)
@@ -79,7 +79,7 @@ export class ThreadState {
     const wallMs = this.#parts.clock.wall()
     for (const bytes of saved)
       decodeRecords(bytes, wallMs, (record, idleMs) => {
-        if (idleMs >= lifetimeOf(this.parts.lifetimes, record) * 1000) return
+        if (idleMs >= timeoutOf(this.parts.timeouts, record) * 1000) return
         if (this.#table.put(record, 0, idleMs) === Put.refused) return
         hashes.push(keyHash(record), keyHash(record, RecordWord.b))
       })

@@ -5,7 +5,7 @@
 
 import { Clock } from '../core/clock.ts'
 import { Counters } from '../core/counters.ts'
-import { Lifetimes } from '../core/lifetime.ts'
+import { Lifecycle } from '../core/lifecycle.ts'
 import { Log } from '../core/log.ts'
 import { Random } from '../core/random.ts'
 import type { Datapath } from '../datapath/datapath.ts'
@@ -63,7 +63,7 @@ export class Host {
   readonly bindings: PortBindings
   readonly worker: Worker
   readonly maintenance: FlowMaintenance
-  readonly #lives: Lifetimes
+  readonly #lives: Lifecycle
   readonly #dryRun: DryRun | null
   #keep = false // see stop
 
@@ -71,7 +71,7 @@ export class Host {
     const { events } = this
     const { host, datapath, counters, clock, watcher, link, burstBytes } = parts
     const state = parts.state ?? ownState(clock)
-    const lives = new Lifetimes(clock)
+    const lives = new Lifecycle(clock)
     const factories = new Map<string, DeviceFactory>()
     const view = new TopologyView(factories, link, events, clock, host)
     events.peer.on((other, alive) => view.hostAnswers(other, alive))

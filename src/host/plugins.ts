@@ -1,7 +1,7 @@
 // Sets plugins up on one host: gives each the services it asks for, and takes what it brings.
 
 import { Container } from '../core/container.ts'
-import type { Lifetimes } from '../core/lifetime.ts'
+import type { Lifecycle } from '../core/lifecycle.ts'
 import type { Plugin, Registry } from '../plugin.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 
@@ -12,7 +12,7 @@ export interface PluginParts {
   /** Takes the kinds of devices that plugins bring. */
   readonly factories: Map<string, DeviceFactory>
   /** Takes what plugins have to start and to stop. */
-  readonly lives: Lifetimes
+  readonly lives: Lifecycle
 }
 
 /** `provide` gives a container the services of this host. */

@@ -12,7 +12,7 @@ import { type Api, type ApiOptions, openApi } from '../api/server.ts'
 import { SystemClock } from '../core/clock.ts'
 import { CounterTable } from '../core/counters.ts'
 import { fail, reasonOf } from '../core/errors.ts'
-import { Lifetimes } from '../core/lifetime.ts'
+import { Lifecycle } from '../core/lifecycle.ts'
 import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
 import type { Resources } from '../resource.ts'
@@ -190,7 +190,7 @@ export class Appliance implements AgentsView {
     this.#isClosing = true
     this.#unwatch()
     await Promise.allSettled(this.#beginning)
-    const parts = new Lifetimes(this.clock)
+    const parts = new Lifecycle(this.clock)
     parts.add('the store', { stop: () => this.store.close() })
     for (const agent of this.#agents.values())
       parts.add(`the agent of ${agent.host.name}`, { stop: () => agent.stop(keep) })

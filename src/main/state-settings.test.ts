@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { loadConfig } from '../core/config/config.ts'
 import { EXCHANGE_DEFAULT } from '../state/exchange/exchange.ts'
-import { LIFETIMES_DEFAULT } from '../state/lifetimes.ts'
+import { TIMEOUTS_DEFAULT } from '../state/timeouts.ts'
 import { sections } from './settings.ts'
 import { flowStateOf } from './state-settings.ts'
 
@@ -24,19 +24,19 @@ test('without settings a thread is told the defaults of the parts', () => {
   assert.deepEqual(told(undefined), {
     connectionsMax: 1_000_000,
     connectionsPerPort: 0,
-    lifetimes: LIFETIMES_DEFAULT,
+    timeouts: TIMEOUTS_DEFAULT,
     exchange: EXCHANGE_DEFAULT
   })
 })
 
 test('what is set is told, the rest stays', () => {
-  const { connectionsMax, lifetimes, exchange } = told({
+  const { connectionsMax, timeouts, exchange } = told({
     connectionsMax: 2048,
     lifetimes: { tcpEstablishedS: 7440 },
     exchange: { heartbeatMs: 100, deadMs: 300 }
   })
   assert.equal(connectionsMax, 2048)
-  assert.deepEqual(lifetimes, { ...LIFETIMES_DEFAULT, tcpEstablishedS: 7440 })
+  assert.deepEqual(timeouts, { ...TIMEOUTS_DEFAULT, tcpEstablishedS: 7440 })
   assert.deepEqual(exchange, { ...EXCHANGE_DEFAULT, heartbeatMs: 100, deadMs: 300 })
 })
 

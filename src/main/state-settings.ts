@@ -6,15 +6,15 @@ import type { StateSettings } from '../agent/messages.ts'
 import { section } from '../core/config/config.ts'
 import { fail } from '../core/errors.ts'
 import { EXCHANGE_DEFAULT } from '../state/exchange/exchange.ts'
-import { LIFETIMES_DEFAULT, type Lifetimes } from '../state/lifetimes.ts'
+import { TIMEOUTS_DEFAULT, type Timeouts } from '../state/timeouts.ts'
 
-const LIFETIME_MAX = 2_592_000 // thirty days
+const TIMEOUT_MAX = 2_592_000 // thirty days
 
-const idle = (name: keyof Lifetimes, description: string) =>
+const idle = (name: keyof Timeouts, description: string) =>
   Type.Integer({
     minimum: 1,
-    maximum: LIFETIME_MAX,
-    default: LIFETIMES_DEFAULT[name],
+    maximum: TIMEOUT_MAX,
+    default: TIMEOUTS_DEFAULT[name],
     description: `idle time of ${description}`
   })
 
@@ -180,11 +180,11 @@ export const stateSection = section({
 
 /** What a packet thread is told of it. */
 export function flowStateOf(settings: Static<typeof stateSection>): Omit<StateSettings, 'isKept'> {
-  const { connectionsMax, connectionsPerPort, lifetimes, exchange } = settings
+  const { connectionsMax, connectionsPerPort, lifetimes: timeouts, exchange } = settings
   const least = 3 * exchange.heartbeatMs
   if (exchange.deadMs < least) {
     const expected = `at least ${least}, three times state.exchange.heartbeatMs`
     throw fail('INVALID', { field: 'state.exchange.deadMs', value: exchange.deadMs, expected })
   }
-  return { connectionsMax, connectionsPerPort, lifetimes, exchange }
+  return { connectionsMax, connectionsPerPort, timeouts, exchange }
 }

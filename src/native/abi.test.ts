@@ -9,8 +9,8 @@ import { PortClass, Reason } from '../datapath/datapath.ts'
 import { ACTION_WORDS, ActionType, OUT_PEER, TunnelKind } from '../flow/actions.ts'
 import { Fragment, IP_AH, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from '../flow/key.ts'
 import { refusals } from '../state/exchange/message.ts'
-import { LIFETIMES_DEFAULT } from '../state/lifetimes.ts'
 import { KEY_WORDS, KeyWord, Kind, RECORD_WORDS, RecordWord, StateFlag } from '../state/record.ts'
+import { TIMEOUTS_DEFAULT } from '../state/timeouts.ts'
 import * as abi from './abi.ts'
 import { exchangeGauges, messageTypes, plainCounts } from './exchange-counters.ts'
 
@@ -130,5 +130,5 @@ test('every list that crosses by its order has that order', { skip }, () => {
     Object.values(Kind),
     Object.keys(Kind).map((_, i) => i + 1)
   )
-  assert.deepEqual(Object.keys(LIFETIMES_DEFAULT), abi.lifetimeNames)
+  assert.deepEqual(Object.keys(TIMEOUTS_DEFAULT), abi.lifetimeNames)
 })

@@ -1,7 +1,7 @@
 // The numbers of native/include/abi.h that TypeScript needs; src/flow has the key and the actions.
 // abi.test.ts compares all of them with what the C compiler says.
 
-import type { Lifetimes } from '../state/lifetimes.ts'
+import type { Timeouts } from '../state/timeouts.ts'
 
 export const ABI_VERSION = 2
 
@@ -84,7 +84,7 @@ export const lifetimeNames = [
   'icmpS',
   'otherS',
   'stickyS'
-] as const satisfies readonly (keyof Lifetimes)[]
+] as const satisfies readonly (keyof Timeouts)[]
 
 /** What `stateInfo` gives; then come the records by kind. */
 export const stateInfo = ['size', 'evicted', 'untold', 'refused', 'bytes'] as const

@@ -88,7 +88,7 @@ export interface Addon {
   netlinkClose(netlink: NetlinkHandle): number
   monotonicMs(): number
   trim(): number
-  stateOpen(capacity: number, lifetimes: Uint32Array): StateHandle | number
+  stateOpen(capacity: number, timeouts: Uint32Array): StateHandle | number
   stateClose(table: StateHandle): number
   stateFind(table: StateHandle, words: Int32Array, at: number): number
   stateRead(table: StateHandle, id: number, into: Int32Array, at: number): number

@@ -2,14 +2,14 @@
 // as well.  A call costs some 100 ns; nothing is allocated for one.  A negative answer is that of a
 // table that was closed: it is empty and takes nothing.
 
-import type { Lifetimes } from '../state/lifetimes.ts'
 import { KINDS_MAX, type StateTable } from '../state/table.ts'
+import type { Timeouts } from '../state/timeouts.ts'
 import { lifetimeNames, stateInfo } from './abi.ts'
 import { type Addon, check, loadAddon, type StateHandle } from './addon.ts'
 
 export interface NativeStateSettings {
   readonly capacity: number
-  readonly lifetimes: Lifetimes
+  readonly timeouts: Timeouts
 }
 
 const KINDS = stateInfo.length // where the records by kind begin
@@ -26,10 +26,10 @@ export class NativeStateTable implements StateTable {
   #lastId = 0
   #isOpen = true
 
-  constructor({ capacity, lifetimes }: NativeStateSettings) {
+  constructor({ capacity, timeouts }: NativeStateSettings) {
     this.capacity = capacity
     this.#addon = loadAddon()
-    const opened = this.#addon.stateOpen(capacity, lifetimeWords(lifetimes))
+    const opened = this.#addon.stateOpen(capacity, timeoutWords(timeouts))
     this.handle = check('the table of flow state', opened)
   }
 
@@ -119,5 +119,5 @@ export class NativeStateTable implements StateTable {
 
 const within = (idleMs: number): number => Math.min(Math.max(0, idleMs), IDLE_MAX)
 
-const lifetimeWords = (of: Lifetimes): Uint32Array =>
+const timeoutWords = (of: Timeouts): Uint32Array =>
   Uint32Array.from(lifetimeNames, name => of[name])

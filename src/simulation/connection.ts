@@ -11,7 +11,6 @@
 //   untracked    no IP, or a fragment whose first one was not seen
 
 import { Word } from '../flow/key.ts'
-import { flagsAfter, isBlocked, isOver } from '../state/lifetimes.ts'
 import {
   KEY_WORDS,
   KeyWord,
@@ -23,6 +22,7 @@ import {
   sameKey,
   scopeOf
 } from '../state/record.ts'
+import { flagsAfter, isBlocked, isOver } from '../state/timeouts.ts'
 import * as icmp from '../wire/icmp.ts'
 import * as icmpv6 from '../wire/icmpv6.ts'
 import { Protocol } from '../wire/protocol.ts'

@@ -33,7 +33,7 @@ export const Verdict = {
 export type Verdict = (typeof Verdict)[keyof typeof Verdict]
 
 // How long the outcome may be kept: `short` for drops that should be looked at again soon.
-export const Lifetime = { normal: 0, short: 1 } as const
+export const CachePolicy = { normal: 0, short: 1 } as const
 
 const TAGS_MAX = 4096 // a flood tags every port it meets
 const DEDUPE_MAX = 64 // looking for doubles in a flood's tags would be quadratic
@@ -74,7 +74,7 @@ export class SimulationContext {
   keepsWay = false // of a known flow: it may stay with a gateway whose agent is gone
   passedOver = false // such a gateway was, for one whose agent is there
   dryRun = false // a trace: devices look, but learn nothing and ask nobody
-  lifetime: number = Lifetime.normal
+  cachePolicy: number = CachePolicy.normal
   dropReason = ''
   waitingFor = ''
   ttlMin = 0 // what the packet's TTL must exceed for this outcome to hold
@@ -115,7 +115,7 @@ export class SimulationContext {
     this.#branches.clear()
     this.hops = this.chainDepth = this.ttlMin = this.tagCount = 0
     this.cacheable = true
-    this.lifetime = Lifetime.normal
+    this.cachePolicy = CachePolicy.normal
     this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
     this.outPort = this.entryPort = this.refusedBy = this.forwarder = null
     this.isOpening = this.passedOver = this.tracksAnswers = this.asksHost = false
@@ -145,16 +145,16 @@ export class SimulationContext {
   }
 
   // `reason` is `room.why`; it is counted as drop.room.why.
-  drop(reason: string, lifetime: number = Lifetime.normal): Verdict {
+  drop(reason: string, cachePolicy: number = CachePolicy.normal): Verdict {
     this.dropReason = reason
-    if (lifetime > this.lifetime) this.lifetime = lifetime
+    if (cachePolicy > this.cachePolicy) this.cachePolicy = cachePolicy
     return Verdict.drop
   }
 
   // A filter's drop that the sender is told of, where the device can.
   reject(reason: string): Verdict {
     this.dropReason = reason
-    this.lifetime = Lifetime.short
+    this.cachePolicy = CachePolicy.short
     return Verdict.reject
   }
 
@@ -308,7 +308,7 @@ export class SimulationContext {
     if (chain === null) return Verdict.forward
     const device = this.topology.device('chain', chain)
     if (device === undefined) return this.postpone(waitForDevice('chain', chain))
-    if (device === null) return this.drop('simulation.no-such-chain', Lifetime.short)
+    if (device === null) return this.drop('simulation.no-such-chain', CachePolicy.short)
     return device.process(this)
   }
 

@@ -8,7 +8,7 @@ import { WORDS, Word } from '../flow/key.ts'
 import { deviceTag, egressTag, tagOf } from '../flow/tag.ts'
 import { eth } from '../wire/builder.ts'
 import { BRANCHES_MAX } from './branches.ts'
-import { Lifetime, SimulationContext, Verdict } from './context.ts'
+import { CachePolicy, SimulationContext, Verdict } from './context.ts'
 import type { Device, Port, Topology } from './device.ts'
 import { HOPS_MAX, simulate, simulateEgress } from './simulate.ts'
 import { LineTrace } from './trace.ts'
@@ -88,7 +88,7 @@ test('a packet forwarded to an interface ends in an output, and depends on both 
   assert.equal(verdict, Verdict.forward)
   assert.deepEqual(outputs(ctx), ['a'])
   assert.deepEqual(tags(ctx), [deviceTag('in'), deviceTag('a')])
-  assert.deepEqual([ctx.cacheable, ctx.entry, ctx.lifetime], [true, 'in', Lifetime.normal])
+  assert.deepEqual([ctx.cacheable, ctx.entry, ctx.cachePolicy], [true, 'in', CachePolicy.normal])
   const mask = new Int32Array(WORDS)
   mask[Word.vlans] = 0xffff0000 | 0 // whether its tag is one
   assert.deepEqual(ctx.key.mask, mask)
@@ -150,7 +150,7 @@ test('a packet that goes round is dropped after so many hops', () => {
   streets.add('a', 'd', { host: null, peer: 'in' })
   const { ctx, verdict } = enter(streets)
   assert.deepEqual([verdict, ctx.dropReason], [Verdict.drop, 'simulation.loop'])
-  assert.deepEqual([ctx.hops, ctx.lifetime], [HOPS_MAX + 1, Lifetime.short])
+  assert.deepEqual([ctx.hops, ctx.cachePolicy], [HOPS_MAX + 1, CachePolicy.short])
 })
 
 test('a flood that floods itself ends at the bound of branches, uncached', () => {
@@ -180,7 +180,7 @@ test('what does not exist drops the packet, for a short time', () => {
   for (const port of ['in', 'never']) {
     const { ctx, verdict } = enter(streets, port)
     assert.deepEqual([verdict, ctx.dropReason], [Verdict.drop, 'simulation.no-such-port'])
-    assert.equal(ctx.lifetime, Lifetime.short)
+    assert.equal(ctx.cachePolicy, CachePolicy.short)
   }
   streets.devices.set('d', null)
   assert.equal(enter(streets).ctx.dropReason, 'simulation.no-such-device')
@@ -212,7 +212,7 @@ test('a rejection is told to the device the packet was in', () => {
   streets.add('a', 'd', { outFilter: 'no' })
   const { ctx, verdict } = enter(streets)
   assert.deepEqual([verdict, ctx.dropReason, box.refused], [Verdict.drop, 'test.no', 1])
-  assert.equal(ctx.lifetime, Lifetime.short)
+  assert.equal(ctx.cachePolicy, CachePolicy.short)
 })
 
 test('who keeps a packet, reads its bytes or lets its TTL run out makes no flow', () => {

@@ -2,7 +2,7 @@
 // reaches an interface, is dropped, or is consumed.  No recursion, no await, no throw, every loop
 // bounded.
 
-import { Lifetime, type SimulationContext, Verdict } from './context.ts'
+import { CachePolicy, type SimulationContext, Verdict } from './context.ts'
 import {
   type Device,
   type Filter,
@@ -26,7 +26,7 @@ export function simulateEgress(ctx: SimulationContext, exit: PortId): Verdict {
   ctx.cacheable = false
   const port = ctx.topology.port(exit)
   if (port === undefined) return ctx.postpone(waitForPort(exit))
-  if (port === null) return ctx.drop('simulation.no-such-port', Lifetime.short)
+  if (port === null) return ctx.drop('simulation.no-such-port', CachePolicy.short)
   ctx.inPort = port
   return walk(ctx, ctx.forward(exit))
 }
@@ -48,14 +48,14 @@ function walk(ctx: SimulationContext, first: Verdict): Verdict {
 }
 
 function enter(ctx: SimulationContext, id: PortId): Verdict {
-  if (++ctx.hops > HOPS_MAX) return ctx.drop('simulation.loop', Lifetime.short)
+  if (++ctx.hops > HOPS_MAX) return ctx.drop('simulation.loop', CachePolicy.short)
   const { topology } = ctx
   const port = topology.port(id)
   if (port === undefined) return ctx.postpone(waitForPort(id))
-  if (port === null) return ctx.drop('simulation.no-such-port', Lifetime.short)
+  if (port === null) return ctx.drop('simulation.no-such-port', CachePolicy.short)
   const device = topology.device(port.kind, port.device)
   if (device === undefined) return ctx.postpone(waitForDevice(port.kind, port.device))
-  if (device === null) return ctx.drop('simulation.no-such-device', Lifetime.short)
+  if (device === null) return ctx.drop('simulation.no-such-device', CachePolicy.short)
   ctx.tag(port.tag)
   ctx.inPort = port
   ctx.outPort = null
@@ -75,7 +75,7 @@ function leave(ctx: SimulationContext): Verdict {
   const id = ctx.outPortId
   const port = ctx.topology.port(id)
   if (port === undefined) return ctx.postpone(waitForPort(id))
-  if (port === null) return ctx.drop('simulation.no-such-port', Lifetime.short)
+  if (port === null) return ctx.drop('simulation.no-such-port', CachePolicy.short)
   ctx.tag(port.tag)
   ctx.outPort = port
   if (ctx.trace !== null) ctx.trace.step(`out  ${describePort(port)}`)

@@ -5,20 +5,13 @@
 import { less } from '../core/assert.ts'
 import { judge, merge } from './conflict.ts'
 import { type Candidate, goesBefore, Holders, RICH } from './holders.ts'
-import {
-  flagsAfter,
-  goesOn,
-  isOver,
-  type Lifetimes,
-  lifetimeOf,
-  withoutReset
-} from './lifetimes.ts'
 import { hasReturn, Kind, keyHash, RECORD_WORDS, RecordWord, StateFlag, sameKey } from './record.ts'
 import { EVICTED_MAX, KINDS_MAX, Put, type StateTable } from './table.ts'
+import { flagsAfter, goesOn, isOver, type Timeouts, timeoutOf, withoutReset } from './timeouts.ts'
 
 export interface MemoryStateSettings {
   readonly capacity: number
-  readonly lifetimes: Lifetimes
+  readonly timeouts: Timeouts
   /** Milliseconds, never backwards. */
   readonly now: () => number
 }
@@ -30,7 +23,7 @@ const STAMP_MAX = 0x7fffffff
 
 export class MemoryStateTable implements StateTable {
   readonly capacity: number
-  readonly #lifetimes: Lifetimes
+  readonly #timeouts: Timeouts
   readonly #now: () => number
   // By id: RECORD_WORDS each, when last used, 0 or the tenant's stamp.
   #words = new Int32Array(0)
@@ -55,9 +48,9 @@ export class MemoryStateTable implements StateTable {
   #isOpen = true
   readonly #remembered: Int32Array[] = []
 
-  constructor({ capacity, lifetimes, now }: MemoryStateSettings) {
+  constructor({ capacity, timeouts, now }: MemoryStateSettings) {
     this.capacity = capacity
-    this.#lifetimes = lifetimes
+    this.#timeouts = timeouts
     this.#now = now
     this.#grow(Math.min(FIRST, capacity))
   }
@@ -240,7 +233,7 @@ export class MemoryStateTable implements StateTable {
   }
 
   #deadline(id: number): number {
-    return this.#used[id]! + lifetimeOf(this.#lifetimes, this.#words, id * RECORD_WORDS) * 1000
+    return this.#used[id]! + timeoutOf(this.#timeouts, this.#words, id * RECORD_WORDS) * 1000
   }
 
   #evict(port: number): boolean {

@@ -24,7 +24,7 @@ export const RecordWord = {
   owner: 27, // hostHash of the host that made it
   ingress: 28, // number of the port where the opener's packets come in; 0 = none
   egress: 29, // number of the port where they leave
-  timeoutS: 30, // idle time after which it goes; 0 = by protocol and flags (lifetimes.ts)
+  timeoutS: 30, // idle time after which it goes; 0 = by protocol and flags (timeouts.ts)
   data: 31 // of whoever made it: a load balancer's member, a leased block
 } as const
 

@@ -45,7 +45,7 @@ export interface StateTable {
   /** Takes a record out.  False when the stamp is not the slot's. */
   remove(id: number, stamp: number): boolean
   /**
-   * Takes out what has been idle as long as it may (lifetimes.ts), `max` records at most, and
+   * Takes out what has been idle as long as it may (timeouts.ts), `max` records at most, and
    * copies them to `into` (RECORD_WORDS each).  Before them come those that were evicted since, as
    * far as they are remembered.  Gives how many.
    */

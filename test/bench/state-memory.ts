@@ -5,7 +5,6 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { NativeStateTable } from '../../src/native/state-table.ts'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import {
   KeyWord,
   Kind,
@@ -15,6 +14,7 @@ import {
   StateFlag
 } from '../../src/state/record.ts'
 import { Put } from '../../src/state/table.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 
 const CONNECTIONS = 1_000_000
 const FINDS = 1_000_000
@@ -50,7 +50,7 @@ function connect(connection: Int32Array, snat: Int32Array, i: number): void {
 function measure(): Record<string, number> {
   const table = new NativeStateTable({
     capacity: CONNECTIONS * 2,
-    lifetimes: LIFETIMES_DEFAULT
+    timeouts: TIMEOUTS_DEFAULT
   })
   const [connection, snat] = [record(Kind.connection), record(Kind.snat)]
   const before = process.memoryUsage.rss()

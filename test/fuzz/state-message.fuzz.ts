@@ -9,9 +9,9 @@ import { EXCHANGE_DEFAULT } from '../../src/state/exchange/exchange.ts'
 import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
 import * as message from '../../src/state/exchange/message.ts'
 import { MessageType } from '../../src/state/exchange/message.ts'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { RECORD_WORDS } from '../../src/state/record.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { Heard, KEY, OTHER_KEY } from '../state/exchange-rig.ts'
 import { vectors } from '../state/vectors.ts'
 import { campaign, hexOf } from './campaign.ts'
@@ -77,7 +77,7 @@ class Victim {
 
   constructor(draw: Draw) {
     const now = () => this.clock.now()
-    this.table = new MemoryStateTable({ capacity: CAPACITY, lifetimes: LIFETIMES_DEFAULT, now })
+    this.table = new MemoryStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS_DEFAULT, now })
     this.exchange = new MemoryExchange({
       clock: this.clock,
       random: new SeededRandom(draw(1000)),

@@ -6,8 +6,8 @@ import type { StateParts } from '../../src/host/replication/state-parts.ts'
 import { NativeExchange, type NativeExchangeOptions } from '../../src/native/exchange.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { hostHash } from '../../src/state/record.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 
 const CAPACITY = 65_536
 const KEY = new Uint8Array(32).fill(7)
@@ -24,14 +24,14 @@ export interface HowShared {
 
 export class StateInside {
   readonly parts: StateParts
-  readonly #table = new NativeStateTable({ capacity: CAPACITY, lifetimes: LIFETIMES_DEFAULT })
+  readonly #table = new NativeStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS_DEFAULT })
   #exchange: ExchangeInside | null = null
 
   constructor(id: string, { isShared, mute }: HowShared, inside: Inside) {
     const given = { host: hostHash(id), table: this.#table, settings: SETTINGS }
     this.parts = {
       table: this.#table,
-      lifetimes: LIFETIMES_DEFAULT,
+      timeouts: TIMEOUTS_DEFAULT,
       openExchange: isShared
         ? listener => {
             this.#exchange = inside(() => new ExchangeInside({ ...given, listener }, inside, mute))

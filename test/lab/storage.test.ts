@@ -9,7 +9,7 @@ import { test } from 'node:test'
 import { Value } from 'typebox/value'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
 import { stateSection } from '../../src/main/state-settings.ts'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { call } from '../api/fixture.ts'
 import { HOST, openSystem, post } from '../api/system.ts'
@@ -31,9 +31,9 @@ test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
   t.after(() => rmSync(path, { recursive: true, force: true }))
   const settings = Value.Default(stateSection, { store: { path } })
   assert.ok(Value.Check(stateSection, settings))
-  const lifetimes = { ...LIFETIMES_DEFAULT, udpOneWayS: SHORT_S }
+  const timeouts = { ...TIMEOUTS_DEFAULT, udpOneWayS: SHORT_S }
   const { system, url, start } = await openSystem(['tap0', 'tap1'], {
-    state: { lifetimes },
+    state: { timeouts },
     stateStore: settings.store
   })
   t.after(() => system.close())

@@ -5,7 +5,7 @@
 import { NativeExchange } from '../../src/native/exchange.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT } from '../../src/state/exchange/exchange.ts'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import type { Said } from './liveness.ts'
 
 const PORT = 14_789 // 4789 may be a tunnel's of this machine
@@ -16,7 +16,7 @@ const say = (said: Said): boolean => process.send!(said)
 
 const exchange = new NativeExchange({
   host: word,
-  table: new NativeStateTable({ capacity: 1000, lifetimes: LIFETIMES_DEFAULT }),
+  table: new NativeStateTable({ capacity: 1000, timeouts: TIMEOUTS_DEFAULT }),
   port: PORT,
   settings: EXCHANGE_DEFAULT,
   listener: {

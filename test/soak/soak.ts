@@ -29,12 +29,12 @@ const LAST_PORT = 1024 + 128 * 64 - 1
 // Conversations may fail while a host is away, and a few on a machine that stalls.
 const FAILED_MAX = { calm: 0.001, faults: 0.05 }
 
-const lifetimes = {
+const timeouts = {
   ...{ tcpOpeningS: 5, tcpEstablishedS: 30, tcpHalfClosedS: 10, tcpClosedS: 5, tcpResetS: 3 },
   ...{ udpOneWayS: 5, udpTwoWayS: 10, icmpS: 5, otherS: 10, stickyS: 20 }
 }
 const agents = {
-  state: { lifetimes },
+  state: { timeouts },
   stateStore: { keepS: 60 },
   plugins: { nat: { blockIdleMs: 10_000 } },
   maintenance: { idleMs: 10_000, checkMs: 10_000 }

@@ -6,9 +6,9 @@ import { VirtualClock } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
 import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { hostHash } from '../../src/state/record.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import {
   type ExchangeRig,
   type Faults,
@@ -101,7 +101,7 @@ export class MemoryRig implements ExchangeRig {
     const { clock } = this
     const heard = new Heard()
     const now = () => clock.now()
-    const table = new MemoryStateTable({ capacity: CAPACITY, lifetimes: LIFETIMES_DEFAULT, now })
+    const table = new MemoryStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS_DEFAULT, now })
     const exchange = new MemoryExchange({
       clock,
       random: this.#random,

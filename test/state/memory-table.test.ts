@@ -1,13 +1,13 @@
 // The state table in TypeScript, by the contract.
 
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { tableContract } from './table-contract.ts'
 
-tableContract('memory state table', (capacity, lifetimes = LIFETIMES_DEFAULT) => {
+tableContract('memory state table', (capacity, timeouts = TIMEOUTS_DEFAULT) => {
   let now = 0
   const at = (ms: number): void => {
     now = ms
   }
-  return { table: new MemoryStateTable({ capacity, lifetimes, now: () => now }), at }
+  return { table: new MemoryStateTable({ capacity, timeouts, now: () => now }), at }
 })

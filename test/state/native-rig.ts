@@ -11,8 +11,8 @@ import { SeededRandom } from '../../src/core/random.ts'
 import { NativeExchange } from '../../src/native/exchange.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT } from '../../src/state/exchange/exchange.ts'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { hostHash } from '../../src/state/record.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import {
   type ExchangeRig,
   type Faults,
@@ -170,7 +170,7 @@ export class NativeRig implements ExchangeRig {
 
 function agent(host: number) {
   const heard = new Heard()
-  const table = new NativeStateTable({ capacity: CAPACITY, lifetimes: LIFETIMES_DEFAULT })
+  const table = new NativeStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS_DEFAULT })
   const settings = EXCHANGE_DEFAULT
   const exchange = new NativeExchange({ host, table, settings, listener: heard, port: PORT })
   assert.deepEqual(exchange.counters().peers, 0)

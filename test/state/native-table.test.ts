@@ -3,7 +3,7 @@
 import { test } from 'node:test'
 import { loadAddon } from '../../src/native/addon.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { tableContract } from './table-contract.ts'
 
 const missing = (): string | undefined => {
@@ -18,8 +18,8 @@ const missing = (): string | undefined => {
 const reason = missing()
 if (reason !== undefined) test('native state table', { skip: reason })
 else
-  tableContract('native state table', (capacity, lifetimes = LIFETIMES_DEFAULT) => {
-    const table = new NativeStateTable({ capacity, lifetimes })
+  tableContract('native state table', (capacity, timeouts = TIMEOUTS_DEFAULT) => {
+    const table = new NativeStateTable({ capacity, timeouts })
     const at = (ms: number): void => table.stopClock(ms)
     at(0)
     return { table, at }

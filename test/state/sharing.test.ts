@@ -182,7 +182,7 @@ describe('a connection out by one gateway and back by the other', () => {
   })
 
   test('INV-07 UDP in use never loses its state, anywhere; unused it goes everywhere', () => {
-    const world = open({ lifetimes: { udpOneWayS: 3, udpTwoWayS: 8 } })
+    const world = open({ timeouts: { udpOneWayS: 3, udpTwoWayS: 8 } })
     const ask = eth(VM, INSIDE).ipv4('10.0.0.11', '198.51.100.7').udp(7000, 53).frame()
     const tell = eth(FAR, OUT[1]!).ipv4('198.51.100.7', '10.0.0.11').udp(53, 7000).frame()
     world.exchange('vm', ask)

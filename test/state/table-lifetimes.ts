@@ -3,9 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { LIFETIMES_DEFAULT, lifetimeOf } from '../../src/state/lifetimes.ts'
 import { Kind, RECORD_WORDS, StateFlag } from '../../src/state/record.ts'
 import { Put, type StateTable } from '../../src/state/table.ts'
+import { TIMEOUTS_DEFAULT, timeoutOf } from '../../src/state/timeouts.ts'
 import { GRE, ICMP, ICMPV6, type Parts, record, TCP, UDP } from './records.ts'
 import { expired, flagsOf, type Open } from './table-reading.ts'
 
@@ -31,7 +31,7 @@ const known: Array<[string, Parts, number]> = [
   ['a very long time of its own', { timeoutS: -1 }, 0xffffffff]
 ]
 
-export const lifetimesContract = (open: Open): unknown =>
+export const timeoutsContract = (open: Open): unknown =>
   describe('lifetimes', () => {
     for (const [what, parts, seconds] of known)
       test(`${what} lives ${seconds} s`, () => {
@@ -145,7 +145,7 @@ function allLives(open: Open): void {
     for (const protocol of [0, TCP, UDP, ICMP, ICMPV6, GRE, 255])
       for (let flags = 0; flags < 32; flags++) {
         const one = record({ kind, protocol, flags, src: flags })
-        const end = START + lifetimeOf(LIFETIMES_DEFAULT, one) * 1000
+        const end = START + timeoutOf(TIMEOUTS_DEFAULT, one) * 1000
         assert.equal(table.put(one), Put.added)
         ends.set(end, (ends.get(end) ?? 0) + 1)
       }

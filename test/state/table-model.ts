@@ -1,9 +1,9 @@
 // What a state table does, said as plainly as it can be: a list that is searched from one end to
 // the other.  The contract's random runs hold the tables against it.
 
-import { isOver, type Lifetimes, lifetimeOf } from '../../src/state/lifetimes.ts'
 import { RecordWord, StateFlag } from '../../src/state/record.ts'
 import { Put } from '../../src/state/table.ts'
+import { isOver, type Timeouts, timeoutOf } from '../../src/state/timeouts.ts'
 import { keyA, keyB, TCP } from './records.ts'
 
 export interface Entry {
@@ -26,10 +26,10 @@ export class TableModel {
   now = 0
   /** The one filed last comes first. */
   entries: Entry[] = []
-  readonly #lifetimes: Lifetimes
+  readonly #timeouts: Timeouts
 
-  constructor(lifetimes: Lifetimes) {
-    this.#lifetimes = lifetimes
+  constructor(timeouts: Timeouts) {
+    this.#timeouts = timeouts
   }
 
   find(key: Int32Array): { entry: Entry; isReturn: boolean } | undefined {
@@ -68,7 +68,7 @@ export class TableModel {
 
   expire(): Entry[] {
     const gone = this.entries.filter(
-      ({ words, used }) => this.now >= used + lifetimeOf(this.#lifetimes, words) * 1000
+      ({ words, used }) => this.now >= used + timeoutOf(this.#timeouts, words) * 1000
     )
     this.entries = this.entries.filter(each => !gone.includes(each))
     return gone

@@ -1,16 +1,16 @@
 // Reads a state table out, for its tests.
 
 import assert from 'node:assert/strict'
-import type { Lifetimes } from '../../src/state/lifetimes.ts'
 import { RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
+import type { Timeouts } from '../../src/state/timeouts.ts'
 
 export interface Ground {
   readonly table: StateTable
   /** Moves the table's clock to so many ms. */
   at(ms: number): void
 }
-export type Open = (capacity: number, lifetimes?: Lifetimes) => Ground
+export type Open = (capacity: number, timeouts?: Timeouts) => Ground
 
 export const flagsOf = (table: StateTable, id: number): number => {
   const words = new Int32Array(RECORD_WORDS)

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { Kind, RECORD_WORDS } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { casesOf } from '../cases.ts'
 import { anyRecord, keyA, keyB } from './records.ts'
 import { TableModel } from './table-model.ts'
@@ -29,7 +29,7 @@ export function modelRuns(open: Open): void {
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), steps => {
       const { table, at } = open(500)
-      const model = new TableModel(LIFETIMES_DEFAULT)
+      const model = new TableModel(TIMEOUTS_DEFAULT)
       at(0)
       for (const each of steps) take(each, table, model, at)
       compare(table, model)

@@ -20,7 +20,7 @@ const speak = {
 } as const
 
 function opened(): World {
-  const world = open({ lifetimes: { udpTwoWayS: 40, icmpS: 40 } }) // told of every ten seconds
+  const world = open({ timeouts: { udpTwoWayS: 40, icmpS: 40 } }) // told of every ten seconds
   world.addHost('h2')
   world.settle(500)
   return world

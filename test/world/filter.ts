@@ -14,9 +14,9 @@ import { Leases as LeasesToken } from '../../src/simulation/leases.ts'
 import { LineTrace } from '../../src/simulation/trace.ts'
 import { Walks } from '../../src/simulation/walks.ts'
 import { StateAccess } from '../../src/state/access.ts'
-import { LIFETIMES_DEFAULT } from '../../src/state/lifetimes.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { RECORD_WORDS } from '../../src/state/record.ts'
+import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import type { DeviceFactory } from '../../src/topology/factory.ts'
 import { TopologyView } from '../../src/topology/view.ts'
 import { rewriteQuoted } from '../../src/wire/quoted.ts'
@@ -41,7 +41,7 @@ export class FilterBench {
   readonly leases: LeaseClient
   readonly table = new MemoryStateTable({
     capacity: CAPACITY,
-    lifetimes: LIFETIMES_DEFAULT,
+    timeouts: TIMEOUTS_DEFAULT,
     now: () => this.clock.now()
   })
   readonly ctx: SimulationContext

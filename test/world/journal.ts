@@ -3,11 +3,11 @@
 import type { Clock } from '../../src/core/clock.ts'
 import type { Host } from '../../src/host/host.ts'
 import { decodeRecords } from '../../src/state/exchange/codec.ts'
-import { type Lifetimes, lifetimeOf } from '../../src/state/lifetimes.ts'
 import { keyHash, RecordWord } from '../../src/state/record.ts'
 import { StateSaver } from '../../src/state/storage/saver.ts'
 import type { SavedBatch } from '../../src/state/storage/store.ts'
 import { Put, type StateTable } from '../../src/state/table.ts'
+import { type Timeouts, timeoutOf } from '../../src/state/timeouts.ts'
 
 export class WorldJournal {
   readonly #clock: Clock
@@ -37,13 +37,13 @@ export class WorldJournal {
     this.#saved = []
   }
 
-  load(port: number, table: StateTable, lifetimes: Lifetimes, host: () => Host): void {
+  load(port: number, table: StateTable, timeouts: Timeouts, host: () => Host): void {
     this.#clock.after(this.#delayMs, () => {
       const hashes: number[] = []
       for (const batch of this.#saved)
         if (batch.port === port)
           decodeRecords(batch.bytes, this.#clock.wall(), (record, idleMs) => {
-            if (idleMs >= lifetimeOf(lifetimes, record) * 1000) return
+            if (idleMs >= timeoutOf(timeouts, record) * 1000) return
             if (table.put(record, 0, idleMs) === Put.refused) return
             hashes.push(keyHash(record), keyHash(record, RecordWord.b))
           })

@@ -16,9 +16,9 @@ import type { StateParts } from '../../src/host/replication/state-parts.ts'
 import type { Plugin } from '../../src/plugin.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
 import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
-import { LIFETIMES_DEFAULT, type Lifetimes } from '../../src/state/lifetimes.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { hostHash } from '../../src/state/record.ts'
+import { TIMEOUTS_DEFAULT, type Timeouts } from '../../src/state/timeouts.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { ObjectHub, type WorldObject } from './hub.ts'
@@ -48,7 +48,7 @@ export interface WorldOptions {
   readonly journal?: boolean
   /** Until what is kept of a port has been read. */
   readonly journalMs?: number
-  readonly lifetimes?: Partial<Lifetimes>
+  readonly timeouts?: Partial<Timeouts>
   readonly statesMax?: number
   /** What each host's datapath is decorated with. */
   readonly around?: (datapath: Datapath) => Datapath
@@ -272,12 +272,12 @@ export class WorldHost {
   }
 
   #state(world: World, options: WorldOptions, isHere: () => boolean): StateParts {
-    const lifetimes = { ...LIFETIMES_DEFAULT, ...options.lifetimes }
+    const timeouts = { ...TIMEOUTS_DEFAULT, ...options.timeouts }
     const capacity = options.statesMax ?? 65_536
     const { clock } = world
-    const table = new MemoryStateTable({ capacity, lifetimes, now: () => clock.now() })
+    const table = new MemoryStateTable({ capacity, timeouts, now: () => clock.now() })
     const perPortMax = options.statesPerPort ?? 0
-    const common = { table, lifetimes, perPortMax, saver: null, load: null, recover: false }
+    const common = { table, timeouts, perPortMax, saver: null, load: null, recover: false }
     if (options.share !== true) return { ...common, openExchange: null }
     const wire = {
       send: (peer: Peer, message: Uint8Array): void => {
@@ -291,7 +291,7 @@ export class WorldHost {
     return {
       ...common,
       saver: kept ? this.#journal.saver(isHere) : null,
-      load: kept ? port => this.#journal.load(port, table, lifetimes, () => this.host) : null,
+      load: kept ? port => this.#journal.load(port, table, timeouts, () => this.host) : null,
       recover: kept && this.#life > 1,
       openExchange: listener => {
         this.exchange = new MemoryExchange({ ...given, random, listener, sealer })

@@ -60,21 +60,21 @@ static void finalize(napi_env env, void *data, void *hint)
 	free(data);
 }
 
-/* stateOpen(capacity, lifetimes) */
+/* stateOpen(capacity, timeouts) */
 napi_value open_state(napi_env env, napi_callback_info info)
 {
 	struct args a = take_args(env, info);
-	struct span lifetimes = arg_span(&a, 1);
+	struct span timeouts = arg_span(&a, 1);
 	struct state_handle *h;
 	napi_value external;
 
-	if (lifetimes.len != LIFETIMES * 4 || arg_u32(&a, 0) == 0)
+	if (timeouts.len != TIMEOUTS * 4 || arg_u32(&a, 0) == 0)
 		return number(env, -EINVAL);
 	h = calloc(1, sizeof(*h));
 	if (h == NULL)
 		return number(env, -ENOMEM);
 	h->magic = STATE_MAGIC;
-	h->table = state_open(arg_u32(&a, 0), (const uint32_t *)lifetimes.at);
+	h->table = state_open(arg_u32(&a, 0), (const uint32_t *)timeouts.at);
 	if (h->table == NULL ||
 	    napi_create_external(env, h, finalize, NULL, &external) != napi_ok) {
 		shut(h);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What TypeScript says in src/state/lifetimes.ts, conflict.ts and record.ts, said again for the
+ * What TypeScript says in src/state/timeouts.ts, conflict.ts and record.ts, said again for the
  * native table; test/state holds the one against the other.
  */
 #include "parts.h"
@@ -14,7 +14,7 @@
 #define FLAG_RST 4
 #define BOTH_FINS (MZ_STATE_FIN_A | MZ_STATE_FIN_B)
 
-static enum lifetime tcp_lifetime(uint32_t flags)
+static enum timeout tcp_timeout(uint32_t flags)
 {
 	if (flags & MZ_STATE_RESET)
 		return TCP_RESET;
@@ -25,22 +25,22 @@ static enum lifetime tcp_lifetime(uint32_t flags)
 	return flags & MZ_STATE_ASSURED ? TCP_ESTABLISHED : TCP_OPENING;
 }
 
-uint32_t lifetime_of(const uint32_t *lifetimes, const struct mz_state *s)
+uint32_t timeout_of(const uint32_t *timeouts, const struct mz_state *s)
 {
 	if (s->timeout_s)
 		return s->timeout_s;
 	if (s->a.type >> 16 == MZ_STATE_STICKY)
-		return lifetimes[STICKY_SOURCE];
+		return timeouts[STICKY_SOURCE];
 	switch (s->a.type & 255) {
 	case PROTO_TCP:
-		return lifetimes[tcp_lifetime(s->flags)];
+		return timeouts[tcp_timeout(s->flags)];
 	case PROTO_UDP:
-		return lifetimes[s->flags & MZ_STATE_REPLIED ? UDP_TWO_WAY : UDP_ONE_WAY];
+		return timeouts[s->flags & MZ_STATE_REPLIED ? UDP_TWO_WAY : UDP_ONE_WAY];
 	case PROTO_ICMP:
 	case PROTO_ICMPV6:
-		return lifetimes[ICMP_ECHO];
+		return timeouts[ICMP_ECHO];
 	default:
-		return lifetimes[OTHER_PROTOCOL];
+		return timeouts[OTHER_PROTOCOL];
 	}
 }
 

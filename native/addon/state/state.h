@@ -10,7 +10,7 @@
 #include "node/addon.h"
 
 #define ENUM_LIFETIME(name, word) name,
-enum lifetime { MZ_LIFETIMES(ENUM_LIFETIME) LIFETIMES };
+enum timeout { MZ_LIFETIMES(ENUM_LIFETIME) TIMEOUTS };
 enum state_put { STATE_REFUSED, STATE_ADDED, STATE_MERGED, STATE_REPLACED };
 
 #define STATE_KINDS 16 /* KINDS_MAX */
@@ -26,7 +26,7 @@ struct state_info {
 struct state_table;
 
 /* NULL when there is no memory, or the capacity is none. */
-struct state_table *state_open(uint32_t capacity, const uint32_t *lifetimes);
+struct state_table *state_open(uint32_t capacity, const uint32_t *timeouts);
 /* Lives as long as somebody holds it: the addon's handle and the exchange. */
 void state_hold(struct state_table *t);
 void state_drop(struct state_table *t);

@@ -22,7 +22,7 @@ static int64_t clock_of(const struct state_table *t)
 	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
-struct state_table *state_open(uint32_t capacity, const uint32_t *lifetimes)
+struct state_table *state_open(uint32_t capacity, const uint32_t *timeouts)
 {
 	struct state_table *t = calloc(1, sizeof(*t));
 	pthread_mutexattr_t how;
@@ -39,7 +39,7 @@ struct state_table *state_open(uint32_t capacity, const uint32_t *lifetimes)
 	t->held = 1;
 	t->top = 1;
 	t->capacity = capacity;
-	memcpy(t->lifetimes, lifetimes, sizeof(t->lifetimes));
+	memcpy(t->timeouts, timeouts, sizeof(t->timeouts));
 	t->wheel.tick = clock_of(t) / TICK_MS;
 	t->slabs = calloc(capacity / SLAB_ENTRIES + 1, sizeof(*t->slabs));
 	if (t->slabs == NULL || index_open(&t->index, capacity)) {

@@ -11,7 +11,7 @@
 
 int64_t deadline_of(const struct state_table *t, const struct entry *e)
 {
-	return e->used + (int64_t)lifetime_of(t->lifetimes, &e->state) * 1000;
+	return e->used + (int64_t)timeout_of(t->timeouts, &e->state) * 1000;
 }
 
 static void link_to(struct state_table *t, uint32_t id, uint32_t list, uint64_t tick)

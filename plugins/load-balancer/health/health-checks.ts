@@ -1,11 +1,11 @@
 // The health of all pools of a load balancer: who is watched, and whose answers come by.
 
 import {
+  CachePolicy,
   Fragment,
   icmp,
   icmpv6,
   ipv4,
-  Lifetime,
   type LocalEndpoint,
   type Models,
   type SimulationContext,
@@ -105,7 +105,7 @@ export class HealthChecks {
     if (pool?.monitor === undefined || !isTo(ctx, family, router)) return NOT_FOR_IT
     ctx.tag(pool.tag)
     const checker = this.#pools.get(pool.id)?.checker
-    if (checker === undefined) return ctx.drop('load-balancer.no-checker', Lifetime.short)
+    if (checker === undefined) return ctx.drop('load-balancer.no-checker', CachePolicy.short)
     if (checker !== this.#needs.host) return ctx.deliver(checker)
     const frame = ctx.frame()
     if (frame !== undefined) ctx.after(() => this.#needs.transport.receive(frame))

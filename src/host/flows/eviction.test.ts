@@ -21,7 +21,7 @@ function cacheOf(...flows: readonly number[]): FlowCache {
       const key = new Int32Array(WORDS)
       key[Word.inPort] = i + 1
       key[Word.l4Ports] = n
-      cache.add(key, mask, { actions, ttlMin: 0, lifetime: 0, tags: [], tagCount: 0, now: n })
+      cache.add(key, mask, { actions, ttlMin: 0, cachePolicy: 0, tags: [], tagCount: 0, now: n })
     }
   return cache
 }

@@ -9,7 +9,7 @@ import { Burst, FlowBatch, StatsBatch } from '../../datapath/datapath.ts'
 import { MemoryDatapath } from '../../datapath/memory/memory.ts'
 import { ActionList } from '../../flow/actions.ts'
 import { WORDS } from '../../flow/key.ts'
-import { Lifetime } from '../../simulation/context.ts'
+import { CachePolicy } from '../../simulation/context.ts'
 import { FlowCache, type NewFlow } from './flow-cache.ts'
 
 const mask = new Int32Array(WORDS)
@@ -22,7 +22,14 @@ const key = (n: number): Int32Array => {
 const flow = (out: number, tags: readonly number[] = []): NewFlow => {
   const actions = new ActionList()
   actions.output(out)
-  return { actions, ttlMin: 0, lifetime: Lifetime.normal, tags, tagCount: tags.length, now: 0 }
+  return {
+    actions,
+    ttlMin: 0,
+    cachePolicy: CachePolicy.normal,
+    tags,
+    tagCount: tags.length,
+    now: 0
+  }
 }
 
 function open(flowsMax = 100) {

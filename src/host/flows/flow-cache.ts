@@ -23,7 +23,7 @@ export interface Flow {
   actions: ActionList
   readonly ttlMin: number
   readonly limits: Limits
-  readonly lifetime: number // Lifetime of simulation/context.ts
+  readonly cachePolicy: number // CachePolicy of simulation/context.ts
   readonly stateful: boolean // see FlowBatch.stateful
   state: number
   createdMs: number
@@ -42,7 +42,7 @@ export interface NewFlow {
   readonly actions: ActionList
   readonly ttlMin: number
   readonly limits?: Limits // none
-  readonly lifetime: number
+  readonly cachePolicy: number
   readonly stateful?: boolean // false
   readonly tags: readonly Tag[]
   readonly tagCount: number
@@ -217,7 +217,7 @@ export class FlowCache {
       actions: flow.actions,
       ttlMin: flow.ttlMin,
       limits: flow.limits ?? NO_LIMITS,
-      lifetime: flow.lifetime,
+      cachePolicy: flow.cachePolicy,
       stateful: flow.stateful ?? false,
       state,
       createdMs: flow.now,

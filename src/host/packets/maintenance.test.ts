@@ -71,8 +71,8 @@ test('the TCP flags of a stateful flow are in the cache, those of others are not
     eth(MACS[from]!, MACS[to]!).ipv4('10.0.0.1', '10.0.0.2').tcp(1, 2, { flags: 'FA' }).frame()
   const ids = [...cache.table.ids()]
   const [key, mask] = [cache.table.key(ids[0]!).slice(), cache.table.mask(ids[0]!).slice()]
-  const { actions, ttlMin, lifetime } = cache.get(ids[0]!)!
-  const flow = { actions, ttlMin, lifetime, tags: [], tagCount: 0, now: world.clock.now() }
+  const { actions, ttlMin, cachePolicy } = cache.get(ids[0]!)!
+  const flow = { actions, ttlMin, cachePolicy, tags: [], tagCount: 0, now: world.clock.now() }
   const id = cache.add(key, mask, { ...flow, stateful: true })
   cache.flush()
   for (const [port, from] of [

@@ -7,7 +7,7 @@ import type { Counter, Counters } from '../../core/counters.ts'
 import { type Datapath, FlowBatch, StatsBatch } from '../../datapath/datapath.ts'
 import { readActions } from '../../datapath/memory/memory-flow.ts'
 import { WORDS } from '../../flow/key.ts'
-import { Lifetime } from '../../simulation/context.ts'
+import { CachePolicy } from '../../simulation/context.ts'
 import { leastUseful } from '../flows/eviction.ts'
 import type { FlowState } from '../replication/flow-state.ts'
 import type { Worker } from './worker.ts'
@@ -99,7 +99,7 @@ export class FlowMaintenance {
           actions: readActions(batch, i),
           ttlMin: batch.ttlMin[i]!,
           limits: { mtu: batch.mtu[i]!, room: batch.room[i]! },
-          lifetime: Lifetime.normal,
+          cachePolicy: CachePolicy.normal,
           stateful: batch.stateful[i] === 1,
           ...{ tags: [], tagCount: 0, now }
         })
@@ -197,7 +197,8 @@ export class FlowMaintenance {
     const flow = worker.cache.get(id)
     if (flow === undefined || this.#adopted.has(id)) return
     const { idleMs, shortMs, checkMs } = this.#settings
-    if (flow.lifetime === Lifetime.short && now - flow.createdMs >= shortMs) return this.#expire(id)
+    if (flow.cachePolicy === CachePolicy.short && now - flow.createdMs >= shortMs)
+      return this.#expire(id)
     if (now - flow.usedMs >= idleMs) return this.#expire(id)
     if (now - flow.checkedMs < checkMs) return
     const holds = worker.revalidate(id)

@@ -1,7 +1,7 @@
 // Where a packet enters the virtual topology: by the port behind an interface, or by a tunnel from
 // the host that has walked it.
 
-import { Lifetime, type SimulationContext, Verdict } from '../../simulation/context.ts'
+import { CachePolicy, type SimulationContext, Verdict } from '../../simulation/context.ts'
 import { AGENT_KEY } from '../../simulation/local-delivery.ts'
 import { simulate } from '../../simulation/simulate.ts'
 import type { LocalDeliveries } from './local-deliveries.ts'
@@ -38,7 +38,7 @@ export class Ingress {
     ctx.tag(interfaceTag(ifindex))
     if (port === undefined && this.#bindings.isComing(ifindex))
       return ctx.postpone(waitForInterface(ifindex))
-    if (port === undefined) return ctx.drop('agent.unbound-interface', Lifetime.short)
+    if (port === undefined) return ctx.drop('agent.unbound-interface', CachePolicy.short)
     if (port.kind === 'router' && this.#bindings.underlays.takes(ctx))
       return ctx.drop('agent.underlay-from-uplink')
     return simulate(ctx, port.id)
@@ -51,15 +51,15 @@ export class Ingress {
     const isSender = this.#bindings.isSender(sender)
     if (isSender === undefined) return ctx.postpone(WAIT_FOR_SENDERS)
     ctx.tag(senderTag(sender))
-    if (!isSender) return ctx.drop('agent.stranger', Lifetime.short)
+    if (!isSender) return ctx.drop('agent.stranger', CachePolicy.short)
     // It is for the sockets of the exchange; what comes up here, they did not take.
-    if (number === FLOW_STATE_KEY) return ctx.drop('agent.flow-state', Lifetime.short)
+    if (number === FLOW_STATE_KEY) return ctx.drop('agent.flow-state', CachePolicy.short)
     if (number === AGENT_KEY) return this.#visit(ctx)
     const port = this.#bindings.numbered(number)
     if (port === undefined && !this.#bindings.known) return ctx.postpone(WAIT_FOR_BINDINGS)
     if (port === undefined) {
       ctx.tag(strayTag(number))
-      return ctx.drop('agent.stray-tunnel', Lifetime.short)
+      return ctx.drop('agent.stray-tunnel', CachePolicy.short)
     }
     ctx.output(port)
     return Verdict.forward

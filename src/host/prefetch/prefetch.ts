@@ -1,7 +1,7 @@
 // What is fetched before packets need it: dry runs walk without packets, the prefetcher tells them
 // which packets will come. prefetcher.test.ts and dry-run.test.ts hold both.
 
-import type { Lifetimes } from '../../core/lifetime.ts'
+import type { Lifecycle } from '../../core/lifecycle.ts'
 import { StateAccess } from '../../state/access.ts'
 import type { Readiness } from '../ports/readiness.ts'
 import type { FlowState } from '../replication/flow-state.ts'
@@ -15,7 +15,7 @@ export interface PrefetchParts
 }
 
 /** Ports are not ready until what their packets will need is here, or 150 ms have passed. */
-export function prefetch(parts: PrefetchParts, readiness: Readiness, lives: Lifetimes): DryRun {
+export function prefetch(parts: PrefetchParts, readiness: Readiness, lives: Lifecycle): DryRun {
   const { table } = parts.flowState
   const dryRun = new DryRun({ ...parts, state: new StateAccess(table) })
   const prefetcher = new Prefetcher({ ...parts, table, dryRun })

@@ -14,9 +14,9 @@ import type { Port } from '../../simulation/device.ts'
 import { StateAccess } from '../../state/access.ts'
 import { openAt } from '../../state/conflict.ts'
 import { type Exchange, Room } from '../../state/exchange/exchange.ts'
-import { type Lifetimes, lifetimeOf } from '../../state/lifetimes.ts'
 import { Kind, keyHash, RECORD_WORDS, RecordWord, StateFlag } from '../../state/record.ts'
 import { Put, type StateTable } from '../../state/table.ts'
+import { type Timeouts, timeoutOf } from '../../state/timeouts.ts'
 import { Protocol } from '../../wire/protocol.ts'
 import * as tcp from '../../wire/tcp.ts'
 import type { HostEvents } from '../events.ts'
@@ -52,7 +52,7 @@ export interface FlowStateParts {
   readonly table: StateTable
   readonly exchange: Exchange | null // null: nobody to share with
   readonly saver: StateSaver | null
-  readonly lifetimes: Lifetimes
+  readonly timeouts: Timeouts
   readonly quota: PortQuota
   readonly targets: ReplicationTargets
   readonly clock: Clock
@@ -215,7 +215,7 @@ export class FlowState {
     return {
       actions,
       ttlMin: ctx.ttlMin,
-      lifetime: ctx.lifetime,
+      cachePolicy: ctx.cachePolicy,
       tags: ctx.tags,
       tagCount: ctx.tagCount,
       now: ctx.now,
@@ -311,7 +311,7 @@ export class FlowState {
   }
 
   #refreshMs(): number {
-    return Math.min(REFRESH_MS_MAX, lifetimeOf(this.#parts.lifetimes, this.#record) * 250)
+    return Math.min(REFRESH_MS_MAX, timeoutOf(this.#parts.timeouts, this.#record) * 250)
   }
 
   #share(words: Int32Array, at: number): void {

@@ -2,14 +2,14 @@
 
 import type { Clock } from '../../core/clock.ts'
 import type { Exchange, ExchangeListener } from '../../state/exchange/exchange.ts'
-import { LIFETIMES_DEFAULT, type Lifetimes } from '../../state/lifetimes.ts'
 import { MemoryStateTable } from '../../state/memory-table.ts'
 import type { StateTable } from '../../state/table.ts'
+import { TIMEOUTS_DEFAULT, type Timeouts } from '../../state/timeouts.ts'
 import type { StateSaver } from './flow-state.ts'
 
 export interface StateParts {
   readonly table: StateTable
-  readonly lifetimes: Lifetimes
+  readonly timeouts: Timeouts
   /** Records that came in by one port; 0: no bound but the table's. */
   readonly perPortMax?: number
   /** null: state is shared with nobody. */
@@ -28,10 +28,10 @@ const STATE_CAPACITY = 65_536
 export const ownState = (clock: Clock): StateParts => ({
   table: new MemoryStateTable({
     capacity: STATE_CAPACITY,
-    lifetimes: LIFETIMES_DEFAULT,
+    timeouts: TIMEOUTS_DEFAULT,
     now: () => clock.now()
   }),
-  lifetimes: LIFETIMES_DEFAULT,
+  timeouts: TIMEOUTS_DEFAULT,
   openExchange: null,
   saver: null,
   load: null,

@@ -44,7 +44,7 @@ export class StateReplication {
   constructor(parts: StateReplicationParts) {
     this.#parts = parts
     const { host, view, state, clock, counters, events } = parts
-    const { table, lifetimes, saver, load, recover } = state
+    const { table, timeouts, saver, load, recover } = state
     const targets = new ReplicationTargets(host, view)
     const exchange = state.openExchange?.(events) ?? null
     const peers = new Peers({ exchange, table, targets, clock, counters, events })
@@ -61,7 +61,7 @@ export class StateReplication {
     this.#movedState = movedState
     this.#quota = quota
     this.#custody = new Custody(common)
-    this.flowState = new FlowState({ ...common, lifetimes, quota })
+    this.flowState = new FlowState({ ...common, timeouts, quota })
     events.topologyChanged.on(() => this.#topologyChanged())
     events.portGone.on(port => this.#portGone(port))
     events.imported.on(hashes => this.imported(hashes))

@@ -3,8 +3,8 @@
 
 import { KeyWord, Kind, RecordWord, StateFlag } from './record.ts'
 
-/** Idle times, seconds, in the order native code has them (enum lifetime of native/addon). */
-export interface Lifetimes {
+/** Idle times, seconds, in the order native code has them (enum timeout of native/addon). */
+export interface Timeouts {
   readonly tcpOpeningS: number // no handshake yet
   readonly tcpEstablishedS: number
   readonly tcpHalfClosedS: number // one side said FIN
@@ -17,7 +17,7 @@ export interface Lifetimes {
   readonly stickyS: number
 }
 
-export const LIFETIMES_DEFAULT: Lifetimes = {
+export const TIMEOUTS_DEFAULT: Timeouts = {
   tcpOpeningS: 60,
   tcpEstablishedS: 86_400,
   tcpHalfClosedS: 3_600,
@@ -37,7 +37,7 @@ const ICMPV6 = 58
 const { assured, blocked, finA, finB, replied, reset } = StateFlag
 
 /** The idle time of the record at record[at], seconds. */
-export function lifetimeOf(of: Lifetimes, record: Int32Array, at = 0): number {
+export function timeoutOf(of: Timeouts, record: Int32Array, at = 0): number {
   const own = record[at + RecordWord.timeoutS]!
   if (own !== 0) return own >>> 0
   const type = record[at + KeyWord.type]!
@@ -45,7 +45,7 @@ export function lifetimeOf(of: Lifetimes, record: Int32Array, at = 0): number {
   const flags = record[at + RecordWord.flags]!
   switch (type & 255) {
     case TCP:
-      return tcpLifetime(of, flags)
+      return tcpTimeout(of, flags)
     case UDP:
       return (flags & replied) !== 0 ? of.udpTwoWayS : of.udpOneWayS
     case ICMP:
@@ -56,7 +56,7 @@ export function lifetimeOf(of: Lifetimes, record: Int32Array, at = 0): number {
   }
 }
 
-function tcpLifetime(of: Lifetimes, flags: number): number {
+function tcpTimeout(of: Timeouts, flags: number): number {
   if ((flags & reset) !== 0) return of.tcpResetS
   const fins = flags & (finA | finB)
   if (fins === (finA | finB)) return of.tcpClosedS

@@ -4,18 +4,18 @@
 import type { Clock, Timer } from './clock.ts'
 import { fail, reasonOf } from './errors.ts'
 
-export interface Lifetime {
+export interface Running {
   start?(): void | Promise<void>
   stop?(): void | Promise<void>
 }
 
-interface Part extends Lifetime {
+interface Part extends Running {
   readonly name: string
 }
 
 const STOP_LIMIT_MS = 10_000
 
-export class Lifetimes implements Lifetime {
+export class Lifecycle implements Running {
   readonly #clock: Clock
   readonly #stopLimitMs: number
   readonly #parts: Part[] = []
@@ -26,11 +26,11 @@ export class Lifetimes implements Lifetime {
     this.#stopLimitMs = stopLimitMs
   }
 
-  add(name: string, lifetime: Lifetime): void {
+  add(name: string, running: Running): void {
     this.#parts.push({
       name,
-      start: () => lifetime.start?.(),
-      stop: () => lifetime.stop?.()
+      start: () => running.start?.(),
+      stop: () => running.stop?.()
     })
   }
 
