@@ -11,7 +11,7 @@ import { Connections } from './http/connections.ts'
 import { newHttp } from './http/http.ts'
 import { type Listener, listen, type TcpAddress } from './http/listener.ts'
 import { isLoopback, secure } from './http/security.ts'
-import { addHealth, addMetrics } from './rest/house-routes.ts'
+import { addHealth, addMetrics } from './rest/system-routes.ts'
 
 export interface MetricsOptions {
   readonly health: Health

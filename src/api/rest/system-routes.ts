@@ -12,7 +12,7 @@ import type { Catalogue } from './catalogue.ts'
 import { queryOf } from './request.ts'
 import { addRoute } from './routes.ts'
 
-const TAG = 'house'
+const TAG = 'system'
 const ACTIONS = [
   '/bindings',
   '/agents',
