@@ -26,33 +26,28 @@ export {
   type Tag,
   tagOf
 } from './flow/tag.ts'
-export type { Forwarder } from './simulation/company.ts'
 export { ConnectionState } from './simulation/connection.ts'
-export {
-  CachePolicy,
-  type SimulationContext,
-  Verdict,
-  WAIT_FOR_PULL
-} from './simulation/context.ts'
-export {
-  type AllowedAddresses,
-  type AllowedNetwork,
-  type Balancer,
-  type Device,
-  type DeviceId,
-  type Filter,
-  type LocalEndpoint,
-  type NextHop,
-  type Port,
-  type PortAddress,
-  type PortId,
-  type PortSecurity,
-  waitForDevice
+export type { SimulationContext } from './simulation/context.ts'
+export type {
+  AllowedAddresses,
+  AllowedNetwork,
+  Balancer,
+  Device,
+  DeviceId,
+  Filter,
+  Forwarder,
+  LocalEndpoint,
+  NextHop,
+  Port,
+  PortAddress,
+  PortId,
+  PortSecurity
 } from './simulation/device.ts'
 export { hidesNetwork, hidesTransport } from './simulation/hidden.ts'
-export { HostLiveness } from './simulation/host-liveness.ts'
-export { Leases } from './simulation/leases.ts'
 export { LocalDelivery } from './simulation/local-delivery.ts'
+export { HostLiveness } from './simulation/services/host-liveness.ts'
+export { Leases } from './simulation/services/leases.ts'
+export { Devices, Walks } from './simulation/services/walks.ts'
 export { describePort } from './simulation/simulate.ts'
 export {
   isErrorAbout,
@@ -62,7 +57,8 @@ export {
   Tuple,
   tupleOf
 } from './simulation/tuple.ts'
-export { Devices, Walks } from './simulation/walks.ts'
+export { CachePolicy, Verdict } from './simulation/verdict.ts'
+export { WAIT_FOR_PULL, waitForDevice } from './simulation/waits.ts'
 export * as state from './state/record.ts'
 export { isOver } from './state/timeouts.ts'
 export type { DeviceFactory, LiveDevice, Models } from './topology/factory.ts'

@@ -132,7 +132,7 @@ export class Bridge implements LiveDevice {
       this.#visit = ctx
       const heard = this.#macs.hear(mac, vlan, ctx.inPort.id, ctx.now)
       this.#visit = null
-      if (!heard) ctx.cachePolicy = CachePolicy.short // there may be room soon
+      if (!heard) ctx.outcome.cachePolicy = CachePolicy.short // there may be room soon
     }
     ctx.tag(this.#asked(mac, vlan)) // if this address moves, it must be learned again
   }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { deviceTag } from '../../src/flow/tag.ts'
-import { Verdict } from '../../src/simulation/context.ts'
+import { Verdict } from '../../src/simulation/verdict.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { casesOf } from '../../test/cases.ts'
 import { FilterBench } from '../../test/world/filter.ts'
@@ -112,11 +112,11 @@ describe('4.4 chains', () => {
   test('drops and rejects have a name, and a reject is short', () => {
     const dropping = benchOf({ a: [['drop']] })
     dropping.run('a', frame)
-    assert.equal(dropping.ctx.dropReason, 'firewall.rule')
+    assert.equal(dropping.ctx.outcome.dropReason, 'firewall.rule')
     const rejecting = benchOf({ a: [['reject']] })
     rejecting.run('a', frame)
-    assert.equal(rejecting.ctx.dropReason, 'firewall.reject')
-    assert.equal(rejecting.ctx.cachePolicy, 1)
+    assert.equal(rejecting.ctx.outcome.dropReason, 'firewall.reject')
+    assert.equal(rejecting.ctx.outcome.cachePolicy, 1)
   })
 
   test('jumps deeper than the limit drop, and say so', () => {
@@ -126,7 +126,7 @@ describe('4.4 chains', () => {
     const bench = benchOf(chains)
     assert.equal(bench.run('c1', frame), ACCEPT)
     assert.equal(bench.run('c0', frame), DROP)
-    assert.equal(bench.ctx.dropReason, 'firewall.too-many-jumps')
+    assert.equal(bench.ctx.outcome.dropReason, 'firewall.too-many-jumps')
   })
 
   test('the trace says which rule decided', () => {
@@ -154,7 +154,7 @@ describe('4.4 chains', () => {
       c: []
     })
     bench.run('a', frame)
-    const tags = bench.ctx.tags.slice(0, bench.ctx.tagCount)
+    const tags = bench.ctx.outcome.tags.slice(0, bench.ctx.outcome.tagCount)
     assert.deepEqual(tags, ['a', 'b', 'x'].map(deviceTag))
   })
 

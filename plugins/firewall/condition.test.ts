@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Word } from '../../src/flow/key.ts'
-import { type SimulationContext, Verdict } from '../../src/simulation/context.ts'
+import type { SimulationContext } from '../../src/simulation/context.ts'
+import { Verdict } from '../../src/simulation/verdict.ts'
 import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import { FilterBench, type Place } from '../../test/world/filter.ts'
 import { Topology } from '../../test/world/objects.ts'
@@ -296,8 +297,8 @@ describe('what is asked', () => {
 
   test('only an ICMP error is opened, and then the outcome is not cached', () => {
     const rule = { icmpDataSource: '10.0.0.0/8' }
-    assert.equal(maskOf(rule, udp).cacheable, true)
-    assert.equal(maskOf(rule, v4.icmpEcho(1, 1)).cacheable, true)
-    assert.equal(maskOf(rule, unreachable).cacheable, false)
+    assert.equal(maskOf(rule, udp).outcome.cacheable, true)
+    assert.equal(maskOf(rule, v4.icmpEcho(1, 1)).outcome.cacheable, true)
+    assert.equal(maskOf(rule, unreachable).outcome.cacheable, false)
   })
 })

@@ -221,7 +221,7 @@ const inState =
 function traversed(id: string): Question {
   const tag = deviceTag(id)
   return ctx => {
-    for (let i = 0; i < ctx.tagCount; i++) if (ctx.tags[i] === tag) return true
+    for (let i = 0; i < ctx.outcome.tagCount; i++) if (ctx.outcome.tags[i] === tag) return true
     return false
   }
 }

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Verdict } from '../../src/simulation/context.ts'
+import { Verdict } from '../../src/simulation/verdict.ts'
 import { eth } from '../../src/wire/builder.ts'
 import * as ipv4 from '../../src/wire/ipv4.ts'
 import { FilterBench } from '../../test/world/filter.ts'

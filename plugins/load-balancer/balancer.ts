@@ -141,7 +141,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
       return this.#refuse(ctx, vip, 'load-balancer.member-gone', isCut ? 'cut' : 'passing')
     }
     const { rebalanced } = this.#given.counters
-    if (!isNew) ctx.after(() => rebalanced.value++)
+    if (!isNew) ctx.count(rebalanced)
     return this.#begin(ctx, vip)
   }
 
@@ -177,10 +177,8 @@ export class LoadBalancer implements LiveDevice, Balancer {
   #give(ctx: SimulationContext, member: Member): Verdict {
     this.#translations.bind(ctx, member)
     const { connectionCounts, counters } = this.#given
-    ctx.after(() => {
-      counters.connections.value++
-      connectionCounts.added(member.word)
-    })
+    ctx.count(counters.connections)
+    ctx.count(connectionCounts, member.word)
     return this.#forward(ctx, member)
   }
 
@@ -238,7 +236,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     const reply = echoReply(view, 0, frame.length)
     if (reply === undefined) return NOT_FOR_IT
     const { pings } = this.#given.counters
-    ctx.after(() => pings.value++)
+    ctx.count(pings)
     ctx.emit(reply, ctx.inPort.id)
     return ctx.consume()
   }

@@ -45,7 +45,7 @@ export class ConnectionCounts {
   }
 
   /** A connection was given to the member: the reading under way may have passed its place. */
-  added(word: number): void {
+  count(word: number): void {
     if (this.#table === null) return
     for (const counts of [this.#counts, this.#next]) if (counts !== null) add(counts, word)
   }
@@ -60,7 +60,7 @@ export class ConnectionCounts {
     this.#next = counts
     const count = table.scan(from, this.#records, this.#idleMs)
     const { next } = table // others scan too
-    for (let i = 0; i < count; i++) this.#count(counts, i * RECORD_WORDS)
+    for (let i = 0; i < count; i++) this.#countRecord(counts, i * RECORD_WORDS)
     if (next !== 0) {
       this.#timer = this.#clock.after(SLICE_EVERY_MS, () => this.#read(next))
       return
@@ -70,7 +70,7 @@ export class ConnectionCounts {
     this.#timer = this.#clock.after(this.#intervalMs, () => this.#read(0))
   }
 
-  #count(counts: Map<number, number>, at: number): void {
+  #countRecord(counts: Map<number, number>, at: number): void {
     const records = this.#records
     if (records[at + KeyWord.type]! >>> 16 !== Kind.dnat) return
     if (isOver(records[at + RecordWord.flags]!)) return

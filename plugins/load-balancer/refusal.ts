@@ -49,12 +49,12 @@ export class Refusals {
   /** The packet is dropped: its sender is told, if the VIP tells. */
   tell(ctx: SimulationContext, vip: Vip, obstacle: Obstacle): void {
     if (!TELLS[vip.onNoMember].includes(obstacle) || ctx.generated) return
-    const { cacheable } = ctx
+    const { cacheable } = ctx.outcome
     const frame = ctx.frame()
     const answer = frame === undefined ? undefined : answerTo(frame, vip)
     const counters = this.#counters
     if (answer === undefined) {
-      ctx.cacheable = cacheable
+      ctx.outcome.cacheable = cacheable
       return
     }
     if (!ctx.dryRun && !this.#allowance.take(ctx.now)) {

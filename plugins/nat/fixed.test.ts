@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { Verdict } from '../../src/simulation/context.ts'
+import { Verdict } from '../../src/simulation/verdict.ts'
 import { formatIp, parseIp, parsePrefix } from '../../src/wire/address.ts'
 import type { FilterBench } from '../../test/world/filter.ts'
 import { prefixTranslation } from './fixed.ts'
@@ -107,7 +107,7 @@ describe('RFC 6296', () => {
     const bench = prefixes('fd01:203:405::/48', '2001:db8:1::/48')
     const sent = flow({ src: 'fd01:203:405:ffff::1', dst: '2001:db8:9::9' })
     assert.equal(bench.run('out', packet(sent)), Verdict.drop)
-    assert.equal(bench.ctx.dropReason, 'nat.no-such-prefix')
+    assert.equal(bench.ctx.outcome.dropReason, 'nat.no-such-prefix')
   })
 
   test('there and back again, of any prefixes and addresses, and checksums stay', () => {

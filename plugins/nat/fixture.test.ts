@@ -170,7 +170,7 @@ function hasFragmentHeader(view: DataView, end: number): boolean {
 /** What a chain makes of a frame; it has to let it pass. */
 export function passed(bench: FilterBench, chain: string, frame: Uint8Array): Uint8Array {
   const out = bench.pass(chain, frame)
-  assert.ok(out !== undefined, `${chain}: ${bench.ctx.dropReason}`)
+  assert.ok(out !== undefined, `${chain}: ${bench.ctx.outcome.dropReason}`)
   assertSound(out)
   return out
 }

@@ -132,7 +132,7 @@ function flowsOf({ family, flows }: Plan): Flow[] {
 function through(of: FilterBench, frame: Uint8Array): Uint8Array | undefined {
   const inward = of.pass('in', frame)
   const outward = inward === undefined ? undefined : of.pass('out', inward)
-  if (outward === undefined) assert.equal(of.ctx.dropReason, 'nat.exhausted')
+  if (outward === undefined) assert.equal(of.ctx.outcome.dropReason, 'nat.exhausted')
   else assertSound(outward)
   return outward
 }

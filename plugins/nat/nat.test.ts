@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Verdict } from '../../src/simulation/context.ts'
+import { Verdict } from '../../src/simulation/verdict.ts'
 import { Kind, RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
 import type { FilterBench } from '../../test/world/filter.ts'
 import {
@@ -127,7 +127,7 @@ describe('SNAT', () => {
     const bench = router()
     const stray = mirrored(flow({ src: '180.0.1.200', sport: 20_000 }))
     assert.deepEqual(flowOf(passed(bench, 'in', packet(stray))), stray)
-    assert.ok(bench.ctx.tagCount > 1, 'a binding that comes makes the flow stale')
+    assert.ok(bench.ctx.outcome.tagCount > 1, 'a binding that comes makes the flow stale')
     assert.equal(records(bench, Kind.snat), 0)
   })
 
@@ -142,7 +142,7 @@ describe('SNAT', () => {
     for (const [i, out] of outs.entries())
       assert.equal(flowOf(passed(bench, 'in', packet(mirrored(out)))).dst, `10.0.0.${i + 1}`)
     assert.equal(bench.run('out', packet(gre(3))), Verdict.drop)
-    assert.equal(bench.ctx.dropReason, 'nat.exhausted')
+    assert.equal(bench.ctx.outcome.dropReason, 'nat.exhausted')
   })
 
   test('a connection that is over begins anew with the same translation', () => {
@@ -211,7 +211,7 @@ describe('DNAT', () => {
     const bench = benchOf([rule('180.0.1.100/32'), rule('180.0.1.101/32')], outward)
     passed(bench, 'in', packet(toVip()))
     assert.equal(bench.run('in', packet(toVip({ dst: '180.0.1.101' }))), Verdict.drop)
-    assert.equal(bench.ctx.dropReason, 'nat.exhausted')
+    assert.equal(bench.ctx.outcome.dropReason, 'nat.exhausted')
   })
 })
 
@@ -299,7 +299,7 @@ describe('fragments', () => {
       5
     )
     assert.equal(bench.run('out', later!), Verdict.drop)
-    assert.equal(bench.ctx.dropReason, 'nat.lost-fragment')
+    assert.equal(bench.ctx.outcome.dropReason, 'nat.lost-fragment')
   })
 })
 
@@ -316,7 +316,7 @@ describe('NT-02 keys', () => {
     ].map(each => flowOf(passed(bench, 'out', packet(each))))
     assert.deepEqual(new Set(outs.map(({ sport }) => sport)), new Set([5000]))
     assert.equal(bench.run('out', packet(flow({ src: '10.0.0.2' }))), Verdict.drop)
-    assert.equal(bench.ctx.dropReason, 'nat.exhausted')
+    assert.equal(bench.ctx.outcome.dropReason, 'nat.exhausted')
     assert.equal(bench.counters.value('nat.exhausted'), 1)
   })
 

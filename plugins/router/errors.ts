@@ -86,14 +86,14 @@ export class ErrorSender {
     const own = port.sourceFor(family, entered.words, Word.ipSrc)
     const isBroadcast = family === 4 && port.isSubnetBroadcast(entered.words[Word.ipDst + 3]!)
     if (own === undefined || isBroadcast) return
-    const cacheable = ctx.cacheable
+    const cacheable = ctx.outcome.cacheable
     const frame = this.frameOf(ctx, entered)
     if (frame === undefined) return
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
     const [what, code, param] = family === 4 ? kind.v4 : kind.v6
     const isTooBig = family === 6 && what === V6.packetTooBig
     if (!mayAnswerWithError(view, 0, frame.length, isTooBig)) {
-      ctx.cacheable = cacheable
+      ctx.outcome.cacheable = cacheable
       return
     }
     if (!ctx.dryRun && !this.#mayAfford(entered, ctx)) return

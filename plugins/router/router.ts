@@ -148,7 +148,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     const passed = ctx.filter(chain ?? null)
     if (passed !== Verdict.reject) return passed
     this.#tell(ctx, Errors.prohibited)
-    return ctx.drop(ctx.dropReason, CachePolicy.short)
+    return ctx.drop(ctx.outcome.dropReason, CachePolicy.short)
   }
 
   // `balancer`: whom the answers of its servers are shown to.
@@ -277,7 +277,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     ctx.generated = generated
     ctx.dryRun = dryRun
     ctx.outPort = null
-    return passed === Verdict.reject ? ctx.drop(ctx.dropReason, CachePolicy.short) : passed
+    return passed === Verdict.reject ? ctx.drop(ctx.outcome.dropReason, CachePolicy.short) : passed
   }
 
   // RFC 4291 §2.5.6: a packet with a link-local address does not leave its link.

@@ -8,6 +8,10 @@ import { token } from './token.ts'
 
 export class Counter {
   value = 0
+
+  count(): void {
+    this.value++
+  }
 }
 
 /** Counts observations in buckets; a bound belongs to the bucket below it, as in Prometheus. */

@@ -41,7 +41,7 @@ export class HostEvents implements ViewListener, ExchangeListener {
 
   /**
    * An object or a row has come, changed or gone. Said by the topology view. Heard by replication,
-   * bindings and foresight.
+   * bindings and prefetch.
    */
   readonly topologyChanged: Signal<[]> = signal()
 
@@ -100,7 +100,7 @@ export class HostEvents implements ViewListener, ExchangeListener {
   /** Heard by the worker: what was held under the ticket may leave. */
   readonly released: Signal<[ticket: number]> = signal()
 
-  /** Heard by replication, which makes flows stale, and by foresight. */
+  /** Heard by replication, which makes flows stale, and by prefetch. */
   readonly imported: Signal<[hashes: readonly number[]]> = signal()
 
   /** Heard by the worker: every flow that rests on state is walked again. */

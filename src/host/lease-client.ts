@@ -2,7 +2,7 @@
 // link. A pool has one question at a time, so the pool's name tells answers apart.
 
 import type { Clock } from '../core/clock.ts'
-import type { Leases } from '../simulation/leases.ts'
+import type { Leases } from '../simulation/services/leases.ts'
 import { hostHash } from '../state/record.ts'
 
 export interface LeaseAsked {

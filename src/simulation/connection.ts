@@ -177,7 +177,7 @@ export class Connection {
   // The datapath sends every SYN of a stateful flow up, so nothing is asked of other packets; but
   // then nothing of what is found for it holds for them.
   #judgeSyn(ctx: SimulationContext): ConnectionState {
-    if (this.#found) ctx.cacheable = false
+    if (this.#found) ctx.outcome.cacheable = false
     if (!this.#isSyn(ctx)) return ConnectionState.invalid // with a FIN or a RST
     if (!this.#isReturn) return this.#opening(ctx)
     // Both ends open at once; later none of them has a reason to.

@@ -1,48 +1,28 @@
 // One packet's walk.  A device reads and edits `key`, then ends with one sentence:
-// forward, flood, drop, reject, consume or postpone.  The context is reused; nothing in it
-// outlives the visit but what `outcome` has copied.
+// forward, flood, drop, reject, consume or postpone.  The context is reused; what leaves the visit
+// is in `outcome`.
 
 import { ActionList, diff } from '../flow/actions.ts'
 import { FlowKey, Word } from '../flow/key.ts'
 import { rewrite } from '../flow/rewrite.ts'
 import { stateTag, type Tag } from '../flow/tag.ts'
 import { StateAccess } from '../state/access.ts'
-import { NoState } from '../state/no-state.ts'
-import { keyHash } from '../state/record.ts'
 import type { RawFrame } from '../wire/frames.ts'
 import type { Quoted } from '../wire/quoted.ts'
 import { Branches } from './branches.ts'
-import type { Emitted, Forwarder, Puller } from './company.ts'
 import { Connection, type ConnectionState } from './connection.ts'
-import type { Port, PortId, Topology } from './device.ts'
-import { waitForDevice } from './device.ts'
+import type { Forwarder, Port, PortId, Puller, Topology } from './device.ts'
 import { FragmentMemory, type Whole } from './fragments.ts'
 import { agentPort } from './local-delivery.ts'
+import { type Countable, type FrameReceiver, Outcome } from './outcome.ts'
 import { Quotation } from './quotation.ts'
 import { describeRecord } from './state-text.ts'
 import type { Trace } from './trace.ts'
-
-export const Verdict = {
-  forward: 1,
-  drop: 2,
-  reject: 3,
-  consume: 4,
-  postpone: 5,
-  branched: 6
-} as const
-export type Verdict = (typeof Verdict)[keyof typeof Verdict]
-
-// How long the outcome may be kept: `short` for drops that should be looked at again soon.
-export const CachePolicy = { normal: 0, short: 1 } as const
-
-const TAGS_MAX = 4096 // a flood tags every port it meets
-const DEDUPE_MAX = 64 // looking for doubles in a flood's tags would be quadratic
-const EMITTED_MAX = 64
-
-// What a walk waits for that would rather ask other hosts than do without state.
-export const WAIT_FOR_PULL = 'pull'
+import { CachePolicy, Verdict } from './verdict.ts'
+import { waitForDevice } from './waits.ts'
 
 export class SimulationContext {
+  readonly outcome = new Outcome()
   readonly key = new FlowKey() // as devices left it
   readonly arrived = new FlowKey() // as the wire left it
   readonly #emittedKey = new FlowKey() // as the last output left it
@@ -69,29 +49,17 @@ export class SimulationContext {
   pulled = false // other hosts have been asked for the state of this packet
   hops = 0
   chainDepth = 0
-  cacheable = true
   generated = false // made by a device, not received
   keepsWay = false // of a known flow: it may stay with a gateway whose agent is gone
   passedOver = false // such a gateway was, for one whose agent is there
   dryRun = false // a trace: devices look, but learn nothing and ask nobody
-  cachePolicy: number = CachePolicy.normal
-  dropReason = ''
-  waitingFor = ''
-  ttlMin = 0 // what the packet's TTL must exceed for this outcome to hold
-  readonly actions = new ActionList(64) // outputs name ports by number
-  readonly outPorts: Port[] = [] // the ports of the outputs, in order
-  readonly tags: Tag[] = [] // what this outcome depended on
-  tagCount = 0
-  readonly stale: Tag[] = [] // what this visit changed for others
-  readonly emitted: Emitted[] = []
-  readonly afterwards: (() => void)[] = []
   trace: Trace | null = null
 
   #view: DataView | null = null
   #at = 0
   #end = 0
 
-  constructor(topology: Topology, state = new StateAccess(NoState), fragments?: FragmentMemory) {
+  constructor(topology: Topology, state = new StateAccess(), fragments?: FragmentMemory) {
     this.topology = topology
     this.state = state
     this.fragments = fragments ?? new FragmentMemory()
@@ -113,21 +81,15 @@ export class SimulationContext {
     this.key.copy(this.arrived)
     this.#emittedKey.copy(this.arrived)
     this.#branches.clear()
-    this.hops = this.chainDepth = this.ttlMin = this.tagCount = 0
-    this.cacheable = true
-    this.cachePolicy = CachePolicy.normal
-    this.dropReason = this.waitingFor = this.outPortId = this.entry = ''
+    this.hops = this.chainDepth = 0
+    this.outPortId = this.entry = ''
     this.outPort = this.entryPort = this.refusedBy = this.forwarder = null
     this.isOpening = this.passedOver = this.tracksAnswers = this.asksHost = false
     this.#quotation.begin()
     this.state.begin()
     this.fragments.begin()
     this.#connection.begin()
-    this.actions.clear()
-    if (this.outPorts.length > 0) this.outPorts.length = 0
-    if (this.stale.length > 0) this.stale.length = 0
-    if (this.emitted.length > 0) this.emitted.length = 0
-    if (this.afterwards.length > 0) this.afterwards.length = 0
+    this.outcome.begin()
   }
 
   // --- the sentences --------------------------------------------------------------------------
@@ -146,48 +108,39 @@ export class SimulationContext {
 
   // `reason` is `room.why`; it is counted as drop.room.why.
   drop(reason: string, cachePolicy: number = CachePolicy.normal): Verdict {
-    this.dropReason = reason
-    if (cachePolicy > this.cachePolicy) this.cachePolicy = cachePolicy
+    this.outcome.dropReason = reason
+    if (cachePolicy > this.outcome.cachePolicy) this.outcome.cachePolicy = cachePolicy
     return Verdict.drop
   }
 
   // A filter's drop that the sender is told of, where the device can.
   reject(reason: string): Verdict {
-    this.dropReason = reason
-    this.cachePolicy = CachePolicy.short
+    this.outcome.dropReason = reason
+    this.outcome.cachePolicy = CachePolicy.short
     return Verdict.reject
   }
 
   // The device keeps the packet.  Whoever sends the like must be heard again, so no flow is kept.
   consume(): Verdict {
-    this.cacheable = false
+    this.outcome.cacheable = false
     return Verdict.consume
   }
 
   // `waitingFor` names what `Walks.wake` will be called with.
   postpone(waitingFor: string): Verdict {
-    this.waitingFor = waitingFor
+    this.outcome.waitingFor = waitingFor
     return Verdict.postpone
   }
 
   // --- what a device may do besides --------------------------------------------------------------
 
   tag(tag: Tag): void {
-    if (this.tagCount < DEDUPE_MAX && this.#tagged(tag)) return
-    if (this.tagCount === TAGS_MAX) this.cacheable = false
-    else this.tags[this.tagCount++] = tag
+    this.outcome.tag(tag)
   }
 
-  // A device has learned better: every flow that depended on `tag` must be walked again.  What
-  // this walk has asked before, it asked of the old state; what it asks from now on is true.
+  // A device has learned better: every flow that depended on `tag` must be walked again.
   invalidate(tag: Tag): void {
-    if (this.#tagged(tag)) this.cacheable = false
-    this.stale.push(tag)
-  }
-
-  #tagged(tag: Tag): boolean {
-    for (let i = 0; i < this.tagCount; i++) if (this.tags[i] === tag) return true
-    return false
+    this.outcome.invalidate(tag)
   }
 
   // To the agent of a host, for whoever waits there for what came to an address of a device.
@@ -199,13 +152,18 @@ export class SimulationContext {
 
   // A frame of the device's own making; it leaves by `port`, after this visit, as a new visit.
   emit(frame: Uint8Array, port: PortId): void {
-    if (this.emitted.length < EMITTED_MAX) this.emitted.push({ frame, port })
+    this.outcome.emit(frame, port)
   }
 
-  // Runs when the outcome stands, and is no drop: a packet may be walked several times, and is
-  // counted once.
-  after(run: () => void): void {
-    if (this.afterwards.length < EMITTED_MAX) this.afterwards.push(run)
+  // Counts when the outcome stands, and is no drop: a packet may be walked several times, and is
+  // counted once.  `of` says of what, where `by` counts several things.
+  count(by: Countable, of = 0): void {
+    this.outcome.count(by, of)
+  }
+
+  // Gives a frame to somebody on this host, as the above counts: once, when the outcome stands.
+  hand(frame: Uint8Array, to: FrameReceiver): void {
+    this.outcome.deliver(frame, to)
   }
 
   // --- flow state --------------------------------------------------------------------------------
@@ -239,7 +197,7 @@ export class SimulationContext {
   // Looks a key up, for `state.record` and `state.isReturn`.  The outcome depends on it, also when
   // there is nothing: should it come later, from another host, the packet is walked again.
   findState(key: Int32Array): boolean {
-    this.tag(stateTag(keyHash(key)))
+    this.tag(stateTag(this.state.hashOf(key)))
     const found = this.state.find(key)
     if (this.trace !== null)
       this.trace.step(
@@ -315,17 +273,17 @@ export class SimulationContext {
   // One hop.  False when the TTL runs out here: such a packet never becomes a flow.
   decrementTtl(): boolean {
     if (!this.key.decrementTtl()) {
-      this.cacheable = false
+      this.outcome.cacheable = false
       return false
     }
-    if (-this.key.ttlDelta > this.ttlMin) this.ttlMin = -this.key.ttlDelta
+    if (-this.key.ttlDelta > this.outcome.ttlMin) this.outcome.ttlMin = -this.key.ttlDelta
     return true
   }
 
   // The bytes as they arrived.  They are not in the key, so asking for them forbids a flow.
   // Undefined when only a key is walked.
   bytes(): RawFrame | undefined {
-    this.cacheable = false
+    this.outcome.cacheable = false
     return this.raw()
   }
 
@@ -358,16 +316,16 @@ export class SimulationContext {
   }
 
   #put(port: Port): void {
-    diff(this.#emittedKey, this.key, this.actions)
+    diff(this.#emittedKey, this.key, this.outcome.actions)
     this.#emittedKey.copy(this.key)
-    this.actions.output(port.number)
-    this.outPorts.push(port)
+    this.outcome.actions.output(port.number)
+    this.outcome.outPorts.push(port)
   }
 
   #branch(port: PortId): void {
     if (!this.#branches.add(port, this.inPort, this.key, this.hops)) {
-      this.dropReason = 'simulation.too-many-branches'
-      this.cacheable = false
+      this.outcome.dropReason = 'simulation.too-many-branches'
+      this.outcome.cacheable = false
     }
   }
 

@@ -2,7 +2,8 @@
 // worker; it is made from models by its plugin's factory (src/topology/factory.ts).
 
 import type { Tag } from '../flow/tag.ts'
-import type { SimulationContext, Verdict } from './context.ts'
+import type { SimulationContext } from './context.ts'
+import type { Verdict } from './verdict.ts'
 
 export type PortId = string
 export type DeviceId = string
@@ -99,13 +100,19 @@ export interface Port {
   readonly egress: Tag // egressTag(id)
 }
 
+// Whoever has forwarded the packet and can tell its sender that it does not fit where it leaves.
+export interface Forwarder {
+  tooBig(ctx: SimulationContext, mtu: number): void
+}
+
+// Whoever can ask other hosts for state.
+export interface Puller {
+  canPull(ctx: SimulationContext): boolean
+}
+
 // What the walk sees.  undefined: not known yet, the packet must wait (the view has asked for it);
 // null: it does not exist.
 export interface Topology {
   port(id: PortId): Port | undefined | null
   device(kind: string, id: DeviceId): Device | undefined | null
 }
-
-// What postponed packets wait for, as text.
-export const waitForPort = (id: PortId): string => `port/${id}`
-export const waitForDevice = (kind: string, id: DeviceId): string => `${kind}/${id}`

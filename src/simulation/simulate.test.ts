@@ -8,10 +8,11 @@ import { WORDS, Word } from '../flow/key.ts'
 import { deviceTag, egressTag, tagOf } from '../flow/tag.ts'
 import { eth } from '../wire/builder.ts'
 import { BRANCHES_MAX } from './branches.ts'
-import { CachePolicy, SimulationContext, Verdict } from './context.ts'
+import { SimulationContext } from './context.ts'
 import type { Device, Port, Topology } from './device.ts'
 import { HOPS_MAX, simulate, simulateEgress } from './simulate.ts'
 import { LineTrace } from './trace.ts'
+import { CachePolicy, Verdict } from './verdict.ts'
 
 type Does = (ctx: SimulationContext) => Verdict
 
@@ -78,17 +79,20 @@ function town(does: Does): Town {
   town.box('d', does)
   return town
 }
-const outputs = (ctx: SimulationContext): string[] => ctx.outPorts.map(({ id }) => id)
+const outputs = (ctx: SimulationContext): string[] => ctx.outcome.outPorts.map(({ id }) => id)
 const types = (ctx: SimulationContext): number[] =>
-  Array.from({ length: ctx.actions.count }, (_, i) => ctx.actions.type(i))
-const tags = (ctx: SimulationContext): number[] => ctx.tags.slice(0, ctx.tagCount)
+  Array.from({ length: ctx.outcome.actions.count }, (_, i) => ctx.outcome.actions.type(i))
+const tags = (ctx: SimulationContext): number[] => ctx.outcome.tags.slice(0, ctx.outcome.tagCount)
 
 test('a packet forwarded to an interface ends in an output, and depends on both ports', () => {
   const { ctx, verdict } = enter(town(ctx => ctx.forward('a')))
   assert.equal(verdict, Verdict.forward)
   assert.deepEqual(outputs(ctx), ['a'])
   assert.deepEqual(tags(ctx), [deviceTag('in'), deviceTag('a')])
-  assert.deepEqual([ctx.cacheable, ctx.entry, ctx.cachePolicy], [true, 'in', CachePolicy.normal])
+  assert.deepEqual(
+    [ctx.outcome.cacheable, ctx.entry, ctx.outcome.cachePolicy],
+    [true, 'in', CachePolicy.normal]
+  )
   const mask = new Int32Array(WORDS)
   mask[Word.vlans] = 0xffff0000 | 0 // whether its tag is one
   assert.deepEqual(ctx.key.mask, mask)
@@ -103,7 +107,7 @@ test('a link leads to the next device; a port with neither link nor interface to
   assert.deepEqual(outputs(enter(streets).ctx), ['out'])
   streets.add('out', 'e', { host: null })
   const { ctx, verdict } = enter(streets)
-  assert.deepEqual([verdict, ctx.dropReason], [Verdict.drop, 'simulation.port-unbound'])
+  assert.deepEqual([verdict, ctx.outcome.dropReason], [Verdict.drop, 'simulation.port-unbound'])
 })
 
 test('each branch of a flood begins with the packet as it was flooded', () => {
@@ -121,7 +125,10 @@ test('each branch of a flood begins with the packet as it was flooded', () => {
   const { output, setEthDst, addTtl } = ActionType
   const wanted = [output, setEthDst, addTtl, output, setEthDst, addTtl, output]
   assert.deepEqual(types(ctx), wanted)
-  assert.deepEqual([ctx.actions.w(2, 0), ctx.actions.w(5, 0), ctx.ttlMin], [-1, 1, 1])
+  assert.deepEqual(
+    [ctx.outcome.actions.w(2, 0), ctx.outcome.actions.w(5, 0), ctx.outcome.ttlMin],
+    [-1, 1, 1]
+  )
   assert.equal(ctx.key.mask[Word.ethDstHi], -1) // put back: it must be what it was
 })
 
@@ -131,26 +138,29 @@ test('one branch that is dropped does not keep the others', () => {
   const { ctx, verdict } = enter(streets)
   assert.deepEqual([verdict, outputs(ctx)], [Verdict.forward, ['a', 'c']])
   const nobody = enter(town(ctx => ctx.flood(['in'])))
-  assert.deepEqual([nobody.verdict, nobody.ctx.dropReason], [Verdict.drop, 'simulation.no-output'])
+  assert.deepEqual(
+    [nobody.verdict, nobody.ctx.outcome.dropReason],
+    [Verdict.drop, 'simulation.no-output']
+  )
 })
 
 test('a port that is down refuses, and its device may say so', () => {
   const streets = town(ctx => ctx.forward('a'))
   const box = streets.box('d', ctx => ctx.forward('a'))
   streets.add('a', 'd', { adminStateUp: false })
-  assert.equal(enter(streets).ctx.dropReason, 'simulation.port-down')
+  assert.equal(enter(streets).ctx.outcome.dropReason, 'simulation.port-down')
   assert.equal(box.refused, 1)
   streets.add('in', 'd', { adminStateUp: false })
   const { ctx, verdict } = enter(streets)
-  assert.deepEqual([verdict, ctx.cacheable, box.refused], [Verdict.drop, true, 2])
+  assert.deepEqual([verdict, ctx.outcome.cacheable, box.refused], [Verdict.drop, true, 2])
 })
 
 test('a packet that goes round is dropped after so many hops', () => {
   const streets = town(ctx => ctx.forward('a'))
   streets.add('a', 'd', { host: null, peer: 'in' })
   const { ctx, verdict } = enter(streets)
-  assert.deepEqual([verdict, ctx.dropReason], [Verdict.drop, 'simulation.loop'])
-  assert.deepEqual([ctx.hops, ctx.cachePolicy], [HOPS_MAX + 1, CachePolicy.short])
+  assert.deepEqual([verdict, ctx.outcome.dropReason], [Verdict.drop, 'simulation.loop'])
+  assert.deepEqual([ctx.hops, ctx.outcome.cachePolicy], [HOPS_MAX + 1, CachePolicy.short])
 })
 
 test('a flood that floods itself ends at the bound of branches, uncached', () => {
@@ -160,17 +170,17 @@ test('a flood that floods itself ends at the bound of branches, uncached', () =>
   streets.add('x', 'd', { host: null, peer: 'a' })
   streets.add('y', 'd', { host: null, peer: 'b' })
   const { ctx, verdict } = enter(streets)
-  assert.deepEqual([verdict, ctx.cacheable], [Verdict.forward, false])
-  assert.ok(ctx.outPorts.length <= BRANCHES_MAX)
+  assert.deepEqual([verdict, ctx.outcome.cacheable], [Verdict.forward, false])
+  assert.ok(ctx.outcome.outPorts.length <= BRANCHES_MAX)
 })
 
 test('what is not known yet is waited for, by name; nothing has been sent', () => {
   const streets = town(ctx => ctx.flood(['a', 'missing']))
   const { ctx, verdict } = enter(streets)
-  assert.deepEqual([verdict, ctx.waitingFor], [Verdict.postpone, 'port/missing'])
-  assert.equal(enter(streets, 'nowhere').ctx.waitingFor, 'port/nowhere')
+  assert.deepEqual([verdict, ctx.outcome.waitingFor], [Verdict.postpone, 'port/missing'])
+  assert.equal(enter(streets, 'nowhere').ctx.outcome.waitingFor, 'port/nowhere')
   streets.devices.delete('d')
-  assert.equal(enter(streets).ctx.waitingFor, 'box/d')
+  assert.equal(enter(streets).ctx.outcome.waitingFor, 'box/d')
 })
 
 test('what does not exist drops the packet, for a short time', () => {
@@ -179,11 +189,11 @@ test('what does not exist drops the packet, for a short time', () => {
   streets.ports.set('never', null)
   for (const port of ['in', 'never']) {
     const { ctx, verdict } = enter(streets, port)
-    assert.deepEqual([verdict, ctx.dropReason], [Verdict.drop, 'simulation.no-such-port'])
-    assert.equal(ctx.cachePolicy, CachePolicy.short)
+    assert.deepEqual([verdict, ctx.outcome.dropReason], [Verdict.drop, 'simulation.no-such-port'])
+    assert.equal(ctx.outcome.cachePolicy, CachePolicy.short)
   }
   streets.devices.set('d', null)
-  assert.equal(enter(streets).ctx.dropReason, 'simulation.no-such-device')
+  assert.equal(enter(streets).ctx.outcome.dropReason, 'simulation.no-such-device')
 })
 
 test('filters are asked at the way in and at the way out', () => {
@@ -198,11 +208,11 @@ test('filters are asked at the way in and at the way out', () => {
   assert.deepEqual(outputs(enter(streets).ctx), ['a'])
   assert.deepEqual(asked, ['in -', 'in a'])
   streets.box('pass', ctx => ctx.drop('test.no'))
-  assert.equal(enter(streets).ctx.dropReason, 'test.no')
+  assert.equal(enter(streets).ctx.outcome.dropReason, 'test.no')
   streets.devices.delete('pass')
-  assert.equal(enter(streets).ctx.waitingFor, 'chain/pass')
+  assert.equal(enter(streets).ctx.outcome.waitingFor, 'chain/pass')
   streets.devices.set('pass', null)
-  assert.equal(enter(streets).ctx.dropReason, 'simulation.no-such-chain')
+  assert.equal(enter(streets).ctx.outcome.dropReason, 'simulation.no-such-chain')
 })
 
 test('a rejection is told to the device the packet was in', () => {
@@ -211,22 +221,22 @@ test('a rejection is told to the device the packet was in', () => {
   streets.box('no', ctx => ctx.reject('test.no'))
   streets.add('a', 'd', { outFilter: 'no' })
   const { ctx, verdict } = enter(streets)
-  assert.deepEqual([verdict, ctx.dropReason, box.refused], [Verdict.drop, 'test.no', 1])
-  assert.equal(ctx.cachePolicy, CachePolicy.short)
+  assert.deepEqual([verdict, ctx.outcome.dropReason, box.refused], [Verdict.drop, 'test.no', 1])
+  assert.equal(ctx.outcome.cachePolicy, CachePolicy.short)
 })
 
 test('who keeps a packet, reads its bytes or lets its TTL run out makes no flow', () => {
   const kept = enter(town(ctx => ctx.consume()))
-  assert.deepEqual([kept.verdict, kept.ctx.cacheable], [Verdict.consume, false])
+  assert.deepEqual([kept.verdict, kept.ctx.outcome.cacheable], [Verdict.consume, false])
   const read = enter(town(ctx => (ctx.bytes() === undefined ? ctx.drop('x.y') : ctx.forward('a'))))
-  assert.deepEqual([read.verdict, read.ctx.cacheable], [Verdict.forward, false])
+  assert.deepEqual([read.verdict, read.ctx.outcome.cacheable], [Verdict.forward, false])
   const old = enter(
     town(ctx => {
       while (ctx.decrementTtl()) {}
       return ctx.drop('x.old')
     })
   )
-  assert.deepEqual([old.ctx.cacheable, old.ctx.ttlMin], [false, 8])
+  assert.deepEqual([old.ctx.outcome.cacheable, old.ctx.outcome.ttlMin], [false, 8])
 })
 
 test('what a walk learns after it has asked makes its own outcome old', () => {
@@ -245,8 +255,8 @@ test('what a walk learns after it has asked makes its own outcome old', () => {
       return ctx.forward('a')
     })
   )
-  assert.deepEqual([before.ctx.cacheable, later.ctx.cacheable], [false, true])
-  assert.deepEqual(later.ctx.stale, [tag])
+  assert.deepEqual([before.ctx.outcome.cacheable, later.ctx.outcome.cacheable], [false, true])
+  assert.deepEqual(later.ctx.outcome.stale, [tag])
 })
 
 test('an outcome that depends on more than can be written down is not kept', () => {
@@ -256,14 +266,14 @@ test('an outcome that depends on more than can be written down is not kept', () 
       return ctx.forward('a')
     })
   )
-  assert.equal(many.ctx.cacheable, false)
+  assert.equal(many.ctx.outcome.cacheable, false)
   const twice = enter(
     town(ctx => {
       for (let i = 0; i < 20; i++) ctx.tag(7)
       return ctx.forward('a')
     })
   )
-  assert.equal(twice.ctx.tagCount, 3)
+  assert.equal(twice.ctx.outcome.tagCount, 3)
 })
 
 test('a frame of a device leaves by its port, makes no flow, and is never refused aloud', () => {
@@ -272,7 +282,7 @@ test('a frame of a device leaves by its port, makes no flow, and is never refuse
   const ctx = new SimulationContext(streets)
   ctx.begin(0, new DataView(FRAME.buffer), 0, FRAME.length)
   assert.equal(simulateEgress(ctx, 'a'), Verdict.forward)
-  assert.deepEqual([outputs(ctx), ctx.cacheable, ctx.entry], [['a'], false, ''])
+  assert.deepEqual([outputs(ctx), ctx.outcome.cacheable, ctx.entry], [['a'], false, ''])
   // Out of a port of its own that is closed it may go, but not through another's.
   streets.add('a', 'd', { adminStateUp: false })
   ctx.begin(0, null, 0, 0)
@@ -299,7 +309,7 @@ test('a trace is the walk in lines, and changes nothing of it', () => {
     trace.lines.map(line => line.slice(0, 6).trim()),
     ['in   i', 'out  a', 'send a']
   )
-  assert.ok(ctx.actions.equals(plain.actions))
+  assert.ok(ctx.outcome.actions.equals(plain.outcome.actions))
   assert.deepEqual(ctx.key.mask, plain.key.mask)
 })
 

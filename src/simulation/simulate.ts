@@ -2,19 +2,14 @@
 // reaches an interface, is dropped, or is consumed.  No recursion, no await, no throw, every loop
 // bounded.
 
-import { CachePolicy, type SimulationContext, Verdict } from './context.ts'
-import {
-  type Device,
-  type Filter,
-  type Port,
-  type PortId,
-  waitForDevice,
-  waitForPort
-} from './device.ts'
+import type { SimulationContext } from './context.ts'
+import type { Device, Filter, Port, PortId } from './device.ts'
+import { CachePolicy, Verdict } from './verdict.ts'
+import { waitForDevice, waitForPort } from './waits.ts'
 
 export const HOPS_MAX = 32 // port crossings of one branch
 
-// From the ingress of a port.  Verdict.forward: `ctx.actions` delivers the packet somewhere.
+// From the ingress of a port.  Verdict.forward: the outcome delivers the packet somewhere.
 export function simulate(ctx: SimulationContext, entry: PortId): Verdict {
   ctx.entry = entry
   return walk(ctx, enter(ctx, entry))
@@ -23,7 +18,7 @@ export function simulate(ctx: SimulationContext, entry: PortId): Verdict {
 // From the egress of a port: what a device has made leaves its device here.
 export function simulateEgress(ctx: SimulationContext, exit: PortId): Verdict {
   ctx.generated = true
-  ctx.cacheable = false
+  ctx.outcome.cacheable = false
   const port = ctx.topology.port(exit)
   if (port === undefined) return ctx.postpone(waitForPort(exit))
   if (port === null) return ctx.drop('simulation.no-such-port', CachePolicy.short)
@@ -42,7 +37,7 @@ function walk(ctx: SimulationContext, first: Verdict): Verdict {
     if (!ctx.nextBranch()) break
     verdict = Verdict.forward
   }
-  if (ctx.actions.count > 0) return Verdict.forward
+  if (ctx.outcome.actions.count > 0) return Verdict.forward
   if (dropped) return Verdict.drop
   return verdict === Verdict.branched ? ctx.drop('simulation.no-output') : verdict
 }
@@ -113,7 +108,7 @@ function beyond(ctx: SimulationContext, port: Port): Verdict {
 function refuse(ctx: SimulationContext): Verdict {
   const device = ctx.topology.device(ctx.inPort.kind, ctx.inPort.device)
   if (device === undefined || device === null) return Verdict.drop
-  return refuseAt(ctx, device, ctx.dropReason)
+  return refuseAt(ctx, device, ctx.outcome.dropReason)
 }
 
 function refuseAt(ctx: SimulationContext, device: Device, reason: string): Verdict {

@@ -3,7 +3,8 @@
 // leaves
 // no state behind.
 
-import { KEY_WORDS, RECORD_WORDS, RecordWord, sameKey } from './record.ts'
+import { NoState } from './no-state.ts'
+import { KEY_WORDS, keyHash, RECORD_WORDS, RecordWord, sameKey } from './record.ts'
 import type { StateTable } from './table.ts'
 
 const PENDING_MAX = 16 // records one packet may make
@@ -30,8 +31,13 @@ export class StateAccess {
   /** More was asked for than there is room for: the outcome must not be kept. */
   overflowed = false
 
-  constructor(table: StateTable) {
+  constructor(table: StateTable = NoState) {
     this.table = table
+  }
+
+  /** Of what walks that looked for the key depend on, whether it was there or not. */
+  hashOf(key: Int32Array): number {
+    return keyHash(key)
   }
 
   begin(): void {

@@ -6,7 +6,7 @@
 import type { Clock, Timer } from '../core/clock.ts'
 import { deviceTag, egressTag, type Tag } from '../flow/tag.ts'
 import type { Port, PortId, Topology } from '../simulation/device.ts'
-import { waitForDevice, waitForPort } from '../simulation/device.ts'
+import { waitForDevice, waitForPort } from '../simulation/waits.ts'
 import type { DeviceFactory, LiveDevice, Models } from './factory.ts'
 import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'

@@ -6,8 +6,9 @@ import type { MemoryDatapath } from '../../src/datapath/memory/memory.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
 import { median } from '../../src/lab/index.ts'
-import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
+import { SimulationContext } from '../../src/simulation/context.ts'
 import { simulate } from '../../src/simulation/simulate.ts'
+import { Verdict } from '../../src/simulation/verdict.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { World } from '../world/world.ts'
 
@@ -87,7 +88,8 @@ export async function measureWalk(): Promise<number> {
       extract(key, 0, IFINDEX, 0, 0, view, 0, frame.length)
       ctx.key.load(key, 0)
       ctx.begin(0, view, 0, frame.length)
-      if (simulate(ctx, 'v1') !== Verdict.forward) throw new Error(`dropped: ${ctx.dropReason}`)
+      if (simulate(ctx, 'v1') !== Verdict.forward)
+        throw new Error(`dropped: ${ctx.outcome.dropReason}`)
     }
     rounds.push(((performance.now() - started) * 1000) / walks)
   }

@@ -8,9 +8,10 @@ import { loadResources } from '../../src/agent/resources.ts'
 import type { JsonSchema } from '../../src/core/config/schema.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
-import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
+import { SimulationContext } from '../../src/simulation/context.ts'
 import { simulate } from '../../src/simulation/simulate.ts'
 import { LineTrace } from '../../src/simulation/trace.ts'
+import { Verdict } from '../../src/simulation/verdict.ts'
 import type { Model, Stored } from '../../src/topology/model.ts'
 import { coreModels } from '../../src/topology/models.ts'
 import { checkObject } from '../../src/topology/validation.ts'
@@ -115,11 +116,13 @@ function walk(world: World, host: string, port: string, bytes: Uint8Array): stri
     ctx.key.load(words, 0)
     ctx.begin(world.clock.now(), data, 0, bytes.length)
     const verdict = simulate(ctx, port)
-    if (verdict !== Verdict.postpone) return [...trace.lines, `${verdict} ${ctx.dropReason}`]
-    if (ctx.waitingFor.startsWith('neighbour/')) return [...trace.lines, ctx.waitingFor]
+    if (verdict !== Verdict.postpone)
+      return [...trace.lines, `${verdict} ${ctx.outcome.dropReason}`]
+    if (ctx.outcome.waitingFor.startsWith('neighbour/'))
+      return [...trace.lines, ctx.outcome.waitingFor]
     world.settle(1)
   }
-  assert.fail(`${host} still waits for ${ctx.waitingFor}`)
+  assert.fail(`${host} still waits for ${ctx.outcome.waitingFor}`)
 }
 
 // A port on every host, so that the world has them all.

@@ -4,8 +4,9 @@ import { describeActions } from '../../src/flow/describe.ts'
 import { extract } from '../../src/flow/extract.ts'
 import { WORDS, Word } from '../../src/flow/key.ts'
 import { Egress } from '../../src/host/ports/egress.ts'
-import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
+import { SimulationContext } from '../../src/simulation/context.ts'
 import { simulate } from '../../src/simulation/simulate.ts'
+import { Verdict } from '../../src/simulation/verdict.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
 import type { Ground, Stage } from './stage.ts'
@@ -42,7 +43,7 @@ function compare(host: Host, port: PortModel, frame: Uint8Array): string | undef
   const verdict = simulate(ctx, port.id)
   const egress = new Egress(bindings)
   if (verdict === Verdict.postpone || !egress.translate(ctx))
-    return `a flow, but the trace waits for ${ctx.waitingFor}`
+    return `a flow, but the trace waits for ${ctx.outcome.waitingFor}`
   if (egress.actions.equals(flow.actions)) return
   const [told, done] = [describeActions(egress.actions), describeActions(flow.actions)]
   return `the trace tells ${told.join(', ') || 'drop'}; the flow does ${done.join(', ') || 'drop'}`

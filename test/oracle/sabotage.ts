@@ -5,7 +5,8 @@
 import type { ActionList } from '../../src/flow/actions.ts'
 import { FlowCache } from '../../src/host/flows/flow-cache.ts'
 import type { Plugin } from '../../src/plugin.ts'
-import type { SimulationContext, Verdict } from '../../src/simulation/context.ts'
+import type { SimulationContext } from '../../src/simulation/context.ts'
+import type { Verdict } from '../../src/simulation/verdict.ts'
 import type { LiveDevice } from '../../src/topology/factory.ts'
 
 type Process = (device: LiveDevice, ctx: SimulationContext) => Verdict
@@ -48,12 +49,12 @@ export const forgetful =
 export const careless =
   (n: number): Process =>
   (device, ctx) => {
-    const before = ctx.tagCount
+    const before = ctx.outcome.tagCount
     const verdict = device.process(ctx)
     const at = before + n
-    if (ctx.tagCount > at) {
-      ctx.tags.copyWithin(at, at + 1, ctx.tagCount)
-      ctx.tagCount--
+    if (ctx.outcome.tagCount > at) {
+      ctx.outcome.tags.copyWithin(at, at + 1, ctx.outcome.tagCount)
+      ctx.outcome.tagCount--
     }
     return verdict
   }

@@ -31,8 +31,7 @@ export const exceptions: Exceptions = {
     'src/api/server.ts': 30,
     'src/demo/demo.ts': 24,
     'src/host/host.ts': 29,
-    'src/host/packets/worker.ts': 21,
-    'src/host/replication/flow-state.ts': 20
+    'src/host/packets/worker.ts': 21
   }
 }
 

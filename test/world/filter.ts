@@ -8,11 +8,12 @@ import { extract } from '../../src/flow/extract.ts'
 import { WORDS } from '../../src/flow/key.ts'
 import { type LeaseClient, LeaseClient as Leases } from '../../src/host/lease-client.ts'
 import type { Plugin, Registry } from '../../src/plugin.ts'
-import { SimulationContext, Verdict } from '../../src/simulation/context.ts'
+import { SimulationContext } from '../../src/simulation/context.ts'
 import type { Port } from '../../src/simulation/device.ts'
-import { Leases as LeasesToken } from '../../src/simulation/leases.ts'
+import { Leases as LeasesToken } from '../../src/simulation/services/leases.ts'
+import { Walks } from '../../src/simulation/services/walks.ts'
 import { LineTrace } from '../../src/simulation/trace.ts'
-import { Walks } from '../../src/simulation/walks.ts'
+import { Verdict } from '../../src/simulation/verdict.ts'
 import { StateAccess } from '../../src/state/access.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { RECORD_WORDS } from '../../src/state/record.ts'
@@ -91,7 +92,7 @@ export class FilterBench {
       if (verdict !== Verdict.postpone) return verdict
       this.clock.advance(1)
     }
-    throw new Error(`the chain still waits for ${ctx.waitingFor}`)
+    throw new Error(`the chain still waits for ${ctx.outcome.waitingFor}`)
   }
 
   // The packet as the chain has left it; undefined: it did not pass.

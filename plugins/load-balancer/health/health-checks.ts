@@ -108,7 +108,7 @@ export class HealthChecks {
     if (checker === undefined) return ctx.drop('load-balancer.no-checker', CachePolicy.short)
     if (checker !== this.#needs.host) return ctx.deliver(checker)
     const frame = ctx.frame()
-    if (frame !== undefined) ctx.after(() => this.#needs.transport.receive(frame))
+    if (frame !== undefined) ctx.hand(frame, this.#needs.transport)
     return ctx.consume()
   }
 }

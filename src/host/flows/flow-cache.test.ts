@@ -9,7 +9,7 @@ import { Burst, FlowBatch, StatsBatch } from '../../datapath/datapath.ts'
 import { MemoryDatapath } from '../../datapath/memory/memory.ts'
 import { ActionList } from '../../flow/actions.ts'
 import { WORDS } from '../../flow/key.ts'
-import { CachePolicy } from '../../simulation/context.ts'
+import { CachePolicy } from '../../simulation/verdict.ts'
 import { FlowCache, type NewFlow } from './flow-cache.ts'
 
 const mask = new Int32Array(WORDS)

@@ -11,7 +11,7 @@ import type { Tag } from '../../flow/tag.ts'
 import { TagIndex } from '../../flow/tag-index.ts'
 import { further } from '../../flow/tcp-stream.ts'
 import type { HeldPacket } from '../packets/hold-queue.ts'
-import type { FlowLinks } from '../replication/flow-state.ts'
+import type { FlowLinks } from '../replication/record-use.ts'
 
 const PENDING = 1 // not in the datapath yet
 const INSTALLED = 2

@@ -7,7 +7,10 @@ import type { Datapath } from '../../datapath/datapath.ts'
 import { ActionCache } from '../../flow/action-cache.ts'
 import type { ActionList } from '../../flow/actions.ts'
 import { Word } from '../../flow/key.ts'
-import { type SimulationContext, Verdict, WAIT_FOR_PULL } from '../../simulation/context.ts'
+import type { SimulationContext } from '../../simulation/context.ts'
+import type { Outcome } from '../../simulation/outcome.ts'
+import { Verdict } from '../../simulation/verdict.ts'
+import { WAIT_FOR_PULL } from '../../simulation/waits.ts'
 import type { HostEvents } from '../events.ts'
 import type { FlowCache, NewFlow } from '../flows/flow-cache.ts'
 import { Egress } from '../ports/egress.ts'
@@ -51,7 +54,7 @@ export class Conclusion {
 
   /**
    * Concludes the walk in `ctx`, before `oversize` has to have measured its packet. False: the
-   * packet must wait for `ctx.waitingFor`.
+   * packet must wait for `ctx.outcome.waitingFor`.
    */
   concludes(walked: Verdict): boolean {
     const { ctx, early, flowState, drops } = this.#parts
@@ -59,13 +62,13 @@ export class Conclusion {
     this.#opened = flowState.mustHold = false
     if (early.lacks(ctx)) return false
     if (walked === Verdict.postpone) {
-      if (ctx.waitingFor === WAIT_FOR_PULL) this.#pulls()
+      if (ctx.outcome.waitingFor === WAIT_FOR_PULL) this.#pulls()
       return false
     }
     if (walked === Verdict.drop && this.#pulls()) return false
     const { egress } = this
     if (!egress.translate(ctx)) {
-      ctx.waitingFor = egress.waitingFor
+      ctx.outcome.waitingFor = egress.waitingFor
       return false
     }
     const verdict = walked === Verdict.forward ? this.#judge() : walked
@@ -73,11 +76,11 @@ export class Conclusion {
     if (outcome === Verdict.postpone) return false
     if (outcome !== walked) egress.actions.clear() // it must not leave
     if (egress.unreachable > 0) drops.count(UNREACHABLE)
-    if (outcome === Verdict.drop) drops.count(ctx.dropReason)
-    else for (const run of ctx.afterwards) run()
+    if (outcome === Verdict.drop) drops.count(ctx.outcome.dropReason)
+    else this.#carryOut(ctx.outcome)
     this.tellLearned()
     this.#opened = ctx.isOpening && outcome === Verdict.forward
-    if (ctx.cacheable && !this.#opened) this.#install()
+    if (ctx.outcome.cacheable && !this.#opened) this.#install()
     early.passed(ctx)
     return true
   }
@@ -97,7 +100,7 @@ export class Conclusion {
     void ctx.key.inPort
     const verdict = ingress.enter(ctx, ctx.key.words[Word.inPort]!)
     const done = verdict !== Verdict.postpone && this.egress.translate(ctx)
-    if (!done || !ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return kept
+    if (!done || !ctx.outcome.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return kept
     if (flowState.prepare(ctx)) this.#install()
     return kept
   }
@@ -105,8 +108,8 @@ export class Conclusion {
   /** What devices learned in the walk, and what they sent, holds though the packet may wait. */
   tellLearned(): void {
     const { ctx, events } = this.#parts
-    if (ctx.stale.length > 0) events.stale(ctx.stale)
-    for (const { frame, port } of ctx.emitted) events.emit(frame, port)
+    if (ctx.outcome.stale.length > 0) events.stale(ctx.outcome.stale)
+    for (const { frame, port } of ctx.outcome.emitted) events.emit(frame, port)
   }
 
   /** The flow of the walk in `ctx`. */
@@ -117,11 +120,16 @@ export class Conclusion {
     return { ...flowState.flow(ctx, this.#kept.keep(actions)), limits, dropped }
   }
 
+  #carryOut({ counts, deliveries }: Outcome): void {
+    for (const { by, of } of counts) by.count(of)
+    for (const { frame, to } of deliveries) to.receive(frame)
+  }
+
   // What is too big everywhere leaves nowhere, and no state; of smaller ones it says nothing.
   #judge(): Verdict {
     const { ctx } = this.#parts
     if (this.oversize.judge(ctx, this.egress)) return Verdict.forward
-    ctx.cacheable = false
+    ctx.outcome.cacheable = false
     return ctx.drop('agent.too-big')
   }
 
@@ -129,7 +137,7 @@ export class Conclusion {
   #pulls(): boolean {
     const { ctx, flowState } = this.#parts
     const text = flowState.asking.pull(ctx)
-    if (text !== '') ctx.waitingFor = text
+    if (text !== '') ctx.outcome.waitingFor = text
     return text !== ''
   }
 

@@ -27,7 +27,7 @@ export class Drops {
 
   /** What counts the packets of a flow with this outcome; null: it drops none. */
   ofFlow(actions: ActionList): Counter | null {
-    return actions.count > 0 ? null : this.#of(this.#ctx.dropReason || UNREACHABLE)
+    return actions.count > 0 ? null : this.#of(this.#ctx.outcome.dropReason || UNREACHABLE)
   }
 
   #of(reason: string): Counter {

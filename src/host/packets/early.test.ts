@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { CounterTable } from '../../core/counters.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
 import { FragmentMemory } from '../../simulation/fragments.ts'
+import { Outcome } from '../../simulation/outcome.ts'
 import { EarlyFragments } from './early.ts'
 import type { WaitingPacket } from './waiting-room.ts'
 
@@ -19,7 +20,7 @@ function open() {
   const again: WaitingPacket[] = []
   const early = new EarlyFragments(counters, parked => again.push(parked))
   const fragments = new FragmentMemory()
-  const ctx = { fragments, waitingFor: '', emitted: [] } as unknown as SimulationContext
+  const ctx = { fragments, outcome: new Outcome() } as unknown as SimulationContext
   // What a walk asks of a fragment of packet n.
   const walk = (n: number, isFirst: boolean, now: number): boolean => {
     fragments.begin()

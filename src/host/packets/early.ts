@@ -5,10 +5,8 @@
 
 import type { Counters } from '../../core/counters.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
+import { WAIT_FOR_FIRST } from '../waits.ts'
 import { type WaitingPacket, WaitingRoom } from './waiting-room.ts'
-
-/** What a walk waits for that is of such a fragment. */
-export const WAIT_FOR_FIRST = 'first fragment'
 
 const BOUNDS = {
   ...{ name: 'fragments', what: 'Fragments that wait for the first of their packet' },
@@ -37,8 +35,8 @@ export class EarlyFragments {
     this.packet = packet
     const isWaiting = isEarly || (!isFirst && this.#delayed.has(packet))
     if (!isWaiting || isLate) return false
-    ctx.waitingFor = WAIT_FOR_FIRST
-    ctx.emitted.length = 0 // what was answered to it was a guess, too
+    ctx.outcome.waitingFor = WAIT_FOR_FIRST
+    ctx.outcome.emitted.length = 0 // what was answered to it was a guess, too
     return true
   }
 

@@ -10,7 +10,8 @@ import { WORDS, Word } from '../../flow/key.ts'
 import { sameLimits } from '../../flow/size.ts'
 import type { FlowTable } from '../../flow/table.ts'
 import type { Tag } from '../../flow/tag.ts'
-import { type SimulationContext, Verdict } from '../../simulation/context.ts'
+import type { SimulationContext } from '../../simulation/context.ts'
+import { Verdict } from '../../simulation/verdict.ts'
 import * as ethernet from '../../wire/ethernet.ts'
 import type { HostEvents } from '../events.ts'
 import type { Flow, FlowCache } from '../flows/flow-cache.ts'
@@ -107,8 +108,9 @@ export class Revalidator {
     const verdict = this.#walk(cache.table.key(id), mask)
     ctx.dryRun = false
     if (verdict !== Verdict.forward || !egress.translate(ctx)) return false
-    if (egress.unreachable > 0 || ctx.emitted.length > 0 || ctx.stale.length > 0) return false
-    if (!ctx.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return false
+    if (egress.unreachable > 0 || ctx.outcome.emitted.length > 0 || ctx.outcome.stale.length > 0)
+      return false
+    if (!ctx.outcome.cacheable || ctx.isOpening || ctx.state.pendingCount > 0) return false
     flowState.mustHold = false
     return !this.#isWider(mask) && flowState.prepare(ctx)
   }
@@ -155,17 +157,18 @@ export class Revalidator {
     if (verdict === Verdict.postpone || !egress.translate(ctx)) return undefined
     if (!flowState.prepare(ctx)) return undefined
     if (ctx.state.pendingCount > 0) return false // its state is gone
-    if (!ctx.cacheable || this.#isWider(mask) || ctx.ttlMin !== flow.ttlMin) return false
+    if (!ctx.outcome.cacheable || this.#isWider(mask) || ctx.outcome.ttlMin !== flow.ttlMin)
+      return false
     if (!egress.actions.equals(flow.actions)) return false
     // May take this very flow, by the tags it had.
-    if (ctx.stale.length > 0) this.#parts.events.stale(ctx.stale)
+    if (ctx.outcome.stale.length > 0) this.#parts.events.stale(ctx.outcome.stale)
     if (cache.get(id) !== flow) return true
     // An agent of before may have known of no limits.
     if (!sameLimits(egress.limits, flow.limits)) {
       cache.replace(id, conclusion.flow())
       return true
     }
-    cache.retag(id, ctx.tags, ctx.tagCount)
+    cache.retag(id, ctx.outcome.tags, ctx.outcome.tagCount)
     flow.links = flowState.links(ctx)
     flow.dropped = drops.ofFlow(egress.actions)
     flow.checkedMs = ctx.now

@@ -18,16 +18,16 @@ import {
 import type { ActionList } from '../../flow/actions.ts'
 import { WORDS } from '../../flow/key.ts'
 import type { Tag } from '../../flow/tag.ts'
-import { SimulationContext, WAIT_FOR_PULL } from '../../simulation/context.ts'
+import { SimulationContext } from '../../simulation/context.ts'
 import { simulateEgress } from '../../simulation/simulate.ts'
+import { WAIT_FOR_PULL } from '../../simulation/waits.ts'
 import type { HostEvents } from '../events.ts'
 import { type Flow, FlowCache } from '../flows/flow-cache.ts'
-import type { Ingress } from '../ports/ingress.ts'
-import type { PortBindings } from '../ports/port-bindings.ts'
-import { type FlowState, WALK_AGAIN } from '../replication/flow-state.ts'
+import type { FlowState } from '../replication/flow-state.ts'
+import { WAIT_FOR_FIRST, WALK_AGAIN } from '../waits.ts'
 import { Conclusion } from './conclusion.ts'
 import { Drops } from './drops.ts'
-import { EarlyFragments, WAIT_FOR_FIRST } from './early.ts'
+import { EarlyFragments } from './early.ts'
 import { HeldPackets } from './held-packets.ts'
 import { Revalidator } from './revalidator.ts'
 import { Arena, waitingPacketOf, waitingPacketOwn } from './waiting-packet.ts'
@@ -44,17 +44,15 @@ export class Worker {
   readonly cache: FlowCache
   readonly waiting: WaitingRoom
   readonly early: EarlyFragments
+  readonly #parts: WorkerParts
   readonly #burst: Burst
   readonly #datapath: Datapath
-  readonly #bindings: PortBindings
-  readonly #ingress: Ingress
   readonly #revalidator: Revalidator
   readonly #clock: Clock
   readonly #drops: Drops
   readonly #counted: WorkerCounters
   readonly #arena = new Arena()
   readonly #state: FlowState
-  readonly #handover: WorkerParts['handover']
   readonly #held: HeldPackets
   readonly #conclusion: Conclusion
   readonly #generated: { frame: Uint8Array; port: string }[] = []
@@ -63,23 +61,21 @@ export class Worker {
   #scheduled = false
 
   constructor(parts: WorkerParts) {
+    this.#parts = parts
     this.#burst = new Burst(parts.burstBytes)
     this.#datapath = parts.datapath
-    this.#bindings = parts.bindings
     this.#clock = parts.clock
     this.#state = parts.flowState
-    this.#handover = parts.handover
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
     this.#drops = new Drops(parts.counters, parts.datapath, this.ctx)
     this.ctx.puller = parts.flowState.asking
     this.cache = new FlowCache(parts.datapath)
-    this.cache.used = (flow, links) => this.#state.used(links, flow)
+    this.cache.used = (flow, links) => this.#state.use.used(links, flow)
     this.waiting = new WaitingRoom(parts.counters)
     this.early = new EarlyFragments(parts.counters, packet => this.#wakes([packet]))
     this.#held = new HeldPackets(parts, this.cache, packet => this.#woken.push(packet))
     const { ctx, cache, early } = this
     this.#conclusion = new Conclusion({ ...parts, ctx, cache, early, drops: this.#drops })
-    this.#ingress = parts.ingress
     this.#revalidator = new Revalidator({
       ...parts,
       ...{ ctx, cache, conclusion: this.#conclusion, drops: this.#drops }
@@ -212,7 +208,7 @@ export class Worker {
     const { ctx } = this
     ctx.key.load(keys, i * WORDS)
     ctx.begin(this.#clock.now(), view, at, end)
-    ctx.cacheable = known === 0 // the flow of those that fit stands
+    ctx.outcome.cacheable = known === 0 // the flow of those that fit stands
     if (!this.#walk(ifindex)) return this.#park(waitingPacketOf(this.#burst, i))
     const actions = this.#conclusion.actions()
     if (actions.count === 0) return
@@ -262,7 +258,7 @@ export class Worker {
     ctx.begin(this.#clock.now(), view, 0, frame.length)
     ctx.pulled = parked.pulled === true
     ctx.fragments.isLate = parked.isLate === true
-    ctx.cacheable = flow === undefined
+    ctx.outcome.cacheable = flow === undefined
     const walked =
       parked.port === ''
         ? this.#walk(parked.ifindex)
@@ -297,7 +293,7 @@ export class Worker {
   #walk(ifindex: number): boolean {
     const startedMs = this.#clock.now()
     void this.ctx.key.inPort // every flow depends on where it came from
-    const verdict = this.#ingress.enter(this.ctx, ifindex)
+    const verdict = this.#parts.ingress.enter(this.ctx, ifindex)
     this.#counted.walkUs.observe((this.#clock.now() - startedMs) * 1000)
     return this.#conclusion.concludes(verdict)
   }
@@ -309,14 +305,16 @@ export class Worker {
 
   // Whether bindings are known, and the state an earlier agent left is here.
   get isReady(): boolean {
-    return this.#bindings.known && this.#handover.settled
+    const { bindings, handover } = this.#parts
+    return bindings.known && handover.settled
   }
 
   // What the walk learned and asked before it was postponed holds all the same.
   #park(parked: WaitingPacket): void {
     const { ctx } = this
     this.#conclusion.tellLearned()
-    const { waitingFor, now } = ctx
+    const { now } = ctx
+    const { waitingFor } = ctx.outcome
     if (waitingFor === WAIT_FOR_FIRST) return this.early.park(parked, now)
     this.early.delay(ctx)
     if (waitingFor.startsWith(WAIT_FOR_PULL)) parked.pulled = true

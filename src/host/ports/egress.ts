@@ -6,8 +6,8 @@ import { type Limits, least, NO_LIMITS, tunnelRoom } from '../../flow/size.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
 import type { Port } from '../../simulation/device.ts'
 import * as vlan from '../../wire/vlan.ts'
-import { type PortBindings, waitForInterface } from './port-bindings.ts'
-import { waitForTunnel } from './tunnels.ts'
+import { waitForInterface, waitForTunnel } from '../waits.ts'
+import type { PortBindings } from './port-bindings.ts'
 
 export class Egress {
   readonly actions = new ActionList(64) // physical
@@ -32,13 +32,13 @@ export class Egress {
     this.outputs.length = 0
     let next = 0
     let used = 0 // actions up to the last output; edits behind it change nothing
-    for (let i = 0; i < ctx.actions.count; i++) {
-      if (ctx.actions.type(i) !== ActionType.output) {
-        actions.append(ctx.actions, i)
-        this.#tags(ctx.actions.type(i))
+    for (let i = 0; i < ctx.outcome.actions.count; i++) {
+      if (ctx.outcome.actions.type(i) !== ActionType.output) {
+        actions.append(ctx.outcome.actions, i)
+        this.#tags(ctx.outcome.actions.type(i))
         continue
       }
-      const port = ctx.outPorts[next++]!
+      const port = ctx.outcome.outPorts[next++]!
       ctx.tag(port.egress)
       if (!this.#output(ctx, port)) return false
       used = actions.count
@@ -49,7 +49,7 @@ export class Egress {
 
   // For a port that is about to be activated a packet waits; a flood goes without it.
   #notHere(ctx: SimulationContext, port: Port): boolean {
-    const ifindex = ctx.outPorts.length > 1 ? 0 : this.#bindings.comingBy(port.id)
+    const ifindex = ctx.outcome.outPorts.length > 1 ? 0 : this.#bindings.comingBy(port.id)
     if (ifindex === 0) this.unreachable++
     else this.waitingFor = waitForInterface(ifindex)
     return ifindex === 0
@@ -70,7 +70,7 @@ export class Egress {
     }
     if (tunnel === null) {
       this.unreachable++
-      ctx.cacheable = false // the way may appear without this flow's tags knowing
+      ctx.outcome.cacheable = false // the way may appear without this flow's tags knowing
       return true
     }
     ctx.tag(tunnel.tag)

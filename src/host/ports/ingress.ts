@@ -1,18 +1,14 @@
 // Where a packet enters the virtual topology: by the port behind an interface, or by a tunnel from
 // the host that has walked it.
 
-import { CachePolicy, type SimulationContext, Verdict } from '../../simulation/context.ts'
+import type { SimulationContext } from '../../simulation/context.ts'
 import { AGENT_KEY } from '../../simulation/local-delivery.ts'
 import { simulate } from '../../simulation/simulate.ts'
+import { CachePolicy, Verdict } from '../../simulation/verdict.ts'
+import { WAIT_FOR_BINDINGS, WAIT_FOR_SENDERS, waitForInterface } from '../waits.ts'
 import type { LocalDeliveries } from './local-deliveries.ts'
-import {
-  interfaceTag,
-  type PortBindings,
-  strayTag,
-  WAIT_FOR_BINDINGS,
-  waitForInterface
-} from './port-bindings.ts'
-import { senderTag, WAIT_FOR_SENDERS } from './tunnels.ts'
+import { interfaceTag, type PortBindings, strayTag } from './port-bindings.ts'
+import { senderTag } from './tunnels.ts'
 
 const FLOW_STATE_KEY = 0xffffff
 
@@ -67,7 +63,7 @@ export class Ingress {
 
   #visit(ctx: SimulationContext): Verdict {
     const frame = ctx.frame()
-    if (frame !== undefined) ctx.after(() => this.#deliveries.receive(frame))
+    if (frame !== undefined) ctx.hand(frame, this.#deliveries)
     return ctx.consume()
   }
 }

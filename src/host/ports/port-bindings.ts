@@ -11,6 +11,7 @@ import type { PortModel } from '../../topology/models.ts'
 import { ACTIVE_TABLE } from '../../topology/port-status.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { HostEvents } from '../events.ts'
+import { WAIT_FOR_BINDINGS, waitForInterface } from '../waits.ts'
 import { Bindable, BindingFaults, type BindingRules } from './bindable.ts'
 import { PortMtus } from './port-mtus.ts'
 import type { Readiness } from './readiness.ts'
@@ -40,16 +41,11 @@ export interface InterfaceWatcher {
 // Carried by flows that drop what is tunnelled to a port this host does not have.
 const STRAY = tagOf('stray-tunnel')
 export const strayTag = (number: number): Tag => derive(STRAY, number)
-export const WAIT_FOR_BINDINGS = 'bindings'
 // Carried by flows of what comes in by an interface; stale when it becomes another port's, or none.
 const INTERFACE = tagOf('interface')
 export const interfaceTag = (ifindex: number): Tag => derive(INTERFACE, ifindex)
 
 const bindingsOf = (host: string) => ({ kind: 'port', field: 'host', value: host })
-
-const INTERFACE_WAIT = 'interface/'
-export const waitForInterface = (ifindex: number): string => `${INTERFACE_WAIT}${ifindex}`
-export const isForInterface = (waiting: string): boolean => waiting.startsWith(INTERFACE_WAIT)
 
 // A program that is there, or on its way, before its port may be activated: what comes in waits.
 interface Coming {

@@ -11,6 +11,7 @@ import type { TopologyView } from '../../topology/view.ts'
 import { parseIpv4 } from '../../wire/address.ts'
 import type { HostEvents } from '../events.ts'
 import type { OtherHost } from '../replication/peers.ts'
+import { WAIT_FOR_SENDERS, waitForTunnel } from '../waits.ts'
 import type { Interface } from './port-bindings.ts'
 import { UNDERLAYS, UnderlayAddresses } from './underlays.ts'
 
@@ -25,12 +26,10 @@ export interface Tunnel {
 
 // Carried by flows that leave for a host; stale when the way there changes.
 export const tunnelTag = (host: string): Tag => tagOf('tunnel', host)
-export const waitForTunnel = (host: string): string => `tunnel/${host}`
 
 // Carried by what came in a tunnel from an address; stale when its membership changes.
 const SENDER = tagOf('tunnel-sender')
 export const senderTag = (address: number): Tag => derive(SENDER, address)
-export const WAIT_FOR_SENDERS = 'tunnel-senders'
 
 export interface TunnelsParts {
   readonly host: string

@@ -10,16 +10,18 @@
 import type { Clock } from '../../core/clock.ts'
 import { extract } from '../../flow/extract.ts'
 import { WORDS } from '../../flow/key.ts'
-import { SimulationContext, Verdict } from '../../simulation/context.ts'
+import { SimulationContext } from '../../simulation/context.ts'
 import type { Port, PortId } from '../../simulation/device.ts'
 import { simulate } from '../../simulation/simulate.ts'
+import { Verdict } from '../../simulation/verdict.ts'
 import type { StateAccess } from '../../state/access.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import { arpRequest, type Frame, neighbourSolicitation } from '../../wire/frames.ts'
 import type { HostEvents } from '../events.ts'
 import { Egress } from '../ports/egress.ts'
-import { isForInterface, type PortBindings } from '../ports/port-bindings.ts'
+import type { PortBindings } from '../ports/port-bindings.ts'
 import type { ReplicationTargets } from '../replication/targets.ts'
+import { isForInterface, isForNeighbour } from '../waits.ts'
 
 // Nobody's address, asking for nobody's: a probe from an unspecified sender (RFC 5227 §2.1.1).
 const PROBE_MAC = 0x02_4d_5a_00_00_01
@@ -47,7 +49,6 @@ export interface DryRunParts {
 }
 
 const WAIT_MS_MAX = 1000
-const UNASKED = 'neighbour/' // what a router waits for, whom a dry run does not ask
 const NEW = ''
 const WAITING_MAX = 1024
 
@@ -137,15 +138,15 @@ export class DryRun {
     ctx.key.load(this.#key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
     const verdict = simulate(ctx, port)
-    walk.cause = ctx.waitingFor
-    if (verdict === Verdict.postpone) return walk.cause.startsWith(UNASKED)
+    walk.cause = ctx.outcome.waitingFor
+    if (verdict === Verdict.postpone) return isForNeighbour(walk.cause)
     if (!this.#egress.translate(ctx)) {
       walk.cause = this.#egress.waitingFor
       // Two ports that are about to be activated must not wait for each other.
       return isForInterface(walk.cause)
     }
     if (verdict !== Verdict.forward || ctx.state.refCount === 0) return true
-    const isKnown = this.#targets.of(ctx.entryPort, ctx.outPorts) !== undefined
+    const isKnown = this.#targets.of(ctx.entryPort, ctx.outcome.outPorts) !== undefined
     if (!isKnown) walk.cause = this.#targets.waitingFor
     return isKnown
   }

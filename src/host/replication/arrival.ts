@@ -11,7 +11,7 @@ import type { StateTable } from '../../state/table.ts'
 import type { RawFrame } from '../../wire/frames.ts'
 import * as tcp from '../../wire/tcp.ts'
 import type { FlowCache } from '../flows/flow-cache.ts'
-import type { FlowLinks } from './flow-state.ts'
+import type { FlowLinks } from './record-use.ts'
 import { Streams } from './streams.ts'
 
 export class Arrival {

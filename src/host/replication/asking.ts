@@ -1,12 +1,13 @@
 // What a walk did not find may be known to other hosts of its port's groups: they are asked, once
 // for a packet, which waits for the answer.
 
-import type { Puller } from '../../simulation/company.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
+import type { Puller } from '../../simulation/device.ts'
 import type { Exchange } from '../../state/exchange/exchange.ts'
 import { KEY_WORDS, KeyWord } from '../../state/record.ts'
 import { Protocol } from '../../wire/protocol.ts'
 import * as tcp from '../../wire/tcp.ts'
+import { waitForPull } from '../waits.ts'
 import type { ReplicationTargets } from './targets.ts'
 
 // Whoever sends packets for which nobody has state could make us ask as often.
@@ -54,5 +55,3 @@ export class Asking implements Puller {
     return true
   }
 }
-
-export const waitForPull = (ticket: number): string => `pull/${ticket}`

@@ -13,7 +13,7 @@ import type { Exchange } from '../../state/exchange/exchange.ts'
 import { keyHash, RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
 import type { HostEvents } from '../events.ts'
-import type { StateSaver } from './flow-state.ts'
+import type { StateSaver } from './record-use.ts'
 import type { ReplicationTargets } from './targets.ts'
 
 export interface CustodyParts {

@@ -1,6 +1,6 @@
 // The hosts that have stopped answering, for plugins.
 
-import type { HostLiveness } from '../../simulation/host-liveness.ts'
+import type { HostLiveness } from '../../simulation/services/host-liveness.ts'
 import type { HostEvents } from '../events.ts'
 
 export class PeerLiveness implements HostLiveness {

@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import { RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
-import type { StateSaver } from './flow-state.ts'
+import type { StateSaver } from './record-use.ts'
 
 export interface MovedStateParts {
   readonly table: StateTable

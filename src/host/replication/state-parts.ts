@@ -5,7 +5,7 @@ import type { Exchange, ExchangeListener } from '../../state/exchange/exchange.t
 import { MemoryStateTable } from '../../state/memory-table.ts'
 import type { StateTable } from '../../state/table.ts'
 import { TIMEOUTS_DEFAULT, type Timeouts } from '../../state/timeouts.ts'
-import type { StateSaver } from './flow-state.ts'
+import type { StateSaver } from './record-use.ts'
 
 export interface StateParts {
   readonly table: StateTable

@@ -10,7 +10,7 @@ import { hostHash } from '../../state/record.ts'
 import type { PortModel } from '../../topology/models.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { HostEvents } from '../events.ts'
-import { waitForPull } from './asking.ts'
+import { WAIT_FOR_GROUPS, waitForPull } from '../waits.ts'
 import { Custody } from './custody.ts'
 import { FlowState } from './flow-state.ts'
 import { MovedState } from './moved-state.ts'
@@ -18,7 +18,7 @@ import { Peers } from './peers.ts'
 import { PortHandover } from './port-handover.ts'
 import { PortQuota } from './port-quota.ts'
 import type { StateParts } from './state-parts.ts'
-import { ReplicationTargets, WAIT_FOR_GROUPS } from './targets.ts'
+import { ReplicationTargets } from './targets.ts'
 
 export interface StateReplicationParts {
   readonly host: string

@@ -3,12 +3,12 @@
 // get its state before its first packet leaves.
 
 import type { Port } from '../../simulation/device.ts'
-import { waitForPort } from '../../simulation/device.ts'
+import { waitForPort } from '../../simulation/waits.ts'
 import { hostHash } from '../../state/record.ts'
 import type { PortGroupModel, PortModel } from '../../topology/models.ts'
 import type { TopologyView } from '../../topology/view.ts'
+import { WAIT_FOR_GROUPS } from '../waits.ts'
 
-export const WAIT_FOR_GROUPS = 'port-groups'
 const CACHED_MAX = 65_536
 const NOBODY: readonly number[] = Object.freeze([])
 

@@ -6,12 +6,14 @@ import { describeActions, describeKey } from '../../flow/describe.ts'
 import { extract } from '../../flow/extract.ts'
 import { WORDS } from '../../flow/key.ts'
 import { exceeds, measure } from '../../flow/size.ts'
-import { SimulationContext, Verdict } from '../../simulation/context.ts'
+import { SimulationContext } from '../../simulation/context.ts'
 import { simulate } from '../../simulation/simulate.ts'
 import { LineTrace } from '../../simulation/trace.ts'
+import { Verdict } from '../../simulation/verdict.ts'
 import { StateAccess } from '../../state/access.ts'
 import type { Host } from '../host.ts'
 import { Egress } from '../ports/egress.ts'
+import { isForNeighbour } from '../waits.ts'
 
 export interface FlowText {
   readonly id: number
@@ -79,7 +81,7 @@ export async function trace(
       return { ...traced, lines: [...traced.lines, ...sizeLines(host, ctx, verdict)] }
     }
     // A neighbour nobody asks about will not come: say so at once.
-    if (ctx.waitingFor.startsWith('neighbour/')) return conclude(ctx, verdict, lines.lines)
+    if (isForNeighbour(ctx.outcome.waitingFor)) return conclude(ctx, verdict, lines.lines)
     await sleep(clock, TRACE_PAUSE_MS)
   }
 }
@@ -99,16 +101,16 @@ function sizeLines(host: Host, ctx: SimulationContext, verdict: Verdict): string
 
 function conclude(ctx: SimulationContext, verdict: Verdict, walked: string[]): Traced {
   const lines = [...walked]
-  if (verdict === Verdict.postpone) lines.push(`wait for ${ctx.waitingFor}`)
-  else if (verdict === Verdict.drop) lines.push(`drop ${ctx.dropReason}`)
+  if (verdict === Verdict.postpone) lines.push(`wait for ${ctx.outcome.waitingFor}`)
+  else if (verdict === Verdict.drop) lines.push(`drop ${ctx.outcome.dropReason}`)
   else if (verdict === Verdict.consume) lines.push('answered here')
   return {
     lines,
     verdict: verdictName(verdict),
-    dropReason: verdict === Verdict.drop ? ctx.dropReason : null,
+    dropReason: verdict === Verdict.drop ? ctx.outcome.dropReason : null,
     mask: describeKey(ctx.arrived.words, ctx.key.mask),
-    actions: describeActions(ctx.actions),
-    tags: ctx.tags.slice(0, ctx.tagCount).map(hex)
+    actions: describeActions(ctx.outcome.actions),
+    tags: ctx.outcome.tags.slice(0, ctx.outcome.tagCount).map(hex)
   }
 }
 

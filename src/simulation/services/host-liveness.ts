@@ -1,7 +1,7 @@
 // Which of the other hosts are dead, as this one sees it: neither their agents nor their kernels
 // answer.  A plugin whose work another host does for all need not wait for the store to notice.
 
-import { token } from '../core/token.ts'
+import { token } from '../../core/token.ts'
 
 export interface HostLiveness {
   isDead(host: string): boolean

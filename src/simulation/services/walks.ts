@@ -1,8 +1,8 @@
 // What a device may ask for outside its own walk: from a timer, or when a table has changed.
 
-import { token } from '../core/token.ts'
-import type { Tag } from '../flow/tag.ts'
-import type { PortId, Topology } from './device.ts'
+import { token } from '../../core/token.ts'
+import type { Tag } from '../../flow/tag.ts'
+import type { PortId, Topology } from '../device.ts'
 
 export interface Walks {
   // Sends a frame of the device's own making out of a port.

@@ -1,7 +1,7 @@
 // What a host may hold of something that all hosts share: blocks of translated ports, the seat of a
 // checker.  Granted by the store, fenced by epochs; a walk only ever asks what is held already.
 
-import { token } from '../core/token.ts'
+import { token } from '../../core/token.ts'
 
 export interface Leases {
   /** Who holds: hostHash of this host, as records name their owner. */

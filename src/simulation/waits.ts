@@ -1,0 +1,9 @@
+// What postponed packets wait for, as text. Whoever brings it wakes them by the same text.
+
+import type { DeviceId, PortId } from './device.ts'
+
+export const waitForPort = (id: PortId): string => `port/${id}`
+export const waitForDevice = (kind: string, id: DeviceId): string => `${kind}/${id}`
+
+/** What a walk waits for that would rather ask other hosts than do without state. */
+export const WAIT_FOR_PULL = 'pull'
