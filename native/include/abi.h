@@ -287,8 +287,8 @@ enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
 	X(ENTRY_REFUSED, "entries-refused") \
 	X(RETRANSMITTED, "retransmitted") \
 	X(GIVEN_UP, "given-up") \
-	X(BOUND_PASSED, "released-late") \
-	X(PASSED_OVER, "not-waited") \
+	X(BOUND_PASSED, "bound-passed") \
+	X(PASSED_OVER, "passed-over") \
 	X(HOLD_FULL, "hold-full") \
 	X(QUEUE_FULL, "queue-full") \
 	X(OVERFLOWED, "overflowed") \
@@ -298,7 +298,7 @@ enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
 	X(PULLS_MISSED, "pulls-missed") \
 	X(PULLS_ANSWERED, "pulls-answered") \
 	X(PULLS_UNKNOWN, "pulls-unknown") \
-	X(EVENTS_LOST, "imports-untold") \
+	X(EVENTS_LOST, "events-lost") \
 	X(NEWS_FULL, "news-full") \
 	X(SEND_FAILED, "send-failed") \
 	X(DROPPED, "dropped") \

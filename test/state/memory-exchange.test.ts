@@ -107,10 +107,10 @@ describe('memory exchange', () => {
     assert.ok(!pair.heard[0].tickets.has(ticket))
     pair.time.advance(1)
     assert.ok(pair.heard[0].tickets.has(ticket))
-    assert.equal(pair.counts['released-by-timeout'], 1)
-    const { held, unawaited } = pair.counts
+    assert.equal(pair.counts['bound-passed'], 1)
+    const { held, 'passed-over': passedOver } = pair.counts
     assert.equal(pair.share(2), 0)
-    assert.deepEqual([pair.counts.held, pair.counts.unawaited], [held, unawaited! + 1])
+    assert.deepEqual([pair.counts.held, pair.counts['passed-over']], [held, passedOver! + 1])
     pair.carries = () => true
     pair.time.advance(EXCHANGE_DEFAULT.holdMs)
     assert.notEqual(pair.share(3), 0)

@@ -255,7 +255,7 @@ describe('with a scripted peer', options, () => {
     host.exchange.share(nth(1), 0, [2])
     const ticket = host.exchange.flush()
     await until('released', () => host.released.includes(ticket))
-    assert.equal(host.count('released-by-timeout'), 1)
+    assert.equal(host.count('bound-passed'), 1)
     host.exchange.share(nth(2), 0, [2])
     assert.equal(host.exchange.flush(), 0)
     const sequence = new Uint8Array(8)

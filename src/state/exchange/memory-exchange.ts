@@ -141,7 +141,7 @@ export class MemoryExchange implements Exchange {
       if (rest !== undefined) session.made.push(rest)
       if (session.sendQueue.room >= session.made.length && !session.isLate)
         waits.set(session.peer.word, session.made.length)
-      else this.#counts.unawaited++
+      else this.#counts['passed-over']++
     }
     const ticket = waits.size > 0 ? this.#tickets.open(waits) : 0
     if (ticket !== 0) this.#counts.held++
@@ -291,7 +291,7 @@ export class MemoryExchange implements Exchange {
   }
 
   #late(words: readonly number[]): void {
-    this.#counts['released-by-timeout']++
+    this.#counts['bound-passed']++
     for (const word of words) {
       const session = this.#sessions.get(word)
       if (session !== undefined) session.isLate = true

@@ -6,7 +6,7 @@ import type { Database } from '../sqlite/database.ts'
 import { Entries, SEED } from '../sqlite/entries.ts'
 import type { Sessions } from '../sqlite/sessions.ts'
 
-interface Entry {
+interface EstateEntry {
   readonly tbl: string
   readonly key: string
   readonly value: string
@@ -20,14 +20,17 @@ interface LeaseRow {
 
 export interface Estate {
   readonly session: string
-  readonly entries: readonly Entry[]
+  readonly entries: readonly EstateEntry[]
   readonly leases: readonly LeaseRow[]
 }
 
 export const estatesOf = (database: Database, sessions: ReadonlySet<string>): Estate[] =>
   [...sessions].map(session => ({
     session,
-    entries: database.all<Entry>('SELECT tbl, key, value FROM entries WHERE owner = ?', session),
+    entries: database.all<EstateEntry>(
+      'SELECT tbl, key, value FROM entries WHERE owner = ?',
+      session
+    ),
     leases: database.all<LeaseRow>(
       'SELECT pool, block, epoch FROM leases WHERE session = ?',
       session
