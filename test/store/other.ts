@@ -1,12 +1,13 @@
-// Another process on the same store file, for the tests: it does what it is told, one line of
-// JSON at a time, and answers with one line each.  A test may kill it in the middle of its
-// work.
+// Another process on the same store, a file or a cluster, for the tests: it does what it is told,
+// one line of JSON at a time, and answers with one line each.  A test may kill it in the middle of
+// its work.
 
 import { createInterface } from 'node:readline'
 import { SystemClock } from '../../src/core/clock.ts'
 import { SystemRandom } from '../../src/core/random.ts'
 import { openSqliteStore, type SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { rotateStateKey, watchStateKey } from '../../src/topology/state-key.ts'
+import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
 import { create, models, newId } from './models.ts'
 
 export interface Order {
@@ -80,7 +81,11 @@ const work: Record<Order['do'], (store: SqliteStore, order: Order) => Promise<un
   }
 }
 
-const store = await openSqliteStore({ path: process.argv[2]!, models, clock, session: 'other' })
+const place = process.argv[2]!
+const common = { models, clock, session: 'other' }
+const store = place.startsWith('{')
+  ? await openZooKeeperStore({ ...common, ...JSON.parse(place) })
+  : await openSqliteStore({ ...common, path: place })
 answer(store.session)
 for await (const line of createInterface({ input: process.stdin })) {
   const order = JSON.parse(line) as Order

@@ -1,4 +1,4 @@
-// A second process on a store file, as a test sees it; what it does is in other.ts.
+// A second process on a store, as a test sees it; what it does is in other.ts.
 
 import assert from 'node:assert/strict'
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
@@ -12,9 +12,11 @@ export class Other {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>
   readonly #lines: AsyncIterator<string>
 
-  constructor(path: string) {
+  /** The path of a file, or the options of a store on ZooKeeper. */
+  constructor(place: string | object) {
+    const told = typeof place === 'string' ? place : JSON.stringify(place)
     const script = join(import.meta.dirname, 'other.ts')
-    this.#child = spawn(process.execPath, [script, path], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#child = spawn(process.execPath, [script, told], { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 
@@ -27,6 +29,15 @@ export class Other {
   tell(order: Order): Promise<unknown> {
     this.#child.stdin.write(`${JSON.stringify(order)}\n`)
     return this.answer()
+  }
+
+  /** It is there and does nothing. */
+  pause(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT')
   }
 
   async kill(): Promise<void> {

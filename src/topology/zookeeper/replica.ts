@@ -6,7 +6,10 @@ import { fail } from '../../core/errors.ts'
 import type { Database } from '../sqlite/database.ts'
 import { load } from './base.ts'
 
-const TABLE = 'CREATE TABLE IF NOT EXISTS replica (store TEXT NOT NULL, n INTEGER NOT NULL)'
+// One row.  `process` is the last that had it: it is dead, for only one may have it open.
+const TABLE = `CREATE TABLE IF NOT EXISTS replica (
+  store TEXT NOT NULL, n INTEGER NOT NULL, process TEXT NOT NULL
+)`
 
 export class Replica {
   readonly #database: Database
@@ -39,10 +42,18 @@ export class Replica {
     this.#database.write(() => {
       load(this.#database, new Uint8Array())
       this.#database.run('DELETE FROM replica')
-      this.#database.run('INSERT INTO replica (store, n) VALUES (?, 0)', store)
+      this.#database.run("INSERT INTO replica (store, n, process) VALUES (?, 0, '')", store)
     })
     this.#store = store
     this.#n = 0
+  }
+
+  /** Now it is this process that has it; gives the one that had it before. */
+  succeed(process: string): string | undefined {
+    const sql = 'SELECT process FROM replica'
+    const before = this.#database.get<{ process: string }>(sql)?.process
+    this.#database.run('UPDATE replica SET process = ?', process)
+    return before === '' ? undefined : before
   }
 
   /** Takes in the next change; false when it does not fit. */

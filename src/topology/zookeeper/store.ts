@@ -73,10 +73,31 @@ async function openOn(
   })
   try {
     writer!.replica.belong(id)
+    const before = writer!.replica.succeed(key)
     writer!.start()
+    if (before !== undefined) await endPredecessor(zk, shared, before)
     return await newSession(shared, options.session ?? 'session')
   } catch (error) {
     await shared.close()
     throw error
   }
+}
+
+// The process that had our copy before us is dead, whatever its session with ZooKeeper says: what
+// it had a seat for is ours at once.
+async function endPredecessor(
+  zk: ZooKeeper,
+  shared: SharedDatabase,
+  process: string
+): Promise<void> {
+  await zk.remove(`/alive/${process}`).catch(error => {
+    if (!isZooKeeperError(error, 'NO_NODE')) throw error
+  })
+  await shared.transact(() => {
+    const sql = 'SELECT id FROM sessions WHERE boot = ? AND dead = 0'
+    for (const { id } of shared.database.all<{ id: string }>(sql, process)) {
+      shared.sessions.markDead(id)
+      shared.leases.abandon(id)
+    }
+  })
 }
