@@ -48,6 +48,16 @@ test('B4: they wait for the first of their own packet', () => {
   assert.ok(!walk(7, false, 2), 'the first is known now')
 })
 
+test('B4: no longer because they waited for something else before', () => {
+  const { again, early, walk } = open()
+  assert.ok(walk(7, false, 0))
+  early.park({ ...fragment(7), deadline: 5000 }, 100)
+  early.expire(2099)
+  assert.equal(again.length, 0)
+  early.expire(2100)
+  assert.equal(again.length, 1)
+})
+
 test('B13: behind a first one that waits itself', () => {
   const { again, early, ctx, walk } = open()
   assert.ok(!walk(7, true, 0))

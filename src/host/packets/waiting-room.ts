@@ -68,10 +68,11 @@ export class WaitingRoom {
     return this.#count
   }
 
-  // A packet that comes back keeps the deadline of its first wait.
+  // A packet that comes back keeps the deadline of its first wait, unless this room's is sooner.
   park(cause: string, parked: WaitingPacket, now: number): void {
     const { countMax, bytesMax, perCauseMax, waitMsMax } = this.#bounds
-    if (parked.deadline === 0) parked.deadline = now + waitMsMax
+    const latest = now + waitMsMax
+    parked.deadline = parked.deadline === 0 ? latest : Math.min(parked.deadline, latest)
     const origin = parked.port === '' ? parked.ifindex : parked.port
     const known = this.#quotas.get(origin)
     if ((known?.byCause.get(cause) ?? 0) >= perCauseMax) {
