@@ -3,7 +3,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import { openEbpf } from '../datapath/ebpf/ebpf.ts'
-import type { Interface, InterfaceWatcher } from '../host/ports/port-bindings.ts'
+import type { Interface, InterfaceWatcher } from '../host/ports/interface.ts'
 import { enterNamespace, loadAddon } from '../native/addon.ts'
 import { NativeExchange } from '../native/exchange.ts'
 import { NativeStateTable } from '../native/state-table.ts'

@@ -2,7 +2,7 @@
 // tests' or the demo's virtual machines are.
 
 import { MemoryDatapath } from '../datapath/memory/memory.ts'
-import type { Interface, InterfaceWatcher } from '../host/ports/port-bindings.ts'
+import type { Interface, InterfaceWatcher } from '../host/ports/interface.ts'
 import { parseIpv4 } from '../wire/address.ts'
 import type { FromThread, MemorySettings } from './messages.ts'
 

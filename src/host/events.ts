@@ -51,7 +51,7 @@ export class HostEvents implements ViewListener, ExchangeListener {
    */
   readonly bindingsChanged: Signal<[]> = signal()
 
-  /** A port is about to become active here. Said by bindings. Heard by dry runs. */
+  /** A port is about to become active here. Said by attachments. Heard by dry runs. */
   readonly portComing: Signal<[port: Port]> = signal()
 
   /**

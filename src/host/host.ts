@@ -3,17 +3,13 @@
 // packet thread (packet-thread.ts) builds one around a kernel datapath, the tests' world many
 // around memory.
 
-import { Clock } from '../core/clock.ts'
-import { Counters } from '../core/counters.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Counters } from '../core/counters.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
-import { Log } from '../core/log.ts'
-import { Random } from '../core/random.ts'
+import type { Log } from '../core/log.ts'
+import type { Random } from '../core/random.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import type { Plugin } from '../plugin.ts'
-import { LocalDelivery } from '../simulation/local-delivery.ts'
-import { HostLiveness } from '../simulation/services/host-liveness.ts'
-import { Leases } from '../simulation/services/leases.ts'
-import { Devices, Walks } from '../simulation/services/walks.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 import { TopologyView, type ViewLink } from '../topology/view.ts'
 import { HostEvents } from './events.ts'
@@ -21,10 +17,12 @@ import { LeaseClient, type LeaseLink } from './lease-client.ts'
 import { FlowMaintenance, type MaintenanceSettings } from './packets/maintenance.ts'
 import { Worker } from './packets/worker.ts'
 import { assemble } from './plugins.ts'
+import { Attachments } from './ports/attachments.ts'
 import { ANY_BINDING, type BindingRules } from './ports/bindable.ts'
 import { Ingress } from './ports/ingress.ts'
+import type { InterfaceWatcher } from './ports/interface.ts'
 import { LocalDeliveries } from './ports/local-deliveries.ts'
-import { type InterfaceWatcher, PortBindings } from './ports/port-bindings.ts'
+import { PortBindings } from './ports/port-bindings.ts'
 import { Readiness } from './ports/readiness.ts'
 import { Tunnels } from './ports/tunnels.ts'
 import type { DryRun } from './prefetch/dry-run.ts'
@@ -82,23 +80,16 @@ export class Host {
     lives.add('datapath', { stop: () => datapath.close(this.#keep) })
     lives.add('flow state', replication)
     lives.add('topology', { stop: () => view.close() })
-    assemble({ ...parts, factories, lives }, container => {
-      container.provide(Clock, clock)
-      container.provide(Random, parts.random)
-      container.provide(Counters, counters)
-      container.provide(Log, parts.log)
-      container.provide(Leases, leases)
-      container.provide(LocalDelivery, deliveries)
-      container.provide(HostLiveness, new PeerLiveness(events))
-      container.provide(Walks, { ...events, invalidate: events.stale })
-      container.provide(Devices, { device: (kind, id) => view.device(kind, id) })
-    })
+    const liveness = new PeerLiveness(events)
+    const services = { events, view, leases, delivery: deliveries, liveness }
+    assemble({ ...parts, ...services, factories, lives })
     const tunnels = new Tunnels({ host, view, datapath, events })
     const readiness = new Readiness()
     readiness.requires(model => replication.isPortReady(model))
     const rules = parts.bindings ?? ANY_BINDING
     const common = { host, view, datapath, watcher, clock, counters, events }
-    const bindings = new PortBindings({ ...common, tunnels, rules, readiness })
+    const attachments = new Attachments(common)
+    const bindings = new PortBindings({ ...common, attachments, tunnels, rules, readiness })
     const { flowState, handover, targets } = replication
     const ingress = new Ingress(bindings, deliveries)
     const walks = { ...common, bindings, flowState, handover, ingress }

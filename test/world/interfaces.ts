@@ -1,6 +1,6 @@
 // The interfaces of a host of the world: its underlay, and those that ports of the host name.
 
-import type { Interface, InterfaceWatcher } from '../../src/host/ports/port-bindings.ts'
+import type { Interface, InterfaceWatcher } from '../../src/host/ports/interface.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import type { World } from './world.ts'
 

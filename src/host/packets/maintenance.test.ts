@@ -16,7 +16,7 @@ import { WORDS } from '../../flow/key.ts'
 import type { Interest } from '../../topology/interest.ts'
 import { eth } from '../../wire/builder.ts'
 import { Host } from '../host.ts'
-import type { Interface } from '../ports/port-bindings.ts'
+import type { Interface } from '../ports/interface.ts'
 
 const SETTINGS = { tickMs: 10, quietTicks: 1, idleMs: 1000, checkMs: 500, shortMs: 200 }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Bindable, type Standing } from './bindable.ts'
-import type { Interface } from './port-bindings.ts'
+import type { Interface } from './interface.ts'
 
 const common = { ifindex: 7, up: true, mtu: 1500, mac: '02:00:00:00:00:01', addresses: [] }
 

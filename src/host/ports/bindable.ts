@@ -7,7 +7,7 @@ import { isReserved } from '../../topology/models.ts'
 import { BINDING_FAULTS_TABLE } from '../../topology/port-status.ts'
 import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
-import type { Interface } from './port-bindings.ts'
+import type { Interface } from './interface.ts'
 
 export interface BindingRules {
   readonly hostName: string

@@ -49,7 +49,8 @@ export class Egress {
 
   // For a port that is about to be activated a packet waits; a flood goes without it.
   #notHere(ctx: SimulationContext, port: Port): boolean {
-    const ifindex = ctx.outcome.outPorts.length > 1 ? 0 : this.#bindings.comingBy(port.id)
+    const ifindex =
+      ctx.outcome.outPorts.length > 1 ? 0 : this.#bindings.attachments.comingBy(port.id)
     if (ifindex === 0) this.unreachable++
     else this.waitingFor = waitForInterface(ifindex)
     return ifindex === 0

@@ -6,8 +6,9 @@ import { AGENT_KEY } from '../../simulation/local-delivery.ts'
 import { simulate } from '../../simulation/simulate.ts'
 import { CachePolicy, Verdict } from '../../simulation/verdict.ts'
 import { WAIT_FOR_BINDINGS, WAIT_FOR_SENDERS, waitForInterface } from '../waits.ts'
+import { interfaceTag } from './attachments.ts'
 import type { LocalDeliveries } from './local-deliveries.ts'
-import { interfaceTag, type PortBindings, strayTag } from './port-bindings.ts'
+import { type PortBindings, strayTag } from './port-bindings.ts'
 import { senderTag } from './tunnels.ts'
 
 const FLOW_STATE_KEY = 0xffffff
@@ -24,7 +25,7 @@ export class Ingress {
   // A key of 0 does not make a frame of the underlay one of an interface: the flow would take
   // everything that comes in there.
   enter(ctx: SimulationContext, ifindex: number): Verdict {
-    return this.#bindings.isUnderlay(ifindex)
+    return this.#bindings.attachments.isUnderlay(ifindex)
       ? this.#fromTunnel(ctx)
       : this.#fromInterface(ctx, ifindex)
   }
@@ -32,7 +33,7 @@ export class Ingress {
   #fromInterface(ctx: SimulationContext, ifindex: number): Verdict {
     const port = this.#bindings.entry(ifindex)
     ctx.tag(interfaceTag(ifindex))
-    if (port === undefined && this.#bindings.isComing(ifindex))
+    if (port === undefined && this.#bindings.attachments.isComing(ifindex))
       return ctx.postpone(waitForInterface(ifindex))
     if (port === undefined) return ctx.drop('agent.unbound-interface', CachePolicy.short)
     if (port.kind === 'router' && this.#bindings.underlays.takes(ctx))

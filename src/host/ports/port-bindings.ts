@@ -3,55 +3,26 @@
 // there and the interface is up.
 
 import type { Clock } from '../../core/clock.ts'
-import type { Counter, Counters } from '../../core/counters.ts'
-import { type Datapath, PortClass } from '../../datapath/datapath.ts'
+import type { Counters } from '../../core/counters.ts'
 import { derive, egressTag, type Tag, tagOf } from '../../flow/tag.ts'
 import type { Port } from '../../simulation/device.ts'
 import type { PortModel } from '../../topology/models.ts'
 import { ACTIVE_TABLE } from '../../topology/port-status.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { HostEvents } from '../events.ts'
-import { WAIT_FOR_BINDINGS, waitForInterface } from '../waits.ts'
+import { WAIT_FOR_BINDINGS } from '../waits.ts'
+import { type Attachments, interfaceTag } from './attachments.ts'
 import { Bindable, BindingFaults, type BindingRules } from './bindable.ts'
+import type { Interface, InterfaceWatcher } from './interface.ts'
 import { PortMtus } from './port-mtus.ts'
 import type { Readiness } from './readiness.ts'
 import type { Tunnel, Tunnels } from './tunnels.ts'
 import type { UnderlayAddresses } from './underlays.ts'
 
-// An interface as the kernel (or a test) reports it.
-export interface Interface {
-  readonly ifindex: number
-  readonly name: string
-  readonly up: boolean
-  readonly mtu: number
-  readonly mac: string
-  readonly kind: string // veth, tun, loopback …; '' for hardware
-  readonly peerElsewhere: boolean // a veth whose other end is in another namespace
-  readonly addresses: readonly string[] // IPv4, without length
-}
-
-export interface InterfaceWatcher {
-  list(): readonly Interface[]
-  onChange(fire: () => void): void
-  // Names of those that a default route of the host leaves by.
-  leadOut(): ReadonlySet<string>
-  close(): void
-}
-
 // Carried by flows that drop what is tunnelled to a port this host does not have.
 const STRAY = tagOf('stray-tunnel')
 export const strayTag = (number: number): Tag => derive(STRAY, number)
-// Carried by flows of what comes in by an interface; stale when it becomes another port's, or none.
-const INTERFACE = tagOf('interface')
-export const interfaceTag = (ifindex: number): Tag => derive(INTERFACE, ifindex)
-
 const bindingsOf = (host: string) => ({ kind: 'port', field: 'host', value: host })
-
-// A program that is there, or on its way, before its port may be activated: what comes in waits.
-interface Coming {
-  readonly port: string
-  isThere: boolean
-}
 
 interface Bound {
   readonly port: string
@@ -60,10 +31,10 @@ interface Bound {
   readonly peerRedirect: boolean
 }
 
-export interface PlacesParts {
+export interface PortBindingsParts {
   readonly host: string
   readonly view: TopologyView
-  readonly datapath: Datapath
+  readonly attachments: Attachments
   readonly watcher: InterfaceWatcher
   readonly tunnels: Tunnels
   readonly clock: Clock
@@ -74,9 +45,9 @@ export interface PlacesParts {
 }
 
 export class PortBindings {
+  readonly attachments: Attachments
   readonly #host: string
   readonly #view: TopologyView
-  readonly #datapath: Datapath
   readonly #watcher: InterfaceWatcher
   readonly #tunnels: Tunnels
   readonly #events: HostEvents
@@ -85,23 +56,19 @@ export class PortBindings {
   readonly #byIfindex = new Map<number, Bound>()
   readonly #byPort = new Map<string, Bound>()
   readonly #byNumber = new Map<number, string>()
-  readonly #coming = new Map<number, Coming>() // by ifindex
-  readonly #underlays = new Set<number>()
   readonly #mtus: PortMtus
-  readonly #refused: Counter
   readonly #rules: BindingRules
   readonly #bindable: Bindable
   readonly #faults: BindingFaults
   #isRefreshing = false
   #isClosed = false
   #known = false
-  #othersGone = false
   #down: ReadonlySet<string> = new Set() // ports of ours that we have said are down
 
-  constructor(parts: PlacesParts) {
+  constructor(parts: PortBindingsParts) {
     this.#host = parts.host
     this.#view = parts.view
-    this.#datapath = parts.datapath
+    this.attachments = parts.attachments
     this.#watcher = parts.watcher
     this.#tunnels = parts.tunnels
     this.#events = parts.events
@@ -111,7 +78,6 @@ export class PortBindings {
     this.#rules = parts.rules
     this.#bindable = new Bindable(parts.rules)
     this.#faults = new BindingFaults(parts.view)
-    this.#refused = parts.counters.claim('agent.attach-failed', 'Interfaces that refused programs')
     parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
     this.#view.need(bindingsOf(this.#host))
     const { events, watcher } = parts
@@ -135,17 +101,6 @@ export class PortBindings {
   entry(ifindex: number): Port | undefined {
     const bound = this.#byIfindex.get(ifindex)
     return bound === undefined ? undefined : (this.#view.port(bound.port) ?? undefined)
-  }
-
-  // Frames of the interface, or for the port behind it, are to wait: it is about to be activated.
-  isComing(ifindex: number): boolean {
-    return this.#coming.has(ifindex)
-  }
-
-  // The interface of a port that is about to be activated; 0: it is not.
-  comingBy(id: string): number {
-    for (const [ifindex, { port }] of this.#coming) if (port === id) return ifindex
-    return 0
   }
 
   // The port of this host whose number a tunnelled frame carries.
@@ -172,11 +127,6 @@ export class PortBindings {
     return this.#tunnels.to(port.host!)
   }
 
-  // What comes in here comes by tunnels.
-  isUnderlay(ifindex: number): boolean {
-    return this.#underlays.has(ifindex)
-  }
-
   // The addresses of our hosts.
   get underlays(): UnderlayAddresses {
     return this.#tunnels.addresses
@@ -189,7 +139,7 @@ export class PortBindings {
 
   // Why an interface may not be bound; undefined: it may.
   refusal(each: Interface): string | undefined {
-    const isUnderlay = this.#underlays.has(each.ifindex)
+    const isUnderlay = this.attachments.isUnderlay(each.ifindex)
     const leadsOut = (): boolean => this.#watcher.leadOut().has(each.name)
     return this.#bindable.refusal(each, { isUnderlay, leadsOut })
   }
@@ -208,7 +158,7 @@ export class PortBindings {
   refresh(): void {
     const interfaces = this.#watcher.list()
     this.#tunnels.refresh(interfaces)
-    this.#refreshUnderlays()
+    this.attachments.setUnderlays(this.#tunnels.underlays())
     const models = this.#view.where<PortModel>('port', 'host', this.#host)
     const present = this.#presentOf(models, interfaces)
     const ours = new Set(models.map(({ id }) => id))
@@ -216,16 +166,13 @@ export class PortBindings {
     for (const bound of [...this.#byPort.values()])
       if (present.get(bound.port)?.ifindex !== bound.ifindex)
         this.#unbind(bound, ours.has(bound.port))
-    for (const [ifindex, { port }] of [...this.#coming])
-      if (present.get(port)?.ifindex !== ifindex) this.#abandon(ifindex)
+    this.attachments.keep(present)
     this.#renumber(models)
     const waiting = this.#bindReady(models, present)
     if (!this.#known) this.#learn()
     if (this.#known) this.#tellDown(ours, waiting)
     if (waiting.size > 0) return // an earlier agent's programs go on until ours are there
-    if (this.#othersGone || !this.#known || !this.#tunnels.known) return
-    this.#othersGone = true
-    this.#datapath.detachOthers()
+    if (this.#known && this.#tunnels.known) this.attachments.detachOthers()
   }
 
   // Of the ports that should be here, those whose interfaces are, and up, and may be bound.
@@ -249,7 +196,8 @@ export class PortBindings {
     if (found === undefined) return `waiting for interface ${name} on host ${hostName}`
     // What has become an underlay, or is another interface of the name, is judged anew.
     const isOurs = this.#byPort.get(id)?.ifindex === found.ifindex
-    const why = isOurs && !this.isUnderlay(found.ifindex) ? undefined : this.refusal(found)
+    const why =
+      isOurs && !this.attachments.isUnderlay(found.ifindex) ? undefined : this.refusal(found)
     if (why !== undefined) return `interface ${name} of host ${hostName} is refused: ${why}`
     return found.up ? undefined : `interface ${name} of host ${hostName} is down`
   }
@@ -271,37 +219,8 @@ export class PortBindings {
 
   // Whether the program is there.
   #prepare(id: string, at: Interface): boolean {
-    const { ifindex } = at
-    const known = this.#coming.get(ifindex)
-    if (known?.port === id) return known.isThere
-    if (known !== undefined || this.#byIfindex.has(ifindex)) return false // two ports want it
-    const coming = { port: id, isThere: false }
-    this.#coming.set(ifindex, coming)
-    const port = this.#view.port(id)
-    if (port) this.#events.portComing(port)
-    const portClass = port?.kind === 'router' ? PortClass.uplink : PortClass.vm
-    let isLate = false
-    const physical = { ifindex, name: at.name, portClass, peerRedirect: at.peerElsewhere }
-    this.#datapath.attachSoon(physical, isThere => {
-      if (this.#coming.get(ifindex) !== coming) return
-      coming.isThere = isThere
-      if (!isThere) this.#refuse(ifindex)
-      else if (isLate) this.refresh()
-    })
-    isLate = true
-    return coming.isThere
-  }
-
-  // The interface went while we looked: its going is the next event.
-  #refuse(ifindex: number): void {
-    this.#refused.value++
-    this.#coming.delete(ifindex)
-  }
-
-  #abandon(ifindex: number): void {
-    this.#coming.delete(ifindex)
-    this.#datapath.detach(ifindex)
-    this.#events.wake(waitForInterface(ifindex))
+    if (this.#byIfindex.has(at.ifindex)) return false // two ports want it
+    return this.attachments.prepare(id, this.#view.port(id) ?? null, at, () => this.refresh())
   }
 
   // Silence is not an answer: whoever asks takes it for an agent that will be back.
@@ -348,41 +267,20 @@ export class PortBindings {
     this.#byIfindex.set(ifindex, bound)
     this.#byPort.set(id, bound)
     this.#view.table(ACTIVE_TABLE).put(id, this.#host)
-    this.#coming.delete(ifindex)
     this.#events.outdate([egressTag(id), interfaceTag(ifindex)])
-    this.#events.wake(waitForInterface(ifindex))
+    this.attachments.activated(ifindex)
   }
 
   // Of a port that has moved to another host only that host may speak: it may have spoken already.
   #unbind(bound: Bound, isOurs: boolean): void {
     this.#byIfindex.delete(bound.ifindex)
     this.#byPort.delete(bound.port)
-    if (!this.#underlays.has(bound.ifindex)) this.#datapath.detach(bound.ifindex)
+    this.attachments.detach(bound.ifindex)
     const active = this.#view.table(ACTIVE_TABLE)
     if (isOurs) active.put(bound.port, '')
     else active.remove(bound.port)
     const port = this.#view.port(bound.port)
     if (!isOurs && port) this.#events.portGone(port)
     this.#events.outdate([egressTag(bound.port), interfaceTag(bound.ifindex)])
-  }
-
-  #refreshUnderlays(): void {
-    const wanted = new Map(this.#tunnels.underlays().map(each => [each.ifindex, each]))
-    for (const ifindex of this.#underlays) {
-      if (wanted.has(ifindex)) continue
-      this.#underlays.delete(ifindex)
-      this.#datapath.detach(ifindex)
-      this.#events.outdate([interfaceTag(ifindex)])
-    }
-    for (const { ifindex, name } of wanted.values()) {
-      if (this.#underlays.has(ifindex)) continue
-      try {
-        this.#datapath.attach({ ifindex, name, portClass: PortClass.tunnel, peerRedirect: false })
-        this.#underlays.add(ifindex)
-        this.#events.outdate([interfaceTag(ifindex)])
-      } catch {
-        this.#refused.value++
-      }
-    }
   }
 }

@@ -12,7 +12,7 @@ import { parseIpv4 } from '../../wire/address.ts'
 import type { HostEvents } from '../events.ts'
 import type { OtherHost } from '../replication/peers.ts'
 import { WAIT_FOR_SENDERS, waitForTunnel } from '../waits.ts'
-import type { Interface } from './port-bindings.ts'
+import type { Interface } from './interface.ts'
 import { UNDERLAYS, UnderlayAddresses } from './underlays.ts'
 
 export interface Tunnel {

@@ -1,0 +1,136 @@
+// The datapath's programs on the interfaces of a host: of underlays, of active ports, and of ports
+// that are about to be. Of the last the program is there, or on its way, before the port may be
+// activated, and what comes in waits.
+
+import type { Counter, Counters } from '../../core/counters.ts'
+import { type Datapath, PortClass } from '../../datapath/datapath.ts'
+import { derive, type Tag, tagOf } from '../../flow/tag.ts'
+import type { Port, PortId } from '../../simulation/device.ts'
+import type { HostEvents } from '../events.ts'
+import { waitForInterface } from '../waits.ts'
+import type { Interface } from './interface.ts'
+
+const INTERFACE = tagOf('interface')
+/** Of flows of what comes in by an interface; stale when it becomes another port's, or none. */
+export const interfaceTag = (ifindex: number): Tag => derive(INTERFACE, ifindex)
+
+interface Coming {
+  readonly port: PortId
+  isThere: boolean
+}
+
+export interface AttachmentsParts {
+  readonly datapath: Pick<Datapath, 'attach' | 'attachSoon' | 'detach' | 'detachOthers'>
+  readonly counters: Counters
+  readonly events: HostEvents
+}
+
+export class Attachments {
+  readonly #datapath: AttachmentsParts['datapath']
+  readonly #events: HostEvents
+  readonly #refused: Counter
+  readonly #coming = new Map<number, Coming>() // by ifindex
+  readonly #underlays = new Set<number>()
+  #othersGone = false
+
+  constructor({ datapath, counters, events }: AttachmentsParts) {
+    this.#datapath = datapath
+    this.#events = events
+    this.#refused = counters.claim('agent.attach-failed', 'Interfaces that refused programs')
+  }
+
+  /** What comes in here comes by tunnels. */
+  isUnderlay(ifindex: number): boolean {
+    return this.#underlays.has(ifindex)
+  }
+
+  /** Frames of the interface, or for the port behind it, are to wait. */
+  isComing(ifindex: number): boolean {
+    return this.#coming.has(ifindex)
+  }
+
+  /** The interface of a port that is about to be activated; 0: it is not. */
+  comingBy(id: PortId): number {
+    for (const [ifindex, { port }] of this.#coming) if (port === id) return ifindex
+    return 0
+  }
+
+  /**
+   * Puts the program of a port on its interface. True: it is there, and `activated` may follow.
+   * False: it will be when `then` is called, or another port has the interface. `port` is null
+   * until the port is known.
+   */
+  prepare(id: PortId, port: Port | null, at: Interface, then: () => void): boolean {
+    const { ifindex } = at
+    const known = this.#coming.get(ifindex)
+    if (known !== undefined) return known.port === id && known.isThere
+    const coming = { port: id, isThere: false }
+    this.#coming.set(ifindex, coming)
+    if (port !== null) this.#events.portComing(port)
+    const portClass = port?.kind === 'router' ? PortClass.uplink : PortClass.vm
+    let isLate = false
+    const physical = { ifindex, name: at.name, portClass, peerRedirect: at.peerElsewhere }
+    this.#datapath.attachSoon(physical, isThere => {
+      if (this.#coming.get(ifindex) !== coming) return
+      coming.isThere = isThere
+      if (!isThere) this.#refuse(ifindex)
+      else if (isLate) then()
+    })
+    isLate = true
+    return coming.isThere
+  }
+
+  /** The port that was prepared at the interface is active. */
+  activated(ifindex: number): void {
+    this.#coming.delete(ifindex)
+    this.#events.wake(waitForInterface(ifindex))
+  }
+
+  /** An active port has left its interface, which may have become an underlay. */
+  detach(ifindex: number): void {
+    if (!this.#underlays.has(ifindex)) this.#datapath.detach(ifindex)
+  }
+
+  /** Gives up the ports that are prepared elsewhere than at these interfaces. */
+  keep(present: ReadonlyMap<PortId, Interface>): void {
+    for (const [ifindex, { port }] of [...this.#coming]) {
+      if (present.get(port)?.ifindex === ifindex) continue
+      this.#coming.delete(ifindex)
+      this.#datapath.detach(ifindex)
+      this.#events.wake(waitForInterface(ifindex))
+    }
+  }
+
+  setUnderlays(underlays: readonly Interface[]): void {
+    const wanted = new Set(underlays.map(({ ifindex }) => ifindex))
+    for (const ifindex of this.#underlays) {
+      if (wanted.has(ifindex)) continue
+      this.#underlays.delete(ifindex)
+      this.#datapath.detach(ifindex)
+      this.#events.outdate([interfaceTag(ifindex)])
+    }
+    for (const { ifindex, name } of underlays) {
+      if (this.#underlays.has(ifindex)) continue
+      try {
+        this.#datapath.attach({ ifindex, name, portClass: PortClass.tunnel, peerRedirect: false })
+        this.#underlays.add(ifindex)
+        this.#events.outdate([interfaceTag(ifindex)])
+      } catch {
+        this.#refused.value++
+      }
+    }
+  }
+
+  /** All of ours are there: an earlier agent's programs go, the first time this is called. */
+  detachOthers(): void {
+    if (this.#othersGone) return
+    this.#othersGone = true
+    this.#datapath.detachOthers()
+  }
+
+  // The interface went while we looked: its going is the next event.
+  #refuse(ifindex: number): void {
+    this.#refused.value++
+    this.#coming.delete(ifindex)
+  }
+}
