@@ -3,7 +3,7 @@
 // for what it needs, and wakes the walk when all of it is there.  Every change that arrives is
 // given to the devices that named it, and what they say became stale goes to the flow table.
 
-import type { Clock, Timer } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
 import { deviceTag, egressTag, type Tag } from '../flow/tag.ts'
 import type { Port, PortId, Topology } from '../simulation/device.ts'
 import { waitForDevice, waitForPort } from '../simulation/waits.ts'
@@ -12,6 +12,7 @@ import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'
 import type { PortModel } from './models.ts'
 import { compilePort, portChange } from './port.ts'
+import { PortActivity } from './port-activity.ts'
 import { ACTIVE_TABLE } from './port-status.ts'
 import { objectKey, Replica } from './replica.ts'
 import type { TableEvent, WatchEvent } from './store.ts'
@@ -42,9 +43,6 @@ interface Slot {
   device: LiveDevice | null | undefined // undefined: loading; null: does not exist
 }
 
-// So long after our start, an agent that has said nothing may have died a moment before.
-const YOUTH_MS = 30_000
-
 export class TopologyView implements Topology, Models {
   readonly #factories: ReadonlyMap<string, DeviceFactory>
   readonly #link: ViewLink
@@ -52,15 +50,11 @@ export class TopologyView implements Topology, Models {
   readonly #replica = new Replica()
   readonly #ports = new Map<PortId, Port>()
   readonly #byNumber = new Map<number, Port>()
-  readonly #deadHosts = new Set<string>()
   readonly #slots = new Map<string, Map<string, Slot>>() // by kind, then id
   readonly #users = new Map<string, Set<Slot>>() // interest key → who named it
   readonly #tables = new Map<string, SharedTable>()
-  readonly #activeOn = new Map<PortId, string>() // host id; '' = down
-  readonly #fading = new Map<PortId, object>() // whose agents' word stands a while yet
   readonly #estates: Estates
-  // While we are this young, an agent that has said nothing may have died a moment before we came.
-  #youth: Timer | null
+  readonly #activity: PortActivity
   #isClosed = false
 
   constructor(
@@ -74,9 +68,11 @@ export class TopologyView implements Topology, Models {
     this.#link = link
     this.#listener = listener
     this.#estates = new Estates(host, link.session, clock)
-    this.#youth = clock.after(YOUTH_MS, () => this.#grown())
+    const changed = (port: PortId): void => this.#portMoved(port)
+    const [estates, ports] = [this.#estates, this.#ports]
+    this.#activity = new PortActivity({ clock, estates, ports, changed })
     this.need({ table: ACTIVE_TABLE })
-    this.#openTable(ACTIVE_TABLE).onChange((port, host) => this.#activeChanged(port, host))
+    this.#openTable(ACTIVE_TABLE).onChange((port, host) => this.#activity.heard(port, host))
   }
 
   get session(): string {
@@ -148,19 +144,14 @@ export class TopologyView implements Topology, Models {
     return this.#byNumber.get(number)
   }
 
-  // A host stopped answering, or answers again: its ports go with it, whatever the store says.
+  // A host stopped answering, or answers again.
   hostAnswers(host: string, answers: boolean): void {
-    if (this.#deadHosts.has(host) !== answers || this.#isClosed) return
-    if (answers) this.#deadHosts.delete(host)
-    else this.#deadHosts.add(host)
-    for (const port of [...this.#ports.values()]) if (port.host === host) this.#portMoved(port.id)
+    this.#activity.hostAnswers(host, answers)
   }
 
   // The agent of a host that answers is gone, or there again.
   agentAway(host: string, isAway: boolean): void {
-    if (this.#estates.isAway(host) === isAway || this.#isClosed) return
-    this.#estates.agentAway(host, isAway)
-    for (const port of [...this.#ports.values()]) if (port.host === host) this.#portMoved(port.id)
+    this.#activity.agentAway(host, isAway)
   }
 
   known(): { ports: number; devices: number } {
@@ -208,7 +199,7 @@ export class TopologyView implements Topology, Models {
   // What comes later changes nothing, and nothing is made any more.
   close(): void {
     this.#isClosed = true
-    this.#youth?.cancel()
+    this.#activity.close()
     this.#estates.close()
     for (const slots of this.#slots.values())
       for (const { device } of slots.values()) device?.close?.()
@@ -249,43 +240,14 @@ export class TopologyView implements Topology, Models {
       if (before !== undefined) this.#listener.outdate([before.tag, egressTag(id)])
       return
     }
-    const isAttended = model.host === undefined || !this.#estates.isAway(model.host)
-    const after = compilePort(model, this.#isActive(model), isAttended)
+    const activity = this.#activity
+    const after = compilePort(model, activity.isActive(model), activity.isAttended(model))
     this.#ports.set(id, after)
     this.#byNumber.set(after.number, after)
     if (before === undefined) return this.#listener.wake(waitForPort(id))
     const change = portChange(before, after)
     if (change === 'walk') this.#listener.outdate([after.tag, egressTag(id)])
     if (change === 'place') this.#listener.outdate([egressTag(id)])
-  }
-
-  #isActive({ id, host: bound }: PortModel): boolean {
-    if (bound !== undefined && this.#deadHosts.has(bound)) return false
-    const host = this.#activeOn.get(id)
-    return host === undefined ? this.#youth !== null : host === bound
-  }
-
-  // From now on silence means that nobody is there.
-  #grown(): void {
-    this.#youth = null
-    for (const id of [...this.#ports.keys()]) if (!this.#activeOn.has(id)) this.#portMoved(id)
-  }
-
-  #activeChanged(port: PortId, host: string | undefined): void {
-    this.#fading.delete(port)
-    if (host === undefined) {
-      const word = {}
-      this.#fading.set(port, word)
-      return this.#estates.lasts(this.#activeOn.get(port) ?? '', () => {
-        if (this.#fading.get(port) !== word) return
-        this.#fading.delete(port)
-        this.#activeOn.delete(port)
-        this.#portMoved(port)
-      })
-    }
-    if (this.#activeOn.get(port) === host) return
-    this.#activeOn.set(port, host)
-    this.#portMoved(port)
   }
 
   // A bound port's interface went up or down, here or elsewhere.
