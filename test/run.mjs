@@ -31,6 +31,8 @@ const waitingFiles = [
   'test/api/cli-local.test.ts',
   'test/state/native-exchange.test.ts'
 ]
+// What computes longest is a process of its own, so that the cores share it.
+const longFiles = ['test/oracle/stateful.test.ts', 'test/oracle/cache.test.ts']
 // Most of a file of the lab is waiting: one more of them than there are cores keeps these busy.
 const cores = availableParallelism()
 const labLanes = {
@@ -98,14 +100,18 @@ async function runCheck() {
  * folder of test/ joins by being there.
  */
 function unitJobs() {
-  const waiting = waitingFiles.filter(file => existsSync(join(root, file)))
+  const [waiting, long] = [waitingFiles, longFiles].map(files =>
+    files.filter(file => existsSync(join(root, file)))
+  )
   const together = ['test/oracle', 'test/state', 'test/store', 'test/api']
   const apart = [...together, 'test/lab', 'test/cassandra', 'test/zookeeper']
   const entries = readdirSync(join(root, 'test'), { withFileTypes: true })
   const folders = entries.filter(each => each.isDirectory()).map(({ name }) => `test/${name}`)
   const alone = folders.filter(folder => !apart.includes(folder)).flatMap(findIn)
-  const jobOf = name => ({ name, files: findIn(name).filter(file => !waiting.includes(file)) })
+  const isNamed = file => waiting.includes(file) || long.includes(file)
+  const jobOf = name => ({ name, files: findIn(name).filter(file => !isNamed(file)) })
   return [
+    ...long.map(file => ({ name: file, files: [file] })),
     jobOf('test/oracle'),
     { name: 'plugins', files: find('plugins', '.test.ts') },
     ...waiting.map(file => ({ name: file, files: [file], waits: true })),

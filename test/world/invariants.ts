@@ -46,18 +46,17 @@ export function faultsOf(
   const faults: string[] = []
   const holders = new Map<string, Held[]>()
   for (const each of held) {
-    const { host, key, text, ingress, egress, isOwn } = each
+    const { host, key, text, ingress, isOwn } = each
     const known = hostsFor(each, of)
-    // What was flooded went out by ports of several hosts; whose it is, the first answer tells.
-    const isFlooded = ingress !== 0 && egress === 0
-    if (!known.has(host) && !(ingress === 0 && isOwn) && !isFlooded)
+    if (!known.has(host) && !(ingress === 0 && isOwn) && !isFlooded(each))
       faults.push(`(i) ${host} is not responsible for ${text}, [${[...known]}] are`)
     const others = holders.get(key)
     if (others === undefined) holders.set(key, [each])
     else {
       const [first] = others
-      if (first!.text !== text)
-        faults.push(`(ii) ${host} holds ${text}, ${first!.host} holds ${first!.text}`)
+      const mayLack = isFlooded(each) || isFlooded(first!)
+      const [a, b] = mayLack ? [openingOf(first!.text), openingOf(text)] : [first!.text, text]
+      if (a !== b) faults.push(`(ii) ${host} holds ${text}, ${first!.host} holds ${first!.text}`)
       others.push(each)
     }
   }
@@ -70,6 +69,11 @@ export function faultsOf(
   }
   return faults
 }
+
+// What was flooded went out by ports of several hosts; whose it is, the first answer tells, and the
+// others hear no more of it.
+const isFlooded = ({ ingress, egress }: Held): boolean => ingress !== 0 && egress === 0
+const openingOf = (text: string): string => text.slice(text.lastIndexOf(' of '))
 
 const hostsFor = ({ ingress, egress }: Held, of: Responsible): Set<string> =>
   new Set([ingress, egress].flatMap(number => [...(of.get(number) ?? [])]))
