@@ -1,6 +1,6 @@
 // One packet's walk.  A device reads and edits `key`, then ends with one sentence:
 // forward, flood, drop, reject, consume or postpone.  The context is reused; what leaves the visit
-// is in `outcome`.
+// is in `outcome`. simulate.test.ts holds it.
 
 import { ActionList, diff } from '../flow/actions.ts'
 import { FlowKey, Word } from '../flow/key.ts'

@@ -2,7 +2,7 @@
 // are cut.  Who tracks connections or translates remembers, for a short time, what first fragments
 // say of layer 4, by what all fragments of a packet share: the device they enter, addresses,
 // protocol and identification.  And as they leave, by the device they leave: an ICMP error about a
-// later one quotes it so.
+// later one quotes it so. early.test.ts and tuple.test.ts hold it.
 
 import { Word } from '../flow/key.ts'
 import { deviceTag, hashWith } from '../flow/tag.ts'

@@ -1,4 +1,4 @@
-// State records told to people, in traces and lists.
+// State records told to people, in traces and lists. test/api/agent-state.test.ts holds it.
 
 import { KeyWord, Kind, RecordWord, StateFlag } from '../state/record.ts'
 import { formatIpv4, formatIpv6 } from '../wire/address.ts'

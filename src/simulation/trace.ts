@@ -1,5 +1,6 @@
 // A trace is the walk told in lines.  The walk writes the steps; devices add what they decided.
 // Guard every call with `if (ctx.trace !== null)`: text that nobody reads is not made.
+// simulate.test.ts holds it.
 
 export interface Trace {
   step(text: string): void

@@ -1,6 +1,7 @@
 // What becomes of a walk: outputs to virtual ports become interfaces and tunnels, the state it
 // would write is written, its flow goes into the book, and what its devices learned and sent goes
 // its way. Says what is to be done with the packet; the worker does it.
+// test/oracle/cache.test.ts holds it.
 
 import type { Counter, Counters } from '../../core/counters.ts'
 import type { Datapath } from '../../datapath/datapath.ts'

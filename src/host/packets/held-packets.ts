@@ -1,5 +1,6 @@
 // How packets leave that other hosts must know of first: they are held under the exchange's ticket,
 // and so is their flow; when it is released, the flow goes into the datapath and they go out.
+// hold-queue.test.ts and test/state/sharing.test.ts hold it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Counters } from '../../core/counters.ts'

@@ -5,6 +5,7 @@
 // larger than the interface behind it is lost, and counted.
 //
 // A flood is looked at output by output: it goes whole where it fits, and nobody is told.
+// test/mtu.test.ts holds it.
 
 import type { Datapath } from '../../datapath/datapath.ts'
 import { ActionList, ActionType } from '../../flow/actions.ts'

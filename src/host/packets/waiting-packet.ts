@@ -1,4 +1,4 @@
-// A frame of a burst, copied to outlive it.
+// A frame of a burst, copied to outlive it. senders.test.ts holds it.
 
 import { type Burst, DESCRIPTOR_WORDS, Descriptor, Reason } from '../../datapath/datapath.ts'
 import { extract } from '../../flow/extract.ts'

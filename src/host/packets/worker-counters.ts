@@ -1,4 +1,4 @@
-// What a worker counts besides drops.
+// What a worker counts besides drops. drops.test.ts holds it.
 
 import type { Counters } from '../../core/counters.ts'
 import type { FlowCache } from '../flows/flow-cache.ts'

@@ -6,6 +6,7 @@
 //   execute   the outcome on this packet
 // One worker is one thread and one host.  Nothing here waits: what a walk lacks postpones the
 // packet (waiting-room.ts), whoever brings it wakes the walk again.
+// test/oracle/cache.test.ts and host.test.ts hold it.
 
 import type { Clock } from '../../core/clock.ts'
 import {

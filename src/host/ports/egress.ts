@@ -1,5 +1,6 @@
 // The last step of a walk: outputs that name virtual ports become outputs to interfaces and
 // tunnels.  Only here does it matter on which host a port is.
+// port-bindings.test.ts and test/mtu.test.ts hold it.
 
 import { ActionList, ActionType, OUT_PEER } from '../../flow/actions.ts'
 import { type Limits, least, NO_LIMITS, tunnelRoom } from '../../flow/size.ts'

@@ -1,5 +1,5 @@
 // Where a packet enters the virtual topology: by the port behind an interface, or by a tunnel from
-// the host that has walked it.
+// the host that has walked it. port-bindings.test.ts and underlays.test.ts hold it.
 
 import type { SimulationContext } from '../../simulation/context.ts'
 import { AGENT_KEY } from '../../simulation/local-delivery.ts'

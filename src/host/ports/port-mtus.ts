@@ -1,6 +1,6 @@
 // How large a packet each port's interface takes.  Every host says so of its own, in the shared
 // table `mtu/<port>`: the walk is done where a packet comes in, and there it must be known what
-// fits where it will go out, whichever host that is.
+// fits where it will go out, whichever host that is. test/mtu.test.ts holds it.
 
 import { limit } from '../../flow/size.ts'
 import { egressTag } from '../../flow/tag.ts'

@@ -1,6 +1,7 @@
 // Tunnels to other hosts.  Two hosts reach each other by the first tunnel zone they share, between
 // the addresses they have in it; the underlay's own routing does the rest.  Only members of our
 // zones may send us tunnelled frames: anybody on the underlay can write a header and guess a key.
+// underlays.test.ts and port-bindings.test.ts hold it.
 
 import type { Datapath } from '../../datapath/datapath.ts'
 import { TunnelKind } from '../../flow/actions.ts'

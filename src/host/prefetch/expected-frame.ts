@@ -1,4 +1,5 @@
 // The shortest frame that has a key of flow state: what a packet of the connection looks like.
+// test/state/gateways.test.ts holds it.
 
 import { KEY_WORDS, KeyWord } from '../../state/record.ts'
 import * as ethernet from '../../wire/ethernet.ts'

@@ -9,7 +9,7 @@ import type { MovedState } from './moved-state.ts'
 import type { Peers } from './peers.ts'
 
 export interface PortHandoverParts {
-  readonly peers: Peers
+  readonly peers: Pick<Peers, 'settled' | 'ready' | 'ask' | 'asked' | 'give'>
   readonly clock: Clock
   readonly counters: Counters
   /** Asks the store for what was kept about a port; `loaded` is called with it. null: no store. */

@@ -1,6 +1,6 @@
 // What one port may have open in the tables of flow state (state.connectionsPerPort), and who has
 // met that bound: counted by port, and told to who looks at the port.  Only ports that have met it
-// have a counter, and only so many of them one of their own.
+// have a counter, and only so many of them one of their own. test/state/quota.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'

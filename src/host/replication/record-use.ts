@@ -1,6 +1,6 @@
 // How records are used: by packets whose walks met them, and by flows, of which the datapath tells.
 // Use keeps a record alive, here and at the hosts that may see its other half; what nobody uses any
-// more goes.
+// more goes. test/state/used-flows.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'

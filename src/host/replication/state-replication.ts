@@ -1,5 +1,6 @@
 // All of flow state on one host: the table, the exchange with other hosts, who is interested, which
 // ports may be activated. Each part knows those built before it.
+// test/state/sharing.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Counters } from '../../core/counters.ts'

@@ -1,6 +1,6 @@
 // Which hosts may see the other half of a connection: those of the ports it leaves by, and those of
 // every port in a stateful group with the ports it enters and leaves by.  They are the hosts that
-// get its state before its first packet leaves.
+// get its state before its first packet leaves. test/state/gateways.test.ts holds it.
 
 import type { Port } from '../../simulation/device.ts'
 import { waitForPort } from '../../simulation/waits.ts'

@@ -1,4 +1,5 @@
 // A host told to people: its flows as lines, and the walk a described packet would take.
+// test/api/trace.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import { sleep } from '../../core/clock.ts'

@@ -1,5 +1,5 @@
 // Flow state told to people: records as lines, a slice of the table at a time, so that packets pass
-// in between; and the other hosts, as they look from here.
+// in between; and the other hosts, as they look from here. test/api/agent-state.test.ts holds it.
 
 import { type Clock, sleep } from '../../core/clock.ts'
 import { describeRecord, kindOf, protocolOf } from '../../simulation/state-text.ts'

@@ -1,0 +1,121 @@
+// Who is asked for the state of a port's flows, in which order, and how long a port waits for it.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { VirtualClock } from '../../core/clock.ts'
+import { CounterTable } from '../../core/counters.ts'
+import { HostEvents } from '../events.ts'
+import { PortHandover } from './port-handover.ts'
+
+const [BEFORE, OTHER] = ['before', 'other']
+
+interface Options {
+  readonly ready?: readonly string[]
+  readonly recover?: boolean
+  readonly keeps?: boolean
+}
+
+// Alone: the other hosts are a list of what they were asked.
+function open({ ready = [BEFORE, OTHER], recover = false, keeps = false }: Options = {}) {
+  const clock = new VirtualClock()
+  const events = new HostEvents()
+  const counters = new CounterTable()
+  const told: string[] = []
+  const say = (text: string): void => void told.push(text)
+  const peers = {
+    settled: (then: () => void): void => then(),
+    ready: () => [...ready],
+    ask: (host: string, ports: readonly number[]): void => say(`ask ${host} ${ports.join()}`),
+    asked: (word: number, ports: readonly number[]): void => say(`answer ${word} ${ports.join()}`),
+    give: (host: string): void => say(`give ${host}`)
+  }
+  const load = keeps ? (port: number): void => say(`load ${port}`) : null
+  const movedState = { came: (port: number): void => say(`moved ${port}`) }
+  events.portReady.on(port => say(`ready ${port}`))
+  const parts = { peers, clock, counters, load, recover, events, movedState }
+  const handover = new PortHandover(parts)
+  return { clock, events, counters, handover, heard: () => told.splice(0) }
+}
+
+test('a port that was nowhere before is ready at once', () => {
+  const { handover, heard } = open()
+  assert.equal(handover.ready(1, undefined), true)
+  assert.deepEqual(heard(), [])
+})
+
+test('the host before is asked, for all ports at one going, and no other when it answers', () => {
+  const { clock, events, handover, heard } = open()
+  assert.deepEqual([handover.ready(1, BEFORE), handover.ready(2, BEFORE)], [false, false])
+  clock.advance(1)
+  assert.deepEqual(heard(), ['ask before 1,2'])
+  events.given(BEFORE, [1, 2])
+  assert.deepEqual(heard(), ['moved 1', 'ready 1', 'moved 2', 'ready 2'])
+  assert.equal(handover.ready(1, BEFORE), true)
+  assert.equal(handover.settled, true)
+  clock.advance(5000)
+  assert.deepEqual(heard(), [])
+})
+
+test('when the host before does not answer, the others are asked', () => {
+  const { clock, events, handover, heard } = open()
+  handover.ready(1, BEFORE)
+  clock.advance(149)
+  assert.deepEqual(heard(), ['ask before 1'])
+  clock.advance(2)
+  assert.deepEqual(heard(), ['ask other 1'])
+  events.given(OTHER, [1])
+  assert.equal(handover.settled, false) // the host before may still answer
+  events.given(BEFORE, [1])
+  assert.deepEqual(heard(), ['moved 1', 'ready 1'])
+})
+
+test('when the host before is gone, the others are asked at once', () => {
+  const { clock, events, handover, heard } = open()
+  handover.ready(1, BEFORE)
+  clock.advance(1)
+  heard()
+  events.peerLeft(BEFORE)
+  clock.advance(1)
+  assert.deepEqual(heard(), ['ask other 1'])
+  events.given(OTHER, [1])
+  assert.deepEqual(heard(), ['moved 1', 'ready 1'])
+})
+
+test('nobody is waited for longer than 3 s', () => {
+  const { clock, counters, handover, heard } = open()
+  handover.ready(1, BEFORE)
+  clock.advance(3000)
+  assert.ok(heard().includes('ready 1'))
+  assert.equal(counters.value('state.ports-late'), 1)
+})
+
+test('what was kept here is waited for, and then told to others', () => {
+  const { clock, events, handover, heard } = open({ recover: true, keeps: true, ready: [OTHER] })
+  assert.equal(handover.ready(1, undefined), false)
+  events.asked(7, [1]) // by another that begins at the same time
+  clock.advance(1)
+  assert.deepEqual(heard(), ['load 1', 'ask other 1'])
+  events.given(OTHER, [1])
+  handover.loaded(1)
+  assert.deepEqual(heard(), ['give other', 'ready 1', 'answer 7 1'])
+})
+
+test('a port that goes and comes back begins anew', () => {
+  const { clock, events, handover, heard } = open()
+  handover.ready(1, BEFORE)
+  clock.advance(1)
+  events.given(BEFORE, [1])
+  handover.gone(1)
+  heard()
+  assert.equal(handover.ready(1, OTHER), false)
+  clock.advance(1)
+  assert.deepEqual(heard(), ['ask other 1'])
+})
+
+test('closed, it leaves no timer', () => {
+  const { clock, handover } = open({ recover: true, keeps: true })
+  handover.ready(1, BEFORE)
+  handover.close()
+  clock.advance(1)
+  assert.equal(clock.waiting, 0)
+})
