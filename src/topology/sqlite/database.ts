@@ -79,7 +79,7 @@ export class Database {
   }
 
   /** What a job would change, as a changeset, and what it gives; the file stays as it was. */
-  prefetch<T>(job: () => T): { readonly result: T; readonly changes: Uint8Array } {
+  dryRun<T>(job: () => T): { readonly result: T; readonly changes: Uint8Array } {
     this.#prepared('BEGIN IMMEDIATE').run()
     const session = this.#handle.createSession()
     try {

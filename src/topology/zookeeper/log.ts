@@ -8,10 +8,8 @@ import type { ZooKeeper } from './client/client.ts'
 import { isUnknown, isZooKeeperError } from './client/errors.ts'
 import { logPath } from './layout.ts'
 
-export type Appended = 'kept' | 'lost' | 'unknown'
+export type Appended = 'kept' | 'lost' | 'rebased' | 'unknown'
 
-/** Changes fetched at a time by who is behind. */
-const AHEAD = 16
 /** Requests of a sweep at a time. */
 const SWEEP = 256
 
@@ -36,9 +34,9 @@ export class Log {
     return found
   }
 
-  /** The changes from this one on, in order; some at a time, none when there are no more. */
-  async after(n: number): Promise<readonly Blob[]> {
-    const numbers = Array.from({ length: AHEAD }, (_, i) => n + 1 + i)
+  /** Up to so many changes after this one, in order; fewer when there are no more. */
+  async after(n: number, count: number): Promise<readonly Blob[]> {
+    const numbers = Array.from({ length: count }, (_, i) => n + 1 + i)
     const nodes = await Promise.all(numbers.map(each => this.#zk.get(logPath(each))))
     const changes: Blob[] = []
     for (const [i, node] of nodes.entries()) {
@@ -49,16 +47,21 @@ export class Log {
   }
 
   /**
-   * Makes change n.  `unknown`: the connection was lost meanwhile; once there is one again, `has`
-   * tells.  Throws when nothing was done.
+   * Makes change n, if the base is still of this version: else the number may be one that was
+   * swept, and free only for that.  `unknown`: the connection was lost meanwhile; once there is one
+   * again, `has` tells.  Throws when nothing was done.
    */
-  async append(n: number, change: Blob): Promise<Appended> {
+  async append(n: number, change: Blob, base: number): Promise<Appended> {
     const node = await toNode(this.#zk, n, change)
     try {
-      await this.#zk.create(logPath(n), node)
+      await this.#zk.multi([
+        { op: 'check', path: '/base', version: base },
+        { op: 'create', path: logPath(n), data: node }
+      ])
       return 'kept'
     } catch (error) {
       if (isZooKeeperError(error, 'NODE_EXISTS')) return 'lost'
+      if (isZooKeeperError(error, 'BAD_VERSION')) return 'rebased'
       if (isUnknown(error)) return 'unknown'
       throw error
     }

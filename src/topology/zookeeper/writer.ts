@@ -7,7 +7,7 @@
 //              ▲                        │ lost: somebody else's, or the connection was cut and it
 //              └────────────────────────┘       turned out not to be there
 
-import type { Clock, Timer } from '../../core/clock.ts'
+import type { Clock } from '../../core/clock.ts'
 import { fail, isFailure, reasonOf } from '../../core/errors.ts'
 import { Pace } from '../../core/pace.ts'
 import { translated } from '../sqlite/database.ts'
@@ -18,27 +18,14 @@ import type { Blob } from './blob.ts'
 import type { ZooKeeper } from './client/client.ts'
 import { isZooKeeperError } from './client/errors.ts'
 import { claim, type Estate, estatesOf } from './estate.ts'
+import { type Job, Jobs, type Outcome, PATIENCE_MS } from './jobs.ts'
 import { type Appended, Log } from './log.ts'
 import type { Presence } from './presence.ts'
 import { Replica } from './replica.ts'
 
-interface Job {
-  readonly run: () => unknown
-  readonly done: (result: unknown) => void
-  readonly failed: (error: unknown) => void
-  isSettled: boolean
-  renewals: number // of its patience
-  timer: Timer | undefined
-}
-
-type Outcome = { readonly result: unknown } | { readonly error: unknown }
-
-/** How long a change that is not patient waits for a connection. */
-const PATIENCE_MS = 3_000
-/** How often its patience is renewed while connections come and go, or answers are slow. */
-const RENEWALS_MAX = 5
-const JOBS_MAX = 65_536
 const BATCH = 64
+/** Changes fetched at a time by who is behind. */
+const AHEAD = 16
 const RETRY_MS = 200
 /** Changes after which a base is made, and those of before it that are left for who is behind. */
 const BASE_EVERY = 2_000
@@ -62,13 +49,14 @@ export class Writer implements Commits {
   readonly #clock: Clock
   readonly #log: Log
   readonly #baseEvery: number
-  readonly #jobs: Job[] = []
+  readonly #jobs: Jobs
   #asked: (() => void)[] = [] // by who wants to know that all is here
   #estates: Estate[] | undefined // to be claimed again
   #session = ''
-  #base = { n: -1, isWatched: false }
+  #base = { n: -1, version: -1, isWatched: false }
   #serial = 0
   #isBehind = false // something has come
+  #mustFollow = false // before the next change of ours
   #reloadedAt = 0 // the change for which all was read anew
   #isAppending = false
   #heldAt = -Infinity // when the last connection was lost
@@ -86,6 +74,11 @@ export class Writer implements Commits {
     this.#clock = file.clock
     this.#baseEvery = baseEvery
     this.#log = new Log(zk)
+    this.#jobs = new Jobs(
+      file.clock,
+      () => this.#mayWait(),
+      () => this.#unavailable()
+    )
     this.replica = new Replica(file.database, file.trim)
     this.#unlisten = zk.onChange(condition => {
       if (condition === 'connected') this.#begin()
@@ -105,22 +98,10 @@ export class Writer implements Commits {
   }
 
   submit<T>(run: () => T, isPatient = false): Promise<T> {
-    return new Promise((done, failed) => {
-      if (this.#isClosed) throw fail('STORE_UNAVAILABLE', { reason: 'it is closed' })
-      if (this.#jobs.length >= JOBS_MAX)
-        throw fail('LIMIT', { what: 'the queue of writes to the store', limit: JOBS_MAX })
-      const job: Job = {
-        run,
-        done: done as Job['done'],
-        failed,
-        isSettled: false,
-        renewals: 0,
-        timer: undefined
-      }
-      if (!isPatient) job.timer = this.#clock.after(PATIENCE_MS, () => this.#giveUp(job))
-      this.#jobs.push(job)
-      this.#wake()
-    })
+    if (this.#isClosed) return Promise.reject(fail('STORE_UNAVAILABLE', { reason: 'it is closed' }))
+    const done = this.#jobs.add(run, isPatient)
+    this.#wake()
+    return done
   }
 
   /** Resolves when all changes of before are here, or at once when nobody can say. */
@@ -148,8 +129,7 @@ export class Writer implements Commits {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#unlisten()
-    for (const job of this.#jobs.splice(0))
-      this.#settle(job, { error: fail('STORE_UNAVAILABLE', { reason: 'it is closed' }) })
+    this.#jobs.failAll(fail('STORE_UNAVAILABLE', { reason: 'it is closed' }))
     this.#answer()
     await this.#zk.close()
   }
@@ -163,10 +143,11 @@ export class Writer implements Commits {
   // A connection, of this session or of a new one.
   #begin(): void {
     if (!this.#isStarted) return
+    this.#mustFollow = true
     if (this.#session !== this.#zk.session) {
       this.#session = this.#zk.session
       this.#log.renewed()
-      this.#base = { n: -1, isWatched: false }
+      this.#base = { n: -1, version: -1, isWatched: false }
       this.#isNew = true
     }
     this.look()
@@ -200,12 +181,12 @@ export class Writer implements Commits {
   // ends the writing, not the reading.
   #failed(error: unknown): void {
     if (isZooKeeperError(error)) {
-      this.#isBehind = true
+      this.#isBehind = this.#mustFollow = true
       return
     }
     if (!isFailure(error)) throw error
     this.#halted = error
-    for (const job of this.#jobs.splice(0)) this.#settle(job, { error: this.#unavailable() })
+    this.#jobs.failAll(this.#unavailable())
   }
 
   #answer(): void {
@@ -217,19 +198,25 @@ export class Writer implements Commits {
       await this.#presence.announce()
       this.#isNew = false
     }
-    const asked = this.#asked
-    this.#asked = []
-    try {
-      await this.#follow()
-    } finally {
-      for (const done of asked) done()
-    }
-    await this.#commit()
+    // A change of ours shows by its number whether all before it was known: so it is tried at once,
+    // and others' are looked for when it was not, or when there is no change to tell it by.
+    const isSure = this.#mustFollow || this.#asked.length > 0 || this.#jobs.length === 0
+    if (isSure) await this.#followFor(this.#asked.splice(0))
+    await this.#commit(isSure)
     if (this.replica.n - this.#base.n >= this.#baseEvery && this.#presence.isFirst)
       await this.#makeBase()
   }
 
   // --- others' changes
+
+  async #followFor(asked: readonly (() => void)[]): Promise<void> {
+    try {
+      await this.#follow()
+      this.#mustFollow = false
+    } finally {
+      for (const done of asked) done()
+    }
+  }
 
   async #follow(): Promise<void> {
     this.#isBehind = false
@@ -240,10 +227,11 @@ export class Writer implements Commits {
       if (this.#base.n > this.replica.n) await this.#reload() // its changes have been swept
       return
     }
-    for (;;) {
-      const changes = await this.#log.after(this.replica.n)
+    for (let count = 1; ; count = AHEAD) {
+      const changes = await this.#log.after(this.replica.n, count)
       for (const { bytes } of changes) await this.#apply(bytes)
-      if (changes.length === 0 && !(await this.#log.isThere(this.replica.n + 1, this.look))) return
+      if (changes.length < count && !(await this.#log.isThere(this.replica.n + 1, this.look)))
+        return
     }
   }
 
@@ -258,9 +246,10 @@ export class Writer implements Commits {
       this.#base.isWatched = false
       this.look()
     }
-    this.#base = { n: this.#base.n, isWatched: true }
+    this.#base.isWatched = true
     try {
-      this.#base.n = (await pointerOf(this.#zk, changed)).n
+      const { n, version } = await pointerOf(this.#zk, changed)
+      Object.assign(this.#base, { n, version })
     } catch (error) {
       this.#base.isWatched = false
       throw error
@@ -270,7 +259,7 @@ export class Writer implements Commits {
   // Everything anew, from the newest base or from nothing.
   async #reload(): Promise<void> {
     this.counters.reloads++
-    const { n, data } = await pointerOf(this.#zk)
+    const { n, data, version } = await pointerOf(this.#zk)
     const next = this.replica.n + 1
     if (this.#reloadedAt === next) {
       const reason = 'it does not fit what was before it; only a new base can follow it'
@@ -279,43 +268,48 @@ export class Writer implements Commits {
     this.#reloadedAt = next
     const bytes = n === 0 ? new Uint8Array() : (await readBase(this.#zk, n, data)).bytes
     this.replica.restore(n, bytes)
-    this.#base.n = n
+    Object.assign(this.#base, { n, version })
     this.#isBehind = true
     this.#file.committed()
   }
 
   async #makeBase(): Promise<void> {
-    const { n: known, version } = await pointerOf(this.#zk)
-    this.#base.n = known
+    const { version } = this.#base
     const { n } = this.replica
-    if (n - known < this.#baseEvery) return
     const bytes = await dump(this.#file.database, new Pace(this.#clock))
     const id = `${this.#presence.key}.${++this.#serial}@${n}`
-    if (!(await putBase(this.#zk, version, { n, blob: { id, bytes } }))) return
-    this.#base.n = n
+    if (!(await putBase(this.#zk, version, { n, blob: { id, bytes } }))) {
+      this.#base.isWatched = false // another was faster
+      return
+    }
+    Object.assign(this.#base, { n, version: version + 1 })
     this.counters.bases++
     await this.#log.sweep(n - BEHIND_MAX)
   }
 
   // --- our changes
 
-  async #commit(): Promise<void> {
+  async #commit(isSure: boolean): Promise<void> {
     const estates = this.#estates
-    const batch = this.#jobs.slice(0, BATCH)
+    const batch = this.#jobs.first(BATCH)
     if (batch.length === 0 && estates === undefined) return
     const { database, sessions } = this.#file
-    const { result: outcomes, changes } = database.prefetch(() => {
+    const { result: outcomes, changes } = database.dryRun(() => {
       if (estates !== undefined) claim(database, sessions, estates)
       return batch.map(job => this.#attempt(job))
     })
+    const isTold = changes.length > 0 && !outcomes.some(outcome => 'error' in outcome)
+    if (!isSure && !isTold) {
+      this.#mustFollow = true
+      return
+    }
     if (changes.length > 0 && (await this.#append(changes)) === 'lost') {
       this.counters.lost++
-      this.#isBehind = true
+      this.#mustFollow = true
       return
     }
     if (this.#estates === estates) this.#estates = undefined
-    this.#jobs.splice(0, batch.length)
-    for (const [i, job] of batch.entries()) this.#settle(job, outcomes[i]!)
+    this.#jobs.settle(outcomes)
   }
 
   #attempt(job: Job): Outcome {
@@ -333,7 +327,7 @@ export class Writer implements Commits {
     this.#isAppending = true
     let appended: Appended
     try {
-      appended = await this.#log.append(n, change)
+      appended = await this.#log.append(n, change, this.#base.version)
       while (appended === 'unknown') {
         this.counters.unknown++
         appended = await this.#findOut(n, change)
@@ -341,7 +335,8 @@ export class Writer implements Commits {
     } finally {
       this.#isAppending = false
     }
-    if (appended === 'lost') return 'lost'
+    if (appended === 'rebased') this.#base.isWatched = false
+    if (appended !== 'kept') return 'lost'
     this.counters.changes++
     await this.#apply(bytes)
     return 'kept'
@@ -358,27 +353,14 @@ export class Writer implements Commits {
     }
   }
 
-  // It stays in its place in the queue until that is reached: a change under way may be of it.
-  #giveUp(job: Job): void {
+  #mayWait(): boolean {
     const isAway = !this.#zk.connected && this.#clock.now() - this.#heldAt >= PATIENCE_MS
-    if (!isAway && this.#halted === undefined && job.renewals++ < RENEWALS_MAX) {
-      job.timer = this.#clock.after(PATIENCE_MS, () => this.#giveUp(job))
-      return
-    }
-    this.#settle(job, { error: this.#unavailable() })
+    return !isAway && this.#halted === undefined
   }
 
   #unavailable(): Error {
     const why = this.fault ?? 'ZooKeeper takes no changes in time'
     const reason = this.#isAppending ? `${why}; whether this change was made is not known` : why
     return fail('STORE_UNAVAILABLE', { reason }, this.#halted)
-  }
-
-  #settle(job: Job, outcome: Outcome): void {
-    if (job.isSettled) return
-    job.isSettled = true
-    job.timer?.cancel()
-    if ('error' in outcome) job.failed(outcome.error)
-    else job.done(outcome.result)
   }
 }

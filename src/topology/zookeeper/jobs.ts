@@ -1,0 +1,89 @@
+// The changes that wait to be made, in their order.  One that is not patient is given up when there
+// is no connection for long; it stays in its place until that is reached, for a change that is
+// under way may be of it.
+
+import type { Clock, Timer } from '../../core/clock.ts'
+import { fail } from '../../core/errors.ts'
+
+export interface Job {
+  readonly run: () => unknown
+  readonly done: (result: unknown) => void
+  readonly failed: (error: unknown) => void
+  isSettled: boolean
+  renewals: number // of its patience
+  timer: Timer | undefined
+}
+
+export type Outcome = { readonly result: unknown } | { readonly error: unknown }
+
+/** How long a change that is not patient waits for a connection. */
+export const PATIENCE_MS = 3_000
+/** How often its patience is renewed while connections come and go, or answers are slow. */
+const RENEWALS_MAX = 5
+const JOBS_MAX = 65_536
+
+export class Jobs {
+  readonly #clock: Clock
+  readonly #mayWait: () => boolean
+  readonly #unavailable: () => Error
+  readonly #jobs: Job[] = []
+
+  /** `mayWait`: a connection is there, or was a moment ago; `unavailable` says why not. */
+  constructor(clock: Clock, mayWait: () => boolean, unavailable: () => Error) {
+    this.#clock = clock
+    this.#mayWait = mayWait
+    this.#unavailable = unavailable
+  }
+
+  get length(): number {
+    return this.#jobs.length
+  }
+
+  add<T>(run: () => T, isPatient: boolean): Promise<T> {
+    return new Promise((done, failed) => {
+      if (this.#jobs.length >= JOBS_MAX)
+        throw fail('LIMIT', { what: 'the queue of writes to the store', limit: JOBS_MAX })
+      const resolve = done as Job['done']
+      const job: Job = {
+        run,
+        done: resolve,
+        failed,
+        isSettled: false,
+        renewals: 0,
+        timer: undefined
+      }
+      if (!isPatient) this.#arm(job)
+      this.#jobs.push(job)
+    })
+  }
+
+  /** The first of them; they stay. */
+  first(count: number): readonly Job[] {
+    return this.#jobs.slice(0, count)
+  }
+
+  /** The first of them are done. */
+  settle(outcomes: readonly Outcome[]): void {
+    const jobs = this.#jobs.splice(0, outcomes.length)
+    for (const [i, job] of jobs.entries()) settle(job, outcomes[i]!)
+  }
+
+  failAll(error: Error): void {
+    for (const job of this.#jobs.splice(0)) settle(job, { error })
+  }
+
+  #arm(job: Job): void {
+    job.timer = this.#clock.after(PATIENCE_MS, () => {
+      if (this.#mayWait() && job.renewals++ < RENEWALS_MAX) this.#arm(job)
+      else settle(job, { error: this.#unavailable() })
+    })
+  }
+}
+
+function settle(job: Job, outcome: Outcome): void {
+  if (job.isSettled) return
+  job.isSettled = true
+  job.timer?.cancel()
+  if ('error' in outcome) job.failed(outcome.error)
+  else job.done(outcome.result)
+}
