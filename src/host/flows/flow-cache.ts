@@ -53,10 +53,14 @@ export interface NewFlow {
   readonly dropped?: Counter | null
 }
 
+/** Hears that a flow which owes to state was used. */
+export type FlowUsed = (flow: Flow, links: FlowLinks) => void
+
 export class FlowCache {
   readonly table: FlowTable
   readonly tags = new TagIndex()
   readonly #datapath: Datapath
+  readonly #used: FlowUsed
   readonly #flows: Array<Flow | undefined> = []
   readonly #pending: number[] = []
   readonly #installs = new FlowBatch(BATCH)
@@ -64,11 +68,10 @@ export class FlowCache {
   readonly #ending: Flow[] = [] // whose numbers end with the next batch, and are told
   readonly #last = new StatsBatch(BATCH)
   refused = 0 // flows the datapath had no room for
-  /** A flow that owes to state was used. */
-  used: (flow: Flow, links: FlowLinks) => void = () => {}
 
-  constructor(datapath: Datapath) {
+  constructor(datapath: Datapath, used: FlowUsed = () => {}) {
     this.#datapath = datapath
+    this.#used = used
     this.table = new FlowTable(datapath.limits.flowsMax)
   }
 
@@ -264,7 +267,7 @@ export class FlowCache {
     flow.tcpFlags |= stats.tcpFlags[i]!
     flow.tcpNext = further(flow.tcpNext, stats.tcpNext[i]!)
     if (stats.usedMs[i]! > flow.usedMs) flow.usedMs = stats.usedMs[i]!
-    if (isUsed && flow.links !== null) this.used(flow, flow.links)
+    if (isUsed && flow.links !== null) this.#used(flow, flow.links)
   }
 
   /** Reads, out of turn, what flows with links that carry these tags were used for. */

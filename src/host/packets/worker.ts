@@ -23,7 +23,7 @@ import { SimulationContext } from '../../simulation/context.ts'
 import { simulateEgress } from '../../simulation/simulate.ts'
 import { WAIT_FOR_PULL } from '../../simulation/waits.ts'
 import type { HostEvents } from '../events.ts'
-import { type Flow, FlowCache } from '../flows/flow-cache.ts'
+import { type Flow, FlowCache, type FlowUsed } from '../flows/flow-cache.ts'
 import type { FlowState } from '../replication/flow-state.ts'
 import { WAIT_FOR_FIRST, WALK_AGAIN } from '../waits.ts'
 import { Conclusion } from './conclusion.ts'
@@ -70,8 +70,8 @@ export class Worker {
     this.ctx = new SimulationContext(parts.view, parts.flowState.access)
     this.#drops = new Drops(parts.counters, parts.datapath, this.ctx)
     this.ctx.puller = parts.flowState.asking
-    this.cache = new FlowCache(parts.datapath)
-    this.cache.used = (flow, links) => this.#state.use.used(links, flow)
+    const used: FlowUsed = (flow, links) => parts.flowState.use.used(links, flow)
+    this.cache = new FlowCache(parts.datapath, used)
     this.waiting = new WaitingRoom(parts.counters)
     this.early = new EarlyFragments(parts.counters, packet => this.#wakes([packet]))
     this.#held = new HeldPackets(parts, this.cache, packet => this.#woken.push(packet))
