@@ -15,8 +15,9 @@ import { bin, clean, killRunning, node, root, run } from './runner/process.mjs'
 import { removeScratch, runFiles } from './runner/tests.mjs'
 
 const seconds = 1000
-// For a busy machine: an idle one with two cores needs half of it.
-const wholeMsMax = 20 * 60 * seconds
+// For a machine that is slow and busy: an idle one with two cores needs a third of it.
+const wholeMsMax = 30 * 60 * seconds
+const jobMsMax = 10 * 60 * seconds
 const slowestMax = 12
 const styleWords = ['check', '--error-on-warnings', root]
 // They wait for sockets, disks, timers and other processes: beside those that compute, the longest
@@ -79,7 +80,7 @@ async function runCheck() {
   const env = mode === 'check' ? { ORACLE_SHARE: process.env.ORACLE_SHARE ?? '0.3' } : {}
   const all = unitJobs().map(({ name, files, waits }) => ({
     waits,
-    run: () => runTests(name, files, 360 * seconds, { env })
+    run: () => runTests(name, files, jobMsMax, { env })
   }))
   const tools = [
     { run: () => runTool('types', join(bin, 'tsc'), ['--noEmit', '-p', root], 120 * seconds) },
@@ -129,7 +130,7 @@ async function runNative() {
   if (dry.status !== 0) return skip('native', 'native/Makefile has no test')
   if (spawnSync('clang', ['--version']).status !== 0) return skip('native', 'no clang')
   const jobs = `-j${availableParallelism()}`
-  await runTool('native', 'make', ['-s', jobs, '-C', join(root, 'native'), 'test'], 300 * seconds)
+  await runTool('native', 'make', ['-s', jobs, '-C', join(root, 'native'), 'test'], jobMsMax)
 }
 
 // A real node, of Java and of what setup.mjs had Maven fetch.
@@ -138,7 +139,7 @@ async function runCassandra() {
   const { missingForNode } = await import('./cassandra/node.ts')
   const missing = missingForNode()
   if (missing !== undefined) return skip('cassandra', missing, files.length)
-  await runTests('cassandra', files, 300 * seconds)
+  await runTests('cassandra', files, jobMsMax)
 }
 
 // A real server, of Java and Debian's jar.
@@ -147,7 +148,7 @@ async function runZooKeeper() {
   const { missingForServer } = await import('./zookeeper/server.ts')
   const missing = missingForServer()
   if (missing !== undefined) return skip('zookeeper', missing, files.length)
-  for (const file of files) await runTests(file, [file], 300 * seconds)
+  for (const file of files) await runTests(file, [file], jobMsMax)
 }
 
 /** A job for each file of the lab; where they cannot be apart, one for all, one after the other. */
@@ -166,13 +167,13 @@ function labJobs() {
   }
   return files.map(({ file, computes }) => ({
     computes,
-    run: () => runTests(file, [file], 300 * seconds, { isApart: true })
+    run: () => runTests(file, [file], jobMsMax, { isApart: true })
   }))
 }
 
 async function runInTurn(files) {
   for (const file of files) {
-    await runTests(file, [file], 300 * seconds)
+    await runTests(file, [file], jobMsMax)
     clean(true)
   }
 }
