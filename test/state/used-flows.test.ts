@@ -3,12 +3,15 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { loadPlugins } from '../../src/agent/plugins.ts'
 import { RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
 import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import { checkInvariants } from '../world/invariants.ts'
-import type { World } from '../world/world.ts'
+import { Topology } from '../world/objects.ts'
+import { World } from '../world/world.ts'
 import { back, FAR, INSIDE, OUT, open, out, VM } from './two-gateways.ts'
 
+const plugins = await loadPlugins()
 const [INNER, PEER] = ['10.0.0.11', '198.51.100.7']
 const LET_GO_MS = 5000
 const asked = (): PacketBuilder => eth(VM, INSIDE).ipv4(INNER, PEER)
@@ -129,4 +132,33 @@ test('(ii): an answer that is dropped keeps nothing alive, and is none', () => {
     for (let i = 0; i < n; i++)
       assert.equal(record[i * RECORD_WORDS + RecordWord.flags]! & StateFlag.replied, 0, host)
   }
+})
+
+test('(ii): who asked is told of an answer that leaves by a port of another host', () => {
+  const [asker, answerer] = ['02:00:00:00:01:01', '02:00:00:00:01:04']
+  const [R0, R1] = ['02:00:00:00:0a:00', '02:00:00:00:0a:01']
+  const { objects } = new Topology()
+    .bridge('b0')
+    .bridge('b1')
+    .router('r', { inFilter: 'track' })
+    .add('chain', 'track', { name: 'track' })
+    .rule('track', 1, 'accept', { matchForwardFlow: true })
+    .edge('vm4', 'b0', 'h0')
+    .edge('vm1', 'b1', 'h1')
+    .uplink('r0', 'r', 'b0', R0, ['10.0.0.1/24'])
+    .uplink('r1', 'r', 'b1', R1, ['10.0.1.1/24'])
+    .add('route', 'back', {
+      ...{ router: 'r', destination: '10.0.1.11/32', port: 'r0', gateway: '10.0.0.14', weight: 1 }
+    })
+  const world = new World({ plugins, objects, share: true })
+  world.settle(300)
+  world.hub.tablePut('neighbour/r0', '10.0.0.14', `${answerer} 0`, 'test')
+  const ask = eth(asker, R1).ipv4('10.0.1.11', '10.0.0.14').udp(1000, 2000).frame()
+  assert.deepEqual(
+    world.exchange('vm1', ask).map(({ port }) => port),
+    ['vm4']
+  )
+  world.exchange('vm4', eth(answerer, R0).ipv4('10.0.0.14', '10.0.1.11').udp(2000, 1000).frame())
+  world.settle(LET_GO_MS)
+  checkInvariants(world)
 })

@@ -146,11 +146,16 @@ export class RecordUse {
     return Math.min(REFRESH_MS_MAX, timeoutOf(this.#parts.timeouts, this.#record) * 250)
   }
 
-  // Of the record that was read: to who is on the way of its packet, and to who is responsible.
+  // Of the record that was read: to who is on the way of its packet, and to who is responsible. An
+  // answer may leave by another port than the question came in by, which is then not known here:
+  // whoever made the record is.
   #tell(way: readonly number[], idleMs: number): void {
     const { targets, exchange, saver } = this.#parts
     const record = this.#record
-    const of = targets.ofNumbers(record[RecordWord.ingress]!, record[RecordWord.egress]!)
+    const ingress = record[RecordWord.ingress]!
+    const known = targets.ofNumbers(ingress, record[RecordWord.egress]!)
+    const isForeign = ingress !== 0 && !targets.knows(ingress)
+    const of = isForeign ? [...known, record[RecordWord.owner]!] : known
     const peers = of.every(each => way.includes(each)) ? way : [...new Set([...way, ...of])]
     if (peers.length > 0) exchange?.refresh(record, 0, idleMs, peers)
     saver?.add(record, 0, idleMs)
