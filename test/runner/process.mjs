@@ -14,6 +14,7 @@ export const node = join(bin, 'node')
 // behind and none of a stranger's is touched.
 const MARK = 'MEZZO_TEST_RUN'
 const ours = `${process.pid}.${Date.now()}`
+const READ_MS = 1000 // for what a program said at its end
 let programs = 0
 const running = new Set()
 const namespacesBefore = new Set(namespaces())
@@ -47,13 +48,20 @@ export function run(command, args, { limitMs, print, env = {} }) {
       resolve({ fault, ms: Date.now() - from })
     }
     child.on('error', error => end(error.message))
-    // Not 'close': a stray that holds the pipe must not keep us.
-    child.on('exit', (status, signal) =>
-      setImmediate(() => {
-        if (isLate) end(`killed: it did not end within ${Math.round(limitMs / 1000)} s`)
-        else end(status === 0 ? undefined : `status ${status ?? signal}`)
-      })
-    )
+    // All it has said, but no longer: a stray that holds the pipe must not keep us.
+    child.on('exit', (status, signal) => {
+      const late = `killed: it did not end within ${Math.round(limitMs / 1000)} s`
+      const fault = status === 0 ? undefined : `status ${status ?? signal}`
+      let isRead = false
+      const read = () => {
+        if (isRead) return
+        isRead = true
+        clearTimeout(unread)
+        end(isLate ? late : fault)
+      }
+      const unread = setTimeout(read, READ_MS)
+      child.on('close', read)
+    })
   })
 }
 
