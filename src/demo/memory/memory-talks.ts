@@ -47,6 +47,7 @@ interface Line {
   readonly client: Side
   server: Side | null
   isOpen: boolean
+  isRefused: boolean // once at least
   reset: string | undefined // at which end
   dueMs: number
 }
@@ -74,7 +75,11 @@ export class MemoryTalks implements Conversation {
       this.#closed || this.#lines.every(line => (listenerOf(line)?.heard ?? 0) > 0)
     await until('all connections stand', stand, OPEN_MS).catch((error: Error) => {
       const waiting = this.#lines.filter(line => (listenerOf(line)?.heard ?? 0) === 0)
-      const names = new Set(waiting.map(({ talk }) => `${talk.of} from ${talk.from}`))
+      const names = new Set(
+        waiting.map(({ talk, isRefused }) => {
+          return `${talk.of} from ${talk.from}${isRefused ? ', refused' : ''}`
+        })
+      )
       throw new LabError(`${error.message}: ${[...names].join(', ')}`)
     })
   }
@@ -124,6 +129,7 @@ export class MemoryTalks implements Conversation {
       client,
       server: null,
       isOpen: false,
+      isRefused: false,
       reset: undefined,
       dueMs: this.#clock.now() + (n % (EVERY_MS / TICK_MS)) * TICK_MS
     }
@@ -142,7 +148,9 @@ export class MemoryTalks implements Conversation {
   #take(line: Line, side: Side, { flags, sequence, acknowledgement, bytes }: Segment): void {
     const now = this.#clock.now()
     if ((flags & Flag.rst) !== 0) {
-      line.reset ??= side === line.client ? 'client' : 'server'
+      // Who is refused asks again, as a client would: a VIP whose members are not up yet says so.
+      if (line.isOpen) line.reset ??= side === line.client ? 'client' : 'server'
+      else line.isRefused = true
       return
     }
     if ((flags & Flag.syn) !== 0) {
