@@ -11,6 +11,10 @@ import type { RawFrame } from '../wire/frames.ts'
 
 // Why a frame came up.  MZ_UP_* in abi.h.
 export const Reason = { miss: 0, ttl: 1, mtu: 2, action: 3, syn: 4 } as const
+const reasonNames = Object.keys(Reason)
+
+/** A reason for people; one that is not known by its number. */
+export const reasonName = (reason: number): string => reasonNames[reason] ?? `reason ${reason}`
 
 export const DESCRIPTOR_WORDS = 8
 // A frame's descriptor: where it lies in the burst's buffer and what the kernel says of it.

@@ -2,21 +2,13 @@
 // native/addon/exchange/exchange.h, made of the lists of native/include/abi.h.
 // Names that the exchange in TypeScript has too mean the same.
 
-import { refusals } from '../state/exchange/message.ts'
+import { MessageType, refusals } from '../state/exchange/message.ts'
 
-/** Types of messages, from 1. */
-export const messageTypes = [
-  'hello',
-  'heartbeat',
-  'heartbeat-answer',
-  'state',
-  'acknowledgement',
-  'pull',
-  'ask',
-  'tell',
-  'refresh',
-  'probe'
-] as const
+/** Types of messages, from 1, as counters name them. */
+export const messageTypes = Object.keys(MessageType).map(type =>
+  type.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+)
+
 /** Upper bounds of the acknowledgement times, µs. */
 export const acknowledgedUs = [100, 200, 300, 500, 1000, 2000, 5000, 20_000, 100_000] as const
 

@@ -12,14 +12,13 @@ import {
   DESCRIPTOR_WORDS,
   Descriptor,
   type PhysicalPort,
-  Reason
+  reasonName
 } from '../datapath.ts'
 import type { CaptureSink } from './capture-file.ts'
 import { DatapathDecorator } from './decorator.ts'
 import { Direction, interfaceBlock, packetBlock, sectionBlock } from './pcapng.ts'
 
 const AGENT = 0 // the ifindex that no interface has: what the agent makes or kept comes from there
-const reasonNames = Object.keys(Reason)
 
 export class CaptureDatapath extends DatapathDecorator {
   readonly #sink: CaptureSink
@@ -101,7 +100,7 @@ export class CaptureDatapath extends DatapathDecorator {
       const word = (which: number): number => burst.descriptors[i * DESCRIPTOR_WORDS + which]!
       const at = word(Descriptor.offset)
       const bytes = burst.bytes.subarray(at, at + word(Descriptor.length))
-      const cause = reasonNames[word(Descriptor.reason)] ?? `reason ${word(Descriptor.reason)}`
+      const cause = reasonName(word(Descriptor.reason))
       const outcome = this.#outcomes[i] ?? 'nothing yet: answered, or waits'
       this.#write(word(Descriptor.ifindex), bytes, Direction.in, `${cause}: ${outcome}`)
     }

@@ -14,13 +14,12 @@ import {
   Descriptor,
   type FlowBatch,
   type PhysicalPort,
-  Reason
+  reasonName
 } from '../datapath.ts'
 import { DatapathDecorator } from './decorator.ts'
 
 const LINES_PER_SECOND_MAX = 1000
 const WHOLE = new Int32Array(WORDS).fill(-1)
-const reasonNames = Object.keys(Reason)
 
 export class TraceDatapath extends DatapathDecorator {
   readonly #log: Log
@@ -56,7 +55,7 @@ export class TraceDatapath extends DatapathDecorator {
     const count = super.receive(burst, watch)
     for (let i = 0; i < count; i++) {
       const word = (which: number): number => burst.descriptors[i * DESCRIPTOR_WORDS + which]!
-      const reason = reasonNames[word(Descriptor.reason)] ?? word(Descriptor.reason)
+      const reason = reasonName(word(Descriptor.reason))
       const flowKey = keyAt(burst.keys, WHOLE, i)
       this.#tell({ i, reason, bytes: word(Descriptor.length), flowKey }, 'frame came up')
     }
