@@ -2,8 +2,9 @@
 // Short TCP connections at a rate, to a crowd's server: connect, ask, be answered, close.  Counts
 // those whose SYN, or the answer to it, was lost on its first way, and those that failed.  Prints
 // one line of JSON at the end.  With --at-once no more are under way at a time, however long one
-// takes: then a SYN that is sent again was lost, and did not wait its turn on a busy machine.
-//   calls --to 10.0.0.1 --port 9000 --count 10000 --per-s 2000 --at-once 8
+// takes: then a SYN that is sent again was lost, and did not wait its turn on a busy machine.  Ends
+// when none of those under way has got any further for --patience-s: what is left has failed.
+//   calls --to 10.0.0.1 --port 9000 --count 10000 --per-s 2000 --at-once 8 --patience-s 20
 
 #define _GNU_SOURCE
 #include <getopt.h>
@@ -14,7 +15,6 @@
 #define EVENTS 256
 /* A SYN is sent again after a second; a connection that took nearly as long has lost one. */
 #define RETRIED_NS 900000000LL
-#define PATIENCE_NS 20000000000LL
 
 struct call {
 	int fd;
@@ -24,6 +24,8 @@ struct call {
 
 static int poll_fd;
 static long failed, done, retried, syn_retransmits, retransmits;
+static int64_t progress_ns; /* when one last connected or ended */
+static int64_t patience_ns = 20000000000LL;
 static float *connect_us;
 
 static void call_one(struct call *c, struct sockaddr_in *to)
@@ -49,6 +51,7 @@ static void over(struct call *c, bool well)
 		retransmits += info.tcpi_total_retrans;
 	close(c->fd);
 	c->fd = -1;
+	progress_ns = now_ns();
 	if (well)
 		done++;
 	else
@@ -68,6 +71,7 @@ static void connected(struct call *c, long i)
 	if (error)
 		return over(c, false);
 	c->connected = true;
+	progress_ns = now_ns();
 	connect_us[i] = took / 1e3;
 	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &length);
 	syn_retransmits += info.tcpi_total_retrans;
@@ -97,6 +101,21 @@ static void turn(struct call *calls, int wait_ms)
 	}
 }
 
+static bool stuck(void)
+{
+	return now_ns() > progress_ns + patience_ns;
+}
+
+/* Until the next is due, and fewer than `at_once` of the `begun` are under way. */
+static void wait_for_turn(struct call *calls, long begun, long at_once, int64_t due_ns)
+{
+	turn(calls, 0);
+	while (begun - done - failed >= at_once && !stuck())
+		turn(calls, 10);
+	while (now_ns() < due_ns)
+		turn(calls, 1);
+}
+
 static int compare(const void *a, const void *b)
 {
 	float x = *(const float *)a, y = *(const float *)b;
@@ -108,13 +127,14 @@ int main(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "to", 1, NULL, 't' },	   { "port", 1, NULL, 'p' }, { "count", 1, NULL, 'n' },
-		{ "per-s", 1, NULL, 'r' }, { "at-once", 1, NULL, 'a' }, { NULL, 0, NULL, 0 },
+		{ "per-s", 1, NULL, 'r' }, { "at-once", 1, NULL, 'a' },
+		{ "patience-s", 1, NULL, 's' }, { NULL, 0, NULL, 0 },
 	};
 	long port = 9000, n = 1, per_s = 1000, at_once = LONG_MAX;
 	const char *to = NULL;
 	struct sockaddr_in address;
 	struct call *calls;
-	int64_t start, limit;
+	int64_t start;
 	int option;
 
 	prepare_process();
@@ -125,6 +145,7 @@ int main(int argc, char **argv)
 		case 'n': n = atol(optarg); break;
 		case 'r': per_s = atol(optarg); break;
 		case 'a': at_once = atol(optarg); break;
+		case 's': patience_ns = atol(optarg) * 1000000000LL; break;
 		default: return 2;
 		}
 	}
@@ -132,15 +153,12 @@ int main(int argc, char **argv)
 	calls = calloc(n, sizeof(*calls));
 	connect_us = calloc(n, sizeof(*connect_us));
 	poll_fd = epoll_create1(EPOLL_CLOEXEC);
-	start = now_ns();
-	for (long i = 0; i < n; i++) {
+	start = progress_ns = now_ns();
+	for (long i = 0; i < n && !stuck(); i++) {
 		call_one(&calls[i], &address);
-		do
-			turn(calls, now_ns() < start + (i + 1) * 1000000000LL / per_s);
-		while (now_ns() < start + (i + 1) * 1000000000LL / per_s ||
-		       i + 1 - done - failed >= at_once);
+		wait_for_turn(calls, i + 1, at_once, start + (i + 1) * 1000000000LL / per_s);
 	}
-	for (limit = now_ns() + PATIENCE_NS; done + failed < n && now_ns() < limit;)
+	while (done + failed < n && !stuck())
 		turn(calls, 10);
 	qsort(connect_us, n, sizeof(*connect_us), compare);
 	printf("{\"connections\":%ld,\"done\":%ld,\"failed\":%ld,\"synRetransmits\":%ld,"

@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Host, Lab, until, usageOf, type Vm } from '../../src/lab/index.ts'
+import { call, type Host, Lab, until, usageOf, type Vm } from '../../src/lab/index.ts'
 
 const skip = Lab.available() ?? false
 const leftOf = (prefix: string): string[] =>
@@ -113,6 +113,15 @@ describe('two VMs at a Linux bridge', { skip }, () => {
       assert.ok(report.gapMaxMs >= 280, `a gap of ${report.gapMaxMs} ms`)
       assert.ok(report.retransmits > 0)
     })
+
+  test('calls that nobody answers end, few at once too, and have failed', async () => {
+    await a.ping(b.address(4), { count: 1 }) // a knows where b is
+    await host.linkDown('b')
+    const few = { port: 9, count: 20, perSecond: 1000, atOnce: 8, patienceS: 1 }
+    const { connections, done, failed } = await call(a, b.address(4), few)
+    await host.linkUp('b')
+    assert.deepEqual({ connections, done, failed }, { connections: 20, done: 0, failed: 20 })
+  })
 
   test('a stream as fast as it goes delivers every byte as it was', async () => {
     const server = await a.tcp.serve()

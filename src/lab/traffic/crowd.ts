@@ -203,12 +203,14 @@ export interface Calls {
   readonly perSecond: number
   /** No more are under way at a time. */
   readonly atOnce?: number | undefined
+  /** When none has got any further for so long, those that are left have failed; 20. */
+  readonly patienceS?: number | undefined
 }
 
 /** Connect, ask, be answered, close: so many a second. */
 export async function call(from: Machine, to: string, calls: Calls): Promise<CallsReport> {
-  const { port, count, perSecond, atOnce } = calls
-  const shape = ['--count', `${count}`, '--per-s', `${perSecond}`]
+  const { port, count, perSecond, atOnce, patienceS = 20 } = calls
+  const shape = ['--count', `${count}`, '--per-s', `${perSecond}`, '--patience-s', `${patienceS}`]
   if (atOnce !== undefined) shape.push('--at-once', `${atOnce}`)
   const command = [await tool('calls'), '--to', to, '--port', `${port}`, ...shape]
   const timeoutMs = (count / perSecond) * 2000 + 40_000
