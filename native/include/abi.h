@@ -305,7 +305,7 @@ enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
 	X(LATE, "late-wakeups") \
 	X(PEERS_FULL, "peers-full") \
 	X(JOINED, "sessions") \
-	X(DIED, "deaths")
+	X(PEER_LOST, "peers-lost")
 
 /* Behind them: what is so now. */
 #define MZ_EXCHANGE_GAUGES(X) \
@@ -330,7 +330,7 @@ enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
 	X(OWED, "owed")
 
 /* Idle times that `stateOpen` is given, seconds. */
-#define MZ_LIFETIMES(X) \
+#define MZ_TIMEOUTS(X) \
 	X(TCP_OPENING, "tcpOpeningS") \
 	X(TCP_ESTABLISHED, "tcpEstablishedS") \
 	X(TCP_HALF_CLOSED, "tcpHalfClosedS") \

@@ -40,7 +40,7 @@ function out(world: World, port: string, frame: Uint8Array | PacketBuilder): str
 }
 
 const macs = (world: World, id = 'br'): Record<string, string> =>
-  Object.fromEntries([...world.hub.table(`mac/${id}`).values()].map(e => [e.key, e.value]))
+  Object.fromEntries([...world.store.table(`mac/${id}`).values()].map(e => [e.key, e.value]))
 
 describe('learning and forwarding', () => {
   test('SB-01: a malformed payload is flooded, and its source learned', () => {
@@ -126,7 +126,7 @@ describe('learning and forwarding', () => {
 
   test('SB-13: a frame for itself is dropped also when there is no room to learn it', () => {
     const world = worldOf(threePorts({ macsMax: 1 }))
-    for (const mac of [A, B]) world.hub.tablePut('mac/br', mac, 'b', '')
+    for (const mac of [A, B]) world.store.tablePut('mac/br', mac, 'b', '')
     world.settle()
     assert.deepEqual(out(world, 'a', udp(C, C)), [])
     assert.equal(world.counter('bridge.macs-refused'), 1)
@@ -154,13 +154,13 @@ describe('learning and forwarding', () => {
       device: 'far',
       number: 101
     }).objects
-    world.hub.put('port', { ...x!.value, peer: undefined })
-    world.hub.put('port', y!.value)
-    world.hub.put('port', x!.value)
+    world.store.put('port', { ...x!.value, peer: undefined })
+    world.store.put('port', y!.value)
+    world.store.put('port', x!.value)
     world.settle()
     assert.deepEqual(out(world, 'a', udp(A, B)), ['b', 'c', 'z'])
     assert.deepEqual(macs(world, 'far'), { [A]: 'y' })
-    world.hub.delete('port', 'x')
+    world.store.delete('port', 'x')
     world.settle()
     assert.deepEqual(out(world, 'a', udp(A, B)), ['b', 'c'])
   })
@@ -195,7 +195,7 @@ describe('learning and forwarding', () => {
     const world = worldOf(threePorts())
     out(world, 'b', udp(B, ALL))
     assert.deepEqual(out(world, 'a', udp(A, B)), ['b'])
-    world.hub.delete('port', 'b')
+    world.store.delete('port', 'b')
     world.settle()
     assert.deepEqual(out(world, 'a', udp(A, B)), ['c'])
     assert.deepEqual(macs(world), { [A]: 'a' })
@@ -242,10 +242,10 @@ describe('chains of the bridge', () => {
     const world = worldOf(threePorts({ inFilter: 'chain' }).add('chain', 'chain', { name: 'x' }))
     assert.deepEqual(out(world, 'a', udp(A, B)), ['b', 'c'])
     const rule = { id: 'rule', chain: 'chain', position: 1, action: 'drop', ethType: 0x0800 }
-    world.hub.put('rule', rule)
+    world.store.put('rule', rule)
     world.settle()
     assert.deepEqual(out(world, 'a', udp(A, B)), [])
-    world.hub.delete('rule', 'rule')
+    world.store.delete('rule', 'rule')
     world.settle()
     assert.deepEqual(out(world, 'a', udp(A, B)), ['b', 'c'])
   })
@@ -255,17 +255,17 @@ describe('admin state', () => {
   test('bridge down: a silent drop, until it is up again', () => {
     const world = worldOf(threePorts())
     assert.deepEqual(out(world, 'a', udp(A, B)), ['b', 'c'])
-    world.hub.put('bridge', { id: 'br', adminStateUp: false })
+    world.store.put('bridge', { id: 'br', adminStateUp: false })
     world.settle()
     assert.deepEqual(out(world, 'a', udp(A, B)), [])
     assert.equal(world.drops()['drop.bridge.down'], 1)
-    world.hub.put('bridge', { id: 'br', adminStateUp: true })
+    world.store.put('bridge', { id: 'br', adminStateUp: true })
     world.settle()
     assert.deepEqual(out(world, 'a', udp(A, B)), ['b', 'c'])
   })
 
   const setPort = (world: World, id: string, fields: object): void => {
-    world.hub.put('port', { ...world.hub.get('port', id)!, ...fields })
+    world.store.put('port', { ...world.store.get('port', id)!, ...fields })
     world.settle()
   }
 

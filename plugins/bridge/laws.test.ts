@@ -97,20 +97,21 @@ function play(world: World, h: Site, each: Step): string[] {
       .exchange(port, frameOf(each))
       .map(delivery => `${delivery.port} ${describeFrame(delivery.frame)}`)
       .sort()
-  const { hub } = world
+  const { store } = world
   const toggle = (kind: string, id: string): void => {
-    const model = hub.get(kind, id)!
-    hub.put(kind, { ...model, adminStateUp: model.adminStateUp === false })
+    const model = store.get(kind, id)!
+    store.put(kind, { ...model, adminStateUp: model.adminStateUp === false })
   }
   if (each.event === 'port') toggle('port', port)
-  if (each.event === 'bridge') toggle('bridge', hub.get('port', port)!.device as string)
+  if (each.event === 'bridge') toggle('bridge', store.get('port', port)!.device as string)
   if (each.event === 'vlan') {
-    const { vlan, ...model } = hub.get('port', port)!
-    hub.put('port', { ...model, id: port, ...withVlan(vlan === undefined ? 10 : 0) })
+    const { vlan, ...model } = store.get('port', port)!
+    store.put('port', { ...model, id: port, ...withVlan(vlan === undefined ? 10 : 0) })
   }
   if (each.event === 'filter') {
-    if (hub.get('rule', 'out-2') !== undefined) hub.delete('rule', 'out-2')
-    else hub.put('rule', { id: 'out-2', chain: 'out', position: 2, action: 'drop', ethDst: mac(0) })
+    if (store.get('rule', 'out-2') !== undefined) store.delete('rule', 'out-2')
+    else
+      store.put('rule', { id: 'out-2', chain: 'out', position: 2, action: 'drop', ethDst: mac(0) })
   }
   world.settle()
   return []

@@ -62,11 +62,11 @@ function site(): { world: World; router: { heard: number } } {
 }
 
 const seed = (world: World, ip: string, mac: string): void => {
-  world.hub.tablePut('arp/br', ip, mac, '')
+  world.store.tablePut('arp/br', ip, mac, '')
   world.settle()
 }
 const seeded = (world: World, ip: string): string | undefined =>
-  world.hub.table('arp/br').get(ip)?.value
+  world.store.table('arp/br').get(ip)?.value
 
 const exchange = (world: World, port: string, frame: PacketBuilder): string[] =>
   world
@@ -85,7 +85,7 @@ describe('ARP', () => {
       assert.deepEqual(world.exchange('a', request.frame()), [{ port: 'a', frame: reply }])
     assert.equal(router.heard, 0)
     assert.equal(world.counter('bridge.neighbours-answered'), 2)
-    assert.equal(world.hub.table('mac/br').get(A)?.value, 'a')
+    assert.equal(world.store.table('mac/br').get(A)?.value, 'a')
   })
 
   test('SB-06: in a VLAN it is flooded', () => {
@@ -110,7 +110,7 @@ describe('ARP', () => {
     const { world, router } = site()
     assert.deepEqual(ports(world, 'a', arpRequest(A, '10.0.0.1', '10.0.0.9')), ['b', 'c'])
     assert.equal(router.heard, 1)
-    assert.equal(world.hub.table('mac/br').get(A)?.value, 'a')
+    assert.equal(world.store.table('mac/br').get(A)?.value, 'a')
   })
 
   test('a flooded request is answered once its address is seeded, or gets a router', () => {
@@ -120,12 +120,12 @@ describe('ARP', () => {
       .edge('b', 'br')
       .uplink('r0', 'r', 'br', ROUTER, ['10.0.0.254/24'])
     const world = new World({ plugins: [bridge, sink().plugin], objects })
-    world.hub.put('port', { ...world.hub.get('port', 'to-r0')!, peer: undefined })
+    world.store.put('port', { ...world.store.get('port', 'to-r0')!, peer: undefined })
     world.settle()
     for (const ip of ['10.0.0.9', '10.0.0.254'])
       assert.deepEqual(ports(world, 'a', arpRequest(A, '10.0.0.1', ip)), ['b'])
     seed(world, '10.0.0.9', C)
-    world.hub.put('port', { ...world.hub.get('port', 'to-r0')!, peer: 'r0' })
+    world.store.put('port', { ...world.store.get('port', 'to-r0')!, peer: 'r0' })
     world.settle()
     for (const ip of ['10.0.0.9', '10.0.0.254'])
       assert.deepEqual(ports(world, 'a', arpRequest(A, '10.0.0.1', ip)), ['a'])

@@ -47,7 +47,7 @@ for (const [name, tagged] of Object.entries(TAGGINGS))
       assert.equal(expected.length, 1)
       for (let i = 0; i < 3; i++)
         assert.deepEqual(out(world, 'a', udp(tagged(eth(A, B)))), expected)
-      assert.equal(world.hub.table('mac/br').get(`02:00:00:00:00:0a`)?.value ?? 'a', 'a')
+      assert.equal(world.store.table('mac/br').get(`02:00:00:00:00:0a`)?.value ?? 'a', 'a')
     })
 
     for (const filter of ['inFilter', 'outFilter'])

@@ -116,11 +116,11 @@ describe('C7: what else may be said of a port', () => {
   test('a change of the list holds for flows in use', () => {
     const world = secured()
     assert.equal(got(world, udp(ip('10.0.0.66'))), 0)
-    const port = world.hub.get('port', 'a')!
-    world.hub.put('port', { ...port, allowedAddresses: [{ mac: A, ips: ['10.0.0.66'] }] })
+    const port = world.store.get('port', 'a')!
+    world.store.put('port', { ...port, allowedAddresses: [{ mac: A, ips: ['10.0.0.66'] }] })
     world.settle()
     assert.equal(got(world, udp(ip('10.0.0.66'))), FRAMES)
-    world.hub.put('port', port)
+    world.store.put('port', port)
     world.settle()
     assert.equal(got(world, udp(ip('10.0.0.66'))), 0)
   })
@@ -152,7 +152,7 @@ describe('C7: others believe only what was let in', () => {
   test('the addresses of a secured port are learned at no other', () => {
     const world = secured()
     world.exchange('a', udp(ip('10.0.0.5')).frame())
-    const learned = (): unknown => world.hub.table('mac/br').get(A)?.value
+    const learned = (): unknown => world.store.table('mac/br').get(A)?.value
     assert.equal(learned(), 'a')
     for (let i = 0; i < FRAMES; i++) world.exchange('c', eth(A, ALL, 0x88b5).payload(46).frame())
     assert.equal(learned(), 'a')
@@ -170,7 +170,7 @@ describe('C7: others believe only what was let in', () => {
     const world = new World({ plugins: [bridge], objects: topology.objects })
     for (const port of ['a', 'c', 'a']) {
       world.exchange(port, arpRequest(A, '10.0.0.5', '10.0.0.5').frame())
-      assert.equal(world.hub.table('mac/br').get(A)?.value, port)
+      assert.equal(world.store.table('mac/br').get(A)?.value, port)
     }
   })
 
@@ -184,7 +184,7 @@ describe('C7: others believe only what was let in', () => {
     ] as const)
       table.put(address, mac)
     world.settle()
-    const of = (address: string): unknown => world.hub.table('arp/br').get(address)?.value
+    const of = (address: string): unknown => world.store.table('arp/br').get(address)?.value
     world.exchange('c', arpRequest(B, '10.0.0.5', '10.0.0.5').frame())
     const na = eth(B, '33:33:00:00:00:01').ipv6('fd00::5', ALL_NODES, { hopLimit: 255 })
     world.exchange('c', na.na('fd00::5', { mac: rawMac(B), flags: OVERRIDE }).frame())

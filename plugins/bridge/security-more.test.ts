@@ -72,7 +72,7 @@ describe('C7: what is said in other words', () => {
     const world = secured()
     world.exchange('a', udp(ip('10.0.0.5')).frame())
     for (let i = 0; i < 3; i++) world.exchange('c', udp(ip('10.0.0.5')).frame())
-    assert.equal(world.hub.table('mac/br').get(A)?.value, 'a')
+    assert.equal(world.store.table('mac/br').get(A)?.value, 'a')
   })
 
   test('a router learns no neighbour of who may not say so', () => {
@@ -82,7 +82,7 @@ describe('C7: what is said in other words', () => {
         .uplink('r0', 'r', 'br', '02:00:00:00:00:01', ['10.0.0.254/24', 'fd00::ffff/64'])
     )
     const known = (): string[] =>
-      [...world.hub.table('neighbour/r0').values()].map(({ key, value }) => `${key} ${value}`)
+      [...world.store.table('neighbour/r0').values()].map(({ key, value }) => `${key} ${value}`)
     world.exchange('b', arpRequest(B, '10.0.0.9', '10.0.0.254').frame())
     const before = known()
     for (const frame of [

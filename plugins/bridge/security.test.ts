@@ -166,7 +166,7 @@ describe('C7: what a hostile one tries does not', () => {
         assert.equal(got(world, READABLE[wrapping]!(bytes)), 0)
         const drops = world.drops()
         assert.deepEqual(Object.keys(drops), [`drop.bridge.port-security-${reason}`])
-        assert.equal(world.hub.table('mac/br').size, 0, 'nothing is learned of it')
+        assert.equal(world.store.table('mac/br').size, 0, 'nothing is learned of it')
       })
 
   for (const [wrapping, wrap] of Object.entries(HIDING))

@@ -27,7 +27,7 @@ const out = (world: World, port: string, frame: PacketBuilder): string[] =>
     .sort()
 
 const macs = (world: World, id = 'br'): Record<string, string> =>
-  Object.fromEntries([...world.hub.table(`mac/${id}`).values()].map(e => [e.key, e.value]))
+  Object.fromEntries([...world.store.table(`mac/${id}`).values()].map(e => [e.key, e.value]))
 
 describe('VLANs', () => {
   test('a plain bridge learns per VLAN and passes tags through', () => {
@@ -109,7 +109,7 @@ describe('VLANs', () => {
   test('an access port that changes its VLAN leaves the old one, and may come back', () => {
     const world = worldOf(threePorts())
     const setVlan = (vlan: number): void => {
-      world.hub.put('port', { ...world.hub.get('port', 'b')!, vlan })
+      world.store.put('port', { ...world.store.get('port', 'b')!, vlan })
       world.settle()
     }
     const frame = eth(A, B).vlan(7).ipv4('10.0.0.1', '10.0.0.2').udp(1, 2)

@@ -172,10 +172,10 @@ describe('4.4 invalidation', () => {
     assert.equal(bench.run('a', frame), ACCEPT)
     const rule = { id: 'new', chain: 'b', position: 1, action: 'drop' }
     for (const [change, verdict] of [
-      [() => bench.hub.put('rule', rule), DROP],
-      [() => bench.hub.put('rule', { ...rule, ...MISS }), ACCEPT],
-      [() => bench.hub.put('rule', rule), DROP],
-      [() => bench.hub.delete('rule', 'new'), ACCEPT]
+      [() => bench.store.put('rule', rule), DROP],
+      [() => bench.store.put('rule', { ...rule, ...MISS }), ACCEPT],
+      [() => bench.store.put('rule', rule), DROP],
+      [() => bench.store.delete('rule', 'new'), ACCEPT]
     ] as const) {
       bench.stale.length = 0
       change()
@@ -193,7 +193,7 @@ describe('4.4 invalidation', () => {
     const bench = new FilterBench(firewall, topology.objects)
     assert.equal(bench.run('other', frame), ACCEPT)
     assert.equal(bench.run('a', frame), ACCEPT)
-    bench.hub.put('ip-group', { id: 'g', name: 'g', addresses: ['10.0.0.1'] })
+    bench.store.put('ip-group', { id: 'g', name: 'g', addresses: ['10.0.0.1'] })
     assert.deepEqual(bench.stale, [deviceTag('a')])
     assert.equal(bench.run('a', frame), DROP)
   })
@@ -201,7 +201,7 @@ describe('4.4 invalidation', () => {
   test('what changes no decision makes nothing stale', () => {
     const bench = benchOf({ a: [['drop']] })
     bench.run('a', frame)
-    bench.hub.put('chain', { id: 'a', name: 'renamed' })
+    bench.store.put('chain', { id: 'a', name: 'renamed' })
     assert.deepEqual(bench.stale, [])
   })
 })

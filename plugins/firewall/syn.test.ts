@@ -38,8 +38,8 @@ function open(): World {
 
 /** From now on nothing new is admitted. */
 function close(world: World): void {
-  const rule = world.hub.get('rule', 'guard-1')!
-  world.hub.put('rule', { ...rule, action: 'drop' } as typeof rule)
+  const rule = world.store.get('rule', 'guard-1')!
+  world.store.put('rule', { ...rule, action: 'drop' } as typeof rule)
 }
 
 const other = (end: End): End => (end === 'a' ? 'b' : 'a')

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
-import type { WorldObject } from '../../test/world/hub.ts'
 import { object } from '../../test/world/objects.ts'
+import type { WorldObject } from '../../test/world/store.ts'
 import { answer } from '../nat/fixture.test.ts'
 import {
   from,
@@ -66,7 +66,7 @@ function bothWays(site: Lab, at: PortName, to: PortName, sent: Uint8Array): [str
   const back = answer(there[0]!.frame)
   back.set(macBytes(portMac(to)), 0)
   back.set(macBytes(hostMac(to)), 6)
-  return [there[0]!.port, site.wayOf(to, back)]
+  return [there[0]!.port, site.exitOf(to, back)]
 }
 
 function flagsOf(site: Lab): number[] {
@@ -86,11 +86,11 @@ for (const [family, hosts] of Object.entries(FAMILIES))
     const opensOnly = (site: Lab): void => {
       for (const sent of packets('d1', 'd2'))
         assert.deepEqual(bothWays(site, 'd1', 'd2', sent), ['d2', 'd1'])
-      assert.equal(site.wayOf('d1', tcp('d1', hosts, 'd2', SYN)), 'd2')
-      assert.equal(site.wayOf('d2', tcp('d2', hosts, 'd1', SYN_ACK)), 'd1')
-      for (const sent of packets('d3', 'd1')) assert.equal(site.wayOf('d3', sent), '')
-      assert.equal(site.wayOf('d3', tcp('d3', hosts, 'd1', SYN)), '')
-      assert.equal(site.wayOf('d3', tcp('d3', hosts, 'd1', SYN_ACK)), '')
+      assert.equal(site.exitOf('d1', tcp('d1', hosts, 'd2', SYN)), 'd2')
+      assert.equal(site.exitOf('d2', tcp('d2', hosts, 'd1', SYN_ACK)), 'd1')
+      for (const sent of packets('d3', 'd1')) assert.equal(site.exitOf('d3', sent), '')
+      assert.equal(site.exitOf('d3', tcp('d3', hosts, 'd1', SYN)), '')
+      assert.equal(site.exitOf('d3', tcp('d3', hosts, 'd1', SYN_ACK)), '')
     }
 
     test('F2: one chain of answers only is enough, at the port', () => {
@@ -138,14 +138,14 @@ for (const [family, hosts] of Object.entries(FAMILIES))
         ...chain('in', [KNOWN, DROP])
       )
       assert.deepEqual(bothWays(site, 'd3', 'd1', udp('d3', hosts.d1).frame()), ['d1', 'd3'])
-      assert.equal(site.wayOf('d1', udp('d1', hosts.d2).frame()), '')
+      assert.equal(site.exitOf('d1', udp('d1', hosts.d2).frame()), '')
     })
 
     test('F2: who may only answer is filtered by one chain as well', () => {
       const site = siteOf({ inFilter: 'in' }, ...chain('in', [KNOWN, DROP]))
       for (const sent of packets('d3', 'd1'))
         assert.deepEqual(bothWays(site, 'd3', 'd1', sent), ['d1', 'd3'])
-      for (const sent of packets('d1', 'd2')) assert.equal(site.wayOf('d1', sent), '')
+      for (const sent of packets('d1', 'd2')) assert.equal(site.exitOf('d1', sent), '')
     })
 
     test('D10: answers are seen, whichever side asked', () => {
@@ -155,9 +155,9 @@ for (const [family, hosts] of Object.entries(FAMILIES))
         [{ inFilter: 'guard' }, 'd1', 'd3']
       ] as const) {
         const site = siteOf(port, ...chain('guard', [admits, DROP]))
-        assert.equal(site.wayOf(opener, tcp(opener, hosts, other, SYN)), other)
-        assert.equal(site.wayOf(other, tcp(other, hosts, opener, SYN_ACK)), opener)
-        assert.equal(site.wayOf(opener, tcp(opener, hosts, other, ACK)), other)
+        assert.equal(site.exitOf(opener, tcp(opener, hosts, other, SYN)), other)
+        assert.equal(site.exitOf(other, tcp(other, hosts, opener, SYN_ACK)), opener)
+        assert.equal(site.exitOf(opener, tcp(opener, hosts, other, ACK)), other)
         site.world.settle(5000)
         assert.deepEqual(flagsOf(site), [StateFlag.replied | StateFlag.assured])
       }
@@ -172,17 +172,17 @@ for (const [family, hosts] of Object.entries(FAMILIES))
 
     test('an answer to no question that a rule lets pass begins no connection', () => {
       const site = siteOf({ outFilter: 'out' }, ...chain('out', [{ action: 'accept' }, KNOWN]))
-      assert.equal(site.wayOf('d3', tcp('d3', hosts, 'd1', SYN_ACK)), 'd1')
+      assert.equal(site.exitOf('d3', tcp('d3', hosts, 'd1', SYN_ACK)), 'd1')
       assert.deepEqual(flagsOf(site), [])
     })
 
     test('a chain that begins to ask has what passes followed from then on', () => {
       const site = siteOf({ outFilter: 'guard' }, ...chain('guard', [{ action: 'accept' }]))
       const sent = udp('d1', hosts.d2).frame()
-      assert.equal(site.wayOf('d1', sent), 'd2')
+      assert.equal(site.exitOf('d1', sent), 'd2')
       assert.deepEqual(flagsOf(site), [])
       site.add(object('rule', 'late', { chain: 'guard', position: 9, ...KNOWN }))
-      assert.equal(site.wayOf('d1', sent), 'd2')
+      assert.equal(site.exitOf('d1', sent), 'd2')
       assert.equal(flagsOf(site).length, 1)
     })
   })

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import type { Plugin } from '../../src/plugin.ts'
 import { formatIp } from '../../src/wire/address.ts'
 import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
-import type { WorldObject } from '../../test/world/hub.ts'
+import type { WorldObject } from '../../test/world/store.ts'
 import type { Delivery } from '../../test/world/world.ts'
 import {
   hostIp,

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { eth } from '../../src/wire/builder.ts'
-import type { WorldObject } from '../../test/world/hub.ts'
+import type { WorldObject } from '../../test/world/store.ts'
 import { World } from '../../test/world/world.ts'
 import { hostIp, hostMac, portIp, portMac, portObject, route } from '../router/fixture.test.ts'
 import { balanced, CLIENT, endsOf, plugins, VIP, vip } from './fixture.test.ts'
@@ -69,7 +69,7 @@ for (const algorithm of ['rendezvous', 'weighted-random', 'least-connections'])
 
 test('the answer leaves by the other gateway, in the name of the VIP', () => {
   const world = gateways('weighted-random')
-  world.hub.put('route', {
+  world.store.put('route', {
     ...route('default4', { destination: '0.0.0.0/0', port: 'up2', gateway: '180.0.9.1' }).value
   })
   world.settle(10)

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Kind } from '../../src/state/record.ts'
-import type { WorldObject } from '../../test/world/hub.ts'
 import { object } from '../../test/world/objects.ts'
+import type { WorldObject } from '../../test/world/store.ts'
 import type { Delivery } from '../../test/world/world.ts'
 import bridge from '../bridge/index.ts'
 import firewall from '../firewall/index.ts'
@@ -179,7 +179,7 @@ for (const [name, family] of Object.entries(FAMILIES))
       error.set(macBytes(portMac('d1')), 0)
       error.set(macBytes(hostMac('d1')), 6)
       error[error.length - 1]! ^= 1
-      assert.equal(site.wayOf('d1', error), '')
+      assert.equal(site.exitOf('d1', error), '')
       assert.equal(site.drops('firewall.unreadable-error'), 1)
     })
 
@@ -197,7 +197,7 @@ for (const [name, family] of Object.entries(FAMILIES))
         site.add(object('route', 'wide', wide))
         for (const sent of [udp('up', target), ping('up', target)]) {
           const before = site.drops('nat.no-translation')
-          assert.equal(site.wayOf('up', sent), '')
+          assert.equal(site.exitOf('up', sent), '')
           assert.equal(site.drops('nat.no-translation'), before + 1)
         }
       }
@@ -208,14 +208,14 @@ for (const [name, family] of Object.entries(FAMILIES))
       const group = object('port-group', 'g', { name: 'g', ports: ['up', 'd3'] })
       for (const out of [uplinks, { outPorts: undefined, outPortGroup: 'g' }]) {
         const site = siteOf(reverse, [snatOf(family, out)], group)
-        assert.equal(site.wayOf('d3', udp('d3', target)), '')
-        assert.equal(site.wayOf('d1', udp('d1', far)), 'up')
+        assert.equal(site.exitOf('d3', udp('d3', target)), '')
+        assert.equal(site.exitOf('d1', udp('d1', far)), 'up')
       }
     })
 
     test('F6: what comes from inside, or is for others, goes its way', () => {
       const site = siteOf(reverse, [snatOf(family)])
-      assert.equal(site.wayOf('d1', udp('d1', far)), 'up')
-      assert.equal(site.wayOf('up', udp('up', far)), 'up')
+      assert.equal(site.exitOf('d1', udp('d1', far)), 'up')
+      assert.equal(site.exitOf('up', udp('up', far)), 'up')
     })
   })

@@ -8,8 +8,8 @@ import { LeaseClient } from '../../src/host/lease-client.ts'
 import { trace } from '../../src/host/show/explain.ts'
 import { Kind, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
-import type { WorldObject } from '../../test/world/hub.ts'
 import { object } from '../../test/world/objects.ts'
+import type { WorldObject } from '../../test/world/store.ts'
 import type { Delivery } from '../../test/world/world.ts'
 import bridge from '../bridge/index.ts'
 import firewall from '../firewall/index.ts'
@@ -103,7 +103,7 @@ describe('SNAT in the whole system', () => {
     const site = snatLab()
     const out = only(site.exchange('d1', udp('d1', hostIp.up)), 'up')
     assert.equal(flowOf(out).src, PUBLIC)
-    assert.equal(site.world.hub.leases.holders(POOL).size, 1)
+    assert.equal(site.world.store.leases.holders(POOL).size, 1)
     const walked = site.world.counter('packets.walked')
     for (let i = 0; i < 3; i++)
       assert.deepEqual(flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up')), flowOf(out))
@@ -180,12 +180,12 @@ describe('the router itself', () => {
 
   test('SR-18 a filter against new packets lets the answer pass, one against all does not', () => {
     const forward = lab([], [{ action: 'drop', matchForwardFlow: true }])
-    assert.equal(forward.wayOf('up', ping('up', portIp.up)), 'up')
+    assert.equal(forward.exitOf('up', ping('up', portIp.up)), 'up')
     const all = lab([], [{ action: 'drop', destination: '180.0.1.0/24' }])
-    assert.equal(all.wayOf('up', ping('up', portIp.up)), '')
-    assert.equal(all.wayOf('d1', ping('d1', portIp.up)), 'd1')
+    assert.equal(all.exitOf('up', ping('up', portIp.up)), '')
+    assert.equal(all.exitOf('d1', ping('d1', portIp.up)), 'd1')
     const rejected = lab([], [{ action: 'reject', protocol: 'icmp' }])
-    assert.equal(rejected.wayOf('up', ping('up', portIp.up)), '')
+    assert.equal(rejected.exitOf('up', ping('up', portIp.up)), '')
   })
 })
 
@@ -213,7 +213,7 @@ describe('ports are leased', () => {
       for (const port of ['d1', 'd2'] as const)
         only(site.exchange(port, udp(port, hostIp.up, 2000)), 'up') &&
           only(site.exchange(port, udp(port, hostIp.up, 3000 + i)), 'up')
-    const holders = [...site.world.hub.leases.holders(POOL).values()]
+    const holders = [...site.world.store.leases.holders(POOL).values()]
     assert.ok(holders.includes('session-h1') && holders.includes('session-h2'))
     assert.ok(holders.length >= 4, 'more than 64 ports a host')
     const all = answers(site)
@@ -225,10 +225,10 @@ describe('ports are leased', () => {
     const settings = { nat: { blockIdleMs: 10_000 } }
     const site = snatLab({}, { settings })
     for (let i = 0; i < 100; i++) site.exchange('d1', udp('d1', hostIp.up, 2000 + i))
-    assert.ok(site.world.hub.leases.size >= 2)
+    assert.ok(site.world.store.leases.size >= 2)
     site.world.settle(120_000)
     assert.equal(tableOf(site).size, 0)
-    assert.equal(site.world.hub.leases.size, 0)
+    assert.equal(site.world.store.leases.size, 0)
     assert.equal(site.world.counter('nat.blocks-held'), 0)
     site.announce('up')
     assert.equal(flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up')).src, PUBLIC)
@@ -241,7 +241,7 @@ describe('ports are leased', () => {
       assert.equal(flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up')).src, PUBLIC)
       site.world.settle(20_000)
     }
-    assert.equal(site.world.hub.leases.size, 1)
+    assert.equal(site.world.store.leases.size, 1)
     assert.equal(tableOf(site).count(Kind.snat), 1)
     assert.ok(site.world.counter('nat.translations-made') <= 3, 'it was made once, in a few walks')
   })
@@ -249,28 +249,28 @@ describe('ports are leased', () => {
   test('a lost session loses its blocks, not its translations', () => {
     const site = snatLab()
     const out = only(site.exchange('d1', udp('d1', hostIp.up)), 'up')
-    site.world.hub.leases.forget('session-h1')
+    site.world.store.leases.forget('session-h1')
     site.world.hosts.get('h1')!.host.leases.lostAll()
     assert.equal(site.world.counter('nat.blocks-lost'), 1)
     assert.deepEqual(flowOf(only(site.exchange('d1', udp('d1', hostIp.up)), 'up')), flowOf(out))
     const block = flowOf(out).sport >>> 6
-    site.world.hub.leases.link('session-h9', site.world.clock, () => rival).ask(seat(block))
+    site.world.store.leases.link('session-h9', site.world.clock, () => rival).ask(seat(block))
     for (let i = 0; i < 70; i++) only(site.exchange('d1', udp('d1', hostIp.up, 2000 + i)), 'up')
-    assert.equal(site.world.hub.leases.holders(POOL).get(block), 'session-h9')
-    site.world.hub.leases.forget('session-h9')
+    assert.equal(site.world.store.leases.holders(POOL).get(block), 'session-h9')
+    site.world.store.leases.forget('session-h9')
     site.world.settle(10_000)
     const again = 'the block of a live binding is taken again'
-    assert.equal(site.world.hub.leases.holders(POOL).get(block), 'session-h1', again)
+    assert.equal(site.world.store.leases.holders(POOL).get(block), 'session-h1', again)
   })
 
   test('NT-02 no block to be had is a named drop, and ends when there is one', () => {
     const site = snatLab()
-    site.world.hub.leases.away = true
-    assert.equal(site.wayOf('d1', udp('d1', hostIp.up)), '')
+    site.world.store.leases.away = true
+    assert.equal(site.exitOf('d1', udp('d1', hostIp.up)), '')
     assert.equal(site.drops('nat.exhausted'), 1)
-    site.world.hub.leases.away = false
+    site.world.store.leases.away = false
     site.world.settle(10_000)
-    assert.equal(site.wayOf('d1', udp('d1', hostIp.up)), 'up')
+    assert.equal(site.exitOf('d1', udp('d1', hostIp.up)), 'up')
   })
 
   test('INV-04 an answer by another gateway, which holds no block, is translated back', () => {
@@ -299,6 +299,6 @@ test('a trace shows the translation, and takes nothing for it', async () => {
     told.lines.some(line => line.includes(`nat src ${PUBLIC} port`)),
     told.lines.join('\n')
   )
-  assert.equal(site.world.hub.leases.size, 1)
+  assert.equal(site.world.store.leases.size, 1)
   assert.equal(tableOf(site).size, before)
 })

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
 import { eth } from '../../src/wire/builder.ts'
-import type { WorldObject } from '../../test/world/hub.ts'
+import type { WorldObject } from '../../test/world/store.ts'
 import firewall from '../firewall/index.ts'
 import {
   from,
@@ -46,7 +46,7 @@ for (const where of ['inFilter', 'outFilter']) {
     lab.change('rule', 'rule', { action: 'drop' })
     assert.deepEqual(lab.told('d1', udp('d1', hostIp.d2)), [])
     lab.change('rule', 'rule', { action: 'accept' })
-    assert.equal(lab.wayOf('d1', udp('d1', hostIp.d2)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', hostIp.d2)), 'd2')
   })
 }
 
@@ -64,13 +64,13 @@ test('a filter of a port: REJECT is told by the port the packet came in by', () 
 test('SR-18 a ping passes the in-filter, and its answer the out-filter', () => {
   for (const filter of ['inFilter', 'outFilter'] as const) {
     const closed = filtered(filter, rule('drop'))
-    assert.equal(closed.wayOf('d1', ping('d1', '10.0.2.1')), '', filter)
+    assert.equal(closed.exitOf('d1', ping('d1', '10.0.2.1')), '', filter)
     const open = filtered(filter, rule('accept'))
-    assert.equal(open.wayOf('d1', ping('d1', '10.0.2.1')), 'd1', filter)
+    assert.equal(open.exitOf('d1', ping('d1', '10.0.2.1')), 'd1', filter)
   }
   const fromThere = filtered('outFilter', rule('drop', { source: '10.0.2.1/32' }))
-  assert.equal(fromThere.wayOf('d1', ping('d1', '10.0.2.1')), '')
-  assert.equal(fromThere.wayOf('d1', ping('d1', '10.0.1.1')), 'd1')
+  assert.equal(fromThere.exitOf('d1', ping('d1', '10.0.2.1')), '')
+  assert.equal(fromThere.exitOf('d1', ping('d1', '10.0.1.1')), 'd1')
 })
 
 test('B7: FRAG-02 a fragment that the in-filter drops is dropped in silence', () => {
@@ -80,7 +80,7 @@ test('B7: FRAG-02 a fragment that the in-filter drops is dropped in silence', ()
   const all6 = udp('d1', hostIp6.d2).payload(2000).fragments(1500)
   for (const fragment of [...all, ...all6]) assert.deepEqual(lab.told('d1', fragment), [])
   lab.delete('rule', 'rule')
-  for (const fragment of all) assert.equal(lab.wayOf('d1', fragment), 'd2')
+  for (const fragment of all) assert.equal(lab.exitOf('d1', fragment), 'd2')
 })
 
 const unreachable4 = (): Uint8Array =>

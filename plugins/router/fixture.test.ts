@@ -12,7 +12,7 @@ import type { Stored } from '../../src/topology/model.ts'
 import { formatMac, parseMac } from '../../src/wire/address.ts'
 import { arpRequest, eth, type PacketBuilder, solicit } from '../../src/wire/builder.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
-import type { WorldObject } from '../../test/world/hub.ts'
+import type { WorldObject } from '../../test/world/store.ts'
 import { type Delivery, World, type WorldOptions } from '../../test/world/world.ts'
 import router from './index.ts'
 
@@ -95,14 +95,14 @@ export class Lab {
   }
 
   // Where it came out: 'd2', or '' for nowhere.
-  wayOf(port: string, packet: PacketBuilder | Uint8Array): string {
+  exitOf(port: string, packet: PacketBuilder | Uint8Array): string {
     return this.exchange(port, packet)
       .map(delivery => delivery.port)
       .join()
   }
 
   put(kind: string, value: Stored): void {
-    this.world.hub.put(kind, value)
+    this.world.store.put(kind, value)
     this.world.settle()
   }
 
@@ -111,12 +111,12 @@ export class Lab {
   }
 
   delete(kind: string, id: string): void {
-    this.world.hub.delete(kind, id)
+    this.world.store.delete(kind, id)
     this.world.settle()
   }
 
   change(kind: string, id: string, fields: Record<string, unknown>): void {
-    this.put(kind, { ...this.world.hub.get(kind, id)!, ...fields })
+    this.put(kind, { ...this.world.store.get(kind, id)!, ...fields })
   }
 
   drops(reason: string): number {

@@ -24,7 +24,7 @@ test('B6: a wrong IPv4 header sum: neither forwarded nor answered, before a flow
     spoilt(udp('d1', hostIp.d2, 1, 1).frame(), L3 + 10) // its TTL would run out
   ]
   for (const frame of strangers) assert.deepEqual(lab.told('d1', frame), [])
-  assert.equal(lab.wayOf('d1', good), 'd2')
+  assert.equal(lab.exitOf('d1', good), 'd2')
   const flows = lab.flows()
   for (const frame of strangers) assert.deepEqual(lab.told('d1', frame), [])
   assert.equal(lab.flows(), flows)
@@ -66,7 +66,7 @@ test('B6: sums of layer 4 in transit are their ends’ business', () => {
   const lab = new Lab()
   for (const ip of [hostIp.d2, hostIp6.d2])
     assert.equal(
-      lab.wayOf('d1', spoilt(udp('d1', ip).frame(), udp('d1', ip).frame().length - 1)),
+      lab.exitOf('d1', spoilt(udp('d1', ip).frame(), udp('d1', ip).frame().length - 1)),
       'd2'
     )
 })
@@ -111,7 +111,7 @@ for (const [what, options, pointer] of [
 
 test('B9: route and time recording, and unknown options, pass as they are', () => {
   const lab = new Lab()
-  assert.equal(lab.wayOf('d1', udp('d1', hostIp.d2)), 'd2')
+  assert.equal(lab.exitOf('d1', udp('d1', hostIp.d2)), 'd2')
   for (const options of [RECORD, TIMES, [148, 4, 0, 0], [1, 1, 1, 1], [0, 9, 9, 9]]) {
     const [got, ...rest] = lab.exchange('d1', optioned(hostIp.d2, ...options))
     assert.equal(rest.length, 0)

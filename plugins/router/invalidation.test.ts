@@ -29,35 +29,35 @@ for (const family of ['IPv4', 'IPv6'] as const) {
 
   test(`SR-25 a route that comes or goes removes only flows to what it covers (${family})`, () => {
     const lab = laid()
-    assert.equal(lab.wayOf('d1', udp('d1', a)), 'd2')
-    assert.equal(lab.wayOf('d1', udp('d1', b)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', a)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', b)), 'd2')
     const part = route('part', { destination: PART[family], port: 'd3', gateway: d3 })
     assert.equal(
       removedBy(lab, () => lab.add(part)),
       1
     )
-    assert.equal(lab.wayOf('d1', udp('d1', a)), 'd3')
+    assert.equal(lab.exitOf('d1', udp('d1', a)), 'd3')
     assert.equal(
       removedBy(lab, () => lab.delete('route', 'part')),
       1
     )
-    assert.equal(lab.wayOf('d1', udp('d1', a)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', a)), 'd2')
     assert.equal(
       removedBy(lab, () => lab.delete('route', 'b')),
       1
     )
-    assert.equal(lab.wayOf('d1', udp('d1', b)), 'up')
+    assert.equal(lab.exitOf('d1', udp('d1', b)), 'up')
   })
 
   test(`SR-25 another gateway or weight is another route (${family})`, () => {
     const lab = laid()
-    assert.equal(lab.wayOf('d1', udp('d1', a)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', a)), 'd2')
     lab.change('route', 'a', { port: 'd3', gateway: d3 })
-    assert.equal(lab.wayOf('d1', udp('d1', a)), 'd3')
+    assert.equal(lab.exitOf('d1', udp('d1', a)), 'd3')
     lab.add(route('better', { destination: netA, port: 'd2', gateway: d2, weight: 1 }))
-    assert.equal(lab.wayOf('d1', udp('d1', a)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', a)), 'd2')
     lab.change('route', 'better', { weight: 1000 })
-    assert.equal(lab.wayOf('d1', udp('d1', a)), 'd3')
+    assert.equal(lab.exitOf('d1', udp('d1', a)), 'd3')
   })
 
   test(`SR-25 another MAC removes only flows to that neighbour (${family})`, () => {
@@ -66,7 +66,7 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     lab.exchange('d1', udp('d1', d3))
     const moved = '0a:00:00:00:0c:0c'
     const move = (): void => {
-      lab.world.hub.tablePut('neighbour/d2', d2, moved, 'somebody')
+      lab.world.store.tablePut('neighbour/d2', d2, moved, 'somebody')
       lab.world.settle()
     }
     assert.equal(removedBy(lab, move), 1)
@@ -79,15 +79,15 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     lab.exchange('d1', udp('d1', d3))
     const announce = (): void => lab.announce('d2')
     assert.equal(removedBy(lab, announce), 0)
-    assert.equal(lab.wayOf('d1', udp('d1', d2)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', d2)), 'd2')
   })
 
   test(`SR-26 a blackhole's flow goes when a better route comes (${family})`, () => {
     const lab = laid()
     lab.change('route', 'a', { type: 'blackhole', port: undefined, gateway: undefined })
-    assert.equal(lab.wayOf('d1', udp('d1', a)), '')
+    assert.equal(lab.exitOf('d1', udp('d1', a)), '')
     lab.add(route('part', { destination: PART[family], port: 'd3', gateway: d3 }))
-    assert.equal(lab.wayOf('d1', udp('d1', a)), 'd3')
+    assert.equal(lab.exitOf('d1', udp('d1', a)), 'd3')
   })
 
   test(`a drop for want of a route or of a neighbour ends when there is one (${family})`, () => {
@@ -98,7 +98,7 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     lab.exchange('d1', udp('d1', far))
     const whole = family === 'IPv4' ? '0.0.0.0/0' : '::/0'
     lab.add(route('default', { destination: whole, port: 'd2', gateway: d2 }))
-    assert.equal(lab.wayOf('d1', udp('d1', far)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', far)), 'd2')
   })
 
   test(`a renamed port or router removes nothing; a closed router removes all (${family})`, () => {
@@ -119,9 +119,9 @@ for (const family of ['IPv4', 'IPv6'] as const) {
 
 test('another address of a port: its networks move with it', () => {
   const lab = new Lab()
-  assert.equal(lab.wayOf('d1', udp('d1', hostIp.d2)), 'd2')
+  assert.equal(lab.exitOf('d1', udp('d1', hostIp.d2)), 'd2')
   lab.change('port', 'd2', { addresses: ['10.0.9.1/24'] })
-  assert.equal(lab.wayOf('d1', udp('d1', hostIp.d2)), 'up')
+  assert.equal(lab.exitOf('d1', udp('d1', hostIp.d2)), 'up')
   const [asked] = lab.told('d1', udp('d1', '10.0.9.9'))
   assert.ok(asked?.includes('who-has 10.0.9.9 tell 10.0.9.1'), asked)
 })
@@ -136,8 +136,8 @@ test('another MAC of a port is what its neighbours see from then on', () => {
 test('a port that comes later is routed to', () => {
   const objects = topology().filter(({ value }) => value.id !== 'd3')
   const lab = new Lab({ objects, knows: ['up', 'd1', 'd2'] })
-  assert.equal(lab.wayOf('d1', udp('d1', hostIp.d3)), 'up')
+  assert.equal(lab.exitOf('d1', udp('d1', hostIp.d3)), 'up')
   lab.add(portObject('d3'))
   lab.announce('d3')
-  assert.equal(lab.wayOf('d1', udp('d1', hostIp.d3)), 'd3')
+  assert.equal(lab.exitOf('d1', udp('d1', hostIp.d3)), 'd3')
 })

@@ -12,7 +12,7 @@ const DAD_GROUP = 'ff02::1:ff00:1'
 
 const macs = (lab: Lab, table = 'neighbour/d1'): Record<string, string> =>
   Object.fromEntries(
-    [...lab.world.hub.table(table)].map(([key, { value }]) => [key, value.slice(0, 17)])
+    [...lab.world.store.table(table)].map(([key, { value }]) => [key, value.slice(0, 17)])
   )
 
 const na = (target: string, mac: string | undefined, flags?: number) =>

@@ -69,7 +69,7 @@ const packetStep: fc.Arbitrary<Step> = fc
     return lab => pieces.flatMap(piece => lab.told(port, piece))
   })
 const routeStep: fc.Arbitrary<Step> = fc.nat(ROUTES.length - 1).map(i => lab => {
-  if (lab.world.hub.get('route', `r${i}`) === undefined) lab.add(route(`r${i}`, ROUTES[i]!))
+  if (lab.world.store.get('route', `r${i}`) === undefined) lab.add(route(`r${i}`, ROUTES[i]!))
   else lab.delete('route', `r${i}`)
   return []
 })

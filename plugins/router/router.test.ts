@@ -66,7 +66,7 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     ])
     const flows = lab.flows()
     for (let sport = 1; sport < 40; sport++)
-      assert.equal(lab.wayOf('d1', udp('d1', dst, sport, 64 + sport)), 'd2')
+      assert.equal(lab.exitOf('d1', udp('d1', dst, sport, 64 + sport)), 'd2')
     assert.equal(lab.flows(), flows)
   })
 
@@ -104,7 +104,7 @@ for (const family of ['IPv4', 'IPv6'] as const) {
 
   twice('SR-10 every ping is answered, not only the first', lab => {
     for (let id = 1; id < 10; id++)
-      assert.equal(lab.wayOf('d1', ping('d1', PORT[family].d1, id)), 'd1')
+      assert.equal(lab.exitOf('d1', ping('d1', PORT[family].d1, id)), 'd1')
   })
 
   twice('what is for the router itself and no ping is dropped in silence', lab => {
@@ -131,31 +131,31 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     'SR-14 a route through a port whose interface is down is not there, until it is up',
     lab => {
       const [host] = lab.world.hosts.values()
-      assert.equal(lab.wayOf('d1', udp('d1', OUTSIDE[family])), 'up')
+      assert.equal(lab.exitOf('d1', udp('d1', OUTSIDE[family])), 'up')
       host!.setUp('if-up', false)
       lab.world.settle()
       assertTold(lab.told('d1', udp('d1', OUTSIDE[family])), ERRORS.noRoute[family], family)
       host!.setUp('if-up', true)
       lab.world.settle()
-      assert.equal(lab.wayOf('d1', udp('d1', OUTSIDE[family])), 'up')
+      assert.equal(lab.exitOf('d1', udp('d1', OUTSIDE[family])), 'up')
     }
   )
 
   twice('SR-19 the routes of a deleted port go with it and come back with it', lab => {
     const dst = HOST[family].d2
-    assert.equal(lab.wayOf('d1', udp('d1', dst)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', dst)), 'd2')
     lab.delete('route', DEFAULTS[family])
     lab.delete('port', 'd2')
     assertTold(lab.told('d1', udp('d1', dst)), ERRORS.noRoute[family], family)
     lab.add(portObject('d2'))
     lab.announce('d2')
-    assert.equal(lab.wayOf('d1', udp('d1', dst)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', dst)), 'd2')
   })
 
   twice('RT-04 a flow through a deleted port ends', lab => {
-    assert.equal(lab.wayOf('d1', udp('d1', HOST[family].d2)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', HOST[family].d2)), 'd2')
     lab.delete('port', 'd1')
-    assert.equal(lab.wayOf('d1', udp('d1', HOST[family].d2)), '')
+    assert.equal(lab.exitOf('d1', udp('d1', HOST[family].d2)), '')
   })
 
   twice('SR-20 the MAC is that of the gateway, also for a neighbour that is known itself', lab => {
@@ -172,7 +172,7 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     const other = '0a:00:00:00:03:77'
     lab.add(route('turn', { destination: SOME_NET[family], port: 'd1', gateway }))
     lab.exchange('d1', from('d1').ipv4(hostIp.d1, IN_NET.IPv4))
-    lab.world.hub.tablePut('neighbour/d1', gateway, other, 'somebody')
+    lab.world.store.tablePut('neighbour/d1', gateway, other, 'somebody')
     lab.world.settle()
     const [said] = lab.told('d1', udp('d1', IN_NET[family]))
     assert.ok(said?.startsWith(`d1: ${portMac('d1')} > ${other}`), said)
@@ -189,12 +189,12 @@ for (const family of ['IPv4', 'IPv6'] as const) {
 
   twice('an administratively closed router tells the sender, and opens again', lab => {
     const dst = HOST[family].d2
-    assert.equal(lab.wayOf('d1', udp('d1', dst)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', dst)), 'd2')
     lab.change('router', 'r', { adminStateUp: false })
     assertTold(lab.told('d1', udp('d1', dst)), ERRORS.prohibited[family], family)
     assert.equal(lab.drops('router.down'), 1)
     lab.change('router', 'r', { adminStateUp: true })
-    assert.equal(lab.wayOf('d1', udp('d1', dst)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', dst)), 'd2')
   })
 
   twice('a closed port tells the sender from itself, and opens again', lab => {
@@ -204,12 +204,12 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     assert.equal(lab.drops('simulation.port-down'), 1)
     assert.deepEqual(lab.told('d1', ping('d1', PORT[family].d1, 8)).length, 1)
     lab.change('port', 'd1', { adminStateUp: true })
-    assert.equal(lab.wayOf('d1', udp('d1', dst)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', dst)), 'd2')
   })
 
   twice('the networks of a closed port are not there', lab => {
     lab.delete('route', DEFAULTS[family])
-    assert.equal(lab.wayOf('d1', udp('d1', HOST[family].d2)), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', HOST[family].d2)), 'd2')
     lab.change('port', 'd2', { adminStateUp: false })
     assertTold(lab.told('d1', udp('d1', HOST[family].d2)), ERRORS.noRoute[family], family)
   })
@@ -252,9 +252,9 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     const gateway = HOST[family].d2
     const backup = { destination: ANYWHERE[family], port: 'd2', gateway, weight: 2 }
     const lab = new Lab({ objects: topology(route('backup', backup)) })
-    assert.equal(lab.wayOf('d1', udp('d1', OUTSIDE[family])), 'up')
+    assert.equal(lab.exitOf('d1', udp('d1', OUTSIDE[family])), 'up')
     lab.delete('route', DEFAULTS[family])
-    assert.equal(lab.wayOf('d1', udp('d1', OUTSIDE[family])), 'd2')
+    assert.equal(lab.exitOf('d1', udp('d1', OUTSIDE[family])), 'd2')
   })
 
   test(`SR-01 equal routes: flows spread, each keeps its way (${family})`, () => {
@@ -262,7 +262,7 @@ for (const family of ['IPv4', 'IPv6'] as const) {
     const second = { destination: ANYWHERE[family], port: 'd2', gateway, weight: 1 }
     const lab = new Lab({ objects: topology(route('second', second)) })
     const ways = (): string[] =>
-      Array.from({ length: 40 }, (_, i) => lab.wayOf('d1', udp('d1', OUTSIDE[family], 1000 + i)))
+      Array.from({ length: 40 }, (_, i) => lab.exitOf('d1', udp('d1', OUTSIDE[family], 1000 + i)))
     const first = ways()
     assert.deepEqual(new Set(first), new Set(['up', 'd2']))
     assert.deepEqual(ways(), first)
@@ -271,19 +271,19 @@ for (const family of ['IPv4', 'IPv6'] as const) {
 
 test('SR-02 IPv6 is routed', () => {
   const lab = new Lab()
-  assert.equal(lab.wayOf('d1', udp('d1', hostIp6.d3)), 'd3')
+  assert.equal(lab.exitOf('d1', udp('d1', hostIp6.d3)), 'd3')
 })
 
 test('SR-15 neither IP nor ARP', () => {
   const lab = new Lab()
-  assert.equal(lab.wayOf('d1', eth(hostMac('d1'), portMac('d1'), 0x88cc).payload(50)), '')
+  assert.equal(lab.exitOf('d1', eth(hostMac('d1'), portMac('d1'), 0x88cc).payload(50)), '')
   assert.equal(lab.drops('router.not-ip'), 1)
 })
 
 test('SR-16 another VLAN', () => {
   const lab = new Lab()
   const tagged = eth(hostMac('d1'), portMac('d1')).vlan(7).ipv4(hostIp.d1, hostIp.d2).udp(1, 2)
-  assert.equal(lab.wayOf('d1', tagged), '')
+  assert.equal(lab.exitOf('d1', tagged), '')
   assert.equal(lab.drops('router.vlan'), 1)
 })
 
@@ -293,7 +293,7 @@ test('SR-17 VLAN 0 is only a priority: the tag is taken off', () => {
   const [said] = lab.told('d1', tagged)
   assert.ok(said?.startsWith(`d2: ${portMac('d2')} > ${hostMac('d2')} IPv4`), said)
   const within = eth(hostMac('d1'), portMac('d1')).qinq(0).vlan(7).ipv4(hostIp.d1, hostIp.d2)
-  assert.equal(lab.wayOf('d1', within), '')
+  assert.equal(lab.exitOf('d1', within), '')
 })
 
 for (const { name, packet, reason } of [

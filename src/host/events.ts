@@ -1,7 +1,7 @@
 // What happens on one host. The emitter is made before all parts, so that a part knows it and what
 // was built before, never what comes after; and so that each can be built alone in a test.
 // `events.wake(cause)` says it, `events.wake.on(…)` hears it. Each comment names who says it, and
-// who hears it. host.test.ts and test/state/sharing.test.ts hold who hears what.
+// who hears it. host.test.ts and test/state/replication.test.ts hold who hears what.
 
 import { type Signal, signal } from '../core/signal.ts'
 import type { Tag } from '../flow/tag.ts'

@@ -36,7 +36,7 @@ function goOn(world: World): void {
     host.worker.invalidate([])
     host.worker.turn()
   }
-  world.hub.put('port', { id: 'r1', number: 4, ...link, peer: 'up', addresses: ['10.0.1.2/24'] })
+  world.store.put('port', { id: 'r1', number: 4, ...link, peer: 'up', addresses: ['10.0.1.2/24'] })
 }
 
 for (const share of [false, true])

@@ -87,8 +87,8 @@ async function mustBeOurs(
   const { pins } = config.datapath
   const { kind, path } = config.state.store
   const flowState = kind === 'journal' ? path : undefined
-  const places = { storePath, pins, flowState, mayBeNew }
-  const note = await checkStore(appliance.store, places)
+  const paths = { storePath, pins, flowState, mayBeNew }
+  const note = await checkStore(appliance.store, paths)
   if (note !== undefined) appliance.note(note)
 }
 

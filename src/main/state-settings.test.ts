@@ -32,7 +32,7 @@ test('without settings a thread is told the defaults of the parts', () => {
 test('what is set is told, the rest stays', () => {
   const { connectionsMax, timeouts, exchange } = told({
     connectionsMax: 2048,
-    lifetimes: { tcpEstablishedS: 7440 },
+    timeouts: { tcpEstablishedS: 7440 },
     exchange: { heartbeatMs: 100, deadMs: 300 }
   })
   assert.equal(connectionsMax, 2048)
@@ -42,6 +42,6 @@ test('what is set is told, the rest stays', () => {
 
 test('a host cannot be dead before it could have been heard', () => {
   assert.throws(() => told({ exchange: { heartbeatMs: 80 } }), /deadMs is 125; expected .* 240/)
-  assert.throws(() => told({ lifetimes: { tcpEstablishedS: 0 } }), /tcpEstablishedS is 0/)
-  assert.throws(() => told({ lifetimes: { tcpEstablished: 5 } }), /tcpEstablished is not a setting/)
+  assert.throws(() => told({ timeouts: { tcpEstablishedS: 0 } }), /tcpEstablishedS is 0/)
+  assert.throws(() => told({ timeouts: { tcpEstablished: 5 } }), /tcpEstablished is not a setting/)
 })

@@ -18,7 +18,7 @@ const idle = (name: keyof Timeouts, description: string) =>
     description: `idle time of ${description}`
   })
 
-const lifetimes = section(
+const timeouts = section(
   {
     tcpOpeningS: idle('tcpOpeningS', 'TCP before its handshake is over'),
     tcpEstablishedS: idle('tcpEstablishedS', 'TCP after that; RFC 5382 wants 7440 at least'),
@@ -173,14 +173,14 @@ export const stateSection = section({
     default: 0,
     description: 'of them, of those opened by way of one port; 0: as many as there is room for'
   }),
-  lifetimes,
+  timeouts,
   exchange,
   store
 })
 
 /** What a packet thread is told of it. */
 export function flowStateOf(settings: Static<typeof stateSection>): Omit<StateSettings, 'isKept'> {
-  const { connectionsMax, connectionsPerPort, lifetimes: timeouts, exchange } = settings
+  const { connectionsMax, connectionsPerPort, timeouts, exchange } = settings
   const least = 3 * exchange.heartbeatMs
   if (exchange.deadMs < least) {
     const expected = `at least ${least}, three times state.exchange.heartbeatMs`

@@ -1,7 +1,7 @@
 // D5: a store that was lost is not replaced by an empty one while the kernel forwards by it.
 
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, beforeEach, test } from 'node:test'
@@ -37,7 +37,8 @@ async function start(file = 'mezzo.db', mayBeNew = false, uses = { pins, flowSta
 }
 
 const lose = (file = 'mezzo.db'): void => {
-  for (const end of ['', '-wal', '-shm', '-bell']) rmSync(join(folder, file + end), { force: true })
+  for (const end of ['', '-wal', '-shm', '-notify'])
+    rmSync(join(folder, file + end), { force: true })
 }
 const forward = (): void => writeFileSync(join(pins, 'flows'), '')
 
@@ -46,6 +47,17 @@ test('D5: the same store is served again and again, with pins and without', asyn
   forward()
   assert.equal(await start(), undefined)
   assert.equal(await start(), undefined)
+})
+
+test('D5: the id of an older store is read where that keeps it', async () => {
+  const clock = new SystemClock()
+  const path = join(folder, 'mezzo.db')
+  const store = await openSqliteStore({ path, models: coreModels, clock })
+  await store.table('house').seed('store-id', ID)
+  await store.close()
+  await start()
+  const marked = readFileSync(join(folder, 'bpf.store-id.json'), 'utf8')
+  assert.deepEqual(JSON.parse(marked), { [path]: ID })
 })
 
 test('D5: an empty store in the place of a lost one is refused, while there are pins', async () => {

@@ -10,11 +10,12 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fail } from '../core/errors.ts'
 import type { Store } from '../topology/store.ts'
 
-const TABLE = 'house'
+const TABLE = 'system'
+const TABLE_BEFORE = 'house' // where older stores keep it
 const KEY = 'store-id'
 const MARK = 'store-id.json'
 
-export interface MarkedPlaces {
+export interface StorePaths {
   /** The path of the store's file, or what it is called. */
   readonly storePath: string
   readonly pins: string // '' = nothing outlives the agent
@@ -22,7 +23,7 @@ export interface MarkedPlaces {
   readonly mayBeNew: boolean
 }
 
-interface Place {
+interface Marked {
   readonly path: string
   readonly mark: string // path of the mark
 }
@@ -31,27 +32,27 @@ interface Place {
  * Refuses a store that the pins here do not belong to; else what is here belongs to it from now
  * on.  Gives what an operator should know of it, if anything.
  */
-export async function checkStore(store: Store, places: MarkedPlaces): Promise<string | undefined> {
-  const path = places.storePath
-  const known = await store.table(TABLE).get(KEY)
+export async function checkStore(store: Store, paths: StorePaths): Promise<string | undefined> {
+  const path = paths.storePath
+  const known = (await store.table(TABLE).get(KEY)) ?? (await store.table(TABLE_BEFORE).get(KEY))
   const id = known ?? randomUUID()
-  const { pins, flowState } = placesOf(places)
-  const isForeign = (place: Place | undefined): place is Place => {
-    const said = place === undefined ? undefined : marksOf(place)[path]
-    return said !== undefined && said !== id && holds(place!.path)
+  const { pins, flowState } = markedOf(paths)
+  const isForeign = (marked: Marked | undefined): marked is Marked => {
+    const said = marked === undefined ? undefined : marksOf(marked)[path]
+    return said !== undefined && said !== id && holds(marked!.path)
   }
   const how = (await hasHost(store)) ? 'another one' : 'empty'
-  if (isForeign(pins) && !places.mayBeNew)
+  if (isForeign(pins) && !paths.mayBeNew)
     throw fail('STORE_FOREIGN', { path, how, pins: pins.path })
   const note = isForeign(flowState)
     ? `the store ${path} is ${how}: the flow state in ${flowState.path} belongs to one that is gone`
     : undefined
   if (known === undefined) await store.table(TABLE).seed(KEY, id)
-  for (const place of [pins, flowState]) if (place !== undefined) mark(place, path, id)
+  for (const marked of [pins, flowState]) if (marked !== undefined) mark(marked, path, id)
   return note
 }
 
-function placesOf({ pins, flowState }: MarkedPlaces): { pins?: Place; flowState?: Place } {
+function markedOf({ pins, flowState }: StorePaths): { pins?: Marked; flowState?: Marked } {
   const pinned = resolve(pins) // a bpffs, which holds no files
   const beside = join(dirname(pinned), `${basename(pinned)}.${MARK}`)
   return {
@@ -72,7 +73,7 @@ async function hasHost(store: Store): Promise<boolean> {
 
 const MARKS_MAX = 64
 
-function marksOf({ mark }: Place): Record<string, string> {
+function marksOf({ mark }: Marked): Record<string, string> {
   try {
     return JSON.parse(readFileSync(mark, 'utf8')) as Record<string, string>
   } catch {
@@ -80,9 +81,9 @@ function marksOf({ mark }: Place): Record<string, string> {
   }
 }
 
-function mark(place: Place, path: string, id: string): void {
-  const { [path]: _, ...others } = marksOf(place)
+function mark(marked: Marked, path: string, id: string): void {
+  const { [path]: _, ...others } = marksOf(marked)
   const kept = [...Object.entries(others), [path, id]].slice(-MARKS_MAX)
-  mkdirSync(dirname(place.mark), { recursive: true, mode: 0o700 })
-  writeFileSync(place.mark, `${JSON.stringify(Object.fromEntries(kept))}\n`, { mode: 0o600 })
+  mkdirSync(dirname(marked.mark), { recursive: true, mode: 0o700 })
+  writeFileSync(marked.mark, `${JSON.stringify(Object.fromEntries(kept))}\n`, { mode: 0o600 })
 }

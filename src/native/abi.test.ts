@@ -113,7 +113,7 @@ test('every list that crosses by its order has that order', { skip }, () => {
     MZ_DATAPATH_COUNTERS: abi.counterNames,
     MZ_DATAPATH_SETTINGS: abi.datapathSettings,
     MZ_EXCHANGE_SETTINGS: abi.exchangeSettings,
-    MZ_LIFETIMES: abi.lifetimeNames,
+    MZ_TIMEOUTS: abi.timeoutNames,
     MZ_STATE_INFO: abi.stateInfo,
     MZ_NEWS: abi.news,
     MZ_STATE_KINDS: Object.keys(Kind),
@@ -130,5 +130,5 @@ test('every list that crosses by its order has that order', { skip }, () => {
     Object.values(Kind),
     Object.keys(Kind).map((_, i) => i + 1)
   )
-  assert.deepEqual(Object.keys(TIMEOUTS_DEFAULT), abi.lifetimeNames)
+  assert.deepEqual(Object.keys(TIMEOUTS_DEFAULT), abi.timeoutNames)
 })

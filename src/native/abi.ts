@@ -73,7 +73,7 @@ export const exchangeSettings = [
 ] as const
 
 /** Idle times that `stateOpen` is given. */
-export const lifetimeNames = [
+export const timeoutNames = [
   'tcpOpeningS',
   'tcpEstablishedS',
   'tcpHalfClosedS',

@@ -57,7 +57,7 @@ export const plainCounts = [
   'late-wakeups',
   'peers-full',
   'sessions',
-  'deaths'
+  'peers-lost'
 ] as const
 
 export const exchangeCounts = [

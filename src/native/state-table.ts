@@ -4,7 +4,7 @@
 
 import { KINDS_MAX, type StateTable } from '../state/table.ts'
 import type { Timeouts } from '../state/timeouts.ts'
-import { lifetimeNames, stateInfo } from './abi.ts'
+import { stateInfo, timeoutNames } from './abi.ts'
 import { type Addon, check, loadAddon, type StateHandle } from './addon.ts'
 
 export interface NativeStateSettings {
@@ -119,5 +119,4 @@ export class NativeStateTable implements StateTable {
 
 const within = (idleMs: number): number => Math.min(Math.max(0, idleMs), IDLE_MAX)
 
-const timeoutWords = (of: Timeouts): Uint32Array =>
-  Uint32Array.from(lifetimeNames, name => of[name])
+const timeoutWords = (of: Timeouts): Uint32Array => Uint32Array.from(timeoutNames, name => of[name])

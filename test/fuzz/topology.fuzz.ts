@@ -16,8 +16,8 @@ import type { Model, Stored } from '../../src/topology/model.ts'
 import { coreModels } from '../../src/topology/models.ts'
 import { checkObject } from '../../src/topology/validation.ts'
 import { eth } from '../../src/wire/builder.ts'
-import type { WorldObject } from '../world/hub.ts'
 import { object } from '../world/objects.ts'
+import type { WorldObject } from '../world/store.ts'
 import { World } from '../world/world.ts'
 import { campaign, hexOf } from './campaign.ts'
 import { type Draw, pick } from './packets.ts'
@@ -93,12 +93,12 @@ function change(draw: Draw, world: World): string {
   const model = pick(draw, models)
   if (draw(4) === 0) {
     const id = someId(draw, model.kind)
-    world.hub.delete(model.kind, id)
+    world.store.delete(model.kind, id)
     return `delete ${model.kind} ${id}`
   }
   const stored = randomObject(draw, model)
   if (stored === undefined) return ''
-  world.hub.put(model.kind, stored)
+  world.store.put(model.kind, stored)
   return `put ${model.kind} ${JSON.stringify(stored)}`
 }
 

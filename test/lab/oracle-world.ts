@@ -13,7 +13,7 @@ import { Host } from '../../src/host/host.ts'
 import type { Interface } from '../../src/host/ports/interface.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import type { Ground } from '../oracle/stage.ts'
-import { ObjectHub } from '../world/hub.ts'
+import { WorldStore } from '../world/store.ts'
 import { type Delivery, defaults, type WorldOptions } from '../world/world.ts'
 import { DatapathInside, type Sabotage } from './oracle-datapath.ts'
 import { addressOf, type Site, UNDERLAY } from './oracle-site.ts'
@@ -51,7 +51,7 @@ export interface Watched {
 
 export class KernelWorld implements Ground {
   readonly clock = new VirtualClock()
-  readonly hub = new ObjectHub(this.clock)
+  readonly store = new WorldStore(this.clock)
   readonly hosts = new Map<string, KernelHost>()
   readonly delivered: Delivery[] = []
   readonly #site: Site
@@ -63,10 +63,10 @@ export class KernelWorld implements Ground {
     this.#options = options
     this.#watched = watched
     site.wire.caught() // of the world before
-    this.hub.put('tunnel-zone', { id: ZONE, name: ZONE, type: options.tunnel ?? 'vxlan' })
-    for (const { kind, value } of options.objects) this.hub.put(kind, value)
+    this.store.put('tunnel-zone', { id: ZONE, name: ZONE, type: options.tunnel ?? 'vxlan' })
+    for (const { kind, value } of options.objects) this.store.put(kind, value)
     const names = new Set<string>()
-    for (const { host } of this.hub.list('port') as PortModel[])
+    for (const { host } of this.store.list('port') as PortModel[])
       if (host !== undefined) names.add(host)
     for (const name of [...names].sort()) this.addHost(name)
     this.settle(1)
@@ -76,12 +76,12 @@ export class KernelWorld implements Ground {
     const host = new KernelHost(this.#site, this, id, this.#options, this.#watched)
     this.hosts.set(id, host)
     const address = addressOf(id)
-    this.hub.put('tunnel-zone-host', { id: `${ZONE}-${id}`, zone: ZONE, host: id, address })
+    this.store.put('tunnel-zone-host', { id: `${ZONE}-${id}`, zone: ZONE, host: id, address })
     void host.host.start()
   }
 
   send(port: string, frame: Uint8Array): void {
-    const model = this.hub.get('port', port) as PortModel | undefined
+    const model = this.store.get('port', port) as PortModel | undefined
     const host = model?.host === undefined ? undefined : this.hosts.get(model.host)
     if (host === undefined || frame.length < HEADER) return
     this.#take(this.#site.wire.send(this.#site.far(host.id, model!.interface!), frame))
@@ -152,7 +152,7 @@ export class KernelWorld implements Ground {
   #take(caught: readonly Caught[]): boolean {
     for (const { cable, frame } of caught) {
       const { host, name } = this.#site.near(cable)
-      const ports = this.hub.list('port') as PortModel[]
+      const ports = this.store.list('port') as PortModel[]
       const port = ports.find(each => each.host === host && each.interface === name)
       this.#watched.seen.delivered++
       this.delivered.push({ port: port?.id ?? `${host}:${name}`, frame })
@@ -176,7 +176,7 @@ class KernelHost {
   constructor(site: Site, world: KernelWorld, id: string, o: WorldOptions, watched: Watched) {
     this.id = id
     this.#site = site
-    const { clock, hub } = world
+    const { clock, store } = world
     const rings = {
       ringVmBytes: RING_BYTES,
       ringUplinkBytes: RING_BYTES,
@@ -202,8 +202,8 @@ class KernelHost {
         leadOut: () => new Set(),
         close: () => {}
       },
-      link: hub.link(`session-${id}`, () => this.host.view),
-      leases: hub.leases.link(`session-${id}`, clock, () => this.host.leases),
+      link: store.link(`session-${id}`, () => this.host.view),
+      leases: store.leases.link(`session-${id}`, clock, () => this.host.leases),
       clock,
       random: new SeededRandom(o.seed ?? 1),
       counters: this.counters,

@@ -130,7 +130,7 @@ describe('the program as a service', { skip: Network.skip() }, () => {
 
   test('D5: it does not serve an empty store while the kernel forwards by a lost one', async () => {
     const { job, ask } = await start()
-    for (const end of ['', '-wal', '-shm', '-bell']) rmSync(path + end, { force: true })
+    for (const end of ['', '-wal', '-shm', '-notify']) rmSync(path + end, { force: true })
     await until(
       'health says so',
       async () => {

@@ -8,8 +8,8 @@
 // Where the ports are is the place:  near: on one host.  far: r1 and r3 on another.  tunnel: the
 // same, with less room between them than at the ports.  vlan: r0 is reached by a trunk of a bridge.
 
-import type { WorldObject } from '../world/hub.ts'
 import { Topology } from '../world/objects.ts'
+import type { WorldObject } from '../world/store.ts'
 import type { Family, Link } from './bytes.ts'
 
 export const PLACES = ['near', 'far', 'tunnel', 'vlan'] as const

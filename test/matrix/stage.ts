@@ -66,13 +66,13 @@ export class Stage {
 
   #introduce({ port, mac }: Machine, all: readonly Machine['ip'][]): void {
     for (const address of all.flatMap(each => [each[4], each[6]]))
-      this.#ground.hub.tablePut(`neighbour/${port}`, address, `${mac} 0`, 'test')
+      this.#ground.store.tablePut(`neighbour/${port}`, address, `${mac} 0`, 'test')
   }
 
   use(config: Config): void {
     if (this.#config === config) return
     this.#config = config
-    this.#ground.hub.put('router', routerOf(config) as Stored)
+    this.#ground.store.put('router', routerOf(config) as Stored)
     this.#ground.settle(SETTLE_MS)
   }
 

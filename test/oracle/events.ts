@@ -39,7 +39,7 @@ export interface Ends {
 export type Step = number | { readonly move: string; readonly to: string } | { restart: string }
 
 export function happen(world: World, event: EventPlan, ends: Ends): void {
-  const before = world.hub.get('port', ends.machine)!.host as string
+  const before = world.store.get('port', ends.machine)!.host as string
   for (const step of stepsOf(event, ends, [...world.hosts.keys()], before))
     if (typeof step === 'number') world.settle(step)
     else if ('move' in step) move(world, step.move, step.to)
@@ -83,6 +83,7 @@ function stepsOf(
 }
 
 function move(world: World, id: string, host: string): void {
-  const port = world.hub.get('port', id)!
-  if (port.host !== host) world.hub.put('port', { ...port, host, previousHost: port.host } as never)
+  const port = world.store.get('port', id)!
+  if (port.host !== host)
+    world.store.put('port', { ...port, host, previousHost: port.host } as never)
 }

@@ -16,7 +16,7 @@ type Host = Ground['hosts'] extends ReadonlyMap<string, infer H> ? H : never
 // Text when a flow of a frame sent since the last look differs from the trace.
 export function traceLook(stage: Stage): string | undefined {
   for (const { port, frame } of stage.sent.splice(0)) {
-    const model = stage.world.hub.get('port', port) as PortModel
+    const model = stage.world.store.get('port', port) as PortModel
     const host = model.host === undefined ? undefined : stage.world.hosts.get(model.host)
     if (host === undefined) continue
     const found = compare(host, model, frame)

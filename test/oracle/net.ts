@@ -4,7 +4,7 @@
 
 import type { PortModel } from '../../src/topology/models.ts'
 import { formatMac, MAC_BROADCAST, parseMac } from '../../src/wire/address.ts'
-import type { WorldObject } from '../world/hub.ts'
+import type { WorldObject } from '../world/store.ts'
 import { natRules, stateCondition, TRANSLATED } from './nat.ts'
 import {
   type LinkPlan,

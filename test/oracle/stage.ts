@@ -7,7 +7,7 @@ import type { Plugin } from '../../src/plugin.ts'
 import type { Stored } from '../../src/topology/model.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
-import type { ObjectHub, WorldObject } from '../world/hub.ts'
+import type { WorldObject, WorldStore } from '../world/store.ts'
 import { type Delivery, World, type WorldHost, type WorldOptions } from '../world/world.ts'
 import { durationMs, happen } from './events.ts'
 import type { Net } from './net.ts'
@@ -21,7 +21,7 @@ export type GroundHost = Pick<
 
 // What a stage asks of its world.
 export interface Ground {
-  readonly hub: ObjectHub
+  readonly store: WorldStore
   readonly hosts: ReadonlyMap<string, GroundHost>
   readonly delivered: Delivery[]
   addHost(id: string): void
@@ -217,18 +217,18 @@ export class Stage {
 
   #edit(id: string, change: (old: Stored) => object): void {
     const kind = this.#net.kindOf(id)
-    const old = this.world.hub.get(kind, id)
-    if (old !== undefined) this.world.hub.put(kind, { ...old, ...change(old) })
+    const old = this.world.store.get(kind, id)
+    if (old !== undefined) this.world.store.put(kind, { ...old, ...change(old) })
   }
 
   #toggle(kind: string, value: Stored): void {
-    if (this.world.hub.get(kind, value.id) === undefined) this.world.hub.put(kind, value)
-    else this.world.hub.delete(kind, value.id)
+    if (this.world.store.get(kind, value.id) === undefined) this.world.store.put(kind, value)
+    else this.world.store.delete(kind, value.id)
   }
 
   #vm(n: number): PortModel {
     const { stations } = this.#net
-    return this.world.hub.get('port', stations[n % stations.length]!.port) as PortModel
+    return this.world.store.get('port', stations[n % stations.length]!.port) as PortModel
   }
 
   #rebind(vm: number, host: number): void {

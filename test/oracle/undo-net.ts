@@ -1,8 +1,8 @@
 // The network of the third oracle: machines on a bridge, a router that translates, and uplinks of
 // it on different hosts, in one port group.  Outside is behind every uplink.
 
-import type { WorldObject } from '../world/hub.ts'
 import { Topology } from '../world/objects.ts'
+import type { WorldObject } from '../world/store.ts'
 import { type Macs, TALKS, type Talk } from './talk.ts'
 import type { TalkPlan, UndoPlan } from './undo.ts'
 

@@ -160,7 +160,7 @@ class Conversation {
     const { plan, machines } = this.#net
     this.#world.settle(CALM_MS)
     for (const [table, ip, mac] of this.#net.neighbours())
-      this.#world.hub.tablePut(table!, ip!, `${mac} 0`, 'test')
+      this.#world.store.tablePut(table!, ip!, `${mac} 0`, 'test')
     for (const { port, mac } of machines)
       this.#world.send(port, arpRequest(mac, '0.0.0.0', '10.0.0.99').frame())
     this.#world.settle(SETTLE_MS)
@@ -214,7 +214,7 @@ class Conversation {
     if (event !== undefined && this.#world instanceof World)
       happen(this.#world, event, { machine: this.#machine, uplink: this.#net.uplink(way) })
     if (side === OUTSIDE) return this.#net.uplink(way)
-    for (const { kind, value } of this.#net.routes(way)) this.#world.hub.put(kind, value)
+    for (const { kind, value } of this.#net.routes(way)) this.#world.store.put(kind, value)
     this.#world.settle(1)
     return side
   }

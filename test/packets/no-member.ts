@@ -109,8 +109,8 @@ export function noMember(open: Opener): void {
           assert.equal(scene().once('r3', segment(family, 'S'))[0]?.port, 'r0')
           assert.equal(scene().once('r3', segment(family, 'A'))[0]?.port, 'r0')
           const other = { id: `o${family}`, pool: `p${family}`, address: PLACES[family].outside }
-          if (others) world.hub.put('pool-member', { ...other, weight: 0 } as never)
-          world.hub.delete('pool-member', `m${family}`)
+          if (others) world.store.put('pool-member', { ...other, weight: 0 } as never)
+          world.store.delete('pool-member', `m${family}`)
           world.settle(5)
           const said = scene().send('r3', segment(family, 'A', 10))
           if (says === 'silent') return assert.deepEqual(said, [])
@@ -133,8 +133,8 @@ export function noMember(open: Opener): void {
           const { world } = scene()
           for (const flags of ['S', 'A'])
             assert.equal(scene().once('r3', segment(family, flags))[0]?.port, 'r0')
-          world.hub.put('pool-member', {
-            ...world.hub.get('pool-member', `m${family}`)!,
+          world.store.put('pool-member', {
+            ...world.store.get('pool-member', `m${family}`)!,
             ...change
           })
           world.settle(5)

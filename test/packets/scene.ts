@@ -85,7 +85,7 @@ export class Scene {
     this.world = open({ plugins, objects, settings: { ...UNLIMITED, ...options.settings } })
     for (const link of LINKS)
       for (const each of NEIGHBOURS[link])
-        this.world.hub.tablePut(`neighbour/${link}`, each, `${hostMac(link)} 0`, 'test')
+        this.world.store.tablePut(`neighbour/${link}`, each, `${hostMac(link)} 0`, 'test')
     this.world.settle(5)
   }
 

@@ -25,7 +25,7 @@ const BASE = (127 << 24) | ((1 + (process.pid % 250)) << 16) | (((process.pid >>
 
 class Host {
   readonly word: number
-  readonly deaths: number[] = [] // of others, as this one sees it
+  readonly hostsLost: number[] = [] // of others, as this one sees it
   readonly departures: number[] = [] // of their agents only
   readonly joined = new Set<number>()
   readonly #process: ChildProcess
@@ -53,7 +53,7 @@ class Host {
   #hear(said: Said): void {
     if (said.is === 'joined') this.joined.add(said.of)
     else if (said.is === 'counters') this.#counters?.(said.of)
-    else if (!said.host) this.deaths.push(said.of)
+    else if (!said.host) this.hostsLost.push(said.of)
     else if (!said.agent) this.departures.push(said.of)
     this.heard(said)
   }
@@ -115,13 +115,13 @@ async function run(): Promise<boolean> {
     const seen = {
       ...{ minutes, hosts: count, load, realtime: sum('realtime') },
       heartbeats: sum('received-heartbeat'),
-      false_deaths: hosts.reduce((all, { deaths }) => all + deaths.length, 0),
+      false_losses: hosts.reduce((all, { hostsLost }) => all + hostsLost.length, 0),
       false_departures: hosts.reduce((all, { departures }) => all + departures.length, 0)
     }
     const noticed_ms: number[] = []
     for (let i = 0; i < KILLS; i++) noticed_ms.push(Math.round(await killed(hosts)))
     report({ ...seen, noticed_ms: noticed_ms.sort((a, b) => a - b) })
-    return seen.false_deaths + seen.false_departures === 0
+    return seen.false_losses + seen.false_departures === 0
   } finally {
     cool()
     for (const host of hosts) host.kill()

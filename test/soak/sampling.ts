@@ -12,7 +12,7 @@ import type { Allowance, Sample } from './judge.ts'
 const TABLES = [
   ...['state.connection', 'state.snat', 'state.dnat', 'state.sticky', 'nat.blocks-held'],
   ...['flows.live', 'datapath.flows', 'datapath.masks', 'datapath.chunks'],
-  ...['waiting.packets', 'state.holding', 'state.peers']
+  ...['waiting.packets', 'state.held-now', 'state.peers']
 ]
 
 /** The first that matches counts. */

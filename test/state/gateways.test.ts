@@ -9,7 +9,7 @@ import { back, FAR, open, out } from './two-gateways.ts'
 // Both ways are as good.
 function equal(world: World): World {
   for (const id of ['to0', 'to1'])
-    world.hub.put('route', { ...world.hub.get('route', id)!, weight: 1 } as never)
+    world.store.put('route', { ...world.store.get('route', id)!, weight: 1 } as never)
   for (const n of [0, 1]) knows(world, n)
   world.settle(50)
   return world
@@ -17,7 +17,7 @@ function equal(world: World): World {
 
 /** A gateway has heard of its next hop, again. */
 const knows = (world: World, n: number): void =>
-  world.hub.tablePut(
+  world.store.tablePut(
     `neighbour/up${n}`,
     `203.0.113.${n * 16 + 1}`,
     `${FAR} ${Math.floor(world.clock.wall() / 1000)}`,
@@ -32,18 +32,18 @@ const exchanged = (world: World, port: string, frame: Uint8Array): string =>
     .map(each => each.port)
     .join()
 
-const wayOf = (world: World, port: number, flags: string): string =>
+const exitOf = (world: World, port: number, flags: string): string =>
   exchanged(world, 'vm', out(port, flags))
 
 /** Opens connections; by port, the gateway each leaves by. */
 function opened(world: World, ports: readonly number[]): Map<number, string> {
   return new Map(
     ports.map(port => {
-      const way = wayOf(world, port, 'S')
+      const way = exitOf(world, port, 'S')
       assert.match(way, /^up[01]$/, `SYN of ${port}: "${way}" ${JSON.stringify(world.drops())}`)
       const by = way === 'up0' ? 0 : 1
       assert.equal(exchanged(world, way, back(by, port, 'SA')), 'vm', `answer to ${port}`)
-      assert.equal(wayOf(world, port, 'A'), way)
+      assert.equal(exitOf(world, port, 'A'), way)
       return [port, way]
     })
   )
@@ -69,7 +69,7 @@ describe('D2: a gateway whose agent is gone, its kernel and links up', () => {
         assert.equal(way, 'up1', `second ${second}`)
       port += 2
       for (const [of, way] of old) {
-        assert.equal(wayOf(world, of, 'PA'), way, `${of} by ${way}, second ${second}`)
+        assert.equal(exitOf(world, of, 'PA'), way, `${of} by ${way}, second ${second}`)
         const answer = exchanged(world, way, back(way === 'up0' ? 0 : 1, of, 'PA'))
         assert.equal(answer, 'vm', `answer to ${of} by ${way}, second ${second}`)
       }
@@ -82,13 +82,13 @@ describe('D2: a gateway whose agent is gone, its kernel and links up', () => {
     const world = open()
     world.hosts.get('g1')!.isCut = true
     world.settle(300)
-    assert.equal(wayOf(world, 5000, 'S'), 'up0')
+    assert.equal(exitOf(world, 5000, 'S'), 'up0')
     const g0 = world.hosts.get('g0')!
     g0.kill()
     world.settle(1000)
     g0.forgetDead()
     world.settle(5000)
-    assert.equal(wayOf(world, 5000, 'PA'), 'up0')
+    assert.equal(exitOf(world, 5000, 'PA'), 'up0')
     assert.equal(world.drops()['drop.router.no-neighbour'] ?? 0, 0)
   })
 
@@ -137,7 +137,7 @@ describe('D4: all agents begin anew at once', () => {
     for (const host of world.hosts.values()) host.forgetDead()
     for (let second = 0; second < 40; second++) {
       world.settle(1000)
-      for (const port of range(5000, 24)) assert.match(wayOf(world, port, 'PA'), /^up/)
+      for (const port of range(5000, 24)) assert.match(exitOf(world, port, 'PA'), /^up/)
     }
     assert.equal(stale() - before, 0)
   })

@@ -14,21 +14,21 @@ const PEER = '198.51.100.7'
 // Everything that leaves is translated; answers come in by either gateway.
 function translated(options: Partial<WorldOptions> = {}): World {
   const world = open(options, [{ action: 'accept' }])
-  for (const name of ['in', 'out']) world.hub.put('chain', { id: `nat-${name}`, name })
+  for (const name of ['in', 'out']) world.store.put('chain', { id: `nat-${name}`, name })
   const rule = { position: 1 }
-  world.hub.put('rule', { id: 'back', chain: 'nat-in', action: 'reverse-snat', ...rule } as never)
+  world.store.put('rule', { id: 'back', chain: 'nat-in', action: 'reverse-snat', ...rule } as never)
   const natTargets = [{ from: SNAT, portFrom: 1024, portTo: 65_535 }]
   const to = { source: '10.0.0.0/24', natTargets }
-  world.hub.put('rule', { id: 'to', chain: 'nat-out', action: 'snat', ...to, ...rule } as never)
-  world.hub.put('router', { id: 'r', inFilter: 'nat-in', outFilter: 'nat-out' } as never)
+  world.store.put('rule', { id: 'to', chain: 'nat-out', action: 'snat', ...to, ...rule } as never)
+  world.store.put('router', { id: 'r', inFilter: 'nat-in', outFilter: 'nat-out' } as never)
   world.addHost('h2')
   world.settle(500)
   return world
 }
 
 function move(world: World, host: string): void {
-  const port = world.hub.get('port', 'vm')!
-  world.hub.put('port', { ...port, host, previousHost: port.host } as never)
+  const port = world.store.get('port', 'vm')!
+  world.store.put('port', { ...port, host, previousHost: port.host } as never)
   world.settle(200)
 }
 
@@ -145,12 +145,12 @@ describe('(i) a record is held only by hosts that are responsible for it', () =>
   test('a gateway that leaves its group lets go of what the others know', () => {
     const world = translated()
     opens(world, 5000, 0)
-    const group = world.hub.get('port-group', 'uplinks')!
-    world.hub.put('port-group', { ...group, ports: ['up0'] } as never)
+    const group = world.store.get('port-group', 'uplinks')!
+    world.store.put('port-group', { ...group, ports: ['up0'] } as never)
     world.settle(3000)
     checkInvariants(world)
     assert.equal(held(world, 'g1'), 0)
-    world.hub.put('port-group', group)
+    world.store.put('port-group', group)
     world.settle(300)
     assert.ok(held(world, 'g1') > 0)
   })

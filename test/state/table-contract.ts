@@ -10,9 +10,9 @@ import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { casesOf } from '../cases.ts'
 import { anyRecord, ICMP, keyA, keyB, record, UDP } from './records.ts'
 import { crowding } from './table-crowding.ts'
-import { timeoutsContract } from './table-lifetimes.ts'
 import { expired, flagsOf, listed, type Open } from './table-reading.ts'
 import { modelRuns } from './table-runs.ts'
+import { timeoutsContract } from './table-timeouts.ts'
 
 const { assured, finA, finB, replied, reset } = StateFlag
 const FIN = 1

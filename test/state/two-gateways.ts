@@ -55,8 +55,8 @@ export function open(
   // Everybody knows everybody: neighbours are not what this is about.
   const session = 'test'
   for (const n of [0, 1])
-    world.hub.tablePut(`neighbour/up${n}`, `203.0.113.${n * 16 + 1}`, `${FAR} 0`, session)
-  world.hub.tablePut('neighbour/in', '10.0.0.11', `${VM} 0`, session)
+    world.store.tablePut(`neighbour/up${n}`, `203.0.113.${n * 16 + 1}`, `${FAR} 0`, session)
+  world.store.tablePut('neighbour/in', '10.0.0.11', `${VM} 0`, session)
   world.send('vm', eth(VM, INSIDE).ipv4('10.0.0.11', '203.0.113.40').udp(9, 9).frame())
   world.settle(50)
   world.delivered.length = 0

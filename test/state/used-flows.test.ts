@@ -34,8 +34,8 @@ const holders = (world: World): string[] =>
 
 /** The other uplink of the group goes to another host; no flow here leads by it. */
 function moveOther(world: World): void {
-  const port = world.hub.get('port', 'up1')!
-  world.hub.put('port', { ...port, host: 'h2', previousHost: port.host } as never)
+  const port = world.store.get('port', 'up1')!
+  world.store.put('port', { ...port, host: 'h2', previousHost: port.host } as never)
 }
 
 function lets(world: World): void {
@@ -91,10 +91,10 @@ test('(i): an agent that has begun anew lets go of what it was told by mistake',
 
 test('(i): of what was flooded, whoever answers is responsible from then on', () => {
   const world = opened()
-  const vm = world.hub.get('port', 'vm')!
+  const vm = world.store.get('port', 'vm')!
   for (const [i, id] of ['other', 'one'].entries()) {
     const at = { host: ['g1', 'h2'][i], interface: id, inFilter: undefined, outFilter: undefined }
-    world.hub.put('port', { ...vm, id, number: 40 + i, ...at } as never)
+    world.store.put('port', { ...vm, id, number: 40 + i, ...at } as never)
   }
   world.settle(500)
   const one = '02:00:00:00:00:12'
@@ -104,7 +104,7 @@ test('(i): of what was flooded, whoever answers is responsible from then on', ()
   assert.equal(world.exchange('vm', ask).length, 2)
   assert.deepEqual(arrives(), ['vm'])
   for (const host of ['g0', 'h2', 'g1']) {
-    world.hub.put('port', { ...world.hub.get('port', 'one')!, host } as never)
+    world.store.put('port', { ...world.store.get('port', 'one')!, host } as never)
     world.settle(LET_GO_MS)
     assert.deepEqual(arrives(), ['vm'])
     const { table } = world.hosts.get(host)!.host.replication.flowState
@@ -114,10 +114,10 @@ test('(i): of what was flooded, whoever answers is responsible from then on', ()
 
 test('(ii): an answer that is dropped keeps nothing alive, and is none', () => {
   const world = opened()
-  world.hub.put('chain', { id: 'deaf', name: 'deaf' })
+  world.store.put('chain', { id: 'deaf', name: 'deaf' })
   const rule = { id: 'deaf-1', chain: 'deaf', position: 1, action: 'drop', matchReturnFlow: true }
-  world.hub.put('rule', rule as never)
-  world.hub.put('port', { ...world.hub.get('port', 'up0')!, inFilter: 'deaf' } as never)
+  world.store.put('rule', rule as never)
+  world.store.put('port', { ...world.store.get('port', 'up0')!, inFilter: 'deaf' } as never)
   world.settle(500)
   const [ask, answer] = speak.udp
   assert.equal(world.exchange('vm', ask).length, 1)
@@ -152,7 +152,7 @@ test('(ii): who asked is told of an answer that leaves by a port of another host
     })
   const world = new World({ plugins, objects, share: true })
   world.settle(300)
-  world.hub.tablePut('neighbour/r0', '10.0.0.14', `${answerer} 0`, 'test')
+  world.store.tablePut('neighbour/r0', '10.0.0.14', `${answerer} 0`, 'test')
   const ask = eth(asker, R1).ipv4('10.0.1.11', '10.0.0.14').udp(1000, 2000).frame()
   assert.deepEqual(
     world.exchange('vm1', ask).map(({ port }) => port),

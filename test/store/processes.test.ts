@@ -163,7 +163,7 @@ test('processes that make the file at the same moment share it', { timeout }, t 
 test('the file is for its owner only', { timeout }, t =>
   within(t, async ({ path, store }) => {
     await store.write([create('bridge')])
-    for (const suffix of ['', '-wal', '-shm', '-bell'])
+    for (const suffix of ['', '-wal', '-shm', '-notify'])
       assert.equal(statSync(path + suffix).mode & 0o777, 0o600, suffix)
     assert.equal(statSync(join(path, '..')).mode & 0o777, 0o700)
   })

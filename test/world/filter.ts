@@ -1,5 +1,5 @@
-// Runs one chain on one packet, without a walk around it: a real view, whose store is the world's
-// hub, the real context, and a real table of state, which keeps what passing packets have written.
+// Runs one chain on one packet, without a walk around it: a real view on the world's store, the real
+// context, and a real table of state, which keeps what passing packets have written.
 
 import { Clock, VirtualClock } from '../../src/core/clock.ts'
 import { Container } from '../../src/core/container.ts'
@@ -21,8 +21,8 @@ import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import type { DeviceFactory } from '../../src/topology/factory.ts'
 import { TopologyView } from '../../src/topology/view.ts'
 import { rewriteQuoted } from '../../src/wire/quoted.ts'
-import { ObjectHub, type WorldObject } from './hub.ts'
-import { LeaseHub } from './leases.ts'
+import { WorldLeases } from './leases.ts'
+import { type WorldObject, WorldStore } from './store.ts'
 
 const WAITS_MAX = 100
 
@@ -37,7 +37,7 @@ const CAPACITY = 4096
 
 export class FilterBench {
   readonly clock = new VirtualClock()
-  readonly hub = new ObjectHub(this.clock)
+  readonly store = new WorldStore(this.clock)
   readonly counters = new CounterTable()
   readonly leases: LeaseClient
   readonly table = new MemoryStateTable({
@@ -50,14 +50,14 @@ export class FilterBench {
   readonly stale: number[] = []
   readonly #view: TopologyView
 
-  // Leases come from `hub`, which several benches may share.
+  // Leases come from `store`, which several benches may share.
   constructor(
     plugins: Plugin | readonly Plugin[],
     objects: readonly WorldObject[],
     { settings = {}, session = 'bench', desk }: BenchOptions = {}
   ) {
-    for (const { kind, value } of objects) this.hub.put(kind, value)
-    const lenders = desk ?? new LeaseHub()
+    for (const { kind, value } of objects) this.store.put(kind, value)
+    const lenders = desk ?? new WorldLeases()
     this.leases = new Leases(
       lenders.link(session, this.clock, () => this.leases),
       session,
@@ -66,7 +66,7 @@ export class FilterBench {
     const factories = this.#assemble([plugins].flat(), settings)
     this.#view = new TopologyView(
       factories,
-      this.hub.link('bench', () => this.#view),
+      this.store.link('bench', () => this.#view),
       { outdate: tags => this.stale.push(...tags), wake: () => {}, topologyChanged: () => {} },
       this.clock
     )
@@ -132,7 +132,7 @@ export class FilterBench {
 export interface BenchOptions {
   readonly settings?: Record<string, Record<string, unknown>>
   readonly session?: string
-  readonly desk?: LeaseHub
+  readonly desk?: WorldLeases
 }
 
 const portCalled = (id: string): Port => ({ id, device: 'device' }) as Port

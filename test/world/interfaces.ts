@@ -80,6 +80,6 @@ export class WorldInterfaces implements InterfaceWatcher {
   }
 
   #ports(): PortModel[] {
-    return this.#world.hub.list('port').filter(port => port.host === this.#host) as PortModel[]
+    return this.#world.store.list('port').filter(port => port.host === this.#host) as PortModel[]
   }
 }

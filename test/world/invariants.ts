@@ -85,8 +85,8 @@ export const isEstablished = (text: string): boolean =>
 export const checkInvariants = (world: World): void => assert.deepEqual(faultsIn(world), [])
 
 export function faultsIn(world: World): string[] {
-  const ports = world.hub.list('port') as PortModel[]
-  const groups = world.hub.list('port-group') as PortGroupModel[]
+  const ports = world.store.list('port') as PortModel[]
+  const groups = world.store.list('port-group') as PortGroupModel[]
   return faultsOf(heldIn(world), responsible(ports, groups), new Set(world.hosts.keys()))
 }
 

@@ -3,7 +3,7 @@
 import type { Clock } from '../../src/core/clock.ts'
 import type { LeaseClient, LeaseLink } from '../../src/host/lease-client.ts'
 
-export class LeaseHub {
+export class WorldLeases {
   readonly #holders = new Map<string, string>() // pool/block → session
   away = false // the store: nobody gets anything
 

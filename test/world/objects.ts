@@ -2,7 +2,7 @@
 // Port numbers, which a store would give out, come in the order of making.
 
 import type { Stored } from '../../src/topology/model.ts'
-import type { WorldObject } from './hub.ts'
+import type { WorldObject } from './store.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 

@@ -3,7 +3,7 @@
 import bridge from '../../plugins/bridge/index.ts'
 import type { Plugin } from '../../src/plugin.ts'
 import { eth } from '../../src/wire/builder.ts'
-import type { WorldObject } from './hub.ts'
+import type { WorldObject } from './store.ts'
 
 export const PLUGINS = [bridge] as unknown as readonly Plugin[]
 export const MACS = ['02:00:00:00:00:0a', '02:00:00:00:00:0b']

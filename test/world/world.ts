@@ -21,10 +21,10 @@ import { hostHash } from '../../src/state/record.ts'
 import { TIMEOUTS_DEFAULT, type Timeouts } from '../../src/state/timeouts.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
-import { ObjectHub, type WorldObject } from './hub.ts'
 import { UNDERLAY, UNDERLAY_NAME, WorldInterfaces } from './interfaces.ts'
 import { WorldJournal } from './journal.ts'
 import { sealer } from './sealer.ts'
+import { type WorldObject, WorldStore } from './store.ts'
 
 // Settings of plugins as they are when nobody sets any.
 export const defaults = defaultSettings(await loadResources())
@@ -69,7 +69,7 @@ const STATE_KEY = new Uint8Array(32).fill(7)
 
 export class World {
   readonly clock = new VirtualClock()
-  readonly hub: ObjectHub
+  readonly store: WorldStore
   readonly hosts = new Map<string, WorldHost>()
   readonly delivered: Delivery[] = []
   // Whether a message of the exchange gets through.
@@ -81,10 +81,10 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options
-    this.hub = new ObjectHub(this.clock)
+    this.store = new WorldStore(this.clock)
     this.#random = new SeededRandom(options.seed ?? 1)
-    this.hub.put('tunnel-zone', { id: ZONE, name: ZONE, type: options.tunnel ?? 'vxlan' })
-    for (const { kind, value } of options.objects) this.hub.put(kind, value)
+    this.store.put('tunnel-zone', { id: ZONE, name: ZONE, type: options.tunnel ?? 'vxlan' })
+    for (const { kind, value } of options.objects) this.store.put(kind, value)
     const names = new Set(options.objects.flatMap(({ kind, value }) => hostOf(kind, value)))
     for (const name of [...names].sort()) this.addHost(name)
     this.settle()
@@ -95,14 +95,14 @@ export class World {
     const host = new WorldHost(this, id, address, this.#options)
     this.hosts.set(id, host)
     this.#byAddress.set(parseIpv4(address), host)
-    this.hub.put('tunnel-zone-host', { id: `${ZONE}-${id}`, zone: ZONE, host: id, address })
+    this.store.put('tunnel-zone-host', { id: `${ZONE}-${id}`, zone: ZONE, host: id, address })
     void host.host.start()
     return host
   }
 
   // A frame comes in by the interface of a bound port.
   send(port: string, frame: Uint8Array): void {
-    const model = this.hub.get('port', port) as PortModel | undefined
+    const model = this.store.get('port', port) as PortModel | undefined
     const host = model?.host === undefined ? undefined : this.hosts.get(model.host)
     host?.input(model!.interface!, frame)
   }
@@ -207,7 +207,7 @@ export class WorldHost {
   forgetDead(): void {
     const last = this.#isDead ? this.#life : this.#life - 1
     for (let life = 1; life <= last; life++)
-      this.#world.hub.forget(life === 1 ? `session-${this.id}` : `session-${this.id}-${life}`)
+      this.#world.store.forget(life === 1 ? `session-${this.id}` : `session-${this.id}-${life}`)
   }
 
   /** What was kept for the next agent is gone. */
@@ -230,7 +230,7 @@ export class WorldHost {
     const world = this.#world
     const options = this.#options
     this.datapath = this.#newDatapath(world, options)
-    const link = world.hub.link(this.session, () => this.host.view)
+    const link = world.store.link(this.session, () => this.host.view)
     const isHere = (): boolean => this.#life === life && !this.#isDead
     this.host = new Host({
       host: this.id,
@@ -242,7 +242,7 @@ export class WorldHost {
         put: (...row) => isHere() && link.put(...row),
         remove: (...row) => isHere() && link.remove(...row)
       },
-      leases: world.hub.leases.link(this.session, world.clock, () => this.host.leases),
+      leases: world.store.leases.link(this.session, world.clock, () => this.host.leases),
       clock: world.clock,
       random: new SeededRandom(options.seed ?? 1),
       counters: this.counters,

@@ -222,7 +222,7 @@ void judge_peer(struct exchange *x, struct peer *p, bool host, bool agent)
 	if (p->agent && !agent)
 		part_from(x, p);
 	if (p->host && !host)
-		x->count[COUNT_DIED]++;
+		x->count[COUNT_PEER_LOST]++;
 	p->host = host;
 	p->agent = agent;
 	p->news_liveness = true;

@@ -9,8 +9,8 @@
 
 #include "node/addon.h"
 
-#define ENUM_LIFETIME(name, word) name,
-enum timeout { MZ_LIFETIMES(ENUM_LIFETIME) TIMEOUTS };
+#define ENUM_TIMEOUT(name, word) name,
+enum timeout { MZ_TIMEOUTS(ENUM_TIMEOUT) TIMEOUTS };
 enum state_put { STATE_REFUSED, STATE_ADDED, STATE_MERGED, STATE_REPLACED };
 
 #define STATE_KINDS 16 /* KINDS_MAX */

@@ -46,10 +46,10 @@ test('LB-03: members elsewhere; the checker dies, another takes over, no flaps',
   assert.ok(world.counter('agent.deliveries') > 0, 'answers came from other hosts')
 
   await world.hosts.get(first)!.host.stop(false)
-  world.hub.forget(`session-${first}`)
+  world.store.forget(`session-${first}`)
   const living = [...world.hosts.keys()].filter(host => host !== first)
   for (const port of [...MEMBERS, 'up'])
-    if (world.hub.get('port', port)!.host === first) lab.change('port', port, { host: living[0] })
+    if (world.store.get('port', port)!.host === first) lab.change('port', port, { host: living[0] })
   lab.live(4000)
   const second = lab.checker
   assert.ok(second !== undefined && second !== first, `${second} after ${first}`)
@@ -85,7 +85,7 @@ test('a checker that sees nobody well lets another host look', () => {
 test('LB-03: a checker whose host is dead has a successor, though its session lives', () => {
   const lab = spreadOut()
   const { world } = lab
-  const seats = () => [...world.hub.leases.pools()].filter(name => name.startsWith('health/p'))
+  const seats = () => [...world.store.leases.pools()].filter(name => name.startsWith('health/p'))
   const first = lab.checker!
   const host = world.hosts.get(first)!
   assert.deepEqual(seats(), ['health/p'])
@@ -96,7 +96,7 @@ test('LB-03: a checker whose host is dead has a successor, though its session li
   // The store still reaches the first: it has read that another one checks, and has stopped.
   assert.deepEqual(seats(), ['health/p/1'])
   const changes = world.counter('load-balancer.members-down')
-  const out = MEMBERS.find(port => world.hub.get('port', port)!.host === second)!
+  const out = MEMBERS.find(port => world.store.get('port', port)!.host === second)!
   lab.moods.set(out, 'refusing')
   lab.live(6000)
   assert.equal(lab.statuses(second)[out], 'down refused')
@@ -122,7 +122,7 @@ test('two hosts that take each other for dead: one checks, and the seat does not
   const terms: string[] = []
   for (let i = 0; i < 20; i++) {
     lab.live(1000)
-    terms.push(world.hub.table('health/p').get('checker')!.value)
+    terms.push(world.store.table('health/p').get('checker')!.value)
   }
   assert.deepEqual(new Set(terms), new Set(['h2 1']))
 })
@@ -134,7 +134,7 @@ test('a lease that is lost: this host stops, and asks again', () => {
   assert.equal(lab.checker, 'h1')
   const before = lab.world.counter('load-balancer.checks')
   lab.world.hosts.get('h1')!.host.leases.lostAll()
-  lab.world.hub.leases.forget('session-h1')
+  lab.world.store.leases.forget('session-h1')
   lab.live(4000)
   assert.equal(lab.checker, 'h1')
   assert.ok(lab.world.counter('load-balancer.checks') > before)

@@ -3,7 +3,7 @@
 
 import type { Plugin } from '../../../src/plugin.ts'
 import { eth, type PacketBuilder } from '../../../src/wire/builder.ts'
-import type { WorldObject } from '../../../test/world/hub.ts'
+import type { WorldObject } from '../../../test/world/store.ts'
 import firewall from '../../firewall/index.ts'
 import { type PortName, portIp } from '../../router/fixture.test.ts'
 import {
@@ -67,7 +67,7 @@ export class CheckedLab extends BalancedLab {
   }
 
   get checker(): string | undefined {
-    return this.world.hub.table('health/p').get('checker')?.value.split(' ')[0]
+    return this.world.store.table('health/p').get('checker')?.value.split(' ')[0]
   }
 
   #serve(port: string, frame: Uint8Array): PacketBuilder | undefined {

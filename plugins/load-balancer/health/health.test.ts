@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { WorldObject } from '../../../test/world/hub.ts'
+import type { WorldObject } from '../../../test/world/store.ts'
 import { hostIp6, MEMBERS, member, VIP6, vip } from '../fixture.test.ts'
 import { ALL_UP, CheckedLab, monitor } from './fixture.test.ts'
 

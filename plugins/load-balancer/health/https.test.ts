@@ -116,7 +116,7 @@ async function judged(member: Member): Promise<string> {
     for (const { port, frame } of lab.world.delivered.splice(0))
       if (port === 'd1') member.heard(frame)
     for (const frame of member.out.splice(0)) lab.world.send('d1', frame)
-    const said = lab.world.hub.table('health/p').get('m-d1')?.value
+    const said = lab.world.store.table('health/p').get('m-d1')?.value
     if (said !== undefined) return said.replace(/ \d+ /, ' ')
     await sleep(clock, 1) // TLS has its turn
   }

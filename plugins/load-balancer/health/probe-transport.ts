@@ -92,11 +92,11 @@ export class ProbeTransport {
     const router = this.#devices.device('router', target.router)
     if (router === undefined) return null
     if (router === null || !speaks(router)) return false
-    const way = router.nextHopTo(family, words)
-    if (way === undefined) return null
-    if (way === null) return false
-    const { srcMac, dstMac, src } = way
-    this.#walks.emit(make({ srcMac, dstMac, family, src, dst: words, sport, dport }), way.port)
+    const nextHop = router.nextHopTo(family, words)
+    if (nextHop === undefined) return null
+    if (nextHop === null) return false
+    const { srcMac, dstMac, src } = nextHop
+    this.#walks.emit(make({ srcMac, dstMac, family, src, dst: words, sport, dport }), nextHop.port)
     return true
   }
 }

@@ -41,11 +41,11 @@ for (const [what, dport, reason] of [
 
 test('packets dropped by a flow that goes stale are counted to its end', () => {
   const world = open()
-  const rule = world.hub.get('rule', 'guard-1')!
+  const rule = world.store.get('rule', 'guard-1')!
   for (let i = 1; i <= 200; i++) {
     world.send('a', frame(9))
     if (i % 20 === 0)
-      world.hub.put('rule', { ...rule, action: 'drop', position: i % 40 === 0 ? 1 : 3 })
+      world.store.put('rule', { ...rule, action: 'drop', position: i % 40 === 0 ? 1 : 3 })
     if (i % 3 === 0) world.settle(1)
   }
   world.settle(100)

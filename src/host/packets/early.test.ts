@@ -18,7 +18,7 @@ const fragment = (ifindex: number): WaitingPacket => ({
 function open() {
   const counters = new CounterTable()
   const again: WaitingPacket[] = []
-  const early = new EarlyFragments(counters, parked => again.push(parked))
+  const early = new EarlyFragments(counters, waiting => again.push(waiting))
   const fragments = new FragmentMemory()
   const ctx = { fragments, outcome: new Outcome() } as unknown as SimulationContext
   // What a walk asks of a fragment of packet n.
@@ -37,7 +37,7 @@ test('B4: they wait for the first of their own packet', () => {
   const { again, early, ctx, walk } = open()
   for (const n of [7, 8]) {
     assert.ok(walk(n, false, 0))
-    early.park(fragment(n), 0)
+    early.add(fragment(n), 0)
   }
   assert.ok(!walk(7, true, 1))
   early.passed(ctx)
@@ -51,7 +51,7 @@ test('B4: they wait for the first of their own packet', () => {
 test('B4: no longer because they waited for something else before', () => {
   const { again, early, walk } = open()
   assert.ok(walk(7, false, 0))
-  early.park({ ...fragment(7), deadline: 5000 }, 100)
+  early.add({ ...fragment(7), deadline: 5000 }, 100)
   early.expire(2099)
   assert.equal(again.length, 0)
   early.expire(2100)
@@ -63,7 +63,7 @@ test('B13: behind a first one that waits itself', () => {
   assert.ok(!walk(7, true, 0))
   early.delay(ctx)
   assert.ok(walk(7, false, 1), 'it would overtake it')
-  early.park(fragment(1), 1)
+  early.add(fragment(1), 1)
   walk(7, true, 2)
   early.passed(ctx)
   assert.equal(again.length, 1)
@@ -73,12 +73,12 @@ test('B4: not for long, and within bounds', () => {
   const { counters, again, early, walk, waiting } = open()
   for (let n = 1; n <= 5000; n++) {
     assert.ok(walk(n, false, 0))
-    early.park(fragment(1), 0)
+    early.add(fragment(1), 0)
   }
   assert.equal(waiting(), 1024)
   assert.equal(counters.value('drop.waiting.full'), 5000 - 1024)
   assert.ok(walk(9000, false, 0))
-  early.park(fragment(2), 0)
+  early.add(fragment(2), 0)
   early.expire(1999)
   assert.equal(again.length, 0)
   early.expire(2000)

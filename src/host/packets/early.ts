@@ -18,13 +18,13 @@ const DELAYED_MAX = 1024 // the rest is not waited for
 
 export class EarlyFragments {
   readonly #room: WaitingRoom
-  readonly #again: (parked: WaitingPacket) => void
+  readonly #again: (waiting: WaitingPacket) => void
   readonly #delayed = new Set<string>() // packets whose first fragment waits itself
   /** Of which packet the one walked last is a fragment; '': of none, or nobody asked. */
   packet = ''
 
   /** `again`: what is to be walked once more, with its first fragment or without. */
-  constructor(counters: Counters, again: (parked: WaitingPacket) => void) {
+  constructor(counters: Counters, again: (waiting: WaitingPacket) => void) {
     this.#again = again
     this.#room = new WaitingRoom(counters, BOUNDS)
   }
@@ -40,8 +40,8 @@ export class EarlyFragments {
     return true
   }
 
-  park(parked: WaitingPacket, now: number): void {
-    this.#room.park(this.packet, parked, now)
+  add(waiting: WaitingPacket, now: number): void {
+    this.#room.add(this.packet, waiting, now)
   }
 
   /** The packet just walked has to wait for something else. */
@@ -53,14 +53,14 @@ export class EarlyFragments {
   passed(ctx: SimulationContext): void {
     if (!ctx.fragments.isFirst) return
     this.#delayed.delete(this.packet)
-    for (const parked of this.#room.wake(this.packet)) this.#again({ ...parked, deadline: 0 })
+    for (const waiting of this.#room.wake(this.packet)) this.#again({ ...waiting, deadline: 0 })
   }
 
   /** Those that have waited long enough go on without; what they waited for is lost. */
   expire(now: number): void {
-    this.#room.expire(now, (parked, packet) => {
+    this.#room.expire(now, (waiting, packet) => {
       this.#delayed.delete(packet)
-      this.#again({ ...parked, deadline: 0, isLate: true })
+      this.#again({ ...waiting, deadline: 0, isLate: true })
     })
   }
 }

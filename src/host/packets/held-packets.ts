@@ -1,6 +1,6 @@
 // How packets leave that other hosts must know of first: they are held under the exchange's ticket,
 // and so is their flow; when it is released, the flow goes into the datapath and they go out.
-// hold-queue.test.ts and test/state/sharing.test.ts hold it.
+// hold-queue.test.ts and test/state/replication.test.ts hold it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Counters } from '../../core/counters.ts'
@@ -21,7 +21,7 @@ interface Parts {
 }
 
 export interface Outgoing {
-  readonly parked: WaitingPacket
+  readonly waiting: WaitingPacket
   readonly actions: ActionList
   readonly quote: Quoted | null // in place of the one in its bytes
   readonly hold: number | null // null: leaves at once; else its flow, 0 for what is not kept
@@ -53,25 +53,25 @@ export class HeldPackets {
   }
 
   /** `parts`: how it leaves that does not fit everywhere, in place of its actions. */
-  send({ parked, actions, quote, hold, group }: Outgoing, parts: readonly Part[] | null): void {
-    const { gsoSize } = parked
-    const frame = quote === null ? parked.frame : rewriteQuoted(parked.frame, quote)
+  send({ waiting, actions, quote, hold, group }: Outgoing, parts: readonly Part[] | null): void {
+    const { gsoSize } = waiting
+    const frame = quote === null ? waiting.frame : rewriteQuoted(waiting.frame, quote)
     const depart = (what: WaitingPacket, by: ActionList): void =>
       this.#depart(what, by, hold, group)
-    if (parts === null) return depart({ ...parked, frame }, actions)
+    if (parts === null) return depart({ ...waiting, frame }, actions)
     for (const { actions: some, mtu } of parts)
-      if (mtu === 0) depart({ ...parked, frame }, some)
+      if (mtu === 0) depart({ ...waiting, frame }, some)
       else
         for (const piece of pieces(frame, gsoSize, mtu))
-          depart({ ...parked, frame: piece, gsoSize: 0 }, some)
+          depart({ ...waiting, frame: piece, gsoSize: 0 }, some)
   }
 
-  #depart(parked: WaitingPacket, actions: ActionList, hold: number | null, group: string): void {
-    if (hold !== null) return this.hold(parked, hold, this.#kept.keep(actions), group)
+  #depart(waiting: WaitingPacket, actions: ActionList, hold: number | null, group: string): void {
+    if (hold !== null) return this.hold(waiting, hold, this.#kept.keep(actions), group)
     if (this.holds(group)) {
-      const held = { parked, actions: this.#kept.keep(actions), id: 0, flow: undefined, group }
+      const held = { waiting, actions: this.#kept.keep(actions), id: 0, flow: undefined, group }
       this.#queue.follow(held)
-    } else this.#datapath.inject(parked.frame, actions, parked.gsoSize)
+    } else this.#datapath.inject(waiting.frame, actions, waiting.gsoSize)
   }
 
   /** Whether fragments of this packet wait, which others must not overtake. */
@@ -80,8 +80,8 @@ export class HeldPackets {
   }
 
   /** `id` is that of its flow, 0 for what is not kept. */
-  hold(parked: WaitingPacket, id: number, actions: ActionList, group = ''): void {
-    this.#queue.hold({ parked, actions, id, flow: this.#cache.get(id), group })
+  hold(waiting: WaitingPacket, id: number, actions: ActionList, group = ''): void {
+    this.#queue.hold({ waiting, actions, id, flow: this.#cache.get(id), group })
   }
 
   /** The burst is over: its packets wait for the ticket, or for nothing. */
@@ -94,9 +94,9 @@ export class HeldPackets {
   }
 
   // A flow that has gone while its packet waited was made stale.
-  #release({ parked, actions, id, flow }: HeldPacket): void {
-    if (id !== 0 && this.#cache.get(id) !== flow) return this.#again(ownCopy(parked))
+  #release({ waiting, actions, id, flow }: HeldPacket): void {
+    if (id !== 0 && this.#cache.get(id) !== flow) return this.#again(ownCopy(waiting))
     this.#cache.release(id)
-    if (actions.count > 0) this.#datapath.inject(parked.frame, actions, parked.gsoSize)
+    if (actions.count > 0) this.#datapath.inject(waiting.frame, actions, waiting.gsoSize)
   }
 }

@@ -13,12 +13,12 @@ function open() {
   const queue = new HoldQueue(counters, new VirtualClock())
   const packet = (n: number, of: { flow?: Flow; group?: string; bytes?: number } = {}) => {
     const frame = new Uint8Array(of.bytes ?? 60).fill(n, 0, 1)
-    const parked = { frame, key: new Int32Array(20), ifindex: 1, reason: 0, gsoSize: 0 }
-    const held = { parked: { ...parked, port: '', deadline: 0 }, actions: new ActionList(1) }
+    const waiting = { frame, key: new Int32Array(20), ifindex: 1, reason: 0, gsoSize: 0 }
+    const held = { waiting: { ...waiting, port: '', deadline: 0 }, actions: new ActionList(1) }
     return { ...held, id: 0, flow: of.flow, group: of.group ?? '' }
   }
   const names = (packets: readonly HeldPacket[]): number[] =>
-    packets.map(({ parked }) => parked.frame[0]!)
+    packets.map(({ waiting }) => waiting.frame[0]!)
   return { counters, queue, packet, names }
 }
 

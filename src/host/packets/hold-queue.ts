@@ -11,7 +11,7 @@ import type { Flow } from '../flows/flow-cache.ts'
 import type { WaitingPacket } from './waiting-room.ts'
 
 export interface HeldPacket {
-  readonly parked: WaitingPacket
+  readonly waiting: WaitingPacket
   readonly actions: ActionList
   readonly id: number // of its flow; 0 for what is not kept
   readonly flow: Flow | undefined
@@ -38,7 +38,7 @@ export class HoldQueue {
     this.#holdUs = counters.histogram('state.hold-us', HOLD_US, 'Time bursts were held, us')
     this.#held = counters.claim('state.held', 'Packets that waited for other hosts to have state')
     this.#full = counters.claim('drop.state.hold-full', 'Packets there was no room to hold')
-    counters.gauge('state.holding', () => this.#count, 'Packets that wait for acknowledgements')
+    counters.gauge('state.held-now', () => this.#count, 'Packets that wait for acknowledgements')
   }
 
   get size(): number {
@@ -65,8 +65,8 @@ export class HoldQueue {
     if (this.#takes(packet)) this.#groups.get(packet.group)!.push(packet)
   }
 
-  #takes({ parked }: HeldPacket): boolean {
-    const { length } = parked.frame
+  #takes({ waiting }: HeldPacket): boolean {
+    const { length } = waiting.frame
     if (this.#count >= HELD_MAX || this.#bytes + length > BYTES_MAX) {
       this.#full.value++
       return false
@@ -96,10 +96,10 @@ export class HoldQueue {
   }
 
   #leave(packets: HeldPacket[]): readonly HeldPacket[] {
-    for (const { flow, parked, group } of packets) {
+    for (const { flow, waiting, group } of packets) {
       if (flow?.waiting === packets) flow.waiting = null
       if (this.#groups.get(group) === packets) this.#groups.delete(group)
-      this.#bytes = less(this.#bytes, parked.frame.length, 'bytes held')
+      this.#bytes = less(this.#bytes, waiting.frame.length, 'bytes held')
     }
     this.#count = less(this.#count, packets.length, 'packets held')
     return packets

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ObjectHub } from '../../../test/world/hub.ts'
 import { MACS, OBJECTS, PLUGINS, unicast } from '../../../test/world/pair.ts'
+import { WorldStore } from '../../../test/world/store.ts'
 import { defaults, World, type WorldOptions } from '../../../test/world/world.ts'
 import { VirtualClock } from '../../core/clock.ts'
 import { CounterTable } from '../../core/counters.ts'
@@ -236,7 +236,7 @@ interface Life {
 }
 
 function live(
-  hub: ObjectHub,
+  store: WorldStore,
   clock: VirtualClock,
   session: string,
   inherited: readonly FlowBatch[],
@@ -265,7 +265,7 @@ function live(
   const list = (): Interface[] =>
     ['a', 'b'].map((name, i) => ({ ...common, name, ifindex: i + 10 }))
   const counters = new CounterTable()
-  const link = hub.link(session, () => host.view)
+  const link = store.link(session, () => host.view)
   const host: Host = new Host({
     ...{ host: 'h', plugins: PLUGINS, datapath, clock, counters, log: silentLog() },
     watcher: { list, onChange: () => {}, leadOut: () => new Set(), close: () => {} },
@@ -295,20 +295,20 @@ function structuredCloneBatch(batch: FlowBatch): FlowBatch {
 // One life learns; gives what it left in the kernel, and the store.
 function firstLife() {
   const clock = new VirtualClock()
-  const hub = new ObjectHub(clock)
-  for (const { kind, value } of OBJECTS) hub.put(kind, value)
-  const life = live(hub, clock, 'first', [])
+  const store = new WorldStore(clock)
+  for (const { kind, value } of OBJECTS) store.put(kind, value)
+  const life = live(store, clock, 'first', [])
   clock.advance(1)
   life.sends(0, unicast(0, 1))
   life.sends(1, unicast(1, 0))
   assert.deepEqual(life.sends(0, unicast(0, 1)), [11])
   life.host.maintenance.stop()
-  return { clock, hub, left: life.installed.slice(-1) }
+  return { clock, store, left: life.installed.slice(-1) }
 }
 
 test('flows of an earlier agent go on forwarding, and are kept once the walk agrees', () => {
-  const { clock, hub, left } = firstLife()
-  const { host, counters, sends } = live(hub, clock, 'second', left)
+  const { clock, store, left } = firstLife()
+  const { host, counters, sends } = live(store, clock, 'second', left)
   assert.equal(host.maintenance.unconfirmed, 1)
   assert.deepEqual(sends(0, unicast(0, 1)), [11])
   assert.equal(counters.value('packets.walked'), 0)
@@ -321,12 +321,12 @@ test('flows of an earlier agent go on forwarding, and are kept once the walk agr
 test('a store that answers late takes no earlier flow away', () => {
   for (const late of ['host', 'active']) // the bindings of the host, the activity of ports
     for (const lateMs of [300, 60_000]) {
-      const { clock, hub, left } = firstLife()
+      const { clock, store, left } = firstLife()
       const slow = (interest: Interest): boolean =>
         'table' in interest
           ? interest.table === late
           : 'field' in interest && interest.field === late
-      const { host, counters, sends } = live(hub, clock, 'second', left, interest =>
+      const { host, counters, sends } = live(store, clock, 'second', left, interest =>
         slow(interest) ? lateMs : 0
       )
       clock.advance(lateMs - 10)
@@ -339,19 +339,19 @@ test('a store that answers late takes no earlier flow away', () => {
 })
 
 test('a topology change reaches an adopted flow', () => {
-  const { clock, hub, left } = firstLife()
-  const { counters, sends } = live(hub, clock, 'second', left)
+  const { clock, store, left } = firstLife()
+  const { counters, sends } = live(store, clock, 'second', left)
   clock.advance(100)
-  hub.put('port', { ...hub.get('port', 'b')!, adminStateUp: false })
+  store.put('port', { ...store.get('port', 'b')!, adminStateUp: false })
   clock.advance(1)
   assert.deepEqual(sends(0, unicast(0, 1)), [])
   assert.ok(counters.value('drop.simulation.port-down') >= 1)
 })
 
 test('an earlier flow that the topology of today would not make is taken out', () => {
-  const { clock, hub, left } = firstLife()
-  hub.put('port', { ...hub.get('port', 'b')!, adminStateUp: false })
-  const { host, counters, datapath, sends } = live(hub, clock, 'second', left)
+  const { clock, store, left } = firstLife()
+  store.put('port', { ...store.get('port', 'b')!, adminStateUp: false })
+  const { host, counters, datapath, sends } = live(store, clock, 'second', left)
   clock.advance(100)
   assert.deepEqual(sends(0, unicast(0, 1)), [])
   assert.equal(counters.value('flows.adopted'), 0)
@@ -360,9 +360,9 @@ test('an earlier flow that the topology of today would not make is taken out', (
 })
 
 test('an earlier flow of an interface that is nothing any more is let go', () => {
-  const { clock, hub, left } = firstLife()
-  hub.delete('port', 'a')
-  const { host, counters } = live(hub, clock, 'second', left)
+  const { clock, store, left } = firstLife()
+  store.delete('port', 'a')
+  const { host, counters } = live(store, clock, 'second', left)
   clock.advance(1000)
   assert.equal(host.maintenance.unconfirmed, 0)
   assert.equal(counters.value('flows.adopted'), 0)
@@ -370,9 +370,9 @@ test('an earlier flow of an interface that is nothing any more is let go', () =>
 })
 
 test('an interface that was unbound while no agent was there is left alone', () => {
-  const { clock, hub, left } = firstLife()
-  hub.delete('port', 'a')
-  const { datapath, sends } = live(hub, clock, 'second', left)
+  const { clock, store, left } = firstLife()
+  store.delete('port', 'a')
+  const { datapath, sends } = live(store, clock, 'second', left)
   clock.advance(100)
   const before = datapath.counters().rx
   sends(0, unicast(0, 1))

@@ -56,11 +56,11 @@ for (const key of [0, 0xfffffe, 0xffffff])
 test('a host that leaves the zone is a stranger from then on, until it is back', () => {
   const world = open()
   assert.deepEqual(arrive(world, KEY_A, H2), ['a'])
-  const membership = world.hub.get('tunnel-zone-host', 'zone-h2')!
-  world.hub.delete('tunnel-zone-host', 'zone-h2')
+  const membership = world.store.get('tunnel-zone-host', 'zone-h2')!
+  world.store.delete('tunnel-zone-host', 'zone-h2')
   world.settle()
   assert.deepEqual(arrive(world, KEY_A, H2), [])
-  world.hub.put('tunnel-zone-host', membership)
+  world.store.put('tunnel-zone-host', membership)
   world.settle()
   assert.deepEqual(arrive(world, KEY_A, H2), ['a'])
 })

@@ -60,10 +60,10 @@ export function waitingPacketOf(
 }
 
 /** The same in memory of its own: it may have to wait long. */
-export const ownCopy = (parked: WaitingPacket): WaitingPacket => ({
-  ...parked,
-  frame: parked.frame.slice(),
-  key: parked.key.slice()
+export const ownCopy = (waiting: WaitingPacket): WaitingPacket => ({
+  ...waiting,
+  frame: waiting.frame.slice(),
+  key: waiting.key.slice()
 })
 
 /** A frame of a device's own making, which leaves by a port; null where it is no frame. */

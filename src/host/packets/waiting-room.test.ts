@@ -17,8 +17,8 @@ function open() {
 
 test('those who waited for the same are woken together, once, in the order they came', () => {
   const { room } = open()
-  for (let n = 1; n <= 3; n++) room.park('a', packet(n), 0)
-  room.park('b', packet(9), 0)
+  for (let n = 1; n <= 3; n++) room.add('a', packet(n), 0)
+  room.add('b', packet(9), 0)
   assert.deepEqual(
     room.wake('a').map(({ ifindex }) => ifindex),
     [1, 2, 3]
@@ -29,21 +29,21 @@ test('those who waited for the same are woken together, once, in the order they 
 
 test('one cause keeps 512 packets of one sender; who does not get in is counted', () => {
   const { room, drops } = open()
-  for (let n = 0; n < 514; n++) room.park('a', packet(), 0)
+  for (let n = 0; n < 514; n++) room.add('a', packet(), 0)
   assert.equal(room.size, 512)
   assert.equal(drops('drop.waiting.full'), 2)
-  room.park('a', packet(2), 0)
+  room.add('a', packet(2), 0)
   assert.equal(room.wake('a').length, 513)
 })
 
 test('the room keeps 4096; whoever has most in it makes place, its oldest first', () => {
   const { room, drops } = open()
-  room.park('mine', packet(2), 0)
-  for (let n = 0; n < 5000; n++) room.park(`cause ${n}`, packet(), 0)
+  room.add('mine', packet(2), 0)
+  for (let n = 0; n < 5000; n++) room.add(`cause ${n}`, packet(), 0)
   assert.equal(room.size, 4096)
   assert.equal(drops('drop.waiting.full'), 5001 - 4096)
-  room.park('mine', packet(2), 0)
-  room.park('mine', { ...packet(), port: 'p' }, 0)
+  room.add('mine', packet(2), 0)
+  room.add('mine', { ...packet(), port: 'p' }, 0)
   assert.equal(room.size, 4096)
   assert.equal(room.wake('mine').length, 3)
   assert.deepEqual([room.wake('cause 0').length, room.wake('cause 4999').length], [0, 1])
@@ -51,20 +51,20 @@ test('the room keeps 4096; whoever has most in it makes place, its oldest first'
 
 test('large frames fill the room by their bytes, and only their sender loses any', () => {
   const { room } = open()
-  room.park('mine', packet(2), 0)
+  room.add('mine', packet(2), 0)
   for (let n = 0; n < 600; n++)
-    room.park(`cause ${n}`, { ...packet(), frame: new Uint8Array(65_000) }, 0)
+    room.add(`cause ${n}`, { ...packet(), frame: new Uint8Array(65_000) }, 0)
   assert.ok(room.size < 300)
   assert.equal(room.wake('mine').length, 1)
 })
 
 test('a packet waits five seconds at most, however often it is woken', () => {
   const { room, drops } = open()
-  const parked = packet()
-  room.park('a', parked, 1000)
+  const waiting = packet()
+  room.add('a', waiting, 1000)
   const [woken] = room.wake('a')
-  room.park('b', woken!, 5000)
-  room.park('b', packet(), 5000)
+  room.add('b', woken!, 5000)
+  room.add('b', packet(), 5000)
   room.expire(5999)
   assert.equal(room.size, 2)
   room.expire(6000)

@@ -22,7 +22,7 @@ export interface WaitingPacket {
 type Origin = number | string
 
 interface WaitingEntry {
-  readonly parked: WaitingPacket
+  readonly waiting: WaitingPacket
   readonly cause: string
   readonly origin: Origin
 }
@@ -69,17 +69,17 @@ export class WaitingRoom {
   }
 
   // A packet that comes back keeps the deadline of its first wait, unless this room's is sooner.
-  park(cause: string, parked: WaitingPacket, now: number): void {
+  add(cause: string, waiting: WaitingPacket, now: number): void {
     const { countMax, bytesMax, perCauseMax, waitMsMax } = this.#bounds
     const latest = now + waitMsMax
-    parked.deadline = parked.deadline === 0 ? latest : Math.min(parked.deadline, latest)
-    const origin = parked.port === '' ? parked.ifindex : parked.port
+    waiting.deadline = waiting.deadline === 0 ? latest : Math.min(waiting.deadline, latest)
+    const origin = waiting.port === '' ? waiting.ifindex : waiting.port
     const known = this.#quotas.get(origin)
     if ((known?.byCause.get(cause) ?? 0) >= perCauseMax) {
       this.#full.value++
       return
     }
-    this.#enter({ parked, cause, origin })
+    this.#enter({ waiting, cause, origin })
     while (this.#count > countMax || this.#bytes > bytesMax) this.#displace()
   }
 
@@ -89,17 +89,17 @@ export class WaitingRoom {
     if (entries === undefined) return []
     const woken = [...entries]
     for (const entry of woken) this.#leave(entry)
-    return woken.map(({ parked }) => parked)
+    return woken.map(({ waiting }) => waiting)
   }
 
   /** `last` is given those that have waited too long, which are lost without. */
-  expire(now: number, last?: (parked: WaitingPacket, cause: string) => void): void {
+  expire(now: number, last?: (waiting: WaitingPacket, cause: string) => void): void {
     for (const entries of [...this.#causes.values()])
       for (const entry of [...entries]) {
-        if (entry.parked.deadline > now) continue
+        if (entry.waiting.deadline > now) continue
         this.#leave(entry)
         if (last === undefined) this.#expired.value++
-        else last(entry.parked, entry.cause)
+        else last(entry.waiting, entry.cause)
       }
   }
 
@@ -112,7 +112,7 @@ export class WaitingRoom {
   }
 
   #enter(entry: WaitingEntry): void {
-    const { cause, origin, parked } = entry
+    const { cause, origin, waiting } = entry
     let entries = this.#causes.get(cause)
     if (entries === undefined) this.#causes.set(cause, (entries = new Set()))
     entries.add(entry)
@@ -121,13 +121,13 @@ export class WaitingRoom {
       this.#quotas.set(origin, (quota = { entries: new Set(), byCause: new Map(), bytes: 0 }))
     quota.entries.add(entry)
     quota.byCause.set(cause, (quota.byCause.get(cause) ?? 0) + 1)
-    quota.bytes += parked.frame.length
-    this.#bytes += parked.frame.length
+    quota.bytes += waiting.frame.length
+    this.#bytes += waiting.frame.length
     this.#count++
   }
 
   #leave(entry: WaitingEntry): void {
-    const { cause, origin, parked } = entry
+    const { cause, origin, waiting } = entry
     const entries = this.#causes.get(cause)!
     entries.delete(entry)
     if (entries.size === 0) this.#causes.delete(cause)
@@ -137,7 +137,7 @@ export class WaitingRoom {
     const rest = quota.byCause.get(cause)! - 1
     if (rest === 0) quota.byCause.delete(cause)
     else quota.byCause.set(cause, rest)
-    const { length } = parked.frame
+    const { length } = waiting.frame
     quota.bytes = less(quota.bytes, length, 'bytes that wait for a sender')
     this.#bytes = less(this.#bytes, length, 'bytes that wait')
     this.#count = less(this.#count, 1, 'packets that wait')

@@ -184,7 +184,7 @@ export class Worker {
     const generated = this.#generated.splice(0)
     for (const { frame, port } of generated) this.#leave(frame, port)
     const woken = this.#woken.splice(0, Burst.FRAMES_MAX)
-    for (const parked of woken) this.#again(parked)
+    for (const waiting of woken) this.#again(waiting)
     this.#flush()
     return generated.length + woken.length
   }
@@ -210,7 +210,7 @@ export class Worker {
     ctx.key.load(keys, i * WORDS)
     ctx.begin(this.#clock.now(), view, at, end)
     ctx.outcome.cacheable = known === 0 // the flow of those that fit stands
-    if (!this.#walk(ifindex)) return this.#park(waitingPacketOf(this.#burst, i))
+    if (!this.#walk(ifindex)) return this.#wait(waitingPacketOf(this.#burst, i))
     const actions = this.#conclusion.actions()
     if (actions.count === 0) return
     this.#behind(known)
@@ -237,56 +237,56 @@ export class Worker {
   }
 
   // A packet from the waiting room.
-  #again(parked: WaitingPacket): void {
-    const { frame, key } = parked
+  #again(waiting: WaitingPacket): void {
+    const { frame, key } = waiting
     // Another that waited for the same may have made a flow for it.
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-    this.#conclusion.oversize.measure(view, 0, frame.length, parked.gsoSize, parked.ifindex)
+    this.#conclusion.oversize.measure(view, 0, frame.length, waiting.gsoSize, waiting.ifindex)
     const isJudged = this.#state.arrival.judges(this.cache, key, 0, {
       view,
       at: 0,
       end: frame.length
     })
-    const isKnown = parked.port === '' && parked.reason === 0 && !isJudged
+    const isKnown = waiting.port === '' && waiting.reason === 0 && !isJudged
     const known = isKnown ? this.cache.flowFor(key, 0) : 0
     const flow = this.cache.isHeld(known) ? undefined : this.cache.get(known)
     if (flow !== undefined && this.#conclusion.oversize.fits(flow.limits)) {
       if (flow.dropped !== null) flow.dropped.value++
-      return this.#datapath.inject(frame, flow.actions, parked.gsoSize)
+      return this.#datapath.inject(frame, flow.actions, waiting.gsoSize)
     }
     const { ctx } = this
     ctx.key.load(key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
-    ctx.pulled = parked.pulled === true
-    ctx.fragments.isLate = parked.isLate === true
+    ctx.pulled = waiting.pulled === true
+    ctx.fragments.isLate = waiting.isLate === true
     ctx.outcome.cacheable = flow === undefined
     const walked =
-      parked.port === ''
-        ? this.#walk(parked.ifindex)
-        : this.#conclusion.concludes(simulateEgress(ctx, parked.port))
-    if (!walked) return this.#park(parked)
+      waiting.port === ''
+        ? this.#walk(waiting.ifindex)
+        : this.#conclusion.concludes(simulateEgress(ctx, waiting.port))
+    if (!walked) return this.#wait(waiting)
     const actions = this.#conclusion.actions()
-    if (actions.count > 0) this.#send(parked, actions)
+    if (actions.count > 0) this.#send(waiting, actions)
   }
 
   #leave(frame: Uint8Array, port: string): void {
     const { ctx } = this
-    const parked = waitingPacketOwn(frame, port)
-    if (parked === null) return
+    const waiting = waitingPacketOwn(frame, port)
+    if (waiting === null) return
     const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-    ctx.key.load(parked.key, 0)
+    ctx.key.load(waiting.key, 0)
     ctx.begin(this.#clock.now(), view, 0, frame.length)
     this.#conclusion.oversize.measure(view, 0, frame.length, 0, 0)
-    if (!this.#conclusion.concludes(simulateEgress(ctx, port))) this.#park(parked)
+    if (!this.#conclusion.concludes(simulateEgress(ctx, port))) this.#wait(waiting)
     else if (this.#conclusion.egress.actions.count > 0)
-      this.#send(parked, this.#conclusion.egress.actions)
+      this.#send(waiting, this.#conclusion.egress.actions)
   }
 
-  #send(parked: WaitingPacket, actions: ActionList): void {
+  #send(waiting: WaitingPacket, actions: ActionList): void {
     const { quoteChanged } = this.ctx
     const hold = this.#state.mustHold ? this.#conclusion.flowId : null
     const { packet: group } = this.early
-    const packet = { parked, actions, quote: quoteChanged ? this.ctx.quote() : null, hold, group }
+    const packet = { waiting, actions, quote: quoteChanged ? this.ctx.quote() : null, hold, group }
     this.#held.send(packet, this.#conclusion.oversize.parts)
   }
 
@@ -311,15 +311,15 @@ export class Worker {
   }
 
   // What the walk learned and asked before it was postponed holds all the same.
-  #park(parked: WaitingPacket): void {
+  #wait(waiting: WaitingPacket): void {
     const { ctx } = this
     this.#conclusion.tellLearned()
     const { now } = ctx
     const { waitingFor } = ctx.outcome
-    if (waitingFor === WAIT_FOR_FIRST) return this.early.park(parked, now)
+    if (waitingFor === WAIT_FOR_FIRST) return this.early.add(waiting, now)
     this.early.delay(ctx)
-    if (waitingFor.startsWith(WAIT_FOR_PULL)) parked.pulled = true
-    if (waitingFor === WALK_AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(parked)
-    else this.waiting.park(waitingFor, parked, now)
+    if (waitingFor.startsWith(WAIT_FOR_PULL)) waiting.pulled = true
+    if (waitingFor === WALK_AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(waiting)
+    else this.waiting.add(waitingFor, waiting, now)
   }
 }

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import bridge from '../../../plugins/bridge/index.ts'
 import router from '../../../plugins/router/index.ts'
-import type { WorldObject } from '../../../test/world/hub.ts'
+import type { WorldObject } from '../../../test/world/store.ts'
 import { World } from '../../../test/world/world.ts'
 import type { Plugin } from '../../plugin.ts'
 import { parseIpv4 } from '../../wire/address.ts'
@@ -42,7 +42,7 @@ test('a binding that comes before its interface is used when the interface is th
   const world = open()
   const h2 = world.hosts.get('h2')!
   h2.setUp('tap-late', false)
-  world.hub.put('port', vm('late', 3, 'h2').value)
+  world.store.put('port', vm('late', 3, 'h2').value)
   world.settle()
   assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
   h2.setUp('tap-late', true)
@@ -55,7 +55,7 @@ test('an interface that was there before its binding is used once it is bound', 
   world.hosts.get('h2')!.setUp('tap-late', true)
   world.settle()
   assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
-  world.hub.put('port', vm('late', 3, 'h2').value)
+  world.store.put('port', vm('late', 3, 'h2').value)
   world.settle()
   assert.deepEqual(ports(world, 'a', frame(A, B)).sort(), ['b', 'late'])
 })
@@ -78,7 +78,7 @@ test('a port that moves to another host is reached there at once', () => {
   world.addHost('h3')
   world.settle()
   for (const host of ['h3', 'h1', 'h2']) {
-    world.hub.put('port', vm('b', 2, host).value)
+    world.store.put('port', vm('b', 2, host).value)
     world.settle()
     assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'], host)
     assert.deepEqual(ports(world, 'b', frame(B, A)), ['a'], host)
@@ -92,21 +92,21 @@ test('an interface that is given to another port speaks for that port at once', 
     { kind: 'port', value: { id: 'c', number: 4, type: 'bridge', device: 'other' } }
   ])
   assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
-  world.hub.put('port', { ...vm('a', 1, 'h1').value, interface: 'tap-new' })
+  world.store.put('port', { ...vm('a', 1, 'h1').value, interface: 'tap-new' })
   const taken = { host: 'h1', interface: 'tap-a' }
-  world.hub.put('port', { ...world.hub.get('port', 'c')!, ...taken })
+  world.store.put('port', { ...world.store.get('port', 'c')!, ...taken })
   world.settle()
   assert.deepEqual(ports(world, 'c', frame(A, B)), []) // nobody else is in that network
 })
 
 test('a port without its interface is said to be down, while it is a port of the host', () => {
   const world = acquainted()
-  const word = (): string | undefined => world.hub.table('active').get('late')?.value
+  const word = (): string | undefined => world.store.table('active').get('late')?.value
   world.hosts.get('h1')!.setUp('tap-late', false)
-  world.hub.put('port', vm('late', 3, 'h1').value)
+  world.store.put('port', vm('late', 3, 'h1').value)
   world.settle()
   assert.equal(word(), '')
-  world.hub.delete('port', 'late')
+  world.store.delete('port', 'late')
   world.settle()
   assert.equal(word(), undefined)
 })
@@ -114,7 +114,7 @@ test('a port without its interface is said to be down, while it is a port of the
 test('a port bound to the underlay does not take the tunnels down', () => {
   const world = acquainted()
   const { value } = vm('late', 3, 'h1')
-  world.hub.put('port', { ...value, interface: 'underlay' })
+  world.store.put('port', { ...value, interface: 'underlay' })
   world.settle()
   assert.equal(world.hosts.get('h1')!.host.view.port('late')!.active, false)
   assert.deepEqual(ports(world, 'b', frame(B, A)), ['a'])
@@ -136,12 +136,12 @@ for (const [what, name, is] of [
     const world = acquainted()
     const h1 = world.hosts.get('h1')!
     h1.become(name, is)
-    world.hub.put('port', { ...vm('late', 3, 'h1').value, interface: name })
+    world.store.put('port', { ...vm('late', 3, 'h1').value, interface: name })
     world.settle()
     assert.equal(h1.host.view.port('late')!.active, false)
-    const said = (): string => world.hub.table('binding-faults').get('late')?.value ?? ''
+    const said = (): string => world.store.table('binding-faults').get('late')?.value ?? ''
     assert.match(said(), new RegExp(`^interface ${name} of host .* is refused: `))
-    world.hub.put('port', vm('late', 3, 'h1').value)
+    world.store.put('port', vm('late', 3, 'h1').value)
     world.settle()
     assert.equal(said(), '')
     assert.equal(h1.host.view.port('late')!.active, true)
@@ -149,15 +149,15 @@ for (const [what, name, is] of [
 
 test('F10: why a port is not up is said while it is not, and only then', () => {
   const world = acquainted()
-  const said = (): string | undefined => world.hub.table('binding-faults').get('late')?.value
+  const said = (): string | undefined => world.store.table('binding-faults').get('late')?.value
   world.hosts.get('h1')!.setUp('tap-late', false)
-  world.hub.put('port', vm('late', 3, 'h1').value)
+  world.store.put('port', vm('late', 3, 'h1').value)
   world.settle()
   assert.match(said()!, /^interface tap-late of host .* is down$/)
-  world.hub.put('port', vm('late', 3, 'h2').value)
+  world.store.put('port', vm('late', 3, 'h2').value)
   world.settle()
   assert.equal(said(), undefined)
-  world.hub.put('port', vm('late', 3, 'h1').value)
+  world.store.put('port', vm('late', 3, 'h1').value)
   world.settle()
   assert.match(said()!, /is down$/)
   world.hosts.get('h1')!.setUp('tap-late', true)
@@ -187,13 +187,13 @@ test('a packet that waited while its interface went does not shut the interface'
 
 test('hosts without a common tunnel zone: a counted drop, until they have one', () => {
   const world = open()
-  const membership = world.hub.get('tunnel-zone-host', 'zone-h2')!
-  world.hub.delete('tunnel-zone-host', 'zone-h2')
+  const membership = world.store.get('tunnel-zone-host', 'zone-h2')!
+  world.store.delete('tunnel-zone-host', 'zone-h2')
   world.settle()
   assert.deepEqual(ports(world, 'a', frame(A, B)), [])
   assert.deepEqual(ports(world, 'a', frame(A, B)), [])
   assert.equal(world.drops()['drop.agent.unreachable-port'], 2)
-  world.hub.put('tunnel-zone-host', membership)
+  world.store.put('tunnel-zone-host', membership)
   world.settle()
   assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
 })
@@ -202,11 +202,11 @@ test('a host that changes its underlay address is reached at the new one', () =>
   const world = acquainted()
   const h2 = world.hosts.get('h2')!.host.worker.cache
   assert.ok(h2.size > 0)
-  const membership = world.hub.get('tunnel-zone-host', 'zone-h2')!
-  world.hub.put('tunnel-zone-host', { ...membership, address: '172.31.0.99' })
+  const membership = world.store.get('tunnel-zone-host', 'zone-h2')!
+  world.store.put('tunnel-zone-host', { ...membership, address: '172.31.0.99' })
   world.settle()
   assert.deepEqual(ports(world, 'a', frame(A, B)), []) // nobody has that address
-  world.hub.put('tunnel-zone-host', membership)
+  world.store.put('tunnel-zone-host', membership)
   world.settle()
   assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
 })
@@ -220,7 +220,7 @@ test('a zone that changes from VXLAN to GRE takes its flows along', () => {
       return actions.count > 0 && actions.type(0) === 2 ? [actions.flags(0)] : []
     })
   assert.deepEqual(kinds(), [0])
-  world.hub.put('tunnel-zone', { ...world.hub.get('tunnel-zone', 'zone')!, type: 'gre' })
+  world.store.put('tunnel-zone', { ...world.store.get('tunnel-zone', 'zone')!, type: 'gre' })
   world.settle()
   assert.deepEqual(ports(world, 'a', frame(A, B)), ['b'])
   assert.deepEqual(kinds(), [1])
@@ -255,11 +255,11 @@ test('what is tunnelled to a port that is gone is dropped, and goes on when it i
   }
   assert.deepEqual(arrive(), ['b'])
   const { value } = vm('b', 2, 'h2')
-  world.hub.put('port', { ...value, host: undefined, interface: undefined })
+  world.store.put('port', { ...value, host: undefined, interface: undefined })
   world.settle()
   assert.deepEqual(arrive(), [])
   assert.equal(world.drops()['drop.agent.stray-tunnel'], 1)
-  world.hub.put('port', value)
+  world.store.put('port', value)
   world.settle()
   assert.deepEqual(arrive(), ['b'])
 })

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import router from '../../../plugins/router/index.ts'
-import type { WorldObject } from '../../../test/world/hub.ts'
+import type { WorldObject } from '../../../test/world/store.ts'
 import { World } from '../../../test/world/world.ts'
 import type { Plugin } from '../../plugin.ts'
 import { arpRequest } from '../../wire/builder.ts'

@@ -2,7 +2,7 @@
 // may come in here: when their gateway dies, or a port moves, a thousand packets come at once, to a
 // host that has never walked one of them.  Measured with 1000 connections: a gateway that took over
 // loaded chains, bridge and tunnels one after the other for 320 ms, and lost most packets
-// meanwhile.  So for each way that shared connections take, one packet of each direction that may
+// meanwhile.  So for each path that shared connections take, one packet of each direction that may
 // come in here has a dry run when the first such record comes: what its walk needs is there before
 // the packet is.
 
@@ -28,7 +28,7 @@ export interface PrefetcherParts {
 const SLICE = 512 // records looked at in one turn
 const PAUSE_MS = 2
 const PREPARE_MS_MAX = 150 // a port waits for what its packets will need
-const WAYS_MAX = 4096 // remembered; then all are new again
+const PATHS_MAX = 4096 // remembered; then all are new again
 const PORT_RANGE = 2 ** 24
 const EXPECT_MS = 5000 // a next hop may have been away when it was asked for
 
@@ -46,7 +46,7 @@ export class Prefetcher {
   readonly #parts: PrefetcherParts
   readonly #records = new Int32Array(SLICE * RECORD_WORDS)
   readonly #idleMs = new Float64Array(SLICE)
-  readonly #ways = new Set<number>() // that were looked at
+  readonly #paths = new Set<number>() // that were looked at
   #local = new Map<number, Entrance[]>() // by number of a port: ours that stand in for it
   #isLocalKnown = false
   #text = '' // of #local, to tell whether it has changed
@@ -130,10 +130,10 @@ export class Prefetcher {
     const ingress = records[at + RecordWord.ingress]!
     const egress = records[at + RecordWord.egress]!
     const kind = records[at]! >>> 16
-    const way = (kind * PORT_RANGE + ingress) * PORT_RANGE + egress
-    if (this.#ways.has(way)) return
-    if (this.#ways.size >= WAYS_MAX) this.#ways.clear()
-    this.#ways.add(way)
+    const path = (kind * PORT_RANGE + ingress) * PORT_RANGE + egress
+    if (this.#paths.has(path)) return
+    if (this.#paths.size >= PATHS_MAX) this.#paths.clear()
+    this.#paths.add(path)
     this.#expect(ingress, at + RecordWord.a)
     if (hasReturn(records, at)) this.#expect(egress, at + RecordWord.b)
   }
@@ -176,10 +176,10 @@ export class Prefetcher {
     this.#greeted = new Set()
     for (const { port, macs } of [...this.#local.values()].flat())
       for (const mac of macs) {
-        const way = `${port.id} ${mac}`
+        const path = `${port.id} ${mac}`
         const frame = frameOf(anyKey(), 0, mac)
-        if (frame !== undefined && !before.has(way)) this.#parts.dryRun.expect(port.id, frame)
-        this.#greeted.add(way)
+        if (frame !== undefined && !before.has(path)) this.#parts.dryRun.expect(port.id, frame)
+        this.#greeted.add(path)
       }
   }
 
@@ -220,7 +220,7 @@ export class Prefetcher {
     const text = JSON.stringify([...local].map(([n, es]) => [n, es.map(e => [e.port.id, e.macs])]))
     if (text === this.#text) return
     this.#text = text
-    this.#ways.clear()
+    this.#paths.clear()
     this.#cursor = 1
     this.#isNew = this.#parts.table.size > 0
   }

@@ -1,5 +1,5 @@
 // What a walk did not find may be known to other hosts of its port's groups: they are asked, once
-// for a packet, which waits for the answer. test/state/sharing.test.ts holds it.
+// for a packet, which waits for the answer. test/state/replication.test.ts holds it.
 
 import type { SimulationContext } from '../../simulation/context.ts'
 import type { Puller } from '../../simulation/device.ts'

@@ -1,6 +1,6 @@
 // The state that flows leave behind, kept for a worker.  What a walk would write is written here
 // when its packet leaves, and goes to the hosts that may see the other half first.
-// test/state/sharing.test.ts holds it.
+// test/state/replication.test.ts holds it.
 //
 //   walk ─► prepare (who must have it) ─► commit (table, messages) ─► flush ─► ticket
 //                                                         released(ticket) ◄─ acknowledged, or late

@@ -1,7 +1,7 @@
 // The other hosts, as far as flow state goes: who they are, whether they answer, and what they are
 // owed.  A host that stops answering takes its ports with it; one whose agent begins anew is given
 // what concerns it, a slice at a time, and so is one that asks.
-// test/state/sharing.test.ts holds it.
+// test/state/replication.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'

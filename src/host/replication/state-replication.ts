@@ -1,6 +1,6 @@
-// All of flow state on one host: the table, the exchange with other hosts, who is interested, which
+// All of flow state on one host: the table, the exchange with other hosts, who gets it, which
 // ports may be activated. Each part knows those built before it.
-// test/state/sharing.test.ts holds it.
+// test/state/replication.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Counters } from '../../core/counters.ts'
@@ -82,7 +82,7 @@ export class StateReplication {
   }
 
   /**
-   * Whether the state of a port's flows is here. Who is interested in its connections is found out
+   * Whether the state of a port's flows is here. Who gets its connections is found out
    * while that is on its way.
    */
   isPortReady(model: PortModel): boolean {

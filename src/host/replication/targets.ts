@@ -18,7 +18,7 @@ export class ReplicationTargets {
   readonly #ofPort = new Map<string, readonly string[]>()
   readonly #before = new Map<string, readonly string[]>() // before the last changes
   readonly #ofWay = new Map<string, Map<string, readonly number[]>>() // by entry and outs
-  #ways = 0
+  #pathCount = 0
   /** Why `of` gave undefined. */
   waitingFor = ''
 
@@ -79,11 +79,11 @@ export class ReplicationTargets {
     for (const [port, hosts] of this.#ofPort)
       if (!this.#before.has(port)) this.#before.set(port, hosts)
     this.#ofPort.clear()
-    this.#forgetWays()
+    this.#forgetPaths()
   }
 
   /**
-   * Hosts that have become interested in a port since the last look: what there is of its flows is
+   * Hosts that have become targets of a port since the last look: what there is of its flows is
    * new to them.
    */
   newcomers(): ReadonlySet<string> {
@@ -99,16 +99,16 @@ export class ReplicationTargets {
   }
 
   #keep(from: string, to: string, words: readonly number[]): void {
-    if (this.#ways >= CACHED_MAX) this.#forgetWays()
-    this.#ways++
+    if (this.#pathCount >= CACHED_MAX) this.#forgetPaths()
+    this.#pathCount++
     const known = this.#ofWay.get(from)
     if (known === undefined) this.#ofWay.set(from, new Map([[to, words]]))
     else known.set(to, words)
   }
 
-  #forgetWays(): void {
+  #forgetPaths(): void {
     this.#ofWay.clear()
-    this.#ways = 0
+    this.#pathCount = 0
   }
 
   #hostsOf(port: Port): readonly string[] | undefined {

@@ -26,7 +26,7 @@ export const exchangeCounters = [
   'pulls-found',
   'pulls-missed',
   'sessions',
-  'deaths',
+  'peers-lost',
   ...refusals.map(reason => `refused-${reason}` as const),
   ...ACKNOWLEDGED_US.map(us => `acknowledged-us-${us}` as const),
   'acknowledged-us-more',

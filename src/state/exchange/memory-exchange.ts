@@ -328,7 +328,7 @@ export class MemoryExchange implements Exchange {
   #report(session: PeerSession): void {
     const news = session.news()
     if (news === undefined) return
-    if (!news.host) this.#counts.deaths++
+    if (!news.host) this.#counts['peers-lost']++
     this.#call(() => this.#given.listener.liveness(news))
   }
 

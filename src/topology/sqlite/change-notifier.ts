@@ -12,7 +12,7 @@ export class ChangeNotifier {
   #deaf = false
 
   constructor(storePath: string, heard: () => void) {
-    const path = `${storePath}-bell`
+    const path = `${storePath}-notify`
     this.#file = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600)
     try {
       this.#watcher = watch(path, heard)
@@ -24,12 +24,12 @@ export class ChangeNotifier {
     }
   }
 
-  /** True when rings do not arrive here and somebody must look from time to time. */
+  /** True when notices do not arrive here and somebody must look from time to time. */
   get deaf(): boolean {
     return this.#deaf
   }
 
-  ring(): void {
+  notify(): void {
     try {
       writeSync(this.#file, BYTE, 0, 1, 0)
     } catch {

@@ -158,7 +158,7 @@ export class SharedDatabase {
 
   #committed(): void {
     this.look()
-    this.#notifier?.ring()
+    this.#notifier?.notify()
   }
 
   #catchUp(): void {

@@ -74,7 +74,7 @@ async function openShared(open: () => SharedDatabase, clock: Clock): Promise<Sha
     }
 }
 
-/** A session on a hub that is open. */
+/** A session on a store that is open. */
 export async function newSession(shared: SharedDatabase, label: string): Promise<SqliteStore> {
   const id = `${label}.${Buffer.from(shared.options.random.bytes(6)).toString('hex')}`
   await shared.transact(() => shared.sessions.add(id))

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Kind, RecordWord, StateFlag } from '../../src/state/record.ts'
 import { listed } from '../../test/state/table-reading.ts'
-import type { WorldObject } from '../../test/world/hub.ts'
 import { object } from '../../test/world/objects.ts'
+import type { WorldObject } from '../../test/world/store.ts'
 import bridge from '../bridge/index.ts'
 import firewall from '../firewall/index.ts'
 import {
@@ -103,7 +103,7 @@ for (const [family, { d1, up, all, shown, host }] of Object.entries(FAMILIES)) {
           assert.equal(table.count(kind), 1)
           let passed = 0
           for (let ms = 0; ms < LIFE_MS[protocol] + 2 * STEP_MS; ms += STEP_MS) {
-            if (site.wayOf(other, error) !== '') passed++
+            if (site.exitOf(other, error) !== '') passed++
             for (const { words } of listed(table))
               assert.equal(words[RecordWord.flags]! & (StateFlag.replied | StateFlag.assured), 0)
             site.world.settle(STEP_MS)

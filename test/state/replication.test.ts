@@ -87,8 +87,8 @@ describe('a connection out by one gateway and back by the other', () => {
     world.settle(300)
     world.exchange('vm', out(5000, 'S'))
     world.exchange('up1', back(1, 5000, 'SA'))
-    const port = world.hub.get('port', 'vm')!
-    world.hub.put('port', { ...port, host: 'h2', previousHost: 'h1' })
+    const port = world.store.get('port', 'vm')!
+    world.store.put('port', { ...port, host: 'h2', previousHost: 'h1' })
     world.settle(50)
     assert.ok(world.hosts.get('h2')!.host.replication.flowState.table.size > 0)
     assert.deepEqual(
@@ -145,9 +145,9 @@ describe('a connection out by one gateway and back by the other', () => {
     world.hosts.get('g0')!.isCut = true
     world.settle(300)
     world.addHost('h2')
-    world.hub.put('port', { ...world.hub.get('port', 'vm')!, host: 'h2', previousHost: 'h1' })
+    world.store.put('port', { ...world.store.get('port', 'vm')!, host: 'h2', previousHost: 'h1' })
     world.settle(4000)
-    assert.equal(world.hub.table('active').get('up0')?.value, 'g0') // the store has not noticed
+    assert.equal(world.store.table('active').get('up0')?.value, 'g0') // the store has not noticed
     assert.deepEqual(
       world.exchange('vm', out(5000, 'S')).map(({ port }) => port),
       ['up1']
@@ -164,7 +164,7 @@ describe('a connection out by one gateway and back by the other', () => {
     const world = open()
     world.exchange('vm', out(5000, 'S'))
     world.addHost('g2')
-    world.hub.put('port', {
+    world.store.put('port', {
       id: 'up2',
       number: 90,
       type: 'router',
@@ -175,8 +175,8 @@ describe('a connection out by one gateway and back by the other', () => {
       addresses: ['203.0.113.34/28']
     })
     world.settle(300)
-    const group = world.hub.get('port-group', 'uplinks')!
-    world.hub.put('port-group', { ...group, ports: ['up0', 'up1', 'up2'] })
+    const group = world.store.get('port-group', 'uplinks')!
+    world.store.put('port-group', { ...group, ports: ['up0', 'up1', 'up2'] })
     world.settle(50)
     assert.ok(world.hosts.get('g2')!.host.replication.flowState.table.size > 0)
   })

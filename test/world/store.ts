@@ -6,7 +6,7 @@ import { type Interest, interestKey } from '../../src/topology/interest.ts'
 import type { Stored } from '../../src/topology/model.ts'
 import type { TableEntry, TableEvent, Versioned, WatchEvent } from '../../src/topology/store.ts'
 import type { TopologyView, ViewLink } from '../../src/topology/view.ts'
-import { LeaseHub } from './leases.ts'
+import { WorldLeases } from './leases.ts'
 
 interface Subscriber {
   readonly interest: Interest
@@ -18,8 +18,8 @@ export interface WorldObject {
   readonly value: Stored
 }
 
-export class ObjectHub {
-  readonly leases = new LeaseHub()
+export class WorldStore {
+  readonly leases = new WorldLeases()
   readonly #clock: Clock
   readonly #objects = new Map<string, Versioned>()
   readonly #tables = new Map<string, Map<string, TableEntry>>()
