@@ -54,6 +54,10 @@ const bad: readonly (readonly [path: string, code: string, expected: RegExp])[] 
   ['plugins/a/a.ts', "import { x } from 'node:fs'", /a plugin may import typebox from/],
   ['plugins/a/a.ts', "import { Type } from 'typebox'", /typebox is for resources/],
   ['plugins/a/a.ts', "import '../../src/resource.ts'", /resource.ts is for resources/],
+  ['src/host/a.ts', 'class Places {}', /1: Places: the word was given up; say PortBindings/],
+  ['src/host/a.ts', 'const waits = parkedPackets', /parkedPackets: .* say waiting packet/],
+  ['src/host/a.ts', "counters.claim('state.holding')", /state.holding: .* say state.held-now/],
+  ['native/bpf/a.c', 'int house_of;', /house_of: the word was given up/],
   ['src/wire/a.ts', `// TO${'DO'} later`, /open an issue/],
   ['src/wire/a.ts', `const p = '/wo${'rk'}/main'`, /no path of one machine/],
   ['src/wire/a.ts', `const a = ${'1 + '.repeat(30)}1`, /columns: break it at 100/],
@@ -96,6 +100,7 @@ const good: readonly (readonly [path: string, code: string])[] = [
   ['src/wire/a.ts', `const x = a ? f(b) : {\n${'  a: 1,\n'.repeat(70)}}`],
   ['test/a.test.ts', `describe('a', () => {\n${body(70)}})`],
   ['src/wire/a.ts', `function f() {\n${body(58)}}`],
+  ['src/host/a.ts', "const places = 'a house' // its hub"],
   ['native/bpf/a.c', '/* x */ int setTimeout;']
 ]
 

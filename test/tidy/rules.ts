@@ -3,6 +3,7 @@
 
 import { checkImport, roomOf } from './rooms.ts'
 import { functions, imports, lineAt, type Scanned, scan } from './scan.ts'
+import { retiredWords } from './words.ts'
 
 export interface Finding {
   readonly line: number
@@ -93,13 +94,14 @@ const bannedText: readonly Ban[] = [
 export function check(path: string, text: string): Finding[] {
   const source = scan(text)
   const found = [...sizes(path, text), ...header(text), ...banned(bannedText, path, text)]
-  if (isC(path)) return found
+  if (isC(path)) return [...found, ...retiredWords(source, true)]
   return [
     ...found,
     ...banned(bans, path, source.code),
     ...longFunctions(source),
     ...imported(path, source),
-    ...defaultExport(path, source)
+    ...defaultExport(path, source),
+    ...(path.startsWith('test/tidy') ? [] : retiredWords(source, isProduct(path)))
   ].sort((a, b) => a.line - b.line)
 }
 

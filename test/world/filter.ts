@@ -1,5 +1,5 @@
-// Runs one chain on one packet, without a walk around it: a real view on the world's store, the real
-// context, and a real table of state, which keeps what passing packets have written.
+// Runs one chain on one packet, without a walk around it: a real view on the store of the
+// world, the real context, and a real table of state, which keeps what packets have written.
 
 import { Clock, VirtualClock } from '../../src/core/clock.ts'
 import { Container } from '../../src/core/container.ts'
