@@ -4,14 +4,13 @@
 import type { Clock } from '../core/clock.ts'
 import type { Random } from '../core/random.ts'
 import type { StateParts } from '../host/replication/state-parts.ts'
-import { decodeRecords } from '../state/exchange/codec.ts'
 import type { Exchange, ExchangeListener } from '../state/exchange/exchange.ts'
 import { MemoryExchange } from '../state/exchange/memory-exchange.ts'
 import { MemoryStateTable } from '../state/memory-table.ts'
 import { hostHash, keyHash, RecordWord } from '../state/record.ts'
+import { recollect } from '../state/storage/recollection.ts'
 import { StateSaver } from '../state/storage/saver.ts'
 import { Put, type StateTable } from '../state/table.ts'
-import { timeoutOf } from '../state/timeouts.ts'
 import type { FromThread, StateSettings } from './messages.ts'
 
 export interface ThreadStateParts {
@@ -76,13 +75,12 @@ export class ThreadState {
    */
   loaded(saved: readonly Uint8Array[]): number[] {
     const hashes: number[] = []
-    const wallMs = this.#parts.clock.wall()
-    for (const bytes of saved)
-      decodeRecords(bytes, wallMs, (record, idleMs) => {
-        if (idleMs >= timeoutOf(this.parts.timeouts, record) * 1000) return
-        if (this.#table.put(record, 0, idleMs) === Put.refused) return
-        hashes.push(keyHash(record), keyHash(record, RecordWord.b))
-      })
+    const { clock, settings } = this.#parts
+    const { timeouts, connectionsMax: capacity } = settings
+    recollect(saved, clock.wall(), { timeouts, capacity }, (record, idleMs) => {
+      if (this.#table.put(record, 0, idleMs) === Put.refused) return
+      hashes.push(keyHash(record), keyHash(record, RecordWord.b))
+    })
     return hashes
   }
 

@@ -1,0 +1,41 @@
+// What a store gave of a port, as records for a table.  A record was saved each time it changed, by
+// each host that changed it; so all that was saved of one key is joined before it is asked whether
+// its time has passed.  Asked one by one, a connection that was reset would have outlived its time
+// by what was saved last, and stand again by what was saved before.
+
+import { decodeRecords } from '../exchange/codec.ts'
+import { MemoryStateTable } from '../memory-table.ts'
+import { RECORD_WORDS } from '../record.ts'
+import { type Timeouts, timeoutOf } from '../timeouts.ts'
+
+const SLICE = 64
+
+export interface RecollectionSettings {
+  readonly timeouts: Timeouts
+  /** Records of different keys; with more, some are left out as a full table evicts. */
+  readonly capacity: number
+}
+
+/**
+ * Gives each record whose time has not passed, once, and how long it has been idle, ms; the record
+ * is only lent. `saved` may come in any order. Batches not of `encodeRecords` are left out.
+ */
+export function recollect(
+  saved: Iterable<Uint8Array>,
+  wallMs: number,
+  { timeouts, capacity }: RecollectionSettings,
+  found: (record: Int32Array, idleMs: number) => void
+): void {
+  const joined = new MemoryStateTable({ capacity, timeouts, now: () => 0 })
+  for (const bytes of saved)
+    decodeRecords(bytes, wallMs, (record, idleMs) => void joined.put(record, 0, idleMs))
+  const records = new Int32Array(SLICE * RECORD_WORDS)
+  const idleMs = new Float64Array(SLICE)
+  for (let from = 1; from !== 0; from = joined.next) {
+    const n = joined.scan(from, records, idleMs)
+    for (let i = 0; i < n; i++) {
+      const record = records.subarray(i * RECORD_WORDS, (i + 1) * RECORD_WORDS)
+      if (idleMs[i]! < timeoutOf(timeouts, record) * 1000) found(record, idleMs[i]!)
+    }
+  }
+}
