@@ -2,11 +2,14 @@
 // data for the store, the API, the CLI and the configuration; the packet worker does without them,
 // and so without the schema library (34 MB in every thread that loads it).
 
-import type { TObject } from 'typebox'
-import type { Model } from './topology/model.ts'
+import type { Resources } from './topology/assembly/resources.ts'
 
 export { section } from './core/config/config.ts'
+export type { Random } from './core/random.ts'
+export { portFields, stationFaults } from './topology/assembly/port-fields.ts'
+export type { Declared, DeviceKind, PortPart, Resources } from './topology/assembly/resources.ts'
 export {
+  type Completing,
   defineModel,
   type Fault,
   type Model,
@@ -15,13 +18,8 @@ export {
   type Stored
 } from './topology/model.ts'
 export { AdminStateUp, Name, object, Uuid } from './topology/models.ts'
+export { securityFaults } from './topology/port-security.ts'
 export * as address from './wire/address.ts'
 
-export interface Resources {
-  readonly name: string // the plugin's
-  readonly resources: readonly Model[]
-  /** Its section of the configuration, `plugins.<name>`: made by `section`. */
-  readonly settings?: TObject
-}
-
+/** Identity: it says what the default export of `resources.ts` is. */
 export const defineResources = (resources: Resources): Resources => resources

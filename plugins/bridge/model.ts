@@ -1,7 +1,18 @@
 // What a bridge is, as data: the store, the API, the CLI and the docs are made of this.
 
 import Type from 'typebox'
-import { AdminStateUp, defineModel, type ModelValue, Name, Uuid } from '../../src/resource.ts'
+import {
+  AdminStateUp,
+  type Completing,
+  defineModel,
+  type ModelValue,
+  Name,
+  type PortPart,
+  portFields,
+  type Stored,
+  securityFaults,
+  Uuid
+} from '../../src/resource.ts'
 import { MAC_AGE_MS, MACS_MAX } from './limits.ts'
 
 export const bridgeModel = defineModel({
@@ -48,3 +59,25 @@ export const bridgeModel = defineModel({
   indexes: ['tenant']
 })
 export type BridgeModel = ModelValue<typeof bridgeModel>
+
+const { allowedAddresses, allowedServices, vlan } = portFields
+
+/** What ports of bridges have beside what all ports have. */
+export const bridgePort: PortPart = {
+  fields: { allowedAddresses, allowedServices, vlan },
+  validate: securityFaults,
+  complete: withSecurity
+}
+
+/** What a port may send whose body says nothing of port security. */
+const NEW_PORTS = {
+  off: {},
+  services: { allowedServices: [] },
+  addresses: { allowedAddresses: [] }
+} as const
+
+// A body that says anything of port security has thought of it.
+function withSecurity(port: Stored, { newPorts }: Completing): Readonly<Record<string, unknown>> {
+  const isSaid = port.allowedAddresses !== undefined || port.allowedServices !== undefined
+  return isSaid ? {} : NEW_PORTS[newPorts]
+}

@@ -1,6 +1,10 @@
 // What the bridge plugin declares.
 
 import { defineResources } from '../../src/resource.ts'
-import { bridgeModel } from './model.ts'
+import { bridgeModel, bridgePort } from './model.ts'
 
-export default defineResources({ name: 'bridge', resources: [bridgeModel] })
+export default defineResources({
+  name: 'bridge',
+  resources: [bridgeModel],
+  deviceKinds: [{ kind: 'bridge', port: bridgePort }]
+})

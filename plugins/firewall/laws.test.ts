@@ -29,7 +29,7 @@ const models = {
   get: (kind: string, id: string) =>
     groups.find(each => each.kind === kind && each.value.id === id)?.value
 } as unknown as Models
-const nothing: Seen = { port: () => null, device: () => null }
+const nothing: Seen = { filterKind: '', port: () => null, device: () => null }
 const context = new SimulationContext(nothing)
 
 const fields = fc.record(

@@ -5,5 +5,6 @@ import { chainModel, ipGroupModel, ruleModel } from './model.ts'
 
 export default defineResources({
   name: 'firewall',
-  resources: [chainModel, ruleModel, ipGroupModel]
+  resources: [chainModel, ruleModel, ipGroupModel],
+  filterKind: 'chain'
 })

@@ -11,7 +11,11 @@ import {
   type ModelValue,
   Name,
   object,
+  type PortPart,
+  portFields,
+  type Random,
   type Stored,
+  stationFaults,
   Uuid
 } from '../../src/resource.ts'
 import { WEIGHT_DEFAULT } from './weight.ts'
@@ -38,6 +42,19 @@ export const routerModel = defineModel({
   indexes: ['tenant', 'loadBalancer']
 })
 export type RouterModel = ModelValue<typeof routerModel>
+
+// Locally administered (02) and ours (4d, an M): a capture shows at once who made it.
+const MAC_PREFIX = 0x024d
+
+const newMac = (random: Random): string =>
+  address.formatMac(address.macFrom(MAC_PREFIX, random.uint32()))
+
+/** What ports of routers have beside what all ports have. */
+export const routerPort: PortPart = {
+  fields: { mac: portFields.mac, addresses: portFields.addresses },
+  validate: stationFaults,
+  complete: ({ mac }, { random }) => (mac === undefined ? { mac: newMac(random) } : {})
+}
 
 export const routeModel = defineModel({
   kind: 'route',

@@ -34,6 +34,7 @@ export interface AgentOptions {
   readonly datapath: ThreadSettings['datapath']
   readonly debug?: ThreadSettings['debug']
   readonly plugins: ThreadSettings['plugins']
+  readonly assembly: ThreadSettings['assembly']
   readonly maintenance?: ThreadSettings['maintenance']
   readonly bindings?: readonly string[] // names of interfaces that may be bound beside taps
   readonly state?: Partial<Omit<StateSettings, 'isKept'>>
@@ -111,6 +112,7 @@ export class Agent {
       datapath: options.datapath,
       ...(options.debug === undefined ? {} : { debug: options.debug }),
       plugins: options.plugins,
+      assembly: options.assembly,
       maintenance: options.maintenance ?? {},
       state: {
         connectionsMax: CONNECTIONS_MAX,

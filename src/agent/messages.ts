@@ -11,6 +11,7 @@ import type { StateFilter } from '../host/show/state-list.ts'
 import type { ExchangeSettings } from '../state/exchange/exchange.ts'
 import type { SavedBatch } from '../state/storage/store.ts'
 import type { Timeouts } from '../state/timeouts.ts'
+import type { Assembly } from '../topology/assembly/assembly.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
 
@@ -123,6 +124,7 @@ export interface ThreadSettings {
   readonly datapath: KernelSettings | MemorySettings
   readonly debug?: DatapathDebug // undefined: nothing around the datapath
   readonly plugins: Readonly<Record<string, Record<string, unknown>>> // name → settings
+  readonly assembly: Assembly
   readonly maintenance: Partial<MaintenanceSettings>
   readonly state: StateSettings
   readonly logLevel: string

@@ -74,6 +74,7 @@ const packetSide = new Host({
   host: settings.host,
   plugins: await loadPlugins(Object.keys(settings.plugins)),
   settings: settings.plugins,
+  assembly: settings.assembly,
   datapath,
   watcher: platform.watcher,
   link: {

@@ -8,7 +8,7 @@ import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Random } from '../core/random.ts'
-import type { Model } from '../topology/model.ts'
+import type { Completing, Model } from '../topology/model.ts'
 import type { Store } from '../topology/store.ts'
 import type { AgentsView } from './agents.ts'
 import { documentOptions } from './document/document.ts'
@@ -22,7 +22,6 @@ import { Refusal } from './http/refusal.ts'
 import { checkListen, secure } from './http/security.ts'
 import { Catalogue } from './rest/catalogue.ts'
 import { addHostRoutes, addTraceRoute } from './rest/host-routes.ts'
-import type { NewPorts } from './rest/make.ts'
 import { Objects } from './rest/objects.ts'
 import { addPortRoutes } from './rest/port-routes.ts'
 import { managedFields, Ports } from './rest/ports.ts'
@@ -43,7 +42,7 @@ export interface ApiOptions {
   readonly log: Log
   readonly listen: readonly Listen[]
   readonly token?: string | undefined
-  readonly newPorts?: NewPorts | undefined // 'off'
+  readonly newPorts?: Completing['newPorts'] | undefined // 'off'
   // Routes of whoever opens it, beside ours: the demo's.
   readonly more?: ((app: FastifyInstance) => void) | undefined
 }

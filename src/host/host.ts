@@ -10,13 +10,13 @@ import type { Log } from '../core/log.ts'
 import type { Random } from '../core/random.ts'
 import type { Datapath } from '../datapath/datapath.ts'
 import type { Plugin } from '../plugin.ts'
-import type { DeviceFactory } from '../topology/factory.ts'
+import type { Assembly } from '../topology/assembly/assembly.ts'
 import { TopologyView, type ViewLink } from '../topology/view.ts'
 import { HostEvents } from './events.ts'
 import { LeaseClient, type LeaseLink } from './lease-client.ts'
 import { FlowMaintenance, type MaintenanceSettings } from './packets/maintenance.ts'
 import { Worker } from './packets/worker.ts'
-import { assemble } from './plugins.ts'
+import { assemble, type PluginParts } from './plugins.ts'
 import { Attachments } from './ports/attachments.ts'
 import { ANY_BINDING, type BindingRules } from './ports/bindable.ts'
 import { Ingress } from './ports/ingress.ts'
@@ -36,6 +36,7 @@ type Settings = Record<string, unknown>
 export interface HostParts {
   readonly host: string // id
   readonly plugins: readonly Plugin[]
+  readonly assembly: Assembly // of what these plugins, and others, declare
   readonly datapath: Datapath
   readonly watcher: InterfaceWatcher
   readonly link: ViewLink
@@ -70,8 +71,8 @@ export class Host {
     const { host, datapath, counters, clock, watcher, link, burstBytes } = parts
     const state = parts.state ?? ownState(clock)
     const lives = new Lifecycle(clock)
-    const factories = new Map<string, DeviceFactory>()
-    const view = new TopologyView(factories, link, events, clock, host)
+    const factories: PluginParts['factories'] = new Map()
+    const view = new TopologyView(factories, link, events, clock, host, parts.assembly)
     events.peer.on((other, alive) => view.hostAnswers(other, alive))
     events.agentAway.on((other, isAway) => view.agentAway(other, isAway))
     const replication = new StateReplication({ host, view, state, clock, counters, events })

@@ -3,7 +3,6 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { Agent, type AgentOptions, EMPTY_SNAPSHOT } from '../agent/agent.ts'
-import type { ThreadSettings } from '../agent/messages.ts'
 import type { AgentsView, HostCounters, StateQuery } from '../api/agents.ts'
 import { Health } from '../api/health.ts'
 import type { Listen, Listener, TcpAddress } from '../api/http/listener.ts'
@@ -18,7 +17,8 @@ import { SystemRandom } from '../core/random.ts'
 import type { Resources } from '../resource.ts'
 import { type FlowStateStoreSettings, openFlowStateStore } from '../state/storage/open.ts'
 import type { FlowStateStore } from '../state/storage/store.ts'
-import { modelsOf, openStore, type SqliteStore, type StorePlace } from './store.ts'
+import { assemblyOf, modelsOf } from '../topology/assembly/assemble.ts'
+import { openStore, type SqliteStore, type StorePlace } from './store.ts'
 
 export interface ApplianceOptions {
   /** File of an embedded store; ':memory:' by default. */
@@ -33,10 +33,10 @@ export interface ApplianceOptions {
 export interface HostOptions {
   readonly id: string
   readonly name: string
-  readonly datapath: ThreadSettings['datapath']
-  readonly debug?: ThreadSettings['debug']
-  readonly settings: ThreadSettings['plugins']
-  readonly maintenance?: ThreadSettings['maintenance']
+  readonly datapath: AgentOptions['datapath']
+  readonly debug?: AgentOptions['debug']
+  readonly settings: AgentOptions['plugins']
+  readonly maintenance?: AgentOptions['maintenance']
   readonly bindings?: readonly string[]
   readonly state?: AgentOptions['state']
   readonly stateStore?: FlowStateStoreSettings // flow state ends with the agent without
@@ -54,6 +54,7 @@ export class Appliance implements AgentsView {
   readonly counters = new CounterTable()
   readonly health: Health
   readonly #options: ApplianceOptions
+  readonly #assembly: AgentOptions['assembly']
   readonly #agents = new Map<string, Agent>()
   readonly #beginning = new Set<Promise<unknown>>() // agents, the API
   readonly #unwatch: () => void
@@ -78,6 +79,7 @@ export class Appliance implements AgentsView {
     models: Parameters<typeof openApi>[0]['models']
   ) {
     this.#options = options
+    this.#assembly = assemblyOf(options.plugins)
     this.store = store
     this.#models = models
     const { clock, counters } = this
@@ -158,6 +160,7 @@ export class Appliance implements AgentsView {
       log: log.room('agent'),
       datapath: options.datapath,
       plugins: options.settings,
+      assembly: this.#assembly,
       ...(options.debug === undefined ? {} : { debug: options.debug }),
       ...(options.bindings === undefined ? {} : { bindings: options.bindings }),
       ...(options.maintenance === undefined ? {} : { maintenance: options.maintenance }),

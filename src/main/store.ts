@@ -3,9 +3,7 @@
 import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { Clock } from '../core/clock.ts'
-import type { Resources } from '../resource.ts'
 import type { Model } from '../topology/model.ts'
-import { coreModels } from '../topology/models.ts'
 import { openSqliteStore, type SqliteStore } from '../topology/sqlite/store.ts'
 import type { ZooKeeperStoreOptions } from '../topology/zookeeper/store.ts'
 
@@ -22,12 +20,6 @@ export type StorePlace =
 // What an agent has learned outlives it for so long: its kernel forwards on, and the next agent
 // comes soon.
 const LINGER_MS = 30_000
-
-/** What can be stored: what is everybody's, and what the plugins bring. */
-export const modelsOf = (plugins: readonly Resources[]): Resources['resources'] => [
-  ...coreModels,
-  ...plugins.flatMap(({ resources }) => resources)
-]
 
 /** The client of ZooKeeper is loaded by those alone who have a cluster. */
 export async function openStore(

@@ -48,7 +48,6 @@ export class SimulationContext {
   puller: Puller | null = null
   pulled = false // other hosts have been asked for the state of this packet
   hops = 0
-  chainDepth = 0
   generated = false // made by a device, not received
   keepsWay = false // of a known flow: it may stay with a gateway whose agent is gone
   passedOver = false // such a gateway was, for one whose agent is there
@@ -81,7 +80,7 @@ export class SimulationContext {
     this.key.copy(this.arrived)
     this.#emittedKey.copy(this.arrived)
     this.#branches.clear()
-    this.hops = this.chainDepth = 0
+    this.hops = 0
     this.outPortId = this.entry = ''
     this.outPort = this.entryPort = this.refusedBy = this.forwarder = null
     this.isOpening = this.passedOver = this.tracksAnswers = this.asksHost = false
@@ -261,12 +260,13 @@ export class SimulationContext {
     return true
   }
 
-  // Runs a chain.  Verdict.forward lets the packet pass.
-  filter(chain: string | null): Verdict {
-    if (chain === null) return Verdict.forward
-    const device = this.topology.device('chain', chain)
-    if (device === undefined) return this.postpone(waitForDevice('chain', chain))
-    if (device === null) return this.drop('simulation.no-such-chain', CachePolicy.short)
+  // Runs the packet through a filter.  Verdict.forward lets it pass.
+  filter(id: string | null): Verdict {
+    if (id === null) return Verdict.forward
+    const { topology } = this
+    const device = topology.device(topology.filterKind, id)
+    if (device === undefined) return this.postpone(waitForDevice(topology.filterKind, id))
+    if (device === null) return this.drop('simulation.no-such-filter', CachePolicy.short)
     return device.process(this)
   }
 

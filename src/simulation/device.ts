@@ -19,7 +19,7 @@ export interface Device {
   refuse?(ctx: SimulationContext): void
 }
 
-// A chain of rules, at a port or a device.
+// What packets are run through at a port, or in a device: a list of rules, say.
 export interface Filter extends Device {
   // Whether any of its rules, or of those it leads to, asks for connections; the walk depends on
   // it.  undefined: not known yet, and `ctx` waits for it.
@@ -51,7 +51,7 @@ export interface LocalEndpoint extends Device {
   nextHopTo(family: 4 | 6, words: Int32Array): NextHop | undefined | null
 }
 
-// An address of a router port: IPv4 sits in words[3], the other words 0.
+// An address of a port: IPv4 sits in words[3], the other words 0.
 export interface PortAddress {
   readonly family: 4 | 6
   readonly words: Int32Array
@@ -80,7 +80,8 @@ export interface Port {
   readonly id: PortId
   readonly number: number // 24 bits; the tunnel key of what leaves here
   readonly name: string // for traces: "port 7", or the name it was given
-  readonly kind: string // of its device: 'bridge', 'router'
+  readonly kind: string // of its device
+  readonly isUplink: boolean // where it is bound, it leads out of the network
   readonly device: DeviceId
   readonly adminStateUp: boolean
   readonly peer: PortId | null
@@ -90,12 +91,13 @@ export interface Port {
   readonly active: boolean
   // Whether its host's agent is there: new connections go elsewhere if they can, old ones stay.
   readonly attended: boolean
-  readonly inFilter: DeviceId | null // chains
+  readonly inFilter: DeviceId | null
   readonly outFilter: DeviceId | null
   readonly security: PortSecurity | null // null: anything may come in
   readonly vlan: number // 0 = none
-  readonly mac: number // router ports; 0 = none
+  readonly mac: number // of a port that packets are sent to; 0 = none
   readonly addresses: readonly PortAddress[]
+  readonly own: Readonly<Record<string, unknown>> // fields that its plugin alone knows
   readonly tag: Tag // deviceTag(id)
   readonly egress: Tag // egressTag(id)
 }
@@ -113,6 +115,8 @@ export interface Puller {
 // What the walk sees.  undefined: not known yet, the packet must wait (the view has asked for it);
 // null: it does not exist.
 export interface Topology {
+  // Of the devices that `inFilter` and `outFilter` name; '': there are none.
+  readonly filterKind: string
   port(id: PortId): Port | undefined | null
   device(kind: string, id: DeviceId): Device | undefined | null
 }

@@ -30,6 +30,7 @@ export function agentPort(host: string): Port {
     number: AGENT_KEY,
     name: `agent of ${host.slice(0, 8)}`,
     kind: 'agent',
+    isUplink: false,
     device: '',
     adminStateUp: true,
     peer: null,
@@ -43,6 +44,7 @@ export function agentPort(host: string): Port {
     vlan: 0,
     mac: 0,
     addresses: [],
+    own: {},
     tag: tagOf('agent', host),
     egress: egressTag(id)
   })

@@ -17,6 +17,7 @@ import { CachePolicy, Verdict } from './verdict.ts'
 type Does = (ctx: SimulationContext) => Verdict
 
 class Town implements Topology {
+  readonly filterKind = 'filter'
   readonly ports = new Map<string, Port | null>()
   readonly devices = new Map<string, (Device & { refused: number }) | null>()
 
@@ -39,12 +40,14 @@ class Town implements Topology {
     }
     const common = {
       kind: 'box',
+      isUplink: false,
       device,
       adminStateUp: true,
       security: null,
       vlan: 0,
       mac: 0,
-      addresses: []
+      addresses: [],
+      own: {}
     }
     const tags = { tag: deviceTag(id), egress: egressTag(id) }
     const number = this.ports.size + 1
@@ -212,7 +215,7 @@ test('filters are asked at the way in and at the way out', () => {
   streets.devices.delete('pass')
   assert.equal(enter(streets).ctx.outcome.waitingFor, 'chain/pass')
   streets.devices.set('pass', null)
-  assert.equal(enter(streets).ctx.outcome.dropReason, 'simulation.no-such-chain')
+  assert.equal(enter(streets).ctx.outcome.dropReason, 'simulation.no-such-filter')
 })
 
 test('a rejection is told to the device the packet was in', () => {

@@ -83,17 +83,18 @@ function leave(ctx: SimulationContext): Verdict {
   return passed === Verdict.forward ? beyond(ctx, port) : passed
 }
 
-// Runs the chain of this direction.  One that filters the other direction by connections has to
+// Runs the filter of this direction.  One that filters the other direction by connections has to
 // know what passes in this one: answers are answers to something.
-function filterAt(ctx: SimulationContext, chain: string | null, opposite: string | null): Verdict {
+function filterAt(ctx: SimulationContext, own: string | null, opposite: string | null): Verdict {
   if (opposite !== null) {
-    const filter = ctx.topology.device('chain', opposite) as Filter | null | undefined
-    if (filter === undefined) return ctx.postpone(waitForDevice('chain', opposite))
+    const { filterKind } = ctx.topology
+    const filter = ctx.topology.device(filterKind, opposite) as Filter | null | undefined
+    if (filter === undefined) return ctx.postpone(waitForDevice(filterKind, opposite))
     const tracks = filter === null ? false : filter.tracks(ctx)
     if (tracks === undefined) return Verdict.postpone
     if (tracks) ctx.track()
   }
-  return ctx.filter(chain)
+  return ctx.filter(own)
 }
 
 function beyond(ctx: SimulationContext, port: Port): Verdict {

@@ -12,7 +12,7 @@ import { SimulationContext } from './context.ts'
 import { type Scope, Tuple, tupleOf } from './tuple.ts'
 
 const scope = (id: string): Scope => ({ kind: Kind.connection, words: scopeOf(id) })
-const nothing = { port: () => null, device: () => null }
+const nothing = { filterKind: '', port: () => null, device: () => null }
 
 function keyOf(packet: PacketBuilder, of: Scope): Int32Array {
   const frame = packet.frame()

@@ -3,6 +3,7 @@
 // schema's fields, nothing else; absent and undefined mean the same.
 
 import type { Static, TObject } from 'typebox'
+import type { Random } from '../core/random.ts'
 
 export type ObjectId = string
 
@@ -41,6 +42,16 @@ export interface Status {
   ) => Readonly<Record<string, unknown>>
 }
 
+/** What a new object is completed with. */
+export interface Completing {
+  readonly random: Random
+  /**
+   * What a port may send whose body says nothing of it (the setting `ports.security`): anything,
+   * no answers of DHCP and routers, or nothing until its addresses are listed.
+   */
+  readonly newPorts: 'off' | 'services' | 'addresses'
+}
+
 export interface Model<S extends TObject = TObject> {
   readonly kind: string // singular, kebab-case: 'tunnel-zone'
   readonly plural: string // the REST collection: 'tunnel-zones'
@@ -53,6 +64,8 @@ export interface Model<S extends TObject = TObject> {
   readonly sequences: Readonly<Record<string, { sequence: string; min: number; max: number }>>
   // Faults the schema cannot say.  Called on create and update with the whole object.
   readonly validate: (value: Stored) => readonly Fault[]
+  // What a new object is where its body is silent; called before `validate`.
+  readonly complete?: (value: Stored, given: Completing) => Stored
   readonly ordered?: string // field that keeps siblings in order (a rule's position)
   readonly status?: Status
   readonly hidden?: boolean // kept by the store, never shown: a secret of the system's own

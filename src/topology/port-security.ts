@@ -1,6 +1,6 @@
-// Port security, as data: which addresses whoever is behind a bridge port may use, and which
-// answers may come from there.  A list that is absent restricts nothing; an empty one lets nothing
-// through.  The bridge enforces it (plugins/bridge/security.ts).
+// Port security, as data: which addresses whoever is behind a port may use, and which answers
+// may come from there.  A list that is absent restricts nothing; an empty one lets nothing through.
+// The port's device enforces it (Device.admit).
 
 import Type from 'typebox'
 import type { AllowedNetwork, PortSecurity } from '../simulation/device.ts'
@@ -29,7 +29,7 @@ export const allowedAddresses = Type.Optional(
     ),
     {
       maxItems: PAIRS_MAX,
-      description: 'bridge ports: what may come in by its interface; absent: anything, []: nothing'
+      description: 'what may come in by its interface; absent: anything, []: nothing'
     }
   )
 )
@@ -38,8 +38,8 @@ export const allowedServices = Type.Optional(
   Type.Array(Type.Union([Type.Literal(Service.dhcp), Type.Literal(Service.ra)]), {
     uniqueItems: true,
     description:
-      'bridge ports: answers that may come in by its interface, of DHCP and of routers; absent: ' +
-      'both, none with allowedAddresses'
+      'answers that may come in by its interface, of DHCP and of routers; absent: both, none ' +
+      'with allowedAddresses'
   })
 )
 
@@ -48,14 +48,9 @@ interface Secured {
   readonly allowedServices?: readonly string[]
 }
 
+/** Faults of `allowedAddresses`. */
 export function securityFaults(port: Stored): Fault[] {
   const faults: Fault[] = []
-  if (port.type !== 'bridge') {
-    for (const field of ['allowedAddresses', 'allowedServices'])
-      if (port[field] !== undefined)
-        faults.push({ field, value: port[field], expected: 'none: only bridge ports have these' })
-    return faults
-  }
   for (const [i, { mac, ips = [] }] of ((port as Secured).allowedAddresses ?? []).entries()) {
     const field = `allowedAddresses[${i}]`
     if (!isStation(address.parseMac(mac)))

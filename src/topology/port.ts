@@ -6,12 +6,19 @@ import { parseMac, parsePrefix } from '../wire/address.ts'
 import type { PortModel } from './models.ts'
 import { compileSecurity, securityText } from './port-security.ts'
 
-export function compilePort(model: PortModel, active: boolean, attended = true): Port {
+/** `isUplink`: its device's ports lead out of the network. */
+export function compilePort(
+  model: PortModel,
+  active: boolean,
+  attended = true,
+  isUplink = false
+): Port {
   return Object.freeze({
     id: model.id,
     number: model.number ?? 0,
     name: model.name ?? `port ${model.number}`,
     kind: model.type,
+    isUplink,
     device: model.device,
     adminStateUp: model.adminStateUp ?? true,
     peer: model.peer ?? null,
@@ -25,9 +32,25 @@ export function compilePort(model: PortModel, active: boolean, attended = true):
     vlan: model.vlan ?? 0,
     mac: model.mac === undefined ? 0 : parseMac(model.mac),
     addresses: (model.addresses ?? []).map(compileAddress),
+    own: ownOf(model),
     tag: deviceTag(model.id),
     egress: egressTag(model.id)
   })
+}
+
+// What the walk knows of ports; models.test.ts compares it with the fields there are.
+export const knownFields = [
+  ...['id', 'name', 'type', 'device', 'number', 'adminStateUp', 'peer', 'host', 'interface'],
+  ...['previousHost', 'inFilter', 'outFilter', 'allowedAddresses', 'allowedServices'],
+  ...['vlan', 'mac', 'addresses']
+]
+const known: ReadonlySet<string> = new Set(knownFields)
+const NOTHING = Object.freeze({})
+
+// What a plugin's ports have that the walk does not know.
+function ownOf(model: PortModel): Port['own'] {
+  const own = Object.entries(model).filter(([field]) => !known.has(field))
+  return own.length === 0 ? NOTHING : Object.freeze(Object.fromEntries(own))
 }
 
 function compileAddress(text: string): PortAddress {
@@ -49,10 +72,13 @@ export function portChange(before: Port, after: Port): 'walk' | 'place' | 'nothi
     before.vlan !== after.vlan ||
     securityText(before.security) !== securityText(after.security) ||
     before.mac !== after.mac ||
-    addressesText(before) !== addressesText(after)
+    addressesText(before) !== addressesText(after) ||
+    ownText(before) !== ownText(after)
   if (walk) return 'walk'
   return before.host !== after.host || before.active !== after.active ? 'place' : 'nothing'
 }
 
 const addressesText = (port: Port): string =>
   port.addresses.map(({ words, length }) => `${words.join('.')}/${length}`).join()
+
+const ownText = ({ own }: Port): string => (own === NOTHING ? '' : JSON.stringify(own))

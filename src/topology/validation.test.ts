@@ -6,9 +6,9 @@ import fc from 'fast-check'
 import Type from 'typebox'
 import Value from 'typebox/value'
 import { casesOf } from '../../test/cases.ts'
+import { portModelOf } from './assembly/port-model.ts'
 import { formats } from './formats.ts'
 import { defineModel, type Stored } from './model.ts'
-import { portModel } from './models.ts'
 import { applyDefaults, checkObject, checkValue } from './validation.ts'
 
 const id = '00000000-0000-4000-8000-000000000001'
@@ -88,10 +88,11 @@ test('what is no object at all is said to be none', () => {
 })
 
 test("a model's own faults come after those of its schema", () => {
-  const port = { id, type: 'router', device: id }
+  const portModel = portModelOf([{ kind: 'hub' }], '')
+  const port = { id, type: 'hub', device: id, host: id }
   assert.deepEqual(
     checkObject(portModel, port).map(fault => fault.field),
-    ['mac']
+    ['interface']
   )
   const both = checkObject(portModel, { ...port, device: 'x' })
   assert.deepEqual(

@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import { deviceTag, egressTag, type Tag } from '../flow/tag.ts'
 import type { Port, PortId, Topology } from '../simulation/device.ts'
 import { waitForDevice, waitForPort } from '../simulation/waits.ts'
+import { type Assembly, NO_PLUGINS } from './assembly/assembly.ts'
 import type { DeviceFactory, LiveDevice, Models } from './factory.ts'
 import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'
@@ -44,6 +45,8 @@ interface Slot {
 }
 
 export class TopologyView implements Topology, Models {
+  readonly filterKind: string
+  readonly #uplinks: ReadonlySet<string> // kinds of devices
   readonly #factories: ReadonlyMap<string, DeviceFactory>
   readonly #link: ViewLink
   readonly #listener: ViewListener
@@ -62,8 +65,11 @@ export class TopologyView implements Topology, Models {
     link: ViewLink,
     listener: ViewListener,
     clock: Clock,
-    host = ''
+    host = '',
+    { filterKind, uplinks }: Assembly = NO_PLUGINS
   ) {
+    this.filterKind = filterKind
+    this.#uplinks = new Set(uplinks)
     this.#factories = factories
     this.#link = link
     this.#listener = listener
@@ -241,7 +247,8 @@ export class TopologyView implements Topology, Models {
       return
     }
     const activity = this.#activity
-    const after = compilePort(model, activity.isActive(model), activity.isAttended(model))
+    const [isActive, isAttended] = [activity.isActive(model), activity.isAttended(model)]
+    const after = compilePort(model, isActive, isAttended, this.#uplinks.has(model.type))
     this.#ports.set(id, after)
     this.#byNumber.set(after.number, after)
     if (before === undefined) return this.#listener.wake(waitForPort(id))

@@ -21,8 +21,8 @@ import { SystemClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
 import { openLog } from '../../src/core/log.ts'
 import { SystemRandom } from '../../src/core/random.ts'
+import { modelsOf } from '../../src/topology/assembly/assemble.ts'
 import type { Model } from '../../src/topology/model.ts'
-import { coreModels } from '../../src/topology/models.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
 import type { Store } from '../../src/topology/store.ts'
 
@@ -109,8 +109,7 @@ export interface SystemOptions {
 
 /** The models of the core and of every plugin there is. */
 export async function allModels(): Promise<Model[]> {
-  const plugins = await loadResources()
-  return [...coreModels, ...plugins.flatMap(({ resources }) => resources)]
+  return modelsOf(await loadResources())
 }
 
 export async function openSystem(options: SystemOptions = {}): Promise<System> {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { loadResources } from '../../src/agent/resources.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import type { Job } from '../../src/lab/index.ts'
-import { coreModels } from '../../src/topology/models.ts'
+import { modelsOf } from '../../src/topology/assembly/assemble.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
 import { create, type Net, type Pair, portRule } from './net.ts'
 
@@ -44,7 +44,7 @@ export async function separateAgent(
 }
 
 async function describe(path: string, name: string, interfaces: string[]): Promise<void> {
-  const models = [...coreModels, ...(await loadResources()).flatMap(({ resources }) => resources)]
+  const models = modelsOf(await loadResources())
   const store = await openSqliteStore({ path, models, clock: new SystemClock() })
   const [host, bridge] = [randomUUID(), randomUUID()]
   const rule = portRule()

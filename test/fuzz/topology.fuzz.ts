@@ -12,8 +12,8 @@ import { SimulationContext } from '../../src/simulation/context.ts'
 import { simulate } from '../../src/simulation/simulate.ts'
 import { LineTrace } from '../../src/simulation/trace.ts'
 import { Verdict } from '../../src/simulation/verdict.ts'
+import { modelsOf } from '../../src/topology/assembly/assemble.ts'
 import type { Model, Stored } from '../../src/topology/model.ts'
-import { coreModels } from '../../src/topology/models.ts'
 import { checkObject } from '../../src/topology/validation.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { object } from '../world/objects.ts'
@@ -30,10 +30,9 @@ const countOf = (kind: string): number => (kind === 'port' ? PORTS : EACH)
 const STEPS = 40
 const WALKS_MAX = 50
 const plugins = await loadPlugins()
-const models: Model[] = [
-  ...coreModels,
-  ...(await loadResources()).flatMap(({ resources }) => resources)
-].filter(({ kind }) => !['host', 'tunnel-zone', 'tunnel-zone-host'].includes(kind))
+const models: Model[] = modelsOf(await loadResources()).filter(
+  ({ kind }) => !['host', 'tunnel-zone', 'tunnel-zone-host'].includes(kind)
+)
 
 // What a client could have stored: it passes the model's own checks, its references may dangle.
 function randomObject(draw: Draw, model: Model): Stored | undefined {

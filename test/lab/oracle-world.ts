@@ -14,7 +14,7 @@ import type { Interface } from '../../src/host/ports/interface.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import type { Ground } from '../oracle/stage.ts'
 import { WorldStore } from '../world/store.ts'
-import { type Delivery, defaults, type WorldOptions } from '../world/world.ts'
+import { assembly, type Delivery, defaults, type WorldOptions } from '../world/world.ts'
 import { DatapathInside, type Sabotage } from './oracle-datapath.ts'
 import { addressOf, type Site, UNDERLAY } from './oracle-site.ts'
 import { StateInside } from './oracle-state.ts'
@@ -193,6 +193,7 @@ class KernelHost {
     this.host = new Host({
       host: id,
       plugins: o.plugins,
+      assembly,
       datapath: this.datapath,
       watcher: {
         list: () => this.#interfaces,

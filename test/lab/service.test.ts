@@ -10,7 +10,7 @@ import { after, afterEach, before, describe, test } from 'node:test'
 import { loadResources } from '../../src/agent/resources.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { type Host, type Job, Lab, run, until, type Vm } from '../../src/lab/index.ts'
-import { coreModels } from '../../src/topology/models.ts'
+import { modelsOf } from '../../src/topology/assembly/assemble.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
 import { Network } from './fixtures/index.ts'
 
@@ -59,7 +59,7 @@ describe('the program as a service', { skip: Network.skip() }, () => {
 
   /** A bridge between both, and a policy that keeps connections. */
   async function describeIn(file: string): Promise<void> {
-    const models = [...coreModels, ...(await loadResources()).flatMap(({ resources }) => resources)]
+    const models = modelsOf(await loadResources())
     const store = await openSqliteStore({ path: file, models, clock: new SystemClock() })
     const [id, device, chain] = [randomUUID(), randomUUID(), randomUUID()]
     const create = (kind: string, value: object) =>

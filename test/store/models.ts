@@ -2,8 +2,10 @@
 // and one kind per habit of a store that the system's own do not show.
 
 import Type from 'typebox'
+import { modelsOf } from '../../src/topology/assembly/assemble.ts'
+import { portFields, stationFaults } from '../../src/topology/assembly/port-fields.ts'
 import { defineModel, type Stored } from '../../src/topology/model.ts'
-import { coreModels, Uuid } from '../../src/topology/models.ts'
+import { Uuid } from '../../src/topology/models.ts'
 
 const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
   Type.Object(properties, { additionalProperties: false })
@@ -38,14 +40,19 @@ export const seatModel = defineModel({
   sequences: { number: { sequence: 'seat', min: 1, max: 3 } }
 })
 
-export const models = [
-  ...coreModels,
-  named('bridge'),
-  named('router'),
-  named('chain'),
-  teamModel,
-  seatModel
-]
+const { mac, addresses } = portFields
+
+export const models = modelsOf([
+  {
+    name: 'tests',
+    resources: [named('bridge'), named('router'), named('chain'), teamModel, seatModel],
+    deviceKinds: [
+      { kind: 'bridge' },
+      { kind: 'router', port: { fields: { mac, addresses }, validate: stationFaults } }
+    ],
+    filterKind: 'chain'
+  }
+])
 
 let serial = 0
 

@@ -23,6 +23,7 @@ import { TopologyView } from '../../src/topology/view.ts'
 import { rewriteQuoted } from '../../src/wire/quoted.ts'
 import { WorldLeases } from './leases.ts'
 import { type WorldObject, WorldStore } from './store.ts'
+import { assembly } from './world.ts'
 
 const WAITS_MAX = 100
 
@@ -68,7 +69,9 @@ export class FilterBench {
       factories,
       this.store.link('bench', () => this.#view),
       { outdate: tags => this.stale.push(...tags), wake: () => {}, topologyChanged: () => {} },
-      this.clock
+      this.clock,
+      '',
+      assembly
     )
     this.ctx = new SimulationContext(this.#view, new StateAccess(this.table))
     this.clock.advance(1)

@@ -19,6 +19,8 @@ import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { hostHash } from '../../src/state/record.ts'
 import { TIMEOUTS_DEFAULT, type Timeouts } from '../../src/state/timeouts.ts'
+import { assemblyOf } from '../../src/topology/assembly/assemble.ts'
+import type { Assembly } from '../../src/topology/assembly/assembly.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { UNDERLAY, UNDERLAY_NAME, WorldInterfaces } from './interfaces.ts'
@@ -27,7 +29,9 @@ import { sealer } from './sealer.ts'
 import { type WorldObject, WorldStore } from './store.ts'
 
 // Settings of plugins as they are when nobody sets any.
-export const defaults = defaultSettings(await loadResources())
+const declared = await loadResources()
+export const defaults = defaultSettings(declared)
+export const assembly = assemblyOf(declared)
 
 export interface WorldOptions {
   readonly seed?: number
@@ -53,6 +57,8 @@ export interface WorldOptions {
   /** What each host's datapath is decorated with. */
   readonly around?: (datapath: Datapath) => Datapath
   readonly statesPerPort?: number
+  /** What all plugins declare; that of `plugins/` when left out. */
+  readonly assembly?: Assembly
   // By plugin.
   readonly settings?: Readonly<Record<string, Record<string, unknown>>>
 }
@@ -250,6 +256,7 @@ export class WorldHost {
       burstBytes: BURST_BYTES,
       prefetch: options.prefetch ?? false,
       settings: { ...defaults, ...options.settings },
+      assembly: options.assembly ?? assembly,
       state: this.#state(world, options, isHere),
       ...(options.maintenance === undefined ? {} : { maintenance: options.maintenance })
     })

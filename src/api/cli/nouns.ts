@@ -42,11 +42,10 @@ export class Nouns {
   /** Of this program's own models: what there is where no server answers. */
   static async local(): Promise<Nouns> {
     const { loadResources } = await import('../../agent/resources.ts')
-    const { coreModels } = await import('../../topology/models.ts')
+    const { modelsOf } = await import('../../topology/assembly/assemble.ts')
     const { Catalogue } = await import('../rest/catalogue.ts')
     const { descriptions } = await import('../document/descriptions.ts')
-    const plugins = await loadResources()
-    const models = [...coreModels, ...plugins.flatMap(({ resources }) => resources)]
+    const models = modelsOf(await loadResources())
     return new Nouns(descriptions(new Catalogue(models)) as Noun[])
   }
 

@@ -4,7 +4,7 @@
 
 import { isFailure, show } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
-import type { Fault, Model, Stored } from '../../topology/model.ts'
+import type { Completing, Fault, Model, Stored } from '../../topology/model.ts'
 import type { Change, Store, Versioned } from '../../topology/store.ts'
 import { applyDefaults, checkObject } from '../../topology/validation.ts'
 import { invalid, notFound, precondition } from '../http/refusal.ts'
@@ -16,7 +16,7 @@ import {
   readOnlyFields,
   statusFields
 } from './catalogue.ts'
-import { completed, type NewPorts, newId } from './make.ts'
+import { newId } from './make.ts'
 import { merge, plain, sameValue } from './merge.ts'
 import { inOrder, place } from './order.ts'
 
@@ -39,7 +39,7 @@ export type Managed = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export interface Rules {
   readonly managed: Managed
-  readonly newPorts: NewPorts
+  readonly newPorts: Completing['newPorts']
 }
 
 const ATTEMPTS_MAX = 5
@@ -49,7 +49,7 @@ export class Objects {
   readonly #catalogue: Catalogue
   readonly #random: Random
   readonly #managed: Managed
-  readonly #newPorts: NewPorts
+  readonly #completing: Completing
   #turn: Promise<void> = Promise.resolve()
 
   constructor(store: Store, catalogue: Catalogue, random: Random, { managed, newPorts }: Rules) {
@@ -57,7 +57,7 @@ export class Objects {
     this.#catalogue = catalogue
     this.#random = random
     this.#managed = managed
-    this.#newPorts = newPorts
+    this.#completing = { random, newPorts }
   }
 
   async read(kind: string, id: string): Promise<Versioned> {
@@ -166,7 +166,8 @@ export class Objects {
   async #made(model: Model, given: Stored): Promise<Stored> {
     const echo = echoOf(model)
     const typed = echo === undefined ? given : await this.#echoed(model, echo, given)
-    const value = completed(model, applyDefaults(model, typed), this.#random, this.#newPorts)
+    const whole = applyDefaults(model, typed)
+    const value = model.complete?.(whole, this.#completing) ?? whole
     await this.#check(model, value)
     return value
   }

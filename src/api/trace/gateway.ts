@@ -1,11 +1,12 @@
 // Who takes a packet on the network a port is on: the MAC a sender would write as destination.
-// Addresses of router ports come first; for what is not on the network, the router.  undefined: a
-// neighbour on the network, whose MAC only ARP or ND could tell.  For traces only.
+// Addresses of ports that are stations themselves (they have a MAC) come first; for what is not on
+// the network, such a port.  undefined: a neighbour on the network, whose MAC only ARP or ND could
+// tell.  For traces only.
 
 import type { Store, Versioned } from '../../topology/store.ts'
 import { type Ip, parseMac, parsePrefix, prefixContains } from '../../wire/address.ts'
 
-const BRIDGES_MAX = 16
+const DEVICES_MAX = 16
 
 export async function gatewayMac(
   store: Store,
@@ -13,31 +14,33 @@ export async function gatewayMac(
   from: Ip,
   to: Ip
 ): Promise<number | undefined> {
-  if (port.value.type === 'router') return macOf(port)
-  const routers = await routersOn(store, port)
-  const own = routers.find(router => prefixes(router).some(prefix => same(prefix, to)))
+  if (isStation(port)) return macOf(port)
+  const stations = await stationsOn(store, port)
+  const own = stations.find(each => prefixes(each).some(prefix => same(prefix, to)))
   if (own !== undefined) return macOf(own)
-  const onLink = routers.some(router => prefixes(router).some(p => prefixContains(p, to)))
+  const onLink = stations.some(each => prefixes(each).some(p => prefixContains(p, to)))
   if (onLink) return undefined
-  const near = routers.find(router => prefixes(router).some(p => prefixContains(p, from)))
-  const gateway = near ?? routers[0]
+  const near = stations.find(each => prefixes(each).some(p => prefixContains(p, from)))
+  const gateway = near ?? stations[0]
   return gateway === undefined ? undefined : macOf(gateway)
 }
 
-// The router ports linked to the port's bridge, or to a bridge linked to that one, and so on.
-async function routersOn(store: Store, port: Versioned): Promise<Versioned[]> {
-  const bridges = [String(port.value.device)]
-  const routers: Versioned[] = []
-  for (let i = 0; i < bridges.length && i < BRIDGES_MAX; i++)
-    for await (const each of store.list('port', { field: 'device', value: bridges[i]! })) {
+// Those linked to the port's device, or to another that is linked to that one, and so on.
+async function stationsOn(store: Store, port: Versioned): Promise<Versioned[]> {
+  const devices = [String(port.value.device)]
+  const stations: Versioned[] = []
+  for (let i = 0; i < devices.length && i < DEVICES_MAX; i++)
+    for await (const each of store.list('port', { field: 'device', value: devices[i]! })) {
       if (typeof each.value.peer !== 'string') continue
       const peer = await store.read('port', each.value.peer)
-      if (peer?.value.type === 'router') routers.push(peer)
-      else if (peer !== undefined && !bridges.includes(String(peer.value.device)))
-        bridges.push(String(peer.value.device))
+      if (peer !== undefined && isStation(peer)) stations.push(peer)
+      else if (peer !== undefined && !devices.includes(String(peer.value.device)))
+        devices.push(String(peer.value.device))
     }
-  return routers
+  return stations
 }
+
+const isStation = ({ value }: Versioned): boolean => typeof value.mac === 'string'
 
 const prefixes = ({ value }: Versioned) =>
   Array.isArray(value.addresses) ? value.addresses.map(text => parsePrefix(String(text))) : []

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MACS, OBJECTS, PLUGINS, unicast } from '../../../test/world/pair.ts'
 import { WorldStore } from '../../../test/world/store.ts'
-import { defaults, World, type WorldOptions } from '../../../test/world/world.ts'
+import { assembly, defaults, World, type WorldOptions } from '../../../test/world/world.ts'
 import { VirtualClock } from '../../core/clock.ts'
 import { CounterTable } from '../../core/counters.ts'
 import { silentLog } from '../../core/log.ts'
@@ -268,6 +268,7 @@ function live(
   const link = store.link(session, () => host.view)
   const host: Host = new Host({
     ...{ host: 'h', plugins: PLUGINS, datapath, clock, counters, log: silentLog() },
+    assembly,
     watcher: { list, onChange: () => {}, leadOut: () => new Set(), close: () => {} },
     link: {
       ...link,

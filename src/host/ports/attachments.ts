@@ -67,7 +67,7 @@ export class Attachments {
     const coming = { port: id, isThere: false }
     this.#coming.set(ifindex, coming)
     if (port !== null) this.#events.portComing(port)
-    const portClass = port?.kind === 'router' ? PortClass.uplink : PortClass.vm
+    const portClass = port?.isUplink === true ? PortClass.uplink : PortClass.vm
     let isLate = false
     const physical = { ifindex, name: at.name, portClass, peerRedirect: at.peerElsewhere }
     this.#datapath.attachSoon(physical, isThere => {

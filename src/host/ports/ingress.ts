@@ -36,7 +36,7 @@ export class Ingress {
     if (port === undefined && this.#bindings.attachments.isComing(ifindex))
       return ctx.postpone(waitForInterface(ifindex))
     if (port === undefined) return ctx.drop('agent.unbound-interface', CachePolicy.short)
-    if (port.kind === 'router' && this.#bindings.underlays.takes(ctx))
+    if (port.isUplink && this.#bindings.underlays.takes(ctx))
       return ctx.drop('agent.underlay-from-uplink')
     return simulate(ctx, port.id)
   }

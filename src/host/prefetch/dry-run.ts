@@ -1,6 +1,6 @@
 // A port that has just been bound is about to speak, and the first thing it says is a broadcast:
 // who has my gateway? That walk is done here once, without a packet, for each device with a port
-// bound, so that what it needs (the bridge, the routers at it, the ways to the hosts of its other
+// bound, so that what it needs (its device, those linked to it, the ways to the hosts of its other
 // ports) is there and the code is warm when the real packet comes. Measured: the first packet after
 // a start took 25 to 35 ms without, most of it a chain of loads, each of which had to ask the
 // store. The same is done with packets that are to be expected (prefetcher.ts). A dry run sends

@@ -1,7 +1,7 @@
 // Packets that are to be expected.  Other hosts share the state of connections whose other half
 // may come in here: when their gateway dies, or a port moves, a thousand packets come at once, to a
 // host that has never walked one of them.  Measured with 1000 connections: a gateway that took over
-// loaded chains, bridge and tunnels one after the other for 320 ms, and lost most packets
+// loaded filters, devices and tunnels one after the other for 320 ms, and lost most packets
 // meanwhile.  So for each path that shared connections take, one packet of each direction that may
 // come in here has a dry run when the first such record comes: what its walk needs is there before
 // the packet is.
@@ -39,7 +39,7 @@ interface Patience {
 
 interface Entrance {
   readonly port: Port
-  readonly macs: readonly number[] // of the routers that its packets go to
+  readonly macs: readonly number[] // of the ports that its packets go to
 }
 
 export class Prefetcher {
@@ -56,7 +56,7 @@ export class Prefetcher {
   #isNew = false // records have come since the pass began
   #isClosed = false
   #timer: Timer | null = null
-  #greeted = new Set<string>() // ports with routers behind them, tried once
+  #greeted = new Set<string>() // ports with others behind them, tried once
   readonly #preparing = new Map<PortId, Patience>()
 
   constructor(parts: PrefetcherParts) {
@@ -148,9 +148,9 @@ export class Prefetcher {
     }
   }
 
-  // Whom a frame that comes in is for: the router itself, or the routers on the bridge.
+  // Whom a frame that comes in is for: the port itself, or those linked to its device.
   #macsBehind(port: Port, known: Map<string, readonly number[]>): readonly number[] {
-    if (port.kind === 'router') return [port.mac]
+    if (port.mac !== 0) return [port.mac]
     const before = known.get(port.device)
     if (before !== undefined) return before
     const { view } = this.#parts
@@ -207,7 +207,7 @@ export class Prefetcher {
       const port = view.port(id)
       if (!port) continue
       add(port.number, port)
-      if (port.kind !== 'router') continue
+      if (!port.isUplink) continue
       const members = this.#groupOf(id)
       if (members.length > 0) standing.push(port)
       for (const { number } of members) add(number, port)

@@ -1,0 +1,46 @@
+// What a plugin declares as data, in its `resources.ts`: of all plugins together the store, the
+// API, the command line and the docs are made. The core knows no device by name; what it has to
+// know of one is said here.
+
+import type { TObject, TSchema } from 'typebox'
+import type { Completing, Fault, Model, Stored } from '../model.ts'
+
+/** What the core has to know of a kind of devices; its model is among the plugin's `models`. */
+export interface DeviceKind {
+  /** Kind of its model, and of its devices in a packet thread. */
+  readonly kind: string
+  /**
+   * What an interface is that one of its ports is bound to: `uplink` carries the traffic of many
+   * out of the network, `vm` (the default) that of one station.
+   */
+  readonly portClass?: 'vm' | 'uplink'
+  /** What its ports have beside what all ports have. */
+  readonly port?: PortPart
+}
+
+/** What ports of one kind of devices have beside what all ports have. */
+export interface PortPart {
+  /** Each optional. Those of `portFields` are compiled for the walk; others are `Port.own`. */
+  readonly fields: Readonly<Record<string, TSchema>>
+  /** Faults the schema cannot say. Called with the whole port. */
+  readonly validate?: (port: Stored) => readonly Fault[]
+  /** What a new port gets where its body is silent, beside what it says. */
+  readonly complete?: (port: Stored, given: Completing) => Readonly<Record<string, unknown>>
+}
+
+/** All that is declared, for models that depend on what others declare. */
+export interface Declared {
+  readonly deviceKinds: readonly DeviceKind[]
+}
+
+export interface Resources {
+  /** The plugin's: that of its folder. */
+  readonly name: string
+  /** Its models; a function where they depend on what other plugins declare. */
+  readonly resources?: readonly Model[] | ((all: Declared) => readonly Model[])
+  /** Its section of the configuration, `plugins.<name>`: made by `section`. */
+  readonly settings?: TObject
+  readonly deviceKinds?: readonly DeviceKind[]
+  /** Kind of the devices that filter at ports: `inFilter`, `outFilter`. One plugin has them. */
+  readonly filterKind?: string
+}
