@@ -53,6 +53,7 @@ export class Custody {
   readonly #lost = new Set<number>() // ports whose records are not all handed over
   #lostMs = 0
   #isKept = false // something of this look
+  #isUnknown = false // who the heirs of something are: it is being loaded
   #looks = 0 // since something was lost
   #cursor = 0 // 0: no look is under way
   #handed: Handed[] = []
@@ -73,11 +74,19 @@ export class Custody {
     if (ours === undefined || this.#isClosed) return
     this.#ours = ours
     const lost = [...(before ?? [])].filter(number => !ours.has(number))
-    if (before !== undefined && lost.length === 0) return
+    if (before !== undefined && lost.length === 0) return this.#lookAgain()
     for (const number of lost) this.#lost.add(number)
     this.#lostMs = this.#parts.clock.now()
     this.#looks = 0
     if (this.#cursor === 0) this.#arm(LOOKS_MS[0]!)
+  }
+
+  // What a look did not know of an heir may be here now.
+  #lookAgain(): void {
+    if (!this.#isUnknown || this.#cursor !== 0 || this.#handed.length > 0) return
+    this.#isUnknown = false
+    this.#looks-- // the same one
+    this.#arm(PAUSE_MS)
   }
 
   close(): void {
@@ -93,7 +102,7 @@ export class Custody {
   #turn(): void {
     if (this.#cursor === 0) {
       this.#cursor = 1
-      this.#isKept = false
+      this.#isKept = this.#isUnknown = false
       this.#looks++
     }
     if (this.#handed.length > 0) {
@@ -136,7 +145,9 @@ export class Custody {
     const { targets, exchange, clock } = this.#parts
     const ingress = records[at + RecordWord.ingress]!
     const egress = records[at + RecordWord.egress]!
-    const heirs = targets.ofNumbers(ingress, egress)
+    const known = targets.ofNumbers(ingress, egress)
+    this.#isUnknown ||= known === undefined
+    const heirs = known ?? []
     if (clock.now() - this.#lostMs >= KEEP_MS)
       return heirs.filter(heir => exchange?.isReady(heir) === true)
     const canTake = (heir: number): boolean => {

@@ -241,7 +241,7 @@ export class Peers {
     const ingress = this.#records[at + RecordWord.ingress]!
     const egress = this.#records[at + RecordWord.egress]!
     if (ports?.has(ingress) === true || ports?.has(egress) === true) return true
-    return this.#parts.targets.ofNumbers(ingress, egress).includes(word)
+    return this.#parts.targets.ofNumbers(ingress, egress)?.includes(word) === true
   }
 
   #tellGiven(word: number, ports: ReadonlySet<number>): void {

@@ -153,7 +153,7 @@ export class RecordUse {
     const { targets, exchange, saver } = this.#parts
     const record = this.#record
     const ingress = record[RecordWord.ingress]!
-    const known = targets.ofNumbers(ingress, record[RecordWord.egress]!)
+    const known = targets.ofNumbers(ingress, record[RecordWord.egress]!) ?? NOBODY
     const isForeign = ingress !== 0 && !targets.knows(ingress)
     const of = isForeign ? [...known, record[RecordWord.owner]!] : known
     const peers = of.every(each => way.includes(each)) ? way : [...new Set([...way, ...of])]

@@ -45,14 +45,17 @@ export class ReplicationTargets {
     return words
   }
 
-  /** Of a record that names its ports by number; ports that are not known here do not count. */
-  ofNumbers(ingress: number, egress: number): readonly number[] {
+  /**
+   * Of a record that names its ports by number; ports that are not known here do not count.
+   * undefined: what is known of them is being loaded.
+   */
+  ofNumbers(ingress: number, egress: number): readonly number[] | undefined {
     const ports: Port[] = []
     for (const number of [ingress, egress]) {
       const port = this.#view.numbered(number)
       if (port !== undefined) ports.push(port)
     }
-    return this.of(null, ports) ?? NOBODY
+    return this.of(null, ports)
   }
 
   knows(number: number): boolean {
