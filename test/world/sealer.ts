@@ -8,22 +8,25 @@ import { type Sealer, TAG_BYTES } from '../../src/state/exchange/message.ts'
 export function sealer(key: Uint8Array): Sealer {
   const tag = new Uint8Array(TAG_BYTES)
   const view = new DataView(tag.buffer)
-  const seed = hash(0, key)
+  const seed = hash(0, key, key.length)
   return {
-    tagOf(bytes) {
-      view.setInt32(0, hash(seed, bytes))
-      view.setInt32(4, seed ^ bytes.length)
+    tagOf(bytes, end) {
+      view.setInt32(0, hash(seed, bytes, end))
+      view.setInt32(4, seed ^ end)
       return tag
     }
   }
 }
 
-function hash(seed: number, bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const end = bytes.length & ~3
+function hash(seed: number, bytes: Uint8Array, end: number): number {
   let h = seed
-  for (let at = 0; at < end; at += 4) h = mixed(h, view.getInt32(at))
-  for (let at = end; at < bytes.length; at++) h = mixed(h, bytes[at]!)
+  let at = 0
+  for (; at + 4 <= end; at += 4)
+    h = mixed(
+      h,
+      bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)
+    )
+  for (; at < end; at++) h = mixed(h, bytes[at]!)
   return h ^ (h >>> 16)
 }
 

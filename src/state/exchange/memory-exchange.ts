@@ -227,10 +227,10 @@ export class MemoryExchange implements Exchange {
       return this.#refuse('stranger')
     if (this.#key === undefined || !message.isGenuine(this.#key, bytes))
       return this.#refuse('forged')
-    this.#take(session, message.headerOf(bytes), message.bodyOf(bytes))
+    this.#take(session, message.headerOf(bytes), bytes)
   }
 
-  #take(session: PeerSession, header: Header, body: DataView): void {
+  #take(session: PeerSession, header: Header, bytes: Uint8Array): void {
     const judgement = session.session.judge(header)
     if (judgement === 'replayed') return this.#refuse('replayed')
     if (judgement === 'stale-epoch' || judgement === 'greeting') {
@@ -241,7 +241,7 @@ export class MemoryExchange implements Exchange {
     if (judgement === 'begins') this.#begin(session)
     const { type, sequence } = header
     if (type === MessageType.hello && judgement === 'begins') session.say(MessageType.heartbeat)
-    if (!this.#receiver.take(session, header, body)) return this.#refuse('short')
+    if (!this.#receiver.take(session, header, bytes)) return this.#refuse('short')
     if (isAcknowledged(type)) session.owe(sequence)
   }
 

@@ -5,7 +5,7 @@ import type { Random } from '../../core/random.ts'
 import { Batch } from './batch.ts'
 import { countEntries } from './codec.ts'
 import { type Liveness, type Peer, Room } from './exchange.ts'
-import { type Header, MessageType, type Sealer, seal } from './message.ts'
+import { type Header, MessageType, putSequence, type Sealer, seal } from './message.ts'
 import { SendQueue, type SendQueueOptions } from './send-queue.ts'
 import { type Greeting, Serials, Session } from './session.ts'
 
@@ -153,8 +153,7 @@ export class PeerSession {
     if (owed.length === 0) return
     this.#acknowledgements = []
     const body = new Uint8Array(owed.length * 8)
-    const view = new DataView(body.buffer)
-    for (const [i, sequence] of owed.entries()) view.setBigUint64(i * 8, BigInt(sequence))
+    for (const [i, sequence] of owed.entries()) putSequence(body, i * 8, sequence)
     this.say(MessageType.acknowledgement, body)
   }
 

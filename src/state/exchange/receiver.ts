@@ -6,7 +6,7 @@ import { Put, type StateTable } from '../table.ts'
 import * as codec from './codec.ts'
 import type { ExchangeCounts } from './counters.ts'
 import type { ExchangeListener } from './exchange.ts'
-import { type Header, MessageType } from './message.ts'
+import { bodyBytes, bodyOf, type Header, MessageType, putSequence, sequenceAt } from './message.ts'
 import type { PeerSession } from './peer-session.ts'
 
 const WORD_BYTES = 4 // a request, a serial, a port
@@ -34,31 +34,31 @@ export class Receiver {
     this.#given = given
   }
 
-  // False when the body does not parse; then nothing has happened.
-  take(session: PeerSession, { type, sequence }: Header, body: DataView): boolean {
+  // False when the body of the message does not parse; then nothing has happened.
+  take(session: PeerSession, { type, sequence }: Header, bytes: Uint8Array): boolean {
     switch (type) {
       case MessageType.heartbeat:
-        return body.byteLength === 0 && this.#answerHeartbeat(session, sequence)
+        return bodyBytes(bytes) === 0 && this.#answerHeartbeat(session, sequence)
       case MessageType.heartbeatAnswer:
-        return body.byteLength === SEQUENCE_BYTES
+        return bodyBytes(bytes) === SEQUENCE_BYTES
       case MessageType.state:
       case MessageType.refresh:
-        return this.#import(session, body)
+        return this.#import(session, bodyOf(bytes))
       case MessageType.acknowledgement:
-        return this.#acknowledged(session, body)
+        return this.#acknowledged(session, bodyOf(bytes))
       case MessageType.pull:
-        return this.#answerPull(session, body)
+        return this.#answerPull(session, bodyOf(bytes))
       case MessageType.ask:
       case MessageType.tell:
-        return this.#deliver(session, type, body)
+        return this.#deliver(session, type, bodyOf(bytes))
       default:
-        return body.byteLength === 0
+        return bodyBytes(bytes) === 0
     }
   }
 
   #answerHeartbeat(session: PeerSession, sequence: number): true {
     const body = new Uint8Array(SEQUENCE_BYTES)
-    new DataView(body.buffer).setBigUint64(0, BigInt(sequence))
+    putSequence(body, 0, sequence)
     session.say(MessageType.heartbeatAnswer, body)
     return true
   }
@@ -98,7 +98,7 @@ export class Receiver {
   #acknowledged(session: PeerSession, body: DataView): boolean {
     if (body.byteLength === 0 || body.byteLength % SEQUENCE_BYTES !== 0) return false
     for (let at = 0; at < body.byteLength; at += SEQUENCE_BYTES)
-      if (session.sendQueue.acknowledge(Number(body.getBigUint64(at)))) session.isLate = false
+      if (session.sendQueue.acknowledge(sequenceAt(body, at))) session.isLate = false
     return true
   }
 
