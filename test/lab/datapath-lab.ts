@@ -33,10 +33,15 @@ export const run = (command: string, timeout = 50_000): Promise<{ ok: boolean; t
     )
   })
 
+/** What the tool says of three pings, answered or not. */
+export async function pings(namespace: string, address: string, size = 56): Promise<string> {
+  const ping = [await tool('ping'), ...pingArguments(address, { size })]
+  return (await run(`ip netns exec ${netns(namespace)} ${ping.join(' ')}`)).text
+}
+
 /** Three pings are answered. */
 export async function pinged(namespace: string, address: string, size = 56): Promise<void> {
-  const ping = [await tool('ping'), ...pingArguments(address, { size })]
-  const { text } = await run(`ip netns exec ${netns(namespace)} ${ping.join(' ')}`)
+  const text = await pings(namespace, address, size)
   const { received } = parsePing(text)
   assert.equal(received, 3, text)
 }
