@@ -47,6 +47,7 @@ export { hidesNetwork, hidesTransport } from './simulation/hidden.ts'
 export { LocalDelivery } from './simulation/local-delivery.ts'
 export { HostLiveness } from './simulation/services/host-liveness.ts'
 export { Leases } from './simulation/services/leases.ts'
+export { StateKinds } from './simulation/services/state-kinds.ts'
 export { Devices, Walks } from './simulation/services/walks.ts'
 export { describePort } from './simulation/simulate.ts'
 export {

@@ -7,7 +7,13 @@ import type { Resources } from './topology/assembly/resources.ts'
 export { section } from './core/config/config.ts'
 export type { Random } from './core/random.ts'
 export { portFields, stationFaults } from './topology/assembly/port-fields.ts'
-export type { Declared, DeviceKind, PortPart, Resources } from './topology/assembly/resources.ts'
+export type {
+  Declared,
+  DeviceKind,
+  PortPart,
+  Resources,
+  StateKindPart
+} from './topology/assembly/resources.ts'
 export {
   type Completing,
   defineModel,

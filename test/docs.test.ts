@@ -8,7 +8,7 @@ import { test } from 'node:test'
 import type { TObject } from 'typebox'
 import { loadPlugins } from '../src/agent/plugins.ts'
 import { loadResources, pluginSections } from '../src/agent/resources.ts'
-import { sections } from '../src/main/settings.ts'
+import { sectionsOf } from '../src/main/settings.ts'
 import { counterNames } from '../src/native/abi.ts'
 import { Topology } from './world/objects.ts'
 import { World } from './world/world.ts'
@@ -35,10 +35,11 @@ function missingRows(text: string, section: TObject, name: (setting: string) => 
 const literal = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 test('every setting is in its table, with its default', async () => {
-  const missing = Object.entries(sections).flatMap(([name, section]) =>
+  const resources = await loadResources()
+  const missing = Object.entries(sectionsOf(resources)).flatMap(([name, section]) =>
     missingRows(operations, section, setting => `${name}.${setting}`)
   )
-  for (const [name, section] of Object.entries(pluginSections(await loadResources())))
+  for (const [name, section] of Object.entries(pluginSections(resources)))
     missing.push(...missingRows(readmeOf(name), section, setting => setting))
   assert.deepEqual(missing, [])
 })

@@ -162,12 +162,10 @@ struct mz_credit {
 #define MZ_ACTIONS_MAX 4096
 
 /* --- flow state: src/state/record.ts --------------------------------------------------- */
-/* Kinds of records, from 1. */
+/* Kinds of records, from 1.  Those behind these are of plugins, which TypeScript numbers. */
 #define MZ_STATE_KINDS(X) \
-	X(CONNECTION, "connection") \
-	X(SNAT, "snat") \
-	X(DNAT, "dnat") \
-	X(STICKY, "sticky")
+	X(CONNECTION, "connection")
+#define MZ_STATE_KINDS_MAX 16 /* they are below this */
 #define MZ_ENUM_KIND(name, word) MZ_STATE_##name,
 enum mz_state_kind { MZ_STATE_NONE, MZ_STATE_KINDS(MZ_ENUM_KIND) MZ_STATE_KINDS_END };
 struct mz_state_key {
@@ -247,7 +245,8 @@ enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
 	X(HEARTBEAT_MS, "heartbeatMs") \
 	X(DEAD_MS, "deadMs") \
 	X(DROP_PER_MILLE, "dropPerMille") \
-	X(DROP_SEED, "dropSeed")
+	X(DROP_SEED, "dropSeed") \
+	X(STATE_KINDS, "kinds")
 
 /* Types of messages of the exchange, from 1. */
 #define MZ_MESSAGE_TYPES(X) \
@@ -266,6 +265,7 @@ enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
 #define MZ_REFUSALS(X) \
 	X(SHORT, "short") \
 	X(VERSION, "version") \
+	X(KINDS, "kinds") \
 	X(STRANGER, "stranger") \
 	X(FORGED, "forged") \
 	X(STALE_EPOCH, "stale-epoch") \
@@ -329,7 +329,8 @@ enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
 	X(LOST, "lost") \
 	X(OWED, "owed")
 
-/* Idle times that `stateOpen` is given, seconds. */
+/* Idle times that `stateOpen` is given, seconds; behind them MZ_STATE_KINDS_MAX more, of the kinds
+ * that have one of their own, 0 for the others. */
 #define MZ_TIMEOUTS(X) \
 	X(TCP_OPENING, "tcpOpeningS") \
 	X(TCP_ESTABLISHED, "tcpEstablishedS") \
@@ -339,8 +340,7 @@ enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
 	X(UDP_ONE_WAY, "udpOneWayS") \
 	X(UDP_TWO_WAY, "udpTwoWayS") \
 	X(ICMP_ECHO, "icmpS") \
-	X(OTHER_PROTOCOL, "otherS") \
-	X(STICKY_SOURCE, "stickyS")
+	X(OTHER_PROTOCOL, "otherS")
 
 /* What `stateInfo` gives, before the records by kind. */
 #define MZ_STATE_INFO(X) \

@@ -15,7 +15,9 @@
 #define PEERS 4
 #define MS 1000000ull
 
-static const uint32_t timeouts[TIMEOUTS] = { 60, 86400, 3600, 60, 10, 30, 180, 30, 600, 1800 };
+static const uint32_t timeouts[TIMEOUT_WORDS] = {
+	60, 86400, 3600, 60, 10, 30, 180, 30, 600, [TIMEOUTS + 4] = 1800
+};
 static uint32_t seed = 20261125;
 
 static uint32_t chance(uint32_t below)

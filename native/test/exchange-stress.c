@@ -19,7 +19,9 @@
 #define SECONDS_MAX 290        /* then SIGALRM, wherever it waits */
 #define BACKLOG_MAX 256
 
-static const uint32_t timeouts[TIMEOUTS] = { 60, 86400, 3600, 60, 10, 30, 180, 30, 600, 1800 };
+static const uint32_t timeouts[TIMEOUT_WORDS] = {
+	60, 86400, 3600, 60, 10, 30, 180, 30, 600, [TIMEOUTS + 4] = 1800
+};
 
 struct side {
 	struct exchange *x;

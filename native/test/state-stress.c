@@ -16,7 +16,9 @@
 #define KEYS 1500
 #define BATCH 64
 
-static const uint32_t timeouts[TIMEOUTS] = { 60, 86400, 3600, 60, 10, 30, 180, 30, 600, 1800 };
+static const uint32_t timeouts[TIMEOUT_WORDS] = {
+	60, 86400, 3600, 60, 10, 30, 180, 30, 600, [TIMEOUTS + 4] = 1800
+};
 static const uint32_t protocols[] = { 6, 17, 1, 58, 47 };
 
 struct thread {

@@ -46,7 +46,13 @@ import {
   type Vip
 } from './parts.ts'
 import { lackOf, type Obstacle, type Refusals } from './refusal.ts'
-import { continues, OPENING_FLAGS, opens, Translations } from './translations.ts'
+import {
+  type BalancerKinds,
+  continues,
+  OPENING_FLAGS,
+  opens,
+  Translations
+} from './translations.ts'
 
 const { KeyWord, RecordWord } = state
 const { Protocol } = ipv4
@@ -58,6 +64,7 @@ export interface BalancerNeeds extends ChooseNeeds {
   readonly walks: Walks
   readonly health: HealthNeeds
   readonly refusals: Refusals
+  readonly kinds: BalancerKinds
   gone(): void
 }
 
@@ -77,7 +84,7 @@ export class LoadBalancer implements LiveDevice, Balancer {
     this.id = id
     this.#tag = deviceTag(id)
     this.#given = given
-    this.#translations = new Translations(id)
+    this.#translations = new Translations(id, given.kinds)
     this.#healthChecks = new HealthChecks(id, given.health, (pool, member) =>
       this.#judged(pool, member)
     )

@@ -6,7 +6,7 @@
 
 import { type Clock, isOver, state, type Timer } from '../../src/plugin.ts'
 
-const { KeyWord, Kind, RECORD_WORDS, RecordWord } = state
+const { KeyWord, RECORD_WORDS, RecordWord } = state
 
 const SLICE = 256 // records
 const SLICE_EVERY_MS = 5
@@ -20,6 +20,7 @@ export interface Records {
 export class ConnectionCounts {
   readonly #clock: Clock
   readonly #intervalMs: number
+  readonly #kind: number
   readonly #records = new Int32Array(SLICE * RECORD_WORDS)
   readonly #idleMs = new Float64Array(SLICE)
   #table: Records | null = null
@@ -27,7 +28,9 @@ export class ConnectionCounts {
   #next: Map<number, number> | null = null // of the reading under way
   #timer: Timer | null = null
 
-  constructor(clock: Clock, intervalMs: number) {
+  /** `kind` of the records that stand for connections to members. */
+  constructor(clock: Clock, intervalMs: number, kind: number) {
+    this.#kind = kind
     this.#clock = clock
     this.#intervalMs = intervalMs
   }
@@ -72,7 +75,7 @@ export class ConnectionCounts {
 
   #countRecord(counts: Map<number, number>, at: number): void {
     const records = this.#records
-    if (records[at + KeyWord.type]! >>> 16 !== Kind.dnat) return
+    if (records[at + KeyWord.type]! >>> 16 !== this.#kind) return
     if (isOver(records[at + RecordWord.flags]!)) return
     const word = records[at + RecordWord.data]!
     if (word !== 0) add(counts, word)

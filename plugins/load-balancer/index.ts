@@ -13,6 +13,7 @@ import {
   Log,
   type Models,
   Random,
+  StateKinds,
   Walks
 } from '../../src/plugin.ts'
 import { LoadBalancer } from './balancer.ts'
@@ -34,12 +35,15 @@ export default definePlugin({
     leases: Leases,
     log: Log,
     random: Random,
+    stateKinds: StateKinds,
     delivery: LocalDelivery,
     walks: Walks
   },
   setup(given, registry, settings: LoadBalancerSettings) {
     const { clock, devices, hosts, leases, log, random, delivery, walks } = given
-    const connectionCounts = new ConnectionCounts(clock, settings.countIntervalMs)
+    const { stateKinds } = given
+    const kinds = { dnat: stateKinds.number('dnat'), sticky: stateKinds.number('sticky') }
+    const connectionCounts = new ConnectionCounts(clock, settings.countIntervalMs, kinds.dnat)
     const countOf = (word: number): number => connectionCounts.countOf(word)
     const counters = claimCounters(given.counters)
     const transport = new ProbeTransport(walks, devices, random)
@@ -47,7 +51,7 @@ export default definePlugin({
     const { host } = delivery
     const health = { host, hosts, clock, random, leases, log, transport, counters, settings }
     const refusals = new Refusals(counters)
-    const needs = { random, countOf, connectionCounts, counters, walks, health, refusals }
+    const needs = { random, countOf, connectionCounts, counters, walks, health, refusals, kinds }
     const alive = new Map<string, LoadBalancer>()
     leases.onLost(pool => {
       for (const each of alive.values()) each.lost(pool)

@@ -8,5 +8,7 @@ import { loadBalancerSettings } from './settings.ts'
 export default defineResources({
   name: 'load-balancer',
   resources: [loadBalancerModel, healthMonitorModel, poolModel, poolMemberModel, vipModel],
-  settings: loadBalancerSettings
+  settings: loadBalancerSettings,
+  // Besides these: `dnat`, of the nat plugin.
+  stateKinds: [{ name: 'sticky', idleS: 1800, description: "a load balancer's memory of a source" }]
 })

@@ -5,21 +5,29 @@
 import { isOver, type Scope, type SimulationContext, state } from '../../src/plugin.ts'
 import type { Member, Vip } from './parts.ts'
 
-const { KEY_WORDS, KeyWord, Kind, RECORD_WORDS, RecordWord, mirror, scopeOf } = state
+const { KEY_WORDS, KeyWord, RECORD_WORDS, RecordWord, mirror, scopeOf } = state
 const TCP = 6
 const FIN = 1
 const SYN = 2
 const RST = 4
 const ACK = 16
 
+/** Numbers of the kinds of records that a load balancer makes. */
+export interface BalancerKinds {
+  readonly dnat: number
+  readonly sticky: number
+}
+
 export class Translations {
   readonly scope: Scope
   readonly key = new Int32Array(KEY_WORDS) // of the packet at hand
   readonly #record = new Int32Array(RECORD_WORDS)
+  readonly #stickyKind: number
   readonly #sticky = new Int32Array(RECORD_WORDS)
 
-  constructor(loadBalancer: string) {
-    this.scope = { kind: Kind.dnat, words: scopeOf(loadBalancer) }
+  constructor(loadBalancer: string, { dnat, sticky }: BalancerKinds) {
+    this.#stickyKind = sticky
+    this.scope = { kind: dnat, words: scopeOf(loadBalancer) }
   }
 
   get protocol(): number {
@@ -54,7 +62,7 @@ export class Translations {
     const sticky = this.#sticky
     sticky.fill(0)
     for (let i = 0; i < KEY_WORDS; i++) sticky[i] = this.key[i]!
-    sticky[KeyWord.type] = (Kind.sticky << 16) | (this.key[KeyWord.type]! & 0xffff)
+    sticky[KeyWord.type] = (this.#stickyKind << 16) | (this.key[KeyWord.type]! & 0xffff)
     sticky[KeyWord.ports] = vip.port
     if (!ctx.findState(sticky.subarray(0, KEY_WORDS))) return 0
     return ctx.state.record[RecordWord.data]!

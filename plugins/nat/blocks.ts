@@ -20,7 +20,7 @@ import type { NatCounters } from './counters.ts'
 import { Pool, type Wish } from './pool.ts'
 import type { NatSettings } from './settings.ts'
 
-const { KeyWord, Kind, RECORD_WORDS, RecordWord } = state
+const { KeyWord, RECORD_WORDS, RecordWord } = state
 
 export const BLOCK_PORTS = 64
 const BLOCKS = 1024
@@ -39,6 +39,7 @@ export interface BlockNeeds {
   readonly walks: Walks
   readonly counters: NatCounters
   readonly settings: NatSettings
+  readonly kind: number // of the records that use ports of blocks
 }
 
 type Table = SimulationContext['state']['table']
@@ -173,7 +174,7 @@ export class PortBlocks {
   #mark(at: number): void {
     const words = this.#swept
     const type = words[at + KeyWord.type]!
-    if (type >>> 16 !== Kind.snat) return
+    if (type >>> 16 !== this.#given.kind) return
     const device = this.#byScope.get(words[at + KeyWord.scope]!)
     if (device === undefined) return
     const answer = at + RecordWord.b

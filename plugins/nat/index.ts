@@ -1,6 +1,6 @@
 // The nat plugin: what rules do that translate addresses.  See README.md.
 
-import { Clock, Counters, definePlugin, Leases, Walks } from '../../src/plugin.ts'
+import { Clock, Counters, definePlugin, Leases, StateKinds, Walks } from '../../src/plugin.ts'
 import { RuleActions } from '../firewall/token.ts'
 import { PortBlocks } from './blocks.ts'
 import { Chooser } from './choice.ts'
@@ -11,14 +11,23 @@ import { Translations } from './translations.ts'
 
 export default definePlugin({
   name: 'nat',
-  needs: { actions: RuleActions, clock: Clock, counters: Counters, leases: Leases, walks: Walks },
+  needs: {
+    actions: RuleActions,
+    clock: Clock,
+    counters: Counters,
+    leases: Leases,
+    stateKinds: StateKinds,
+    walks: Walks
+  },
   setup({ actions, ...given }, _, settings: NatSettings) {
     const counters = claimCounters(given.counters)
-    const blocks = new PortBlocks({ ...given, counters, settings })
+    const { stateKinds } = given
+    const kinds = { snat: stateKinds.number('snat'), dnat: stateKinds.number('dnat') }
+    const blocks = new PortBlocks({ ...given, counters, settings, kind: kinds.snat })
     given.counters.gauge('nat.blocks-held', () => blocks.held, 'Blocks of ports this host holds')
     const chooser = new Chooser(blocks)
-    const snat = new Translations('src', chooser, counters)
-    const dnat = new Translations('dst', chooser, counters)
+    const snat = new Translations('src', kinds, chooser, counters)
+    const dnat = new Translations('dst', kinds, chooser, counters)
     actions.register('snat', (rule, models) => forwardAction('src', snat, rule, models))
     actions.register('dnat', (rule, models) => forwardAction('dst', dnat, rule, models))
     actions.register('masquerade', rule => masqueradeAction(snat, rule))

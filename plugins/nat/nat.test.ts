@@ -4,7 +4,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Verdict } from '../../src/simulation/verdict.ts'
-import { Kind, RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
+import { RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
+import { Kind } from '../../test/state/kinds.ts'
 import type { FilterBench } from '../../test/world/filter.ts'
 import {
   answer,

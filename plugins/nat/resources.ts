@@ -3,4 +3,8 @@
 import { defineResources } from '../../src/resource.ts'
 import { natSettings } from './settings.ts'
 
-export default defineResources({ name: 'nat', resources: [], settings: natSettings })
+export default defineResources({
+  name: 'nat',
+  settings: natSettings,
+  stateKinds: [{ name: 'snat' }, { name: 'dnat' }]
+})

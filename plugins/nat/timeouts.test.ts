@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Kind, RecordWord, StateFlag } from '../../src/state/record.ts'
+import { RecordWord, StateFlag } from '../../src/state/record.ts'
+import { Kind } from '../../test/state/kinds.ts'
 import { listed } from '../../test/state/table-reading.ts'
 import { object } from '../../test/world/objects.ts'
 import type { WorldObject } from '../../test/world/store.ts'

@@ -37,16 +37,22 @@ import {
 import { newKey, Scopes } from './scope.ts'
 import type { TargetList } from './targets.ts'
 
-const { KEY_WORDS, KeyWord, Kind, mirror, RECORD_WORDS, RecordWord } = state
-const TRANSLATIONS = [Kind.snat, Kind.dnat]
+const { KEY_WORDS, KeyWord, mirror, RECORD_WORDS, RecordWord } = state
 const OPENING = tcp.Flag.syn | tcp.Flag.ack | tcp.Flag.rst | tcp.Flag.fin
 
 /** The rule did not apply: the next one is tried. */
 export const SKIPPED = 0
 export const APPLIED = -1
 
+/** Numbers of the kinds of records that translations are. */
+export interface TranslationKinds {
+  readonly snat: number
+  readonly dnat: number
+}
+
 export class Translations {
   readonly #side: Side // that is translated on the way out
+  readonly #kinds: readonly number[]
   readonly #scopes: Scopes
   readonly #chooser: Chooser
   readonly #counters: NatCounters
@@ -54,9 +60,10 @@ export class Translations {
   readonly #record = new Int32Array(RECORD_WORDS)
   readonly #end = newEnd()
 
-  constructor(side: Side, chooser: Chooser, counters: NatCounters) {
+  constructor(side: Side, kinds: TranslationKinds, chooser: Chooser, counters: NatCounters) {
     this.#side = side
-    this.#scopes = new Scopes(side === 'src' ? Kind.snat : Kind.dnat)
+    this.#kinds = [kinds.snat, kinds.dnat]
+    this.#scopes = new Scopes(side === 'src' ? kinds.snat : kinds.dnat)
     this.#chooser = chooser
     this.#counters = counters
   }
@@ -120,7 +127,7 @@ export class Translations {
   #isAnswer(ctx: SimulationContext): boolean {
     const { state: access } = ctx
     mirror(this.#key, 0, this.#record, 0)
-    return TRANSLATIONS.some(kind => {
+    return this.#kinds.some(kind => {
       this.#record[0] = (kind << 16) | (this.#key[0]! & 0xffff)
       return access.holds(this.#record) && ctx.findState(this.#record) && !access.isReturn
     })

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Kind } from '../../src/state/record.ts'
+import { Kind } from '../../test/state/kinds.ts'
 import { object } from '../../test/world/objects.ts'
 import type { WorldObject } from '../../test/world/store.ts'
 import type { Delivery } from '../../test/world/world.ts'

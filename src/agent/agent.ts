@@ -11,6 +11,7 @@ import type { PeerState } from '../host/replication/peers.ts'
 import type { FlowText, Traced } from '../host/show/explain.ts'
 import type { StateFilter, StateText } from '../host/show/state-list.ts'
 import { EXCHANGE_DEFAULT } from '../state/exchange/exchange.ts'
+import { withKinds } from '../state/kinds.ts'
 import type { FlowStateStore } from '../state/storage/store.ts'
 import { TIMEOUTS_DEFAULT } from '../state/timeouts.ts'
 import { TopologyFeed } from '../topology/feed.ts'
@@ -117,9 +118,12 @@ export class Agent {
       state: {
         connectionsMax: CONNECTIONS_MAX,
         connectionsPerPort: 0,
-        timeouts: TIMEOUTS_DEFAULT,
         exchange: EXCHANGE_DEFAULT,
         ...options.state,
+        timeouts: withKinds(
+          options.state?.timeouts ?? TIMEOUTS_DEFAULT,
+          options.assembly.stateKinds
+        ),
         isKept: options.stateStore !== undefined
       },
       logLevel: options.logLevel ?? 'warn'
@@ -157,6 +161,11 @@ export class Agent {
         done()
       })
     })
+  }
+
+  /** Names of the kinds of flow state. */
+  get stateKinds(): string[] {
+    return this.#options.assembly.stateKinds.map(({ name }) => name)
   }
 
   get alive(): boolean {

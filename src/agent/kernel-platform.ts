@@ -7,6 +7,7 @@ import type { Interface, InterfaceWatcher } from '../host/ports/interface.ts'
 import { enterNamespace, loadAddon } from '../native/addon.ts'
 import { NativeExchange } from '../native/exchange.ts'
 import { NativeStateTable } from '../native/state-table.ts'
+import { kindsStamp, type StateKind } from '../state/kinds.ts'
 import { leadOut } from './default-routes.ts'
 import type { KernelSettings, StateSettings } from './messages.ts'
 import type { NativeState } from './thread-state.ts'
@@ -42,12 +43,17 @@ export function openKernelPlatform(
 }
 
 // Opened after the platform: its sockets are of the namespace the thread is in.
-export function openNativeState(settings: StateSettings, host: number): NativeState {
+export function openNativeState(
+  settings: StateSettings,
+  stateKinds: readonly StateKind[],
+  host: number
+): NativeState {
+  const kinds = kindsStamp(stateKinds)
   const { timeouts, exchange, connectionsMax: capacity, lossPerMille: dropPerMille = 0 } = settings
   const table = new NativeStateTable({ capacity, timeouts })
   return {
     table,
     openExchange: listener =>
-      new NativeExchange({ host, table, settings: exchange, listener, dropPerMille })
+      new NativeExchange({ host, kinds, table, settings: exchange, listener, dropPerMille })
   }
 }

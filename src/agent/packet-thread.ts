@@ -15,7 +15,7 @@ import { decorate } from '../datapath/decorators/decorate.ts'
 import { Host } from '../host/host.ts'
 import type { InterfaceWatcher } from '../host/ports/interface.ts'
 import { flowTexts, trace } from '../host/show/explain.ts'
-import { stateTexts } from '../host/show/state-list.ts'
+import { type StateText, stateTexts } from '../host/show/state-list.ts'
 import { hostHash } from '../state/record.ts'
 import { parseIpv4 } from '../wire/address.ts'
 import { MemoryPlatform } from './memory-platform.ts'
@@ -59,7 +59,11 @@ async function openPlatform(): Promise<Platform> {
   // Loaded only here: a machine without the addon runs the memory datapath all the same.
   const { openKernelPlatform, openNativeState } = await import('./kernel-platform.ts')
   const kernel = openKernelPlatform(datapath, clock)
-  const native = openNativeState(settings.state, hostHash(settings.host))
+  const native = openNativeState(
+    settings.state,
+    settings.assembly.stateKinds,
+    hostHash(settings.host)
+  )
   return { ...kernel, native, memory: null }
 }
 
@@ -67,7 +71,8 @@ const platform = await openPlatform()
 const random = new SystemRandom()
 const { datapath: kind, host, state } = settings
 const address = kind.kind === 'memory' ? parseIpv4(kind.address) : 0
-const stateParts = { host, settings: state, clock, random, send, address }
+const { stateKinds: kinds } = settings.assembly
+const stateParts = { host, settings: state, kinds, clock, random, send, address }
 const datapath = decorate(platform.datapath, settings.debug, { clock, log })
 const threadState = new ThreadState(stateParts, platform.native)
 const packetSide = new Host({
@@ -179,10 +184,7 @@ async function answerTo(call: Call): Promise<unknown> {
     case 'interfaces':
       return judged()
     case 'state':
-      return stateTexts(packetSide.replication.flowState.table, clock, hostHash(settings.host), {
-        ...call.filter,
-        limit: call.limit
-      })
+      return stateList(call)
     case 'peers':
       return packetSide.replication.peers.list()
     case 'status':
@@ -201,6 +203,11 @@ async function answerTo(call: Call): Promise<unknown> {
       threadState.flush()
       return packetSide.stop(call.keep)
   }
+}
+
+function stateList({ limit, filter }: Extract<Call, { name: 'state' }>): Promise<StateText[]> {
+  const { table, access } = packetSide.replication.flowState
+  return stateTexts(table, access.kinds, clock, hostHash(settings.host), { ...filter, limit })
 }
 
 function judged(): JudgedInterface[] {

@@ -6,6 +6,7 @@ import type { Random } from '../core/random.ts'
 import type { StateParts } from '../host/replication/state-parts.ts'
 import type { Exchange, ExchangeListener } from '../state/exchange/exchange.ts'
 import { MemoryExchange } from '../state/exchange/memory-exchange.ts'
+import { kindsStamp, type StateKind } from '../state/kinds.ts'
 import { MemoryStateTable } from '../state/memory-table.ts'
 import { hostHash, keyHash, RecordWord } from '../state/record.ts'
 import { recollect } from '../state/storage/recollection.ts'
@@ -16,6 +17,7 @@ import type { FromThread, StateSettings } from './messages.ts'
 export interface ThreadStateParts {
   readonly host: string
   readonly settings: StateSettings
+  readonly kinds: readonly StateKind[]
   readonly clock: Clock
   readonly random: Random
   readonly send: (message: FromThread) => void
@@ -47,12 +49,14 @@ export class ThreadState {
     this.#saver = isKept
       ? new StateSaver({
           clock,
+          kinds: kindsStamp(parts.kinds),
           save: batches => send({ is: 'save', batches }),
           forget: port => send({ is: 'forget', port })
         })
       : null
     this.parts = {
       table: this.#table,
+      kinds: parts.kinds,
       timeouts,
       perPortMax: settings.connectionsPerPort,
       openExchange: listener => {
@@ -77,7 +81,8 @@ export class ThreadState {
     const hashes: number[] = []
     const { clock, settings } = this.#parts
     const { timeouts, connectionsMax: capacity } = settings
-    recollect(saved, clock.wall(), { timeouts, capacity }, (record, idleMs) => {
+    const kinds = kindsStamp(this.#parts.kinds)
+    recollect(saved, clock.wall(), { timeouts, capacity, kinds }, (record, idleMs) => {
       if (this.#table.put(record, 0, idleMs) === Put.refused) return
       hashes.push(keyHash(record), keyHash(record, RecordWord.b))
     })
@@ -102,6 +107,7 @@ export class ThreadState {
       listener,
       table: this.#table,
       host: hostHash(host),
+      kinds: kindsStamp(this.#parts.kinds),
       settings: settings.exchange,
       wire: {
         send: ({ address: remote }, frame) =>

@@ -34,7 +34,7 @@ export interface FlowLine {
 
 // One record of flow state.
 export interface StateLine {
-  readonly kind: string // connection, snat, dnat, sticky
+  readonly kind: string // connection, or what a plugin has declared
   readonly protocol: string
   readonly text: string // both directions and flags, as traces have them
   readonly ingress: number // number of the port where its opener's packets come in; 0: none

@@ -34,6 +34,8 @@ import { Tracer } from './trace/tracer.ts'
 export interface ApiOptions {
   readonly store: Store
   readonly models: readonly Model[]
+  /** Names of the kinds of flow state, `connection` among them. */
+  readonly stateKinds: readonly string[]
   readonly agents: AgentsView
   readonly health: Health
   readonly counters: Counters // the API's own thread's
@@ -115,7 +117,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
   addResources(app, catalogue, { objects, statuses: new Statuses(store) })
   addPortRoutes(app, ports)
   addHostRoutes(app, { objects, ports, agents })
-  addStateRoutes(app, objects, agents)
+  addStateRoutes(app, objects, agents, options.stateKinds)
   addStateKeyRoute(app, store, random)
   addTraceRoute(app, new Tracer(store, ports, agents), clock)
   addHealth(app, options.health)

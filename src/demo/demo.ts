@@ -60,7 +60,8 @@ const noAgents: AgentsView = {
 }
 
 export async function runDemo(options: DemoOptions): Promise<number> {
-  flowStateOf(options.config.state) // refuses what does not go together, before anything is built
+  // Refuses what does not go together, before anything is built.
+  flowStateOf(options.config.state, options.plugins)
   const demo = new Demo(options)
   try {
     return await demo.run()
@@ -130,7 +131,12 @@ class Demo {
     this.#goOn()
     const named = plugins.filter(({ name }) => name in config.plugins)
     const log = openLog(config.log)
-    const appliance = await Appliance.open({ storePath: ':memory:', plugins: named, log })
+    const appliance = await Appliance.open({
+      storePath: ':memory:',
+      plugins: named,
+      installed: plugins,
+      log
+    })
     this.#appliance = appliance
     const built = buildTopology(ground.underlay)
     await appliance.store.write(built.changes)
@@ -187,8 +193,9 @@ class Demo {
     ground: Ground,
     host: { id: string; name: HostName }
   ): Promise<void> {
-    const { plugins: settings, state: flowState, flows } = this.#options.config
-    const state = flowStateOf(flowState)
+    const { config, plugins } = this.#options
+    const { plugins: settings, state: flowState, flows } = config
+    const state = flowStateOf(flowState, plugins)
     const maintenance = { idleMs: flows.idleMs, checkMs: flows.checkMs }
     const stateStore = { ...flowState.store, path: `${ground.folder}/flow-state` }
     const given = ground.agentOptions(host.name)

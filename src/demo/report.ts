@@ -3,7 +3,6 @@
 import type { Agent } from '../agent/agent.ts'
 import type { CountersSnapshot } from '../core/counters.ts'
 import { ACKNOWLEDGED_US } from '../state/exchange/counters.ts'
-import { Kind } from '../state/record.ts'
 import type { Check } from './check.ts'
 import type { Passed } from './ground.ts'
 import { type GatewayName, pairs, type Tenant, tenants } from './plan.ts'
@@ -90,7 +89,7 @@ export const reportPairs = (check: Check): PairReport[] =>
 /** None, for one that does not run yet. */
 export function reportHost(agent: Agent | undefined): HostReport[] {
   if (agent === undefined) return []
-  const { host, counters, alive } = agent
+  const { host, counters, alive, stateKinds } = agent
   const value = (name: string): number => counters.counters[name] ?? counters.gauges[name] ?? 0
   const hits = value('datapath.hits')
   const misses = value('datapath.misses')
@@ -107,7 +106,7 @@ export function reportHost(agent: Agent | undefined): HostReport[] {
     upcalls: value('packets.walked'),
     drops: Object.values(drops).reduce((sum, n) => sum + n, 0),
     drops_by_reason: drops,
-    records: Object.fromEntries(Object.keys(Kind).map(kind => [kind, value(`state.${kind}`)])),
+    records: Object.fromEntries(stateKinds.map(kind => [kind, value(`state.${kind}`)])),
     held: value('state.held'),
     acknowledged_us_p50: medianAcknowledged(value)
   }

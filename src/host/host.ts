@@ -69,7 +69,7 @@ export class Host {
   constructor(parts: HostParts) {
     const { events } = this
     const { host, datapath, counters, clock, watcher, link, burstBytes } = parts
-    const state = parts.state ?? ownState(clock)
+    const state = parts.state ?? ownState(clock, parts.assembly.stateKinds)
     const lives = new Lifecycle(clock)
     const factories: PluginParts['factories'] = new Map()
     const view = new TopologyView(factories, link, events, clock, host, parts.assembly)

@@ -4,6 +4,7 @@
 import { Clock } from '../core/clock.ts'
 import { Container } from '../core/container.ts'
 import { Counters } from '../core/counters.ts'
+import { fail } from '../core/errors.ts'
 import type { Lifecycle } from '../core/lifecycle.ts'
 import { Log } from '../core/log.ts'
 import { Random } from '../core/random.ts'
@@ -11,7 +12,9 @@ import type { Plugin, Registry } from '../plugin.ts'
 import { LocalDelivery } from '../simulation/local-delivery.ts'
 import { HostLiveness } from '../simulation/services/host-liveness.ts'
 import { Leases } from '../simulation/services/leases.ts'
+import { StateKinds } from '../simulation/services/state-kinds.ts'
 import { Devices, Walks } from '../simulation/services/walks.ts'
+import type { Assembly } from '../topology/assembly/assembly.ts'
 import type { DeviceFactory } from '../topology/factory.ts'
 import type { TopologyView } from '../topology/view.ts'
 import type { HostEvents } from './events.ts'
@@ -20,6 +23,7 @@ export interface PluginParts {
   readonly plugins: readonly Plugin[]
   /** By plugin, complete. */
   readonly settings: Readonly<Record<string, Record<string, unknown>>>
+  readonly assembly: Assembly
   readonly clock: Clock
   readonly random: Random
   readonly counters: Counters
@@ -59,9 +63,16 @@ function servicesOf({ events, view, ...parts }: PluginParts): Container {
   container.provide(Counters, parts.counters)
   container.provide(Log, parts.log)
   container.provide(Leases, parts.leases)
+  container.provide(StateKinds, { number: name => numberOf(parts.assembly, name) })
   container.provide(LocalDelivery, parts.delivery)
   container.provide(HostLiveness, parts.liveness)
   container.provide(Walks, { emit, wake, invalidate })
   container.provide(Devices, { device: (kind, id) => view.device(kind, id) })
   return container
+}
+
+function numberOf({ stateKinds }: Assembly, name: string): number {
+  const at = stateKinds.findIndex(kind => kind.name === name)
+  if (at < 0) throw fail('NOT_FOUND', { kind: 'state kind', id: name })
+  return at + 1
 }

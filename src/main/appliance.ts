@@ -26,6 +26,8 @@ export interface ApplianceOptions {
   /** Where the store is, when it is elsewhere. */
   readonly store?: StorePlace
   readonly plugins: readonly Resources[]
+  /** All there are, whose kinds of flow state are known here too; `plugins` when left out. */
+  readonly installed?: readonly Resources[]
   readonly log: Log
   readonly newPorts?: ApiOptions['newPorts']
 }
@@ -79,7 +81,7 @@ export class Appliance implements AgentsView {
     models: Parameters<typeof openApi>[0]['models']
   ) {
     this.#options = options
-    this.#assembly = assemblyOf(options.plugins)
+    this.#assembly = assemblyOf(options.plugins, options.installed)
     this.store = store
     this.#models = models
     const { clock, counters } = this
@@ -140,7 +142,8 @@ export class Appliance implements AgentsView {
     const listen = [at].flat()
     const { health } = this
     const { newPorts } = this.#options
-    const common = { store, models, health, agents: this, counters }
+    const stateKinds = this.#assembly.stateKinds.map(({ name }) => name)
+    const common = { store, stateKinds, models, health, agents: this, counters }
     const given = { ...common, clock, random, log, newPorts }
     this.#api = await openApi({ ...given, listen, token, more })
     return this.#api.url

@@ -11,7 +11,7 @@ import { MezzoError } from '../core/errors.ts'
 import { openLog } from '../core/log.ts'
 import { runAppliance } from './run.ts'
 import { checkSecrets } from './secrets.ts'
-import { sections } from './settings.ts'
+import { sectionsOf } from './settings.ts'
 
 const USAGE = `usage: npm start -- [options]
   --once           build the demo, check every pair, kill a gateway, move a port, print
@@ -57,6 +57,7 @@ async function main(): Promise<number> {
   const file = values.config ?? roleFile(demo ? 'demo' : 'appliance')
   const overrides = parseOverrides(values.set)
   checkSecrets(file, overrides)
+  const sections = sectionsOf(plugins)
   const config = loadConfig({ file, sections, plugins: pluginSections(plugins), overrides })
   // What it left behind, a disk that does not answer, would keep the process.
   if (!demo) process.exit(await runAppliance(config, plugins, openLog(config.log)))

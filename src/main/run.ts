@@ -14,20 +14,20 @@ import type { Resources } from '../resource.ts'
 import { listensOf, tokenOf } from './api-settings.ts'
 import { Appliance, kernelUnavailable } from './appliance.ts'
 import { debugOf } from './debug-settings.ts'
-import type { sections } from './settings.ts'
+import type { sectionsOf } from './settings.ts'
 import { flowStateOf } from './state-settings.ts'
 import { nameOf, type StorePlace } from './store.ts'
 import { checkStore } from './store-mark.ts'
 import { storePlaceOf } from './store-settings.ts'
 
-export type ApplianceConfig = Config<typeof sections>
+export type ApplianceConfig = Config<ReturnType<typeof sectionsOf>>
 
 export async function runAppliance(
   config: ApplianceConfig,
   plugins: readonly Resources[],
   log: Log
 ): Promise<number> {
-  const state = flowStateOf(config.state)
+  const state = flowStateOf(config.state, plugins)
   const { api } = config
   const listens = api.enabled ? listensOf(api) : []
   const token = tokenOf(api)
@@ -37,6 +37,7 @@ export async function runAppliance(
   const appliance = await Appliance.open({
     store,
     plugins: named,
+    installed: plugins,
     log,
     newPorts: config.ports.security
   })

@@ -3,12 +3,14 @@
 
 import Type from 'typebox'
 import { logSection, section } from '../core/config/config.ts'
+import type { Resources } from '../resource.ts'
 import { apiSection, metricsSection } from './api-settings.ts'
 import { debugSection } from './debug-settings.ts'
-import { stateSection } from './state-settings.ts'
+import { stateSectionOf } from './state-settings.ts'
 import { storeSection } from './store-settings.ts'
 
-export const sections = {
+/** `plugins`: those installed, whose kinds of state have settings too. */
+export const sectionsOf = (plugins: readonly Resources[]) => ({
   log: logSection,
   host: section({
     name: Type.Optional(
@@ -30,7 +32,7 @@ export const sections = {
       description: 'names that ports may be bound to beside taps and veths; * and ? are wild'
     })
   }),
-  state: stateSection,
+  state: stateSectionOf(plugins.flatMap(({ stateKinds = [] }) => stateKinds)),
   datapath: section({
     kind: Type.Union([Type.Literal('auto'), Type.Literal('ebpf'), Type.Literal('memory')], {
       default: 'auto',
@@ -68,11 +70,11 @@ export const sections = {
       {
         default: 'off',
         description:
-          'what new bridge ports may send that say nothing of it; services: no answers of DHCP ' +
-          'and routers; addresses: nothing until their addresses are listed'
+          'what new ports of bridges may send that say nothing of it; services: no answers of ' +
+          'DHCP and routers; addresses: nothing until their addresses are listed'
       }
     )
   }),
   api: apiSection,
   metrics: metricsSection
-}
+})

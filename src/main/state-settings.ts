@@ -7,32 +7,50 @@ import { section } from '../core/config/config.ts'
 import { fail } from '../core/errors.ts'
 import { EXCHANGE_DEFAULT } from '../state/exchange/exchange.ts'
 import { TIMEOUTS_DEFAULT, type Timeouts } from '../state/timeouts.ts'
+import { assemblyOf } from '../topology/assembly/assemble.ts'
+import type { Resources, StateKindPart } from '../topology/assembly/resources.ts'
 
 const TIMEOUT_MAX = 2_592_000 // thirty days
 
-const idle = (name: keyof Timeouts, description: string) =>
+const idleTime = (value: number, description: string) =>
   Type.Integer({
     minimum: 1,
     maximum: TIMEOUT_MAX,
-    default: TIMEOUTS_DEFAULT[name],
+    default: value,
     description: `idle time of ${description}`
   })
 
-const timeouts = section(
-  {
-    tcpOpeningS: idle('tcpOpeningS', 'TCP before its handshake is over'),
-    tcpEstablishedS: idle('tcpEstablishedS', 'TCP after that; RFC 5382 wants 7440 at least'),
-    tcpHalfClosedS: idle('tcpHalfClosedS', 'TCP of which one side has said FIN'),
-    tcpClosedS: idle('tcpClosedS', 'TCP of which both have'),
-    tcpResetS: idle('tcpResetS', 'TCP that was reset'),
-    udpOneWayS: idle('udpOneWayS', 'UDP without an answer'),
-    udpTwoWayS: idle('udpTwoWayS', 'UDP with answers; RFC 4787 wants 120 at least'),
-    icmpS: idle('icmpS', 'ICMP echo'),
-    otherS: idle('otherS', 'other protocols'),
-    stickyS: idle('stickyS', "a load balancer's memory of a source")
-  },
-  'how long state outlives its last packet'
-)
+const idle = (name: Exclude<keyof Timeouts, 'kindsS'>, description: string) =>
+  idleTime(TIMEOUTS_DEFAULT[name], description)
+
+const protocols = {
+  tcpOpeningS: idle('tcpOpeningS', 'TCP before its handshake is over'),
+  tcpEstablishedS: idle('tcpEstablishedS', 'TCP after that; RFC 5382 wants 7440 at least'),
+  tcpHalfClosedS: idle('tcpHalfClosedS', 'TCP of which one side has said FIN'),
+  tcpClosedS: idle('tcpClosedS', 'TCP of which both have'),
+  tcpResetS: idle('tcpResetS', 'TCP that was reset'),
+  udpOneWayS: idle('udpOneWayS', 'UDP without an answer'),
+  udpTwoWayS: idle('udpTwoWayS', 'UDP with answers; RFC 4787 wants 120 at least'),
+  icmpS: idle('icmpS', 'ICMP echo'),
+  otherS: idle('otherS', 'other protocols')
+}
+
+/** Setting of a kind of state that has an idle time of its own: `source-seen` → `sourceSeenS`. */
+const settingOf = (kind: string): string =>
+  `${kind.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())}S`
+
+const timeoutsOf = (kinds: readonly StateKindPart[]) =>
+  section(
+    {
+      ...protocols,
+      ...Object.fromEntries(
+        kinds.flatMap(({ name, idleS, description = `records of kind ${name}` }) =>
+          idleS === undefined ? [] : [[settingOf(name), idleTime(idleS, description)]]
+        )
+      )
+    },
+    'how long state outlives its last packet'
+  )
 
 const exchange = section(
   {
@@ -160,27 +178,39 @@ const store = section(
   'where flow state is kept'
 )
 
-export const stateSection = section({
-  connectionsMax: Type.Integer({
-    minimum: 1024,
-    maximum: 16_777_216,
-    default: 1_000_000,
-    description: 'connections, translations and sticky sources of a host, taken together'
-  }),
-  connectionsPerPort: Type.Integer({
-    minimum: 0,
-    maximum: 16_777_216,
-    default: 0,
-    description: 'of them, of those opened by way of one port; 0: as many as there is room for'
-  }),
-  timeouts,
-  exchange,
-  store
-})
+/** `kinds`: what plugins declare. */
+export const stateSectionOf = (kinds: readonly StateKindPart[]) =>
+  section({
+    connectionsMax: Type.Integer({
+      minimum: 1024,
+      maximum: 16_777_216,
+      default: 1_000_000,
+      description: 'records of connections and of other kinds that a host has, taken together'
+    }),
+    connectionsPerPort: Type.Integer({
+      minimum: 0,
+      maximum: 16_777_216,
+      default: 0,
+      description: 'of them, of those opened by way of one port; 0: as many as there is room for'
+    }),
+    timeouts: timeoutsOf(kinds),
+    exchange,
+    store
+  })
 
-/** What a packet thread is told of it. */
-export function flowStateOf(settings: Static<typeof stateSection>): Omit<StateSettings, 'isKept'> {
-  const { connectionsMax, connectionsPerPort, timeouts, exchange } = settings
+type StateSection = Static<ReturnType<typeof stateSectionOf>>
+
+/** What a packet thread is told of it. `installed`: whose kinds of state there are. */
+export function flowStateOf(
+  settings: StateSection,
+  installed: readonly Resources[]
+): Omit<StateSettings, 'isKept'> {
+  const { connectionsMax, connectionsPerPort, exchange } = settings
+  const set: Readonly<Record<string, number>> = settings.timeouts
+  const { stateKinds } = assemblyOf(installed)
+  const kindsS = [0, ...stateKinds.map(({ name, idleS }) => set[settingOf(name)] ?? idleS)]
+  const core = Object.keys(protocols).map(name => [name, set[name]])
+  const timeouts: Timeouts = { ...Object.fromEntries(core), kindsS }
   const least = 3 * exchange.heartbeatMs
   if (exchange.deadMs < least) {
     const expected = `at least ${least}, three times state.exchange.heartbeatMs`

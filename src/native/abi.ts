@@ -69,10 +69,11 @@ export const exchangeSettings = [
   'heartbeatMs',
   'deadMs',
   'dropPerMille',
-  'dropSeed'
+  'dropSeed',
+  'kinds'
 ] as const
 
-/** Idle times that `stateOpen` is given. */
+/** Idle times that `stateOpen` is given; behind them those of kinds that have their own. */
 export const timeoutNames = [
   'tcpOpeningS',
   'tcpEstablishedS',
@@ -82,9 +83,8 @@ export const timeoutNames = [
   'udpOneWayS',
   'udpTwoWayS',
   'icmpS',
-  'otherS',
-  'stickyS'
-] as const satisfies readonly (keyof Timeouts)[]
+  'otherS'
+] as const satisfies readonly Exclude<keyof Timeouts, 'kindsS'>[]
 
 /** What `stateInfo` gives; then come the records by kind. */
 export const stateInfo = ['size', 'evicted', 'untold', 'refused', 'bytes'] as const

@@ -19,6 +19,8 @@ export interface NativeExchangeOptions {
   readonly host: number // hostHash of ours
   /** A NativeStateTable. */
   readonly table: { readonly handle: StateHandle }
+  /** Stamp of our kinds of records (kindsStamp); 0: everybody has the same. */
+  readonly kinds?: number
   readonly settings: ExchangeSettings
   readonly listener: ExchangeListener
   readonly port?: number
@@ -186,6 +188,6 @@ export class NativeExchange implements Exchange {
 }
 
 const settingWords = ({ settings, ...given }: NativeExchangeOptions): Uint32Array => {
-  const values = { port: VXLAN_PORT, dropPerMille: 0, dropSeed: 1, ...settings, ...given }
+  const values = { port: VXLAN_PORT, kinds: 0, dropPerMille: 0, dropSeed: 1, ...settings, ...given }
   return Uint32Array.from(exchangeSettings, name => values[name])
 }

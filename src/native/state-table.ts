@@ -119,4 +119,9 @@ export class NativeStateTable implements StateTable {
 
 const within = (idleMs: number): number => Math.min(Math.max(0, idleMs), IDLE_MAX)
 
-const timeoutWords = (of: Timeouts): Uint32Array => Uint32Array.from(timeoutNames, name => of[name])
+function timeoutWords(of: Timeouts): Uint32Array {
+  const words = new Uint32Array(timeoutNames.length + KINDS_MAX)
+  words.set(timeoutNames.map(name => of[name]))
+  words.set(of.kindsS, timeoutNames.length)
+  return words
+}

@@ -200,7 +200,7 @@ export class SimulationContext {
     const found = this.state.find(key)
     if (this.trace !== null)
       this.trace.step(
-        `     state ${found ? describeRecord(this.state.record, this.state.isReturn) : 'none'}`
+        `     state ${found ? this.#told(this.state.record, this.state.isReturn) : 'none'}`
       )
     return found
   }
@@ -208,7 +208,11 @@ export class SimulationContext {
   // Written when the packet leaves, and only then; other hosts have it before the packet does.
   putState(record: Int32Array): void {
     this.state.put(record)
-    if (this.trace !== null) this.trace.step(`     state + ${describeRecord(record, false)}`)
+    if (this.trace !== null) this.trace.step(`     state + ${this.#told(record, false)}`)
+  }
+
+  #told(record: Int32Array, isReturn: boolean): string {
+    return describeRecord(this.state.kinds, record, isReturn)
   }
 
   // Whether other hosts may be asked for the state that was not found, by postponing for

@@ -1,22 +1,27 @@
 // State records told to people, in traces and lists. test/api/agent-state.test.ts holds it.
 
-import { KeyWord, Kind, RecordWord, StateFlag } from '../state/record.ts'
+import { KeyWord, RecordWord, StateFlag } from '../state/record.ts'
 import { formatIpv4, formatIpv6 } from '../wire/address.ts'
 import { Protocol } from '../wire/protocol.ts'
 import { idOf } from '../wire/query.ts'
 
-const kinds = Object.fromEntries(Object.entries(Kind).map(([name, kind]) => [kind, name]))
 const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmpv6' }
 
-/** `connection`, `snat`, …, of the first word of a key. */
-export const kindOf = (type: number): string => kinds[type >>> 16] ?? `kind ${type >>> 16}`
+/** `connection`, …, of the first word of a key; `kinds` are the names by number. */
+export const kindOf = (kinds: readonly string[], type: number): string =>
+  kinds[type >>> 16] ?? `kind ${type >>> 16}`
 export const protocolOf = (type: number): string =>
   PROTOCOLS[type & 255] ?? `protocol ${type & 255}`
 
 /** One line: kind, protocol, both directions, flags. */
-export function describeRecord(record: Int32Array, isReturn: boolean, at = 0): string {
+export function describeRecord(
+  kinds: readonly string[],
+  record: Int32Array,
+  isReturn: boolean,
+  at = 0
+): string {
   const type = record[at + KeyWord.type]!
-  const kind = kindOf(type)
+  const kind = kindOf(kinds, type)
   const protocol = protocolOf(type)
   const flags = Object.entries(StateFlag)
     .filter(([, bit]) => (record[at + RecordWord.flags]! & bit) !== 0)

@@ -13,6 +13,7 @@ const MISSES_MAX = 4
 
 export class StateAccess {
   readonly table: StateTable
+  readonly kinds: readonly string[]
   readonly #other = new Int32Array(RECORD_WORDS)
   /** The record found last. */
   readonly record = new Int32Array(RECORD_WORDS)
@@ -31,8 +32,10 @@ export class StateAccess {
   /** More was asked for than there is room for: the outcome must not be kept. */
   overflowed = false
 
-  constructor(table: StateTable = NoState) {
+  /** `kinds` are the names of kinds, by number: for traces. */
+  constructor(table: StateTable = NoState, kinds: readonly string[] = []) {
     this.table = table
+    this.kinds = kinds
   }
 
   /** Of what walks that looked for the key depend on, whether it was there or not. */

@@ -5,9 +5,17 @@
 import { less } from '../core/assert.ts'
 import { judge, merge } from './conflict.ts'
 import { type Candidate, goesBefore, Holders, RICH } from './holders.ts'
-import { hasReturn, Kind, keyHash, RECORD_WORDS, RecordWord, StateFlag, sameKey } from './record.ts'
+import { hasReturn, keyHash, RECORD_WORDS, RecordWord, StateFlag, sameKey } from './record.ts'
 import { EVICTED_MAX, KINDS_MAX, Put, type StateTable } from './table.ts'
-import { flagsAfter, goesOn, isOver, type Timeouts, timeoutOf, withoutReset } from './timeouts.ts'
+import {
+  flagsAfter,
+  goesOn,
+  isMemory,
+  isOver,
+  type Timeouts,
+  timeoutOf,
+  withoutReset
+} from './timeouts.ts'
 
 export interface MemoryStateSettings {
   readonly capacity: number
@@ -270,8 +278,8 @@ export class MemoryStateTable implements StateTable {
   #isIdle(id: number): boolean {
     const at = id * RECORD_WORDS
     const flags = this.#words[at + RecordWord.flags]!
-    const isSticky = this.#words[at]! >>> 16 === Kind.sticky
-    return !isSticky && ((flags & StateFlag.replied) === 0 || isOver(flags))
+    if (isMemory(this.#timeouts, this.#words[at]! >>> 16)) return false
+    return (flags & StateFlag.replied) === 0 || isOver(flags)
   }
 
   /** The record with this key A, or 0. */

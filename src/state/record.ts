@@ -9,7 +9,8 @@
 
 import { hashOf } from '../flow/tag.ts'
 
-export const Kind = { connection: 1, snat: 2, dnat: 3, sticky: 4 } as const
+/** Kinds of records that the core makes; those of plugins have numbers behind it (kinds.ts). */
+export const Kind = { connection: 1 } as const
 
 export const KEY_WORDS = 12
 export const KeyWord = { type: 0, scope: 1, src: 3, dst: 7, ports: 11 } as const
@@ -25,7 +26,7 @@ export const RecordWord = {
   ingress: 28, // number of the port where the opener's packets come in; 0 = none
   egress: 29, // number of the port where they leave
   timeoutS: 30, // idle time after which it goes; 0 = by protocol and flags (timeouts.ts)
-  data: 31 // of whoever made it: a load balancer's member, a leased block
+  data: 31 // of whoever made it
 } as const
 
 export const StateFlag = {

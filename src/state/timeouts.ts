@@ -1,7 +1,7 @@
 // How long state outlives its last packet.  TCP goes by its flags (RFC 5382 §5: an established
 // connection lives 2 h 4 min at least), UDP by whether it was answered (RFC 4787 §4.3).
 
-import { KeyWord, Kind, RecordWord, StateFlag } from './record.ts'
+import { KeyWord, RecordWord, StateFlag } from './record.ts'
 
 /** Idle times, seconds, in the order native code has them (enum timeout of native/addon). */
 export interface Timeouts {
@@ -14,7 +14,8 @@ export interface Timeouts {
   readonly udpTwoWayS: number
   readonly icmpS: number
   readonly otherS: number
-  readonly stickyS: number
+  /** By number of kind: of those that have one of their own; 0 or undefined: as above. */
+  readonly kindsS: readonly number[]
 }
 
 export const TIMEOUTS_DEFAULT: Timeouts = {
@@ -27,7 +28,7 @@ export const TIMEOUTS_DEFAULT: Timeouts = {
   udpTwoWayS: 180,
   icmpS: 30,
   otherS: 600,
-  stickyS: 1_800
+  kindsS: []
 }
 
 const TCP = 6
@@ -41,7 +42,8 @@ export function timeoutOf(of: Timeouts, record: Int32Array, at = 0): number {
   const own = record[at + RecordWord.timeoutS]!
   if (own !== 0) return own >>> 0
   const type = record[at + KeyWord.type]!
-  if (type >>> 16 === Kind.sticky) return of.stickyS
+  const ofKind = of.kindsS[type >>> 16]
+  if (ofKind !== undefined && ofKind !== 0) return ofKind
   const flags = record[at + RecordWord.flags]!
   switch (type & 255) {
     case TCP:
@@ -55,6 +57,9 @@ export function timeoutOf(of: Timeouts, record: Int32Array, at = 0): number {
       return of.otherS
   }
 }
+
+/** Whether a kind has an idle time of its own: it remembers something, it is no connection. */
+export const isMemory = ({ kindsS }: Timeouts, kind: number): boolean => (kindsS[kind] ?? 0) !== 0
 
 function tcpTimeout(of: Timeouts, flags: number): number {
   if ((flags & reset) !== 0) return of.tcpResetS

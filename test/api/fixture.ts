@@ -126,6 +126,7 @@ export async function openSystem(options: SystemOptions = {}): Promise<System> {
     store,
     health,
     models,
+    stateKinds: ['connection', 'snat', 'dnat', 'sticky'],
     agents,
     counters,
     clock,

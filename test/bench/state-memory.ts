@@ -5,16 +5,9 @@
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { NativeStateTable } from '../../src/native/state-table.ts'
-import {
-  KeyWord,
-  Kind,
-  mirror,
-  RECORD_WORDS,
-  RecordWord,
-  StateFlag
-} from '../../src/state/record.ts'
+import { KeyWord, mirror, RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
 import { Put } from '../../src/state/table.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
+import { Kind, TIMEOUTS } from '../state/kinds.ts'
 
 const CONNECTIONS = 1_000_000
 const FINDS = 1_000_000
@@ -50,7 +43,7 @@ function connect(connection: Int32Array, snat: Int32Array, i: number): void {
 function measure(): Record<string, number> {
   const table = new NativeStateTable({
     capacity: CONNECTIONS * 2,
-    timeouts: TIMEOUTS_DEFAULT
+    timeouts: TIMEOUTS
   })
   const [connection, snat] = [record(Kind.connection), record(Kind.snat)]
   const before = process.memoryUsage.rss()

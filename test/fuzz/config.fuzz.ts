@@ -9,12 +9,14 @@ import { loadResources, pluginSections } from '../../src/agent/resources.ts'
 import { loadConfig } from '../../src/core/config/config.ts'
 import type { JsonSchema } from '../../src/core/config/schema.ts'
 import { MezzoError } from '../../src/core/errors.ts'
-import { sections } from '../../src/main/settings.ts'
+import { sectionsOf } from '../../src/main/settings.ts'
 import { campaign } from './campaign.ts'
 import { type Draw, pick } from './packets.ts'
 import { hostileValue, randomValue } from './values.ts'
 
-const plugins = pluginSections(await loadResources())
+const resources = await loadResources()
+const plugins = pluginSections(resources)
+const sections = sectionsOf(resources)
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-fuzz-'))
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
 const file = join(folder, 'fuzz.json')

@@ -11,8 +11,8 @@ import * as message from '../../src/state/exchange/message.ts'
 import { MessageType } from '../../src/state/exchange/message.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { RECORD_WORDS } from '../../src/state/record.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { Heard, KEY, OTHER_KEY } from '../state/exchange-rig.ts'
+import { TIMEOUTS } from '../state/kinds.ts'
 import { vectors } from '../state/vectors.ts'
 import { campaign, hexOf } from './campaign.ts'
 import { type Draw, pick } from './packets.ts'
@@ -77,7 +77,7 @@ class Victim {
 
   constructor(draw: Draw) {
     const now = () => this.clock.now()
-    this.table = new MemoryStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS_DEFAULT, now })
+    this.table = new MemoryStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS, now })
     this.exchange = new MemoryExchange({
       clock: this.clock,
       random: new SeededRandom(draw(1000)),

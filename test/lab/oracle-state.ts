@@ -7,7 +7,8 @@ import { NativeExchange, type NativeExchangeOptions } from '../../src/native/exc
 import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
 import { hostHash } from '../../src/state/record.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
+import { TIMEOUTS } from '../state/kinds.ts'
+import { assembly } from '../world/world.ts'
 
 const CAPACITY = 65_536
 const KEY = new Uint8Array(32).fill(7)
@@ -24,14 +25,15 @@ export interface HowShared {
 
 export class StateInside {
   readonly parts: StateParts
-  readonly #table = new NativeStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS_DEFAULT })
+  readonly #table = new NativeStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS })
   #exchange: ExchangeInside | null = null
 
   constructor(id: string, { isShared, mute }: HowShared, inside: Inside) {
     const given = { host: hostHash(id), table: this.#table, settings: SETTINGS }
     this.parts = {
       table: this.#table,
-      timeouts: TIMEOUTS_DEFAULT,
+      kinds: assembly.stateKinds,
+      timeouts: TIMEOUTS,
       openExchange: isShared
         ? listener => {
             this.#exchange = inside(() => new ExchangeInside({ ...given, listener }, inside, mute))

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Value } from 'typebox/value'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
-import { stateSection } from '../../src/main/state-settings.ts'
+import { stateSectionOf } from '../../src/main/state-settings.ts'
 import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { call } from '../api/fixture.ts'
@@ -22,6 +22,7 @@ const SHORT_S = 2
 const packet = () => eth(A, B).ipv4('10.0.1.5', '10.0.1.6')
 // Of a connection that lives as long as a minute without another packet, and of one that does not.
 const long = packet().tcp(7000, 53, { flags: 'S' }).frame()
+const stateSection = stateSectionOf([])
 const short = packet().udp(7000, 53).frame()
 
 test('ST-03, ST-04 a restart finds what is alive, and nothing else', {

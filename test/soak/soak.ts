@@ -31,7 +31,8 @@ const FAILED_MAX = { calm: 0.001, faults: 0.05 }
 
 const timeouts = {
   ...{ tcpOpeningS: 5, tcpEstablishedS: 30, tcpHalfClosedS: 10, tcpClosedS: 5, tcpResetS: 3 },
-  ...{ udpOneWayS: 5, udpTwoWayS: 10, icmpS: 5, otherS: 10, stickyS: 20 }
+  ...{ udpOneWayS: 5, udpTwoWayS: 10, icmpS: 5, otherS: 10 },
+  kindsS: [0, 0, 0, 0, 20] // of load balancers' memories
 }
 const agents = {
   state: { timeouts },

@@ -8,6 +8,7 @@ import { RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
 
 export const KEY = Uint8Array.from({ length: 32 }, (_, i) => i + 1)
+export const KINDS = 0x1234 // stamp of the kinds of records of all hosts
 export const OTHER_KEY = KEY.map(byte => byte ^ 0x55)
 
 /** Probabilities, each of a datagram, either way. */

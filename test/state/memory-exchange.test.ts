@@ -10,9 +10,9 @@ import { EXCHANGE_DEFAULT, type ExchangeSettings } from '../../src/state/exchang
 import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
 import { headerOf, MessageType } from '../../src/state/exchange/message.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { exchangeContract } from './exchange-contract.ts'
 import { Heard, isAcknowledgement, KEY } from './exchange-rig.ts'
+import { TIMEOUTS } from './kinds.ts'
 import { MemoryRig } from './memory-rig.ts'
 import { record } from './records.ts'
 
@@ -62,7 +62,7 @@ class Pair {
     return new MemoryExchange({
       clock,
       random: new SeededRandom(i + 1),
-      table: new MemoryStateTable({ capacity: 10_000, timeouts: TIMEOUTS_DEFAULT, now }),
+      table: new MemoryStateTable({ capacity: 10_000, timeouts: TIMEOUTS, now }),
       host: i + 1,
       settings: { ...EXCHANGE_DEFAULT, ...settings },
       listener: this.heard[i]!,

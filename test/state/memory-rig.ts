@@ -8,15 +8,16 @@ import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.t
 import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { hostHash } from '../../src/state/record.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import {
   type ExchangeRig,
   type Faults,
   Heard,
   type Host,
   isAcknowledgement,
-  KEY
+  KEY,
+  KINDS
 } from './exchange-rig.ts'
+import { TIMEOUTS } from './kinds.ts'
 
 const BOUND_MS = 20_000
 const DELAY_MS = 0.05
@@ -101,12 +102,13 @@ export class MemoryRig implements ExchangeRig {
     const { clock } = this
     const heard = new Heard()
     const now = () => clock.now()
-    const table = new MemoryStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS_DEFAULT, now })
+    const table = new MemoryStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS, now })
     const exchange = new MemoryExchange({
       clock,
       random: this.#random,
       table,
       host: word,
+      kinds: KINDS,
       settings: EXCHANGE_DEFAULT,
       listener: heard,
       wire: {

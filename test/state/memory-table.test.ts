@@ -1,10 +1,10 @@
 // The state table in TypeScript, by the contract.
 
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
+import { TIMEOUTS } from './kinds.ts'
 import { tableContract } from './table-contract.ts'
 
-tableContract('memory state table', (capacity, timeouts = TIMEOUTS_DEFAULT) => {
+tableContract('memory state table', (capacity, timeouts = TIMEOUTS) => {
   let now = 0
   const at = (ms: number): void => {
     now = ms

@@ -11,7 +11,7 @@ import {
   type Liveness,
   type Peer
 } from '../../src/state/exchange/exchange.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
+import { TIMEOUTS } from './kinds.ts'
 
 export const PORT = 14_789 // 4789 may be a tunnel's of this machine
 export const KEY = new Uint8Array(32).map((_, i) => i * 7 + 1)
@@ -64,7 +64,7 @@ export interface HostOptions {
 
 export class Host {
   readonly word: number
-  readonly table = new NativeStateTable({ capacity: 100_000, timeouts: TIMEOUTS_DEFAULT })
+  readonly table = new NativeStateTable({ capacity: 100_000, timeouts: TIMEOUTS })
   readonly exchange: NativeExchange
   readonly released: number[] = []
   readonly imported: number[] = []

@@ -12,15 +12,16 @@ import { NativeExchange } from '../../src/native/exchange.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
 import { EXCHANGE_DEFAULT } from '../../src/state/exchange/exchange.ts'
 import { hostHash } from '../../src/state/record.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import {
   type ExchangeRig,
   type Faults,
   Heard,
   type Host,
   isAcknowledgement,
-  KEY
+  KEY,
+  KINDS
 } from './exchange-rig.ts'
+import { TIMEOUTS } from './kinds.ts'
 import { addressOf, PORT, textOf, until } from './native-hosts.ts'
 import { FRAME_BYTES, frame, PROBE_ANSWERED, PROBE_ASKED } from './scripted-peer.ts'
 
@@ -170,9 +171,12 @@ export class NativeRig implements ExchangeRig {
 
 function agent(host: number) {
   const heard = new Heard()
-  const table = new NativeStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS_DEFAULT })
+  const table = new NativeStateTable({ capacity: CAPACITY, timeouts: TIMEOUTS })
   const settings = EXCHANGE_DEFAULT
-  const exchange = new NativeExchange({ host, table, settings, listener: heard, port: PORT })
+  const exchange = new NativeExchange({
+    ...{ host, kinds: KINDS, table, settings },
+    ...{ listener: heard, port: PORT }
+  })
   assert.deepEqual(exchange.counters().peers, 0)
   return { exchange, table, heard }
 }

@@ -3,7 +3,7 @@
 import { test } from 'node:test'
 import { loadAddon } from '../../src/native/addon.ts'
 import { NativeStateTable } from '../../src/native/state-table.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
+import { TIMEOUTS } from './kinds.ts'
 import { tableContract } from './table-contract.ts'
 
 const missing = (): string | undefined => {
@@ -18,7 +18,7 @@ const missing = (): string | undefined => {
 const reason = missing()
 if (reason !== undefined) test('native state table', { skip: reason })
 else
-  tableContract('native state table', (capacity, timeouts = TIMEOUTS_DEFAULT) => {
+  tableContract('native state table', (capacity, timeouts = TIMEOUTS) => {
     const table = new NativeStateTable({ capacity, timeouts })
     const at = (ms: number): void => table.stopClock(ms)
     at(0)

@@ -8,12 +8,14 @@ import { test } from 'node:test'
 import { Value } from 'typebox/value'
 import { SystemClock } from '../../src/core/clock.ts'
 import { silentLog } from '../../src/core/log.ts'
-import { stateSection } from '../../src/main/state-settings.ts'
+import { stateSectionOf } from '../../src/main/state-settings.ts'
 import { type FlowStateStoreSettings, openFlowStateStore } from '../../src/state/storage/open.ts'
 import type { FlowStateStore } from '../../src/state/storage/store.ts'
 import { batchOf, loads, textsOf } from './store-contract.ts'
 
 const clock = new SystemClock()
+
+const stateSection = stateSectionOf([])
 
 function settings(store: object): FlowStateStoreSettings {
   const complete = Value.Default(stateSection, { store })

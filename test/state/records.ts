@@ -1,7 +1,8 @@
 // Records for tests of the state tables, made from few keys so that they meet.
 
 import fc from 'fast-check'
-import { Kind, mirror, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
+import { mirror, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
+import { Kind } from './kinds.ts'
 
 export const TCP = 6
 export const UDP = 17

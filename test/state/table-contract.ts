@@ -4,10 +4,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { Kind, RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
+import { RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
 import { Put } from '../../src/state/table.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { casesOf } from '../cases.ts'
+import { Kind, TIMEOUTS } from './kinds.ts'
 import { anyRecord, ICMP, keyA, keyB, record, UDP } from './records.ts'
 import { crowding } from './table-crowding.ts'
 import { expired, flagsOf, listed, type Open } from './table-reading.ts'
@@ -219,7 +219,7 @@ const tenants = (open: Open): unknown =>
       table.put(record({ protocol: UDP, src: 5 }))
       assert.equal(table.lastId, id)
       assert.notEqual(table.stamp(id), old)
-      at(TIMEOUTS_DEFAULT.udpOneWayS * 1000)
+      at(TIMEOUTS.udpOneWayS * 1000)
       assert.equal(table.note((id << 1) | 1, old, 0, 0), false)
       assert.equal(table.remove(id, old), false)
       assert.equal(flagsOf(table, id), 0)

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { Kind, RECORD_WORDS } from '../../src/state/record.ts'
+import { RECORD_WORDS } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import { casesOf } from '../cases.ts'
+import { Kind, TIMEOUTS } from './kinds.ts'
 import { anyRecord, keyA, keyB } from './records.ts'
 import { TableModel } from './table-model.ts'
 import { expired, type Ground, listed, type Open } from './table-reading.ts'
@@ -29,7 +29,7 @@ export function modelRuns(open: Open): void {
   fc.assert(
     fc.property(fc.array(step, { minLength: 20, maxLength: 120 }), steps => {
       const { table, at } = open(500)
-      const model = new TableModel(TIMEOUTS_DEFAULT)
+      const model = new TableModel(TIMEOUTS)
       at(0)
       for (const each of steps) take(each, table, model, at)
       compare(table, model)

@@ -3,9 +3,10 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { Kind, RECORD_WORDS, StateFlag } from '../../src/state/record.ts'
+import { RECORD_WORDS, StateFlag } from '../../src/state/record.ts'
 import { Put, type StateTable } from '../../src/state/table.ts'
-import { TIMEOUTS_DEFAULT, timeoutOf } from '../../src/state/timeouts.ts'
+import { timeoutOf } from '../../src/state/timeouts.ts'
+import { Kind, TIMEOUTS } from './kinds.ts'
 import { GRE, ICMP, ICMPV6, type Parts, record, TCP, UDP } from './records.ts'
 import { expired, flagsOf, type Open } from './table-reading.ts'
 
@@ -145,7 +146,7 @@ function allLives(open: Open): void {
     for (const protocol of [0, TCP, UDP, ICMP, ICMPV6, GRE, 255])
       for (let flags = 0; flags < 32; flags++) {
         const one = record({ kind, protocol, flags, src: flags })
-        const end = START + timeoutOf(TIMEOUTS_DEFAULT, one) * 1000
+        const end = START + timeoutOf(TIMEOUTS, one) * 1000
         assert.equal(table.put(one), Put.added)
         ends.set(end, (ends.get(end) ?? 0) + 1)
       }

@@ -11,16 +11,17 @@ import type { Plugin, Registry } from '../../src/plugin.ts'
 import { SimulationContext } from '../../src/simulation/context.ts'
 import type { Port } from '../../src/simulation/device.ts'
 import { Leases as LeasesToken } from '../../src/simulation/services/leases.ts'
+import { StateKinds } from '../../src/simulation/services/state-kinds.ts'
 import { Walks } from '../../src/simulation/services/walks.ts'
 import { LineTrace } from '../../src/simulation/trace.ts'
 import { Verdict } from '../../src/simulation/verdict.ts'
 import { StateAccess } from '../../src/state/access.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { RECORD_WORDS } from '../../src/state/record.ts'
-import { TIMEOUTS_DEFAULT } from '../../src/state/timeouts.ts'
 import type { DeviceFactory } from '../../src/topology/factory.ts'
 import { TopologyView } from '../../src/topology/view.ts'
 import { rewriteQuoted } from '../../src/wire/quoted.ts'
+import { TIMEOUTS } from '../state/kinds.ts'
 import { WorldLeases } from './leases.ts'
 import { type WorldObject, WorldStore } from './store.ts'
 import { assembly } from './world.ts'
@@ -43,7 +44,7 @@ export class FilterBench {
   readonly leases: LeaseClient
   readonly table = new MemoryStateTable({
     capacity: CAPACITY,
-    timeouts: TIMEOUTS_DEFAULT,
+    timeouts: TIMEOUTS,
     now: () => this.clock.now()
   })
   readonly ctx: SimulationContext
@@ -117,9 +118,11 @@ export class FilterBench {
   ): Map<string, DeviceFactory> {
     const factories = new Map<string, DeviceFactory>()
     const container = new Container()
+    const kinds = assembly.stateKinds.map(({ name }) => name)
     container.provide(Clock, this.clock)
     container.provide(Counters, this.counters)
     container.provide(LeasesToken, this.leases)
+    container.provide(StateKinds, { number: name => kinds.indexOf(name) + 1 })
     container.provide(Walks, { emit: () => {}, wake: () => {}, invalidate: () => {} })
     container.assemble(plugins, (plugin, given) => {
       const registry: Registry = {

@@ -94,12 +94,12 @@ function heldIn(world: World): Held[] {
   const held: Held[] = []
   const record = new Int32Array(RECORD_WORDS)
   for (const { id: host, host: side } of world.hosts.values()) {
-    const { table } = side.replication.flowState
+    const { table, access } = side.replication.flowState
     for (let from = 1; from !== 0; from = table.next) {
       if (table.scan(from, record, new Float64Array(1)) === 0) break
       const opening = [RecordWord.born, RecordWord.generation, RecordWord.owner]
       const moment = opening.map(word => record[word]! >>> 0).join(' ')
-      const text = describeRecord(record, false, 0)
+      const text = describeRecord(access.kinds, record, false, 0)
       held.push({
         host,
         key: record.subarray(0, KEY_WORDS).join(),

@@ -16,6 +16,7 @@ import type { StateParts } from '../../src/host/replication/state-parts.ts'
 import type { Plugin } from '../../src/plugin.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
 import { MemoryExchange } from '../../src/state/exchange/memory-exchange.ts'
+import { kindsStamp, withKinds } from '../../src/state/kinds.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { hostHash } from '../../src/state/record.ts'
 import { TIMEOUTS_DEFAULT, type Timeouts } from '../../src/state/timeouts.ts'
@@ -279,12 +280,13 @@ export class WorldHost {
   }
 
   #state(world: World, options: WorldOptions, isHere: () => boolean): StateParts {
-    const timeouts = { ...TIMEOUTS_DEFAULT, ...options.timeouts }
+    const kinds = (options.assembly ?? assembly).stateKinds
+    const timeouts = withKinds({ ...TIMEOUTS_DEFAULT, ...options.timeouts }, kinds)
     const capacity = options.statesMax ?? 65_536
     const { clock } = world
     const table = new MemoryStateTable({ capacity, timeouts, now: () => clock.now() })
     const perPortMax = options.statesPerPort ?? 0
-    const common = { table, timeouts, perPortMax, saver: null, load: null, recover: false }
+    const common = { table, kinds, timeouts, perPortMax, saver: null, load: null, recover: false }
     if (options.share !== true) return { ...common, openExchange: null }
     const wire = {
       send: (peer: Peer, message: Uint8Array): void => {
@@ -293,6 +295,7 @@ export class WorldHost {
       probe: (peer: Peer): boolean => !this.isCut && world.answers(peer.address)
     }
     const given = { clock, table, wire, settings: EXCHANGE_DEFAULT, host: hostHash(this.id) }
+    const stamp = kindsStamp(kinds)
     const random = new SeededRandom((options.seed ?? 1) ^ hostHash(this.id) ^ (this.#life - 1))
     const kept = options.journal === true
     return {
@@ -301,7 +304,7 @@ export class WorldHost {
       load: kept ? port => this.#journal.load(port, table, timeouts, () => this.host) : null,
       recover: kept && this.#life > 1,
       openExchange: listener => {
-        this.exchange = new MemoryExchange({ ...given, random, listener, sealer })
+        this.exchange = new MemoryExchange({ ...given, kinds: stamp, random, listener, sealer })
         this.exchange.setKey(STATE_KEY)
         return this.exchange
       }

@@ -64,7 +64,7 @@ size_t write_message(uint8_t *at, const struct message *m, const struct hmac_key
 	put_u16(at, MAGIC);
 	at[2] = MESSAGE_VERSION;
 	at[3] = m->type;
-	put_u16(at + 4, 0);
+	put_u16(at + 4, m->kinds);
 	put_u16(at + 6, m->len);
 	put_u32(at + 8, m->sender);
 	put_u32(at + 12, m->receiver);
@@ -85,6 +85,7 @@ enum refusal read_message(const uint8_t *at, size_t len, struct message *m)
 	if (get_u16(at) != MAGIC || at[2] != MESSAGE_VERSION)
 		return VERSION;
 	m->type = at[3];
+	m->kinds = get_u16(at + 4);
 	m->len = get_u16(at + 6);
 	if (HEADER_BYTES + m->len + TAG_BYTES != len)
 		return SHORT;
@@ -137,13 +138,13 @@ static void read_tuple(const uint8_t *at, uint32_t type, struct mz_state_key *k)
 	k->ports = get_u32(at);
 }
 
-/* Kind and family must be among the known: what is filed is found again by them. */
+/* Kind and family must be among those there can be: what is filed is found again by them. */
 static bool read_type(const uint8_t *at, uint32_t *type)
 {
 	uint8_t kind = at[0] & ~HAS_B;
 
 	*type = kind << 16 | at[1] << 8 | at[2];
-	return kind >= MZ_STATE_CONNECTION && kind <= MZ_STATE_STICKY && (at[1] == 4 || at[1] == 6);
+	return kind > 0 && kind < MZ_STATE_KINDS_MAX && (at[1] == 4 || at[1] == 6);
 }
 
 size_t write_entry(uint8_t *at, const struct mz_state *s, uint32_t idle_ms)

@@ -50,6 +50,7 @@ enum refusal { TAKEN, MZ_REFUSALS(ENUM_REFUSAL) REFUSALS };
 
 struct message {
 	uint8_t type;
+	uint16_t kinds;       /* of records, as the sender numbers them; 0: not told */
 	uint32_t sender, receiver;
 	uint64_t sender_epoch, receiver_epoch, sequence;
 	const uint8_t *body;
@@ -210,6 +211,7 @@ struct exchange {
 	uint32_t word, port;
 	uint64_t hold, retransmit, heartbeat, dead; /* ns */
 	uint32_t drop_per_mille, chance;
+	uint16_t kinds;       /* of records, as we number them; 0: everybody numbers them so */
 
 	uint32_t peer_count;
 	struct peer *peers[PEERS_MAX];

@@ -343,6 +343,8 @@ static enum refusal screen(struct exchange *x, uint32_t from, const uint8_t *at,
 {
 	enum refusal why = at ? read_message(at, len, m) : SHORT;
 
+	if (why == TAKEN && m->kinds && x->kinds && m->kinds != x->kinds)
+		return KINDS;
 	if (why == TAKEN && (!x->keyed || peer_of(x, from, mark, m) == NULL))
 		return STRANGER;
 	return why;

@@ -86,7 +86,8 @@ static void put_datagram(struct exchange *x, struct sendq *o, struct peer *p, ui
 
 static struct message message_to(struct exchange *x, struct peer *p, uint8_t type)
 {
-	return (struct message){ .type = type, .sender = x->word, .receiver = p->word,
+	return (struct message){ .type = type, .kinds = x->kinds,
+				 .sender = x->word, .receiver = p->word,
 				 .sender_epoch = p->theirs ? p->own : p->fresh,
 				 .receiver_epoch = p->theirs,
 				 .sequence = ++p->sequence };

@@ -232,6 +232,7 @@ struct exchange *make_exchange(const uint32_t *settings, struct state_table *tab
 	x->dead = settings[SET_DEAD_MS] * NS_PER_MS;
 	x->drop_per_mille = settings[SET_DROP_PER_MILLE];
 	x->chance = settings[SET_DROP_SEED] | 1;
+	x->kinds = settings[SET_STATE_KINDS];
 	/* the thread is more urgent than the one it may wait for */
 	pthread_mutexattr_init(&how);
 	pthread_mutexattr_setprotocol(&how, PTHREAD_PRIO_INHERIT);

@@ -68,7 +68,7 @@ napi_value open_state(napi_env env, napi_callback_info info)
 	struct state_handle *h;
 	napi_value external;
 
-	if (timeouts.len != TIMEOUTS * 4 || arg_u32(&a, 0) == 0)
+	if (timeouts.len != TIMEOUT_WORDS * 4 || arg_u32(&a, 0) == 0)
 		return number(env, -EINVAL);
 	h = calloc(1, sizeof(*h));
 	if (h == NULL)

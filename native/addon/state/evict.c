@@ -18,9 +18,9 @@ struct choice {
 };
 
 /* Nobody answered, or it is over. */
-static bool is_idle(const struct entry *e)
+static bool is_idle(const struct state_table *t, const struct entry *e)
 {
-	return e->state.a.type >> 16 != MZ_STATE_STICKY &&
+	return !own_timeout(t->timeouts, &e->state) &&
 	       (!(e->state.flags & MZ_STATE_REPLIED) || is_over(e->state.flags));
 }
 
@@ -29,7 +29,7 @@ static struct choice look_at(const struct state_table *t, uint32_t id, uint32_t 
 	const struct entry *e = entry_of(t, id);
 	struct choice c = { .id = id, .held = held_by(&t->holders, e->state.ingress),
 			    .deadline = deadline_of(t, e) };
-	bool rich = (uint64_t)c.held * t->holders.live >= t->size, idle = is_idle(e);
+	bool rich = (uint64_t)c.held * t->holders.live >= t->size, idle = is_idle(t, e);
 
 	if (idle && e->state.ingress == port)
 		c.rank = OWN_IDLE;

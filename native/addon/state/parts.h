@@ -60,7 +60,7 @@ struct state_table {
 	pthread_mutex_t lock;
 	uint32_t held;
 	uint32_t capacity;
-	uint32_t timeouts[TIMEOUTS];
+	uint32_t timeouts[TIMEOUT_WORDS];
 	struct entry **slabs;
 	uint32_t top;          /* ids from here on were never given out */
 	uint32_t free;
@@ -134,6 +134,8 @@ uint32_t worst_for(struct state_table *t, uint32_t port);
 /* --- rules.c ---------------------------------------------------------------------------- */
 
 uint32_t timeout_of(const uint32_t *timeouts, const struct mz_state *s);
+/* Of a kind that has one of its own: it remembers something, and stands for no connection. */
+uint32_t own_timeout(const uint32_t *timeouts, const struct mz_state *s);
 bool is_over(uint32_t flags);
 /* Packets with these TCP flags were seen, so long after the last, ms; whether the flags changed. */
 bool note_use(struct mz_state *s, bool is_return, uint32_t tcp, int64_t after);

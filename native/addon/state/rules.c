@@ -25,12 +25,17 @@ static enum timeout tcp_timeout(uint32_t flags)
 	return flags & MZ_STATE_ASSURED ? TCP_ESTABLISHED : TCP_OPENING;
 }
 
+uint32_t own_timeout(const uint32_t *timeouts, const struct mz_state *s)
+{
+	return timeouts[TIMEOUTS + (s->a.type >> 16 & (STATE_KINDS - 1))];
+}
+
 uint32_t timeout_of(const uint32_t *timeouts, const struct mz_state *s)
 {
-	if (s->timeout_s)
-		return s->timeout_s;
-	if (s->a.type >> 16 == MZ_STATE_STICKY)
-		return timeouts[STICKY_SOURCE];
+	uint32_t own = s->timeout_s ? s->timeout_s : own_timeout(timeouts, s);
+
+	if (own)
+		return own;
 	switch (s->a.type & 255) {
 	case PROTO_TCP:
 		return timeouts[tcp_timeout(s->flags)];

@@ -13,7 +13,9 @@
 enum timeout { MZ_TIMEOUTS(ENUM_TIMEOUT) TIMEOUTS };
 enum state_put { STATE_REFUSED, STATE_ADDED, STATE_MERGED, STATE_REPLACED };
 
-#define STATE_KINDS 16 /* KINDS_MAX */
+#define STATE_KINDS MZ_STATE_KINDS_MAX
+/* What state_open is given: the times of the list, then those of the kinds. */
+#define TIMEOUT_WORDS (TIMEOUTS + STATE_KINDS)
 struct state_info {
 	uint32_t size;
 	uint64_t evicted;

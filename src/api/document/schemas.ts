@@ -246,7 +246,7 @@ export const plainSchemas: readonly JsonSchema[] = [
     'State',
     'One record of flow state of a host.',
     {
-      kind: text('connection, snat, dnat, sticky'),
+      kind: text('connection, or a kind that a plugin has declared'),
       protocol: text('tcp, udp, icmp, icmpv6, or protocol and its number'),
       text: text('both directions and what is known of it, as a trace has it'),
       ingress: whole("number of the port where its opener's packets come in; 0: none"),

@@ -14,21 +14,26 @@ import type { Objects } from './objects.ts'
 import { idOf, queryOf } from './request.ts'
 import { addRoute, pageQuery } from './routes.ts'
 
-const KINDS = ['connection', 'snat', 'dnat', 'sticky']
 const PROTOCOLS = ['tcp', 'udp', 'icmp', 'icmpv6']
 const LINES_MAX = 1000
 const ADDRESS_LENGTH_MAX = 64
 
-export function addStateRoutes(app: FastifyInstance, objects: Objects, agents: AgentsView): void {
+/** `kinds`: names of the kinds of flow state there are. */
+export function addStateRoutes(
+  app: FastifyInstance,
+  objects: Objects,
+  agents: AgentsView,
+  kinds: readonly string[]
+): void {
   addRoute(app, {
     url: '/hosts/:id/state',
     tag: 'hosts',
     method: 'GET',
     id: 'listState',
-    summary: 'List flow state of a host: connections, translations, sticky sources.',
+    summary: 'List flow state of a host: connections, and what plugins remember.',
     query: {
       limit: pageQuery(LINES_MAX).limit!,
-      kind: { type: 'string', enum: KINDS },
+      kind: { type: 'string', enum: [...kinds] },
       protocol: { type: 'string', description: `${PROTOCOLS.join(', ')}, or a number` },
       address: { type: 'string', description: 'of any end, with or without a port' }
     },
@@ -40,7 +45,7 @@ export function addStateRoutes(app: FastifyInstance, objects: Objects, agents: A
       const { id } = await objects.read('host', idOf(request))
       const { limit, filters } = queryOf(request, ['kind', 'protocol', 'address'])
       const query = { limit, ...filters, protocol: protocolOf(filters.protocol) }
-      checkFilters(query)
+      checkFilters(query, kinds)
       mustReport(agents, id)
       return agents.state(id, query)
     }
@@ -68,11 +73,14 @@ export function addStateRoutes(app: FastifyInstance, objects: Objects, agents: A
 const protocolOf = (text: string | undefined): string | undefined =>
   text !== undefined && /^[0-9]{1,3}$/.test(text) ? `protocol ${text}` : text
 
-function checkFilters(query: { kind?: string; protocol?: string | undefined; address?: string }) {
+function checkFilters(
+  query: { kind?: string; protocol?: string | undefined; address?: string },
+  kinds: readonly string[]
+) {
   const { kind, protocol, address } = query
   const faults: Fault[] = []
-  if (kind !== undefined && !KINDS.includes(kind))
-    faults.push({ field: 'kind', value: kind, expected: `one of ${KINDS.join(', ')}` })
+  if (kind !== undefined && !kinds.includes(kind))
+    faults.push({ field: 'kind', value: kind, expected: `one of ${kinds.join(', ')}` })
   const isKnown = protocol === undefined || PROTOCOLS.includes(protocol)
   if (!isKnown && !protocol.startsWith('protocol ')) {
     const expected = `one of ${PROTOCOLS.join(', ')}, or a number`

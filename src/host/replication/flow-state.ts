@@ -13,7 +13,7 @@ import { Verdict } from '../../simulation/verdict.ts'
 import { StateAccess } from '../../state/access.ts'
 import { openAt } from '../../state/conflict.ts'
 import { Room } from '../../state/exchange/exchange.ts'
-import { Kind, RECORD_WORDS, RecordWord } from '../../state/record.ts'
+import { RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import { Put, type StateTable } from '../../state/table.ts'
 import { Protocol } from '../../wire/protocol.ts'
 import * as tcp from '../../wire/tcp.ts'
@@ -27,6 +27,8 @@ import { type FlowLinks, RecordUse, type RecordUseParts, tagsOf } from './record
 export interface FlowStateParts extends RecordUseParts {
   /** hostHash of this host. */
   readonly word: number
+  /** Names, by number from 1. */
+  readonly kinds: readonly string[]
   readonly quota: PortQuota
 }
 
@@ -50,15 +52,17 @@ export class FlowState {
   constructor(parts: FlowStateParts) {
     this.#parts = parts
     this.table = parts.table
-    this.access = new StateAccess(parts.table)
+    const names = ['', ...parts.kinds]
+    this.access = new StateAccess(parts.table, names)
     this.asking = new Asking(parts.exchange, parts.targets)
     this.arrival = new Arrival(parts.table, parts.counters)
     this.use = new RecordUse(parts, this.arrival)
     const { counters, table } = parts
     this.#conflicts = counters.claim('state.conflicts', 'Walks whose state had come from elsewhere')
     this.#shared = counters.claim('state.shared', 'Records sent to other hosts before a packet')
-    for (const [name, kind] of Object.entries(Kind))
-      counters.gauge(`state.${name}`, () => table.count(kind), `Records of kind ${name}`)
+    for (const [kind, name] of names.entries())
+      if (kind > 0)
+        counters.gauge(`state.${name}`, () => table.count(kind), `Records of kind ${name}`)
     counters.gauge('state.evicted', () => table.evicted, 'Records evicted for want of room')
   }
 
@@ -134,7 +138,7 @@ export class FlowState {
     if (this.#refusal(ctx) !== '') return
     for (let i = 0; i < pendingCount; i++) {
       const at = i * RECORD_WORDS
-      if (pending[at]! >>> 16 === Kind.sticky || !this.#write(ctx, at, by)) continue
+      if (this.use.isMemory(pending[at]! >>> 16) || !this.#write(ctx, at, by)) continue
       if (peers.length > 0) exchange?.refresh(pending, at, 0, peers)
     }
   }

@@ -10,7 +10,7 @@ import type { Port } from '../../simulation/device.ts'
 import type { Exchange } from '../../state/exchange/exchange.ts'
 import { keyHash, RECORD_WORDS, RecordWord, StateFlag } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
-import { type Timeouts, timeoutOf } from '../../state/timeouts.ts'
+import { isMemory, type Timeouts, timeoutOf } from '../../state/timeouts.ts'
 import type { HostEvents } from '../events.ts'
 import type { Arrival } from './arrival.ts'
 import type { ReplicationTargets } from './targets.ts'
@@ -68,6 +68,11 @@ export class RecordUse {
     this.#arrival = arrival
     const help = 'Records that nobody used any more'
     this.#expiredCount = parts.counters.claim('state.expired', help)
+  }
+
+  /** Whether records of a kind remember something, and stand for no connection. */
+  isMemory(kind: number): boolean {
+    return isMemory(this.#parts.timeouts, kind)
   }
 
   /** A flow was used. */

@@ -2,6 +2,7 @@
 
 import type { Clock } from '../../core/clock.ts'
 import type { Exchange, ExchangeListener } from '../../state/exchange/exchange.ts'
+import { type StateKind, withKinds } from '../../state/kinds.ts'
 import { MemoryStateTable } from '../../state/memory-table.ts'
 import type { StateTable } from '../../state/table.ts'
 import { TIMEOUTS_DEFAULT, type Timeouts } from '../../state/timeouts.ts'
@@ -9,6 +10,8 @@ import type { StateSaver } from './record-use.ts'
 
 export interface StateParts {
   readonly table: StateTable
+  /** By number, from 1. */
+  readonly kinds: readonly StateKind[]
   readonly timeouts: Timeouts
   /** Records that came in by one port; 0: no bound but the table's. */
   readonly perPortMax?: number
@@ -25,15 +28,10 @@ export interface StateParts {
 const STATE_CAPACITY = 65_536
 
 /** Of a host that shares with nobody. */
-export const ownState = (clock: Clock): StateParts => ({
-  table: new MemoryStateTable({
-    capacity: STATE_CAPACITY,
-    timeouts: TIMEOUTS_DEFAULT,
-    now: () => clock.now()
-  }),
-  timeouts: TIMEOUTS_DEFAULT,
-  openExchange: null,
-  saver: null,
-  load: null,
-  recover: false
-})
+export function ownState(clock: Clock, kinds: readonly StateKind[]): StateParts {
+  const timeouts = withKinds(TIMEOUTS_DEFAULT, kinds)
+  const now = (): number => clock.now()
+  const table = new MemoryStateTable({ capacity: STATE_CAPACITY, timeouts, now })
+  const alone = { openExchange: null, saver: null, load: null, recover: false }
+  return { table, kinds, timeouts, ...alone }
+}

@@ -62,7 +62,8 @@ export class StateReplication {
     this.#movedState = movedState
     this.#quota = quota
     this.#custody = new Custody(common)
-    this.flowState = new FlowState({ ...common, timeouts, quota })
+    const kinds = state.kinds.map(({ name }) => name)
+    this.flowState = new FlowState({ ...common, timeouts, quota, kinds })
     events.topologyChanged.on(() => this.#topologyChanged())
     events.portGone.on(port => this.#portGone(port))
     events.imported.on(hashes => this.imported(hashes))

@@ -66,7 +66,8 @@ export async function trace(
   port: string,
   frame: Uint8Array
 ): Promise<Traced> {
-  const ctx = new SimulationContext(host.view, new StateAccess(host.replication.flowState.table))
+  const { table, access } = host.replication.flowState
+  const ctx = new SimulationContext(host.view, new StateAccess(table, access.kinds))
   ctx.dryRun = true
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   const key = new Int32Array(WORDS)

@@ -31,8 +31,10 @@ const SCOPE = [KeyWord.scope, KeyWord.scope + 1]
 // As text they compare as conflict.ts compares them.
 const OPENING = [RecordWord.born, RecordWord.generation, RecordWord.owner]
 
+/** `kinds`: names by number. */
 export async function stateTexts(
   table: StateTable,
+  kinds: readonly string[],
   clock: Clock,
   own: number, // hostHash of this host
   { limit, ...filter }: StateFilter & { readonly limit: number }
@@ -44,7 +46,7 @@ export async function stateTexts(
     const count = table.scan(from, records, idle)
     from = table.next // others scan as well, in our pauses
     for (let i = 0; i < count && texts.length < limit; i++) {
-      const text = textOf(records, i * RECORD_WORDS, idle[i]!, own, clock.wall())
+      const text = textOf(kinds, records, i * RECORD_WORDS, idle[i]!, own, clock.wall())
       if (matches(text, filter)) texts.push(text)
     }
     if (from === 0 || texts.length >= limit) return texts
@@ -53,6 +55,7 @@ export async function stateTexts(
 }
 
 function textOf(
+  kinds: readonly string[],
   records: Int32Array,
   at: number,
   idleMs: number,
@@ -61,9 +64,9 @@ function textOf(
 ): StateText {
   const type = records[at + KeyWord.type]!
   return {
-    kind: kindOf(type),
+    kind: kindOf(kinds, type),
     protocol: protocolOf(type),
-    text: describeRecord(records, false, at),
+    text: describeRecord(kinds, records, false, at),
     ingress: records[at + RecordWord.ingress]!,
     egress: records[at + RecordWord.egress]!,
     scope: hex(records, at, SCOPE),

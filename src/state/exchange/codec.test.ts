@@ -133,3 +133,15 @@ test('spoilt saved bytes give nothing', () => {
     )
   )
 })
+
+test('what was saved with other kinds of records gives nothing', () => {
+  const given = (saved: number, ours: number): number => {
+    let found = 0
+    const bytes = codec.encodeRecords(plain(), [0], 1, WALL, saved)
+    const isRead = codec.decodeRecords(bytes, WALL, () => void found++, ours)
+    assert.equal(isRead, found === 1)
+    return found
+  }
+  assert.deepEqual([given(7, 7), given(7, 0), given(0, 7)], [1, 1, 1])
+  assert.equal(given(7, 8), 0)
+})

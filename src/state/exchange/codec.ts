@@ -132,12 +132,16 @@ export function decodeKey(
   return stop
 }
 
-/** The first `count` records, idle for idleMs[i] each, at this moment of the wall's clock. */
+/**
+ * The first `count` records, at most 65535, idle for idleMs[i] each, at this moment of the wall's
+ * clock. `kinds` is their stamp (kindsStamp), 0 for none.
+ */
 export function encodeRecords(
   records: Int32Array,
   idleMs: ArrayLike<number>,
   count: number,
-  wallMs: number
+  wallMs: number,
+  kinds = 0
 ): Uint8Array<ArrayBuffer> {
   let size = SAVED_HEADER_BYTES
   for (let i = 0; i < count; i++) size += entryBytes(records, i * RECORD_WORDS)
@@ -145,7 +149,8 @@ export function encodeRecords(
   const view = new DataView(bytes.buffer)
   view.setUint16(0, SAVED_MAGIC)
   view.setUint8(2, SAVED_VERSION)
-  view.setUint32(4, count)
+  view.setUint16(4, kinds)
+  view.setUint16(6, count)
   view.setBigUint64(8, BigInt(Math.trunc(Math.max(0, wallMs))))
   let at = SAVED_HEADER_BYTES
   for (let i = 0; i < count; i++) at = encodeEntry(view, at, records, i * RECORD_WORDS, idleMs[i]!)
@@ -155,12 +160,14 @@ export function encodeRecords(
 /**
  * Gives each record and how long it has been idle by now; the record is only lent.  False, and
  * nothing given, when these are not bytes of encodeRecords.  A clock that went back in between
- * makes nothing younger than it was.
+ * makes nothing younger than it was.  `kinds`: what was saved with another stamp is not taken, for
+ * its numbers mean other kinds; 0 asks nothing.
  */
 export function decodeRecords(
   bytes: Uint8Array,
   wallMs: number,
-  found: (record: Int32Array, idleMs: number) => void
+  found: (record: Int32Array, idleMs: number) => void,
+  kinds = 0
 ): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const end = bytes.length
@@ -170,7 +177,9 @@ export function decodeRecords(
     view.getUint8(2) !== SAVED_VERSION
   )
     return false
-  if (countEntries(view, SAVED_HEADER_BYTES, end) !== view.getUint32(4)) return false
+  const saved = view.getUint16(4)
+  if (saved !== 0 && kinds !== 0 && saved !== kinds) return false
+  if (countEntries(view, SAVED_HEADER_BYTES, end) !== view.getUint16(6)) return false
   const agedMs = Math.max(0, wallMs - Number(view.getBigUint64(8)))
   const record = new Int32Array(RECORD_WORDS)
   for (let at = SAVED_HEADER_BYTES; at < end; ) {

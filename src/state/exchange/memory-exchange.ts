@@ -32,6 +32,8 @@ export interface MemoryExchangeOptions {
   readonly random: Random
   readonly table: StateTable
   readonly host: number // hostHash of ours
+  /** Stamp of our kinds of records (kindsStamp); 0: everybody has the same. */
+  readonly kinds?: number
   readonly settings: ExchangeSettings
   readonly wire: ExchangeWire
   readonly listener: ExchangeListener
@@ -220,7 +222,7 @@ export class MemoryExchange implements Exchange {
     if (this.#isClosed) return
     this.#counts['messages-received']++
     this.#counts['bytes-received'] += bytes.length
-    const wrong = message.malformation(bytes)
+    const wrong = message.malformation(bytes, this.#given.kinds)
     if (wrong !== undefined) return this.#refuse(wrong)
     const session = this.#sessions.get(message.senderOf(bytes))
     if (session?.peer.address !== address || message.receiverOf(bytes) !== this.#given.host)

@@ -21,6 +21,7 @@ export const MessageType = {
 export const refusals = [
   'short',
   'version',
+  'kinds',
   'stranger',
   'forged',
   'stale-epoch',
@@ -75,6 +76,8 @@ const WORD = 2 ** 32
 
 export interface Header {
   readonly type: number
+  /** The sender's stamp of the kinds of records (kindsStamp); 0 or undefined: not told. */
+  readonly kinds?: number
   readonly sender: number
   readonly receiver: number
   readonly own: bigint // the sender's epoch
@@ -92,7 +95,8 @@ export function seal(key: Sealer, header: Header, body: Uint8Array): Uint8Array 
   scratchView.setUint16(0, MAGIC)
   scratchView.setUint8(2, VERSION)
   scratchView.setUint8(3, header.type)
-  scratchView.setUint32(4, body.length)
+  scratchView.setUint16(4, header.kinds ?? 0)
+  scratchView.setUint16(6, body.length)
   scratchView.setInt32(8, header.sender)
   scratchView.setInt32(12, header.receiver)
   scratchView.setBigUint64(16, header.own)
@@ -116,13 +120,18 @@ export function putSequence(bytes: Uint8Array, at: number, sequence: number): vo
 export const sequenceAt = (view: DataView, at: number): number =>
   view.getUint32(at) * WORD + view.getUint32(at + 4)
 
-/** What is wrong with the form of a message, or undefined. */
-export function malformation(bytes: Uint8Array): 'short' | 'version' | undefined {
+/** What is wrong with the form of a message, or undefined. `kinds` is our stamp, 0 for none. */
+export function malformation(
+  bytes: Uint8Array,
+  kinds = 0
+): 'short' | 'version' | 'kinds' | undefined {
   if (bytes.length < HEADER_BYTES + TAG_BYTES || bytes.length > MESSAGE_BYTES_MAX) return 'short'
   if (uint16(bytes, 0) !== MAGIC || bytes[2] !== VERSION) return 'version'
   if (HEADER_BYTES + uint16(bytes, 6) + TAG_BYTES !== bytes.length) return 'short'
   const type = bytes[3]!
-  return type < MessageType.hello || type > MessageType.probe ? 'version' : undefined
+  if (type < MessageType.hello || type > MessageType.probe) return 'version'
+  const theirs = uint16(bytes, 4)
+  return theirs !== 0 && kinds !== 0 && theirs !== kinds ? 'kinds' : undefined
 }
 
 /** Of a message whose form is right. */

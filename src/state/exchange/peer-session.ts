@@ -20,6 +20,7 @@ export interface PeerSessionOptions
   extends Pick<SendQueueOptions, 'clock' | 'settings' | 'counts'> {
   readonly random: Random
   readonly host: number // our own word
+  readonly kinds?: number | undefined // our stamp of the kinds of records
   readonly key: () => Sealer | undefined
   readonly send: (peer: Peer, message: Uint8Array) => void
   readonly probe: (peer: Peer) => boolean
@@ -164,9 +165,9 @@ export class PeerSession {
   #transmit(type: number, body: Uint8Array, { own, theirs }: Greeting, sequence: number): void {
     const key = this.#given.key()
     if (key === undefined) return
-    const { counts, host } = this.#given
+    const { counts, host: sender, kinds = 0 } = this.#given
     const receiver = this.peer.word
-    const message = seal(key, { type, sender: host, receiver, own, theirs, sequence }, body)
+    const message = seal(key, { type, kinds, sender, receiver, own, theirs, sequence }, body)
     counts['messages-sent']++
     counts['bytes-sent'] += message.length
     if (type === MessageType.state || type === MessageType.refresh) {

@@ -14,6 +14,8 @@ export interface RecollectionSettings {
   readonly timeouts: Timeouts
   /** Records of different keys; with more, some are left out as a full table evicts. */
   readonly capacity: number
+  /** The stamp of today's kinds; 0: whatever was saved is taken. */
+  readonly kinds?: number
 }
 
 /**
@@ -23,12 +25,12 @@ export interface RecollectionSettings {
 export function recollect(
   saved: Iterable<Uint8Array>,
   wallMs: number,
-  { timeouts, capacity }: RecollectionSettings,
+  { timeouts, capacity, kinds = 0 }: RecollectionSettings,
   found: (record: Int32Array, idleMs: number) => void
 ): void {
   const joined = new MemoryStateTable({ capacity, timeouts, now: () => 0 })
   for (const bytes of saved)
-    decodeRecords(bytes, wallMs, (record, idleMs) => void joined.put(record, 0, idleMs))
+    decodeRecords(bytes, wallMs, (record, idleMs) => void joined.put(record, 0, idleMs), kinds)
   const records = new Int32Array(SLICE * RECORD_WORDS)
   const idleMs = new Float64Array(SLICE)
   for (let from = 1; from !== 0; from = joined.next) {

@@ -13,6 +13,8 @@ export interface SaverOptions {
   readonly save: (batches: readonly SavedBatch[]) => void
   /** Has the store forget what it holds of a port. */
   readonly forget?: (port: number) => void
+  /** The stamp of the kinds of records (kindsStamp); 0: none. */
+  readonly kinds?: number
   readonly intervalMs?: number
   /** Records of an interval; with more it ends early. */
   readonly recordsMax?: number
@@ -30,6 +32,7 @@ export class StateSaver {
   readonly #clock: Clock
   readonly #save: (batches: readonly SavedBatch[]) => void
   readonly #forget: ((port: number) => void) | undefined
+  readonly #kinds: number
   readonly #intervalMs: number
   readonly #max: number
   readonly #records: Int32Array
@@ -46,6 +49,7 @@ export class StateSaver {
     this.#clock = options.clock
     this.#save = options.save
     this.#forget = options.forget
+    this.#kinds = options.kinds ?? 0
     this.#intervalMs = options.intervalMs ?? INTERVAL_MS
     this.#max = recordsMax
     this.#records = new Int32Array(recordsMax * RECORD_WORDS)
@@ -118,7 +122,8 @@ export class StateSaver {
       this.#batch.set(this.#records.subarray(at, at + RECORD_WORDS), i * RECORD_WORDS)
       this.#batchIdle[i] = now - this.#usedAt[slot]!
     }
-    return encodeRecords(this.#batch, this.#batchIdle, slots.length, this.#clock.wall())
+    const wall = this.#clock.wall()
+    return encodeRecords(this.#batch, this.#batchIdle, slots.length, wall, this.#kinds)
   }
 }
 

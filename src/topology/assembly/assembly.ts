@@ -1,12 +1,16 @@
 // What a packet thread has to know of what plugins declare: plain data, made by assemble.ts on the
 // main thread, for packet threads do without the schema library.
 
+import { CORE_KINDS, type StateKind } from '../../state/kinds.ts'
+
 export interface Assembly {
   /** Kinds of devices whose ports lead out of the network where they are bound. */
   readonly uplinks: readonly string[]
+  /** Kinds of flow state, by number from 1. */
+  readonly stateKinds: readonly StateKind[]
   /** Kind of the devices that filter at ports; '' when no plugin has them. */
   readonly filterKind: string
 }
 
 /** Of no plugin. */
-export const NO_PLUGINS: Assembly = { uplinks: [], filterKind: '' }
+export const NO_PLUGINS: Assembly = { uplinks: [], filterKind: '', stateKinds: CORE_KINDS }

@@ -28,9 +28,24 @@ export interface PortPart {
   readonly complete?: (port: Stored, given: Completing) => Readonly<Record<string, unknown>>
 }
 
+/** A kind of flow state: numbers are given out when plugins are put together (`StateKinds`). */
+export interface StateKindPart {
+  /** Of all plugins' kinds; `state.<name>` counts its records. */
+  readonly name: string
+  /**
+   * Of records that are memories and stand for no connection: how long one outlives its last
+   * use, seconds, by default; the setting is `state.timeouts.<name>S`. Left out: as the protocol
+   * says.
+   */
+  readonly idleS?: number
+  /** Of that setting. */
+  readonly description?: string
+}
+
 /** All that is declared, for models that depend on what others declare. */
 export interface Declared {
   readonly deviceKinds: readonly DeviceKind[]
+  readonly stateKinds: readonly StateKindPart[]
 }
 
 export interface Resources {
@@ -41,6 +56,7 @@ export interface Resources {
   /** Its section of the configuration, `plugins.<name>`: made by `section`. */
   readonly settings?: TObject
   readonly deviceKinds?: readonly DeviceKind[]
+  readonly stateKinds?: readonly StateKindPart[]
   /** Kind of the devices that filter at ports: `inFilter`, `outFilter`. One plugin has them. */
   readonly filterKind?: string
 }

@@ -12,7 +12,7 @@ export const stateActions: readonly Action[] = [
     noun: 'state',
     verb: 'list',
     words: `HOST [${FILTERS.map(name => `${name}=…`).join('] [')}]`,
-    summary: 'List flow state of a host: connections, translations, sticky sources.',
+    summary: 'List flow state of a host: connections, and what plugins remember.',
     run: list
   },
   {
