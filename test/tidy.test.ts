@@ -6,8 +6,9 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { test } from 'node:test'
+import { commentShare, undocumented } from './tidy/docs.ts'
 import { check } from './tidy/rules.ts'
-import { checkTree } from './tidy/tree.ts'
+import { checkTree, type Source } from './tidy/tree.ts'
 
 const root = join(import.meta.dirname, '..')
 const folders = ['src', 'plugins', 'test', 'native', 'setup', '.']
@@ -24,13 +25,21 @@ test('every source file keeps the rules of the tree', () => {
 })
 
 test('the tree keeps the rules of the tree', () => {
-  const paths = folders.flatMap(sources)
-  const read = paths.map(path => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+  const read = sourcesRead()
   const pages = [...folders, 'docs', 'config', 'systemd', '.'].flatMap(folder => listed(folder))
   const findings = checkTree(read, pages).map(
     ({ path, line, message }) => `${path}:${line}  ${message}`
   )
   assert.equal(findings.length, 0, `\n${findings.join('\n')}\n`)
+})
+
+test('what is exported is documented', t => {
+  const read = sourcesRead()
+  const findings = undocumented(read).map(
+    ({ path, line, message }) => `${path}:${line}  ${message}`
+  )
+  assert.equal(findings.length, 0, `\n${findings.join('\n')}\n`)
+  t.diagnostic(`comments are ${commentShare(read).toFixed(1)} % of the product's lines`)
 })
 
 test('every plugin has an index.ts and a README.md', () => {
@@ -45,6 +54,9 @@ test('every plugin has an index.ts and a README.md', () => {
   )
   assert.deepEqual(missing, [])
 })
+
+const sourcesRead = (): Source[] =>
+  folders.flatMap(sources).map(path => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 
 /** Source files below a folder; of the top folder its own only. */
 const sources = (folder: string): string[] =>

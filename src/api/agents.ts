@@ -5,7 +5,8 @@ import type { CountersSnapshot } from '../core/counters.ts'
 import { token } from '../core/token.ts'
 
 export interface AgentInfo {
-  readonly id: string // of the host
+  /** Of the host. */
+  readonly id: string
   readonly name: string
   readonly alive: boolean
 }
@@ -17,31 +18,41 @@ export interface InterfaceInfo {
   readonly mtu: number
   readonly up: boolean
   readonly addresses: readonly string[]
-  readonly refusal: string | null // why no port may be bound to it
+  /** Why no port may be bound to it. */
+  readonly refusal: string | null
 }
 
-// One line of the live flow table.
+/** One line of the live flow table. */
 export interface FlowLine {
-  readonly id: number // while it lives, on its host
-  readonly key: string // the fields the flow asks for, with the values and bits it wants
-  readonly mask: string // all words of the mask, in hexadecimal
-  readonly actions: readonly string[] // none: the flow drops
+  /** While it lives, on its host. */
+  readonly id: number
+  /** The fields the flow asks for, with the values and bits it wants. */
+  readonly key: string
+  /** All words of the mask, in hexadecimal. */
+  readonly mask: string
+  /** None: the flow drops. */
+  readonly actions: readonly string[]
   readonly packets: number
   readonly bytes: number
   readonly ageMs: number
   readonly idleMs: number
 }
 
-// One record of flow state.
+/** One record of flow state. */
 export interface StateLine {
   readonly kind: string // connection, or what a plugin has declared
   readonly protocol: string
-  readonly text: string // both directions and flags, as traces have them
-  readonly ingress: number // number of the port where its opener's packets come in; 0: none
+  /** Both directions and flags, as traces have them. */
+  readonly text: string
+  /** Number of the port where its opener's packets come in; 0: none. */
+  readonly ingress: number
   readonly egress: number
-  readonly scope: string // of its key, in hexadecimal: the device it is of
-  readonly opening: string // of two records of one key the one with the greater stands
-  readonly isOwn: boolean // made on this host, not learned from another
+  /** Of its key, in hexadecimal: the device it is of. */
+  readonly scope: string
+  /** Of two records of one key the one with the greater stands. */
+  readonly opening: string
+  /** Made on this host, not learned from another. */
+  readonly isOwn: boolean
   readonly ageMs: number
   readonly idleMs: number
 }
@@ -53,11 +64,13 @@ export interface StateQuery {
   readonly address?: string | undefined
 }
 
-// Another host, as it looks from one.
+/** Another host, as it looks from one. */
 export interface PeerLine {
   readonly host: string
-  readonly alive: boolean // it answers, be it only its kernel
-  readonly agentAlive: boolean // and its agent takes state
+  /** It answers, be it only its kernel. */
+  readonly alive: boolean
+  /** And its agent takes state. */
+  readonly agentAlive: boolean
 }
 
 export interface TraceRequest {
@@ -67,14 +80,17 @@ export interface TraceRequest {
 
 export interface TraceResult {
   readonly lines: readonly string[]
-  readonly verdict: string // forward, flood, drop, consume, postpone
-  readonly dropReason: string | null // 'router.no-route'
-  readonly mask: readonly string[] // the fields that were asked, with their bits
+  /** Forward, flood, drop, consume, postpone. */
+  readonly verdict: string
+  /** 'router.no-route'. */
+  readonly dropReason: string | null
+  /** The fields that were asked, with their bits. */
+  readonly mask: readonly string[]
   readonly actions: readonly string[]
   readonly tags: readonly string[]
 }
 
-// Counters of one thread of one host; those of the same host add up on the page.
+/** Counters of one thread of one host; those of the same host add up on the page. */
 export interface HostCounters {
   readonly host: string
   readonly source: string
@@ -83,7 +99,7 @@ export interface HostCounters {
 
 export interface AgentsView {
   hosts(): readonly AgentInfo[]
-  // undefined: no agent of that host reports here.
+  /** undefined: no agent of that host reports here. */
   interfaces(hostId: string): Promise<readonly InterfaceInfo[] | undefined>
   flows(hostId: string, page: { readonly limit: number }): Promise<readonly FlowLine[]>
   state(hostId: string, query: StateQuery): Promise<readonly StateLine[]>

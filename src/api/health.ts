@@ -11,7 +11,8 @@ import type { Store } from '../topology/store.ts'
 export interface HealthReport {
   /** degraded: what is there is served, but nothing can be changed; failing: not even that. */
   readonly status: 'ok' | 'degraded' | 'failing'
-  readonly store: string // ok, or why not
+  /** Ok, or why not. */
+  readonly store: string
   readonly notes: readonly string[]
 }
 

@@ -38,19 +38,22 @@ export interface ApiOptions {
   readonly stateKinds: readonly string[]
   readonly agents: AgentsView
   readonly health: Health
-  readonly counters: Counters // the API's own thread's
+  /** The API's own thread's. */
+  readonly counters: Counters
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
   readonly listen: readonly Listen[]
   readonly token?: string | undefined
-  readonly newPorts?: Completing['newPorts'] | undefined // 'off'
-  // Routes of whoever opens it, beside ours: the demo's.
+  /** What a port has that is made without saying so (topology/model.ts); default: `off`. */
+  readonly newPorts?: Completing['newPorts'] | undefined
+  /** Routes of whoever opens it, beside ours: the demo's. */
   readonly more?: ((app: FastifyInstance) => void) | undefined
 }
 
 export interface Api {
-  readonly url: string // of the first listener
+  /** Of the first listener. */
+  readonly url: string
   readonly app: FastifyInstance
   readonly listeners: readonly Listener[]
   close(): Promise<void>

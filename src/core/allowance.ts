@@ -1,6 +1,7 @@
 // So many at once, and so many a second from then on: a token bucket for what somebody outside can
 // cause.  It reads no clock; whoever asks knows the time.
 
+/** How much of something may be used per time; what is not used adds up, to a bound. */
 export class Allowance {
   readonly #burstMax: number
   readonly #perSecond: number
@@ -13,7 +14,7 @@ export class Allowance {
     this.#left = burstMax
   }
 
-  // Takes one, if there is one.
+  /** Takes one, if there is one. */
   take(now: number): boolean {
     const gained = ((now - this.#filledAt) / 1000) * this.#perSecond
     this.#left = Math.min(this.#burstMax, this.#left + Math.max(0, gained))

@@ -5,15 +5,19 @@ import { setImmediate as nextTurn } from 'node:timers'
 import { fail } from './errors.ts'
 import { token } from './token.ts'
 
+/** A call that is to come. */
 export interface Timer {
+  /** Calls it off; nothing happens when it is over already. */
   cancel(): void
 }
 
+/** Time as a service: product code takes it as an argument, tests move it. */
 export interface Clock {
   /** Monotonic milliseconds with a fraction; the zero means nothing. */
   now(): number
   /** Milliseconds since 1970, as the machine believes; it may jump. */
   wall(): number
+  /** Calls `fire` once, after so many milliseconds. */
   after(delayMs: number, fire: () => void): Timer
   /** Runs `fire` in the next turn of the loop, after the sockets had theirs. */
   soon(fire: () => void): void
@@ -42,6 +46,7 @@ export async function within(clock: Clock, limitMs: number, work: unknown): Prom
 // setTimeout fires at once beyond 2^31-1 ms (24 days); longer waits are made of several.
 const TIMEOUT_MS_MAX = 0x7fffffff
 
+/** The machine's time. */
 export class SystemClock implements Clock {
   now(): number {
     return performance.now()

@@ -11,15 +11,19 @@ import type { Given, Needs, Token } from './token.ts'
 /** What the container knows of a plugin. */
 export interface Unit<N extends Needs = Needs> {
   readonly name: string
+  /** The services its `setup` is given, by the names it uses. */
   readonly needs: N
+  /** The services that others may need from it. */
   readonly provides?: readonly Token<unknown>[]
 }
 
 /** A service with something to put away; called in reverse order of making. */
 export interface Disposable {
+  /** Gives back what it holds; called once, when the container closes. */
   dispose(): void | Promise<void>
 }
 
+/** Services by token; hands each unit those it declares, and refuses a missing or second one. */
 export class Container {
   // A child of the empty root: several hosts live in one process and share nothing.
   readonly #services: DependencyContainer = root.createChildContainer()
@@ -42,10 +46,12 @@ export class Container {
     this.#services.register(token.key, { useFactory })
   }
 
+  /** Whether somebody provides it. */
   has(token: Token<unknown>): boolean {
     return this.#owners.has(token)
   }
 
+  /** The service; throws MISSING_SERVICE, or SEALED once assembly is over. */
   get<T>(token: Token<T>, by = 'core'): T {
     if (this.#sealed) throw fail('SEALED', { unit: by, service: token.name })
     if (!this.has(token)) throw fail('MISSING_SERVICE', { unit: by, service: token.name })
@@ -71,6 +77,7 @@ export class Container {
     this.seal()
   }
 
+  /** Assembly is over: nothing is given out from now on. */
   seal(): void {
     this.#sealed = true
   }

@@ -6,9 +6,12 @@
 import { fail } from './errors.ts'
 import { token } from './token.ts'
 
+/** A number that only grows. */
 export class Counter {
+  /** How often it happened. */
   value = 0
 
+  /** Adds one. */
   count(): void {
     this.value++
   }
@@ -16,10 +19,13 @@ export class Counter {
 
 /** Counts observations in buckets; a bound belongs to the bucket below it, as in Prometheus. */
 export class Histogram {
+  /** Upper bounds of the buckets, ascending; what is above the last has a bucket of its own. */
   readonly bounds: Float64Array
   /** One more than the bounds: the last counts what is above all of them. */
   readonly buckets: Float64Array
+  /** Of all values. */
   sum = 0
+  /** How many values there were. */
   count = 0
 
   constructor(bounds: readonly number[]) {
@@ -27,6 +33,7 @@ export class Histogram {
     this.buckets = new Float64Array(bounds.length + 1)
   }
 
+  /** Puts a value into the first bucket whose bound it does not exceed. */
   observe(value: number): void {
     const { bounds } = this
     let i = 0
@@ -39,17 +46,25 @@ export class Histogram {
 
 /** What a histogram held at one moment. */
 export interface HistogramSnapshot {
+  /** Upper bounds, ascending. */
   readonly bounds: readonly number[]
+  /** How many values in each, one more than bounds. */
   readonly buckets: readonly number[]
+  /** Of all values. */
   readonly sum: number
+  /** How many values there were. */
   readonly count: number
 }
 
 /** All values at one moment: plain data, so that it crosses a thread as it is. */
 export interface CountersSnapshot {
+  /** Numbers that only grow, by name. */
   readonly counters: Readonly<Record<string, number>>
+  /** Numbers as they are now, by name. */
   readonly gauges: Readonly<Record<string, number>>
+  /** Distributions, by name. */
   readonly histograms: Readonly<Record<string, HistogramSnapshot>>
+  /** A sentence for each name. */
   readonly help: Readonly<Record<string, string>>
 }
 
@@ -62,6 +77,7 @@ interface Gauge {
 const NAMES_MAX = 4096
 const NAME = /^[a-z][a-z0-9]*([.-][a-z0-9]+)*$/
 
+/** Where rooms and plugins claim their counters, gauges and histograms. */
 export interface Counters {
   /** The counter of that name; whoever claims it again shares it. It only ever grows. */
   claim(name: string, help?: string): Counter
@@ -71,6 +87,7 @@ export interface Counters {
   histogram(name: string, bounds: readonly number[], help?: string): Histogram
   /** What a counter or gauge holds now; 0 when nobody claimed it. For tests and tables. */
   value(name: string): number
+  /** All of them as they are now. */
   snapshot(): CountersSnapshot
 }
 export const Counters = token<Counters>('counters')

@@ -53,6 +53,7 @@ const sentences = {
   UNAVAILABLE: '{what} is not available here: {reason}'
 } as const
 
+/** One of the table above. */
 export type ErrorCode = keyof typeof sentences
 
 type Names<S extends string> = S extends `${string}{${infer Name}}${infer Rest}`
@@ -67,9 +68,11 @@ export type ErrorParams<C extends ErrorCode> = {
 // A sentence is read by a person and logged: a hostile value must not make it endless.
 const VALUE_LENGTH_MAX = 200
 
+/** An error with a code and a sentence of the table, for whoever asked. */
 export class MezzoError extends Error {
   override readonly name = 'MezzoError'
   readonly code: ErrorCode
+  /** What was put into the sentence. */
   readonly params: Readonly<Record<string, string | number>>
 
   constructor(code: ErrorCode, params: Readonly<Record<string, string | number>>, cause?: unknown) {

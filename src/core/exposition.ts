@@ -34,6 +34,7 @@ interface Metric {
 // Three threads a host, and as many hosts as a test or a demo would put in one process.
 const SOURCES_MAX = 256
 
+/** The counters of all hosts and threads, as one Prometheus page. */
 export class Exposition {
   readonly #sources = new Map<string, { host: string; read: () => CountersSnapshot }>()
   readonly #registry: Registry
@@ -54,10 +55,12 @@ export class Exposition {
     this.#add(host, source, () => snapshot)
   }
 
+  /** Leaves the host's counters out from now on. */
   forget(host: string): void {
     for (const [key, source] of this.#sources) if (source.host === host) this.#sources.delete(key)
   }
 
+  /** Of the page, for HTTP. */
   get contentType(): string {
     return this.#registry.contentType
   }

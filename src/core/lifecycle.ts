@@ -4,8 +4,11 @@
 import type { Clock, Timer } from './clock.ts'
 import { fail, reasonOf } from './errors.ts'
 
+/** Something that starts and stops. */
 export interface Running {
+  /** Resolves when it is up; an error ends the start of everything. */
   start?(): void | Promise<void>
+  /** Resolves when it is down. Called also when `start` failed half-way. */
   stop?(): void | Promise<void>
 }
 
@@ -15,6 +18,7 @@ interface Part extends Running {
 
 const STOP_LIMIT_MS = 10_000
 
+/** Starts parts in order and stops them in reverse. */
 export class Lifecycle implements Running {
   readonly #clock: Clock
   readonly #stopLimitMs: number
@@ -26,6 +30,7 @@ export class Lifecycle implements Running {
     this.#stopLimitMs = stopLimitMs
   }
 
+  /** Puts a part behind those that there are; the name is for errors. */
   add(name: string, running: Running): void {
     this.#parts.push({
       name,

@@ -7,12 +7,18 @@ import pino from 'pino'
 import { MezzoError } from './errors.ts'
 import { token } from './token.ts'
 
+/** What a line says besides its message, by name. */
 export type Fields = Readonly<Record<string, unknown>>
 
+/** Lines of JSON with a level, for operators. No packet may cause a line of its own. */
 export interface Log {
+  /** For those who look for a fault. */
   debug(fields: Fields, message: string): void
+  /** Something that is meant to happen, and seldom does. */
   info(fields: Fields, message: string): void
+  /** Something is wrong, and the system goes on. */
   warn(fields: Fields, message: string): void
+  /** Something is wrong, and somebody has to act. */
   error(fields: Fields, message: string): void
   /** A log whose every line carries these fields. */
   child(fields: Fields): Log
@@ -21,9 +27,11 @@ export interface Log {
 }
 export const Log = token<Log>('log')
 
+/** From the most lines to none. */
 export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
 
+/** What is logged: see `logSection`. */
 export interface LogSettings {
   readonly level: LogLevel
   /** Rooms and plugins that speak more or less than the others. */
@@ -32,9 +40,11 @@ export interface LogSettings {
 
 /** Where lines go; standard error unless a test listens. */
 export interface LogSink {
+  /** Takes one line with its end. */
   write(line: string): void
 }
 
+/** The log of a process; of a room, `child`. */
 export function openLog(settings: LogSettings, sink?: LogSink): Log {
   const options: pino.LoggerOptions = {
     level: settings.level,

@@ -5,6 +5,7 @@ import type { Clock } from './clock.ts'
 
 const STRETCH_MS = 4
 
+/** Keeps long work from blocking the event loop: it rests after each stretch. */
 export class Pace {
   readonly #clock: Clock
   #since: number
@@ -14,6 +15,7 @@ export class Pace {
     this.#since = clock.now()
   }
 
+  /** Await it now and then: it lets others run when the stretch is over. */
   async breathe(): Promise<void> {
     if (this.#clock.now() - this.#since < STRETCH_MS) return
     await new Promise<void>(turn => this.#clock.soon(turn))

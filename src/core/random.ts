@@ -4,6 +4,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { token } from './token.ts'
 
+/** Chance as a service: product code takes it as an argument, tests seed it. */
 export interface Random {
   /** A whole number of 32 bits, unsigned. */
   uint32(): number
@@ -11,12 +12,14 @@ export interface Random {
   below(limit: number): number
   /** True with the given probability, 0 to 1. */
   chance(probability: number): boolean
+  /** So many bytes of chance. */
   bytes(length: number): Uint8Array
 }
 export const Random = token<Random>('random')
 
 const WORD = 0x1_0000_0000
 
+/** Chance of the operating system, fit for secrets. */
 export class SystemRandom implements Random {
   uint32(): number {
     return randomInt(WORD)

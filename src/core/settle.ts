@@ -8,7 +8,7 @@ import type { Clock, Timer } from './clock.ts'
 
 const SETTLED_MS = 3000
 
-// The flag is the whole process's, and threads start at the same time: nobody takes it back.
+/** The flag is the whole process's, and threads start at the same time: nobody takes it back. */
 export const settleMemory = (clock: Clock, then: () => void = () => {}): Timer =>
   clock.after(SETTLED_MS, () => {
     setFlagsFromString('--expose-gc')

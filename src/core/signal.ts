@@ -1,6 +1,7 @@
 // Something that happens, as a function: whoever makes it happen calls it, and whoever has to know
 // listens. Neither knows the other.
 
+/** An event with its listeners: calling it calls them, in the order they came. */
 export interface Signal<A extends readonly unknown[]> {
   /** It has happened: every listener is called before this returns, in the order they came. */
   (...args: A): void
@@ -8,6 +9,7 @@ export interface Signal<A extends readonly unknown[]> {
   on(hear: (...args: A) => void): void
 }
 
+/** A signal that nobody listens to yet. */
 export function signal<A extends readonly unknown[]>(): Signal<A> {
   const listeners: ((...args: A) => void)[] = []
   const happen = (...args: A): void => {

@@ -4,18 +4,27 @@
 
 import type { Duplex } from 'node:stream'
 
+/** What carries the bytes of TLS, and hears what comes of it. */
 export interface TlsCarrier {
+  /** Encrypted bytes, to be sent to the other side. */
   send(bytes: Uint8Array): void
+  /** The handshake is over; data may be written. */
   opened(): void
+  /** Decrypted bytes from the other side. */
   data(bytes: Uint8Array): void
+  /** The handshake failed, or TLS ended by a fault. */
   failed(): void
 }
 
+/** A TLS client without a socket. */
 export interface TlsOver {
+  /** Bytes to be encrypted and sent. */
   write(bytes: Uint8Array): void
   /** Bytes from the other end. */
   received(bytes: Uint8Array): void
+  /** The other side has closed what carries the bytes. */
   ended(): void
+  /** Lets go of everything; nothing is called any more. */
   close(): void
 }
 

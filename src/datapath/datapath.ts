@@ -9,15 +9,16 @@ import { WORDS } from '../flow/key.ts'
 import { type Limits, NO_LIMITS } from '../flow/size.ts'
 import type { RawFrame } from '../wire/frames.ts'
 
-// Why a frame came up.  MZ_UP_* in abi.h.
+/** Why a frame came up. MZ_UP_* in abi.h. */
 export const Reason = { miss: 0, ttl: 1, mtu: 2, action: 3, syn: 4 } as const
 const reasonNames = Object.keys(Reason)
 
 /** A reason for people; one that is not known by its number. */
 export const reasonName = (reason: number): string => reasonNames[reason] ?? `reason ${reason}`
 
+/** Words of one descriptor. */
 export const DESCRIPTOR_WORDS = 8
-// A frame's descriptor: where it lies in the burst's buffer and what the kernel says of it.
+/** A frame's descriptor: where it lies in the burst's buffer and what the kernel says of it. */
 export const Descriptor = {
   offset: 0,
   length: 1, // captured bytes, all of the frame
@@ -29,15 +30,21 @@ export const Descriptor = {
   portClass: 7
 } as const
 
-// One burst: `count` frames in one shared buffer, each with a descriptor and its extracted key.
+/** One burst: `count` frames in one shared buffer, each with a descriptor and its extracted key. */
 export class Burst {
+  /** Frames in one burst. */
   static readonly FRAMES_MAX = 64
-  static readonly BYTES = 4 * 1024 * 1024 + 128 * 1024 // 64 GSO frames and their padding
+  /** 64 GSO frames and their padding. */
+  static readonly BYTES = 4 * 1024 * 1024 + 128 * 1024
   readonly buffer: ArrayBuffer
   readonly view: DataView
+  /** The buffer as bytes. */
   readonly bytes: Uint8Array
+  /** DESCRIPTOR_WORDS for each frame, laid out by Descriptor. */
   readonly descriptors = new Uint32Array(Burst.FRAMES_MAX * DESCRIPTOR_WORDS)
+  /** WORDS of FlowKey for each frame. */
   readonly keys = new Int32Array(Burst.FRAMES_MAX * WORDS)
+  /** Frames in it. */
   count = 0
 
   // Less than BYTES is for datapaths whose frames are small: a test makes thousands of them.
@@ -50,26 +57,41 @@ export class Burst {
 
 const FLOWS_AT_FIRST = 32
 
-// Flows to install, remove or adopt, packed.  `masks` is the mask each flow was walked with;
-// a datapath that numbers its masks does so itself.  Flow ids are the caller's: 1..flowsMax.
+/**
+ * Flows to install, remove or adopt, packed. `masks` is the mask each flow was walked with; a
+ * datapath that numbers its masks does so itself. Flow ids are the caller's: 1..flowsMax.
+ */
 export class FlowBatch {
+  /** Flows it takes. */
   readonly capacity: number
-  // All of them grow with what is added, up to the capacity: most batches are small.
+  /** All of them grow with what is added, up to the capacity: most batches are small. */
   ids: Uint32Array
+  /** WORDS for each flow, masked. */
   keys: Int32Array
+  /** WORDS for each flow. */
   masks: Int32Array
+  /** A packet with this TTL or less goes up (Reason.ttl); 0: none does. */
   ttlMin: Uint8Array
-  // 1: a TCP packet that opens a connection goes up in spite of the flow (Reason.syn), and the TCP
-  // flags of the others are noted (StatsBatch.tcpFlags).
+  /**
+   * 1: a TCP packet that opens a connection goes up in spite of the flow (Reason.syn), and the TCP
+   * flags of the others are noted (StatsBatch.tcpFlags).
+   */
   stateful: Uint8Array
-  mtu: Uint16Array // Limits of flow/size.ts: a packet that exceeds them goes up
+  /** Limits of flow/size.ts: a packet that exceeds them goes up. */
+  mtu: Uint16Array
+  /** Limit of packets that leave by a tunnel; 0: none. */
   room: Uint16Array
-  actionAt: Uint32Array // index of the flow's first action in `actions`
+  /** Index of the flow's first action in `actions`. */
+  actionAt: Uint32Array
+  /** How many actions the flow has; 0: it drops. */
   actionCount: Uint32Array
-  // After install: 1 in place, 2 was there already (and was replaced), 0 refused (table full).
+  /** After install: 1 in place, 2 was there already (and was replaced), 0 refused (table full). */
   result: Uint8Array
+  /** ACTION_WORDS for each action, those of all flows. */
   actions: Int32Array
-  actionsUsed = 0 // in actions, not words
+  /** In actions, not words. */
+  actionsUsed = 0
+  /** Flows in it. */
   count = 0
 
   constructor(capacity = 256) {
@@ -88,12 +110,13 @@ export class FlowBatch {
     this.actions = new Int32Array(FLOWS_AT_FIRST * ACTION_WORDS)
   }
 
+  /** Empties it and keeps its memory. */
   clear(): void {
     this.count = 0
     this.actionsUsed = 0
   }
 
-  // False when the batch is full.  The key's words begin at key[at].
+  /** False when the batch is full. The key's words begin at key[at]. */
   add(
     id: number,
     key: Int32Array,
@@ -154,16 +177,24 @@ function grown<T extends Words>(words: T, length: number): T {
   return wider
 }
 
-// What the datapath knows of flows' use, by flow id.
+/** What the datapath knows of flows' use, by flow id. */
 export class StatsBatch {
+  /** Which flow each entry is of. */
   readonly ids: Uint32Array
+  /** Packets since it was installed. */
   readonly packets: Float64Array
+  /** Bytes since it was installed. */
   readonly bytes: Float64Array
-  readonly usedMs: Float64Array // on Clock.now()'s scale
-  readonly tcpFlags: Uint8Array // of all its packets, or-ed; 0 but for stateful flows
-  readonly tcpNext: Uint32Array // behind the furthest byte sent; 0: not known, not stateful
+  /** On Clock.now()'s scale. */
+  readonly usedMs: Float64Array
+  /** Of all its packets, or-ed; 0 but for stateful flows. */
+  readonly tcpFlags: Uint8Array
+  /** Behind the furthest byte sent; 0: not known, not stateful. */
+  readonly tcpNext: Uint32Array
+  /** Entries in it. */
   count = 0
-  next = 0 // cursor for the next call; 0 = the round is over
+  /** Cursor for the next call; 0 = the round is over. */
+  next = 0
 
   constructor(capacity = 4096) {
     this.ids = new Uint32Array(capacity)
@@ -175,66 +206,89 @@ export class StatsBatch {
   }
 }
 
+/**
+ * What an interface carries: a VM's frames, a network's beyond ours, tunnels. MZ_CLASS_* in abi.h.
+ */
 export const PortClass = { vm: 0, uplink: 1, tunnel: 2 } as const
-// An underlay or an uplink carries the flows of many ports: so many times a VM port's credits.
+/** An underlay or an uplink carries the flows of many ports: so many times a VM port's credits. */
 export const SHARED_CREDITS = 16
 
+/** An interface the datapath takes frames from. */
 export interface PhysicalPort {
+  /** Its number in the kernel. */
   readonly ifindex: number
   readonly name: string
+  /** A value of PortClass. */
   readonly portClass: number
-  // A veth whose other end is in another namespace: bpf_redirect_peer applies.
+  /** A veth whose other end is in another namespace: bpf_redirect_peer applies. */
   readonly peerRedirect: boolean
 }
 
+/** What a datapath has room for. */
 export interface DatapathLimits {
+  /** Flows at once. */
   readonly flowsMax: number
-  // Upcalls in flight per VM port before the kernel drops its misses.
+  /** Upcalls in flight per VM port before the kernel drops its misses. */
   readonly creditsPerPort: number
 }
 
+/** Takes frames from interfaces, forwards what it has flows for, hands up the rest. */
 export interface Datapath {
+  /** Which implementation it is. */
   readonly kind: 'memory' | 'ebpf'
   readonly limits: DatapathLimits
-  // Starts / stops taking frames from an interface.  Idempotent.
+  /** Starts / stops taking frames from an interface. Idempotent. */
   attach(port: PhysicalPort): void
-  // As `attach`, but may take a while, in which others' packets do not wait.  Frames may come up
-  // before `done` is called, which is called once, perhaps at once; not after `close`.
+  /**
+   * As `attach`, but may take a while, in which others' packets do not wait. Frames may come up
+   * before `done` is called, which is called once, perhaps at once; not after `close`.
+   */
   attachSoon(port: PhysicalPort, done: (isThere: boolean) => void): void
+  /** Takes no more frames from the interface. Idempotent. */
   detach(ifindex: number): void
-  // The underlay addresses of the other hosts: whose probes are answered.
+  /** The underlay addresses of the other hosts: whose probes are answered. */
   setPeers(addresses: readonly number[]): void
-  // Lets go of interfaces that an earlier agent took frames from and this one does not.
+  /** Lets go of interfaces that an earlier agent took frames from and this one does not. */
   detachOthers(): void
-  // Fills the burst with up to FRAMES_MAX upcalls and gives back the credits of the burst before.
-  // `watch`: there is nothing else to do; when none is there it may look on for 150 us.
+  /**
+   * Fills the burst with up to FRAMES_MAX upcalls and gives back the credits of the burst before.
+   * `watch`: there is nothing else to do; when none is there it may look on for 150 us.
+   */
   receive(burst: Burst, watch?: boolean): number
-  // `fire` is called, on this thread's loop, when frames may be waiting; once per silence, which a
-  // `receive` that gives none begins.
+  /**
+   * `fire` is called, on this thread's loop, when frames may be waiting; once per silence, which a
+   * `receive` that gives none begins.
+   */
   onReadable(fire: () => void): void
-  // Queues the frame of a burst (or one of our own making) to leave by physical actions.
+  /** Queues the frame of a burst (or one of our own making) to leave by physical actions. */
   execute(burst: Burst, frame: number, actions: ActionList): void
+  /** Queues a frame of our own making to leave by physical actions; `gsoSize` 0: no GSO frame. */
   inject(frame: Uint8Array, actions: ActionList, gsoSize?: number): void
   /** Told of a frame that the agent drops, for decorators; undefined: a key that has no frame. */
   dropped?(frame: RawFrame | undefined, reason: string): void
-  // Sends what was queued, in order.  Frames of a burst must be flushed before the next receive.
+  /** Sends what was queued, in order. Frames of a burst must be flushed before the next receive. */
   flush(): void
-  // Idempotent; fills batch.result.
+  /** Idempotent; fills batch.result. */
   install(batch: FlowBatch): void
+  /** Takes the flows out that stand; ids of others do no harm. */
   remove(batch: FlowBatch): void
-  // One slice of use statistics; call until batch.next is 0.  Never blocks for long.
+  /** One slice of use statistics; call until batch.next is 0. Never blocks for long. */
   stats(batch: StatsBatch, cursor: number): void
-  // The same of batch.ids, the first `count`: flows that stand, or were removed since the last
-  // install.
+  /**
+   * The same of batch.ids, the first `count`: flows that stand, or were removed since the last
+   * install.
+   */
   statsOf(batch: StatsBatch): void
-  // One slice of what an earlier agent left running; false when there is no more.
+  /** One slice of what an earlier agent left running; false when there is no more. */
   adopt(into: FlowBatch): boolean
-  // A slice of the flows that stand in the datapath: those that `isOurs` denies are taken out.
-  // Gives how many.
+  /**
+   * A slice of the flows that stand in the datapath: those that `isOurs` denies are taken out.
+   * Gives how many.
+   */
   audit(isOurs: (id: number, keys: Int32Array, at: number) => boolean): number
-  // Named numbers: rx, hits, misses, upcalls, ring-full, no-credit, errors, masks …
+  /** Named numbers: rx, hits, misses, upcalls, ring-full, no-credit, errors, masks …. */
   counters(): Record<string, number>
-  // keep: leave flows and programs in the kernel for the next agent.
+  /** Keep: leave flows and programs in the kernel for the next agent. */
   close(keep: boolean): void
 }
 export const Datapath = token<Datapath>('datapath')

@@ -24,8 +24,10 @@ export interface VmPlan {
   readonly number: number
 }
 
-// The first of blue's web servers is on the other host than the first of red's: what is in the
-// same place cannot be told from what has the same address.
+/**
+ * The first of blue's web servers is on the other host than the first of red's: what is in the same
+ * place cannot be told from what has the same address.
+ */
 export const vms: readonly VmPlan[] = [
   { name: 'red-web1', tenant: 'red', network: 'web', host: 'compute1', number: 11 },
   { name: 'red-web2', tenant: 'red', network: 'web', host: 'compute2', number: 12 },

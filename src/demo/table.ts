@@ -80,7 +80,7 @@ function cell(pair: PairReport | undefined, paint: Paint): string {
   return paint(`${ms(first_ms)}/${ms(later_ms)}`.padStart(CELL), 'good')
 }
 
-// Three digits that matter.
+/** Three digits that matter. */
 export function ms(value: number | null): string {
   if (value === null) return '-'
   return value.toFixed(value < 1 ? 2 : value < 10 ? 1 : 0)

@@ -5,10 +5,11 @@ import { ACTION_WORDS, type ActionList } from './actions.ts'
 
 const LISTS_MAX = 1024
 
+/** Keeps one copy of each different action list: thousands of flows have the same. */
 export class ActionCache {
   readonly #slots: Array<ActionList | undefined> = new Array(LISTS_MAX).fill(undefined)
 
-  // A list equal to this one, for keeping.
+  /** A list equal to this one, for keeping. */
   keep(actions: ActionList): ActionList {
     let hash = actions.count
     for (let i = actions.count * ACTION_WORDS - 1; i >= 0; i--)

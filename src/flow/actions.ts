@@ -10,7 +10,9 @@
 
 import { type FlowKey, VLAN_PRESENT, WORDS, Word } from './key.ts'
 
+/** Words of one action: a head, and four words whose meaning depends on its type. */
 export const ACTION_WORDS = 5
+/** What an action does; the numbers are MZ_ACT_* of abi.h. */
 export const ActionType = {
   none: 0,
   output: 1, // w0: in an outcome the port's number, in a datapath its ifindex
@@ -28,7 +30,9 @@ export const ActionType = {
   setIcmpId: 13,
   upcall: 14
 } as const
+/** How a tunnel's packets are encapsulated; stands in the action's flags. */
 export const TunnelKind = { vxlan: 0, gre: 1 } as const
+/** Flag of an output: to the other end of a veth pair. */
 export const OUT_PEER = 1
 
 const TPID_INNER = 0x8100
@@ -39,19 +43,23 @@ const HIGH = 0xffff0000 | 0
 const LOW = 0xffff
 const TOS = 0x00ff0000
 
+/** A list of actions, in words, as it crosses to C; cleared and used again. */
 export class ActionList {
+  /** ACTION_WORDS for each action, then room for more. */
   words: Int32Array
+  /** How many actions there are. */
   count = 0
 
   constructor(capacity = 16) {
     this.words = new Int32Array(capacity * ACTION_WORDS)
   }
 
+  /** Empties the list and keeps its memory. */
   clear(): void {
     this.count = 0
   }
 
-  // head: type | flags << 8 | a << 16
+  /** Head: type | flags << 8 | a << 16. */
   push(head: number, w0 = 0, w1 = 0, w2 = 0, w3 = 0): void {
     const at = this.count * ACTION_WORDS
     if (at === this.words.length) this.#grow()
@@ -64,45 +72,54 @@ export class ActionList {
     this.count++
   }
 
+  /** ActionType of action `i`. */
   type(i: number): number {
     return this.words[i * ACTION_WORDS]! & 255
   }
+  /** Flags of action `i`: of a tunnel its kind, of an output OUT_PEER. */
   flags(i: number): number {
     return (this.words[i * ACTION_WORDS]! >>> 8) & 255
   }
+  /** The 16-bit operand in the head of action `i`. */
   a(i: number): number {
     return this.words[i * ACTION_WORDS]! >>> 16
   }
+  /** Word `n`, 0 to 3, of action `i`. */
   w(i: number, n: number): number {
     return this.words[i * ACTION_WORDS + 1 + n]!
   }
 
+  /** Adds an output: `port` is a port's number in an outcome, an ifindex in a datapath. */
   output(port: number, flags = 0): void {
     this.push(ActionType.output | (flags << 8), port)
   }
-  // kind: TunnelKind; addresses as int32; `ifindex` of the underlay interface.
+  /** Kind: TunnelKind; addresses as int32; `ifindex` of the underlay interface. */
   tunnel(kind: number, key: number, remote: number, local: number, ifindex: number): void {
     this.push(ActionType.tunnel | (kind << 8), key, remote, local, ifindex)
   }
 
+  /** Adds a copy of the other list's action `i`. */
   append(from: ActionList, i: number): void {
     const at = i * ACTION_WORDS
     const w = from.words
     this.push(w[at]!, w[at + 1]!, w[at + 2]!, w[at + 3]!, w[at + 4]!)
   }
 
+  /** Becomes equal to the other list. */
   copy(from: ActionList): void {
     this.count = 0
     for (let i = 0; i < from.count; i++) this.append(from, i)
   }
 
   // A list of exactly this length, for keeping.
+  /** A list of its own, no larger than needed. */
   snapshot(): ActionList {
     const kept = new ActionList(Math.max(1, this.count))
     kept.copy(this)
     return kept
   }
 
+  /** Whether both have the same actions in the same order. */
   equals(other: ActionList): boolean {
     if (this.count !== other.count) return false
     for (let i = this.count * ACTION_WORDS - 1; i >= 0; i--)
@@ -117,10 +134,12 @@ export class ActionList {
   }
 }
 
-// Appends to `into` what turns a packet in state `before` into one in state `after`, and marks in
-// `after.mask` what that rests on:
-//   - a value that arrived, put back after an action has changed it: for this flow it is fixed;
-//   - a value a device has set to what it was: there is nothing to do, but only for that value.
+/**
+ * Appends to `into` what turns a packet in state `before` into one in state `after`, and marks in
+ * `after.mask` what that rests on:
+ *   - a value that arrived, put back after an action has changed it: for this flow it is fixed;
+ *   - a value a device has set to what it was: there is nothing to do, but only for that value.
+ */
 export function diff(before: FlowKey, after: FlowKey, into: ActionList): void {
   let difference = 0
   for (let i = 0; i < WORDS; i++)

@@ -8,7 +8,7 @@ import { Word } from './key.ts'
 
 const HIGH = 0xffff0000 | 0
 
-// The fields of `words` that `mask` asks for, one text each: `ip_dst=10.0.1.0/255.255.255.0`.
+/** The fields of `words` that `mask` asks for, one text each: `ip_dst=10.0.1.0/255.255.255.0`. */
 export function describeKey(words: Int32Array, mask: Int32Array): string[] {
   const out: string[] = []
   const bits = (word: number, part: number): number => mask[word]! & part
@@ -77,6 +77,7 @@ function ones(word: number): number {
   return n
 }
 
+/** A line for each action. */
 export function describeActions(actions: ActionList): string[] {
   const out: string[] = []
   for (let i = 0; i < actions.count; i++) out.push(describeAction(actions, i))

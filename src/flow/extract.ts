@@ -15,8 +15,10 @@ import { Fragment, IP_AH, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from './key.ts
 
 const Protocol = ipv4.Protocol
 
-// Writes WORDS words at `words[o]` from the frame at [at, end).  `tunnelKey` and `tunnelSrc` are 0
-// for a frame from an interface.  False when the frame is too short to be Ethernet.
+/**
+ * Writes WORDS words at `words[o]` from the frame at [at, end). `tunnelKey` and `tunnelSrc` are 0
+ * for a frame from an interface. False when the frame is too short to be Ethernet.
+ */
 export function extract(
   words: Int32Array,
   o: number,

@@ -7,6 +7,7 @@ import type { Tag } from './tag.ts'
 const NONE = 0 // no link, no flow
 const AT_FIRST = 64 // a power of two
 
+/** The tags that few flows have in common, kept flow by flow. */
 export class OwnTags {
   #heads = new Int32Array(AT_FIRST) // bucket → first link
   #first = new Int32Array(AT_FIRST) // flow → first link of its own
@@ -20,11 +21,12 @@ export class OwnTags {
   #top = 1
   #size = 0
 
-  // How many links there are.
+  /** How many links there are. */
   get size(): number {
     return this.#size
   }
 
+  /** Has the flow carry the tag; a second time changes nothing. */
   add(flow: number, tag: Tag): void {
     if (flow >= this.#first.length) this.#first = grown(this.#first, flow)
     for (let link = this.#first[flow]!; link !== NONE; link = this.#further[link]!)
@@ -37,6 +39,7 @@ export class OwnTags {
     this.#chain(link)
   }
 
+  /** Takes all tags of a flow away. */
   remove(flow: number): void {
     let link = flow < this.#first.length ? this.#first[flow]! : NONE
     if (link === NONE) return
@@ -55,13 +58,13 @@ export class OwnTags {
     }
   }
 
-  // Appends to `found` the flows that carry the tag.
+  /** Appends to `found` the flows that carry the tag. */
   find(tag: Tag, found: number[]): void {
     for (let link = this.#heads[this.#bucket(tag)]!; link !== NONE; link = this.#next[link]!)
       if (this.#tag[link] === tag) found.push(this.#flow[link]!)
   }
 
-  // The tags of a flow, appended to `tags`.
+  /** The tags of a flow, appended to `tags`. */
   tags(flow: number, tags: Tag[]): void {
     let link = flow < this.#first.length ? this.#first[flow]! : NONE
     for (; link !== NONE; link = this.#further[link]!) tags.push(this.#tag[link]!)

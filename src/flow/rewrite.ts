@@ -13,7 +13,7 @@ import { type ActionList, ActionType } from './actions.ts'
 
 const HEADROOM = 64 // for pushed tags
 
-// A frame with room before it.  Every edit keeps the checksums true.
+/** A frame with room before it. Every edit keeps the checksums true. */
 export class FrameEditor {
   readonly #buffer: Uint8Array
   readonly #view: DataView
@@ -28,16 +28,17 @@ export class FrameEditor {
     this.#end = this.#buffer.length
   }
 
-  // A copy of the frame as it stands.
+  /** A copy of the frame as it stands. */
   frame(): Uint8Array {
     return this.#buffer.slice(this.#at, this.#end)
   }
 
+  /** Bytes the frame has now. */
   get length(): number {
     return this.#end - this.#at
   }
 
-  // Outputs are the caller's business; so are unknown types.
+  /** Outputs are the caller's business; so are unknown types. */
   apply(actions: ActionList, i: number): void {
     const type = actions.type(i)
     const w0 = actions.w(i, 0)
@@ -153,7 +154,7 @@ export class FrameEditor {
   }
 }
 
-// The frame after every edit of the list; outputs are passed over.
+/** The frame after every edit of the list; outputs are passed over. */
 export function rewrite(frame: Uint8Array, actions: ActionList): Uint8Array {
   const editor = new FrameEditor(frame)
   for (let i = 0; i < actions.count; i++) editor.apply(actions, i)

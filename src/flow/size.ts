@@ -13,13 +13,17 @@ import { TunnelKind } from './actions.ts'
 
 /** 0: any size goes. */
 export interface Limits {
-  readonly mtu: number // of the smallest interface, here or at another host
-  readonly room: number // the least room of any tunnel
+  /** Of the smallest interface, here or at another host. */
+  readonly mtu: number
+  /** The least room of any tunnel. */
+  readonly room: number
 }
 
+/** Any size goes. */
 export const NO_LIMITS: Limits = { mtu: 0, room: 0 }
 const LIMIT_MAX = 0xffff // what the kernel's flow can say; nothing larger is ever sent
 
+/** A limit in bytes; 0 where none is needed. */
 export const limit = (bytes: number): number => (bytes > 0 && bytes < LIMIT_MAX ? bytes : 0)
 /** The smaller of two limits. */
 export const least = (a: number, b: number): number => (a === 0 || (b !== 0 && b < a) ? b : a)
@@ -35,15 +39,20 @@ export const tunnelRoom = (kind: number, underlayMtu: number, pushed: number): n
 
 /** What a frame needs behind its MAC header; of a GSO frame, its largest segment. */
 export interface BodySize {
+  /** Bytes. */
   size: number
-  tags: number // of that, tags
+  /** Of that, tags. */
+  tags: number
 }
 
+/** Whether both refuse the same sizes. */
 export const sameLimits = (a: Limits, b: Limits): boolean => a.mtu === b.mtu && a.room === b.room
 
+/** Whether such a frame is too large for one of the limits. */
 export const exceeds = ({ size, tags }: BodySize, { mtu, room }: Limits): boolean =>
   (room !== 0 && size > room) || (mtu !== 0 && size - tags > mtu)
 
+/** Measures the frame at [at, end) into `into`; `gsoSize` 0: it is no GSO frame. */
 export function measure(
   into: BodySize,
   view: DataView,

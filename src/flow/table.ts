@@ -8,9 +8,11 @@ const SUBTABLES_MAX = 256
 const EMPTY = 0
 const GONE = -1
 
+/** Keys under masks: the flow that a packet's key belongs to, found mask by mask. */
 export class FlowTable {
+  /** Flows it takes at most. */
   readonly capacity: number
-  // Masked keys, WORDS at id * WORDS; pages nobody has touched cost no memory.
+  /** Masked keys, WORDS at id * WORDS; pages nobody has touched cost no memory. */
   readonly keys: Int32Array
   readonly #subtableOf: Array<Subtable | undefined> = []
   readonly #subtables: Subtable[] = []
@@ -23,22 +25,25 @@ export class FlowTable {
     this.keys = new Int32Array((capacity + 1) * WORDS)
   }
 
+  /** Flows in it. */
   get size(): number {
     return this.#size
   }
+  /** How many different masks they have: what a lookup costs. */
   get masks(): number {
     return this.#subtables.length
   }
-  // One more than the largest id ever given.
+  /** One more than the largest id ever given. */
   get top(): number {
     return this.#top
   }
 
+  /** Whether a flow has this id. */
   has(id: number): boolean {
     return this.#subtableOf[id] !== undefined
   }
 
-  // The id of a flow that the key at words[o] matches, or 0.
+  /** The id of a flow that the key at words[o] matches, or 0. */
   find(words: Int32Array, o: number): number {
     for (const subtable of this.#subtables) {
       const id = subtable.find(this.keys, words, o)
@@ -47,13 +52,13 @@ export class FlowTable {
     return 0
   }
 
-  // The id stored under this very mask and key, or 0.
+  /** The id stored under this very mask and key, or 0. */
   findExact(words: Int32Array, o: number, mask: Int32Array, maskAt = 0): number {
     const subtable = this.#subtables.find(each => each.isMask(mask, maskAt))
     return subtable === undefined ? 0 : subtable.find(this.keys, words, o)
   }
 
-  // A new id for the key under the mask; 0 when the table is full.  Check `findExact` first.
+  /** A new id for the key under the mask; 0 when the table is full. Check `findExact` first. */
   add(words: Int32Array, o: number, mask: Int32Array, maskAt = 0): number {
     if (this.#size >= this.capacity) return 0
     let subtable = this.#subtables.find(each => each.isMask(mask, maskAt))
@@ -70,6 +75,7 @@ export class FlowTable {
     return id
   }
 
+  /** Forgets a flow; false when there is none of this id. */
   remove(id: number): boolean {
     const subtable = this.#subtableOf[id]
     if (subtable === undefined) return false
@@ -81,18 +87,20 @@ export class FlowTable {
     return true
   }
 
-  // One word of a live flow's masked key.
+  /** One word of a live flow's masked key. */
   word(id: number, word: number): number {
     return this.keys[id * WORDS + word]!
   }
-  // Masked key and mask of a live flow, as views: do not keep them.
+  /** Masked key and mask of a live flow, as views: do not keep them. */
   key(id: number): Int32Array {
     return this.keys.subarray(id * WORDS, id * WORDS + WORDS)
   }
+  /** The mask of a flow that is there. */
   mask(id: number): Int32Array {
     return this.#subtableOf[id]!.mask
   }
 
+  /** The ids of all flows, ascending. */
   *ids(): IterableIterator<number> {
     for (let id = 1; id < this.#top; id++) if (this.#subtableOf[id] !== undefined) yield id
   }

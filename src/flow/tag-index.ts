@@ -14,6 +14,7 @@ interface Group {
   head: number // first flow; 0 means none
 }
 
+/** Which flows carry which tag. */
 export class TagIndex {
   readonly #groups = new Map<number, Group[]>() // by hash of the tags
   readonly #byTag = new Map<Tag, Set<Group>>()
@@ -23,12 +24,12 @@ export class TagIndex {
   #previous = new Int32Array(AT_FIRST)
   #shared = new Int32Array(AT_FIRST) // of the flow that is being added
 
-  // How many different tags live flows share, and how many tags of their own they carry.
+  /** How many different tags live flows share, and how many tags of their own they carry. */
   get size(): number {
     return this.#byTag.size + this.#own.size
   }
 
-  // A flow is added once; its id is above 0.
+  /** A flow is added once; its id is above 0. */
   add(flow: number, tags: readonly Tag[], count = tags.length): void {
     if (count > this.#shared.length) this.#shared = new Int32Array(count)
     let shared = 0
@@ -50,6 +51,7 @@ export class TagIndex {
     this.#groupOf[flow] = group
   }
 
+  /** Forgets a flow with all its tags. */
   remove(flow: number): void {
     this.#own.remove(flow)
     const group = this.#groupOf[flow]
@@ -63,7 +65,7 @@ export class TagIndex {
     if (group.head === 0) this.#dissolve(group)
   }
 
-  // The flows that carry the tag, as a fresh list: the caller removes while it goes through it.
+  /** The flows that carry the tag, as a fresh list: the caller removes while it goes through it. */
   flows(tag: Tag): number[] {
     const found: number[] = []
     if (isStateTag(tag)) this.#own.find(tag, found)
@@ -72,6 +74,7 @@ export class TagIndex {
     return found
   }
 
+  /** All tags of a flow, in a new array. */
   tags(flow: number): Tag[] {
     const tags = [...(this.#groupOf[flow]?.tags ?? [])]
     this.#own.tags(flow, tags)

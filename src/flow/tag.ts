@@ -2,10 +2,14 @@
 // that tagging a walk allocates nothing.  Two things that happen to share a number only cause a
 // flow to be walked again for nothing.
 
+/** What an outcome depended on, as a number of 32 bits. */
 export type Tag = number
 
-// Odd tags are those of records of flow state, which hardly two flows have in common; see TagIndex.
+/**
+ * Odd tags are those of records of flow state, which hardly two flows have in common; see TagIndex.
+ */
 export const stateTag = (keyHash: number): Tag => keyHash | 1
+/** Whether the tag stands for a record of flow state. */
 export const isStateTag = (tag: Tag): boolean => (tag & 1) === 1
 
 const mix = (h: number, k: number): number => {
@@ -24,7 +28,7 @@ const finish = (h: number): number => {
   return (h ^ (h >>> 16)) | 0
 }
 
-// A 32-bit number for names and ids.
+/** A 32-bit number for names and ids. */
 export function hashOf(...parts: readonly string[]): number {
   let h = 0x9747b28c | 0
   for (const part of parts) {
@@ -34,17 +38,17 @@ export function hashOf(...parts: readonly string[]): number {
   return finish(h)
 }
 
-// For names and ids; compute once, in a constructor.
+/** For names and ids; compute once, in a constructor. */
 export const tagOf = (...parts: readonly string[]): Tag => hashOf(...parts) & ~1
 
-// The number, mixed with more.
+/** The number, mixed with more. */
 export const hashWith = (of: number, a: number, b = 0, c = 0): number =>
   finish(mix(mix(mix(of, a), b), c))
 
-// The tag of a part of something: a MAC of a bridge, a destination of a router.
+/** The tag of a part of something: a MAC of a bridge, a destination of a router. */
 export const derive = (of: Tag, a: number, b = 0, c = 0): Tag => hashWith(of, a, b, c) & ~1
 
-// Carried by every flow that visits the object; stale when anything of the object changes.
+/** Carried by every flow that visits the object; stale when anything of the object changes. */
 export const deviceTag = (id: string): Tag => tagOf('device', id)
-// Carried by every flow that leaves by the port; stale when the port's place changes.
+/** Carried by every flow that leaves by the port; stale when the port's place changes. */
 export const egressTag = (portId: string): Tag => tagOf('egress', portId)

@@ -34,7 +34,8 @@ import { StateReplication } from './replication/state-replication.ts'
 type Settings = Record<string, unknown>
 
 export interface HostParts {
-  readonly host: string // id
+  /** Id. */
+  readonly host: string
   readonly plugins: readonly Plugin[]
   readonly assembly: Assembly // of what these plugins, and others, declare
   readonly datapath: Datapath
@@ -45,11 +46,12 @@ export interface HostParts {
   readonly random: Random
   readonly counters: Counters
   readonly log: Log
-  readonly settings: Readonly<Record<string, Settings>> // by plugin, complete
+  /** By plugin, complete. */
+  readonly settings: Readonly<Record<string, Settings>>
   readonly maintenance?: Partial<MaintenanceSettings>
   readonly state?: StateParts
   readonly bindings?: BindingRules
-  // Whether a port's first walk is done without a packet when it is bound.
+  /** Whether a port's first walk is done without a packet when it is bound. */
   readonly prefetch?: boolean
   readonly burstBytes?: number
 }

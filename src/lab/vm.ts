@@ -108,7 +108,7 @@ export function quiet({ addresses = [], linkLocal }: VmOptions): Record<string, 
   }
 }
 
-// `replace`, because IPv6 addresses and all routes go with a link that goes down, others stay.
+/** `replace`, because IPv6 addresses and all routes go with a link that goes down, others stay. */
 export function configure(ifname: string, options: VmOptions): string[] {
   const { addresses = [], gateway, gateway6 } = options
   return [

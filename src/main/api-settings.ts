@@ -6,9 +6,11 @@ import type { Listen, TcpAddress } from '../api/http/listener.ts'
 import { section } from '../core/config/config.ts'
 import { secretOf } from './secrets.ts'
 
+/** Where the API listens when a configuration names no port. */
 export const API_PORT = 8181
 const API_ADDRESS = '127.0.0.1'
 
+/** The settings of the API. */
 export const apiSection = section({
   enabled: Type.Boolean({ default: true, description: 'serve REST, metrics and OpenAPI' }),
   socket: Type.String({
@@ -34,6 +36,7 @@ export const apiSection = section({
   )
 })
 
+/** The settings of the page of metrics that stands apart from the API. */
 export const metricsSection = section({
   enabled: Type.Boolean({ default: false, description: 'serve /metrics on an address of its own' }),
   address: Type.String({
@@ -45,6 +48,7 @@ export const metricsSection = section({
 
 type ApiSettings = Static<typeof apiSection>
 
+/** Where the API is to listen: a socket, an address, or both. */
 export function listensOf({ socket, address, port }: ApiSettings): Listen[] {
   // Who names an address wants to be reached there.
   const isMeant = socket === '' || address !== API_ADDRESS

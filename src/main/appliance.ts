@@ -20,39 +20,56 @@ import type { FlowStateStore } from '../state/storage/store.ts'
 import { assemblyOf, modelsOf } from '../topology/assembly/assemble.ts'
 import { openStore, type SqliteStore, type StorePlace } from './store.ts'
 
+/** What an appliance is made of. */
 export interface ApplianceOptions {
   /** File of an embedded store; ':memory:' by default. */
   readonly storePath?: string
   /** Where the store is, when it is elsewhere. */
   readonly store?: StorePlace
+  /** The plugins' data; the agents load the rest. */
   readonly plugins: readonly Resources[]
   /** All there are, whose kinds of flow state are known here too; `plugins` when left out. */
   readonly installed?: readonly Resources[]
   readonly log: Log
+  /** What a port has that is made without saying so. */
   readonly newPorts?: ApiOptions['newPorts']
 }
 
+/** What an agent of this process is told. */
 export interface HostOptions {
   readonly id: string
   readonly name: string
+  /** Which datapath, and its settings. */
   readonly datapath: AgentOptions['datapath']
+  /** Decorators around it; default: none. */
   readonly debug?: AgentOptions['debug']
+  /** The plugins' settings, by plugin. */
   readonly settings: AgentOptions['plugins']
+  /** How often flows are looked at. */
   readonly maintenance?: AgentOptions['maintenance']
+  /** Names of interfaces that may be bound beside taps and veths; default: none. */
   readonly bindings?: readonly string[]
+  /** Settings of flow state; without, the host shares none. */
   readonly state?: AgentOptions['state']
-  readonly stateStore?: FlowStateStoreSettings // flow state ends with the agent without
+  /** Where flow state is kept; without, it ends with the agent. */
+  readonly stateStore?: FlowStateStoreSettings
+  /** Of a memory datapath: a frame leaves by this interface. */
   readonly onFrame?: (name: string, frame: Uint8Array) => void
+  /** Of a memory datapath: a frame leaves by a tunnel. */
   readonly onTunnelled?: (remote: number, key: number, src: number, frame: Uint8Array) => void
+  /** The agent has ended of itself. */
   readonly onDeath?: (reason: string) => void
 }
 
 const NOT_URGENT =
   'heartbeats have no real-time priority (CAP_SYS_NICE): a busy machine may be taken for dead'
 
+/** A store, the API, and agents of this process. */
 export class Appliance implements AgentsView {
   readonly store: SqliteStore
+  /** The machine's time. */
   readonly clock = new SystemClock()
+  /** Counters of the main thread. */
   readonly counters = new CounterTable()
   readonly health: Health
   readonly #options: ApplianceOptions
@@ -65,6 +82,7 @@ export class Appliance implements AgentsView {
   #api: Api | null = null
   #metrics: Listener | null = null
 
+  /** Opens the store; nothing else runs yet. */
   static async open(options: ApplianceOptions): Promise<Appliance> {
     const models = modelsOf(options.plugins)
     const clock = new SystemClock()
@@ -90,7 +108,7 @@ export class Appliance implements AgentsView {
     this.#unwatch = this.health.watch()
   }
 
-  // The API's address, of several the first.
+  /** The API's address, of several the first. */
   listen(
     listen: Listen | readonly Listen[],
     token?: string,
@@ -113,6 +131,7 @@ export class Appliance implements AgentsView {
     })
   }
 
+  /** Starts an agent; resolves when it is up, rejects with the reason when it cannot be. */
   startAgent(options: HostOptions): Promise<Agent> {
     return this.#begin(() => this.#startAgent(options))
   }
@@ -188,10 +207,12 @@ export class Appliance implements AgentsView {
     this.#noted.push(text)
   }
 
+  /** The agent of a host, by its id; undefined when none runs here. */
   agent(host: string): Agent | undefined {
     return this.#agents.get(host)
   }
 
+  /** Stops all of it; `keep`: the kernel forwards on. */
   async close(keep = false): Promise<void> {
     this.#isClosing = true
     this.#unwatch()
@@ -267,7 +288,7 @@ const addon = new URL('../../native/build/mezzo.node', import.meta.url)
 const SYS_ADMIN = 21
 const capabilities = { NET_ADMIN: 12, NET_RAW: 13, PERFMON: 38, BPF: 39 } as const
 
-// Why this machine cannot run the kernel datapath, or null when it can.
+/** Why this machine cannot run the kernel datapath, or null when it can. */
 export function kernelUnavailable(): string | null {
   if (process.platform !== 'linux') return `it needs Linux, not ${process.platform}`
   const missing = missingCapabilities()

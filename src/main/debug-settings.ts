@@ -7,6 +7,7 @@ import type { DatapathDebug } from '../datapath/decorators/decorate.ts'
 const perMille = (description: string) =>
   Type.Integer({ minimum: 0, maximum: 1000, default: 0, description })
 
+/** The settings of decorators around a datapath. */
 export const debugSection = section(
   {
     trace: Type.Boolean({ default: false, description: 'log each frame that comes up, each flow' }),

@@ -22,6 +22,7 @@ import { storePlaceOf } from './store-settings.ts'
 
 export type ApplianceConfig = Config<ReturnType<typeof sectionsOf>>
 
+/** Runs until it is told to stop; gives the exit code. */
 export async function runAppliance(
   config: ApplianceConfig,
   plugins: readonly Resources[],

@@ -9,13 +9,19 @@ import { isSecretName } from '../core/log.ts'
 
 const OTHERS = 0o077
 
+/** Where a secret may stand. */
 export interface SecretSource {
+  /** Path of the setting, for errors. */
   readonly field: string
+  /** The secret itself, in the settings. */
   readonly value: string | undefined
+  /** File that holds it. */
   readonly file: string | undefined
-  readonly credential: string // its name, as in LoadCredential=
+  /** Its name, as in LoadCredential=. */
+  readonly credential: string
 }
 
+/** The secret; undefined when none is set. Throws INVALID where others could read it. */
 export function secretOf({ field, value, file, credential }: SecretSource): string | undefined {
   if (value !== undefined && file !== undefined)
     throw fail('INVALID', { field, value: '[hidden]', expected: `it, or ${field}File, not both` })

@@ -15,11 +15,15 @@ const TABLE_BEFORE = 'house' // where older stores keep it
 const KEY = 'store-id'
 const MARK = 'store-id.json'
 
+/** The store, and what of this machine belongs to it. */
 export interface StorePaths {
   /** The path of the store's file, or what it is called. */
   readonly storePath: string
-  readonly pins: string // '' = nothing outlives the agent
-  readonly flowState: string | undefined // directory of the journals
+  /** '' = nothing outlives the agent. */
+  readonly pins: string
+  /** Directory of the journals. */
+  readonly flowState: string | undefined
+  /** The operator has said that another store is meant. */
   readonly mayBeNew: boolean
 }
 

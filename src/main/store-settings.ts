@@ -44,6 +44,7 @@ const zookeeper = section(
   'the ensemble, when kind is zookeeper'
 )
 
+/** The settings of the store. */
 export const storeSection = section({
   kind: Type.Union([Type.Literal('sqlite'), Type.Literal('zookeeper')], {
     default: 'sqlite',

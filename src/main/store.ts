@@ -9,6 +9,7 @@ import type { ZooKeeperStoreOptions } from '../topology/zookeeper/store.ts'
 
 export type { SqliteStore }
 
+/** Where the store is. */
 export type StorePlace =
   | { readonly kind: 'sqlite'; readonly path: string }
   | ({

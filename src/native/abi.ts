@@ -3,32 +3,45 @@
 
 import type { Timeouts } from '../state/timeouts.ts'
 
+/** Changes with the layout of what is pinned: an agent of another version does not adopt it. */
 export const ABI_VERSION = 2
 
+/** Masks the kernel's table has room for. */
 export const MASKS_MAX = 128
+/** Actions in a flow itself; the others lie in chunks. */
 export const ACTIONS_INLINE = 8
+/** Actions in one chunk. */
 export const CHUNK_ACTIONS = 32
+/** Actions a packet-out may have. */
 export const ACTIONS_MAX = 4096
+/** Bytes of the largest frame that comes up, GSO frames included. */
 export const FRAME_MAX = 65600
+/** Underlay addresses of this host. */
 export const LOCALS_MAX = 256
 
-// struct mz_flow, in words; behind `room`, in the upper half, is `mtu`.
+/** Struct mz_flow, in words; behind `room`, in the upper half, is `mtu`. */
 export const FLOW_WORDS = 44
+/** Where a flow has what; flags are the upper half of `counts`. */
 export const FlowWord = { id: 0, counts: 1, chunk: 2, room: 3, actions: 4 } as const
-export const FLOW_STATEFUL = 0x100 // in its flags, the upper half of `counts`
+/** In its flags, the upper half of `counts`. */
+export const FLOW_STATEFUL = 0x100
 
-// struct mz_chunk, in words.
+/** Struct mz_chunk, in words. */
 export const CHUNK_WORDS = 162
+/** Where a chunk has what. */
 export const ChunkWord = { count: 0, next: 1, actions: 2 } as const
 
-// struct mz_masks, in words.
+/** Struct mz_masks, in words. */
 export const MASKS_WORDS = 2 + MASKS_MAX * 20
+/** Where the masks have what. */
 export const MasksWord = { count: 0, masks: 2 } as const
 
+/** Counters the kernel's programs have room for. */
 export const COUNTERS_MAX = 32
 
 // The lists of abi.h: what crosses the boundary by its place in an order.
 
+/** Counters of the kernel's programs. */
 export const counterNames = [
   'rx',
   'hits',

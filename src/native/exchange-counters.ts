@@ -60,6 +60,7 @@ export const plainCounts = [
   'peers-lost'
 ] as const
 
+/** Names in the order in which native code has the values. */
 export const exchangeCounts = [
   ...messageTypes.map(type => `sent-${type}`),
   ...messageTypes.map(type => `received-${type}`),
@@ -71,10 +72,12 @@ export const exchangeCounts = [
   ...exchangeGauges
 ]
 
+/** Where in that order the gauges begin. */
 export const ExchangeCount = {
   firstOfNow: exchangeCounts.length - exchangeGauges.length
 } as const
 
+/** The values by name, with the sums that both exchanges have. */
 export function readCounts(values: Float64Array): Record<string, number> {
   const counts: Record<string, number> = { 'messages-sent': 0 }
   for (const [i, name] of exchangeCounts.entries()) {

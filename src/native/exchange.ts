@@ -15,17 +15,21 @@ import { exchangeSettings, news } from './abi.ts'
 import { type Addon, check, type ExchangeHandle, loadAddon, type StateHandle } from './addon.ts'
 import { ExchangeCount, exchangeCounts, readCounts } from './exchange-counters.ts'
 
+/** What the exchange is made of. */
 export interface NativeExchangeOptions {
-  readonly host: number // hostHash of ours
+  /** hostHash of ours. */
+  readonly host: number
   /** A NativeStateTable. */
   readonly table: { readonly handle: StateHandle }
   /** Stamp of our kinds of records (kindsStamp); 0: everybody has the same. */
   readonly kinds?: number
   readonly settings: ExchangeSettings
   readonly listener: ExchangeListener
+  /** UDP port. */
   readonly port?: number
   /** For tests: loses this share of what is sent, always the same for a seed. */
   readonly dropPerMille?: number
+  /** Seed of what is lost. */
   readonly dropSeed?: number
 }
 
@@ -36,6 +40,7 @@ const ASK_PORTS_MAX = 335 // of one message
 /** READ_WORDS of native/addon/exchange/exchange.h, and some. */
 const READ_WORDS = 65_536
 
+/** The exchange in native code, on sockets of the underlay. */
 export class NativeExchange implements Exchange {
   readonly #addon: Addon
   readonly #handle: ExchangeHandle

@@ -6,25 +6,40 @@ import { constants } from 'node:os'
 import { formatIpv4, formatMac, macFrom } from '../wire/address.ts'
 import { type Addon, check, loadAddon, type NetlinkHandle } from './addon.ts'
 
+/** One network interface of this namespace. */
 export interface Interface {
+  /** Its number in the kernel. */
   readonly ifindex: number
   readonly name: string
-  readonly up: boolean // set up by the operator
-  readonly running: boolean // and able to carry frames
+  /** Set up by the operator. */
+  readonly up: boolean
+  /** And able to carry frames. */
+  readonly running: boolean
+  /** Bytes behind the MAC header. */
   readonly mtu: number
+  /** As text; '' for an interface without. */
   readonly mac: string
-  readonly kind: string // veth, tun, bridge, loopback …; '' for hardware
-  readonly link: number // the other end of a veth, the lower device of a VLAN; 0 = none
-  readonly peerElsewhere: boolean // a veth whose other end is in another namespace
-  readonly addresses: readonly string[] // IPv4, without length
+  /** Veth, tun, bridge, loopback …; '' for hardware. */
+  readonly kind: string
+  /** The other end of a veth, the lower device of a VLAN; 0 = none. */
+  readonly link: number
+  /** A veth whose other end is in another namespace. */
+  readonly peerElsewhere: boolean
+  /** IPv4, without length. */
+  readonly addresses: readonly string[]
 }
 
 type Link = Omit<Interface, 'addresses'>
 
+/** An address of an interface. */
 export interface InterfaceAddress {
+  /** The interface it is of. */
   readonly ifindex: number
+  /** IPv4 or IPv6. */
   readonly version: 4 | 6
-  readonly words: Int32Array // IPv4 in [3]
+  /** IPv4 in [3]. */
+  readonly words: Int32Array
+  /** Bits of its network. */
   readonly prefixLength: number
 }
 
@@ -55,6 +70,7 @@ const AF_INET6 = 10
 const AF_BRIDGE = 7
 const BUFFER = 256 * 1024
 
+/** The interfaces of this namespace, kept up to date by the kernel's events. */
 export class InterfaceWatcher {
   readonly #addon: Addon
   readonly #handle: NetlinkHandle
@@ -76,37 +92,42 @@ export class InterfaceWatcher {
     this.#dumpAll()
   }
 
+  /** All interfaces, those that are down included. */
   list(): Interface[] {
     return [...this.#links.values()].map(link => this.#withAddresses(link))
   }
 
+  /** The interface's MTU; undefined when it is not there. */
   mtu(ifindex: number): number | undefined {
     return this.#links.get(ifindex)?.mtu
   }
 
+  /** The interface with this name; undefined when there is none. */
   byName(name: string): Interface | undefined {
     for (const link of this.#links.values())
       if (link.name === name) return this.#withAddresses(link)
     return undefined
   }
 
-  // IPv4, as numbers.
+  /** IPv4, as numbers. */
   addressesOf(ifindex: number): number[] {
     return this.addresses()
       .filter(each => each.ifindex === ifindex && each.version === 4)
       .map(({ words }) => words[3]!)
   }
 
+  /** All addresses of all interfaces. */
   addresses(): InterfaceAddress[] {
     return [...this.#addresses.values()]
   }
 
-  // `fire` is called after each batch of changes; the answer is `list()`.  Returns the way out.
+  /** `fire` is called after each batch of changes; the answer is `list()`. Returns the way out. */
   onChange(fire: () => void): () => void {
     this.#listeners.add(fire)
     return () => this.#listeners.delete(fire)
   }
 
+  /** Listens no more. */
   close(): void {
     if (!this.#open) return
     this.#open = false

@@ -7,7 +7,9 @@ import type { Timeouts } from '../state/timeouts.ts'
 import { stateInfo, timeoutNames } from './abi.ts'
 import { type Addon, check, loadAddon, type StateHandle } from './addon.ts'
 
+/** What a table is made of. */
 export interface NativeStateSettings {
+  /** Records at most. */
   readonly capacity: number
   readonly timeouts: Timeouts
 }
@@ -16,6 +18,7 @@ const KINDS = stateInfo.length // where the records by kind begin
 
 const IDLE_MAX = 0xffffffff
 
+/** The state table in native memory, which the exchange's thread writes as well. */
 export class NativeStateTable implements StateTable {
   readonly capacity: number
   /** For the exchange, which holds the table for itself. */

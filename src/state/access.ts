@@ -11,6 +11,7 @@ const PENDING_MAX = 16 // records one packet may make
 const REFS_MAX = 16 // records one packet may meet
 const MISSES_MAX = 4
 
+/** What one walk has found in the state table, and what it would write. */
 export class StateAccess {
   readonly table: StateTable
   readonly kinds: readonly string[]
@@ -21,13 +22,17 @@ export class StateAccess {
   isReturn = false
   /** What is to be written when the packet leaves. */
   readonly pending = new Int32Array(PENDING_MAX * RECORD_WORDS)
+  /** Records in `pending`. */
   pendingCount = 0
   /** Handles of records met in the table, and the stamps they had. */
   readonly refs = new Int32Array(REFS_MAX)
+  /** The stamp of each of `refs` when it was met. */
   readonly stamps = new Int32Array(REFS_MAX)
+  /** How many `refs` there are. */
   refCount = 0
   /** Keys that nobody has, the first few. */
   readonly misses = new Int32Array(MISSES_MAX * KEY_WORDS)
+  /** How many `misses` there are. */
   missCount = 0
   /** More was asked for than there is room for: the outcome must not be kept. */
   overflowed = false
@@ -43,6 +48,7 @@ export class StateAccess {
     return keyHash(key)
   }
 
+  /** Forgets the walk before. */
   begin(): void {
     this.pendingCount = 0
     this.refCount = 0

@@ -6,32 +6,41 @@
 
 /** A record that may go; `goesBefore` says which of two. */
 export interface Candidate {
+  /** The record's slot. */
   readonly id: number
+  /** 0 goes first: see `Holders.rank`. */
   readonly rank: number
+  /** How many records its port holds. */
   readonly held: number
+  /** When it would end of itself, ms. */
   readonly deadline: number
 }
 
 /** Candidates of this rank or below are of a port that holds its share, or of the newcomer's. */
 export const RICH = 2
 
+/** How many records each port holds. */
 export class Holders {
   readonly #counts = new Map<number, number>() // by the port's number
 
+  /** Records of the port with this number. */
   heldBy(port: number): number {
     return this.#counts.get(port) ?? 0
   }
 
+  /** The port has one more. */
   hold(port: number): void {
     this.#counts.set(port, this.heldBy(port) + 1)
   }
 
+  /** The port has one less. */
   letGo(port: number): void {
     const left = this.heldBy(port) - 1
     if (left > 0) this.#counts.set(port, left)
     else this.#counts.delete(port)
   }
 
+  /** No port holds any. */
   clear(): void {
     this.#counts.clear()
   }
@@ -45,6 +54,7 @@ export class Holders {
   }
 }
 
+/** Whether `a` has to make room rather than `b`. */
 export function goesBefore(a: Candidate, b: Candidate): boolean {
   if (a.rank !== b.rank) return a.rank < b.rank
   return a.held === b.held ? a.deadline < b.deadline : a.held > b.held

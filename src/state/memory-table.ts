@@ -17,7 +17,9 @@ import {
   withoutReset
 } from './timeouts.ts'
 
+/** What a table is made of. */
 export interface MemoryStateSettings {
+  /** Records at most. */
   readonly capacity: number
   readonly timeouts: Timeouts
   /** Milliseconds, never backwards. */
@@ -29,6 +31,7 @@ const CANDIDATES = 16
 const CANDIDATES_MAX = 256 // until one is of a port that holds its share
 const STAMP_MAX = 0x7fffffff
 
+/** The state table in TypeScript, for the memory datapath and for tests. */
 export class MemoryStateTable implements StateTable {
   readonly capacity: number
   readonly #timeouts: Timeouts

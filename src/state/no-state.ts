@@ -2,6 +2,7 @@
 
 import { Put, type StateTable } from './table.ts'
 
+/** A table that is empty and takes nothing. */
 export const NoState: StateTable = Object.freeze({
   size: 0,
   capacity: 0,

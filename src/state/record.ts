@@ -12,10 +12,14 @@ import { hashOf } from '../flow/tag.ts'
 /** Kinds of records that the core makes; those of plugins have numbers behind it (kinds.ts). */
 export const Kind = { connection: 1 } as const
 
+/** Words of one key. */
 export const KEY_WORDS = 12
+/** Where a key has what; addresses and scope take several words. */
 export const KeyWord = { type: 0, scope: 1, src: 3, dst: 7, ports: 11 } as const
 
+/** Words of a record: two keys, then what is known of the connection. */
 export const RECORD_WORDS = 32
+/** Where a record has what. */
 export const RecordWord = {
   a: 0,
   b: 12,
@@ -29,6 +33,7 @@ export const RecordWord = {
   data: 31 // of whoever made it
 } as const
 
+/** Bits of a record's flags; they are only ever set. */
 export const StateFlag = {
   replied: 1, // an answer was seen
   assured: 2, // and an answer to the answer: a TCP handshake is over
@@ -75,6 +80,7 @@ export function keyHash(words: Int32Array, at = 0): number {
   return (h ^ (h >>> 16)) | 0
 }
 
+/** Whether the keys at a[at] and b[bt] are equal. */
 export function sameKey(a: Int32Array, at: number, b: Int32Array, bt: number): boolean {
   for (let i = 0; i < KEY_WORDS; i++) if (a[at + i] !== b[bt + i]) return false
   return true

@@ -19,8 +19,11 @@ export const Put = {
   replaced: 3 // by a younger opening
 } as const
 
+/** Records by key: what connections have left behind. */
 export interface StateTable {
+  /** Records in it. */
   readonly size: number
+  /** Records it takes. */
   readonly capacity: number
   /** A handle, or 0.  Of several records with this key, the one added or replaced last. */
   find(key: Int32Array, at?: number): number
@@ -36,6 +39,7 @@ export interface StateTable {
    * of its own.
    */
   put(record: Int32Array, at?: number, idleMs?: number): number
+  /** The record that the last `put` concerned; 0: none. */
   readonly lastId: number
   /**
    * A direction of a record was active until `idleMs` ago, with these TCP flags (or-ed).  Nothing
@@ -55,6 +59,7 @@ export interface StateTable {
    * to go on, 0 at the end.
    */
   scan(from: number, into: Int32Array, idleMs: Float64Array): number
+  /** Where the next `scan` goes on; 0: it was the last. */
   readonly next: number
   /** Records evicted for want of room so far. */
   readonly evicted: number

@@ -5,19 +5,29 @@ import { KeyWord, RecordWord, StateFlag } from './record.ts'
 
 /** Idle times, seconds, in the order native code has them (enum timeout of native/addon). */
 export interface Timeouts {
-  readonly tcpOpeningS: number // no handshake yet
+  /** No handshake yet. */
+  readonly tcpOpeningS: number
+  /** The handshake is over. */
   readonly tcpEstablishedS: number
-  readonly tcpHalfClosedS: number // one side said FIN
-  readonly tcpClosedS: number // both did
+  /** One side said FIN. */
+  readonly tcpHalfClosedS: number
+  /** Both did. */
+  readonly tcpClosedS: number
+  /** Somebody said RST. */
   readonly tcpResetS: number
+  /** No answer yet. */
   readonly udpOneWayS: number
+  /** There was an answer. */
   readonly udpTwoWayS: number
+  /** Echo, and old queries. */
   readonly icmpS: number
+  /** Every other protocol. */
   readonly otherS: number
   /** By number of kind: of those that have one of their own; 0 or undefined: as above. */
   readonly kindsS: readonly number[]
 }
 
+/** The timeouts of a configuration that names none. */
 export const TIMEOUTS_DEFAULT: Timeouts = {
   tcpOpeningS: 60,
   tcpEstablishedS: 86_400,
@@ -102,6 +112,7 @@ const TAKE_BACK_MS = 50
 export const goesOn = (protocol: number, flags: number, tcp: number, afterMs: number): boolean =>
   protocol === TCP && (flags & reset) !== 0 && (tcp & (SYN | RST)) === 0 && afterMs > TAKE_BACK_MS
 
+/** The flags of a record that begins anew: without RST. */
 export const withoutReset = (flags: number): number => flags & ~reset
 
 /** The opener's packets were refused, and the other end has not answered. */

@@ -5,20 +5,27 @@
 
 // ---- MAC
 
+/** ff:ff:ff:ff:ff:ff, to every node of a segment. */
 export const MAC_BROADCAST = 0xffff_ffff_ffff
 
+/** The upper 16 bits of a MAC, for keys made of 32-bit words. */
 export const macHi = (mac: number): number => Math.floor(mac / 0x1_0000_0000)
+/** The lower 32 bits of a MAC, as a signed word. */
 export const macLo = (mac: number): number => mac | 0
+/** A MAC out of its upper 16 and its lower 32 bits. */
 export const macFrom = (hi: number, lo: number): number => hi * 0x1_0000_0000 + (lo >>> 0)
+/** Whether the MAC is a multicast or broadcast address (IEEE 802, the I/G bit). */
 export const macIsGroup = (mac: number): boolean => (macHi(mac) & 0x0100) !== 0
 
 const MAC_TEXT = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i
 
+/** Reads `02:00:00:00:00:01`. Throws INVALID with what was expected. */
 export function parseMac(text: string): number {
   if (!MAC_TEXT.test(text)) throw wrong(text, 'a MAC address such as 02:00:00:00:00:01')
   return Number.parseInt(text.replaceAll(':', ''), 16)
 }
 
+/** Six bytes in lower-case hexadecimal, joined by colons. */
 export const formatMac = (mac: number): string =>
   mac
     .toString(16)
@@ -27,21 +34,26 @@ export const formatMac = (mac: number): string =>
 
 // ---- IPv4
 
+/** 255.255.255.255, as a signed word. */
 export const IPV4_BROADCAST = -1
 
+/** 224.0.0.0/4 (RFC 5771). */
 export const ipv4IsMulticast = (ip: number): boolean => ip >>> 28 === 0xe
+/** 127.0.0.0/8 (RFC 1122 §3.2.1.3). */
 export const ipv4IsLoopback = (ip: number): boolean => ip >>> 24 === 127
 // 0.0.0.0/8 is "this network" (RFC 1122 §3.2.1.3): never a destination, as a source unspecified.
 const ipv4IsUnspecified = (ip: number): boolean => ip >>> 24 === 0
-// 224/4 and up: multicast, reserved, limited broadcast.  None of them is one node's address.
+/** 224/4 and up: multicast, reserved, limited broadcast. None of them is one node's address. */
 export const ipv4IsUnicast = (ip: number): boolean => ip >>> 28 < 0xe && !ipv4IsUnspecified(ip)
 
+/** Reads dotted decimal without leading zeros. Throws INVALID. */
 export function parseIpv4(text: string): number {
   const value = ipv4Value(text)
   if (value === undefined) throw wrong(text, 'an IPv4 address such as 10.0.0.1')
   return value
 }
 
+/** Dotted decimal. */
 export const formatIpv4 = (ip: number): string =>
   `${ip >>> 24}.${(ip >>> 16) & 255}.${(ip >>> 8) & 255}.${ip & 255}`
 
@@ -59,21 +71,28 @@ function ipv4Value(text: string): number | undefined {
 
 // ---- IPv6
 
+/** ff00::/8, by the first word (RFC 4291 §2.7). */
 export const ipv6IsMulticast = (word0: number): boolean => word0 >>> 24 === 0xff
+/** fe80::/10, by the first word (RFC 4291 §2.5.6). */
 export const ipv6IsLinkLocal = (word0: number): boolean => word0 >>> 22 === 0xfe80 >>> 6
+/** `::`, which stands for "no address" (RFC 4291 §2.5.2). */
 export const ipv6IsUnspecified = (w0: number, w1: number, w2: number, w3: number): boolean =>
   (w0 | w1 | w2 | w3) === 0
+/** `::1` (RFC 4291 §2.5.3). */
 export const ipv6IsLoopback = (w0: number, w1: number, w2: number, w3: number): boolean =>
   (w0 | w1 | w2) === 0 && w3 === 1
 
+/** Writes the four words of an IPv6 address into `into` from `at` on. Throws INVALID. */
 export function parseIpv6(text: string, into: Int32Array, at: number): void {
   const groups = ipv6Groups(text)
   if (groups === undefined) throw wrong(text, 'an IPv6 address such as 2001:db8::1')
   for (let i = 0; i < 4; i++) into[at + i] = (groups[2 * i]! << 16) | groups[2 * i + 1]!
 }
 
-// The canonical text of RFC 5952: lower case, no leading zeros, the first longest run of two or
-// more zero groups as `::`, and IPv4-mapped addresses with a dotted tail (§5).
+/**
+ * The canonical text of RFC 5952: lower case, no leading zeros, the first longest run of two or
+ * more zero groups as `::`, and IPv4-mapped addresses with a dotted tail (§5).
+ */
 export function formatIpv6(words: Int32Array, at: number): string {
   const groups: number[] = []
   for (let i = 0; i < 4; i++) groups.push(words[at + i]! >>> 16, words[at + i]! & 0xffff)
@@ -127,18 +146,23 @@ function longestZeros(groups: number[]): { start: number; length: number } {
 
 // ---- either family
 
+/** The version of the Internet Protocol. */
 export type Family = 4 | 6
 
+/** An address of either version. */
 export interface Ip {
   readonly family: Family
+  /** Four words, the first the highest; of IPv4 the last alone is used. */
   readonly words: Int32Array
 }
 
-// The words keep the host bits as written: `10.0.0.1/24` is an interface's address as well.
+/** The words keep the host bits as written: `10.0.0.1/24` is an interface's address as well. */
 export interface Prefix extends Ip {
+  /** Bits of the network part: 0 to 32, or to 128. */
   readonly length: number
 }
 
+/** Reads an address of either version. Throws INVALID. */
 export function parseIp(text: string): Ip {
   const words = new Int32Array(4)
   if (text.includes(':')) {
@@ -151,9 +175,11 @@ export function parseIp(text: string): Ip {
   return { family: 4, words }
 }
 
+/** The text of an address: dotted decimal, or RFC 5952. */
 export const formatIp = (ip: Ip): string =>
   ip.family === 4 ? formatIpv4(ip.words[3]!) : formatIpv6(ip.words, 0)
 
+/** Reads an address, a slash and a length. Throws INVALID. */
 export function parsePrefix(text: string): Prefix {
   const match = /^([^/]+)\/(0|[1-9][0-9]{0,2})$/.exec(text)
   if (match === null) throw wrong(text, 'a prefix such as 10.0.0.0/24 or 2001:db8::/64')
@@ -164,27 +190,29 @@ export function parsePrefix(text: string): Prefix {
   return { family, words, length }
 }
 
-// An address, or a network of any length.
+/** An address, or a network of any length. */
 export function parseNetwork(text: string): Prefix {
   if (text.includes('/')) return parsePrefix(text)
   const { family, words } = parseIp(text)
   return { family, words, length: bitsOf(family) }
 }
 
+/** `10.0.0.0/24`; host bits are kept. */
 export const formatPrefix = (prefix: Prefix): string => `${formatIp(prefix)}/${prefix.length}`
 
-// An int32 whose first `bits` bits are set; fewer than 0 count as 0, more than 32 as 32.
+/** An int32 whose first `bits` bits are set; fewer than 0 count as 0, more than 32 as 32. */
 export function maskWord(bits: number): number {
   if (bits <= 0) return 0
   return bits >= 32 ? -1 : -1 << (32 - bits)
 }
 
-// The prefix with its host bits cleared.
+/** The prefix with its host bits cleared. */
 export function networkOf(prefix: Prefix): Prefix {
   const words = prefix.words.map((word, i) => word & maskWord(wordBits(prefix, i)))
   return { family: prefix.family, words, length: prefix.length }
 }
 
+/** Whether the address is of the prefix's version and within it. */
 export function prefixContains(prefix: Prefix, ip: Ip): boolean {
   if (prefix.family !== ip.family) return false
   for (let i = 0; i < 4; i++) {
@@ -202,11 +230,10 @@ const wordBits = (prefix: Prefix, i: number): number =>
 
 // ---- multicast and addresses made of others
 
-// RFC 2464 §7: the low 32 bits of the group.
-// Of one interface: neither a group nor nobody's.
+/** RFC 2464 §7: the low 32 bits of the group. Of one interface: neither a group nor nobody's. */
 export const macIsStation = (mac: number): boolean => mac !== 0 && !macIsGroup(mac)
 
-// Of one node, here or anywhere: no group, nobody's, loopback or reserved address.
+/** Of one node, here or anywhere: no group, nobody's, loopback or reserved address. */
 export function isNode({ family, words }: Ip): boolean {
   const [w0, w1, w2, w3] = words as unknown as [number, number, number, number]
   if (family === 4) return ipv4IsUnicast(w3) && !ipv4IsLoopback(w3)
@@ -215,14 +242,15 @@ export function isNode({ family, words }: Ip): boolean {
   )
 }
 
+/** Where a packet to an IPv6 group goes, by the group's last word (RFC 2464 §7). */
 export const multicastMac6 = (word3: number): number => macFrom(0x3333, word3)
 
-// RFC 4291 §2.7.1: ff02::1:ff00:0/104 and the low 24 bits of the address asked for.
+/** RFC 4291 §2.7.1: ff02::1:ff00:0/104 and the low 24 bits of the address asked for. */
 export function solicitedNode(words: Int32Array): Int32Array {
   return Int32Array.of(0xff02_0000 | 0, 0, 1, 0xff00_0000 | (words[3]! & 0xff_ffff))
 }
 
-// fe80::/64 and the modified EUI-64 of the MAC (RFC 4291 appendix A).
+/** Fe80::/64 and the modified EUI-64 of the MAC (RFC 4291 appendix A). */
 export function linkLocal(mac: number): Int32Array {
   const hi = macHi(mac)
   const lo = macLo(mac)

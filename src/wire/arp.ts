@@ -5,12 +5,13 @@ import { Type } from './ethernet.ts'
 
 export const LENGTH = 28
 
+/** What the sender wants (RFC 826, `ar$op`). */
 export const Operation = { request: 1, reply: 2 } as const
 
 const HARDWARE_ETHERNET = 1
 const ADDRESS_LENGTHS = 0x0604
 
-// Other hardware and other protocols are not ours to read: the frame is then just Ethernet.
+/** Other hardware and other protocols are not ours to read: the frame is then just Ethernet. */
 export const fits = (view: DataView, at: number, end: number): boolean =>
   end - at >= LENGTH &&
   view.getUint16(at) === HARDWARE_ETHERNET &&
@@ -29,7 +30,7 @@ export const targetMac = (view: DataView, at: number): number =>
   macFrom(targetMacHi(view, at), targetMacLo(view, at))
 export const targetIp = (view: DataView, at: number): number => view.getInt32(at + 24)
 
-// An announcement (RFC 5227 §3): sender and target are the same, in a request or a reply.
+/** An announcement (RFC 5227 §3): sender and target are the same, in a request or a reply. */
 export const isGratuitous = (view: DataView, at: number): boolean =>
   senderIp(view, at) === targetIp(view, at)
 

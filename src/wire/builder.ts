@@ -20,11 +20,15 @@ import * as layers from './layers.ts'
 import * as nd from './nd.ts'
 import * as vlan from './vlan.ts'
 
+/** What an echo message may say besides its id and sequence. */
 export interface EchoOptions {
+  /** An echo reply; default: a request. */
   readonly reply?: boolean
 }
 
+/** What a neighbour solicitation or advertisement may say besides its target. */
 export interface NeighbourOptions {
+  /** Flags of nd.ts; default: none in a solicitation, solicited and override in an answer. */
   readonly flags?: number
   readonly mac?: Mac | undefined
 }
@@ -35,17 +39,18 @@ const EXTENSIONS = {
   destination: Protocol.destinationOptions
 } as const
 
+/** An extension header by name. */
 export type Extension = keyof typeof EXTENSIONS
 
-// Without a type the frame takes that of the layer behind it.
+/** Without a type the frame takes that of the layer behind it. */
 export const eth = (src: Mac, dst: Mac, type?: number): PacketBuilder =>
   new PacketBuilder([layers.ethernetLayer(src, dst, type)])
 
-// Who has `target`?  Broadcast, as a host asks it.
+/** Who has `target`? Broadcast, as a host asks it. */
 export const arpRequest = (senderMac: Mac, senderIp: string, targetIp: string): PacketBuilder =>
   eth(senderMac, MAC_BROADCAST).arpRequest(senderMac, senderIp, targetIp)
 
-// Neighbour solicitation to the solicited-node group of `target`, as a host asks it.
+/** Neighbour solicitation to the solicited-node group of `target`, as a host asks it. */
 export function solicit(senderMac: Mac, senderIp: string, target: string): PacketBuilder {
   const group = solicitedNode(layers.wordsOf(target, 6))
   return eth(senderMac, multicastMac6(group[3]!))
@@ -53,6 +58,7 @@ export function solicit(senderMac: Mac, senderIp: string, target: string): Packe
     .ns(target, senderIp === '::' ? {} : { mac: senderMac })
 }
 
+/** A packet of layers, each added by its method; `frame()` gives the bytes. */
 export class PacketBuilder {
   readonly #layers: readonly Layer[]
 
@@ -64,28 +70,32 @@ export class PacketBuilder {
     return new PacketBuilder([...this.#layers, layer])
   }
 
-  // Inside a tunnel: the frame that is carried.
+  /** Inside a tunnel: the frame that is carried. */
   eth(src: Mac, dst: Mac, type?: number): PacketBuilder {
     return this.#with(layers.ethernetLayer(src, dst, type))
   }
 
+  /** Adds an 802.1Q tag. */
   vlan(vid: number, pcp = 0): PacketBuilder {
     return this.#with(layers.vlanLayer(ethernet.Type.vlan, tci(vid, pcp)))
   }
 
-  // The outer tag of two: `.qinq(100).vlan(10)`.
+  /** The outer tag of two: `.qinq(100).vlan(10)`. */
   qinq(vid: number, pcp = 0): PacketBuilder {
     return this.#with(layers.vlanLayer(ethernet.Type.qinq, tci(vid, pcp)))
   }
 
+  /** Who has `targetIp`? */
   arpRequest(senderMac: Mac, senderIp: string, targetIp: string): PacketBuilder {
     return this.arp(arp.Operation.request, senderMac, senderIp, 0, targetIp)
   }
 
+  /** `senderIp` is at `senderMac`. */
   arpReply(senderMac: Mac, senderIp: string, targetMac: Mac, targetIp: string): PacketBuilder {
     return this.arp(arp.Operation.reply, senderMac, senderIp, targetMac, targetIp)
   }
 
+  /** Adds an ARP message of any operation. */
   arp(op: number, senderMac: Mac, senderIp: string, mac: Mac, ip: string): PacketBuilder {
     const fields = {
       operation: op,
@@ -97,72 +107,85 @@ export class PacketBuilder {
     return this.#with(layers.arpLayer(fields))
   }
 
+  /** Adds an IPv4 header; length, protocol and checksum follow from what comes behind. */
   ipv4(src: string | number, dst: string | number, options: Ipv4Options = {}): PacketBuilder {
     return this.#with(layers.ipv4Layer(src, dst, options))
   }
 
+  /** Adds an IPv6 header; payload length and next header follow from what comes behind. */
   ipv6(src: string, dst: string, options: Ipv6Options = {}): PacketBuilder {
     return this.#with(layers.ipv6Layer(src, dst, options))
   }
 
+  /** Adds an extension header with this body, padded to a multiple of eight bytes. */
   extension(kind: Extension, body: Uint8Array = new Uint8Array(6)): PacketBuilder {
     return this.#with(layers.extensionLayer(EXTENSIONS[kind], body))
   }
 
-  // An IPv6 fragment header by hand; whole packets are better cut by `fragments`.
+  /** An IPv6 fragment header by hand; whole packets are better cut by `fragments`. */
   fragment6(id: number, offset: number, more: boolean, nextHeader?: number): PacketBuilder {
     return this.#with(layers.fragmentLayer({ id, offset, more }, nextHeader))
   }
 
+  /** Adds a UDP header with its checksum. */
   udp(srcPort: number, dstPort: number): PacketBuilder {
     return this.#with(layers.udpLayer(srcPort, dstPort))
   }
 
+  /** Adds a TCP header with its checksum. */
   tcp(srcPort: number, dstPort: number, options: TcpOptions = {}): PacketBuilder {
     return this.#with(layers.tcpLayer(srcPort, dstPort, options))
   }
 
+  /** Adds an ICMP header; `rest` are its bytes 4 to 8. */
   icmp(type: number, code = 0, rest = 0): PacketBuilder {
     return this.#with(layers.icmpLayer({ type, code, rest }))
   }
 
+  /** Adds an ICMPv6 header; `rest` are its bytes 4 to 8. */
   icmpv6(type: number, code = 0, rest = 0): PacketBuilder {
     return this.#with(layers.icmpv6Layer({ type, code, rest }))
   }
 
+  /** Adds an ICMP echo request or reply. */
   icmpEcho(id: number, sequence: number, options: EchoOptions = {}): PacketBuilder {
     const { echoReply, echoRequest } = icmp.Type
     return this.icmp(options.reply ? echoReply : echoRequest, 0, icmp.echoRest(id, sequence))
   }
 
+  /** Adds an ICMPv6 echo request or reply. */
   icmpv6Echo(id: number, sequence: number, options: EchoOptions = {}): PacketBuilder {
     const { echoReply, echoRequest } = icmpv6.Type
     return this.icmpv6(options.reply ? echoReply : echoRequest, 0, icmpv6.echoRest(id, sequence))
   }
 
+  /** Adds a neighbour solicitation for `target` (RFC 4861 §4.3). */
   ns(target: string, options: NeighbourOptions = {}): PacketBuilder {
     return this.#neighbour(icmpv6.Type.neighbourSolicitation, target, options.flags ?? 0, options)
   }
 
+  /** Adds a neighbour advertisement of `target` (RFC 4861 §4.4). */
   na(target: string, options: NeighbourOptions = {}): PacketBuilder {
     const flags = options.flags ?? nd.Flag.solicited | nd.Flag.override
     return this.#neighbour(icmpv6.Type.neighbourAdvertisement, target, flags, options)
   }
 
+  /** Adds a VXLAN header; a frame follows. */
   vxlan(vni: number): PacketBuilder {
     return this.#with(layers.vxlanLayer(vni))
   }
 
+  /** Adds a GRE header; its protocol is that of the layer behind it. */
   gre(fields: Omit<gre.Fields, 'protocol'> = {}): PacketBuilder {
     return this.#with(layers.greLayer(fields))
   }
 
-  // Bytes, text, or so many bytes of a pattern.
+  /** Bytes, text, or so many bytes of a pattern. */
   payload(body: Body): PacketBuilder {
     return this.#with(layers.payloadLayer(body))
   }
 
-  // The finished frame; shorter ones are padded with zeros to `lengthMin`, as hardware does.
+  /** The finished frame; shorter ones are padded with zeros to `lengthMin`, as hardware does. */
   frame(lengthMin = 0): Uint8Array {
     const length = this.#layers.reduce((total, layer) => total + layer.length, 0)
     const bytes = new Uint8Array(Math.max(length, lengthMin))
@@ -170,7 +193,7 @@ export class PacketBuilder {
     return bytes
   }
 
-  // The same packet in frames whose IP packets have at most `mtu` bytes.
+  /** The same packet in frames whose IP packets have at most `mtu` bytes. */
   fragments(mtu: number, id = 1): Uint8Array[] {
     const frame = this.frame()
     const view = new DataView(frame.buffer)

@@ -24,18 +24,21 @@ export function sum(view: DataView, at: number, length: number, seed: number): n
   return total
 }
 
+/** A sum of 16-bit words with its carries added in, as one word (RFC 1071). */
 export function fold(total: number): number {
   let folded = total
   while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16)
   return folded
 }
 
-// What belongs into a checksum field, given the sum of everything else.
+/** What belongs into a checksum field, given the sum of everything else. */
 export const finish = (total: number): number => ~fold(total) & 0xffff
 
+/** The checksum when one of the 16-bit words it covers changes (RFC 1624). */
 export const update16 = (checksum: number, before: number, after: number): number =>
   ~fold((~checksum & 0xffff) + (~before & 0xffff) + after) & 0xffff
 
+/** The checksum when one of the 32-bit words it covers changes (RFC 1624). */
 export const update32 = (checksum: number, before: number, after: number): number =>
   update16(update16(checksum, before >>> 16, after >>> 16), before & 0xffff, after & 0xffff)
 
@@ -64,9 +67,11 @@ function l4Field(protocol: number): number {
   }
 }
 
-// The checksum that belongs into the layer-4 header at `l4`, whatever stands there now.
-// The IP header at `l3` says by its version which pseudo-header counts; [l4, end) is the whole
-// segment, not a fragment.  The caller has made sure that the header is there (`l4Field`).
+/**
+ * The checksum that belongs into the layer-4 header at `l4`, whatever stands there now. The IP
+ * header at `l3` says by its version which pseudo-header counts; [l4, end) is the whole segment,
+ * not a fragment. The caller has made sure that the header is there (`l4Field`).
+ */
 export function l4Checksum(
   view: DataView,
   l3: number,
@@ -79,7 +84,7 @@ export function l4Checksum(
   return checksum === 0 && protocol === Protocol.udp ? 0xffff : checksum
 }
 
-// Writes the checksum; false when there is no field for one, or no room.
+/** Writes the checksum; false when there is no field for one, or no room. */
 export function completeL4(
   view: DataView,
   l3: number,
@@ -93,7 +98,7 @@ export function completeL4(
   return true
 }
 
-// True too where there is nothing to be wrong: no field, or UDP over IPv4 without a checksum.
+/** True too where there is nothing to be wrong: no field, or UDP over IPv4 without a checksum. */
 export function l4Valid(
   view: DataView,
   l3: number,
@@ -108,8 +113,10 @@ export function l4Valid(
   return fold(l4Sum(view, l3, l4, end, protocol)) === 0xffff
 }
 
-// True for TCP or UDP whose checksum was left to the network card (CHECKSUM_PARTIAL): the field
-// holds no more than the sum of the pseudo-header.  native/addon/datapath/finish.c asks the same.
+/**
+ * True for TCP or UDP whose checksum was left to the network card (CHECKSUM_PARTIAL): the field
+ * holds no more than the sum of the pseudo-header. native/addon/datapath/finish.c asks the same.
+ */
 export function l4Partial(
   view: DataView,
   l3: number,
@@ -127,15 +134,17 @@ export function l4Partial(
   return view.getUint16(field) === fold(pseudo)
 }
 
-// What a receiver takes: right, or left to a network card that no longer comes into it.
+/** What a receiver takes: right, or left to a network card that no longer comes into it. */
 export const l4Acceptable: typeof l4Valid = (view, l3, l4, end, protocol) =>
   l4Valid(view, l3, l4, end, protocol) || l4Partial(view, l3, l4, end, protocol)
 
 // Keeps a layer-4 checksum true when 16 bits that it covers change from `before` to `after`.
 //
-// RFC 1624's formula gives 0 where all the rest is zero, and there only 0xffff is right.  It can
-// happen to ICMP (an echo reply with id, sequence and payload zero), which has no pseudo-header;
-// 0xffff verifies wherever 0 does, so it is written for ICMP as it must be for UDP.
+/**
+ * RFC 1624's formula gives 0 where all the rest is zero, and there only 0xffff is right. It can
+ * happen to ICMP (an echo reply with id, sequence and payload zero), which has no pseudo-header;
+ * 0xffff verifies wherever 0 does, so it is written for ICMP as it must be for UDP.
+ */
 export function patch16(
   view: DataView,
   field: number,
@@ -149,7 +158,7 @@ export function patch16(
   view.setUint16(field, updated === 0 && protocol !== Protocol.tcp ? 0xffff : updated)
 }
 
-// The same when 32 bits of an IP address change, which only pseudo-header checksums notice.
+/** The same when 32 bits of an IP address change, which only pseudo-header checksums notice. */
 export function patchPseudo(
   view: DataView,
   l4: number,

@@ -26,6 +26,7 @@ export function describe(view: DataView, at: number, end: number): string {
   return frame(view, at, end, 0)
 }
 
+/** A whole frame in one line, each layer by its main fields; broken ones are said to be so. */
 export const describeFrame = (bytes: Uint8Array): string =>
   describe(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), 0, bytes.byteLength)
 
@@ -166,6 +167,7 @@ function describeTcp(view: DataView, at: number, end: number): string {
 // As tcpdump prints them, the acknowledgement as a dot, and in its order.
 const TCP_LETTERS = ['F', 'S', 'R', 'P', '.', 'U', 'E', 'W'] as const
 
+/** Flags as letters, SYN and ACK as `SA`; `none` without any. */
 export const tcpFlagLetters = (flags: number): string =>
   TCP_LETTERS.filter((_, bit) => (flags >>> bit) & 1).join('') || 'none'
 

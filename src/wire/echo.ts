@@ -22,8 +22,10 @@ import * as vlan from './vlan.ts'
 
 const TTL = 64
 
-// Undefined when the frame at [at, end) is not a whole echo request from one node to another:
-// fragments, which would have to be put together first, and groups are not answered.
+/**
+ * Undefined when the frame at [at, end) is not a whole echo request from one node to another:
+ * fragments, which would have to be put together first, and groups are not answered.
+ */
 export function echoReply(
   view: DataView,
   at: number,

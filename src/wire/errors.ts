@@ -23,28 +23,32 @@ import * as ipv4 from './ipv4.ts'
 import * as ipv6 from './ipv6.ts'
 import * as vlan from './vlan.ts'
 
-// RFC 1812 §4.3.2.3: as much of the packet as fits without the error exceeding 576 bytes.
+/** RFC 1812 §4.3.2.3: as much of the packet as fits without the error exceeding 576 bytes. */
 export const IPV4_ERROR_MAX = 576
-// RFC 4443 §3.1: as much as fits the minimum MTU.
+/** RFC 4443 §3.1: as much as fits the minimum MTU. */
 export const IPV6_ERROR_MAX = 1280
 
 const TTL = 64
 // Internetwork control, the precedence RFC 1812 §4.3.2.5 gives to errors.
 const TOS = 0xc0
 
+/** What an ICMP error says, apart from the packet it quotes. */
 export interface ErrorFields {
+  /** ICMP or ICMPv6 type, by the family of the packet. */
   readonly type: number
+  /** The code that belongs to the type. */
   readonly code: number
-  // The MTU of `fragmentationNeeded` and `packetTooBig`, the pointer of `parameterProblem`.
+  /** The MTU of `fragmentationNeeded` and `packetTooBig`, the pointer of `parameterProblem`. */
   readonly param?: number | undefined
-  // Who speaks: four words, an IPv4 address in the last.
+  /** Who speaks: four words, an IPv4 address in the last. */
   readonly src: Int32Array
+  /** Source of the frame that carries the error. */
   readonly srcMac: number
-  // Whom to; the sender of the packet when left out.
+  /** Whom to; the sender of the packet when left out. */
   readonly dstMac?: number | undefined
 }
 
-// The frame to send back; undefined when the one at [at, end) holds no whole IP packet.
+/** The frame to send back; undefined when the one at [at, end) holds no whole IP packet. */
 export function icmpError(
   f: ErrorFields,
   view: DataView,
@@ -60,9 +64,11 @@ export function icmpError(
   return undefined
 }
 
-// `tooBig`: the error would be ICMPv6 packet-too-big, which groups are told as well, or path MTU
-// discovery would not work for multicast (RFC 4443 §2.4 e.3).  Subnet broadcasts are for the
-// router to know: no packet shows them.
+/**
+ * `tooBig`: the error would be ICMPv6 packet-too-big, which groups are told as well, or path MTU
+ * discovery would not work for multicast (RFC 4443 §2.4 e.3). Subnet broadcasts are for the router
+ * to know: no packet shows them.
+ */
 export function mayAnswerWithError(
   view: DataView,
   at: number,

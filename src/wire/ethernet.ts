@@ -15,10 +15,10 @@ export const Type = {
   qinq: 0x88a8
 } as const
 
-// Below this the field is an 802.3 length, not a type (IEEE 802.3 §3.2.6).
+/** Below this the field is an 802.3 length, not a type (IEEE 802.3 §3.2.6). */
 export const TYPE_MIN = 0x0600
 
-// The edge of the frame: the one `fits` that holds `end` against the buffer itself.
+/** The edge of the frame: the one `fits` that holds `end` against the buffer itself. */
 export const fits = (view: DataView, at: number, end: number): boolean =>
   at >= 0 && end - at >= LENGTH && end <= view.byteLength
 

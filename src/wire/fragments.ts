@@ -4,8 +4,10 @@
 import * as ipv4 from './ipv4.ts'
 import * as ipv6 from './ipv6.ts'
 
-// `l3` is where the IPv4 header of the frame begins.  Of the options later fragments have those
-// that say so; in place of the others is nothing (RFC 791 §3.1, the copied flag).
+/**
+ * `l3` is where the IPv4 header of the frame begins. Of the options later fragments have those that
+ * say so; in place of the others is nothing (RFC 791 §3.1, the copied flag).
+ */
 export function fragmentIpv4(frame: Uint8Array, l3: number, mtu: number, id: number): Uint8Array[] {
   const view = viewOf(frame)
   if (!ipv4.fits(view, l3, frame.length)) throw new RangeError('no IPv4 packet to cut')
@@ -24,7 +26,9 @@ export function fragmentIpv4(frame: Uint8Array, l3: number, mtu: number, id: num
   })
 }
 
-// The fragment header goes behind the other extension headers, so each fragment carries them all.
+/**
+ * The fragment header goes behind the other extension headers, so each fragment carries them all.
+ */
 export function fragmentIpv6(frame: Uint8Array, l3: number, mtu: number, id: number): Uint8Array[] {
   const view = viewOf(frame)
   if (!ipv6.fits(view, l3, frame.length) || !ipv6.walk(view, l3, frame.length))

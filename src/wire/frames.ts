@@ -8,27 +8,31 @@ import * as icmpv6 from './icmpv6.ts'
 import * as ipv6 from './ipv6.ts'
 import * as nd from './nd.ts'
 
+/** The bytes of one Ethernet frame. */
 export type Frame = Uint8Array<ArrayBuffer>
 
 /** A frame where it lies: bytes `at` to `end` of a view. */
 export interface RawFrame {
   readonly view: DataView
+  /** Where the frame begins in the view. */
   readonly at: number
+  /** One behind its last byte. */
   readonly end: number
 }
 
-// Who has `target`?  To everyone, or to `dstMac` when the asker only wants to know it is there.
+/** Who has `target`? To everyone, or to `dstMac` when the asker only wants to know it is there. */
 export function arpRequest(mac: number, ip: number, target: number, dstMac = MAC_BROADCAST): Frame {
   const fields = { operation: arp.Operation.request, senderMac: mac, senderIp: ip }
   return arpFrame(dstMac, { ...fields, targetMac: 0, targetIp: target })
 }
 
+/** A whole frame: `ip` is at `mac`, said to one node. */
 export function arpReply(mac: number, ip: number, toMac: number, toIp: number): Frame {
   const fields = { operation: arp.Operation.reply, senderMac: mac, senderIp: ip }
   return arpFrame(toMac, { ...fields, targetMac: toMac, targetIp: toIp })
 }
 
-// Who has `target`?  To its solicited-node group, or to the node itself when `dst` is given.
+/** Who has `target`? To its solicited-node group, or to the node itself when `dst` is given. */
 export function neighbourSolicitation(
   mac: number,
   src: Int32Array,
@@ -43,7 +47,7 @@ export function neighbourSolicitation(
   return neighbourFrame(mac, dstMac, src, group, { type, flags: 0, target, mac: from })
 }
 
-// `flags` out of nd.Flag; the source is the address that is advertised.
+/** `flags` out of nd.Flag; the source is the address that is advertised. */
 export function neighbourAdvertisement(
   mac: number,
   target: Int32Array,

@@ -10,7 +10,7 @@ export const Flag = { checksum: 0x8000, routing: 0x4000, key: 0x2000, sequence: 
 
 const VERSION_MASK = 0x0007
 
-// Version 0 without source routing, which RFC 2784 took out; the optional words are there.
+/** Version 0 without source routing, which RFC 2784 took out; the optional words are there. */
 export function fits(view: DataView, at: number, end: number): boolean {
   if (end - at < LENGTH_MIN) return false
   if ((flags(view, at) & (Flag.routing | VERSION_MASK)) !== 0) return false
@@ -25,7 +25,7 @@ export const hasSequence = (view: DataView, at: number): boolean =>
   (flags(view, at) & Flag.sequence) !== 0
 export const headerLength = (view: DataView, at: number): number => lengthOf(flags(view, at))
 export const payload = (view: DataView, at: number): number => at + headerLength(view, at)
-// 0 when there is none; `hasKey` tells the two apart.
+/** 0 when there is none; `hasKey` tells the two apart. */
 export const key = (view: DataView, at: number): number =>
   hasKey(view, at) ? view.getUint32(keyAt(view, at)) : 0
 export const sequence = (view: DataView, at: number): number =>
@@ -40,9 +40,10 @@ export interface Fields {
   readonly checksum?: boolean | undefined
 }
 
+/** Bytes of the header with the optional fields that are given. */
 export const lengthFor = (f: Fields): number => lengthOf(flagsFor(f))
 
-// The payload up to `end` is there already, should the checksum be asked for.
+/** The payload up to `end` is there already, should the checksum be asked for. */
 export function emit(view: DataView, at: number, end: number, f: Fields): void {
   view.setUint16(at, flagsFor(f))
   view.setUint16(at + 2, f.protocol)

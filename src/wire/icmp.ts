@@ -17,7 +17,7 @@ export const Type = {
   timestampReply: 14
 } as const
 
-// Codes of `unreachable` (RFC 792, RFC 1812 §5.2.7.1).
+/** Codes of `unreachable` (RFC 792, RFC 1812 §5.2.7.1). */
 export const Unreachable = {
   net: 0,
   host: 1,
@@ -32,12 +32,13 @@ export const fits = (_view: DataView, at: number, end: number): boolean => end -
 export const type = (view: DataView, at: number): number => view.getUint8(at)
 export const code = (view: DataView, at: number): number => view.getUint8(at + 1)
 export const checksum = (view: DataView, at: number): number => view.getUint16(at + 2)
-// Of an echo or another query.
+/** Of an echo or another query. */
 export const id = (view: DataView, at: number): number => view.getUint16(at + 4)
 export const sequence = (view: DataView, at: number): number => view.getUint16(at + 6)
-// Of `unreachable` with code `fragmentationNeeded` (RFC 1191).
+/** Of `unreachable` with code `fragmentationNeeded` (RFC 1191). */
 export const mtu = (view: DataView, at: number): number => view.getUint16(at + 6)
 
+/** Whether messages of this type quote the packet they are about (RFC 792). */
 export function isError(type: number): boolean {
   return (
     type === Type.unreachable ||
@@ -48,25 +49,27 @@ export function isError(type: number): boolean {
   )
 }
 
+/** Echo request or reply. */
 export const isEcho = (type: number): boolean =>
   type === Type.echoRequest || type === Type.echoReply
 
-// A type whose header carries an id that ties answer to question: echo and the old queries.
+/** A type whose header carries an id that ties answer to question: echo and the old queries. */
 export const hasId = (type: number): boolean => isEcho(type) || (type >= 13 && type <= 18)
 
-// Where the packet begins that an error quotes; check it with `ipv4.headerFits`.
+/** Where the packet begins that an error quotes; check it with `ipv4.headerFits`. */
 export const quoted = (at: number): number => at + LENGTH
 
 export interface Fields {
   readonly type: number
   readonly code: number
-  // The second word: id and sequence of an echo, MTU or pointer of an error.
+  /** The second word: id and sequence of an echo, MTU or pointer of an error. */
   readonly rest: number
 }
 
+/** Id and sequence as the header's bytes 4 to 8. */
 export const echoRest = (id: number, sequence: number): number => (id << 16) | sequence
 
-// The payload in [at + LENGTH, end) is there already: the checksum covers it.
+/** The payload in [at + LENGTH, end) is there already: the checksum covers it. */
 export function emit(view: DataView, at: number, end: number, f: Fields): void {
   view.setUint8(at, f.type)
   view.setUint8(at + 1, f.code)

@@ -18,12 +18,14 @@ const DONT_FRAGMENT = 0x4000
 const MORE_FRAGMENTS = 0x2000
 const OFFSET_MASK = 0x1fff
 
-// True when the header is whole and its own length fields agree with each other and with `end`.
-// What lies between `payloadEnd` and `end` is Ethernet padding.
+/**
+ * True when the header is whole and its own length fields agree with each other and with `end`.
+ * What lies between `payloadEnd` and `end` is Ethernet padding.
+ */
 export const fits = (view: DataView, at: number, end: number): boolean =>
   headerFits(view, at, end) && totalLength(view, at) <= end - at
 
-// The same for a packet whose tail may be missing, such as one quoted in an ICMP error.
+/** The same for a packet whose tail may be missing, such as one quoted in an ICMP error. */
 export function headerFits(view: DataView, at: number, end: number): boolean {
   if (end - at < LENGTH_MIN || view.getUint8(at) >>> 4 !== 4) return false
   const header = headerLength(view, at)
@@ -38,7 +40,7 @@ export const dontFragment = (view: DataView, at: number): boolean =>
   (view.getUint16(at + 6) & DONT_FRAGMENT) !== 0
 export const moreFragments = (view: DataView, at: number): boolean =>
   (view.getUint16(at + 6) & MORE_FRAGMENTS) !== 0
-// In bytes, as in IPv6: a first fragment or a whole packet has 0.
+/** In bytes, as in IPv6: a first fragment or a whole packet has 0. */
 export const fragmentOffset = (view: DataView, at: number): number =>
   (view.getUint16(at + 6) & OFFSET_MASK) << 3
 export const isFragment = (view: DataView, at: number): boolean =>
@@ -57,8 +59,10 @@ export const checksumValid = (view: DataView, at: number): boolean =>
 /** What `findTransport` found last: overwritten by the next. */
 export const transport = { protocol: 0, l4: 0, isAuthenticated: false }
 
-// The protocol and where it begins, behind an authentication header if there is one (RFC 4302); one
-// that does not hold together is left standing.  `end` is that of the packet, or of what is quoted.
+/**
+ * The protocol and where it begins, behind an authentication header if there is one (RFC 4302); one
+ * that does not hold together is left standing. `end` is that of the packet, or of what is quoted.
+ */
 export function findTransport(view: DataView, at: number, end: number): void {
   transport.protocol = protocol(view, at)
   transport.l4 = payload(view, at)
@@ -70,7 +74,9 @@ export function findTransport(view: DataView, at: number, end: number): void {
   transport.l4 += length
 }
 
-// Where the first option of this type begins, or -1; a list that does not hold together ends there.
+/**
+ * Where the first option of this type begins, or -1; a list that does not hold together ends there.
+ */
 export function optionAt(view: DataView, at: number, type: number): number {
   const stop = payload(view, at)
   for (let i = at + LENGTH_MIN; i < stop; ) {
@@ -86,7 +92,7 @@ export function optionAt(view: DataView, at: number, type: number): number {
 
 const OPTION_COPIED = 0x80
 
-// Puts NOPs in place of the options that only the first fragment has.
+/** Puts NOPs in place of the options that only the first fragment has. */
 export function blankUncopied(view: DataView, at: number): void {
   const stop = payload(view, at)
   for (let i = at + LENGTH_MIN; i < stop; ) {
@@ -101,7 +107,7 @@ export function blankUncopied(view: DataView, at: number): void {
   complete(view, at)
 }
 
-// Writes the sum that belongs into the header.
+/** Writes the sum that belongs into the header. */
 export function complete(view: DataView, at: number): void {
   view.setUint16(at + 10, 0)
   view.setUint16(at + 10, finish(sum(view, at, headerLength(view, at), 0)))
@@ -118,7 +124,7 @@ export interface Fields {
   readonly dontFragment?: boolean | undefined
   readonly moreFragments?: boolean | undefined
   readonly fragmentOffset?: number | undefined
-  // Bytes of options, a multiple of four, which the caller has written behind the header.
+  /** Bytes of options, a multiple of four, which the caller has written behind the header. */
   readonly optionsLength?: number | undefined
 }
 
@@ -145,13 +151,14 @@ const fragmentWord = (f: Fields): number =>
 export const setTos = (view: DataView, at: number, value: number): void =>
   set16(view, at, at, (view.getUint8(at) << 8) | (value & 0xff))
 
-// The payload's own checksum covers its length: whoever changes it completes that one again.
+/** The payload's own checksum covers its length: whoever changes it completes that one again. */
 export const setTotalLength = (view: DataView, at: number, value: number): void =>
   set16(view, at, at + 2, value)
 
 export const setId = (view: DataView, at: number, value: number): void =>
   set16(view, at, at + 4, value)
 
+/** Sets offset (bytes) and both flags; the header's checksum stays true. */
 export const setFragment = (
   view: DataView,
   at: number,
@@ -169,11 +176,11 @@ export const setFragment = (
 export const setTtl = (view: DataView, at: number, value: number): void =>
   set16(view, at, at + 8, ((value & 0xff) << 8) | protocol(view, at))
 
-// Never below zero: a packet that has no hop left stays so, and the caller has asked before.
+/** Never below zero: a packet that has no hop left stays so, and the caller has asked before. */
 export const decrementTtl = (view: DataView, at: number): void =>
   setTtl(view, at, Math.max(0, ttl(view, at) - 1))
 
-// `end` is needed for quoted packets only, whose total length reaches past what is there.
+/** `end` is needed for quoted packets only, whose total length reaches past what is there. */
 export const setSrc = (
   view: DataView,
   at: number,
@@ -181,6 +188,7 @@ export const setSrc = (
   end = payloadEnd(view, at)
 ): void => setAddress(view, at, at + 12, value, end)
 
+/** Sets the destination; the checksums of IPv4 and of the layer behind stay true. */
 export const setDst = (
   view: DataView,
   at: number,

@@ -14,13 +14,14 @@ export const LENGTH = 40
 // Linux and Open vSwitch walk further; no sound packet has more than six (RFC 8200 §4.1), and a
 // longer chain is the old way to hide a layer-4 header from a filter.
 const EXTENSIONS_MAX = 8
+/** Bytes of a fragment header (RFC 8200 §4.5). */
 export const FRAGMENT_LENGTH = 8
 
-// What lies between `payloadEnd` and `end` is Ethernet padding.
+/** What lies between `payloadEnd` and `end` is Ethernet padding. */
 export const fits = (view: DataView, at: number, end: number): boolean =>
   headerFits(view, at, end) && LENGTH + payloadLength(view, at) <= end - at
 
-// The same for a packet whose tail may be missing, such as one quoted in an ICMP error.
+/** The same for a packet whose tail may be missing, such as one quoted in an ICMP error. */
 export const headerFits = (view: DataView, at: number, end: number): boolean =>
   end - at >= LENGTH && view.getUint8(at) >>> 4 === 6
 
@@ -42,17 +43,27 @@ export const readSrc = (view: DataView, at: number, into: Int32Array, o: number)
 export const readDst = (view: DataView, at: number, into: Int32Array, o: number): void =>
   readWords(view, at + 24, into, o)
 
+/** What the last walk along the extension headers found. */
 export interface Walked {
-  protocol: number // the last next-header value met
-  l4: number // where its header begins; in a later fragment, where its bytes go on
-  nextHeaderAt: number // where that value stands
-  fragmentAt: number // where the fragment header stands, 0 when there is none
-  fragmentOffset: number // in bytes
+  /** The last next-header value met. */
+  protocol: number
+  /** Where its header begins; in a later fragment, where its bytes go on. */
+  l4: number
+  /** Where that value stands. */
+  nextHeaderAt: number
+  /** Where the fragment header stands, 0 when there is none. */
+  fragmentAt: number
+  /** In bytes. */
+  fragmentOffset: number
+  /** M of the fragment header; false without one. */
   moreFragments: boolean
-  isAuthenticated: boolean // there is an authentication header
-  segmentsLeft: number // of a routing header: not 0 means that dst is not yet the final one
+  /** There is an authentication header. */
+  isAuthenticated: boolean
+  /** Of a routing header: not 0 means that dst is not yet the final one. */
+  segmentsLeft: number
 }
 
+/** One object, written by each walk: read it before the next. */
 export const walked: Walked = {
   protocol: 0,
   l4: 0,
@@ -64,8 +75,10 @@ export const walked: Walked = {
   segmentsLeft: 0
 }
 
-// False when the chain is cut short or too long; `walked` then says how far it went.  A walk ends
-// at a later fragment, whose bytes are no header, and at ESP, behind which nothing is legible.
+/**
+ * False when the chain is cut short or too long; `walked` then says how far it went. A walk ends at
+ * a later fragment, whose bytes are no header, and at ESP, behind which nothing is legible.
+ */
 export function walk(view: DataView, at: number, end: number): boolean {
   const stop = Math.min(end, payloadEnd(view, at))
   walked.protocol = nextHeader(view, at)
@@ -84,6 +97,7 @@ export function walk(view: DataView, at: number, end: number): boolean {
   return false
 }
 
+/** Whether the packet of the last walk is a fragment; an atomic one (RFC 6946) is none. */
 export const walkedFragment = (): boolean => walked.moreFragments || walked.fragmentOffset !== 0
 
 // One extension header further.  Each is at least eight bytes, so the walk always advances.
@@ -117,6 +131,7 @@ const isExtension = (protocol: number): boolean =>
   protocol === Protocol.destinationOptions ||
   protocol === Protocol.ah
 
+/** Identification of the packet whose fragment header stands there. */
 export const fragmentId = (view: DataView, fragmentAt: number): number =>
   view.getUint32(fragmentAt + 4)
 
@@ -141,10 +156,15 @@ export function emit(view: DataView, at: number, f: Fields): void {
   }
 }
 
+/** The fields of a fragment header (RFC 8200 §4.5). */
 export interface FragmentFields {
+  /** What follows it. */
   readonly nextHeader: number
+  /** In bytes, a multiple of eight. */
   readonly offset: number
+  /** Whether further fragments follow. */
   readonly more: boolean
+  /** Identification. */
   readonly id: number
 }
 
@@ -163,8 +183,10 @@ export const setPayloadLength = (view: DataView, at: number, value: number): voi
 export const setHopLimit = (view: DataView, at: number, value: number): void =>
   view.setUint8(at + 7, value)
 
-// The address setters walk the chain to keep the layer-4 checksum true.  `end` is needed for
-// quoted packets only, whose payload length reaches past what is there.
+/**
+ * The address setters walk the chain to keep the layer-4 checksum true. `end` is needed for quoted
+ * packets only, whose payload length reaches past what is there.
+ */
 export const setSrc = (
   view: DataView,
   at: number,
@@ -173,6 +195,7 @@ export const setSrc = (
   end = payloadEnd(view, at)
 ): void => setAddress(view, at, at + 8, words, o, end)
 
+/** Sets the destination; the checksum of the layer behind stays true. */
 export const setDst = (
   view: DataView,
   at: number,

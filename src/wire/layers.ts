@@ -16,32 +16,39 @@ import * as udp from './udp.ts'
 import * as vlan from './vlan.ts'
 import * as vxlan from './vxlan.ts'
 
+/** A header, or a payload, that can write itself. */
 export interface Layer {
+  /** Bytes it takes. */
   readonly length: number
-  // Names this layer in the header before it; undefined for bytes without a name.
+  /** Names this layer in the header before it; undefined for bytes without a name. */
   readonly ethertype?: number
+  /** The number that stands for it in an IP header; without, none does. */
   readonly protocol?: number
-  // `next` is the layer behind; `l3` the nearest IP header before this layer.
+  /** `next` is the layer behind; `l3` the nearest IP header before this layer. */
   write(view: DataView, at: number, end: number, next: Layer | undefined, l3: number): void
+  /** An IP header, from which the layers behind take the addresses of their checksums. */
   readonly isL3?: boolean
 }
 
 // IEEE's ethertype for local experiments: what a frame has that nobody gave a payload.
 const TYPE_EXPERIMENTAL = 0x88b5
 
+/** A MAC as text, or as a 48-bit number. */
 export type Mac = string | number
+/** The number of a MAC given in either form. Throws INVALID. */
 export const macOf = (mac: Mac): number => (typeof mac === 'number' ? mac : parseMac(mac))
 
+/** A payload: bytes, text in UTF-8, or so many bytes. */
 export type Body = Uint8Array | string | number
 
-// A number is that many bytes of a pattern, in which a byte that got lost or doubled shows.
+/** A number is that many bytes of a pattern, in which a byte that got lost or doubled shows. */
 export function bytesOf(body: Body): Uint8Array {
   if (typeof body === 'string') return new TextEncoder().encode(body)
   if (typeof body === 'number') return Uint8Array.from({ length: body }, (_, i) => i & 0xff)
   return body
 }
 
-// The words of an address of this family; another family is the caller's mistake.
+/** The words of an address of this family; another family is the caller's mistake. */
 export function wordsOf(text: string, family: 4 | 6): Int32Array {
   const ip = parseIp(text)
   if (ip.family !== family)
@@ -49,14 +56,17 @@ export function wordsOf(text: string, family: 4 | 6): Int32Array {
   return ip.words
 }
 
+/** The word of an IPv4 address given in either form. Throws INVALID. */
 export const ipv4Of = (ip: string | number): number =>
   typeof ip === 'number' ? ip : wordsOf(ip, 4)[3]!
 
+/** What no further header follows. */
 export const payloadLayer = (body: Body): Layer => {
   const bytes = bytesOf(body)
   return { length: bytes.length, write: (view, at) => put(view, at, bytes) }
 }
 
+/** An Ethernet header; without a type it has that of the layer behind it. */
 export const ethernetLayer = (src: Mac, dst: Mac, type: number | undefined): Layer => ({
   length: ethernet.LENGTH,
   ethertype: ethernet.Type.transparentEthernet,
@@ -68,7 +78,7 @@ export const ethernetLayer = (src: Mac, dst: Mac, type: number | undefined): Lay
     })
 })
 
-// A tag layer begins behind the type that announces it: TCI, then the type of what follows.
+/** A tag layer begins behind the type that announces it: TCI, then the type of what follows. */
 export const vlanLayer = (tpid: number, tci: number): Layer => ({
   length: vlan.LENGTH,
   ethertype: tpid,
@@ -78,23 +88,34 @@ export const vlanLayer = (tpid: number, tci: number): Layer => ({
   }
 })
 
+/** An ARP message for IPv4 over Ethernet. */
 export const arpLayer = (fields: arp.Fields): Layer => ({
   length: arp.LENGTH,
   ethertype: ethernet.Type.arp,
   write: (view, at) => arp.emit(view, at, fields)
 })
 
+/** Fields of an IPv4 header that have a default: see `ipv4Layer`. */
 export interface Ipv4Options {
+  /** Default 64. */
   readonly ttl?: number
+  /** DSCP and ECN; default 0. */
   readonly tos?: number
+  /** Identification; default 0. */
   readonly id?: number
+  /** DF; default false. */
   readonly dontFragment?: boolean
+  /** MF; default false. */
   readonly moreFragments?: boolean
+  /** In bytes; default 0. */
   readonly fragmentOffset?: number
+  /** Default: that of the layer behind it. */
   readonly protocol?: number
+  /** Padded to a multiple of four bytes. */
   readonly options?: Uint8Array
 }
 
+/** An IPv4 header; throws INVALID for addresses that are none. */
 export function ipv4Layer(src: string | number, dst: string | number, o: Ipv4Options): Layer {
   const options = padded4(o.options)
   const length = ipv4.LENGTH_MIN + options.length
@@ -118,13 +139,19 @@ export function ipv4Layer(src: string | number, dst: string | number, o: Ipv4Opt
   }
 }
 
+/** Fields of an IPv6 header that have a default. */
 export interface Ipv6Options {
+  /** Default 64. */
   readonly hopLimit?: number
+  /** DSCP and ECN; default 0. */
   readonly trafficClass?: number
+  /** 20 bits; default 0. */
   readonly flowLabel?: number
+  /** Default: that of the layer behind it. */
   readonly nextHeader?: number
 }
 
+/** An IPv6 header; throws INVALID for addresses that are none. */
 export const ipv6Layer = (src: string, dst: string, o: Ipv6Options): Layer => ({
   length: ipv6.LENGTH,
   ethertype: ethernet.Type.ipv6,
@@ -141,8 +168,10 @@ export const ipv6Layer = (src: string, dst: string, o: Ipv6Options): Layer => ({
     })
 })
 
-// Hop-by-hop, routing and destination options are all: next header, length in eights, body.
-// Options are padded with zeros, which are Pad1 each.
+/**
+ * Hop-by-hop, routing and destination options are all: next header, length in eights, body. Options
+ * are padded with zeros, which are Pad1 each.
+ */
 export function extensionLayer(protocol: number, body: Uint8Array): Layer {
   const length = Math.ceil((body.length + 2) / 8) * 8
   return {
@@ -156,6 +185,7 @@ export function extensionLayer(protocol: number, body: Uint8Array): Layer {
   }
 }
 
+/** A fragment header of IPv6; `named` says another next header than the one that follows. */
 export const fragmentLayer = (
   f: Omit<ipv6.FragmentFields, 'nextHeader'>,
   named?: number
@@ -169,22 +199,30 @@ export const fragmentLayer = (
     })
 })
 
+/** A UDP header. */
 export const udpLayer = (srcPort: number, dstPort: number): Layer => ({
   length: udp.LENGTH,
   protocol: ipv4.Protocol.udp,
   write: (view, at, end, _next, l3) => udp.emit(view, l3, at, end, { srcPort, dstPort })
 })
 
+/** Fields of a TCP header that have a default. */
 export interface TcpOptions {
-  // A number, or letters as tcpdump prints them: F S R P A(.) U E W.
+  /** A number, or letters as tcpdump prints them: F S R P A(.) U E W. */
   readonly flags?: string | number
+  /** Default 0. */
   readonly sequence?: number
+  /** Default 0. */
   readonly acknowledgement?: number
+  /** As the header says it, without its scale; default 65535. */
   readonly window?: number
+  /** Adds the option for the maximum segment size (RFC 9293 §3.7.1), bytes. */
   readonly mss?: number
+  /** Further options, padded to a multiple of four bytes. */
   readonly options?: Uint8Array
 }
 
+/** A TCP header. */
 export function tcpLayer(srcPort: number, dstPort: number, o: TcpOptions): Layer {
   const mss = o.mss === undefined ? [] : [tcp.Option.mss, 4, o.mss >>> 8, o.mss & 0xff]
   const options = padded4(Uint8Array.from([...mss, ...(o.options ?? [])]))
@@ -218,6 +256,7 @@ const TCP_LETTERS: Record<string, number> = {
   W: tcp.Flag.cwr
 }
 
+/** Flags of letters: `SA` is SYN and ACK. Throws RangeError for a letter that is none. */
 export function tcpFlags(letters: string): number {
   let flags = 0
   for (const letter of letters) {
@@ -229,29 +268,34 @@ export function tcpFlags(letters: string): number {
   return flags
 }
 
+/** An ICMP message. */
 export const icmpLayer = (fields: icmp.Fields): Layer => ({
   length: icmp.LENGTH,
   protocol: ipv4.Protocol.icmp,
   write: (view, at, end) => icmp.emit(view, at, end, fields)
 })
 
+/** An ICMPv6 message. */
 export const icmpv6Layer = (fields: icmpv6.Fields): Layer => ({
   length: icmpv6.LENGTH,
   protocol: ipv4.Protocol.icmpv6,
   write: (view, at, end, _next, l3) => icmpv6.emit(view, l3, at, end, fields)
 })
 
+/** A neighbour solicitation or advertisement. */
 export const neighbourLayer = (fields: nd.NeighbourFields): Layer => ({
   length: nd.neighbourLength(fields),
   protocol: ipv4.Protocol.icmpv6,
   write: (view, at, _end, _next, l3) => nd.emitNeighbour(view, l3, at, fields)
 })
 
+/** A VXLAN header. */
 export const vxlanLayer = (vni: number): Layer => ({
   length: vxlan.LENGTH,
   write: (view, at) => vxlan.emit(view, at, vni)
 })
 
+/** A GRE header; its protocol is that of the layer behind it. */
 export const greLayer = (fields: Omit<gre.Fields, 'protocol'>): Layer => ({
   length: gre.lengthFor({ ...fields, protocol: 0 }),
   protocol: ipv4.Protocol.gre,

@@ -12,10 +12,10 @@ import * as ipv6 from './ipv6.ts'
 
 const { Type } = icmpv6
 
-// No sound message carries more; without a bound a 64 KiB message is 8 000 options of nothing.
+/** No sound message carries more; without a bound a 64 KiB message is 8 000 options of nothing. */
 export const OPTIONS_MAX = 32
 
-// RFC 4861 §6.1, §7.1: a packet with a lower one has crossed a router, so it is forged.
+/** RFC 4861 §6.1, §7.1: a packet with a lower one has crossed a router, so it is forged. */
 export const HOP_LIMIT = 255
 
 const NEIGHBOUR_LENGTH = 24
@@ -35,13 +35,15 @@ export const Flag = {
   override: 0x2000_0000
 } as const
 
-// The fixed part of the message is there.
+/** The fixed part of the message is there. */
 export const fits = (view: DataView, at: number, end: number): boolean =>
   end - at >= icmpv6.LENGTH && end - at >= fixedLength(icmpv6.type(view, at))
 
-// Where the message begins that the IPv6 packet at `l3` carries, if it may be believed; -1 if not.
-// All that RFC 4861 asks of one (§6.1, §7.1, §8.1) is asked here, and RFC 6980: it is whole, never
-// in fragments, its checksum is right.
+/**
+ * Where the message begins that the IPv6 packet at `l3` carries, if it may be believed; -1 if not.
+ * All that RFC 4861 asks of one (§6.1, §7.1, §8.1) is asked here, and RFC 6980: it is whole, never
+ * in fragments, its checksum is right.
+ */
 export function believed(view: DataView, l3: number, end: number): number {
   if (!ipv6.fits(view, l3, end) || !ipv6.walk(view, l3, end)) return -1
   const { l4, fragmentAt, protocol } = ipv6.walked
@@ -51,7 +53,7 @@ export function believed(view: DataView, l3: number, end: number): number {
   return l4Valid(view, l3, l4, stop, ipv6.Protocol.icmpv6) ? l4 : -1
 }
 
-// The same of a message that begins at `at`, but for its checksum.
+/** The same of a message that begins at `at`, but for its checksum. */
 export function acceptable(view: DataView, l3: number, at: number, end: number): boolean {
   if (ipv6.hopLimit(view, l3) !== HOP_LIMIT || !fits(view, at, end)) return false
   if (icmpv6.code(view, at) !== 0 || !optionsHold(view, at, end)) return false
@@ -98,10 +100,12 @@ export function readTarget(view: DataView, at: number, into: Int32Array, o: numb
   for (let i = 0; i < 4; i++) into[o + i] = targetWord(view, at, i)
 }
 
-// Of a neighbour advertisement.
+/** Of a neighbour advertisement. */
 export const flags = (view: DataView, at: number): number => view.getInt32(at + 4)
 
-// Where the first option of this type begins, or -1; the list ends where it does not hold together.
+/**
+ * Where the first option of this type begins, or -1; the list ends where it does not hold together.
+ */
 export function optionAt(view: DataView, at: number, end: number, type: number): number {
   let i = at + fixedLength(icmpv6.type(view, at))
   for (let n = 0; n < OPTIONS_MAX && end - i >= 8; n++) {
@@ -113,8 +117,10 @@ export function optionAt(view: DataView, at: number, end: number, type: number):
   return -1
 }
 
-// Whether every link-layer option passes the test: a message may carry several, and receivers
-// differ in which they take.
+/**
+ * Whether every link-layer option passes the test: a message may carry several, and receivers
+ * differ in which they take.
+ */
 export function everyLinkLayer(
   view: DataView,
   at: number,
@@ -137,7 +143,9 @@ export function everyLinkLayer(
 const linkLayerHi = (view: DataView, option: number): number => view.getUint16(option + 2)
 const linkLayerLo = (view: DataView, option: number): number => view.getInt32(option + 4)
 
-// The MAC the sender gives as its own: NS and RS as source, NA as target.  -1 when it gives none.
+/**
+ * The MAC the sender gives as its own: NS and RS as source, NA as target. -1 when it gives none.
+ */
 export function linkLayer(view: DataView, at: number, end: number, type: number): number {
   const option = optionAt(view, at, end, type)
   // Eight bytes are a MAC's; what is longer is of another kind of link.
@@ -146,18 +154,23 @@ export function linkLayer(view: DataView, at: number, end: number, type: number)
     : macFrom(linkLayerHi(view, option), linkLayerLo(view, option))
 }
 
+/** What a solicitation or an advertisement says. */
 export interface NeighbourFields {
+  /** ICMPv6 type 135 or 136. */
   readonly type: number
+  /** Flags of an advertisement; 0 in a solicitation. */
   readonly flags: number
+  /** The address in question, four words. */
   readonly target: Int32Array
-  // Left out in a probe for duplicates, whose source is unspecified (RFC 4861 §4.3).
+  /** Left out in a probe for duplicates, whose source is unspecified (RFC 4861 §4.3). */
   readonly mac?: number | undefined
 }
 
+/** Bytes of the message with the options it has. */
 export const neighbourLength = (f: NeighbourFields): number =>
   NEIGHBOUR_LENGTH + (f.mac === undefined ? 0 : LINK_LAYER_LENGTH)
 
-// Emits NS or NA; the IPv6 header at `l3` is there already.
+/** Emits NS or NA; the IPv6 header at `l3` is there already. */
 export function emitNeighbour(view: DataView, l3: number, at: number, f: NeighbourFields): void {
   for (let i = 0; i < 4; i++) view.setInt32(at + 8 + 4 * i, f.target[i]!)
   if (f.mac !== undefined) {

@@ -1,5 +1,6 @@
 // IP protocol numbers (IANA), shared by IPv4's `protocol` and IPv6's `next header`.
 
+/** Numbers of IP protocols and extension headers (IANA, Protocol Numbers). */
 export const Protocol = {
   hopByHop: 0,
   icmp: 1,

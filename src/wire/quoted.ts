@@ -16,16 +16,25 @@ import * as vlan from './vlan.ts'
  * the id in both, and `icmpType` says which.
  */
 export interface Quoted {
+  /** Version of the quoted packet. */
   family: 4 | 6
+  /** Its protocol behind extension headers. */
   protocol: number
-  icmpType: number // -1: none
+  /** -1: none. */
+  icmpType: number
+  /** Four words; of IPv4 the last alone. */
   readonly src: Int32Array
+  /** Four words; of IPv4 the last alone. */
   readonly dst: Int32Array
+  /** Source port << 16 | destination port; of echo its id. */
   ports: number
-  isHeadless: boolean // what is quoted does not say it: too little, or of a later fragment
-  laterOf: { readonly id: number; readonly next: number } | null // that one's packet
+  /** What is quoted does not say it: too little, or of a later fragment. */
+  isHeadless: boolean
+  /** That one's packet. */
+  laterOf: { readonly id: number; readonly next: number } | null
 }
 
+/** An object to read into; all fields are set, so that each has the same shape. */
 export const newQuoted = (): Quoted => ({
   family: 4,
   protocol: 0,

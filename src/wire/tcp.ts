@@ -21,14 +21,14 @@ export const opens = (flags: number): boolean => (flags & (Flag.syn | Flag.ack))
 
 export const Option = { end: 0, nop: 1, mss: 2, windowScale: 3, sackPermitted: 4 } as const
 
-// The header is whole, options included.
+/** The header is whole, options included. */
 export function fits(view: DataView, at: number, end: number): boolean {
   if (end - at < LENGTH_MIN) return false
   const header = headerLength(view, at)
   return header >= LENGTH_MIN && header <= end - at
 }
 
-// Enough for the ports: a quoted packet need not carry more.
+/** Enough for the ports: a quoted packet need not carry more. */
 export const portsFit = (_view: DataView, at: number, end: number): boolean => end - at >= 4
 
 export const srcPort = (view: DataView, at: number): number => view.getUint16(at)
@@ -42,8 +42,10 @@ export const window = (view: DataView, at: number): number => view.getUint16(at 
 export const checksum = (view: DataView, at: number): number => view.getUint16(at + 16)
 export const payload = (view: DataView, at: number): number => at + headerLength(view, at)
 
-// Where the first option of this kind begins, or -1.  Bounded by the 40 bytes that options can
-// have; a list that does not hold together ends where it breaks.
+/**
+ * Where the first option of this kind begins, or -1. Bounded by the 40 bytes that options can have;
+ * a list that does not hold together ends where it breaks.
+ */
 export function optionAt(view: DataView, at: number, kind: number): number {
   const stop = payload(view, at)
   for (let i = at + LENGTH_MIN; i < stop; ) {
@@ -61,7 +63,7 @@ export function optionAt(view: DataView, at: number, kind: number): number {
   return -1
 }
 
-// The maximum segment size that a SYN offers, 0 when it offers none.
+/** The maximum segment size that a SYN offers, 0 when it offers none. */
 export function mss(view: DataView, at: number): number {
   const option = optionAt(view, at, Option.mss)
   return option >= 0 && view.getUint8(option + 1) === 4 ? view.getUint16(option + 2) : 0
@@ -74,11 +76,11 @@ export interface Fields {
   readonly acknowledgement: number
   readonly flags: number
   readonly window: number
-  // Bytes of options, a multiple of four, which the caller has written behind the header.
+  /** Bytes of options, a multiple of four, which the caller has written behind the header. */
   readonly optionsLength?: number | undefined
 }
 
-// The IP header at `l3`, the options and the payload up to `end` are there already.
+/** The IP header at `l3`, the options and the payload up to `end` are there already. */
 export function emit(view: DataView, l3: number, at: number, end: number, f: Fields): void {
   view.setUint16(at, f.srcPort)
   view.setUint16(at + 2, f.dstPort)

@@ -6,11 +6,13 @@ import { Protocol } from './protocol.ts'
 
 export const LENGTH = 8
 
-// The header is whole.  Its length field is another question (`whole`): the first fragment of a
-// datagram names more bytes than it carries.
+/**
+ * The header is whole. Its length field is another question (`whole`): the first fragment of a
+ * datagram names more bytes than it carries.
+ */
 export const fits = (_view: DataView, at: number, end: number): boolean => end - at >= LENGTH
 
-// Enough for the ports: a quoted packet need not carry more.
+/** Enough for the ports: a quoted packet need not carry more. */
 export const portsFit = (_view: DataView, at: number, end: number): boolean => end - at >= 4
 
 export const whole = (view: DataView, at: number, end: number): boolean =>
@@ -27,7 +29,7 @@ export interface Fields {
   readonly dstPort: number
 }
 
-// The IP header at `l3` and the payload in [at + LENGTH, end) are there already.
+/** The IP header at `l3` and the payload in [at + LENGTH, end) are there already. */
 export function emit(view: DataView, l3: number, at: number, end: number, f: Fields): void {
   view.setUint16(at, f.srcPort)
   view.setUint16(at + 2, f.dstPort)

@@ -16,7 +16,8 @@ export const typeName = (model: Model): string =>
 export const refTo = (name: string): { $ref: string } => ({ $ref: `${name}#` })
 
 export interface ModelSchemas {
-  readonly whole: JsonSchema // as it comes back
+  /** As it comes back. */
+  readonly whole: JsonSchema
   readonly create: JsonSchema
   readonly replace: JsonSchema
   readonly patch: JsonSchema

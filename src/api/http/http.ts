@@ -57,7 +57,7 @@ function refuseTwice({ raw }: FastifyRequest): void {
   }
 }
 
-// What is no HTTP never becomes a request: the answer is written by hand.
+/** What is no HTTP never becomes a request: the answer is written by hand. */
 export function refuseGarbage(error: Error & { code?: string }, socket: Socket): void {
   const { status, body } = garbage(error.code)
   const text = JSON.stringify(body)

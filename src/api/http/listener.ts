@@ -22,7 +22,8 @@ export interface TcpAddress {
   readonly port: number
 }
 export interface UnixAddress {
-  readonly socket: string // its path
+  /** Its path. */
+  readonly socket: string
 }
 export type Listen = TcpAddress | UnixAddress
 

@@ -10,8 +10,10 @@ export interface Nested {
   readonly parent: Model
   readonly child: Model
   readonly reference: Reference
-  readonly name: string // the last part of its path
-  readonly owned: boolean // the child belongs to the parent, so it can be made there
+  /** The last part of its path. */
+  readonly name: string
+  /** The child belongs to the parent, so it can be made there. */
+  readonly owned: boolean
 }
 
 /** Two references that must lead to the same owner: a route's router, and that of its port. */

@@ -9,20 +9,22 @@ export interface Answer {
   readonly description: string
   readonly schema?: JsonSchema
   readonly headers?: Readonly<Record<string, JsonSchema>>
-  readonly type?: string // application/json
+  /** Application/json. */
+  readonly type?: string
 }
 
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: string
   readonly tag: string
-  readonly id: string // operationId
+  /** operationId. */
+  readonly id: string
   readonly summary: string
   readonly query?: Readonly<Record<string, JsonSchema>>
   readonly headers?: Readonly<Record<string, JsonSchema>>
   readonly body?: JsonSchema
   readonly answers: Readonly<Record<number, Answer>>
-  // Statuses of refusals beside those any route may give.
+  /** Statuses of refusals beside those any route may give. */
   readonly refusals?: readonly number[]
   readonly timeoutMs?: number
   handle(request: FastifyRequest, reply: FastifyReply): Promise<unknown>

@@ -29,7 +29,8 @@ type Protocol = (typeof protocols)[number]
 
 export interface Endpoint {
   readonly ip: Ip
-  readonly text: string // of the address alone
+  /** Of the address alone. */
+  readonly text: string
   readonly port: number | undefined
 }
 
@@ -37,17 +38,21 @@ export interface Packet {
   readonly protocol: Protocol
   readonly from: Endpoint
   readonly to: Endpoint
-  readonly src: number | undefined // MAC addresses
+  /** MAC addresses. */
+  readonly src: number | undefined
   readonly dst: number | undefined
   readonly vlan: number | undefined
   readonly ttl: number
-  readonly len: number // bytes of payload
+  /** Bytes of payload. */
+  readonly len: number
   readonly flags: number
   readonly id: number
   readonly seq: number
-  readonly type: number // of ICMP
+  /** Of ICMP. */
+  readonly type: number
   readonly code: number
-  readonly about: Packet | undefined // what an ICMP error quotes
+  /** What an ICMP error quotes. */
+  readonly about: Packet | undefined
 }
 
 const TTL = 64
@@ -249,7 +254,8 @@ const SOURCE_PORT = 49_152
 
 export interface Built {
   readonly frame: Uint8Array
-  readonly assumed: readonly string[] // as options of the description
+  /** As options of the description. */
+  readonly assumed: readonly string[]
 }
 
 /** `dst`: who takes the packet on this network, when the description names nobody. */

@@ -12,8 +12,10 @@ import { fail, MezzoError, reasonOf, show } from '../errors.ts'
 import { logLevels } from '../log.ts'
 import { type Problem, problemsOf } from './schema.ts'
 
+/** Settings by the room or plugin they belong to. */
 export type Sections = Readonly<Record<string, TObject>>
 
+/** What `loadConfig` gives: complete and frozen. */
 export type Config<S extends Sections> = {
   readonly [K in keyof S]: Readonly<Static<S[K]>>
 } & {
@@ -21,8 +23,11 @@ export type Config<S extends Sections> = {
   readonly plugins: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
+/** What a configuration is read from. */
 export interface ConfigSource<S extends Sections> {
+  /** Path of the JSON file. */
   readonly file: string
+  /** The sections of the role that is configured. */
   readonly sections: S
   /** The plugins that there are, each with its section. */
   readonly plugins?: Sections
@@ -64,6 +69,7 @@ const Level = Type.Union(
   { default: 'info', description: 'What is logged: this and worse' }
 )
 
+/** The settings of the log. */
 export const logSection = section({
   level: Level,
   rooms: Type.Record(Type.String(), Type.Union(logLevels.map(level => Type.Literal(level))), {

@@ -7,12 +7,15 @@ import { Value } from 'typebox/value'
 import { show } from '../errors.ts'
 import { isSecretName } from '../log.ts'
 
+/** What is wrong at one place of a value. */
 export interface Problem {
+  /** `unknown`: the schema has no such field; `missing`: it wants one; `wrong`: another value. */
   readonly kind: 'unknown' | 'missing' | 'wrong'
   /** The field, as `store.path` or `rules[2].port`; '' is the value as a whole. */
   readonly field: string
   /** What the field holds, as it may be shown: the values of secrets are hidden. */
   readonly value: string
+  /** What was expected there, in words. */
   readonly expected: string
 }
 
@@ -69,29 +72,53 @@ const plain = (segment: string): string => segment.replaceAll('~1', '/').replace
 
 /** The parts of JSON Schema that we write; whatever else there is has no words here. */
 export interface JsonSchema {
+  /** A name by which others refer to it. */
   readonly $id?: string
+  /** The `$id` of the schema that stands here. */
   readonly $ref?: string
+  /** `object`, `array`, `string`, `number`, `integer` or `boolean`. */
   readonly type?: string
+  /** What a string is, such as `uuid`: a check by name. */
   readonly format?: string
+  /** The only value. */
   readonly const?: unknown
+  /** The only values. */
   readonly enum?: readonly unknown[]
+  /** One of these at least must hold. */
   readonly anyOf?: readonly JsonSchema[]
+  /** Fields by name. */
   readonly properties?: Readonly<Record<string, JsonSchema>>
+  /** Fields whose names match a pattern. */
   readonly patternProperties?: Readonly<Record<string, JsonSchema>>
+  /** Other fields: their schema, or false for none. */
   readonly additionalProperties?: JsonSchema | boolean
+  /** Fields that must be there. */
   readonly required?: readonly string[]
+  /** What each element of an array is. */
   readonly items?: JsonSchema
+  /** Taken where the field is missing. */
   readonly default?: unknown
+  /** For readers of the documents. */
   readonly description?: string
+  /** For readers of the documents. */
   readonly examples?: readonly unknown[]
+  /** The least number. */
   readonly minimum?: number
+  /** The largest number. */
   readonly maximum?: number
+  /** Characters at least. */
   readonly minLength?: number
+  /** Characters at most. */
   readonly maxLength?: number
+  /** Elements at least. */
   readonly minItems?: number
+  /** Elements at most. */
   readonly maxItems?: number
+  /** No two elements are equal. */
   readonly uniqueItems?: boolean
+  /** A regular expression that the string matches. */
   readonly pattern?: string
+  /** Set by the system, refused in a body. */
   readonly readOnly?: boolean
 }
 

@@ -8,6 +8,6 @@ const codeCacheFolder = fileURLToPath(
   new URL('../../../node_modules/.cache/mezzo', import.meta.url)
 )
 
-// False where the folder cannot be written: then every start compiles anew.
+/** False where the folder cannot be written: then every start compiles anew. */
 export const cacheCode = (): boolean =>
   enableCompileCache(codeCacheFolder).status !== constants.compileCacheStatus.FAILED

@@ -8,6 +8,7 @@ const WAITING_MAX = 8 * 1024 * 1024 // bytes that the disk has not taken yet
 export interface CaptureSink {
   /** False: there is no room for it, now or ever. */
   write(bytes: Uint8Array): boolean
+  /** Writes what waits and closes the file. */
   close(): void
 }
 

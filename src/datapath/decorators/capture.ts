@@ -20,6 +20,7 @@ import { Direction, interfaceBlock, packetBlock, sectionBlock } from './pcapng.t
 
 const AGENT = 0 // the ifindex that no interface has: what the agent makes or kept comes from there
 
+/** Writes every frame that comes up to a capture, with what became of it. */
 export class CaptureDatapath extends DatapathDecorator {
   readonly #sink: CaptureSink
   readonly #clock: Clock

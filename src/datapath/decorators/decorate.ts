@@ -22,6 +22,7 @@ export interface DatapathDebug extends DatapathFaults {
   readonly seed: number
 }
 
+/** The datapath with the decorators that `debug` asks for, or as it is. */
 export function decorate(
   datapath: Datapath,
   debug: DatapathDebug | undefined,

@@ -16,6 +16,7 @@ export interface DatapathFaults {
   readonly vanishedPerMille: number
 }
 
+/** A datapath that fails by chance, from a seed. */
 export class FaultyDatapath extends DatapathDecorator {
   readonly #faults: DatapathFaults
   readonly #random: Random
@@ -27,7 +28,7 @@ export class FaultyDatapath extends DatapathDecorator {
     this.#random = random
   }
 
-  // Another burst when all of one is lost: to receive none would mean that none is there.
+  /** Another burst when all of one is lost: to receive none would mean that none is there. */
   override receive(burst: Burst, watch?: boolean): number {
     let count = super.receive(burst, watch)
     while (count > 0 && this.#lose(burst, count) === 0) count = super.receive(burst, false)

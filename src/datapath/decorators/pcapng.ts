@@ -6,6 +6,7 @@ const MICROSECONDS = 1000 // in a millisecond
 const LINKTYPE_ETHERNET = 1
 const BlockType = { section: 0x0a0d0d0a, interface: 1, packet: 6 } as const
 const Option = { comment: 1, interfaceName: 2, flags: 2 } as const
+/** Which way a packet went, as the flags word of its block says it. */
 export const Direction = { in: 1, out: 2 } as const
 const BYTE_ORDER = 0x1a2b3c4d
 const UNKNOWN_LENGTH = 0xffffffff // twice: a section of 64 bits
@@ -30,17 +31,21 @@ export function interfaceBlock(name: string): Uint8Array {
   return block(BlockType.interface, [body, option(Option.interfaceName, text.encode(name)), END])
 }
 
+/** A packet for a capture. */
 export interface CapturedPacket {
   /** Number of its interface block. */
   readonly on: number
   /** Milliseconds since 1970. */
   readonly atMs: number
+  /** All of the frame. */
   readonly bytes: Uint8Array
   /** One of `Direction`. */
   readonly direction: number
+  /** What became of it; empty: nothing is said. */
   readonly comment: string
 }
 
+/** The bytes of an enhanced packet block. */
 export function packetBlock({ on, atMs, bytes, direction, comment }: CapturedPacket): Uint8Array {
   const head = new Uint8Array(20)
   const view = new DataView(head.buffer)

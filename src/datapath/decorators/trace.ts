@@ -21,6 +21,7 @@ import { DatapathDecorator } from './decorator.ts'
 const LINES_PER_SECOND_MAX = 1000
 const WHOLE = new Int32Array(WORDS).fill(-1)
 
+/** Logs what crosses the datapath's interface, up to a rate. */
 export class TraceDatapath extends DatapathDecorator {
   readonly #log: Log
   readonly #clock: Clock

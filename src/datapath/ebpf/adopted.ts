@@ -20,6 +20,7 @@ interface Leftover {
   readonly chunk: number
 }
 
+/** Flows that an earlier agent left in the kernel, until they are claimed. */
 export class Adopted {
   readonly #addon: Addon
   readonly #host: HostHandle
@@ -39,7 +40,7 @@ export class Adopted {
     this.#chunks = chunks
   }
 
-  // Fills `into` with the next slice; false when there is no more.
+  /** Fills `into` with the next slice; false when there is no more. */
   next(into: FlowBatch): boolean {
     into.clear()
     if (this.#done) return false
@@ -50,7 +51,7 @@ export class Adopted {
     return n > 0
   }
 
-  // Reads what is left to read and forgets it.
+  /** Reads what is left to read and forgets it. */
   finish(): void {
     if (this.#done) return
     const { adopt } = this.#addon
@@ -62,12 +63,12 @@ export class Adopted {
     this.dropUnclaimed()
   }
 
-  // Whether there are flows, or may be, that belong to no one yet.
+  /** Whether there are flows, or may be, that belong to no one yet. */
   get unclaimed(): boolean {
     return !this.#done || this.#leftovers.size > 0
   }
 
-  // True when the flow with this key was an adopted one: the caller holds it from now on.
+  /** True when the flow with this key was an adopted one: the caller holds it from now on. */
   claim(keys: Int32Array, at: number): boolean {
     if (this.#leftovers.size === 0) return false
     const name = keys.subarray(at, at + WORDS).join()
@@ -78,6 +79,7 @@ export class Adopted {
     return true
   }
 
+  /** Takes out what nobody has claimed. */
   dropUnclaimed(): void {
     if (!this.#done || this.#leftovers.size === 0) return
     const result = new Uint8Array(1)

@@ -5,6 +5,7 @@
 import { ACTION_WORDS } from '../../flow/actions.ts'
 import { CHUNK_ACTIONS, CHUNK_WORDS, ChunkWord } from '../../native/abi.ts'
 
+/** Gives out chunks for action lists that a flow cannot hold. */
 export class ActionChunks {
   readonly #next: Int32Array // in its chain; 0 = last
   readonly #queue: Int32Array // of free chunks
@@ -23,11 +24,12 @@ export class ActionChunks {
     this.#write = write
   }
 
+  /** Chunks that are given out. */
   get used(): number {
     return this.#queue.length - this.#free
   }
 
-  // Everything that is not in `taken` is free.
+  /** Everything that is not in `taken` is free. */
   reset(taken: ReadonlySet<number> = new Set()): void {
     this.#head = 0
     this.#free = 0
@@ -35,12 +37,12 @@ export class ActionChunks {
       if (!taken.has(chunk)) this.#queue[this.#free++] = chunk
   }
 
-  // Takes a chain over from an earlier agent.
+  /** Takes a chain over from an earlier agent. */
   link(chunk: number, next: number): void {
     this.#next[chunk] = next
   }
 
-  // Writes `n` actions from `at` (in words) and gives the first chunk; 0 when there is no room.
+  /** Writes `n` actions from `at` (in words) and gives the first chunk; 0 when there is no room. */
   store(actions: Int32Array, at: number, n: number): number {
     const need = Math.ceil(n / CHUNK_ACTIONS)
     if (need > this.#free) return 0
@@ -61,6 +63,7 @@ export class ActionChunks {
     return this.#indices[0]!
   }
 
+  /** Takes back a chunk and those chained to it; 0: none. */
   release(first: number): void {
     for (let chunk = first; chunk !== 0; chunk = this.#next[chunk]!) this.#push(chunk)
   }

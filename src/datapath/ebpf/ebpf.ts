@@ -29,19 +29,24 @@ import {
 import { KernelFlows } from './flows.ts'
 import { OutQueue } from './out.ts'
 
+/** What the datapath in the kernel is made of. */
 export interface EbpfOptions extends Partial<DatapathLimits> {
   readonly clock: Clock
-  // A directory for a bpffs of this agent's own; without one nothing outlives the process.
+  /** A directory for a bpffs of this agent's own; without one nothing outlives the process. */
   readonly pins?: string
-  // Of the private veth pair, made here: two to thirteen letters, unique in the namespace.
+  /** Of the private veth pair, made here: two to thirteen letters, unique in the namespace. */
   readonly injectName?: string
+  /** Chunks for long action lists. */
   readonly chunksMax?: number
+  /** UDP port of tunnels. */
   readonly vxlanPort?: number
-  // Of the rings, powers of two.
+  /** Of the rings, powers of two. */
   readonly ringVmBytes?: number
+  /** Memory for upcalls from uplinks. */
   readonly ringUplinkBytes?: number
+  /** Memory for upcalls from tunnels. */
   readonly ringTunnelBytes?: number
-  // Attach by clsact even where tcx works: for tests.
+  /** Attach by clsact even where tcx works: for tests. */
   readonly clsact?: boolean
 }
 
@@ -55,9 +60,11 @@ const defaults = {
   ringTunnelBytes: 4 << 20
 } as const
 
+/** The datapath in the kernel of this thread's network namespace. */
 export class EbpfDatapath implements Datapath {
   readonly kind = 'ebpf'
   readonly limits: DatapathLimits
+  /** The interfaces of the namespace it was opened in. */
   readonly interfaces: InterfaceWatcher
   readonly #addon: Addon
   readonly #host: HostHandle
@@ -125,7 +132,7 @@ export class EbpfDatapath implements Datapath {
     this.#forget(ifindex)
   }
 
-  // Interfaces that an earlier agent attached and this one has not.
+  /** Interfaces that an earlier agent attached and this one has not. */
   leftAttached(): number[] {
     const found = new Uint32Array(4096)
     const n = check('pins', this.#addon.pinned(this.#host, found))
@@ -269,4 +276,5 @@ function settingsOf(o: Required<Omit<EbpfOptions, 'clock' | 'pins' | 'injectName
   return settings
 }
 
+/** Opens it; throws UNAVAILABLE with the reason when the kernel refuses. */
 export const openEbpf = (options: EbpfOptions): EbpfDatapath => new EbpfDatapath(options)

@@ -24,15 +24,22 @@ const STATS_MAX = 4096
 // All that the addon reads at once: of what it kept for later a flow may be another's by then.
 const AUDIT_SLICE = 1024
 
+/** What the kernel's flow table is opened with. */
 export interface FlowsContext {
   readonly addon: Addon
+  /** The datapath's handle. */
   readonly host: HostHandle
+  /** Flows at most. */
   readonly flowsMax: number
+  /** Chunks at most. */
   readonly chunksMax: number
+  /** Clock.now(). */
   readonly now: () => number
+  /** Whether the interface is a veth to another namespace. */
   readonly redirectsToPeer: (ifindex: number) => boolean
 }
 
+/** The kernel's flow table as the agent sees it. */
 export class KernelFlows {
   readonly #at: FlowsContext
   readonly #masks: MaskSlots
@@ -71,6 +78,7 @@ export class KernelFlows {
     this.#firstChunk = new Int32Array(at.flowsMax + 1)
   }
 
+  /** Named numbers of the table. */
   counters(): Record<string, number> {
     return {
       flows: this.#size,
@@ -83,11 +91,12 @@ export class KernelFlows {
     }
   }
 
-  // What an earlier agent left, slice by slice; see Adopted.
+  /** What an earlier agent left, slice by slice; see Adopted. */
   adopt(into: FlowBatch): boolean {
     return this.#adopted.next(into)
   }
 
+  /** Datapath.install. */
   install(batch: FlowBatch): void {
     this.#adopted.finish() // who installs without adopting wants none of it
     this.#reserve(batch.capacity)
@@ -103,6 +112,7 @@ export class KernelFlows {
     for (let j = 0; j < n; j++) this.#settle(batch, this.#index[j]!, j)
   }
 
+  /** Datapath.remove. */
   remove(batch: FlowBatch): void {
     this.#reserve(batch.capacity)
     let n = 0
@@ -122,6 +132,7 @@ export class KernelFlows {
     }
   }
 
+  /** Datapath.stats. */
   stats(batch: StatsBatch, cursor: number): void {
     batch.count = 0
     batch.next = 0
@@ -139,7 +150,7 @@ export class KernelFlows {
     if (first + n <= this.#top) batch.next = first + n
   }
 
-  // An id that is no flow's any more keeps its numbers until it is another's.
+  /** An id that is no flow's any more keeps its numbers until it is another's. */
   statsOf(batch: StatsBatch): void {
     const { addon, host } = this.#at
     const { ids, count, packets, bytes, usedMs, tcpFlags, tcpNext } = batch
@@ -153,6 +164,7 @@ export class KernelFlows {
       usedMs[i] = usedMs[i] === 0 ? Number.NEGATIVE_INFINITY : usedMs[i]! + shift
   }
 
+  /** Datapath.audit. */
   audit(isOurs: (id: number, keys: Int32Array, at: number) => boolean): number {
     if (this.#adopted.unclaimed) return 0
     const { addon, host } = this.#at
@@ -283,7 +295,7 @@ function tunnelKinds(list: ActionList): number {
   return kinds
 }
 
-// Appends the actions of a kernel flow at flows[o], chunks and all; gives the chunks it holds.
+/** Appends the actions of a kernel flow at flows[o], chunks and all; gives the chunks it holds. */
 export function readFlow(
   addon: Addon,
   host: HostHandle,

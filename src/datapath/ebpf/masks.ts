@@ -5,8 +5,9 @@
 import { WORDS, Word } from '../../flow/key.ts'
 import { MASKS_MAX, MASKS_WORDS, MasksWord } from '../../native/abi.ts'
 
+/** The kernel table's masks, each counted by the flows that stand under it. */
 export class MaskSlots {
-  // The kernel's struct mz_masks, as it is or is about to be.
+  /** The kernel's struct mz_masks, as it is or is about to be. */
   readonly words = new Int32Array(MASKS_WORDS)
   readonly #references = new Uint32Array(MASKS_MAX)
   readonly #hashes = new Int32Array(MASKS_MAX)
@@ -18,7 +19,7 @@ export class MaskSlots {
     this.#write = write
   }
 
-  // Takes over the words of an earlier agent, each slot held until `settle`.
+  /** Takes over the words of an earlier agent, each slot held until `settle`. */
   restore(): void {
     for (let slot = 0; slot < this.count; slot++) {
       this.#used[slot] = 1
@@ -27,17 +28,18 @@ export class MaskSlots {
     }
   }
 
-  // Ends the hold of `restore`.
+  /** Ends the hold of `restore`. */
   settle(): void {
     for (let slot = 0; slot < this.count; slot++) this.#references[slot]!--
     this.#shrink()
   }
 
+  /** Slots in use, with those between them that are free. */
   get count(): number {
     return this.words[MasksWord.count]!
   }
 
-  // The slot of the mask, one more flow under it; -1 when none is left.
+  /** The slot of the mask, one more flow under it; -1 when none is left. */
   acquire(masks: Int32Array, at: number): number {
     const h = hash(masks, at)
     let free = -1
@@ -52,16 +54,18 @@ export class MaskSlots {
     return free === -1 ? -1 : this.#take(free, masks, at, h)
   }
 
+  /** One more flow stands under this slot's mask. */
   retain(slot: number): void {
     this.#references[slot]!++
   }
 
+  /** One less does; a mask without flows may be given up. */
   release(slot: number): void {
     this.#references[slot]!--
     if (this.#references[slot] === 0 && slot === this.count - 1) this.#shrink()
   }
 
-  // Copies the slot's mask into `into` at `at`.
+  /** Copies the slot's mask into `into` at `at`. */
   read(slot: number, into: Int32Array, at: number): void {
     const from = this.#at(slot)
     for (let w = 0; w < WORDS; w++) into[at + w] = this.words[from + w]!

@@ -7,32 +7,42 @@ const JOB_WORDS = 6
 const JOBS_MAX = 1024
 const OWN_BYTES = 1 << 20
 
+/** Frames that are to be sent, each with its actions, in order. */
 export class OutQueue {
+  /** Six words for each frame: where it is and which actions it has. */
   readonly jobs = new Uint32Array(JOBS_MAX * JOB_WORDS)
+  /** Frames of our own making, one behind the other. */
   readonly own = new Uint8Array(OWN_BYTES)
+  /** The actions of all frames. */
   actions = new Int32Array(1024 * ACTION_WORDS)
+  /** Frames in it. */
   count = 0
   #actionsUsed = 0
   #ownUsed = 0
 
+  /** Empties it and keeps its memory. */
   clear(): void {
     this.count = 0
     this.#actionsUsed = 0
     this.#ownUsed = 0
   }
 
+  /** Whether it takes no further frame. */
   get full(): boolean {
     return this.count === JOBS_MAX
   }
 
+  /** Whether it takes a frame of our own of so many bytes. */
   hasRoom(bytes: number): boolean {
     return !this.full && this.#ownUsed + bytes <= OWN_BYTES
   }
 
+  /** Adds a frame of the burst, which stays where it is. */
   addShared(offset: number, length: number, gsoSize: number, actions: ActionList): void {
     this.#add(0, offset, length, gsoSize, actions)
   }
 
+  /** Adds a copy of a frame. */
   addOwn(frame: Uint8Array, gsoSize: number, actions: ActionList): void {
     this.own.set(frame, this.#ownUsed)
     this.#add(1, this.#ownUsed, frame.length, gsoSize, actions)

@@ -25,19 +25,28 @@ import {
 } from '../datapath.ts'
 import { readActions, type StoredFlow } from './memory-flow.ts'
 
-// Where frames leave.  Addresses are int32.
+/** Where frames leave. Addresses are int32. */
 export interface MemoryWire {
+  /** A frame leaves by an interface. */
   output(ifindex: number, frame: Uint8Array): void
+  /** A frame leaves by a tunnel. */
   tunnel(to: TunnelHeader, frame: Uint8Array): void
 }
+/** What is outside of a tunnel's frame. */
 export interface TunnelHeader {
-  readonly kind: number // TunnelKind
+  /** TunnelKind. */
+  readonly kind: number
+  /** VXLAN's VNI, or GRE's key. */
   readonly key: number
+  /** Underlay IPv4 of the receiver, int32. */
   readonly remote: number
+  /** Underlay IPv4 of the sender, int32. */
   readonly local: number
 }
 
+/** What a memory datapath is made of. */
 export interface MemoryOptions extends Partial<DatapathLimits> {
+  /** Clock.now(). */
   readonly now: () => number
 }
 
@@ -49,6 +58,7 @@ interface Upcall {
   readonly arg: number
 }
 
+/** A datapath without a kernel, for tests and for machines without root. */
 export class MemoryDatapath implements Datapath {
   readonly kind = 'memory'
   readonly limits: DatapathLimits
@@ -101,11 +111,13 @@ export class MemoryDatapath implements Datapath {
     this.#ports.delete(ifindex)
   }
 
-  setPeers(): void {} // nobody probes it
+  /** Nobody probes it. */
+  setPeers(): void {}
 
-  detachOthers(): void {} // nobody was here before
+  /** Nobody was here before. */
+  detachOthers(): void {}
 
-  // A frame arrives on an interface, or from a tunnel on the underlay interface.
+  /** A frame arrives on an interface, or from a tunnel on the underlay interface. */
   input(ifindex: number, frame: Uint8Array, tunnel?: { key: number; src: number }): void {
     const at = this.#ports.get(ifindex)
     if (at === undefined) return
@@ -195,7 +207,7 @@ export class MemoryDatapath implements Datapath {
     }
   }
 
-  // The cursor is the table's id to go on from.
+  /** The cursor is the table's id to go on from. */
   stats(batch: StatsBatch, cursor: number): void {
     batch.count = 0
     batch.next = 0

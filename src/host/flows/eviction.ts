@@ -8,7 +8,7 @@ import type { FlowCache } from './flow-cache.ts'
 
 const SORTED_MAX = 1024
 
-// At least `want` flow ids, if there are so many.
+/** At least `want` flow ids, if there are so many. */
 export function leastUseful(cache: FlowCache, want: number): number[] {
   const byPort = new Map<number, number[]>()
   for (const id of cache.table.ids()) {

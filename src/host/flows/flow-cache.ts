@@ -23,33 +23,45 @@ export interface Flow {
   actions: ActionList
   readonly ttlMin: number
   readonly limits: Limits
-  readonly cachePolicy: number // CachePolicy of simulation/context.ts
-  readonly stateful: boolean // see FlowBatch.stateful
+  /** CachePolicy of simulation/context.ts. */
+  readonly cachePolicy: number
+  /** See FlowBatch.stateful. */
+  readonly stateful: boolean
   state: number
   createdMs: number
-  checkedMs: number // when the walk last confirmed it
+  /** When the walk last confirmed it. */
+  checkedMs: number
   usedMs: number
   packets: number
   bytes: number
-  tcpFlags: number // of its packets since it was put in, or-ed; stateful flows only
-  tcpNext: number // behind the furthest byte sent, likewise; 0: not known
-  links: FlowLinks | null // the state it keeps alive
-  waiting: HeldPacket[] | null // of its burst, while it is held
-  dropped: Counter | null // counts its packets, if it drops them
+  /** Of its packets since it was put in, or-ed; stateful flows only. */
+  tcpFlags: number
+  /** Behind the furthest byte sent, likewise; 0: not known. */
+  tcpNext: number
+  /** The state it keeps alive. */
+  links: FlowLinks | null
+  /** Of its burst, while it is held. */
+  waiting: HeldPacket[] | null
+  /** Counts its packets, if it drops them. */
+  dropped: Counter | null
 }
 
 export interface NewFlow {
   readonly actions: ActionList
   readonly ttlMin: number
-  readonly limits?: Limits // none
+  /** None. */
+  readonly limits?: Limits
   readonly cachePolicy: number
-  readonly stateful?: boolean // false
+  /** False. */
+  readonly stateful?: boolean
   readonly tags: readonly Tag[]
   readonly tagCount: number
   readonly now: number
   readonly links?: FlowLinks | null
-  readonly held?: boolean // not for the datapath yet: see release
-  readonly tcpNext?: number // of the packet it was made for
+  /** Not for the datapath yet: see release. */
+  readonly held?: boolean
+  /** Of the packet it was made for. */
+  readonly tcpNext?: number
   readonly dropped?: Counter | null
 }
 
@@ -67,7 +79,8 @@ export class FlowCache {
   readonly #removals = new FlowBatch(BATCH)
   readonly #ending: Flow[] = [] // whose numbers end with the next batch, and are told
   readonly #last = new StatsBatch(BATCH)
-  refused = 0 // flows the datapath had no room for
+  /** Flows the datapath had no room for. */
+  refused = 0
 
   constructor(datapath: Datapath, used: FlowUsed = () => {}) {
     this.#datapath = datapath
@@ -83,7 +96,9 @@ export class FlowCache {
     return this.#flows[id]
   }
 
-  // The flow that takes a packet whose key is at words[o]; 0: none, or its TTL runs out on the way.
+  /**
+   * The flow that takes a packet whose key is at words[o]; 0: none, or its TTL runs out on the way.
+   */
   flowFor(words: Int32Array, o: number): number {
     const id = this.table.find(words, o)
     if (id === 0) return 0
@@ -91,7 +106,9 @@ export class FlowCache {
     return ttlMin === 0 || ((words[o + Word.ipMisc]! >>> 8) & 255) > ttlMin ? id : 0
   }
 
-  // A new flow, or the flow that stands under the same key and mask, which is replaced.  0: full.
+  /**
+   * A new flow, or the flow that stands under the same key and mask, which is replaced. 0: full.
+   */
   add(key: Int32Array, mask: Int32Array, flow: NewFlow): number {
     const known = this.table.findExact(key, 0, mask)
     const sent = this.#flows[known]?.tcpNext ?? 0
@@ -109,7 +126,7 @@ export class FlowCache {
     return this.#flows[id]?.state === HELD
   }
 
-  // Other hosts have its state: the datapath may have the flow.
+  /** Other hosts have its state: the datapath may have the flow. */
   release(id: number): void {
     const flow = this.#flows[id]
     if (flow?.state !== HELD) return
@@ -117,7 +134,7 @@ export class FlowCache {
     this.#pending.push(id)
   }
 
-  // A flow that is in the datapath already, under the id given here.
+  /** A flow that is in the datapath already, under the id given here. */
   adopt(batch: FlowBatch, i: number, words: number, flow: NewFlow): number {
     const o = i * words
     if (this.table.findExact(batch.keys, o, batch.masks, o) !== 0) return 0
@@ -127,7 +144,9 @@ export class FlowCache {
     return id
   }
 
-  // Another outcome for the packets of a flow: the datapath has the one or the other all the time.
+  /**
+   * Another outcome for the packets of a flow: the datapath has the one or the other all the time.
+   */
   replace(id: number, flow: NewFlow): void {
     const { state, usedMs, tcpNext, packets } = this.#flows[id]!
     this.tags.remove(id)
@@ -142,7 +161,7 @@ export class FlowCache {
     return this.table.mask(id).every((word, i) => word === mask[i])
   }
 
-  // What a flow depends on, after it was walked again.
+  /** What a flow depends on, after it was walked again. */
   retag(id: number, tags: readonly Tag[], count: number): void {
     this.tags.remove(id)
     this.tags.add(id, tags, count)
@@ -162,7 +181,7 @@ export class FlowCache {
     this.table.remove(id)
   }
 
-  // Every flow that rests on flow state goes.  Gives how many.
+  /** Every flow that rests on flow state goes. Gives how many. */
   removeStateful(): number {
     let gone = 0
     for (const id of [...this.table.ids()]) {
@@ -173,14 +192,14 @@ export class FlowCache {
     return gone
   }
 
-  // Every flow that carries the tag goes.  Gives how many.
+  /** Every flow that carries the tag goes. Gives how many. */
   invalidate(tag: Tag): number {
     const gone = this.tags.flows(tag)
     for (const id of gone) this.remove(id)
     return gone.length
   }
 
-  // Puts a flow in again that the datapath seems to have lost.
+  /** Puts a flow in again that the datapath seems to have lost. */
   reinstall(id: number): void {
     const flow = this.#flows[id]
     if (flow?.state !== INSTALLED) return
@@ -188,7 +207,9 @@ export class FlowCache {
     this.#pending.push(id)
   }
 
-  // Whether the flow that stands in the datapath under the id, with its key at keys[at], is ours.
+  /**
+   * Whether the flow that stands in the datapath under the id, with its key at keys[at], is ours.
+   */
   holds(id: number, keys: Int32Array, at: number): boolean {
     const flow = this.#flows[id]
     if (flow === undefined || flow.state === PENDING || flow.state === HELD) return false
@@ -196,7 +217,7 @@ export class FlowCache {
     return true
   }
 
-  // Removals first: a replaced flow may share key and mask with its successor.
+  /** Removals first: a replaced flow may share key and mask with its successor. */
   flush(): void {
     while (this.#removals.count > 0) this.#flushRemovals()
     for (const id of this.#pending) {

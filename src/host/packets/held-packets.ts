@@ -23,9 +23,12 @@ interface Parts {
 export interface Outgoing {
   readonly waiting: WaitingPacket
   readonly actions: ActionList
-  readonly quote: Quoted | null // in place of the one in its bytes
-  readonly hold: number | null // null: leaves at once; else its flow, 0 for what is not kept
-  readonly group: string // of which packet it is a fragment; '': of none
+  /** In place of the one in its bytes. */
+  readonly quote: Quoted | null
+  /** null: leaves at once; else its flow, 0 for what is not kept. */
+  readonly hold: number | null
+  /** Of which packet it is a fragment; '': of none. */
+  readonly group: string
 }
 
 export class HeldPackets {

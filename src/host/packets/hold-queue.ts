@@ -13,9 +13,11 @@ import type { WaitingPacket } from './waiting-room.ts'
 export interface HeldPacket {
   readonly waiting: WaitingPacket
   readonly actions: ActionList
-  readonly id: number // of its flow; 0 for what is not kept
+  /** Of its flow; 0 for what is not kept. */
+  readonly id: number
   readonly flow: Flow | undefined
-  readonly group: string // of which packet it is a fragment; '': of none
+  /** Of which packet it is a fragment; '': of none. */
+  readonly group: string
 }
 
 const HOLD_US = [50, 100, 150, 200, 250, 300, 400, 600, 1000, 2000, 5000, 20_000, 100_000, 250_000]

@@ -14,11 +14,16 @@ import type { Worker } from './worker.ts'
 
 export interface MaintenanceSettings {
   readonly tickMs: number
-  readonly quietTicks: number // how many ticks are one while there is little to do
-  readonly idleMs: number // a flow nobody used for so long goes
-  readonly checkMs: number // a flow in use is walked again this often
-  readonly shortMs: number // drops that should be looked at again soon
-  readonly perTickMax: number // flows looked at in one tick
+  /** How many ticks are one while there is little to do. */
+  readonly quietTicks: number
+  /** A flow nobody used for so long goes. */
+  readonly idleMs: number
+  /** A flow in use is walked again this often. */
+  readonly checkMs: number
+  /** Drops that should be looked at again soon. */
+  readonly shortMs: number
+  /** Flows looked at in one tick. */
+  readonly perTickMax: number
 }
 
 const MAINTENANCE_DEFAULTS: MaintenanceSettings = {
@@ -69,7 +74,7 @@ export class FlowMaintenance {
     this.#kept = counters.claim('flows.adopted', 'Flows taken over from an earlier agent')
   }
 
-  // How many adopted flows have yet to be confirmed.
+  /** How many adopted flows have yet to be confirmed. */
   get unconfirmed(): number {
     return this.#adopted.size
   }
@@ -84,8 +89,10 @@ export class FlowMaintenance {
     this.#timer = null
   }
 
-  // Takes what an earlier agent left into the cache. Each flow goes on forwarding while its walk is
-  // checked; until then it carries no tags.
+  /**
+   * Takes what an earlier agent left into the cache. Each flow goes on forwarding while its walk is
+   * checked; until then it carries no tags.
+   */
   adopt(): void {
     const { datapath, worker, clock } = this.#parts
     const batch = new FlowBatch(1024)
@@ -109,7 +116,7 @@ export class FlowMaintenance {
     worker.cache.flush()
   }
 
-  // One round.  Public so that tests can move it.
+  /** One round. Public so that tests can move it. */
   tick(): void {
     const { worker, clock } = this.#parts
     const now = clock.now()

@@ -130,8 +130,10 @@ export class Revalidator {
     return wider !== 0
   }
 
-  // True: the outcome is the same, and the flow now carries the tags of today.  undefined: it
-  // cannot be said yet.
+  /**
+   * True: the outcome is the same, and the flow now carries the tags of today. undefined: it cannot
+   * be said yet.
+   */
   revalidate(id: number): boolean | undefined {
     const isSame = this.#agrees(id)
     const isElsewhere = isSame === false && this.#parts.ctx.passedOver

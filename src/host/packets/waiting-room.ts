@@ -12,10 +12,13 @@ export interface WaitingPacket {
   readonly ifindex: number
   readonly reason: number
   readonly gsoSize: number
-  readonly port: string // for a generated frame: the port it leaves by; '' otherwise
+  /** For a generated frame: the port it leaves by; '' otherwise. */
+  readonly port: string
   deadline: number
-  pulled?: boolean // other hosts were asked for its state
-  isLate?: boolean // its first fragment was waited for, and did not come
+  /** Other hosts were asked for its state. */
+  pulled?: boolean
+  /** Its first fragment was waited for, and did not come. */
+  isLate?: boolean
 }
 
 // Who sent it: an interface, or a port for what a device has made.
@@ -68,7 +71,9 @@ export class WaitingRoom {
     return this.#count
   }
 
-  // A packet that comes back keeps the deadline of its first wait, unless this room's is sooner.
+  /**
+   * A packet that comes back keeps the deadline of its first wait, unless this room's is sooner.
+   */
   add(cause: string, waiting: WaitingPacket, now: number): void {
     const { countMax, bytesMax, perCauseMax, waitMsMax } = this.#bounds
     const latest = now + waitMsMax
@@ -83,7 +88,7 @@ export class WaitingRoom {
     while (this.#count > countMax || this.#bytes > bytesMax) this.#displace()
   }
 
-  // Those who waited for this, in the order they came.
+  /** Those who waited for this, in the order they came. */
   wake(cause: string): readonly WaitingPacket[] {
     const entries = this.#causes.get(cause)
     if (entries === undefined) return []

@@ -108,7 +108,7 @@ export class Worker {
     this.#datapath.onReadable(() => this.turn())
   }
 
-  // For good: what is still to come finds a turn under way that never ends.
+  /** For good: what is still to come finds a turn under way that never ends. */
   stop(): void {
     this.#turning = true
   }
@@ -138,7 +138,7 @@ export class Worker {
 
   // --- the loop ----------------------------------------------------------------------------------
 
-  // Handles what is there, at most BURSTS_PER_TURN bursts.  Gives the frames handled.
+  /** Handles what is there, at most BURSTS_PER_TURN bursts. Gives the frames handled. */
   turn(): number {
     if (this.#turning) return 0
     this.#turning = true
@@ -299,12 +299,12 @@ export class Worker {
     return this.#conclusion.concludes(verdict)
   }
 
-  // Does today's topology and state still give a flow's outcome?  undefined: not known.
+  /** Does today's topology and state still give a flow's outcome? undefined: not known. */
   revalidate(id: number): boolean | undefined {
     return this.isReady ? this.#revalidator.revalidate(id) : undefined
   }
 
-  // Whether bindings are known, and the state an earlier agent left is here.
+  /** Whether bindings are known, and the state an earlier agent left is here. */
   get isReady(): boolean {
     const { bindings, handover } = this.#parts
     return bindings.known && handover.settled

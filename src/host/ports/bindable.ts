@@ -18,7 +18,8 @@ export interface BindingRules {
 /** What the host knows of an interface beside what it is. */
 export interface Standing {
   readonly isUnderlay: boolean
-  readonly leadsOut: () => boolean // it has a default route
+  /** It has a default route. */
+  readonly leadsOut: () => boolean
 }
 
 // Of kernel link types.  macvtap is a tap that sits on a card.

@@ -11,11 +11,15 @@ import { waitForInterface, waitForTunnel } from '../waits.ts'
 import type { PortBindings } from './port-bindings.ts'
 
 export class Egress {
-  readonly actions = new ActionList(64) // physical
+  /** Physical. */
+  readonly actions = new ActionList(64)
   waitingFor = ''
-  unreachable = 0 // outputs that led nowhere
-  limits: Limits = NO_LIMITS // of all outputs
-  readonly outputs: Limits[] = [] // of each, in the order of `actions`
+  /** Outputs that led nowhere. */
+  unreachable = 0
+  /** Of all outputs. */
+  limits: Limits = NO_LIMITS
+  /** Of each, in the order of `actions`. */
+  readonly outputs: Limits[] = []
   #pushed = 0 // bytes of tags pushed so far
   readonly #bindings: PortBindings
 
@@ -23,8 +27,10 @@ export class Egress {
     this.#bindings = bindings
   }
 
-  // Fills `actions` from the outcome in `ctx` and tags what it depended on.  False: the way to a
-  // host is not known yet, the packet must wait for `waitingFor`.
+  /**
+   * Fills `actions` from the outcome in `ctx` and tags what it depended on. False: the way to a
+   * host is not known yet, the packet must wait for `waitingFor`.
+   */
   translate(ctx: SimulationContext): boolean {
     const { actions } = this
     actions.clear()

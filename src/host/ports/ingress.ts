@@ -22,8 +22,10 @@ export class Ingress {
     this.#deliveries = deliveries
   }
 
-  // A key of 0 does not make a frame of the underlay one of an interface: the flow would take
-  // everything that comes in there.
+  /**
+   * A key of 0 does not make a frame of the underlay one of an interface: the flow would take
+   * everything that comes in there.
+   */
   enter(ctx: SimulationContext, ifindex: number): Verdict {
     return this.#bindings.attachments.isUnderlay(ifindex)
       ? this.#fromTunnel(ctx)

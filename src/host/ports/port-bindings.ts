@@ -91,19 +91,21 @@ export class PortBindings {
     this.refresh()
   }
 
-  // Whether the bindings of this host and the activity of ports are known, and seen to.  Until then
-  // a port that is not here may yet be.
+  /**
+   * Whether the bindings of this host and the activity of ports are known, and seen to. Until then
+   * a port that is not here may yet be.
+   */
   get known(): boolean {
     return this.#known
   }
 
-  // The port behind an interface.
+  /** The port behind an interface. */
   entry(ifindex: number): Port | undefined {
     const bound = this.#byIfindex.get(ifindex)
     return bound === undefined ? undefined : (this.#view.port(bound.port) ?? undefined)
   }
 
-  // The port of this host whose number a tunnelled frame carries.
+  /** The port of this host whose number a tunnelled frame carries. */
   numbered(number: number): Port | undefined {
     const id = this.#byNumber.get(number)
     return id === undefined ? undefined : (this.#view.port(id) ?? undefined)
@@ -114,7 +116,7 @@ export class PortBindings {
     return bound === undefined ? undefined : { ...bound, mtu: this.#mtus.of(port.id) }
   }
 
-  // Of the interface of a port of another host, as that says; 0: it has not.
+  /** Of the interface of a port of another host, as that says; 0: it has not. */
   mtuElsewhere(port: Port): number {
     return this.#mtus.of(port.id)
   }
@@ -127,17 +129,17 @@ export class PortBindings {
     return this.#tunnels.to(port.host!)
   }
 
-  // The addresses of our hosts.
+  /** The addresses of our hosts. */
   get underlays(): UnderlayAddresses {
     return this.#tunnels.addresses
   }
 
-  // Whether an underlay address may send to us.  undefined: not known yet.
+  /** Whether an underlay address may send to us. undefined: not known yet. */
   isSender(address: number): boolean | undefined {
     return this.#tunnels.isSender(address)
   }
 
-  // Why an interface may not be bound; undefined: it may.
+  /** Why an interface may not be bound; undefined: it may. */
   refusal(each: Interface): string | undefined {
     const isUnderlay = this.attachments.isUnderlay(each.ifindex)
     const leadsOut = (): boolean => this.#watcher.leadOut().has(each.name)
@@ -154,7 +156,7 @@ export class PortBindings {
     })
   }
 
-  // Compares what is bound with what should be.  Called when bindings or interfaces change.
+  /** Compares what is bound with what should be. Called when bindings or interfaces change. */
   refresh(): void {
     const interfaces = this.#watcher.list()
     this.#tunnels.refresh(interfaces)
@@ -243,7 +245,9 @@ export class PortBindings {
     if (this.#known) this.#events.wake(WAIT_FOR_BINDINGS)
   }
 
-  // kept: the kernel goes on forwarding, so the ports stay announced until the next agent speaks.
+  /**
+   * Kept: the kernel goes on forwarding, so the ports stay announced until the next agent speaks.
+   */
   close(kept: boolean): void {
     this.#isClosed = true
     const active = this.#view.table(ACTIVE_TABLE)

@@ -17,15 +17,20 @@ import type { Interface } from './interface.ts'
 import { UNDERLAYS, UnderlayAddresses } from './underlays.ts'
 
 export interface Tunnel {
-  readonly kind: number // TunnelKind
-  readonly remote: number // int32 addresses
+  /** TunnelKind. */
+  readonly kind: number
+  /** Int32 addresses. */
+  readonly remote: number
   readonly local: number
-  readonly ifindex: number // the underlay interface
-  readonly mtu: number // its MTU, which flows are installed with
-  readonly tag: Tag // tunnelTag(host)
+  /** The underlay interface. */
+  readonly ifindex: number
+  /** Its MTU, which flows are installed with. */
+  readonly mtu: number
+  /** tunnelTag(host). */
+  readonly tag: Tag
 }
 
-// Carried by flows that leave for a host; stale when the way there changes.
+/** Carried by flows that leave for a host; stale when the way there changes. */
 export const tunnelTag = (host: string): Tag => tagOf('tunnel', host)
 
 // Carried by what came in a tunnel from an address; stale when its membership changes.
@@ -59,13 +64,13 @@ export class Tunnels {
     view.need({ kind: 'tunnel-zone-host', field: 'host', value: host })
   }
 
-  // undefined: not known yet, the packet must wait; null: the hosts share no zone.
+  /** undefined: not known yet, the packet must wait; null: the hosts share no zone. */
   to(host: string): Tunnel | null | undefined {
     if (!this.#known.has(host)) this.#known.set(host, this.#find(host))
     return this.#known.get(host)
   }
 
-  // Interfaces that carry an address of ours in some zone.
+  /** Interfaces that carry an address of ours in some zone. */
   underlays(): Interface[] {
     const addresses = this.#memberships(this.#host).map(({ address }) => address)
     return this.#interfaces.filter(each => each.addresses.some(a => addresses.includes(a)))
@@ -83,27 +88,27 @@ export class Tunnels {
     }
   }
 
-  // Of all members of our zones, this host as well.
+  /** Of all members of our zones, this host as well. */
   get addresses(): UnderlayAddresses {
     return this.#addresses
   }
 
-  // Whether our zones, and who is in them, are known.
+  /** Whether our zones, and who is in them, are known. */
   get known(): boolean {
     return this.#senders !== undefined
   }
 
-  // Whether a member of our zones has the address.  undefined: not known yet.
+  /** Whether a member of our zones has the address. undefined: not known yet. */
   isSender(address: number): boolean | undefined {
     return this.#senders?.has(address)
   }
 
-  // The addresses of all other members.
+  /** The addresses of all other members. */
   senders(): number[] {
     return [...(this.#senders?.keys() ?? [])]
   }
 
-  // Each host once, by its address in the first zone we share.
+  /** Each host once, by its address in the first zone we share. */
   others(): OtherHost[] {
     const byHost = new Map<string, OtherHost>()
     for (const other of this.#senders?.values() ?? [])

@@ -77,7 +77,7 @@ export class DryRun {
     events.wake.on(cause => this.#again(cause))
   }
 
-  // Ports whose first walk still lacks something.
+  /** Ports whose first walk still lacks something. */
   get size(): number {
     return [...this.#waiting].filter(({ isFirst }) => isFirst).length
   }
@@ -88,12 +88,12 @@ export class DryRun {
     for (const probe of probes) this.#add(id, probe, true)
   }
 
-  // A frame that may come in by a port, of a connection that others have told of.
+  /** A frame that may come in by a port, of a connection that others have told of. */
   expect(port: PortId, frame: Frame): void {
     this.#add(port, frame, false)
   }
 
-  // Whether a walk from this port still lacks something.
+  /** Whether a walk from this port still lacks something. */
   isBusyAt(port: PortId): boolean {
     const until = this.#clock.now() - WAIT_MS_MAX
     for (const walk of this.#waiting) if (walk.port === port && walk.sinceMs >= until) return true

@@ -17,7 +17,8 @@ import type { StateSaver } from './record-use.ts'
 import type { ReplicationTargets } from './targets.ts'
 
 export interface CustodyParts {
-  readonly word: number // hostHash of this host
+  /** hostHash of this host. */
+  readonly word: number
   readonly table: StateTable
   readonly exchange: Exchange | null
   readonly targets: ReplicationTargets

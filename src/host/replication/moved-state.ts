@@ -9,7 +9,8 @@ import type { StateSaver } from './record-use.ts'
 
 export interface MovedStateParts {
   readonly table: StateTable
-  readonly saver: StateSaver | null // null: nothing is kept
+  /** null: nothing is kept. */
+  readonly saver: StateSaver | null
   readonly clock: Clock
 }
 

@@ -12,8 +12,10 @@ import type { HostEvents } from '../events.ts'
 import type { ReplicationTargets } from './targets.ts'
 
 export interface OtherHost {
-  readonly host: string // id
-  readonly address: number // int32
+  /** Id. */
+  readonly host: string
+  /** Int32. */
+  readonly address: number
   readonly local: number
 }
 

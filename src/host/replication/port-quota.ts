@@ -23,7 +23,8 @@ interface Refusals {
 }
 
 export interface PortQuotaParts {
-  readonly max: number // records whose first packet came in by one port; 0: no bound
+  /** Records whose first packet came in by one port; 0: no bound. */
+  readonly max: number
   readonly table: StateTable
   readonly view: Pick<TopologyView, 'table'>
   readonly clock: Clock

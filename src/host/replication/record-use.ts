@@ -17,11 +17,13 @@ import type { ReplicationTargets } from './targets.ts'
 
 /** What a flow owes to state, and keeps alive by being used. */
 export interface FlowLinks {
-  readonly met: readonly number[] // handles, each with its stamp behind it
+  /** Handles, each with its stamp behind it. */
+  readonly met: readonly number[]
   /** The ports it enters and leaves by: whose hosts are told of its use.  None: it is dropped. */
   readonly entry: Port | null
   readonly outs: readonly Port[]
-  sharedMs: number // when the peers last heard that it is in use
+  /** When the peers last heard that it is in use. */
+  sharedMs: number
 }
 
 /** Until when, by packets with which TCP flags, and how far they came; 0: not known. */

@@ -58,8 +58,10 @@ export interface Traced {
 const TRACE_TRIES_MAX = 200
 const TRACE_PAUSE_MS = 10
 
-// Walks the frame as if it had come in by the port.  Nothing is sent, learned or remembered; what
-// the walk lacks is waited for a little, as a real packet would.
+/**
+ * Walks the frame as if it had come in by the port. Nothing is sent, learned or remembered; what
+ * the walk lacks is waited for a little, as a real packet would.
+ */
 export async function trace(
   host: Host,
   clock: Clock,

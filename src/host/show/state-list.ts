@@ -9,12 +9,17 @@ import type { StateTable } from '../../state/table.ts'
 export interface StateText {
   readonly kind: string
   readonly protocol: string
-  readonly text: string // both directions and flags, as traces have them
-  readonly ingress: number // numbers of ports; 0: none
+  /** Both directions and flags, as traces have them. */
+  readonly text: string
+  /** Numbers of ports; 0: none. */
+  readonly ingress: number
   readonly egress: number
-  readonly scope: string // of its key, in hexadecimal: the device it is of
-  readonly opening: string // of two records of one key the one with the greater stands
-  readonly isOwn: boolean // made on this host, not learned from another
+  /** Of its key, in hexadecimal: the device it is of. */
+  readonly scope: string
+  /** Of two records of one key the one with the greater stands. */
+  readonly opening: string
+  /** Made on this host, not learned from another. */
+  readonly isOwn: boolean
   readonly ageMs: number
   readonly idleMs: number
 }
@@ -23,7 +28,8 @@ export interface StateText {
 export interface StateFilter {
   readonly kind?: string | undefined
   readonly protocol?: string | undefined
-  readonly address?: string | undefined // with or without a port, of any end
+  /** With or without a port, of any end. */
+  readonly address?: string | undefined
 }
 
 const SLICE = 256

@@ -5,6 +5,7 @@ import { refusals } from './message.ts'
 /** Upper bounds of the acknowledgement times, µs: `acknowledged-us-100` and so on, then `-more`. */
 export const ACKNOWLEDGED_US = [100, 200, 300, 500, 1000, 2000, 5000, 20_000, 100_000] as const
 
+/** The names, in one list: docs/flow-state.md has a row for each. */
 export const exchangeCounters = [
   'messages-sent',
   'messages-received',
@@ -35,11 +36,14 @@ export const exchangeCounters = [
 
 export type ExchangeCounter = (typeof exchangeCounters)[number]
 
+/** How often each happened. */
 export type ExchangeCounts = Record<ExchangeCounter, number>
 
+/** All counters at 0. */
 export const noCounts = (): ExchangeCounts =>
   Object.fromEntries(exchangeCounters.map(name => [name, 0])) as ExchangeCounts
 
+/** Counts an acknowledgement that took so many microseconds. */
 export function countAcknowledged(counts: ExchangeCounts, us: number): void {
   counts.acknowledged++
   counts['acknowledged-us-sum'] += us

@@ -5,18 +5,25 @@
 
 /** A host we may exchange state with.  `word` is hostHash of its id. */
 export interface Peer {
+  /** hostHash of its id. */
   readonly word: number
-  readonly address: number // underlay IPv4, int32
-  readonly local: number // ours towards it
+  /** Underlay IPv4, int32. */
+  readonly address: number
+  /** Ours towards it. */
+  readonly local: number
 }
 
 /** A word changed: `host` answers or not; `agent`: it takes state, or only its kernel forwards. */
 export interface Liveness {
+  /** hostHash of the host's id. */
   readonly word: number
+  /** Its machine answers: its agent, or its kernel for it. */
   readonly host: boolean
+  /** Its agent has a session with us. */
   readonly agent: boolean
 }
 
+/** What an exchange tells, in turns of its own. */
 export interface ExchangeListener {
   /**
    * Everybody who could has acknowledged what `flush` gave this ticket, or the bound has passed.
@@ -26,6 +33,7 @@ export interface ExchangeListener {
   imported(hashes: readonly number[]): void
   /** A pull is over: the records, if anybody had them, are in the table. */
   pulled(ticket: number, found: boolean): void
+  /** A host, or its agent, began to answer or fell silent. */
   liveness(of: Liveness): void
   /** A peer has begun a session with us: it knows nothing yet of what is here. */
   joined(word: number): void
@@ -42,13 +50,19 @@ export interface ExchangeListener {
   lost?(): void
 }
 
+/** How long things may take, milliseconds. */
 export interface ExchangeSettings {
-  readonly holdMs: number // bound of a held packet
-  readonly retransmitMs: number // first; doubles
+  /** Bound of a held packet. */
+  readonly holdMs: number
+  /** First; doubles. */
+  readonly retransmitMs: number
+  /** How often a host says that it is there. */
   readonly heartbeatMs: number
-  readonly deadMs: number // silence after which a host is dead
+  /** Silence after which a host is dead. */
+  readonly deadMs: number
 }
 
+/** The settings of a configuration that names none. */
 export const EXCHANGE_DEFAULT: ExchangeSettings = {
   holdMs: 200,
   retransmitMs: 3,
@@ -56,7 +70,8 @@ export const EXCHANGE_DEFAULT: ExchangeSettings = {
   deadMs: 125
 }
 
-export const MESSAGE_BYTES_MAX = 1400 // UDP payload of one message
+/** UDP payload of one message. */
+export const MESSAGE_BYTES_MAX = 1400
 
 /** Whether a record can be on its way to peers before a packet is. */
 export const Room = {
@@ -66,6 +81,7 @@ export const Room = {
 } as const
 export type Room = (typeof Room)[keyof typeof Room]
 
+/** Gives other hosts records, asks them for some, and watches whether they answer. */
 export interface Exchange {
   /** The secret all hosts share: 32 bytes.  Until it is set, nothing is sent or taken. */
   setKey(key: Uint8Array): void
@@ -100,6 +116,8 @@ export interface Exchange {
   ask(word: number, ports: readonly number[]): void
   /** A few bytes for the agent of another host, delivered once or not at all. */
   tell(word: number, bytes: Uint8Array): void
+  /** Counters and gauges by name: docs/flow-state.md. */
   counters(): Record<string, number>
+  /** Ends all sessions; the listener is not called again. */
   close(): void
 }

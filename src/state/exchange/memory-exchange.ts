@@ -21,12 +21,15 @@ import { Pulls } from './pulls.ts'
 import { Receiver } from './receiver.ts'
 import { Tickets } from './tickets.ts'
 
+/** What carries the messages of a memory exchange. */
 export interface ExchangeWire {
+  /** Carries a message to the peer, or loses it. */
   send(peer: Peer, message: Uint8Array): void
   /** Whether the peer's kernel answers, when its agent does not. */
   probe?(peer: Peer): boolean
 }
 
+/** What a memory exchange is made of. */
 export interface MemoryExchangeOptions {
   readonly clock: Clock
   readonly random: Random
@@ -44,6 +47,7 @@ export interface MemoryExchangeOptions {
 const WORD_BYTES = 4 // a request, a serial, a port
 const PORTS_MAX = message.BODY_BYTES_MAX / WORD_BYTES - 1 // of one ask
 
+/** The exchange in TypeScript, for the memory datapath and for tests. */
 export class MemoryExchange implements Exchange {
   readonly #given: MemoryExchangeOptions
   readonly #sessions = new Map<number, PeerSession>()

@@ -4,6 +4,7 @@
 import { hash } from 'node:crypto'
 import { MESSAGE_BYTES_MAX } from './exchange.ts'
 
+/** What a message is: its first byte, in the order of MZ_MESSAGE_TYPES of abi.h. */
 export const MessageType = {
   hello: 1,
   heartbeat: 2,
@@ -29,6 +30,7 @@ export const refusals = [
 ] as const
 export type Refusal = (typeof refusals)[number]
 
+/** Length of the secret that all hosts share. */
 export const KEY_BYTES = 32
 
 const BLOCK_BYTES = 64
@@ -64,24 +66,34 @@ export class SealKey implements Sealer {
   }
 }
 
+/** Prepares the secret for use. */
 export const sealKey = (bytes: Uint8Array): SealKey => new SealKey(bytes)
 
+/** What stands before the body. */
 export const HEADER_BYTES = 40
+/** What stands behind the body: the message's authentication. */
 export const TAG_BYTES = 16
+/** The largest body that a message holds. */
 export const BODY_BYTES_MAX = MESSAGE_BYTES_MAX - HEADER_BYTES - TAG_BYTES
 
 const MAGIC = 0x4d5a
 const VERSION = 1
 const WORD = 2 ** 32
 
+/** What a message says of itself: docs/flow-state.md. */
 export interface Header {
+  /** A value of MessageType. */
   readonly type: number
   /** The sender's stamp of the kinds of records (kindsStamp); 0 or undefined: not told. */
   readonly kinds?: number
   readonly sender: number
+  /** hostHash of the receiver's id. */
   readonly receiver: number
-  readonly own: bigint // the sender's epoch
-  readonly theirs: bigint // the receiver's, 0n when the sender knows none
+  /** The sender's epoch. */
+  readonly own: bigint
+  /** The receiver's, 0n when the sender knows none. */
+  readonly theirs: bigint
+  /** Counts the messages of a session, from 1. */
   readonly sequence: number
 }
 

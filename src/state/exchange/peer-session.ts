@@ -16,13 +16,16 @@ const AWAY_AFTER = 2 // times deadMs: the agent of a host that is there
 const REQUEST_BYTES = 4
 const EMPTY = new Uint8Array()
 
+/** What the session with a peer is made of. */
 export interface PeerSessionOptions
   extends Pick<SendQueueOptions, 'clock' | 'settings' | 'counts'> {
   readonly random: Random
   readonly host: number // our own word
   readonly kinds?: number | undefined // our stamp of the kinds of records
   readonly key: () => Sealer | undefined
+  /** Sends bytes to a peer, or loses them. */
   readonly send: (peer: Peer, message: Uint8Array) => void
+  /** Whether the peer's kernel answers just now. */
   readonly probe: (peer: Peer) => boolean
   readonly done: (ticket: number, word: number) => void
   readonly owed: (word: number) => void
@@ -30,17 +33,22 @@ export interface PeerSessionOptions
 
 const MESSAGES_OF_A_RECORD = 2 // it fills one and begins another
 
+/** One peer: its session, what is on its way to it, and whether it gives signs of life. */
 export class PeerSession {
   peer: Peer
   readonly session: Session
   readonly sendQueue: SendQueue
+  /** Which of its messages were seen. */
   readonly serials = new Serials()
+  /** The message being made for it, of what packets wait for. */
   readonly state = new Batch()
+  /** The message being made for it, of what nobody waits for. */
   readonly refreshes = new Batch()
   /** Bodies of state that were full before the flush. */
   readonly made: Uint8Array[] = []
   /** It let a ticket come to its bound, and has acknowledged nothing since. */
   isLate = false
+  /** Number of the last message we sent it. */
   serial = 0
   readonly #given: PeerSessionOptions
   #heardAt: number // anything in session
@@ -65,6 +73,7 @@ export class PeerSession {
     this.#heardAt = this.#probedAt = given.clock.now()
   }
 
+  /** Whether it can take another record now. */
   get room(): Room {
     if (!this.session.isUp) return Room.nobody
     return this.sendQueue.room - this.made.length >= MESSAGES_OF_A_RECORD ? Room.open : Room.full
@@ -86,6 +95,7 @@ export class PeerSession {
     this.#heardAt = this.#given.clock.now()
   }
 
+  /** A session has begun: what waited for it is sent. */
   begin(): void {
     this.isLate = false
     this.#acknowledgements = []
@@ -93,6 +103,7 @@ export class PeerSession {
     this.sendQueue.begin()
   }
 
+  /** The session is over; tickets no longer wait for this peer. */
   end(): void {
     this.session.end()
     this.#acknowledgements = []
@@ -149,6 +160,7 @@ export class PeerSession {
       })
   }
 
+  /** Says which of its messages have arrived since the last time. */
   acknowledge(): void {
     const owed = this.#acknowledgements
     if (owed.length === 0) return

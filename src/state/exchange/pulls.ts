@@ -7,12 +7,16 @@ interface Pull {
   readonly timer: Timer
 }
 
+/** What pulls are made of. */
 export interface PullsOptions {
   readonly clock: Clock
+  /** How long an answer is waited for. */
   readonly boundMs: number
+  /** Called once for each pull; `found`: somebody had the record. */
   readonly over: (ticket: number, found: boolean) => void
 }
 
+/** Questions for a record that are under way. */
 export class Pulls {
   readonly #given: PullsOptions
   readonly #open = new Map<number, Pull>()
@@ -21,11 +25,13 @@ export class Pulls {
     this.#given = given
   }
 
+  /** A pull begins: these peers were asked. */
   open(ticket: number, words: readonly number[]): void {
     const timer = this.#given.clock.after(this.#given.boundMs, () => this.#close(ticket, false))
     this.#open.set(ticket, { waits: new Set(words), timer })
   }
 
+  /** A peer has answered; the first record found ends the pull. */
   answered(ticket: number, word: number, found: boolean): void {
     const pull = this.#open.get(ticket)
     if (!pull?.waits.delete(word)) return
@@ -37,6 +43,7 @@ export class Pulls {
     for (const ticket of [...this.#open.keys()]) this.answered(ticket, word, false)
   }
 
+  /** Forgets all pulls; none of them is told. */
   close(): void {
     for (const { timer } of this.#open.values()) timer.cancel()
     this.#open.clear()

@@ -12,6 +12,7 @@ import type { PeerSession } from './peer-session.ts'
 const WORD_BYTES = 4 // a request, a serial, a port
 const SEQUENCE_BYTES = 8
 
+/** What messages have an effect on. */
 export interface ReceiverOptions {
   readonly table: StateTable
   readonly listener: ExchangeListener
@@ -24,6 +25,7 @@ export interface ReceiverOptions {
   readonly answered: (request: number, word: number, found: boolean) => void
 }
 
+/** Takes the messages of a session apart and does what they say. */
 export class Receiver {
   readonly #given: ReceiverOptions
   readonly #record = new Int32Array(RECORD_WORDS)

@@ -18,9 +18,12 @@ const DRAINED = 64 // with no more than this under way, there is room to make go
 
 /** A message that is acknowledged. */
 export interface Outgoing {
+  /** A value of MessageType. */
   readonly type: number
+  /** What the message says. */
   readonly body: Uint8Array
-  readonly ticket: number // 0: nobody waits
+  /** 0: nobody waits. */
+  readonly ticket: number
 }
 
 interface Flight {
@@ -32,11 +35,14 @@ interface Flight {
   timer: Timer
 }
 
+/** What a send queue is made of. */
 export interface SendQueueOptions {
   readonly clock: Clock
   readonly settings: ExchangeSettings
   readonly counts: ExchangeCounts
+  /** The next sequence of the session. */
   readonly nextSequence: () => number
+  /** Sends the message once. */
   readonly transmit: (type: number, body: Uint8Array, sequence: number) => void
   /** Nobody has to wait for this message of the ticket any more. */
   readonly done: (ticket: number) => void
@@ -44,6 +50,7 @@ export interface SendQueueOptions {
   readonly owed: () => void
 }
 
+/** What is on its way to one peer, sent again until it is acknowledged. */
 export class SendQueue {
   readonly #given: SendQueueOptions
   readonly #flights = new Map<number, Flight>() // by each sequence of theirs
@@ -126,6 +133,7 @@ export class SendQueue {
     return true
   }
 
+  /** A session has begun: what waited is sent. */
   begin(): void {
     this.end()
     this.#isUp = true

@@ -6,6 +6,7 @@ import type { Random } from '../../core/random.ts'
 import type { Header } from './message.ts'
 import { MessageType } from './message.ts'
 
+/** How far a message may be behind the newest and still be taken (as RFC 4303 §3.4.3). */
 export const REPLAY_WINDOW = 4096
 
 /** What a message with a good tag is to a session. */
@@ -13,14 +14,20 @@ export type Judgement = 'member' | 'begins' | 'stale-epoch' | 'replayed' | 'gree
 
 /** The epochs that a hello is sent with. */
 export interface Greeting {
+  /** Epoch of whoever greets. */
   readonly own: bigint
+  /** Epoch of whoever is greeted; 0: not known. */
   readonly theirs: bigint
 }
 
+/** The two epochs that hold between us and a peer. */
 export class Session {
+  /** Ours; 0: none. */
   own = 0n
+  /** The peer's; 0: there is no session. */
   theirs = 0n
-  fresh: bigint // ours, of the next session
+  /** Ours, of the next session. */
+  fresh: bigint
   readonly #random: Random
   readonly #seen = new ReplayWindow()
   #sequence = 0
@@ -30,6 +37,7 @@ export class Session {
     this.fresh = newEpoch(random)
   }
 
+  /** Whether both sides have said their epochs. */
   get isUp(): boolean {
     return this.theirs !== 0n
   }
@@ -53,6 +61,7 @@ export class Session {
     return type === MessageType.hello && theirs === 0n ? 'greeting' : 'stale-epoch'
   }
 
+  /** There is no session from now on. */
   end(): void {
     this.own = 0n
     this.theirs = 0n
@@ -122,6 +131,7 @@ export class Serials {
   readonly #seen = new Set<number>()
   #highest = 0
 
+  /** As new: nothing has been seen. */
   forget(): void {
     this.#seen.clear()
     this.#highest = 0

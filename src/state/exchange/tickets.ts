@@ -9,14 +9,18 @@ interface Ticket {
   readonly timer: Timer
 }
 
+/** What tickets are made of. */
 export interface TicketsOptions {
   readonly clock: Clock
+  /** How long an acknowledgement is waited for. */
   readonly boundMs: number
+  /** Called once for each ticket. */
   readonly released: (ticket: number) => void
   /** These peers had not acknowledged when the bound passed. */
   readonly late: (words: readonly number[]) => void
 }
 
+/** What packets are held for: messages that have to be acknowledged, by ticket. */
 export class Tickets {
   readonly #given: TicketsOptions
   readonly #open = new Map<number, Ticket>()
@@ -45,6 +49,7 @@ export class Tickets {
     return ticket
   }
 
+  /** A message to this peer is acknowledged or given up. */
   done(ticket: number, word: number): void {
     const open = this.#open.get(ticket)
     const left = open?.waits.get(word)
@@ -57,6 +62,7 @@ export class Tickets {
     this.#given.released(ticket)
   }
 
+  /** Forgets all tickets; none of them is released. */
   close(): void {
     for (const { timer } of this.#open.values()) timer.cancel()
     this.#open.clear()

@@ -1,5 +1,6 @@
 // How long to wait before the next try: twice as long as before the last one, up to a bound.
 
+/** How long to wait before the next try: longer with each, up to a bound. */
 export class Backoff {
   readonly #firstMs: number
   readonly #maxMs: number
@@ -11,12 +12,14 @@ export class Backoff {
     this.#nextMs = firstMs
   }
 
+  /** Milliseconds to wait now; the next time twice as many. */
   next(): number {
     const delayMs = this.#nextMs
     this.#nextMs = Math.min(this.#maxMs, delayMs * 2)
     return delayMs
   }
 
+  /** It went well: the next wait is the first again. */
   reset(): void {
     this.#nextMs = this.#firstMs
   }

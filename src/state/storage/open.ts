@@ -13,12 +13,19 @@ import { Tally } from './tally.ts'
 
 /** `state.store` of the configuration. */
 export interface FlowStateStoreSettings {
+  /** `none`: flow state ends with the agent. */
   readonly kind: 'journal' | 'cassandra' | 'none'
+  /** Folder of the journal. */
   readonly path: string
+  /** Older state is not read, seconds. */
   readonly keepS: number
+  /** Disk the journal takes. */
   readonly bytesMax: number
+  /** Memory for what waits to be written. */
   readonly queueBytesMax: number
+  /** State read for one port. */
   readonly loadBytesMax: number
+  /** Settings of the cluster, for that kind. */
   readonly cassandra: ClusterOptions
 }
 

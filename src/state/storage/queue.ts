@@ -5,9 +5,12 @@
 
 import { BATCH_BYTES_MAX, type SavedBatch } from './store.ts'
 
+/** A batch that is still to be written. */
 export interface Waiting extends SavedBatch {
-  readonly at: number // wall clock when it was saved, ms
-  readonly serial: number // one more than that of the one before
+  /** Wall clock when it was saved, ms. */
+  readonly at: number
+  /** One more than that of the one before. */
+  readonly serial: number
 }
 
 // What a waiting batch costs besides its bytes.
@@ -15,6 +18,7 @@ const OVERHEAD_BYTES = 100
 // An array is not cut at its front for every batch that leaves.
 const CUT_MIN = 1024
 
+/** What a store has still to write: first in, first out, bounded in bytes. */
 export class SaveQueue {
   readonly #bytesMax: number
   #items: Waiting[] = []
@@ -28,14 +32,17 @@ export class SaveQueue {
     this.#bytesMax = bytesMax
   }
 
+  /** How many batches wait. */
   get length(): number {
     return this.#items.length - this.#head
   }
 
+  /** Memory they take. */
   get bytes(): number {
     return this.#bytes
   }
 
+  /** Puts a batch at the end, saved at wall clock `at`; without room it is left out and counted. */
   push(batch: SavedBatch, at: number): void {
     const cost = costOf(batch)
     if (batch.bytes.length > BATCH_BYTES_MAX || this.#bytes + cost > this.#bytesMax) {
@@ -59,6 +66,7 @@ export class SaveQueue {
     return this.#items.slice(this.#head, end)
   }
 
+  /** Takes the first batch out; undefined when none waits. */
   shift(): Waiting | undefined {
     const first = this.#items[this.#head]
     if (first !== undefined) this.drop(1)
@@ -81,6 +89,7 @@ export class SaveQueue {
     this.#bytes += costOf(waiting)
   }
 
+  /** Leaves out all that waits. */
   clear(): void {
     this.leftOut += this.length
     this.drop(this.length)

@@ -7,6 +7,7 @@ import { ENTRY_BYTES_MAX, encodeRecords } from '../exchange/codec.ts'
 import { keyHash, RECORD_WORDS, RecordWord, sameKey } from '../record.ts'
 import type { SavedBatch } from './store.ts'
 
+/** What a saver is made of. */
 export interface SaverOptions {
   readonly clock: Clock
   /** Takes what an interval gave: a store's `save`, or the way to it. */
@@ -28,6 +29,7 @@ const BATCH_BYTES_MAX = 32 << 10
 // Of a batch besides its entries; codec.ts writes it.
 const BATCH_HEAD_BYTES = 64
 
+/** Gathers changed records into batches of a store, by port. */
 export class StateSaver {
   readonly #clock: Clock
   readonly #save: (batches: readonly SavedBatch[]) => void

@@ -4,8 +4,10 @@
 
 /** Records about one port, as codec.ts writes them (`encodeRecords`). */
 export interface SavedBatch {
-  readonly port: number // tunnel key
-  readonly bytes: Uint8Array // the store's from `save` on: nobody changes them any more
+  /** Tunnel key. */
+  readonly port: number
+  /** The store's from `save` on: nobody changes them any more. */
+  readonly bytes: Uint8Array
 }
 
 /** What one batch may hold: a saver splits before, a store leaves out what is larger. */
@@ -14,6 +16,7 @@ export const BATCH_BYTES_MAX = 1 << 20
 /** `away`: writes fail or were never tried; what is saved waits in the queue as long as it fits. */
 export type StoreState = 'ready' | 'away' | 'closed'
 
+/** Keeps batches of records by port, behind the packets' backs. */
 export interface FlowStateStore {
   readonly state: StoreState
   /** Never waits and never throws: what does not fit the bounded queue is counted and left out. */
@@ -32,5 +35,6 @@ export interface FlowStateStore {
   settle(): Promise<void>
   /** By the names of docs/operations.md. */
   counters(): Record<string, number>
+  /** Writes what waits, as far as that goes, and lets go. */
   close(): Promise<void>
 }

@@ -3,25 +3,44 @@
 
 import type { SaveQueue } from './queue.ts'
 
+/** Counters of a flow-state store; docs/operations.md has a row for each. */
 export class Tally {
+  /** Batches written. */
   saved = 0
+  /** Bytes of them. */
   savedBytes = 0
+  /** Writes that failed and were tried again. */
   failed = 0
+  /** Queries that got no answer in time. */
   timedOut = 0
+  /** How often the store became unreachable. */
   away = 0
+  /** Batches that the store would never take, left out. */
   refused = 0
+  /** Ports whose state was asked for. */
   loads = 0
+  /** Batches read for them. */
   loaded = 0
+  /** Ports whose state could not be read. */
   loadFailed = 0
+  /** Ports of whose state the oldest was left out. */
   cut = 0
+  /** Files or batches that could not be read. */
   damaged = 0
+  /** Files that went because the disk's bound was reached. */
   pushedOut = 0
+  /** Disk in use now. */
   diskBytes = 0
+  /** Queries that write. */
   saveQueries = 0
+  /** Queries that read. */
   loadQueries = 0
+  /** Queries about keyspace and table. */
   schemaQueries = 0
+  /** Queries that ask whether the cluster is there. */
   probeQueries = 0
 
+  /** Their values by the names of metrics, with those of the queue. */
   record(queue: SaveQueue): Record<string, number> {
     return {
       'state.store-saved': this.saved,

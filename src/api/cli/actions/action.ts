@@ -5,10 +5,13 @@ import type { Context } from '../context.ts'
 
 export interface Action {
   readonly noun: string
-  readonly verb: string | undefined // undefined: the noun is the verb
-  readonly words: string // as help shows them
+  /** undefined: the noun is the verb. */
+  readonly verb: string | undefined
+  /** As help shows them. */
+  readonly words: string
   readonly summary: string
-  readonly isLocal?: boolean // it asks no server
+  /** It asks no server. */
+  readonly isLocal?: boolean
   run(context: Context, words: readonly string[]): Promise<void>
 }
 

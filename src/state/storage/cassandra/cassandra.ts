@@ -21,10 +21,15 @@ import { faultOf, Session } from './session.ts'
 import { HOUR_MS } from './statements.ts'
 import { within } from './within.ts'
 
+/** What the store is made of. */
 export interface CassandraOptions {
+  /** Where the cluster is, and who we are to it. */
   readonly cluster: ClusterOptions
+  /** Older batches are not read. */
   readonly keepMs: number
+  /** Memory for what waits to be written; the rest is left out. */
   readonly queueBytesMax: number
+  /** State read for one port; the oldest is left out. */
   readonly loadBytesMax: number
   readonly clock: Clock
   readonly random: Random
@@ -40,6 +45,7 @@ const OPEN_MS_MAX = 20_000
 const CLOSE_MS_MAX = 2000
 const LOADS_MAX = 16
 
+/** Flow state in a Cassandra cluster, where any host finds it. */
 export class CassandraStore implements FlowStateStore {
   readonly #options: CassandraOptions
   readonly #queue: SaveQueue

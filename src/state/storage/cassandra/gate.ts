@@ -1,6 +1,7 @@
 // So many at once; the others wait in the order they came.  Whoever comes is one of the ports of a
 // host, of which there are not more than it has interfaces.
 
+/** Lets so many run at once; the others wait in the order they came. */
 export class Gate {
   readonly #max: number
   readonly #waiting: (() => void)[] = []
@@ -10,6 +11,7 @@ export class Gate {
     this.#max = max
   }
 
+  /** Runs it when its turn comes; gives what it gives, or throws what it throws. */
   async enter<T>(run: () => Promise<T>): Promise<T> {
     if (this.#inside >= this.#max) await new Promise<void>(done => this.#waiting.push(done))
     else this.#inside++

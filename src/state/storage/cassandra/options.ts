@@ -3,28 +3,38 @@
 
 import { readFile } from 'node:fs/promises'
 
+/** Settings of the cluster, as they are configured. */
 export interface ClusterOptions {
   /** Addresses or names, each with `:port` or without. */
   readonly contactPoints: readonly string[]
+  /** TCP port of the nodes. */
   readonly port: number
+  /** Name of the data centre whose nodes are asked. */
   readonly localDataCenter: string
   /** Made when it is not there, with so many replicas in the local data centre. */
   readonly keyspace: string
+  /** Of a keyspace that we make. */
   readonly replicaCount: number
   readonly consistency: Consistency
   /** For one query; connecting has as much for each step. */
   readonly timeoutMs: number
   /** Writes under way at once. */
   readonly queriesMax: number
+  /** Without one there is no authentication. */
   readonly username?: string
+  /** File that holds the password; otherwise it comes from the environment. */
   readonly passwordFile?: string
+  /** Whether connections are encrypted. */
   readonly tls: boolean
+  /** Certificate of the authority that signed the nodes'. */
   readonly caFile?: string
+  /** Our certificate, when the nodes want one. */
   readonly certFile?: string
+  /** The private key that belongs to it. */
   readonly keyFile?: string
 }
 
-// Their numbers in the CQL protocol.
+/** Their numbers in the CQL protocol. */
 export const consistencies = {
   ONE: 1,
   QUORUM: 4,
@@ -33,16 +43,24 @@ export const consistencies = {
   LOCAL_ONE: 10
 } as const
 
+/** How many replicas must have taken a write. */
 export type Consistency = keyof typeof consistencies
 
+/** What a connection is opened with: secrets, read afresh. */
 export interface Access {
+  /** Undefined: none. */
   readonly credentials?: { readonly username: string; readonly password: string }
+  /** Undefined: the connection is not encrypted. */
   readonly tls?: TlsFiles
 }
 
+/** What the files of the settings hold. */
 export interface TlsFiles {
+  /** Certificate of the authority. */
   readonly ca?: Buffer
+  /** Our certificate. */
   readonly cert?: Buffer
+  /** Our private key. */
   readonly key?: Buffer
 }
 

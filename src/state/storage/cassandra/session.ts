@@ -29,6 +29,7 @@ const RECONNECT_MAX_MS = 5000
 const SCHEMA_TIMEOUT_MS = 10_000
 const PAGE_ROWS = 64
 
+/** A connection to a cluster, with our statements prepared. */
 export class Session {
   readonly #client: Client
   readonly #statements: Statements
@@ -65,6 +66,7 @@ export class Session {
     }
   }
 
+  /** Writes a batch; throws what the driver throws (`faultOf` tells it apart). */
   async save(batch: Waiting, writer: number, now: number): Promise<void> {
     const { port, bytes, at, serial } = batch
     const ttlS = Math.max(1, this.#keepS - Math.floor((now - at) / 1000))
@@ -94,6 +96,7 @@ export class Session {
     } while (pageState != null)
   }
 
+  /** Asks something that costs nothing; throws when the cluster does not answer. */
   async probe(): Promise<void> {
     this.#tally.probeQueries++
     await this.#client.execute(this.#statements.probe)
@@ -180,6 +183,7 @@ function clientOptions(driver: Driver, options: ClusterOptions, access: Access):
 export interface Fault {
   /** The cluster will never take it; else it is slow, gone or overloaded, and may take it later. */
   readonly isRefusal: boolean
+  /** Nobody answered in time; it may have been done all the same. */
   readonly isTimeout: boolean
 }
 
@@ -190,6 +194,7 @@ const WRITE_TIMEOUT = 0x1100
 const READ_TIMEOUT = 0x1200
 const REFUSAL_FROM = 0x2000 // the query itself is wrong
 
+/** What an error of the driver means. */
 export function faultOf(error: unknown): Fault {
   if (!(error instanceof Error)) return { isRefusal: false, isTimeout: false }
   const { code, innerErrors } = error as Error & { code?: unknown; innerErrors?: object | null }

@@ -7,17 +7,25 @@
 // The newest comes first: reading ends where a port's share of memory does.
 
 const TABLE = 'flow_state'
+/** A partition is an hour of one port. */
 export const HOUR_MS = 3_600_000
 
 const WINDOWS = 24 // of compaction, in the life of a row
 const GRACE_S = 300
 
+/** CQL, complete with the names of keyspace and table. */
 export interface Statements {
+  /** Keyspace and table. */
   readonly table: string
+  /** Makes the keyspace if there is none. */
   readonly makeKeyspace: string
+  /** Makes the table if there is none. */
   readonly makeTable: string
+  /** Writes a batch. */
   readonly save: string
+  /** Reads the batches of a port's hour, the newest first. */
   readonly load: string
+  /** Reads nothing, and is answered by a node that is well. */
   readonly probe: string
 }
 

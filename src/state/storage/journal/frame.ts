@@ -9,13 +9,16 @@ import { crc32 } from 'node:zlib'
 import type { Waiting } from '../queue.ts'
 import { BATCH_BYTES_MAX } from '../store.ts'
 
+/** Bytes before those of the batch. */
 export const FRAME_HEADER = 20
+/** What a file begins with: MZFS, version 1. */
 export const FILE_HEADER = Uint8Array.of(0x4d, 0x5a, 0x46, 0x53, 0, 0, 0, 1)
 
 const LENGTH_AT = 4
 const TIME_AT = 8
 const PORT_AT = 16
 
+/** Bytes a batch takes in a file. */
 export const frameBytes = (batch: Waiting): number => FRAME_HEADER + batch.bytes.length
 
 /** Writes frames one behind the other. */
@@ -45,11 +48,15 @@ export function frameAt(bytes: Uint8Array, view: DataView, at: number): number {
   return isGood ? end - at : 0
 }
 
+/** When the frame at this place was saved, wall clock in ms. */
 export const timeOf = (view: DataView, at: number): number => view.getFloat64(at + TIME_AT)
+/** Number of the port whose frame that is. */
 export const portOf = (view: DataView, at: number): number => view.getUint32(at + PORT_AT)
 
+/** Whether the bytes begin a file of this version. */
 export const hasFileHeader = (bytes: Uint8Array): boolean =>
   FILE_HEADER.every((byte, i) => bytes[i] === byte)
 
+/** The bytes as a DataView. */
 export const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -11,14 +11,19 @@ import type { FlowStateStore, SavedBatch, StoreState } from '../store.ts'
 import { Tally } from '../tally.ts'
 import { Segments } from './segments.ts'
 
+/** What a journal is made of. */
 export interface JournalOptions {
   /** One process writes to a folder at a time. */
   readonly folder: string
+  /** Older batches are not read, and their files go. */
   readonly keepMs: number
   /** Of the disk: the oldest file goes when there is more. */
   readonly bytesMax: number
+  /** Memory for what waits to be written; the rest is left out. */
   readonly queueBytesMax: number
+  /** State read for one port; the oldest is left out. */
   readonly loadBytesMax: number
+  /** What comes within this time is written at once. */
   readonly coalesceMs?: number
   readonly clock: Clock
   readonly log: Log
@@ -31,6 +36,7 @@ const WRITE_BYTES_MAX = 1 << 20
 const RETRY_FIRST_MS = 100
 const RETRY_MAX_MS = 5000
 
+/** Flow state on the local disk: a log of batches in files of bounded size. */
 export class Journal implements FlowStateStore {
   readonly #options: JournalOptions
   readonly #queue: SaveQueue

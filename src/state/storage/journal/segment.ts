@@ -20,6 +20,7 @@ import {
 
 // A place is `length * PLACE + offset` in one double: eight bytes for each frame that is kept.
 const PLACE = 2 ** 24
+/** The largest file whose places can be remembered. */
 export const SEGMENT_BYTES_MAX = PLACE
 
 // Frames nearer to each other than this are read at once, up to so many bytes.
@@ -28,14 +29,20 @@ const READ_BYTES_MAX = 1 << 20
 
 const FRAMES_A_BREATH = 256
 
+/** One file of the journal, and where in it each port's frames are. */
 export class Segment {
+  /** Counts the files; it is in the file's name. */
   readonly number: number
   readonly #path: string
   readonly #places = new Map<number, number[]>()
   #writer: FileHandle | null = null
+  /** Something in it could not be read: what stands behind is not used. */
   isDamaged = false
+  /** Its length, as far as it is good. */
   bytes = 0
+  /** Time of its first frame, wall clock in ms; 0: none. */
   oldest = 0
+  /** Time of its last frame, likewise. */
   newest = 0
 
   private constructor(path: string, number: number) {
@@ -75,6 +82,7 @@ export class Segment {
     return segment
   }
 
+  /** Whether no port has a frame in it. */
   get isEmpty(): boolean {
     return this.#places.size === 0
   }
@@ -149,6 +157,7 @@ export class Segment {
     }
   }
 
+  /** Removes the file. */
   async delete(): Promise<void> {
     const writer = this.#writer
     this.#writer = null

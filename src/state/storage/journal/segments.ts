@@ -13,10 +13,15 @@ import type { Tally } from '../tally.ts'
 import { frameBytes } from './frame.ts'
 import { SEGMENT_BYTES_MAX, Segment } from './segment.ts'
 
+/** What the files of a journal are bounded by. */
 export interface SegmentsOptions {
+  /** Where they are. */
   readonly folder: string
+  /** Files whose newest frame is older go. */
   readonly keepMs: number
+  /** Disk they take together. */
   readonly bytesMax: number
+  /** State read for one port; the oldest is left out. */
   readonly loadBytesMax: number
   readonly clock: Clock
   readonly tally: Tally
@@ -28,6 +33,7 @@ const SHARES = 16
 const FILES_MAX = 4096
 const NAME = /^(\d{10})\.flow$/
 
+/** The files of a journal: one is written, the others only read. */
 export class Segments {
   readonly #options: SegmentsOptions
   readonly #fileBytesMax: number
@@ -78,6 +84,7 @@ export class Segments {
     return count
   }
 
+  /** The batches of a port, the oldest first, within `keepMs` and `loadBytesMax`. */
   async load(port: number): Promise<Uint8Array[]> {
     const { clock, keepMs, loadBytesMax, tally } = this.#options
     const since = clock.wall() - keepMs
@@ -117,10 +124,12 @@ export class Segments {
     tally.diskBytes = total
   }
 
+  /** Resolves when what was written is on the disk. */
   async sync(): Promise<void> {
     await this.#current?.sync()
   }
 
+  /** Closes the file that is written. */
   async close(): Promise<void> {
     const current = this.#current
     this.#current = null
