@@ -4,19 +4,27 @@
 import type { CountersSnapshot } from '../core/counters.ts'
 import { token } from '../core/token.ts'
 
+/** A host whose agent reports to this API. */
 export interface AgentInfo {
   /** Of the host. */
   readonly id: string
   readonly name: string
+  /** It has answered of late. */
   readonly alive: boolean
 }
 
+/** An interface of a host. */
 export interface InterfaceInfo {
   readonly name: string
+  /** Its number in the kernel. */
   readonly index: number
+  /** As text. */
   readonly mac: string
+  /** Bytes behind the MAC header. */
   readonly mtu: number
+  /** Set up by the operator. */
   readonly up: boolean
+  /** IPv4, without length. */
   readonly addresses: readonly string[]
   /** Why no port may be bound to it. */
   readonly refusal: string | null
@@ -32,9 +40,13 @@ export interface FlowLine {
   readonly mask: string
   /** None: the flow drops. */
   readonly actions: readonly string[]
+  /** Since it was made. */
   readonly packets: number
+  /** Since it was made. */
   readonly bytes: number
+  /** Since it was made. */
   readonly ageMs: number
+  /** Since its last packet. */
   readonly idleMs: number
 }
 
@@ -46,6 +58,7 @@ export interface StateLine {
   readonly text: string
   /** Number of the port where its opener's packets come in; 0: none. */
   readonly ingress: number
+  /** Number of the port by which the opener's packets leave; 0: none. */
   readonly egress: number
   /** Of its key, in hexadecimal: the device it is of. */
   readonly scope: string
@@ -53,19 +66,27 @@ export interface StateLine {
   readonly opening: string
   /** Made on this host, not learned from another. */
   readonly isOwn: boolean
+  /** Since its opening. */
   readonly ageMs: number
+  /** Since its last packet. */
   readonly idleMs: number
 }
 
+/** Which records of flow state are wanted. */
 export interface StateQuery {
+  /** At most so many. */
   readonly limit: number
+  /** By name; undefined: any. */
   readonly kind?: string | undefined
+  /** By name or number; undefined: any. */
   readonly protocol?: string | undefined
+  /** At either end; undefined: any. */
   readonly address?: string | undefined
 }
 
 /** Another host, as it looks from one. */
 export interface PeerLine {
+  /** Id of the other host. */
   readonly host: string
   /** It answers, be it only its kernel. */
   readonly alive: boolean
@@ -73,12 +94,17 @@ export interface PeerLine {
   readonly agentAlive: boolean
 }
 
+/** A walk that is asked for. */
 export interface TraceRequest {
+  /** Where the packet comes in. */
   readonly portId: string
+  /** The packet in its frame. */
   readonly frame: Uint8Array
 }
 
+/** What the packet would meet. */
 export interface TraceResult {
+  /** Step by step. */
   readonly lines: readonly string[]
   /** Forward, flood, drop, consume, postpone. */
   readonly verdict: string
@@ -86,25 +112,36 @@ export interface TraceResult {
   readonly dropReason: string | null
   /** The fields that were asked, with their bits. */
   readonly mask: readonly string[]
+  /** What its flow would do. */
   readonly actions: readonly string[]
+  /** What its outcome depended on. */
   readonly tags: readonly string[]
 }
 
 /** Counters of one thread of one host; those of the same host add up on the page. */
 export interface HostCounters {
+  /** Id of the host; '' for what is no host's. */
   readonly host: string
+  /** The thread or process they are of. */
   readonly source: string
   readonly snapshot: CountersSnapshot
 }
 
+/** What the API knows of agents; each question ends with an error when the agent is away. */
 export interface AgentsView {
+  /** Hosts with an agent, alive or not. */
   hosts(): readonly AgentInfo[]
   /** undefined: no agent of that host reports here. */
   interfaces(hostId: string): Promise<readonly InterfaceInfo[] | undefined>
+  /** The first flows of a host. */
   flows(hostId: string, page: { readonly limit: number }): Promise<readonly FlowLine[]>
+  /** The first records of flow state that the query means. */
   state(hostId: string, query: StateQuery): Promise<readonly StateLine[]>
+  /** The other hosts, as they look from this one. */
   peers(hostId: string): Promise<readonly PeerLine[]>
+  /** Walks a packet on a host; nothing is sent or changed. */
   trace(hostId: string, request: TraceRequest): Promise<TraceResult>
+  /** Counters of all hosts, as they said them last. */
   metrics(): readonly HostCounters[]
 }
 export const AgentsView = token<AgentsView>('agents-view')

@@ -8,19 +8,23 @@ import { reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Store } from '../topology/store.ts'
 
+/** Whether the API can do its work. */
 export interface HealthReport {
   /** degraded: what is there is served, but nothing can be changed; failing: not even that. */
   readonly status: 'ok' | 'degraded' | 'failing'
   /** Ok, or why not. */
   readonly store: string
+  /** What an operator should know, and need not act on at once. */
   readonly notes: readonly string[]
 }
 
+/** What is looked at. */
 export interface HealthParts {
   readonly store: Store
   readonly clock: Clock
   readonly counters: Counters
   readonly log: Log
+  /** What the appliance has to say at the moment. */
   readonly notes: () => readonly string[]
 }
 
@@ -30,6 +34,7 @@ const LOOK_MS = 10_000
 
 const NOBODY = '00000000-0000-4000-8000-000000000000'
 
+/** Looks whether store and agents answer, not oftener than every so often. */
 export class Health {
   readonly #parts: HealthParts
   #last: Promise<HealthReport> | undefined
@@ -43,6 +48,7 @@ export class Health {
     parts.counters.gauge('store.failing', value, '1: the store cannot be read or written')
   }
 
+  /** The last look, or a new one when that is too old. */
   report(): Promise<HealthReport> {
     const now = this.#parts.clock.now()
     if (this.#last === undefined || now - this.#at >= FRESH_MS) {

@@ -13,11 +13,14 @@ import { type Listener, listen, type TcpAddress } from './http/listener.ts'
 import { isLoopback, secure } from './http/security.ts'
 import { addHealth, addMetrics } from './rest/system-routes.ts'
 
+/** What the page is made of. */
 export interface MetricsOptions {
   readonly health: Health
+  /** What is known of agents. */
   readonly agents: AgentsView
   readonly counters: Counters
   readonly log: Log
+  /** Where it listens. */
   readonly listen: TcpAddress
 }
 

@@ -31,6 +31,7 @@ import { Statuses } from './rest/statuses.ts'
 import { addDocument, addHealth, addIndex, addMetrics } from './rest/system-routes.ts'
 import { Tracer } from './trace/tracer.ts'
 
+/** What the API is made of. */
 export interface ApiOptions {
   readonly store: Store
   readonly models: readonly Model[]
@@ -43,7 +44,9 @@ export interface ApiOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** Where it listens. */
   readonly listen: readonly Listen[]
+  /** What every request must show; undefined: none. */
   readonly token?: string | undefined
   /** What a port has that is made without saying so (topology/model.ts); default: `off`. */
   readonly newPorts?: Completing['newPorts'] | undefined
@@ -51,11 +54,14 @@ export interface ApiOptions {
   readonly more?: ((app: FastifyInstance) => void) | undefined
 }
 
+/** The API, listening. */
 export interface Api {
   /** Of the first listener. */
   readonly url: string
+  /** The server, for routes of one's own. */
   readonly app: FastifyInstance
   readonly listeners: readonly Listener[]
+  /** Resolves when no request is under way. */
   close(): Promise<void>
 }
 

@@ -6,13 +6,19 @@ import type { Answered, AskOptions, Ground } from './ground.ts'
 import { labelOf } from './ground.ts'
 import { nodes, type Pair, pairs } from './plan.ts'
 
+/** What was seen of a pair so far. */
 export interface Seen {
   /** The node that was meant has answered. */
   readonly reached: boolean
+  /** Name of the node that answered; '' for none. */
   readonly by: string
+  /** Time of the first answer of all, by whom it should be; null: none came. */
   readonly firstMs: number | null
+  /** Median time of the later answers of the last round; null: it was not reached. */
   readonly laterMs: number | null
+  /** Questions of the last round without an answer. */
   readonly lost: number
+  /** Answers that nobody asked for. */
   readonly strange: number
 }
 
@@ -20,7 +26,9 @@ const FIRST: AskOptions = { count: 5, timeoutMs: 10_000 }
 const AGAIN: AskOptions = { count: 2, timeoutMs: 3000 }
 const SILENT: AskOptions = { count: 1, timeoutMs: 700 }
 
+/** Asks who reaches whom, and knows who should. */
 export class Check {
+  /** What was seen, by pair. */
   readonly seen = new Map<Pair, Seen>()
   readonly #ground: Pick<Ground, 'ask'>
   readonly #leaks = new Set<string>()
@@ -52,10 +60,12 @@ export class Check {
     moved()
   }
 
+  /** No further question. */
   stop(): void {
     this.#stopped = true
   }
 
+  /** Whether the pair was asked, and is as the plan says. */
   isRight(pair: Pair): boolean {
     const seen = this.seen.get(pair)
     if (seen === undefined || seen.reached !== pair.expected || seen.strange > 0) return false

@@ -33,11 +33,16 @@ import { STOPPED, stopSignal } from './stop.ts'
 import { outcomeText, Survival } from './survival.ts'
 import { type Built, buildTopology } from './topology.ts'
 
+/** What the demo is started with. */
 export interface DemoOptions {
+  /** Builds, checks, reports and ends. */
   readonly once: boolean
+  /** The report as JSON. */
   readonly json: boolean
+  /** Without a kernel, even where one could be had. */
   readonly memory: boolean
   readonly config: ApplianceConfig
+  /** The plugins' data. */
   readonly plugins: readonly Resources[]
 }
 
@@ -59,6 +64,7 @@ const noAgents: AgentsView = {
   peers: () => Promise.reject(new Error('no agent'))
 }
 
+/** Runs the demo until it is told to stop; gives the exit code. */
 export async function runDemo(options: DemoOptions): Promise<number> {
   // Refuses what does not go together, before anything is built.
   flowStateOf(options.config.state, options.plugins)

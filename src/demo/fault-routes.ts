@@ -17,7 +17,9 @@ const OfVm = Type.Object({ vm: Type.String(), host: Type.String() }, closed)
 const Done = Type.Object({ done: Type.String({ description: 'what has happened' }) })
 const anything = { type: 'object', additionalProperties: true } as const
 
+/** What the routes of the demo show and do. */
 export interface DemoView {
+  /** The demo as it is now. */
   report(): Report
   /** null while the demo is still being built. */
   faults(): Faults | null
@@ -31,6 +33,7 @@ const summaries: Readonly<Record<Verb, string>> = {
   restart: 'The agent of a host crashes and is started again.'
 }
 
+/** Routes beside the API's: the demo's report, and its faults. */
 export function addDemoRoutes(app: FastifyInstance, view: DemoView): void {
   const faults = (): Faults => {
     const found = view.faults()

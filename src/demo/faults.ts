@@ -7,9 +7,12 @@ import { until } from '../lab/index.ts'
 import type { Ground } from './ground.ts'
 import { type GatewayName, gateways, type HostName, hosts, type VmPlan, vms } from './plan.ts'
 
+/** What faults are made on. */
 export interface FaultParts {
   readonly ground: Ground
+  /** A host's agent; undefined when it is dead. */
   agent(host: HostName): Agent | undefined
+  /** Starts the agent of a host; resolves when it is up. */
   startAgent(host: HostName): Promise<void>
   /** The API's move of a VM's port. */
   movePort(vm: string, to: HostName): Promise<void>
@@ -19,6 +22,7 @@ export interface FaultParts {
 
 const READY_MS = 30_000
 
+/** Makes faults, one after the other: kills and restores gateways, restarts agents, moves VMs. */
 export class Faults {
   readonly #parts: FaultParts
   readonly #dead = new Set<HostName>()
@@ -29,6 +33,7 @@ export class Faults {
     this.#parts = parts
   }
 
+  /** Whether the host was killed. */
   isDead(host: HostName): boolean {
     return this.#dead.has(host)
   }
@@ -56,6 +61,7 @@ export class Faults {
     })
   }
 
+  /** A dead gateway comes back; throws when it is none. */
   restore(name: unknown): Promise<string> {
     return this.#next(async () => {
       const gateway = gatewayOf(name)
@@ -71,6 +77,7 @@ export class Faults {
     })
   }
 
+  /** A host's agent ends and a new one takes over; throws when the host is dead. */
   restart(name: unknown): Promise<string> {
     return this.#next(async () => {
       const host = hosts.find(each => each === name)
@@ -84,6 +91,7 @@ export class Faults {
     })
   }
 
+  /** A VM goes to another compute host; throws when there is none of that name. */
   move(name: unknown, to: unknown): Promise<string> {
     return this.#next(async () => {
       const vm = vmOf(name)

@@ -5,12 +5,15 @@ import type { HostOptions } from '../main/appliance.ts'
 import type { GatewayName, HostName, Pair, Uplink } from './plan.ts'
 import type { Conversation } from './talks.ts'
 
+/** How a pair is asked. */
 export interface AskOptions {
+  /** Questions, one after the other. */
   readonly count: number
   /** How long each answer may take. */
   readonly timeoutMs: number
 }
 
+/** What came of questions. */
 export interface Answered {
   /** Of the answers, in order: the first packet of the flow first. */
   readonly rttMs: readonly number[]
@@ -23,8 +26,11 @@ export interface Answered {
 /** Called for each question that arrives anywhere, rightly or not. */
 export type Heard = (node: string, label: string) => void
 
+/** What the demo stands on: hosts, VMs and the outside, of a kernel or of memory. */
 export interface Ground {
+  /** Which datapath the agents have. */
   readonly kind: 'ebpf' | 'memory'
+  /** Underlay address of each host. */
   readonly underlay: Readonly<Record<HostName, string>>
   /** What agents may keep files in; it goes with the ground. */
   readonly folder: string
@@ -32,11 +38,13 @@ export interface Ground {
   agentOptions(host: HostName): Pick<HostOptions, 'datapath' | 'onFrame' | 'onTunnelled'>
   /** Puts VMs and the outside network there; the agents may be running by now. */
   populate(agents: Agents): Promise<void>
+  /** One node asks another. */
   ask(pair: Pair, options: AskOptions): Promise<Answered>
   /** Opens all connections of the plan. */
   converse(): Promise<Conversation>
   /** Every cable of a host goes down. Gives how many. */
   cut(host: HostName): Promise<number>
+  /** The cables of a host come up again. */
   mend(host: HostName): Promise<void>
   /** From now on the outside network sends everything to this gateway. */
   returnBy(gateway: GatewayName): Promise<void>
@@ -44,9 +52,11 @@ export interface Ground {
   move(vm: string, to: HostName): Promise<void>
   /** What the outside network has seen so far at each uplink. */
   passed(): Promise<readonly Passed[]>
+  /** Takes everything away. */
   close(): Promise<void>
 }
 
+/** What went by an uplink. */
 export interface Passed {
   readonly uplink: Uplink
   /** Packets from us. */
@@ -57,7 +67,9 @@ export interface Passed {
 
 /** Frames into the hosts, for a ground without a kernel. */
 export interface Agents {
+  /** A frame comes in by an interface of a host. */
   input(host: HostName, name: string, frame: Uint8Array): void
+  /** A tunnelled frame comes in: its key, the sender's underlay address, the frame inside. */
   fromUnderlay(host: HostName, key: number, src: number, frame: Uint8Array): void
 }
 

@@ -8,18 +8,28 @@ import type { Passed } from './ground.ts'
 import { type GatewayName, pairs, type Tenant, tenants } from './plan.ts'
 import type { Outcome, Standing } from './survival.ts'
 
+/** A host in the report. */
 export interface HostReport {
   readonly name: string
+  /** It was not killed. */
   readonly alive: boolean
+  /** Ports bound and up there. */
   readonly ports: number
+  /** Flows in its datapath. */
   readonly flows: number
+  /** Different masks of them. */
   readonly masks: number
+  /** Packets that had a flow. */
   readonly hits: number
+  /** Packets that had none. */
   readonly misses: number
   /** Of all packets, those the datapath had a flow for; null before the first. */
   readonly hit_rate: number | null
+  /** Packets that came up. */
   readonly upcalls: number
+  /** Packets dropped. */
   readonly drops: number
+  /** Of those, by reason. */
   readonly drops_by_reason: Readonly<Record<string, number>>
   /** Of flow state, by kind. */
   readonly records: Readonly<Record<string, number>>
@@ -32,40 +42,65 @@ export interface HostReport {
 /** By which gateways a tenant's packets went lately; null: none did. */
 export interface WayReport {
   readonly tenant: Tenant
+  /** The gateway by which most went out. */
   readonly out_by: GatewayName | null
+  /** The gateway by which most came back. */
   readonly back_by: GatewayName | null
 }
 
+/** A pair in the report. */
 export interface PairReport {
+  /** Who asks. */
   readonly from: string
+  /** Who is asked. */
   readonly to: string
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** Where the question goes. */
   readonly address: string
+  /** Whether it should be answered. */
   readonly expected: boolean
+  /** Why. */
   readonly because: string
+  /** Whether it was. */
   readonly reached: boolean
+  /** Who answered; null: nobody. */
   readonly answered_by: string | null
+  /** Time of the first answer; null: none. */
   readonly first_ms: number | null
+  /** Time of a usual answer; null: none. */
   readonly later_ms: number | null
+  /** It is as it should be. */
   readonly ok: boolean
 }
 
+/** Everything the demo has seen, as `--json` prints it. */
 export interface Report {
+  /** Nothing is wrong. */
   readonly ok: boolean
+  /** What the hosts forward by. */
   readonly datapath: 'ebpf' | 'memory'
   /** Why it is memory, when nobody asked for it. */
   readonly reason: string | null
+  /** Where the API is. */
   readonly api: string
+  /** Since the start. */
   readonly seconds: number
+  /** By host. */
   readonly hosts: readonly HostReport[]
+  /** Who reaches whom. */
   readonly pairs: readonly PairReport[]
+  /** What stands, by class. */
   readonly connections: readonly Standing[]
+  /** By which gateways packets go. */
   readonly ways: readonly WayReport[]
   /** What the connections have gone through. */
   readonly survival: readonly Outcome[]
+  /** What is wrong, in sentences. */
   readonly faults: readonly string[]
 }
 
+/** The pairs that were asked. */
 export const reportPairs = (check: Check): PairReport[] =>
   pairs.flatMap(pair => {
     const seen = check.seen.get(pair)
@@ -146,4 +181,5 @@ function dropsOf({ counters }: CountersSnapshot): Record<string, number> {
   return Object.fromEntries(drops.map(([name, n]) => [name.slice('drop.'.length), n]))
 }
 
+/** Rounds to so many digits behind the point. */
 export const round = (value: number, digits: number): number => Number(value.toFixed(digits))

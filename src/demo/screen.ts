@@ -10,9 +10,11 @@ const ESC = '\x1b['
 const TURNS = 8 // a family is shown for so many drawings
 const codes = { good: '32', bad: '31;1', dim: '2', bold: '1' } as const
 
+/** The report on a terminal, drawn over the one before; elsewhere, lines. */
 export class Screen {
   readonly #out: NodeJS.WriteStream
   readonly #paint: Paint
+  /** Whether it is a terminal. */
   readonly isLive: boolean
   #drawn = 0 // lines of the table that stand on the terminal
   #turn = 0

@@ -1,10 +1,15 @@
 // How the demo is told to stop: by a signal, or since nobody reads its output any more.
 
+/** Exit code of a program that was interrupted: 128 + SIGINT. */
 export const STOPPED = 130
 
+/** Whether the demo was told to stop. */
 export interface Stop {
+  /** Resolves when it is. */
   readonly signal: Promise<undefined>
+  /** The same for what takes an AbortSignal. */
   readonly aborted: AbortSignal
+  /** Whether it was. */
   readonly stopped: boolean
 }
 

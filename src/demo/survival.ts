@@ -13,26 +13,40 @@ import {
   talks
 } from './talks.ts'
 
+/** Connections of a class, as they are now. */
 export interface Standing {
   readonly class: Class
+  /** Which side sends. */
   readonly speaks: Talker
+  /** Connections that were opened. */
   readonly total: number
+  /** Of them, those that stand. */
   readonly alive: number
+  /** Of them, those that a RST ended. */
   readonly resets: number
   /** The longest silence since the last fault, of those alive. */
   readonly gap_ms: number
+  /** Received by all of them. */
   readonly bytes: number
 }
 
+/** What connections went through with a fault. */
 export interface Outcome {
+  /** The fault, in a few words. */
   readonly fault: string
+  /** When, since the start. */
   readonly at_s: number
+  /** Connections that were opened. */
   readonly total: number
+  /** Of them, those that stand. */
   readonly survived: number
+  /** Of them, those that a RST ended. */
   readonly resets: number
+  /** The longest silence of those that stand. */
   readonly gap_ms: number
   /** How packets went until then. */
   readonly ways: readonly WayReport[]
+  /** By class and direction. */
   readonly classes: readonly Standing[]
 }
 
@@ -44,6 +58,7 @@ interface Open {
 
 const EVENTS_MAX = 100
 
+/** Watches what becomes of connections with each fault. */
 export class Survival {
   readonly #conversation: Conversation
   readonly #startedMs: number
@@ -79,6 +94,7 @@ export class Survival {
     return performance.now() - this.#startedMs - (this.#open?.atMs ?? 0)
   }
 
+  /** Asks both ends of all connections. */
   async read(): Promise<void> {
     const read = async (talk: Talk) => ({ talk, all: await this.#conversation.read(talk) })
     const found = await Promise.all(talks.map(read))
@@ -135,6 +151,7 @@ function outcomeOf({ fault, atMs, ways }: Open, standing: readonly Standing[]): 
   return { fault, at_s, total, survived, resets, gap_ms, ways, classes: standing }
 }
 
+/** A line for people. */
 export function outcomeText({ fault, total, survived, resets, gap_ms }: Outcome): string {
   const lost = survived === total ? '' : `, ${total - survived} lost`
   const reset = resets === 0 ? 'none reset' : `${resets} reset`

@@ -7,6 +7,7 @@ import type { HostReport, PairReport, Report, WayReport } from './report.ts'
 import { outcomeText, type Standing, totalOf } from './survival.ts'
 import { type Class, classes, EVERY_MS, speakers } from './talks.ts'
 
+/** Colours a text, or leaves it. */
 export type Paint = (text: string, how: 'good' | 'bad' | 'dim' | 'bold') => string
 
 /** For what is no terminal. */
@@ -18,13 +19,16 @@ const COLUMN = 8
 /** What a matrix takes; a narrower terminal shows none. */
 export const MATRIX_COLUMNS = NAME + nodes.length * CELL
 
+/** How the table looks. */
 export interface TableOptions {
   readonly paint: Paint
   /** Whose matrix to show: all, unless the screen is small. */
   readonly families?: readonly Family[]
+  /** A terminal that is drawn again: hints stand below the table. */
   readonly live: boolean
 }
 
+/** The report as lines. */
 export function tableOf(report: Report, options: TableOptions): string[] {
   const shown = options.families ?? families
   return [

@@ -6,28 +6,37 @@ import { addressOf, outside, vip, vms } from './plan.ts'
 /** By what is on their way that has to remember them. */
 export const classes = ['plain', 'snat', 'vip', 'firewall'] as const
 export type Class = (typeof classes)[number]
+/** Which side of a connection sends. */
 export const speakers = ['client', 'server'] as const
 export type Talker = (typeof speakers)[number]
 
 /** Connections that go the same way. */
 export interface Talk {
+  /** Its place in the plan. */
   readonly id: number
+  /** What it goes through. */
   readonly of: Class
+  /** Which side sends. */
   readonly speaks: Talker
   /** Who opens them. */
   readonly from: string
+  /** The address that is connected to. */
   readonly to: string
+  /** The port that is connected to. */
   readonly port: number
   /** Who may answer. */
   readonly ends: readonly string[]
+  /** How many connections. */
   readonly count: number
 }
 
+/** Where servers listen. */
 export const SERVER_PORT = 9000
 /** A record so often. */
 export const EVERY_MS = 40
 /** Many times a record's: whoever is silent for so long is not waiting for one. */
 export const SILENT_MS_MAX = 1000
+/** A silence, for people. */
 export const silenceText = (ms: number): string => `silent for ${(ms / 1000).toFixed(1)} s`
 
 interface TalkWay extends Omit<Talk, 'id' | 'speaks'> {}
@@ -43,6 +52,7 @@ const ways: readonly TalkWay[] = [
   { of: 'firewall', from: 'red-db1', ...toOutside }
 ]
 
+/** All connections of the plan. */
 export const talks: readonly Talk[] = ways.flatMap((way, i) =>
   speakers.map((speaks, j) => ({ id: i * speakers.length + j, speaks, ...way }))
 )
@@ -55,12 +65,15 @@ export function sourceOf({ from }: Talk): string {
 
 /** Of one connection, as both its ends see it. */
 export interface Connection {
+  /** Its number within the talk. */
   readonly id: number
   /** undefined: alive; else what ended or silenced it. */
   readonly fault: string | undefined
+  /** A RST has ended it. */
   readonly isReset: boolean
   /** The longest silence at the end that listens, since the last mark. */
   readonly gapMs: number
+  /** Received so far. */
   readonly bytes: number
 }
 
@@ -68,5 +81,6 @@ export interface Connection {
 export interface Conversation {
   /** Silences count from now on. */
   mark(): void
+  /** The connections of a talk as they are now. */
   read(talk: Talk): Promise<readonly Connection[]>
 }

@@ -21,13 +21,16 @@ import {
 } from './plan.ts'
 import { SERVER_PORT } from './talks.ts'
 
+/** What is to be written to the store. */
 export interface Built {
   readonly changes: readonly Change[]
+  /** Ids of the hosts. */
   readonly hosts: Readonly<Record<HostName, string>>
   /** By the name of the VM. */
   readonly ports: ReadonlyMap<string, string>
 }
 
+/** The whole topology of the plan, as changes of the store. */
 export function buildTopology(underlay: Readonly<Record<HostName, string>>): Built {
   const topology = new Topology()
   const hostIds = topology.hosts(underlay)

@@ -10,6 +10,7 @@ import type { ExchangeListener, Liveness } from '../state/exchange/exchange.ts'
 import type { ViewListener } from '../topology/view.ts'
 import type { OtherHost } from './replication/peers.ts'
 
+/** What happens on one host: who says it and who hears it stands at each event. */
 export class HostEvents implements ViewListener, ExchangeListener {
   // --- packets and flows -------------------------------------------------------------------------
 

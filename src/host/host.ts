@@ -33,14 +33,17 @@ import { StateReplication } from './replication/state-replication.ts'
 
 type Settings = Record<string, unknown>
 
+/** What a host is made of. */
 export interface HostParts {
   /** Id. */
   readonly host: string
   readonly plugins: readonly Plugin[]
-  readonly assembly: Assembly // of what these plugins, and others, declare
+  /** Of what these plugins, and others, declare. */
+  readonly assembly: Assembly
   readonly datapath: Datapath
   readonly watcher: InterfaceWatcher
   readonly link: ViewLink
+  /** Without, no plugin gets a lease. */
   readonly leases?: LeaseLink
   readonly clock: Clock
   readonly random: Random
@@ -48,18 +51,25 @@ export interface HostParts {
   readonly log: Log
   /** By plugin, complete. */
   readonly settings: Readonly<Record<string, Settings>>
+  /** How often flows are looked at; what is not named has its default. */
   readonly maintenance?: Partial<MaintenanceSettings>
+  /** Where flow state is and with whom it is shared; without, this host alone has it. */
   readonly state?: StateParts
+  /** Which interfaces may be bound; default: taps and veths. */
   readonly bindings?: BindingRules
   /** Whether a port's first walk is done without a packet when it is bound. */
   readonly prefetch?: boolean
+  /** Memory for a burst; default: Burst.BYTES. */
   readonly burstBytes?: number
 }
 
+/** One host's packet side: its parts are started in order and stopped in reverse. */
 export class Host {
+  /** What happens here. */
   readonly events = new HostEvents()
   readonly view: TopologyView
   readonly replication: StateReplication
+  /** What plugins hold of what all hosts share. */
   readonly leases: LeaseClient
   readonly bindings: PortBindings
   readonly worker: Worker

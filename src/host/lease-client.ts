@@ -5,16 +5,23 @@ import type { Clock } from '../core/clock.ts'
 import type { Leases } from '../simulation/services/leases.ts'
 import { hostHash } from '../state/record.ts'
 
+/** A question for a block of a pool. */
 export interface LeaseAsked {
+  /** Name of the pool. */
   readonly pool: string
+  /** How many blocks it has. */
   readonly blocks: number
+  /** The block that is wanted; undefined: any. */
   readonly block: number | undefined
+  /** Of any, the one to begin to look at. */
   readonly first: number
 }
 
 /** Where questions go; answers come back by `answered`. */
 export interface LeaseLink {
+  /** Asks the store; `LeaseClient.answered` is called with what it says. */
   ask(asked: LeaseAsked): void
+  /** Gives a block back. */
   release(pool: string, block: number): void
 }
 
@@ -57,6 +64,7 @@ export class LeaseClient implements Leases {
 
   // --- from the store ---
 
+  /** The store's answer: the block, or undefined when none could be had. */
   answered(pool: string, block: number | undefined): void {
     const done = this.#asked.get(pool)
     this.#asked.delete(pool)

@@ -19,6 +19,7 @@ import type { DeviceFactory } from '../topology/factory.ts'
 import type { TopologyView } from '../topology/view.ts'
 import type { HostEvents } from './events.ts'
 
+/** What plugins are given services from. */
 export interface PluginParts {
   readonly plugins: readonly Plugin[]
   /** By plugin, complete. */

@@ -6,6 +6,7 @@ export const WAIT_FOR_BINDINGS = 'bindings'
 const INTERFACE = 'interface/'
 /** A port is about to be activated at an interface. */
 export const waitForInterface = (ifindex: number): string => `${INTERFACE}${ifindex}`
+/** Whether the cause is an interface that is not there yet. */
 export const isForInterface = (cause: string): boolean => cause.startsWith(INTERFACE)
 
 /** The way to another host. */
@@ -28,4 +29,5 @@ export const WALK_AGAIN = 'again'
 
 // What routers wait for. Nobody is asked for it by a walk without a packet.
 const NEIGHBOUR = 'neighbour/'
+/** Whether the cause is a neighbour's address. */
 export const isForNeighbour = (cause: string): boolean => cause.startsWith(NEIGHBOUR)

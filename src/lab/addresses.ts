@@ -11,7 +11,9 @@ export function macFor(...words: readonly string[]): string {
   return `02:${digest.slice(0, 10).match(/../g)!.join(':')}`
 }
 
+/** Gives out the addresses of a network, one after the other. */
 export class Subnet {
+  /** Bits of its prefix. */
   readonly length: number
   readonly #network: number
   #taken = 0

@@ -3,15 +3,23 @@
 import { readFileSync } from 'node:fs'
 import { LabError } from './process/process.ts'
 
+/** What an interface counts in one direction. */
 export interface Direction {
+  /** Whole packets. */
   readonly packets: number
+  /** Of those. */
   readonly bytes: number
+  /** Packets that were broken. */
   readonly errors: number
+  /** Packets there was no room for. */
   readonly dropped: number
 }
 
+/** What an interface counts. */
 export interface Counters {
+  /** What came in. */
   readonly rx: Direction
+  /** What went out. */
   readonly tx: Direction
 }
 
@@ -29,9 +37,11 @@ const direction = ({ packets, bytes, errors, dropped }: Direction): Direction =>
   dropped
 })
 
+/** What a process uses. */
 export interface Usage {
   /** User and system time since the process began, all threads. */
   readonly cpuMs: number
+  /** Resident memory. */
   readonly rssBytes: number
 }
 

@@ -8,6 +8,7 @@ import { LabError } from './process/process.ts'
 import type { Underlay, UnderlayLink } from './underlay.ts'
 import { Vm, type VmOptions } from './vm.ts'
 
+/** What a host has at first. */
 export interface HostOptions {
   readonly underlay?: Underlay
 }
@@ -28,6 +29,7 @@ const sysctls = {
 /** Keeps the lab's list of what has to be taken down. */
 export type Adopt = (machine: Machine) => void
 
+/** A host: a namespace with an interface in the underlay, and VMs. */
 export class Host extends Machine {
   #underlay: UnderlayLink | undefined
   readonly #adopt: Adopt
@@ -42,6 +44,7 @@ export class Host extends Machine {
     this.#adopt = adopt
   }
 
+  /** Makes the namespace and its cable. */
   async build(): Promise<void> {
     await this.create(sysctls)
     if (this.#network === undefined) return
@@ -80,8 +83,10 @@ export class Host extends Machine {
   }
 }
 
+/** What a cable to a host is like. */
 export interface CableOptions {
   /** Of the far end. */
   readonly mac: string
+  /** Of both ends. */
   readonly mtu: number
 }

@@ -10,6 +10,7 @@ import { Claim } from './process/claim.ts'
 import { LabError } from './process/process.ts'
 import { Underlay, type UnderlayOptions } from './underlay.ts'
 
+/** What a lab is opened with. */
 export interface LabOptions {
   /** Begins every namespace's name; labs with different ones live side by side. */
   readonly prefix: string
@@ -19,7 +20,9 @@ export interface LabOptions {
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
+/** Networks, hosts and VMs in namespaces of this machine; `close` takes all of it away. */
 export class Lab {
+  /** What the names of its namespaces begin with. */
   readonly prefix: string
   /** For files of the run; gone after it. */
   readonly folder: string
@@ -40,12 +43,16 @@ export class Lab {
     return whyUnavailable()
   }
 
+  /**
+   * Opens a lab; throws LabError with the reason when this machine cannot, or the prefix is taken.
+   */
   static async open({ prefix, signals = true }: LabOptions): Promise<Lab> {
     const reason = whyUnavailable()
     if (reason !== null) throw new LabError(`no lab: ${reason}`)
     return new Lab(await Claim.take(prefix), signals)
   }
 
+  /** A network that joins hosts. */
   async underlay(options: UnderlayOptions & { readonly name?: string } = {}): Promise<Underlay> {
     const underlay = new Underlay(this.#claim, options.name ?? 'underlay', options)
     this.#adopt(underlay)
@@ -53,6 +60,7 @@ export class Lab {
     return underlay
   }
 
+  /** A host. */
   async host(name: string, options: HostOptions = {}): Promise<Host> {
     const host = new Host(this.#claim, name, options, machine => this.#adopt(machine))
     this.#adopt(host)
@@ -60,6 +68,7 @@ export class Lab {
     return host
   }
 
+  /** A network beyond ours. */
   async outside(name: string, options: OutsideOptions): Promise<Outside> {
     const outside = new Outside(this.#claim, name, options)
     this.#adopt(outside)

@@ -14,6 +14,7 @@ import {
 import { type StreamOptions, type StreamServer, serveTcp, TcpStream } from './traffic/stream.ts'
 import { Traffic, tool } from './traffic/traffic.ts'
 
+/** A namespace with what tests ask of one: pings, captures, streams, traffic. */
 export class Machine extends Namespace {
   /** TCP streams with an account of every byte and every gap. */
   readonly tcp = {
@@ -24,6 +25,7 @@ export class Machine extends Namespace {
   /** UDP echoes, floods, connection rates, bulk TCP. */
   readonly traffic = new Traffic(this)
 
+  /** Sends echo requests and waits for the answers; throws only when it cannot send. */
   async ping(ip: string, options: PingOptions = {}): Promise<PingResult> {
     const command = [await tool('ping'), ...pingArguments(ip, options)]
     return parsePing(await this.must(command, { timeoutMs: pingLimitMs(options) }))

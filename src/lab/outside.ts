@@ -7,16 +7,20 @@ import { Machine } from './machine.ts'
 import type { Home } from './process/namespace.ts'
 import { configure, quiet } from './vm.ts'
 
+/** An interface of the outside network. */
 export interface OutsideLink {
   readonly host: Host
   /** On the gateway host: what the uplink port is bound to. */
   readonly interface: string
   /** At the outside end, with prefix length. */
   readonly addresses: readonly string[]
+  /** Default: made of its name. */
   readonly mac?: string
+  /** Default: 1500. */
   readonly mtu?: number
 }
 
+/** What the outside network has. */
 export interface OutsideOptions {
   readonly links: readonly OutsideLink[]
   /** The outside's own, on loopback: '198.51.100.1/32'. */
@@ -25,6 +29,7 @@ export interface OutsideOptions {
   readonly routes?: readonly { readonly to: string; readonly via: string }[]
 }
 
+/** A network beyond ours, at the uplinks of gateways. */
 export class Outside extends Machine {
   readonly #options: OutsideOptions
   #links = 0
@@ -34,6 +39,7 @@ export class Outside extends Machine {
     this.#options = options
   }
 
+  /** Makes the namespace and its cables. */
   async build(): Promise<void> {
     const { links, addresses = [], routes = [] } = this.#options
     const all = [...addresses, ...links.flatMap(link => link.addresses)]

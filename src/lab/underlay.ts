@@ -7,18 +7,27 @@ import { Machine } from './machine.ts'
 import type { Home } from './process/namespace.ts'
 import { LabError } from './process/process.ts'
 
+/** What an underlay is like. */
 export interface UnderlayOptions {
+  /** Its network; default: 172.31.0.0/24. */
   readonly subnet?: string
+  /** Default: 1600. */
   readonly mtu?: number
 }
 
+/** A host's interface in the underlay. */
 export interface UnderlayLink {
+  /** Its name in the host. */
   readonly ifname: string
+  /** Its address. */
   readonly ip: string
+  /** Its MAC, as text. */
   readonly mac: string
+  /** Its MTU. */
   readonly mtu: number
 }
 
+/** The name of that interface in every host. */
 export const UNDERLAY_INTERFACE = 'underlay0'
 const BRIDGE = 'br0'
 
@@ -34,7 +43,9 @@ interface Fault {
   readonly percent: number
 }
 
+/** A network that joins hosts: a bridge in a namespace of its own. */
 export class Underlay extends Machine {
+  /** Of all its interfaces. */
   readonly mtu: number
   readonly subnet: Subnet
   /** Of the bridge itself. */
@@ -49,6 +60,7 @@ export class Underlay extends Machine {
     this.address = this.subnet.last
   }
 
+  /** Makes the namespace and the bridge. */
   async build(): Promise<void> {
     await this.create(sysctls)
     await this.ip(

@@ -7,13 +7,19 @@ import { Machine } from './machine.ts'
 import type { Home } from './process/namespace.ts'
 import { tool } from './traffic/traffic.ts'
 
+/** What a VM has. */
 export interface VmOptions {
   /** With prefix length: '10.0.1.5/24', 'fd00:1::5/64'. */
   readonly addresses?: readonly string[]
+  /** IPv4 of its router; default: none. */
   readonly gateway?: string
+  /** IPv6 of its router; default: none. */
   readonly gateway6?: string
+  /** Default: made of its name. */
   readonly mac?: string
+  /** Default: 1500. */
   readonly mtu?: number
+  /** How it hangs at its host; default: `veth`. */
   readonly kind?: 'veth' | 'tap'
   /** The host's end; the VM's name when not given. */
   readonly interface?: string
@@ -21,11 +27,15 @@ export interface VmOptions {
   readonly linkLocal?: boolean
 }
 
+/** The name of its interface, as it sees it. */
 export const VM_INTERFACE = 'eth0'
 
+/** A machine at a host: a namespace with one interface. */
 export class Vm extends Machine {
   #host: Host
+  /** As text. */
   readonly mac: string
+  /** Of its interface. */
   readonly mtu: number
   /** On the host. */
   readonly interface: string
@@ -43,6 +53,7 @@ export class Vm extends Machine {
     this.#options = options
   }
 
+  /** The host it is at now. */
   get host(): Host {
     return this.#host
   }
@@ -54,6 +65,7 @@ export class Vm extends Machine {
     return found
   }
 
+  /** Makes the namespace and its cable. */
   async build(): Promise<void> {
     await this.create(quiet(this.#options))
     if (this.#options.kind === 'tap') await this.#tap()
@@ -66,6 +78,7 @@ export class Vm extends Machine {
     await this.linkDown(VM_INTERFACE)
   }
 
+  /** Configures its interface, as after a move. */
   async plug(): Promise<void> {
     await this.ip(...configure(VM_INTERFACE, this.#options))
   }

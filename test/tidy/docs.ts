@@ -25,10 +25,6 @@ export interface Exported {
 export const unfinished: readonly string[] = [
   'plugins/',
   'src/agent/',
-  'src/api/',
-  'src/demo/',
-  'src/host/',
-  'src/lab/',
   'src/plugin.ts',
   'src/simulation/',
   'src/topology/'

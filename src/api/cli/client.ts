@@ -5,9 +5,12 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { visible } from '../../core/config/visible.ts'
 
+/** Exit codes of the command. */
 export const Exit = { ok: 0, refused: 1, usage: 2, unreachable: 3 } as const
 
+/** Ends the command with a message. */
 export class Failure extends Error {
+  /** One of Exit. */
   readonly exit: number
 
   constructor(exit: number, message: string) {
@@ -16,6 +19,7 @@ export class Failure extends Error {
   }
 }
 
+/** The command was not understood. */
 export const usage = (message: string): Failure => new Failure(Exit.usage, message)
 
 interface Reply {
@@ -24,6 +28,7 @@ interface Reply {
   readonly text: string
 }
 
+/** An object as the API gives it. */
 export type Item = Readonly<Record<string, unknown>> & { readonly id: string }
 
 interface Place {
@@ -47,6 +52,7 @@ const TIMEOUT_MS = 30_000
 const REPLY_MAX = 64 * 1024 * 1024
 const PAGES_MAX = 1000
 
+/** Talks to the API; every refusal becomes a Failure with the API's sentence. */
 export class Client {
   #places: readonly Place[] // the first that answers is the one
   readonly #token: string | undefined
@@ -57,6 +63,7 @@ export class Client {
     this.#token = token
   }
 
+  /** The JSON at a path. */
   async get<T>(path: string): Promise<T> {
     return JSON.parse((await this.#accepted('GET', path)).text) as T
   }
@@ -66,10 +73,12 @@ export class Client {
     return (await this.#request('GET', path, undefined)).status !== 404
   }
 
+  /** The text at a path. */
   async text(path: string): Promise<string> {
     return (await this.#accepted('GET', path)).text
   }
 
+  /** All pages of a collection. */
   async all<T = Item>(path: string): Promise<T[]> {
     const items: T[] = []
     let at: string | undefined = path
@@ -81,6 +90,7 @@ export class Client {
     return items
   }
 
+  /** Sends a body; gives the JSON of the answer, undefined when it is empty. */
   async send<T = Item>(method: string, path: string, body?: unknown): Promise<T | undefined> {
     const { text } = await this.#accepted(method, path, body)
     return text === '' ? undefined : (JSON.parse(text) as T)

@@ -24,9 +24,13 @@ const PLACES = [...SOCKETS, 'http://127.0.0.1:8181']
 
 /** What a command has of the process it runs in. */
 export interface Given {
+  /** Where the API is; undefined: the places where it usually is are tried. */
   readonly api?: string | undefined
+  /** What it asks for; undefined: none. */
   readonly token?: string | undefined
+  /** Writes to standard output. */
   readonly say: (text: string) => void
+  /** Writes to standard error. */
   readonly complain: (text: string) => void
 }
 

@@ -31,6 +31,7 @@ _mezzo() {
 }
 compdef _mezzo mezzo`
 
+/** `mezzo completion`: what a shell needs, and what it asks while one types. */
 export const completionAction: Action = {
   noun: 'completion',
   verb: undefined,

@@ -4,6 +4,7 @@ import type { Client } from './client.ts'
 import type { Names } from './names.ts'
 import type { Nouns } from './nouns.ts'
 
+/** What a verb is given to work with. */
 export interface Context {
   readonly client: Client
   readonly nouns: Nouns

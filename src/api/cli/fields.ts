@@ -7,11 +7,13 @@ import { usage } from './client.ts'
 import type { Names } from './names.ts'
 import type { FieldSchema, Noun } from './nouns.ts'
 
+/** A body for the API, by field. */
 export type Body = Record<string, unknown>
 
 /** A field and its value, as it was typed. */
 type Pair = readonly [field: string, text: string]
 
+/** The body that `field=value` words mean; throws Failure for a word that is none. */
 export async function bodyOf(noun: Noun, words: readonly string[], names: Names): Promise<Body> {
   const body: Body = {}
   const pairs = words.map(word => placeOf(noun, word) ?? pairOf(word))

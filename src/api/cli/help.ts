@@ -4,6 +4,7 @@ import { actions } from './actions/actions.ts'
 import type { FieldSchema, Noun } from './nouns.ts'
 import { pairs } from './print.ts'
 
+/** The help of the whole command. */
 export const generalHelp = (nouns: readonly Noun[]): string => `\
 mezzo NOUN VERB [words] [--json] [--api URL]
 
@@ -28,6 +29,7 @@ Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reache
 const commandOf = ({ noun, verb, words }: (typeof actions)[number]): string =>
   ['mezzo', noun, verb, words].filter(part => part).join(' ')
 
+/** The help of one kind of object: verbs, fields, an example. */
 export function nounHelp(noun: Noun): string {
   const own = actions.filter(action => action.noun === noun.kind)
   const fields = Object.entries(noun.fields).filter(([field]) => noun.settable.includes(field))
@@ -45,6 +47,7 @@ Fields (* must be given):
 ${indented(pairs(fields.map(([field, schema]) => rowOf(noun, field, schema))))}`
 }
 
+/** The help of a noun that has actions only; undefined when it has none. */
 export const actionHelp = (noun: string): string | undefined => {
   const own = actions.filter(action => action.noun === noun)
   return own.length === 0 ? undefined : pairs(own.map(a => [commandOf(a), a.summary]))

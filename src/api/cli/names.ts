@@ -10,6 +10,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const PREFIX_MIN = 2
 const LISTED = 8
 
+/** Objects by name, id or the beginning of an id. */
 export class Names {
   readonly #client: Client
   readonly #nouns: Nouns
@@ -25,6 +26,7 @@ export class Names {
     return (await this.find(kinds, text)).id
   }
 
+  /** The one object of these kinds that the text means; throws Failure for none or several. */
   async find(kinds: readonly string[], text: string): Promise<Item> {
     // A plugin that is not loaded takes its noun with it; the others are still meant.
     const loaded = kinds.filter(kind => this.#nouns.find(kind) !== undefined)
@@ -124,6 +126,7 @@ async function nameOf(
   return undefined
 }
 
+/** The first eight digits of an id, for tables. */
 export const short = (id: string): string => id.slice(0, 8)
 
 function ambiguous(kinds: readonly string[], text: string, meant: readonly Item[]): Error {

@@ -8,6 +8,7 @@ import { itemText, listText } from './print.ts'
 
 type Verb = (context: Context, noun: Noun, words: readonly string[]) => Promise<void>
 
+/** What can be done with an object of any kind. */
 export const verbs: Readonly<Record<string, Verb>> = { list, show, create, set, delete: remove }
 
 async function list({ client, names, out }: Context, noun: Noun, words: readonly string[]) {

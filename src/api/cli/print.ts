@@ -5,6 +5,7 @@ import type { Item } from './client.ts'
 import { type Names, short } from './names.ts'
 import type { Noun } from './nouns.ts'
 
+/** Cells by row; the first row is the head. */
 export type Rows = readonly (readonly string[])[]
 
 /** Columns as wide as their widest cell; the last one is not padded. */
@@ -69,6 +70,7 @@ function idLength(ids: readonly string[]): number {
   return length
 }
 
+/** An object, a line for each field that is set. */
 export async function itemText(noun: Noun, item: Item, names: Names): Promise<string> {
   const rows: string[][] = []
   for (const field of ['id', ...columnsOf(noun)])

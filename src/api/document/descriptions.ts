@@ -6,6 +6,7 @@ import { managedFields } from '../rest/ports.ts'
 import { filtersOf } from '../rest/resources.ts'
 import { modelSchemas } from './schemas.ts'
 
+/** All kinds of objects, as /models gives them. */
 export const descriptions = (catalogue: Catalogue): unknown[] =>
   catalogue.models.map(model => describe(model, catalogue))
 

@@ -6,6 +6,7 @@ const description = `Virtual bridges, routers, firewalls and the ports between t
 plain arrays; where there is more, the Link header says how to go on. An object's version is its
 ETag; If-Match makes a change conditional. Refusals have one shape, Error, and change nothing.`
 
+/** What the OpenAPI document says besides its routes. */
 export const documentOptions = (withToken: boolean): SwaggerOptions => ({
   openapi: {
     openapi: '3.1.0',

@@ -8,21 +8,29 @@ import { echoOf, fieldsOf, isRequired, ownerOf, readOnlyFields } from '../rest/c
 import type { Managed } from '../rest/objects.ts'
 import { exampleOf } from './examples.ts'
 
+/** An id. */
 export const UUID: JsonSchema = { type: 'string', format: 'uuid' }
 
+/** The name of a model's schema: `tunnel-zone` is `TunnelZone`. */
 export const typeName = (model: Model): string =>
   model.kind.replace(/(^|-)([a-z])/g, (_, _dash, letter: string) => letter.toUpperCase())
 
+/** Stands for a schema by its name. */
 export const refTo = (name: string): { $ref: string } => ({ $ref: `${name}#` })
 
+/** What a model's bodies look like. */
 export interface ModelSchemas {
   /** As it comes back. */
   readonly whole: JsonSchema
+  /** A new object. */
   readonly create: JsonSchema
+  /** An object in place of another. */
   readonly replace: JsonSchema
+  /** Fields to change; null takes one away (RFC 7396). */
   readonly patch: JsonSchema
 }
 
+/** The schemas of a model, without the fields that other routes manage. */
 export function modelSchemas(model: Model, managed: Managed): ModelSchemas {
   const name = typeName(model)
   const fields = fieldsOf(model) as Readonly<Record<string, JsonSchema>>
@@ -143,6 +151,7 @@ const fault = {
 const ID = '6f1c0a52-3b7e-4d11-9a53-0d5a1f6b2c01'
 const OTHER = '0b9d7c44-91f2-4a3e-8e5b-7a2c4d6e8f02'
 
+/** Schemas of what is no model: agents, flows, errors. */
 export const plainSchemas: readonly JsonSchema[] = [
   record(
     'Error',
@@ -337,6 +346,7 @@ export const plainSchemas: readonly JsonSchema[] = [
   )
 ]
 
+/** One of them; throws when there is none of that name. */
 export function schemaNamed(name: string): JsonSchema {
   const schema = plainSchemas.find(each => each.$id === name)
   if (schema === undefined) throw new Error(`there is no schema ${name}`)

@@ -8,12 +8,15 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Counter, Counters } from '../../core/counters.ts'
 
+/** Connections at once, all sources together. */
 export const CONNECTIONS_MAX = 512
+/** Of them, those of one address. */
 export const CONNECTIONS_PER_SOURCE_MAX = 128
 
 // Whoever takes nothing and sends nothing for so long is gone.
 const SILENCE_MS = 60_000
 
+/** Bounds the connections of a server. */
 export class Connections {
   readonly #bySource = new Map<string, Set<Socket>>() // the longest without an answer first
   readonly #answering = new Map<Socket, number>() // how many requests of it are being answered
@@ -32,6 +35,7 @@ export class Connections {
     app.addHook('onSend', async request => this.#end(request.raw.socket))
   }
 
+  /** Bounds the connections that come to this server from now on. */
   watch(server: Server): void {
     server.on('connection', (socket: Socket) => this.#opened(socket))
     server.timeout = SILENCE_MS

@@ -17,20 +17,27 @@ import { dirname, join } from 'node:path'
 import { fail, reasonOf } from '../../core/errors.ts'
 import { refuseGarbage, timeouts } from './http.ts'
 
+/** An address and a port. */
 export interface TcpAddress {
+  /** An IP address or a name. */
   readonly host: string
+  /** 0: any that is free. */
   readonly port: number
 }
+/** A Unix domain socket. */
 export interface UnixAddress {
   /** Its path. */
   readonly socket: string
 }
+/** Where to listen. */
 export type Listen = TcpAddress | UnixAddress
 
+/** A server that listens. */
 export interface Listener {
   /** http://127.0.0.1:8181, or unix:/run/mezzo/api.sock */
   readonly url: string
   readonly server: Server
+  /** Resolves when no connection is open. */
   close(): Promise<void>
 }
 
@@ -38,8 +45,10 @@ const SOCKET_MODE = 0o600
 // sun_path holds 108 bytes; the socket is born with a longer name than it gets.
 const SOCKET_BYTES_MAX = 88
 
+/** Whether it is a Unix domain socket. */
 export const isUnix = (listen: Listen): listen is UnixAddress => 'socket' in listen
 
+/** Begins to listen; throws UNAVAILABLE when the address cannot be had. */
 export async function listen(where: Listen, answer: RequestListener): Promise<Listener> {
   const server = createServer(timeouts, answer)
   server.on('clientError', refuseGarbage)

@@ -2,6 +2,7 @@
 
 import type { FastifyInstance } from 'fastify'
 
+/** Gives a function that says which methods a path knows, for 405 (RFC 9110 §15.5.6). */
 export function methodsAt(app: FastifyInstance): (url: string) => string[] {
   const routes: { pattern: RegExp; methods: readonly string[] }[] = []
   app.addHook('onRoute', ({ url, method }) => {

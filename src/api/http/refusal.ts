@@ -7,7 +7,9 @@ import { isSecretName } from '../../core/log.ts'
 import type { Fault } from '../../topology/model.ts'
 import { faultsOf } from '../../topology/validation.ts'
 
+/** The body of every answer that refuses. */
 export interface ErrorBody {
+  /** What was wrong: a code for programs, a sentence for people, each field that is at fault. */
   readonly error: {
     readonly code: string
     readonly message: string
@@ -26,11 +28,15 @@ interface Reason {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** A request that is refused, with its HTTP status. */
 export class Refusal extends Error {
   override readonly name = 'Refusal'
+  /** HTTP status. */
   readonly status: number
+  /** For programs. */
   readonly code: string
   readonly faults: readonly Fault[]
+  /** Headers of the answer. */
   readonly headers: Readonly<Record<string, string>>
 
   constructor({ status, code, message, faults = [], headers = {} }: Reason) {
@@ -41,6 +47,7 @@ export class Refusal extends Error {
     this.headers = headers
   }
 
+  /** What is answered; of many faults the first. */
   get body(): ErrorBody {
     const faults = this.faults.slice(0, FAULTS_MAX).map(fault => ({
       field: fault.field,
@@ -67,6 +74,7 @@ export function invalid(faults: readonly Fault[]): Refusal {
 export const conflict = (fault: Fault): Refusal =>
   new Refusal({ status: 409, code: 'CONFLICT', message: sentenceOf(fault), faults: [fault] })
 
+/** 404 for an object that does not exist. */
 export const notFound = (kind: string, id: string): Refusal =>
   new Refusal({
     status: 404,
@@ -186,6 +194,7 @@ function ofHttp(error: Error & { statusCode?: unknown; code?: unknown }): Refusa
   return new Refusal({ status: 400, code: 'INVALID', message: `the ${field} is not valid`, faults })
 }
 
+/** Bytes of a request's body. */
 export const BODY_MAX = 1024 * 1024
 
 function tooBig(): Refusal {

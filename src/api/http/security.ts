@@ -47,6 +47,7 @@ const headers = {
 // A load balancer asks for it, and it tells nothing.
 const OPEN_PATH = '/health'
 
+/** Whether the address is this machine's own: 127.0.0.0/8, ::1, localhost. */
 export const isLoopback = (host: string): boolean => LOOPBACK.test(host)
 
 /** `isOpen`: whoever reaches it may ask, by whatever name. */

@@ -3,12 +3,17 @@
 import type { Clock } from '../../core/clock.ts'
 import { Refusal } from './refusal.ts'
 
+/** What may be asked. */
 export interface ThrottleLimits {
+  /** In the long run. */
   readonly perSecond: number
+  /** At once, when nothing was asked for a while. */
   readonly burst: number
+  /** Under way at the same time. */
   readonly atOnce: number
 }
 
+/** Bounds how often something dear may be asked. */
 export class Throttle {
   readonly #clock: Clock
   readonly #limits: ThrottleLimits
@@ -23,6 +28,7 @@ export class Throttle {
     this.#filledAt = clock.now()
   }
 
+  /** Runs the job, or throws 429 with what is expected. */
   async run<T>(what: string, job: () => Promise<T>): Promise<T> {
     this.#fill()
     const { perSecond, atOnce } = this.#limits

@@ -7,7 +7,9 @@ import type { Model, Reference } from '../../topology/model.ts'
 
 /** A collection below an object: /routers/{id}/ports. */
 export interface Nested {
+  /** What the path begins with. */
   readonly parent: Model
+  /** What is listed below it. */
   readonly child: Model
   readonly reference: Reference
   /** The last part of its path. */
@@ -18,14 +20,20 @@ export interface Nested {
 
 /** Two references that must lead to the same owner: a route's router, and that of its port. */
 export interface Kin {
+  /** The field that refers. */
   readonly field: string
+  /** The kind that is meant. */
   readonly kind: string
+  /** The owner's field in the one. */
   readonly owner: string
+  /** The owner's field in the other. */
   readonly theirs: string
 }
 
+/** The models by kind, and how they hang together. */
 export class Catalogue {
   readonly models: readonly Model[]
+  /** Collections below an object. */
   readonly nested: readonly Nested[]
   readonly #byKind: ReadonlyMap<string, Model>
 
@@ -38,6 +46,7 @@ export class Catalogue {
     )
   }
 
+  /** Whether there is such a kind. */
   has(kind: string): boolean {
     return this.#byKind.has(kind)
   }
@@ -55,6 +64,7 @@ export class Catalogue {
     })
   }
 
+  /** The model of a kind; throws NOT_FOUND. */
   model(kind: string): Model {
     const model = this.#byKind.get(kind)
     if (model === undefined) throw fail('NOT_FOUND', { kind: 'model', id: kind })
@@ -62,6 +72,7 @@ export class Catalogue {
   }
 }
 
+/** The kinds a reference may name. */
 export const kindsOf = ({ kind }: Reference): readonly string[] =>
   typeof kind === 'string' ? [kind] : kind
 
@@ -72,12 +83,14 @@ interface FieldSchema {
   readonly anyOf?: readonly { readonly const?: unknown }[]
 }
 
+/** The JSON Schemas of a model's fields. */
 export const fieldsOf = (model: Model): Readonly<Record<string, FieldSchema>> =>
   model.schema.properties as Readonly<Record<string, FieldSchema>>
 
 const requiredOf = (model: Model): readonly string[] =>
   (model.schema as { required?: readonly string[] }).required ?? []
 
+/** Whether a new object must say this field. */
 export const isRequired = (model: Model, field: string): boolean =>
   requiredOf(model).includes(field) && fieldsOf(model)[field]?.default === undefined
 
@@ -96,6 +109,7 @@ export function echoOf(model: Model): string | undefined {
   return kinds.length > 1 && kinds.every(kind => literals.includes(kind)) ? 'type' : undefined
 }
 
+/** Fields that the system sets. */
 export const readOnlyFields = (model: Model): string[] =>
   Object.entries(fieldsOf(model)).flatMap(([name, field]) => (field.readOnly ? [name] : []))
 

@@ -12,6 +12,7 @@ import type { Ports } from './ports.ts'
 import { bodyOf, idOf, queryOf } from './request.ts'
 import { addRoute, pageQuery } from './routes.ts'
 
+/** How long an agent is waited for. */
 export const AGENT_TIMEOUT_MS = 10_000
 
 interface Sources {
@@ -20,6 +21,7 @@ interface Sources {
   readonly agents: AgentsView
 }
 
+/** Routes about hosts: agents, interfaces, flows. */
 export function addHostRoutes(app: FastifyInstance, { objects, ports, agents }: Sources): void {
   addRoute(app, {
     url: '/agents',
@@ -81,6 +83,7 @@ const TRACES_PER_SECOND = 10
 const TRACES_BURST = 20
 const TRACES_AT_ONCE = 4
 
+/** The route that walks a described packet. */
 export function addTraceRoute(app: FastifyInstance, tracer: Tracer, clock: Clock): void {
   const throttle = new Throttle(clock, {
     perSecond: TRACES_PER_SECOND,
@@ -108,6 +111,7 @@ function noQuery(request: Parameters<typeof queryOf>[0]): void {
   queryOf(request, [])
 }
 
+/** Throws 503 unless the host's agent reports. */
 export function mustReport(agents: AgentsView, id: string): void {
   if (!agents.hosts().some(host => host.id === id && host.alive)) away(id)
 }

@@ -2,8 +2,10 @@
 
 import { invalid } from '../http/refusal.ts'
 
+/** A JSON object. */
 export type Plain = Readonly<Record<string, unknown>>
 
+/** Whether a value of JSON is an object. */
 export const isPlain = (value: unknown): value is Plain =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 

@@ -23,27 +23,37 @@ import { inOrder, place } from './order.ts'
 /** What a request says of the version it means: nothing, or the text of If-Match. */
 export type Expected = { readonly versions: readonly number[]; readonly text: string } | undefined
 
+/** Which objects of a kind are wanted. */
 export interface Selection {
+  /** Values by field. */
   readonly filters: Readonly<Record<string, string>>
+  /** Behind the object with this id; undefined: from the beginning. */
   readonly after?: string | undefined
+  /** At most so many. */
   readonly limit: number
 }
 
+/** Some objects of a list. */
 export interface Page {
+  /** In order. */
   readonly objects: readonly Versioned[]
+  /** The id behind which it goes on; undefined: this is the end. */
   readonly next: string | undefined
 }
 
 /** Fields that have routes of their own: a change of them touches more than one object. */
 export type Managed = Readonly<Record<string, Readonly<Record<string, string>>>>
 
+/** What bodies must keep besides their schemas. */
 export interface Rules {
   readonly managed: Managed
+  /** What a port has that is made without saying so. */
   readonly newPorts: Completing['newPorts']
 }
 
 const ATTEMPTS_MAX = 5
 
+/** The objects of the store as the API changes them: checked, in order, with versions. */
 export class Objects {
   readonly #store: Store
   readonly #catalogue: Catalogue
@@ -60,12 +70,14 @@ export class Objects {
     this.#completing = { random, newPorts }
   }
 
+  /** The object; throws 404. */
   async read(kind: string, id: string): Promise<Versioned> {
     const object = await this.#store.read(kind, id)
     if (object === undefined) throw notFound(kind, id)
     return object
   }
 
+  /** A page of a kind's objects. */
   async list(model: Model, { filters, after, limit }: Selection): Promise<Page> {
     const objects: Versioned[] = []
     for await (const object of this.#ordered(model, filters, after)) {
@@ -88,6 +100,7 @@ export class Objects {
     return this.read(model.kind, value.id)
   }
 
+  /** PUT: the whole object; throws 400, 404, 409 or 412. */
   replace(model: Model, id: string, body: unknown, expected: Expected): Promise<Versioned> {
     const given: Record<string, unknown> = { ...plain(body) }
     for (const field of statusFields(model)) delete given[field] // as it was read: it may be old
@@ -99,11 +112,13 @@ export class Objects {
     })
   }
 
+  /** PATCH: some fields (RFC 7396); throws as `replace`. */
   merge(model: Model, id: string, body: unknown, expected: Expected): Promise<Versioned> {
     const patch = plain(body)
     return this.#change(model, id, expected, current => merge(current.value, patch) as Stored)
   }
 
+  /** DELETE: with what belongs to it; throws 404, 409 or 412. */
   async remove(model: Model, id: string, expected: Expected): Promise<void> {
     await this.#again(async () => {
       const current = await this.read(model.kind, id)

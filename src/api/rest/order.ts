@@ -4,13 +4,17 @@
 
 import type { Versioned } from '../../topology/store.ts'
 
+/** Where an object goes among its siblings. */
 export interface Placed {
+  /** Its position. */
   readonly position: number
+  /** Siblings that make room, with their new positions. */
   readonly moved: readonly { readonly object: Versioned; readonly position: number }[]
 }
 
 const FIRST = 1
 
+/** Finds a place for an object; without a wish, the last. */
 export function place(
   siblings: readonly Versioned[],
   field: string,

@@ -6,6 +6,7 @@ import type { Binding, BindingPut, Ports } from './ports.ts'
 import { bodyOf, expectedOf, idOf, LIMIT_MAX, linkNext, queryOf } from './request.ts'
 import { addRoute, ifMatch, pageQuery } from './routes.ts'
 
+/** Routes about links and bindings of ports. */
 export function addPortRoutes(app: FastifyInstance, ports: Ports): void {
   addLink(app, ports)
   addBinding(app, ports)

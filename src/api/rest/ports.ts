@@ -12,27 +12,36 @@ import type { Expected, Managed } from './objects.ts'
 
 const LINK = 'POST /ports/{id}/link'
 const BINDING = 'PUT /ports/{id}/binding'
+/** Fields of a port that these routes manage and no body may have. */
 export const managedFields: Managed = {
   port: { peer: LINK, host: BINDING, interface: BINDING, previousHost: BINDING }
 }
 
+/** An interface of a host. */
 export interface Place {
+  /** Id of the host. */
   readonly host: string
+  /** Its name there. */
   readonly interface: string
 }
 
+/** Which interface a port is bound to. */
 export interface Binding extends Place {
+  /** Id of the port. */
   readonly port: string
+  /** Where it was before it moved. */
   readonly previousHost?: string
 }
 
 /** Where a port is to be bound, and the host it is on now, or was on last, as the caller knows. */
 export interface BindingPut extends Place {
+  /** Where its state is; undefined: where it is bound now. */
   readonly previousHost?: string
 }
 
 const ATTEMPTS_MAX = 5
 
+/** Links and bindings of ports. */
 export class Ports {
   readonly #store: Store
   readonly #agents: Pick<AgentsView, 'interfaces'>
@@ -42,12 +51,14 @@ export class Ports {
     this.#agents = agents
   }
 
+  /** The other end of a port's link; throws 404. */
   async peer(id: string): Promise<string> {
     const { value } = await this.#port(id)
     if (typeof value.peer !== 'string') throw notFound('link of port', id)
     return value.peer
   }
 
+  /** Joins two ports of devices; throws 400, 404 or 409. */
   link(id: string, peerId: string): Promise<void> {
     return again(async () => {
       const port = await this.#port(id)
@@ -63,6 +74,7 @@ export class Ports {
     })
   }
 
+  /** Takes both ends of a link apart; throws 404. */
   unlink(id: string): Promise<void> {
     return again(async () => {
       const port = await this.#port(id)
@@ -75,6 +87,7 @@ export class Ports {
     })
   }
 
+  /** A port's binding; throws 404. */
   async binding(id: string): Promise<Binding> {
     const binding = bindingOf(await this.#port(id))
     if (binding === undefined) throw notFound('binding of port', id)
@@ -135,6 +148,7 @@ export class Ports {
     })
   }
 
+  /** All bindings, or those of one host. */
   async *bindings(host: string | undefined): AsyncGenerator<Binding> {
     const index = host === undefined ? [] : [{ field: 'host', value: host }]
     for await (const port of this.#store.list('port', ...index)) {

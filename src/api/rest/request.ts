@@ -11,11 +11,16 @@ import { invalid } from '../http/refusal.ts'
 import { plain } from './merge.ts'
 import type { Expected } from './objects.ts'
 
+/** Objects of one page. */
 export const LIMIT_MAX = 1000
 
+/** What a request's query asks for. */
 export interface Query {
+  /** Values by field. */
   readonly filters: Readonly<Record<string, string>>
+  /** Objects at most. */
   readonly limit: number
+  /** The id behind which to go on. */
   readonly after: string | undefined
 }
 
@@ -54,6 +59,7 @@ export const idOf = (request: FastifyRequest): string => (request.params as { id
 
 // ---- versions (RFC 9110 §13.1)
 
+/** The ETag of an object: its version. */
 export const etagOf = ({ version }: Versioned): string => `"${version}"`
 
 /** The versions If-Match names; undefined when it names none in particular. */

@@ -35,6 +35,7 @@ interface Sources {
   readonly statuses: Statuses
 }
 
+/** The routes of every model: its collection, its items, changes of them. */
 export function addResources(app: FastifyInstance, catalogue: Catalogue, sources: Sources): void {
   for (const model of catalogue.models) {
     addCollection(app, model, sources)

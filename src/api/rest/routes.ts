@@ -5,28 +5,42 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { JsonSchema } from '../../core/config/schema.ts'
 import { refTo } from '../document/schemas.ts'
 
+/** One answer of a route. */
 export interface Answer {
+  /** For the document. */
   readonly description: string
   readonly schema?: JsonSchema
+  /** Headers of the answer, by name. */
   readonly headers?: Readonly<Record<string, JsonSchema>>
   /** Application/json. */
   readonly type?: string
 }
 
+/** A route, complete: what it does and what the document says of it. */
 export interface Route {
+  /** HTTP method. */
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  /** Path, with parameters as `:id`. */
   readonly url: string
+  /** The group it stands in. */
   readonly tag: string
   /** operationId. */
   readonly id: string
+  /** A sentence for the document. */
   readonly summary: string
+  /** Parameters behind the question mark. */
   readonly query?: Readonly<Record<string, JsonSchema>>
+  /** Headers that are read. */
   readonly headers?: Readonly<Record<string, JsonSchema>>
+  /** The request's body; without, none is read. */
   readonly body?: JsonSchema
+  /** By HTTP status. */
   readonly answers: Readonly<Record<number, Answer>>
   /** Statuses of refusals beside those any route may give. */
   readonly refusals?: readonly number[]
+  /** When it takes longer than is usual. */
   readonly timeoutMs?: number
+  /** Gives the body of the answer, or throws a Refusal. */
   handle(request: FastifyRequest, reply: FastifyReply): Promise<unknown>
 }
 
@@ -43,6 +57,7 @@ const refusalWords: Readonly<Record<number, string>> = {
   503: 'Not now.'
 }
 
+/** Adds it to the server, and to the document. */
 export function addRoute(app: FastifyInstance, route: Route): void {
   const { method, url, body, timeoutMs } = route
   app.route({
@@ -89,11 +104,13 @@ function answerOf({ description, schema, headers, type = 'application/json' }: A
   }
 }
 
+/** The parameters of a list that comes in pages. */
 export const pageQuery = (maximum: number): Readonly<Record<string, JsonSchema>> => ({
   limit: { type: 'integer', minimum: 1, maximum, description: 'at most so many; all by default' },
   after: { type: 'string', description: 'go on behind this id; see the Link header' }
 })
 
+/** The header that guards a change (RFC 9110 §13.1.1). */
 export const ifMatch = {
   'if-match': { type: 'string', description: 'an ETag: refused with 412 unless it is current' }
 } as const

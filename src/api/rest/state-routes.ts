@@ -91,6 +91,7 @@ function checkFilters(
   if (faults.length > 0) throw invalid(faults)
 }
 
+/** The route that changes the secret of flow state. */
 export function addStateKeyRoute(app: FastifyInstance, store: Store, random: Random): void {
   addRoute(app, {
     url: '/state-key',

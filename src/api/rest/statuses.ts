@@ -10,6 +10,7 @@ const ASKED_MAX = 16
 
 type Values = ReadonlyMap<string, string | undefined>
 
+/** Adds to objects what hosts report of them. */
 export class Statuses {
   readonly #store: Pick<Store, 'table'>
 
@@ -17,10 +18,12 @@ export class Statuses {
     this.#store = store
   }
 
+  /** The object with its status. */
   async shown(model: Model, value: Stored): Promise<Stored> {
     return (await this.allShown(model, [value]))[0]!
   }
 
+  /** The objects with their statuses, each table read once. */
   async allShown(model: Model, values: readonly Stored[]): Promise<readonly Stored[]> {
     const { status } = model
     if (status === undefined) return values

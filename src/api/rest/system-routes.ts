@@ -25,6 +25,7 @@ const ACTIONS = [
 
 const anything = { type: 'object', additionalProperties: true } as const
 
+/** The route `/`: what there is. */
 export function addIndex(app: FastifyInstance, catalogue: Catalogue): void {
   const links = Object.fromEntries(
     [...catalogue.models.map(model => `/${model.plural}`), ...ACTIONS].map(path => [
@@ -61,6 +62,7 @@ export function addIndex(app: FastifyInstance, catalogue: Catalogue): void {
   })
 }
 
+/** The route of the OpenAPI document. */
 export function addDocument(app: FastifyInstance): void {
   addRoute(app, {
     url: '/openapi.json',
@@ -73,6 +75,7 @@ export function addDocument(app: FastifyInstance): void {
   })
 }
 
+/** The route that says whether the API can work. */
 export function addHealth(app: FastifyInstance, health: Health): void {
   addRoute(app, {
     url: '/health',
@@ -94,6 +97,7 @@ interface Sources {
   readonly agents: AgentsView
 }
 
+/** The route that Prometheus reads. */
 export function addMetrics(app: FastifyInstance, { counters, agents }: Sources): void {
   addRoute(app, {
     url: '/metrics',

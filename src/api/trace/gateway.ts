@@ -8,6 +8,7 @@ import { type Ip, parseMac, parsePrefix, prefixContains } from '../../wire/addre
 
 const DEVICES_MAX = 16
 
+/** The MAC a station would send to for this destination; undefined: none is known. */
 export async function gatewayMac(
   store: Store,
   port: Versioned,

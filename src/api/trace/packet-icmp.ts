@@ -24,11 +24,14 @@ const words = {
 
 type Word = keyof (typeof words)[4]
 
+/** Names of types that a described packet may have. */
 export const TYPE_WORDS: readonly string[] = Object.keys(words[4])
 
+/** The number of a type's name; undefined: no such name. */
 export const typeOf = (family: 4 | 6, word: string): number | undefined =>
   TYPE_WORDS.includes(word) ? words[family][word as Word] : undefined
 
+/** Whether messages of this type quote a packet. */
 export const isError = (family: 4 | 6, type: number): boolean =>
   family === 4 ? icmp.isError(type) : icmpv6.isError(type)
 

@@ -27,29 +27,41 @@ import { codeOf, isError, TYPE_WORDS, typeOf } from './packet-icmp.ts'
 const protocols = ['tcp', 'udp', 'icmp', 'arp', 'nd'] as const
 type Protocol = (typeof protocols)[number]
 
+/** One end of a described packet. */
 export interface Endpoint {
   readonly ip: Ip
   /** Of the address alone. */
   readonly text: string
+  /** Undefined: the protocol has none. */
   readonly port: number | undefined
 }
 
+/** A packet as it was described, complete. */
 export interface Packet {
   readonly protocol: Protocol
+  /** The sender. */
   readonly from: Endpoint
+  /** The receiver. */
   readonly to: Endpoint
   /** MAC addresses. */
   readonly src: number | undefined
+  /** Destination MAC; undefined: it is found out. */
   readonly dst: number | undefined
+  /** VLAN id; undefined: no tag. */
   readonly vlan: number | undefined
+  /** TTL or hop limit. */
   readonly ttl: number
   /** Bytes of payload. */
   readonly len: number
+  /** TCP flags. */
   readonly flags: number
+  /** Of ICMP. */
   readonly id: number
+  /** Of ICMP. */
   readonly seq: number
   /** Of ICMP. */
   readonly type: number
+  /** Of ICMP. */
   readonly code: number
   /** What an ICMP error quotes. */
   readonly about: Packet | undefined
@@ -61,6 +73,7 @@ const TEXT_MAX = 1024
 
 type Words = Readonly<Record<string, unknown>>
 
+/** Reads a description; throws 400 with what was expected. */
 export function parsePacket(description: unknown): Packet {
   return packetOf(described(description))
 }
@@ -252,7 +265,9 @@ const wrong = (field: string, value: unknown, expected: string): Error =>
 // Where a stack would let the kernel choose (RFC 6335: the dynamic ports begin here).
 const SOURCE_PORT = 49_152
 
+/** A described packet as bytes. */
 export interface Built {
+  /** The frame. */
   readonly frame: Uint8Array
   /** As options of the description. */
   readonly assumed: readonly string[]

@@ -9,21 +9,33 @@ import type { Ports } from '../rest/ports.ts'
 import { gatewayMac } from './gateway.ts'
 import { type Built, frameOf, hexFrame, parsePacket } from './packet.ts'
 
+/** What a trace is asked with. */
 export interface TraceBody {
+  /** Id of the port where the packet comes in. */
   readonly port?: string
+  /** Id of the host that walks; default: the port's. */
   readonly host?: string
+  /** Instead of a port: an interface of the host. */
   readonly interface?: string
+  /** The packet, described. */
   readonly packet?: unknown
+  /** Instead: the frame, hexadecimal. */
   readonly frame?: string
 }
 
+/** What the packet would meet, and what was taken for granted. */
 export interface TraceAnswer extends TraceResult {
+  /** Id of the port. */
   readonly port: string
+  /** Id of the host that walked. */
   readonly host: string
+  /** The packet in a line. */
   readonly packet: string
+  /** What the description did not say. */
   readonly assumed: readonly string[]
 }
 
+/** Has described packets walked. */
 export class Tracer {
   readonly #store: Store
   readonly #ports: Ports
@@ -35,6 +47,7 @@ export class Tracer {
     this.#agents = agents
   }
 
+  /** Finds port and host, has the host walk; throws 400, 404 or 503. */
   async trace(body: TraceBody): Promise<TraceAnswer> {
     if ((body.packet === undefined) === (body.frame === undefined))
       throw invalid([{ field: 'packet', value: body.packet, expected: 'either packet or frame' }])

@@ -43,9 +43,11 @@ interface Link {
   readonly stats64?: Readonly<Record<'rx' | 'tx', { readonly packets: number }>>
 }
 
+/** Hosts and VMs in network namespaces of this machine. */
 export class KernelGround implements Ground {
   readonly kind = 'ebpf'
   readonly underlay: Readonly<Record<HostName, string>>
+  /** What the names of its namespaces begin with. */
   readonly prefix: string
   readonly folder: string
   readonly #lab: Lab
@@ -54,6 +56,7 @@ export class KernelGround implements Ground {
   readonly #waiting = new Map<number, (answered: Answered) => void>()
   #asked = 0
 
+  /** Makes the hosts; throws LabError when this machine cannot. */
   static async open(heard: Heard): Promise<KernelGround> {
     const lab = await openPlace()
     try {

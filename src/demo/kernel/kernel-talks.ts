@@ -24,10 +24,12 @@ const OPEN = 0
 const RESET = -104 // ECONNRESET
 const words: Readonly<Record<number, string>> = { 1: 'closed', 2: 'wrong bytes', [RESET]: 'reset' }
 
+/** The plan's connections, by programs in the namespaces. */
 export class KernelTalks implements Conversation {
   readonly #clients: ReadonlyMap<Talk, CrowdEnd>
   readonly #servers: ReadonlyMap<string, CrowdServer>
 
+  /** Opens all connections; throws when one cannot be opened. */
   static async open(machine: (name: string) => Machine): Promise<KernelTalks> {
     const names = [...new Set(talks.flatMap(({ ends }) => ends))]
     const servers = await Promise.all(

@@ -7,6 +7,7 @@ import { Claim, namespacesOf } from '../../lab/process/claim.ts'
 const PLACES = ['mz-demo', 'mz-demo-2', 'mz-demo-3', 'mz-demo-4'] as const
 const BUSY = / is in use by /
 
+/** A lab of a name that no other demo has; what killed ones left is removed. */
 export async function openPlace(): Promise<Lab> {
   const [lab, taken] = await firstFree()
   for (const prefix of PLACES) if (prefix !== taken) await clean(prefix)

@@ -44,6 +44,7 @@ const OVERHEAD = { 4: 14 + 20 + 8, 6: 14 + 40 + 8 } as const
 const TYPE_AT = { 4: 14 + 20, 6: 14 + 40 } as const
 const REQUEST = { 4: 8, 6: 128 } as const
 
+/** Hosts and VMs in this process, without a kernel. */
 export class MemoryGround implements Ground {
   readonly kind = 'memory'
   readonly underlay = Object.fromEntries(

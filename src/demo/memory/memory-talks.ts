@@ -52,6 +52,7 @@ interface Line {
   dueMs: number
 }
 
+/** The plan's connections, by TCP in this process. */
 export class MemoryTalks implements Conversation {
   readonly #clock: Clock
   readonly #node: (name: string) => MemoryVm
@@ -84,6 +85,7 @@ export class MemoryTalks implements Conversation {
     })
   }
 
+  /** Nobody speaks any more. */
   close(): void {
     this.#closed = true
     this.#timer?.cancel()

@@ -19,20 +19,28 @@ const AGAIN = 3 // put in once, and perhaps lost
 const HELD = 4 // waits until other hosts have its state
 const BATCH = 1024
 
+/** A flow as the agent knows it: what the datapath has of it, and how it was used. */
 export interface Flow {
+  /** Physical actions; none: it drops. */
   actions: ActionList
+  /** A packet with this TTL or less is not taken by it; 0: any is. */
   readonly ttlMin: number
   readonly limits: Limits
   /** CachePolicy of simulation/context.ts. */
   readonly cachePolicy: number
   /** See FlowBatch.stateful. */
   readonly stateful: boolean
+  /** Whether the datapath has it: one of the constants above. */
   state: number
+  /** When it was made, on Clock.now()'s scale, as all times here. */
   createdMs: number
   /** When the walk last confirmed it. */
   checkedMs: number
+  /** When its last packet came. */
   usedMs: number
+  /** Packets since it was made. */
   packets: number
+  /** Bytes since it was made. */
   bytes: number
   /** Of its packets since it was put in, or-ed; stateful flows only. */
   tcpFlags: number
@@ -46,30 +54,40 @@ export interface Flow {
   dropped: Counter | null
 }
 
+/** What a walk gives to the cache. */
 export interface NewFlow {
+  /** Physical actions; the list is kept. */
   readonly actions: ActionList
+  /** See Flow. */
   readonly ttlMin: number
-  /** None. */
+  /** Default: none. */
   readonly limits?: Limits
+  /** CachePolicy of simulation/context.ts. */
   readonly cachePolicy: number
-  /** False. */
+  /** See Flow; default: false. */
   readonly stateful?: boolean
+  /** What its outcome depended on; more than `tagCount` may stand there. */
   readonly tags: readonly Tag[]
+  /** How many of `tags` count. */
   readonly tagCount: number
+  /** Clock.now(). */
   readonly now: number
   readonly links?: FlowLinks | null
   /** Not for the datapath yet: see release. */
   readonly held?: boolean
   /** Of the packet it was made for. */
   readonly tcpNext?: number
+  /** Counts its packets, if it drops them. */
   readonly dropped?: Counter | null
 }
 
 /** Hears that a flow which owes to state was used. */
 export type FlowUsed = (flow: Flow, links: FlowLinks) => void
 
+/** The flows of the datapath, with what each depended on; changes cross to it in batches. */
 export class FlowCache {
   readonly table: FlowTable
+  /** Which flows carry which tag. */
   readonly tags = new TagIndex()
   readonly #datapath: Datapath
   readonly #used: FlowUsed
@@ -88,10 +106,12 @@ export class FlowCache {
     this.table = new FlowTable(datapath.limits.flowsMax)
   }
 
+  /** Flows in it, those on hold included. */
   get size(): number {
     return this.table.size
   }
 
+  /** The flow with this id; undefined when there is none. */
   get(id: number): Flow | undefined {
     return this.#flows[id]
   }
@@ -122,6 +142,7 @@ export class FlowCache {
     return id
   }
 
+  /** Whether the flow waits until other hosts have its state. */
   isHeld(id: number): boolean {
     return this.#flows[id]?.state === HELD
   }
@@ -157,6 +178,7 @@ export class FlowCache {
     this.#pending.push(id)
   }
 
+  /** Whether the flow was made under this mask. */
   hasMask(id: number, mask: Int32Array): boolean {
     return this.table.mask(id).every((word, i) => word === mask[i])
   }
@@ -167,6 +189,7 @@ export class FlowCache {
     this.tags.add(id, tags, count)
   }
 
+  /** Takes a flow out, here at once and from the datapath with the next batch. */
   remove(id: number): void {
     const flow = this.#flows[id]
     if (flow === undefined) return

@@ -22,10 +22,12 @@ import { type Drops, UNREACHABLE } from './drops.ts'
 import type { EarlyFragments } from './early.ts'
 import { Oversize } from './oversize.ts'
 
+/** What a conclusion is made of. */
 export interface ConclusionParts {
   /** Of the walks that are concluded. */
   readonly ctx: SimulationContext
   readonly cache: FlowCache
+  /** Fragments that wait for their first. */
   readonly early: EarlyFragments
   readonly datapath: Datapath
   readonly bindings: PortBindings
@@ -36,6 +38,7 @@ export interface ConclusionParts {
   readonly events: HostEvents
 }
 
+/** What becomes of a walk: physical actions, state that is written, a flow. */
 export class Conclusion {
   readonly egress: Egress
   readonly oversize: Oversize

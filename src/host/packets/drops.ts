@@ -6,8 +6,10 @@ import type { Datapath } from '../../datapath/datapath.ts'
 import type { ActionList } from '../../flow/actions.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
 
+/** The reason of packets for a port that is at no host. */
 export const UNREACHABLE = 'agent.unreachable-port'
 
+/** Counts what is dropped, by reason. */
 export class Drops {
   readonly #counters: Counters
   readonly #datapath: Datapath

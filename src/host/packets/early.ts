@@ -16,6 +16,7 @@ const BOUNDS = {
 }
 const DELAYED_MAX = 1024 // the rest is not waited for
 
+/** Fragments that wait for the first of their packet. */
 export class EarlyFragments {
   readonly #room: WaitingRoom
   readonly #again: (waiting: WaitingPacket) => void
@@ -40,6 +41,7 @@ export class EarlyFragments {
     return true
   }
 
+  /** The packet just walked waits from now on. */
   add(waiting: WaitingPacket, now: number): void {
     this.#room.add(this.packet, waiting, now)
   }

@@ -1,6 +1,7 @@
 // How packets leave that other hosts must know of first: they are held under the exchange's ticket,
-// and so is their flow; when it is released, the flow goes into the datapath and they go out.
-// hold-queue.test.ts and test/state/replication.test.ts hold it.
+// and so is their flow; when it is released, the flow goes into the datapath and they go out. What
+// is held, and behind what, is the queue's (hold-queue.ts), which knows no datapath and is tested
+// alone; what a packet does when it leaves is here. test/state/replication.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Counters } from '../../core/counters.ts'
@@ -20,8 +21,11 @@ interface Parts {
   readonly counters: Counters
 }
 
+/** A packet that is to leave. */
 export interface Outgoing {
+  /** The packet, its bytes as they came in. */
   readonly waiting: WaitingPacket
+  /** Physical actions. */
   readonly actions: ActionList
   /** In place of the one in its bytes. */
   readonly quote: Quoted | null
@@ -31,6 +35,7 @@ export interface Outgoing {
   readonly group: string
 }
 
+/** Lets packets leave, those on hold when their ticket is released. */
 export class HeldPackets {
   readonly #datapath: Datapath
   readonly #cache: FlowCache
@@ -92,6 +97,7 @@ export class HeldPackets {
     for (const packet of this.#queue.close(ticket)) this.#release(packet)
   }
 
+  /** The ticket's acknowledgements are here, or its bound has passed: its packets leave. */
   released(ticket: number): void {
     for (const packet of this.#queue.released(ticket)) this.#release(packet)
   }

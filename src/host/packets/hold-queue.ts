@@ -1,7 +1,7 @@
-// Packets that wait until the hosts of their other half have their state.  Those of one burst wait
-// together, under the ticket the exchange gave; later packets of a held flow wait behind them, so
-// that none overtakes its state, and later fragments of a held packet, so that they keep their
-// order.
+// Packets held until every host that may see the return traffic has acknowledged the flow's state.
+// Those of one burst wait together, under the ticket the exchange gave; later packets of a held
+// flow wait behind them, so that none overtakes its state, and later fragments of a held packet, so
+// that they keep their order. Bounded in packets and bytes; held-packets.ts lets them leave.
 
 import { less } from '../../core/assert.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -10,8 +10,11 @@ import type { ActionList } from '../../flow/actions.ts'
 import type { Flow } from '../flows/flow-cache.ts'
 import type { WaitingPacket } from './waiting-room.ts'
 
+/** A packet that is ready to leave and must not yet. */
 export interface HeldPacket {
+  /** The packet, a copy that outlives its burst. */
   readonly waiting: WaitingPacket
+  /** Physical actions, done when it is released. */
   readonly actions: ActionList
   /** Of its flow; 0 for what is not kept. */
   readonly id: number
@@ -24,6 +27,7 @@ const HOLD_US = [50, 100, 150, 200, 250, 300, 400, 600, 1000, 2000, 5000, 20_000
 const HELD_MAX = 16_384
 const BYTES_MAX = 32 << 20
 
+/** Packets held until every host that may see the return traffic has acknowledged the state. */
 export class HoldQueue {
   #open: HeldPacket[] = []
   readonly #groups = new Map<string, HeldPacket[]>()
@@ -43,6 +47,7 @@ export class HoldQueue {
     counters.gauge('state.held-now', () => this.#count, 'Packets that wait for acknowledgements')
   }
 
+  /** Packets in it. */
   get size(): number {
     return this.#count
   }
@@ -89,6 +94,7 @@ export class HoldQueue {
     return []
   }
 
+  /** Gives the packets of this ticket, in order; none for a ticket that is not known. */
   released(ticket: number): readonly HeldPacket[] {
     const held = this.#byTicket.get(ticket)
     if (held === undefined) return []

@@ -12,7 +12,9 @@ import { leastUseful } from '../flows/eviction.ts'
 import type { FlowState } from '../replication/flow-state.ts'
 import type { Worker } from './worker.ts'
 
+/** How often flows are looked at. */
 export interface MaintenanceSettings {
+  /** Time between two ticks. */
   readonly tickMs: number
   /** How many ticks are one while there is little to do. */
   readonly quietTicks: number
@@ -39,6 +41,7 @@ const ADOPT_TRIES_MAX = 40 // ticks until a flow whose devices never come is let
 const LOOK_MS = 3 // of walks in one tick; meanwhile packets wait
 const FULL_FRACTION = 0.95 // above this, the flows unused for longest go
 
+/** What maintenance is made of. */
 export interface MaintenanceParts {
   readonly worker: Worker
   readonly datapath: Datapath
@@ -47,6 +50,7 @@ export interface MaintenanceParts {
   readonly counters: Counters
 }
 
+/** Lets idle flows go, walks old ones again, adopts and audits, a little at each tick. */
 export class FlowMaintenance {
   readonly #parts: MaintenanceParts
   readonly #settings: MaintenanceSettings
@@ -79,11 +83,13 @@ export class FlowMaintenance {
     return this.#adopted.size
   }
 
+  /** Begins to take over what an earlier agent left. */
   start(): void {
     this.adopt()
     this.#arm()
   }
 
+  /** No further tick. */
   stop(): void {
     this.#timer?.cancel()
     this.#timer = null

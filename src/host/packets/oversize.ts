@@ -25,13 +25,16 @@ import type { Egress } from '../ports/egress.ts'
 
 /** Outputs of an outcome that take the packet whole (`mtu` 0), or cut to IP packets of this MTU. */
 export interface Part {
+  /** What this part does. */
   readonly actions: ActionList
+  /** Cut to this size first; 0: it fits. */
   readonly mtu: number
 }
 
 const MTU_MIN = 68 // RFC 791: every link takes that much
 const IPV6_MTU_MIN = 1280
 
+/** What becomes of packets that do not fit where they should leave. */
 export class Oversize {
   readonly #datapath: Datapath
   readonly #lost: () => void
@@ -53,6 +56,7 @@ export class Oversize {
     this.parts = null
   }
 
+  /** Whether the packet measured last exceeds none of the limits. */
   fits(limits: Limits): boolean {
     return !exceeds(this.#body, limits)
   }

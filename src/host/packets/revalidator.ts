@@ -42,6 +42,7 @@ const OUTDATED_MAX = 4096 // the rest is left to packets
 const RENEWED_AT_ONCE = 512 // some 10 ms; then packets have their turn
 const IN_USE_MS = 5000
 
+/** Walks the keys of flows again, without packets. */
 export class Revalidator {
   readonly #parts: Parts
   readonly #renewed: Counter

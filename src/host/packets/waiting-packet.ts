@@ -16,6 +16,7 @@ export class Arena {
   #chunk = new ArrayBuffer(0)
   #used = 0
 
+  /** A copy of a frame. */
   frame(bytes: Uint8Array, at: number, length: number): Uint8Array {
     if (length > FRAME_MAX) return bytes.slice(at, at + length)
     const copy = new Uint8Array(this.#room(length), this.#used, length)
@@ -24,6 +25,7 @@ export class Arena {
     return copy
   }
 
+  /** A copy of a key. */
   key(keys: Int32Array, at: number): Int32Array {
     const copy = new Int32Array(this.#room(WORDS * 4), this.#used, WORDS)
     this.#used += WORDS * 4
@@ -40,6 +42,7 @@ export class Arena {
   }
 }
 
+/** Frame `i` of a burst, copied into the arena, or into memory of its own. */
 export function waitingPacketOf(
   { descriptors, bytes, keys }: Burst,
   i: number,

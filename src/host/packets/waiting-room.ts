@@ -6,14 +6,21 @@
 import { less } from '../../core/assert.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
 
+/** A packet that was taken out of its burst, to be walked later. */
 export interface WaitingPacket {
+  /** Its bytes, a copy. */
   readonly frame: Uint8Array
+  /** Its key, a copy. */
   readonly key: Int32Array
+  /** The interface it came in by; 0 for a generated frame. */
   readonly ifindex: number
+  /** Why it came up: Reason of datapath.ts. */
   readonly reason: number
+  /** Bytes of a segment; 0: it is no GSO frame. */
   readonly gsoSize: number
   /** For a generated frame: the port it leaves by; '' otherwise. */
   readonly port: string
+  /** When it has waited too long, on Clock.now()'s scale; 0: it has not waited yet. */
   deadline: number
   /** Other hosts were asked for its state. */
   pulled?: boolean
@@ -51,6 +58,7 @@ const USUAL: Bounds = {
   ...{ perCauseMax: 512, waitMsMax: 5000 }
 }
 
+/** Packets that wait for something their walk lacks, by what that is. */
 export class WaitingRoom {
   readonly #bounds: Bounds
   readonly #causes = new Map<string, Set<WaitingEntry>>()
@@ -67,6 +75,7 @@ export class WaitingRoom {
     counters.gauge(`waiting.${bounds.name}`, () => this.#count, bounds.what)
   }
 
+  /** Packets in it. */
   get size(): number {
     return this.#count
   }

@@ -5,8 +5,10 @@ import type { FlowCache } from '../flows/flow-cache.ts'
 
 const WALK_US = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000]
 
+/** What a worker counts besides drops. */
 export type WorkerCounters = ReturnType<typeof workerCounters>
 
+/** Claims the counters of a worker. */
 export function workerCounters(counters: Counters, cache: FlowCache) {
   counters.gauge('flows.live', () => cache.size, 'Flows in the book')
   counters.gauge('flows.masks', () => cache.table.masks, 'Different masks of flows')

@@ -10,6 +10,7 @@ import type { PortBindings } from '../ports/port-bindings.ts'
 import type { FlowState } from '../replication/flow-state.ts'
 import type { PortHandover } from '../replication/port-handover.ts'
 
+/** What a worker is made of. */
 export interface WorkerParts {
   readonly datapath: Datapath
   readonly view: TopologyView
@@ -17,8 +18,10 @@ export interface WorkerParts {
   readonly clock: Clock
   readonly counters: Counters
   readonly flowState: FlowState
+  /** Whether a port's state is here. */
   readonly handover: Pick<PortHandover, 'settled'>
   readonly ingress: Ingress
   readonly events: HostEvents
+  /** Memory for a burst; default: Burst.BYTES. */
   readonly burstBytes?: number | undefined
 }

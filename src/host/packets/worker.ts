@@ -40,10 +40,14 @@ const BURSTS_PER_TURN = 16 // then messages and timers have their turn
 const TURN_MS = 16 // or then: what packets wait for comes by messages
 const GENERATED_MAX = 4096
 
+/** Takes packets from the datapath, walks them and lets them leave. */
 export class Worker {
+  /** The context of every walk here. */
   readonly ctx: SimulationContext
   readonly cache: FlowCache
+  /** Packets whose walk lacked something. */
   readonly waiting: WaitingRoom
+  /** Fragments that wait for their first. */
   readonly early: EarlyFragments
   readonly #parts: WorkerParts
   readonly #burst: Burst
@@ -104,6 +108,7 @@ export class Worker {
     })
   }
 
+  /** Takes frames from now on. */
   start(): void {
     this.#datapath.onReadable(() => this.turn())
   }
@@ -115,6 +120,7 @@ export class Worker {
 
   // --- what devices and others ask for -----------------------------------------------------------
 
+  /** A frame of an agent's or plugin's own making leaves by a port, after this burst. */
   emit(frame: Uint8Array, port: string): void {
     if (this.#generated.length >= GENERATED_MAX)
       return this.#drops.count('agent.generated-overflow')
@@ -122,6 +128,7 @@ export class Worker {
     this.#schedule()
   }
 
+  /** What packets waited for is there: they are walked again. */
   wake(waitingFor: string): void {
     this.#wakes(this.waiting.wake(waitingFor))
   }
@@ -131,6 +138,7 @@ export class Worker {
     if (this.#woken.length > 0) this.#schedule()
   }
 
+  /** Flows that carry these tags go, or are walked again first. */
   invalidate(tags: readonly Tag[]): void {
     this.#forget(tags)
     this.#schedule()

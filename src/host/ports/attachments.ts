@@ -19,12 +19,15 @@ interface Coming {
   isThere: boolean
 }
 
+/** What attachments are made of. */
 export interface AttachmentsParts {
+  /** Where programs are put on interfaces. */
   readonly datapath: Pick<Datapath, 'attach' | 'attachSoon' | 'detach' | 'detachOthers'>
   readonly counters: Counters
   readonly events: HostEvents
 }
 
+/** On which interfaces the datapath has its programs. */
 export class Attachments {
   readonly #datapath: AttachmentsParts['datapath']
   readonly #events: HostEvents
@@ -101,6 +104,7 @@ export class Attachments {
     }
   }
 
+  /** These interfaces carry tunnels, and no others. */
   setUnderlays(underlays: readonly Interface[]): void {
     const wanted = new Set(underlays.map(({ ifindex }) => ifindex))
     for (const ifindex of this.#underlays) {

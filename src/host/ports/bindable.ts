@@ -9,7 +9,9 @@ import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { Interface } from './interface.ts'
 
+/** What the settings allow to be bound. */
 export interface BindingRules {
+  /** For faults that people read. */
   readonly hostName: string
   /** Names, `*` and `?` standing for others: what may be bound beside taps and veths. */
   readonly interfaces: readonly string[]
@@ -17,6 +19,7 @@ export interface BindingRules {
 
 /** What the host knows of an interface beside what it is. */
 export interface Standing {
+  /** Tunnels go by it. */
   readonly isUnderlay: boolean
   /** It has a default route. */
   readonly leadsOut: () => boolean
@@ -25,8 +28,10 @@ export interface Standing {
 // Of kernel link types.  macvtap is a tap that sits on a card.
 const KINDS = ['veth', 'tun', 'macvtap']
 
+/** Taps and veths only. */
 export const ANY_BINDING: BindingRules = { hostName: 'this one', interfaces: [] }
 
+/** Which interfaces may be a port's, and why others may not. */
 export class Bindable {
   readonly #named: ReadonlySet<string>
   readonly #patterns: readonly RegExp[]
@@ -64,6 +69,7 @@ export class BindingFaults {
     this.#view = view
   }
 
+  /** Writes why ports are not bound here, by port; what is fixed goes. */
   tell(faults: ReadonlyMap<string, string>): void {
     if (faults.size === 0 && this.#told.size === 0) return
     const table: Table = this.#view.table(BINDING_FAULTS_TABLE)

@@ -10,9 +10,11 @@ import * as vlan from '../../wire/vlan.ts'
 import { waitForInterface, waitForTunnel } from '../waits.ts'
 import type { PortBindings } from './port-bindings.ts'
 
+/** Turns outputs to virtual ports into interfaces and tunnels. */
 export class Egress {
   /** Physical. */
   readonly actions = new ActionList(64)
+  /** What the last packet has to wait for; '' for nothing. */
   waitingFor = ''
   /** Outputs that led nowhere. */
   unreachable = 0

@@ -13,6 +13,7 @@ import { senderTag } from './tunnels.ts'
 
 const FLOW_STATE_KEY = 0xffffff
 
+/** Finds the port by which a packet enters the virtual topology. */
 export class Ingress {
   readonly #bindings: PortBindings
   readonly #deliveries: LocalDeliveries

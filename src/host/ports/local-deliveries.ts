@@ -3,6 +3,7 @@
 import type { Counter, Counters } from '../../core/counters.ts'
 import type { LocalDelivery } from '../../simulation/local-delivery.ts'
 
+/** Frames for the agent itself, offered to the plugins that wait for some. */
 export class LocalDeliveries implements LocalDelivery {
   readonly host: string
   readonly #takers: ((frame: Uint8Array) => boolean)[] = []
@@ -19,6 +20,7 @@ export class LocalDeliveries implements LocalDelivery {
     this.#takers.push(take)
   }
 
+  /** A frame for this host; the first plugin that knows it takes it. */
   receive(frame: Uint8Array): void {
     this.#delivered.value++
     if (!this.#takers.some(take => take(frame))) this.#unknown.value++

@@ -21,6 +21,7 @@ import type { UnderlayAddresses } from './underlays.ts'
 
 // Carried by flows that drop what is tunnelled to a port this host does not have.
 const STRAY = tagOf('stray-tunnel')
+/** Flows that send packets for a port of this number that is not here. */
 export const strayTag = (number: number): Tag => derive(STRAY, number)
 const bindingsOf = (host: string) => ({ kind: 'port', field: 'host', value: host })
 
@@ -31,7 +32,9 @@ interface Bound {
   readonly peerRedirect: boolean
 }
 
+/** What port bindings are made of. */
 export interface PortBindingsParts {
+  /** Id of this host. */
   readonly host: string
   readonly view: TopologyView
   readonly attachments: Attachments
@@ -44,6 +47,7 @@ export interface PortBindingsParts {
   readonly readiness: Readiness
 }
 
+/** Where virtual ports are: an interface here, a tunnel to another host, or nowhere. */
 export class PortBindings {
   readonly attachments: Attachments
   readonly #host: string
@@ -87,6 +91,7 @@ export class PortBindings {
     watcher.onChange(events.bindingsChanged)
   }
 
+  /** Looks at interfaces for the first time. */
   start(): void {
     this.refresh()
   }
@@ -111,6 +116,7 @@ export class PortBindings {
     return id === undefined ? undefined : (this.#view.port(id) ?? undefined)
   }
 
+  /** The port's interface; undefined when it is not here, or not active. */
   local(port: Port): { ifindex: number; peerRedirect: boolean; mtu: number } | undefined {
     const bound = this.#byPort.get(port.id)
     return bound === undefined ? undefined : { ...bound, mtu: this.#mtus.of(port.id) }
@@ -121,10 +127,12 @@ export class PortBindings {
     return this.#mtus.of(port.id)
   }
 
+  /** Whether this is the port's host, whatever its interface does. */
   isHere(port: Port): boolean {
     return port.host === this.#host
   }
 
+  /** The tunnel to the port's host; undefined: not known yet, null: there is none. */
   tunnel(port: Port): Tunnel | null | undefined {
     return this.#tunnels.to(port.host!)
   }

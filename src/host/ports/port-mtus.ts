@@ -9,8 +9,10 @@ import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { HostEvents } from '../events.ts'
 
+/** Shared table: port to bytes. */
 export const MTU_TABLE = 'mtu'
 
+/** How large a packet each port's interface takes, on whichever host. */
 export class PortMtus {
   readonly #table: Table
   readonly #ours = new Map<PortId, number>()

@@ -5,6 +5,7 @@ import type { PortModel } from '../../topology/models.ts'
 
 type IsReady = (port: PortModel) => boolean
 
+/** What ports wait for before they are activated. */
 export class Readiness {
   readonly #questions: IsReady[] = []
 

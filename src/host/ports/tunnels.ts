@@ -16,11 +16,13 @@ import { WAIT_FOR_SENDERS, waitForTunnel } from '../waits.ts'
 import type { Interface } from './interface.ts'
 import { UNDERLAYS, UnderlayAddresses } from './underlays.ts'
 
+/** How a host is reached. */
 export interface Tunnel {
   /** TunnelKind. */
   readonly kind: number
   /** Int32 addresses. */
   readonly remote: number
+  /** Our underlay address towards it, int32. */
   readonly local: number
   /** The underlay interface. */
   readonly ifindex: number
@@ -35,9 +37,12 @@ export const tunnelTag = (host: string): Tag => tagOf('tunnel', host)
 
 // Carried by what came in a tunnel from an address; stale when its membership changes.
 const SENDER = tagOf('tunnel-sender')
+/** Flows of tunnelled packets from this underlay address. */
 export const senderTag = (address: number): Tag => derive(SENDER, address)
 
+/** What tunnels are made of. */
 export interface TunnelsParts {
+  /** Id of this host. */
   readonly host: string
   readonly view: TopologyView
   /** Takes tunnelled frames of these senders, and of no others. */
@@ -45,6 +50,7 @@ export interface TunnelsParts {
   readonly events: HostEvents
 }
 
+/** Tunnels to the other hosts of our zones. */
 export class Tunnels {
   readonly #host: string
   readonly #view: TopologyView
@@ -76,6 +82,7 @@ export class Tunnels {
     return this.#interfaces.filter(each => each.addresses.some(a => addresses.includes(a)))
   }
 
+  /** These are the interfaces now: by which of them tunnels go is found out anew. */
   refresh(interfaces: readonly Interface[]): void {
     this.#interfaces = interfaces
     this.#refreshSenders()

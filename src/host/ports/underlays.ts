@@ -15,6 +15,7 @@ export const UNDERLAYS = tagOf('underlays')
 
 const NETWORK = 0xffffff00 | 0
 
+/** Underlay addresses of all hosts in our zones. */
 export class UnderlayAddresses {
   readonly #addresses: ReadonlySet<number>
   readonly #networks: ReadonlySet<number> // what most packets are asked, and no more: 24 bits
@@ -24,6 +25,7 @@ export class UnderlayAddresses {
     this.#networks = new Set([...this.#addresses].map(address => address & NETWORK))
   }
 
+  /** Whether both hold the same addresses. */
   same(other: UnderlayAddresses): boolean {
     if (this.#addresses.size !== other.#addresses.size) return false
     for (const address of this.#addresses) if (!other.#addresses.has(address)) return false

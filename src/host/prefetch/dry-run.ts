@@ -39,10 +39,12 @@ interface Walk {
   cause: string // what it waits for; '' for nothing yet
 }
 
+/** What dry runs are made of. */
 export interface DryRunParts {
   readonly view: TopologyView
   readonly bindings: PortBindings
   readonly clock: Clock
+  /** The state that they read; nothing is written. */
   readonly state: StateAccess
   readonly targets: ReplicationTargets
   readonly events: HostEvents
@@ -52,6 +54,7 @@ const WAIT_MS_MAX = 1000
 const NEW = ''
 const WAITING_MAX = 1024
 
+/** Walks without packets, so that what real ones need is here. */
 export class DryRun {
   readonly #ctx: SimulationContext
   readonly #egress: Egress

@@ -8,9 +8,11 @@ import type { FlowState } from '../replication/flow-state.ts'
 import { DryRun, type DryRunParts } from './dry-run.ts'
 import { Prefetcher, type PrefetcherParts } from './prefetcher.ts'
 
+/** What prefetching is made of. */
 export interface PrefetchParts
   extends Omit<PrefetcherParts, 'table' | 'dryRun'>,
     Omit<DryRunParts, 'state'> {
+  /** Whose records say which packets will come. */
   readonly flowState: Pick<FlowState, 'table'>
 }
 

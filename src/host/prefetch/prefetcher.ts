@@ -16,11 +16,14 @@ import type { HostEvents } from '../events.ts'
 import type { DryRun } from './dry-run.ts'
 import { anyKey, frameOf } from './expected-frame.ts'
 
+/** What a prefetcher is made of. */
 export interface PrefetcherParts {
+  /** Id of this host. */
   readonly host: string
   readonly view: TopologyView
   readonly table: StateTable
   readonly clock: Clock
+  /** What walks the packets that are expected. */
   readonly dryRun: Pick<DryRun, 'expect' | 'isBusyAt'>
   readonly events: HostEvents
 }
@@ -42,6 +45,7 @@ interface Entrance {
   readonly macs: readonly number[] // of the ports that its packets go to
 }
 
+/** Finds out which packets are to be expected, and has their walks prepared. */
 export class Prefetcher {
   readonly #parts: PrefetcherParts
   readonly #records = new Int32Array(SLICE * RECORD_WORDS)
@@ -96,6 +100,7 @@ export class Prefetcher {
     this.#arm()
   }
 
+  /** Expects nothing more. */
   stop(): void {
     this.#isClosed = true
     this.#timer?.cancel()

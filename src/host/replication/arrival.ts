@@ -14,6 +14,7 @@ import type { FlowCache } from '../flows/flow-cache.ts'
 import type { FlowLinks } from './record-use.ts'
 import { Streams } from './streams.ts'
 
+/** Judges a SYN or a RST by what was sent before it. */
 export class Arrival {
   readonly #table: StateTable
   readonly #doubted: Counter

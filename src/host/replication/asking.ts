@@ -13,6 +13,7 @@ import type { ReplicationTargets } from './targets.ts'
 // Whoever sends packets for which nobody has state could make us ask as often.
 const PULLS_PER_S_MAX = 1000
 
+/** Asks other hosts for records that a walk did not find. */
 export class Asking implements Puller {
   readonly #exchange: Exchange | null
   readonly #targets: ReplicationTargets

@@ -16,6 +16,7 @@ import type { HostEvents } from '../events.ts'
 import type { StateSaver } from './record-use.ts'
 import type { ReplicationTargets } from './targets.ts'
 
+/** What custody is made of. */
 export interface CustodyParts {
   /** hostHash of this host. */
   readonly word: number
@@ -44,6 +45,7 @@ const BACKLOG_MAX = 256
 // An heir that is away, or a port bound nowhere, has so long to come; then it is left to the group.
 const KEEP_MS = 300_000
 
+/** Which records this host is responsible for; hands over and forgets the others. */
 export class Custody {
   readonly #parts: CustodyParts
   readonly #records = new Int32Array(SLICE * RECORD_WORDS)
@@ -90,6 +92,7 @@ export class Custody {
     this.#arm(PAUSE_MS)
   }
 
+  /** Forgets nothing more. */
   close(): void {
     this.#isClosed = true
     this.#timer?.cancel()

@@ -24,6 +24,7 @@ import { Asking } from './asking.ts'
 import { PORT_FULL, type PortQuota } from './port-quota.ts'
 import { type FlowLinks, RecordUse, type RecordUseParts, tagsOf } from './record-use.ts'
 
+/** What flow state is made of. */
 export interface FlowStateParts extends RecordUseParts {
   /** hostHash of this host. */
   readonly word: number
@@ -34,6 +35,7 @@ export interface FlowStateParts extends RecordUseParts {
 
 const NOBODY: readonly number[] = []
 
+/** Writes the state that walks leave behind, and has it sent before their packets. */
 export class FlowState {
   readonly access: StateAccess
   readonly asking: Asking

@@ -3,6 +3,7 @@
 import type { HostLiveness } from '../../simulation/services/host-liveness.ts'
 import type { HostEvents } from '../events.ts'
 
+/** Which hosts have stopped answering, for plugins. */
 export class PeerLiveness implements HostLiveness {
   readonly #dead = new Set<string>()
   readonly #listeners: ((host: string) => void)[] = []

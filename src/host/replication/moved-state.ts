@@ -7,6 +7,7 @@ import { RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
 import type { StateSaver } from './record-use.ts'
 
+/** What this is made of. */
 export interface MovedStateParts {
   readonly table: StateTable
   /** null: nothing is kept. */
@@ -20,6 +21,7 @@ const LOOKS_MS = [0, 4000, 15_000]
 const SLICE = 256
 const PAUSE_MS = 2
 
+/** Saves what other hosts gave of ports that have come here. */
 export class MovedState {
   readonly #parts: MovedStateParts
   readonly #records = new Int32Array(SLICE * RECORD_WORDS)
@@ -50,6 +52,7 @@ export class MovedState {
     this.#wanted.delete(port)
   }
 
+  /** Saves nothing more. */
   close(): void {
     for (const port of [...this.#timers.keys()]) this.gone(port)
     this.#timer?.cancel()

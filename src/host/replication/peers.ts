@@ -1,7 +1,6 @@
-// The other hosts, as far as flow state goes: who they are, whether they answer, and what they are
-// owed.  A host that stops answering takes its ports with it; one whose agent begins anew is given
-// what concerns it, a slice at a time, and so is one that asks.
-// test/state/replication.test.ts holds it.
+// Replication peers: membership, liveness, pending transfers. A host that stops answering takes its
+// ports with it; one whose agent begins anew is given what concerns it, a slice at a time, and so
+// is one that asks. test/state/replication.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
@@ -11,20 +10,27 @@ import type { StateTable } from '../../state/table.ts'
 import type { HostEvents } from '../events.ts'
 import type { ReplicationTargets } from './targets.ts'
 
+/** Another host, by what the topology says. */
 export interface OtherHost {
   /** Id. */
   readonly host: string
   /** Int32. */
   readonly address: number
+  /** Our underlay address towards it, int32. */
   readonly local: number
 }
 
+/** How another host looks from here. */
 export interface PeerState {
+  /** Its id. */
   readonly host: string
+  /** Its machine answers. */
   readonly alive: boolean
+  /** Its agent takes state. */
   readonly agentAlive: boolean
 }
 
+/** What this is made of. */
 export interface PeersParts {
   readonly exchange: Exchange | null
   readonly table: StateTable
@@ -48,6 +54,7 @@ const BACKLOG_MAX = 256
 const SETTLE_MS = 400 // after which a host that has not answered is not waited for
 const GIVEN = 1 // first byte of what agents tell each other
 
+/** Replication peers: membership, liveness, pending transfers. */
 export class Peers {
   readonly #parts: PeersParts
   readonly #byWord = new Map<number, OtherHost>()
@@ -95,12 +102,14 @@ export class Peers {
       this.#settling ??= this.#parts.clock.after(SETTLE_MS, () => this.#settle())
   }
 
+  /** Gives nothing more. */
   close(): void {
     this.#isClosed = true
     this.#settling?.cancel()
     this.#transfers.length = 0
   }
 
+  /** All other hosts that we share tunnels with. */
   list(): PeerState[] {
     return [...this.#byWord].map(([word, { host }]) => {
       const state = this.#state.get(word)
@@ -122,6 +131,7 @@ export class Peers {
       .map(([, { host }]) => host)
   }
 
+  /** Asks a host for everything about these ports (by number). */
   ask(host: string, ports: readonly number[]): void {
     this.#parts.exchange?.ask(hostHash(host), ports)
   }

@@ -8,7 +8,9 @@ import type { HostEvents } from '../events.ts'
 import type { MovedState } from './moved-state.ts'
 import type { Peers } from './peers.ts'
 
+/** What this is made of. */
 export interface PortHandoverParts {
+  /** Whom to ask for a port's state. */
   readonly peers: Pick<Peers, 'settled' | 'ready' | 'ask' | 'asked' | 'give'>
   readonly clock: Clock
   readonly counters: Counters
@@ -38,6 +40,7 @@ interface Waiting {
   asked: boolean
 }
 
+/** Holds a port's activation until the state of its flows is here. */
 export class PortHandover {
   readonly #parts: PortHandoverParts
   readonly #waiting = new Map<number, Waiting>()
@@ -108,12 +111,14 @@ export class PortHandover {
     else this.#questions.push(then)
   }
 
+  /** Waits for nobody any more. */
   close(): void {
     for (const timer of this.#timers) timer.cancel()
     this.#questions.length = 0
     for (const port of [...this.#waiting.keys()]) this.#end(port)
   }
 
+  /** The store has given what it has of this port (its number). */
   loaded(port: number): void {
     this.#hasLoaded = this.#everLoaded = true
     this.#came(port, STORE)

@@ -11,6 +11,7 @@ import type { StateTable } from '../../state/table.ts'
 import { REFUSALS_TABLE } from '../../topology/port-status.ts'
 import type { TopologyView } from '../../topology/view.ts'
 
+/** The reason of packets whose port has met its bound. */
 export const PORT_FULL = 'state.port-full'
 
 const PORTS_MAX = 256 // with a counter of their own; more are counted together
@@ -22,15 +23,18 @@ interface Refusals {
   told: number
 }
 
+/** What this is made of. */
 export interface PortQuotaParts {
   /** Records whose first packet came in by one port; 0: no bound. */
   readonly max: number
   readonly table: StateTable
+  /** Where the count of a port is told. */
   readonly view: Pick<TopologyView, 'table'>
   readonly clock: Clock
   readonly counters: Counters
 }
 
+/** Counts, by port, packets that met the bound of connections. */
 export class PortQuota {
   readonly #parts: PortQuotaParts
   readonly #refusals = new Map<PortId, Refusals>()

@@ -21,6 +21,7 @@ export interface FlowLinks {
   readonly met: readonly number[]
   /** The ports it enters and leaves by: whose hosts are told of its use.  None: it is dropped. */
   readonly entry: Port | null
+  /** The ports its packets leave by. */
   readonly outs: readonly Port[]
   /** When the peers last heard that it is in use. */
   sharedMs: number
@@ -28,16 +29,23 @@ export interface FlowLinks {
 
 /** Until when, by packets with which TCP flags, and how far they came; 0: not known. */
 export interface Used {
+  /** When the last packet came, on Clock.now()'s scale. */
   readonly usedMs: number
+  /** Of its packets, or-ed. */
   readonly tcpFlags: number
+  /** Behind the furthest byte sent; 0: not known. */
   readonly tcpNext: number
 }
 
+/** What keeps records beyond this agent. */
 export interface StateSaver {
+  /** Keeps a record that has changed. */
   add(record: Int32Array, at: number, idleMs: number): void
+  /** The port (its number) is elsewhere: what was kept of it no longer counts. */
   forget(port: number): void
 }
 
+/** What this is made of. */
 export interface RecordUseParts {
   readonly table: StateTable
   /** null: nobody to share with. */
@@ -57,6 +65,7 @@ const EXPIRE_SLICES_MAX = 16 // in one tick
 const REFRESH_MS_MAX = 300_000
 const NOBODY: readonly number[] = []
 
+/** Keeps records alive by the use of packets and flows, and lets others end. */
 export class RecordUse {
   readonly #parts: RecordUseParts
   readonly #arrival: Arrival

@@ -8,6 +8,7 @@ import type { StateTable } from '../../state/table.ts'
 import { TIMEOUTS_DEFAULT, type Timeouts } from '../../state/timeouts.ts'
 import type { StateSaver } from './record-use.ts'
 
+/** Where flow state is, and what shares and keeps it. */
 export interface StateParts {
   readonly table: StateTable
   /** By number, from 1. */

@@ -21,15 +21,19 @@ import { PortQuota } from './port-quota.ts'
 import type { StateParts } from './state-parts.ts'
 import { ReplicationTargets } from './targets.ts'
 
+/** What this is made of. */
 export interface StateReplicationParts {
+  /** Id of this host. */
   readonly host: string
   readonly view: TopologyView
+  /** Table, exchange and store. */
   readonly state: StateParts
   readonly clock: Clock
   readonly counters: Counters
   readonly events: HostEvents
 }
 
+/** All of flow state on one host. */
 export class StateReplication {
   readonly flowState: FlowState
   readonly peers: Peers
@@ -104,6 +108,7 @@ export class StateReplication {
     this.#parts.events.stale(hashes.map(stateTag))
   }
 
+  /** Ends the exchange and closes the table. */
   stop(): void {
     this.handover.close()
     this.#movedState.close()

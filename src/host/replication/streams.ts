@@ -5,12 +5,16 @@
 import { isNear, nextOf, sequenceOf } from '../../flow/tcp-stream.ts'
 import * as tcp from '../../wire/tcp.ts'
 
+/** A stretch of a TCP stream. */
 export interface Bytes {
   readonly view: DataView
+  /** Sequence number of the first byte. */
   readonly at: number
+  /** Sequence number behind the last. */
   readonly end: number
 }
 
+/** How far both directions of TCP connections have come. */
 export class Streams {
   readonly #size: number
   #next: Uint32Array | null = null // there since the first connection

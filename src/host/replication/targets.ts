@@ -12,6 +12,7 @@ import { WAIT_FOR_GROUPS } from '../waits.ts'
 const CACHED_MAX = 65_536
 const NOBODY: readonly number[] = Object.freeze([])
 
+/** Which hosts get the state of which connection. */
 export class ReplicationTargets {
   readonly #host: string
   readonly #view: TopologyView
@@ -58,6 +59,7 @@ export class ReplicationTargets {
     return this.of(null, ports)
   }
 
+  /** Whether the port with this number is known here. */
   knows(number: number): boolean {
     return this.#view.numbered(number) !== undefined
   }

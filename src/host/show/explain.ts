@@ -16,17 +16,27 @@ import type { Host } from '../host.ts'
 import { Egress } from '../ports/egress.ts'
 import { isForNeighbour } from '../waits.ts'
 
+/** A flow, for people. */
 export interface FlowText {
+  /** Its number on this host. */
   readonly id: number
+  /** The fields that matter, `name=value` joined by commas. */
   readonly key: string
+  /** The masks of those fields. */
   readonly mask: string
+  /** A line each. */
   readonly actions: readonly string[]
+  /** Since it was made. */
   readonly packets: number
+  /** Since it was made. */
   readonly bytes: number
+  /** Since it was made. */
   readonly ageMs: number
+  /** Since its last packet. */
   readonly idleMs: number
 }
 
+/** The first flows of a host, `limit` at most. */
 export function flowTexts({ worker }: Host, now: number, limit: number): FlowText[] {
   const texts: FlowText[] = []
   for (const id of worker.cache.table.ids()) {
@@ -46,12 +56,19 @@ export function flowTexts({ worker }: Host, now: number, limit: number): FlowTex
   return texts
 }
 
+/** A walk, for people. */
 export interface Traced {
+  /** Step by step. */
   readonly lines: readonly string[]
+  /** How it ended. */
   readonly verdict: string
+  /** null: it was not dropped. */
   readonly dropReason: string | null
+  /** What its flow would ask for. */
   readonly mask: readonly string[]
+  /** What its flow would do. */
   readonly actions: readonly string[]
+  /** What its outcome depended on. */
   readonly tags: readonly string[]
 }
 

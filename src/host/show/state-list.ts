@@ -6,13 +6,17 @@ import { describeRecord, kindOf, protocolOf } from '../../simulation/state-text.
 import { KeyWord, RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
 
+/** A record, for people. */
 export interface StateText {
+  /** By name. */
   readonly kind: string
+  /** By name, or its number. */
   readonly protocol: string
   /** Both directions and flags, as traces have them. */
   readonly text: string
   /** Numbers of ports; 0: none. */
   readonly ingress: number
+  /** Number of the port by which the opener's packets leave; 0: none. */
   readonly egress: number
   /** Of its key, in hexadecimal: the device it is of. */
   readonly scope: string
@@ -20,13 +24,17 @@ export interface StateText {
   readonly opening: string
   /** Made on this host, not learned from another. */
   readonly isOwn: boolean
+  /** Since its opening. */
   readonly ageMs: number
+  /** Since its last packet. */
   readonly idleMs: number
 }
 
 /** All of it, or what is like this. */
 export interface StateFilter {
+  /** Only records of this kind. */
   readonly kind?: string | undefined
+  /** Only records of this protocol. */
   readonly protocol?: string | undefined
   /** With or without a port, of any end. */
   readonly address?: string | undefined

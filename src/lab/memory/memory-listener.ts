@@ -29,37 +29,55 @@ type Bytes = Uint8Array<ArrayBuffer>
 
 /** An answer to a ping of ours, or the error that came instead. */
 export interface Heard {
+  /** Id of the echo message. */
   readonly id: number
+  /** Sequence of the echo message. */
   readonly sequence: number
+  /** TTL or hop limit it came with. */
   readonly ttl: number
   readonly error?: PingError
 }
 
 /** Of TCP over IPv4. */
 export interface Segment {
+  /** Sender's address. */
   readonly from: string
+  /** Receiver's address. */
   readonly to: string
+  /** Sender's port. */
   readonly fromPort: number
+  /** Receiver's port. */
   readonly toPort: number
+  /** TCP flags. */
   readonly flags: number
+  /** Sequence number. */
   readonly sequence: number
+  /** Acknowledgement number. */
   readonly acknowledgement: number
   /** Behind the header. */
   readonly bytes: number
 }
 
+/** What a listener is made of. */
 export interface ListenerOptions {
+  /** Its MAC. */
   readonly mac: number
+  /** Its addresses. */
   readonly own: readonly Prefix[]
   readonly neighbours: Neighbours
+  /** Sends a frame. */
   readonly send: (frame: Bytes) => void
+  /** Told of an echo message. */
   readonly heard: (heard: Heard) => void
+  /** Told of a TCP segment. */
   readonly tcp: (segment: Segment) => void
 }
 
 const L3 = ethernet.LENGTH
 
+/** Takes frames as a machine does: ARP, ND, echo, TCP. */
 export class Listener {
+  /** Packets with a wrong checksum. */
   damaged = 0
   readonly #o: ListenerOptions
   readonly #own: ReadonlySet<string>
@@ -75,6 +93,7 @@ export class Listener {
     this.#macs = new Set([options.mac, MAC_BROADCAST, ...groups])
   }
 
+  /** A frame comes in. */
   receive(frame: Uint8Array): void {
     const view = viewOf(frame)
     if (!ethernet.fits(view, 0, frame.length) || !this.#macs.has(ethernet.dst(view, 0))) return

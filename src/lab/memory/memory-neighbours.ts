@@ -13,6 +13,7 @@ const TRY_MS = 1000
 // As many as Linux keeps for one neighbour, more or less; the oldest goes.
 const WAITING_MAX = 64
 
+/** Which MAC an address has, and who waits to know. */
 export class Neighbours {
   readonly #mac: number
   readonly #clock: Clock
@@ -41,6 +42,7 @@ export class Neighbours {
     waiting.push(use)
   }
 
+  /** The address is at this MAC: what waited for it goes on. */
   learn(ip: Ip, mac: number): void {
     const name = formatIp(ip)
     this.#known.set(name, mac)
@@ -54,6 +56,7 @@ export class Neighbours {
     if (this.#known.has(formatIp(ip))) this.learn(ip, mac)
   }
 
+  /** Forgets all addresses. */
   clear(): void {
     this.#known.clear()
   }

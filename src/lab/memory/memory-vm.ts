@@ -23,14 +23,20 @@ import { Neighbours } from './memory-neighbours.ts'
 
 type Bytes = Uint8Array<ArrayBuffer>
 
+/** What a machine in memory has. */
 export interface MemoryVmOptions {
   readonly name: string
+  /** As text. */
   readonly mac: string
   /** With prefix length, as of a VM in the namespace lab. */
   readonly addresses: readonly string[]
+  /** IPv4 of its router; default: none. */
   readonly gateway?: string
+  /** IPv6 of its router; default: none. */
   readonly gateway6?: string
+  /** Further routes. */
   readonly routes?: readonly { readonly to: string; readonly via: string }[]
+  /** Default: 1500. */
   readonly mtu?: number
   readonly clock: Clock
   /** TCP that came for one of its addresses; without, it is dropped. */
@@ -59,9 +65,12 @@ interface Run {
 const L3 = 14
 const PING_ID_FIRST = 0x4d00
 
+/** A machine without a kernel: it answers, and asks when it is told to. */
 export class MemoryVm {
   readonly name: string
+  /** As text. */
   readonly mac: string
+  /** With their lengths. */
   readonly addresses: readonly string[]
   readonly #clock: Clock
   readonly #send: (frame: Bytes) => void
@@ -128,6 +137,7 @@ export class MemoryVm {
     this.#routes = routesOf({ routes })
   }
 
+  /** Asks for every MAC anew. */
   forgetNeighbours(): void {
     this.#neighbours.clear()
   }

@@ -28,6 +28,7 @@ const PIECES_MAX = 1024
 const PAYLOAD_MAX = 65_535
 const L3 = ethernet.LENGTH
 
+/** Puts fragments together (RFC 791, RFC 8200 §4.5). */
 export class Reassembler {
   readonly #unfinished = new Map<string, Unfinished>()
 

@@ -24,7 +24,9 @@ const STATE = '/run/mezzo-lab'
 // test/run.mjs knows what a lab has left behind by its beginning.
 const PREFIX = /^mz-[a-z0-9-]{1,24}$/
 
+/** A prefix of names that this process alone uses, and its folder. */
 export class Claim {
+  /** What the names begin with. */
   readonly prefix: string
   /** For captures and logs; gone after the lab. Root's alone, because its name is known. */
   readonly folder: string
@@ -100,11 +102,13 @@ function unmountSync(folder: string): void {
   }
 }
 
+/** Network namespaces whose names have this prefix. */
 export function namespacesOf(prefix: string): string[] {
   if (!existsSync(NETNS)) return []
   return readdirSync(NETNS).filter(name => name.startsWith(`${prefix}.`))
 }
 
+/** The file of a network namespace. */
 export const pathOf = (namespace: string): string => `${NETNS}/${namespace}`
 
 /** Processes with a thread in one of these namespaces, this one aside. */

@@ -16,6 +16,7 @@ const program = join(import.meta.dirname, 'inside.mjs')
 // It moves bytes and keeps few objects: a small heap keeps ten of them affordable.
 const frugal = ['--max-semi-space-size=1', '--max-old-space-size=64']
 
+/** A process within a namespace that does what it is asked (inside.mjs). */
 export class Inside {
   readonly #job: Job
   readonly #waiting = new Map<number, Waiting>()
@@ -30,14 +31,17 @@ export class Inside {
     })
   }
 
+  /** Whether it has not ended. */
   get running(): boolean {
     return this.#job.running
   }
 
+  /** Its process id. */
   get pid(): number {
     return this.#job.pid
   }
 
+  /** Asks it; rejects with its error, or when it does not answer in time. */
   call<T>(op: string, params: object = {}, timeoutMs = CALL_MS): Promise<T> {
     const id = ++this.#calls
     return new Promise<T>((resolve, reject) => {

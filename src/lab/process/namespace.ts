@@ -16,17 +16,22 @@ import {
   run
 } from './process.ts'
 
+/** Values by path below /proc/sys/net; behind one that may be missing stands a `?`. */
 export type Sysctls = Readonly<Record<string, string | number>>
 
 /** What a namespace needs from its lab. */
 export interface Home {
+  /** What the names of namespaces begin with. */
   readonly prefix: string
+  /** Where files of the lab are. */
   readonly folder: string
 }
 
 const NAME = /^[a-z][a-z0-9-]{0,14}$/
+/** Letters of an interface's name (IFNAMSIZ without its end). */
 export const INTERFACE_MAX = 15
 
+/** A network namespace, and the programs that run in it. */
 export class Namespace {
   /** As the lab calls it: compute1. */
   readonly name: string
@@ -84,14 +89,17 @@ export class Namespace {
     await this.must(['nft', '-f', '-'], { input: rules })
   }
 
+  /** Sets values in it. */
   async sysctl(values: Sysctls): Promise<void> {
     await this.must(['sh', '-e'], { input: settings(values) })
   }
 
+  /** Sets an interface down. */
   async linkDown(ifname: string): Promise<void> {
     await this.ip(`link set dev ${ifname} down`)
   }
 
+  /** Sets an interface up. */
   async linkUp(ifname: string): Promise<void> {
     await this.ip(`link set dev ${ifname} up`)
   }
@@ -103,6 +111,7 @@ export class Namespace {
     await this.must(['ethtool', '-K', ifname, ...features])
   }
 
+  /** What an interface has counted. */
   async counters(ifname: string): Promise<Counters> {
     const text = await must(['ip', '-n', this.netns, '-j', '-s', 'link', 'show', 'dev', ifname])
     return parseCounters(text)
@@ -125,6 +134,7 @@ export class Namespace {
     await Promise.all([...this.#jobs].map(job => job.stop()))
   }
 
+  /** Kills all that run in it, at once. */
   killJobsSync(): void {
     for (const job of this.#jobs) job.killSync()
   }

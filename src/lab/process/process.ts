@@ -10,18 +10,25 @@ export class LabError extends Error {
   override readonly name = 'LabError'
 }
 
+/** How a command is run. */
 export interface RunOptions {
   /** Written to the program, and then its input ends. */
   readonly input?: string
+  /** It is killed then, and the run fails. */
   readonly timeoutMs?: number
+  /** Variables beside our own. */
   readonly env?: Readonly<Record<string, string>>
+  /** Default: ours. */
   readonly cwd?: string
 }
 
+/** What a command said. */
 export interface RunResult {
   /** -1 when a signal ended it. */
   readonly status: number
+  /** Standard output. */
   readonly stdout: string
+  /** Standard error. */
   readonly stderr: string
 }
 
@@ -62,11 +69,15 @@ export async function must(command: readonly string[], options: RunOptions = {})
   throw new LabError(`${command.join(' ')}: status ${status}: ${said}${given}`)
 }
 
+/** How a process ended. */
 export interface Exit {
+  /** null: a signal ended it. */
   readonly status: number | null
+  /** null: it ended of itself. */
   readonly signal: NodeJS.Signals | null
 }
 
+/** How a command is started that goes on. */
 export interface JobOptions extends Omit<RunOptions, 'timeoutMs'> {
   /** Called with each whole line of standard output. */
   readonly onLine?: (line: string) => void
@@ -77,7 +88,9 @@ const KILL_MS = 10_000
 
 /** A program that goes on: an agent, a server, a capture. */
 export class Job {
+  /** For messages. */
   readonly command: string
+  /** Resolves when it has ended. */
   readonly exited: Promise<Exit>
   readonly #child: ChildProcess
   readonly #stdout: Collected
@@ -106,6 +119,7 @@ export class Job {
     return this.#child.pid ?? -1
   }
 
+  /** Whether it has not. */
   get running(): boolean {
     return this.#exit === undefined
   }
@@ -115,14 +129,17 @@ export class Job {
     return this.#stdout.text() + this.#stderr.text()
   }
 
+  /** What it has said so far. */
   get stdout(): string {
     return this.#stdout.text()
   }
 
+  /** Writes to its standard input. */
   write(text: string): void {
     this.#child.stdin?.write(text)
   }
 
+  /** Sends a signal, unless it has ended. */
   signal(signal: NodeJS.Signals): void {
     if (this.running) this.#child.kill(signal)
   }

@@ -4,6 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { type Job, type JobOptions, LabError, must } from '../process/process.ts'
 
+/** How a capture is made. */
 export interface CaptureOptions {
   /** Stops by itself after so many frames. */
   readonly framesMax?: number
@@ -13,16 +14,21 @@ export interface CaptureOptions {
   readonly snapLength?: number
 }
 
+/** A frame as tshark reads it. */
 export interface DecodedFrame {
   /** eth:ip:udp:vxlan:eth:ip:icmp */
   readonly protocols: string
+  /** Bytes on the wire. */
   readonly length: number
   /** By tshark's name. A tunnelled frame has a field twice: outer first. */
   readonly fields: Readonly<Record<string, readonly string[]>>
 }
 
+/** A captured frame. */
 export interface RawFrame {
+  /** When, wall clock. */
   readonly atMs: number
+  /** As much as was captured. */
   readonly bytes: Uint8Array
 }
 
@@ -34,7 +40,9 @@ const FRAMES_MAX = 100_000
 const BUFFER_KIB = 16_384
 const always = ['frame.protocols', 'frame.len']
 
+/** Frames of an interface, captured into a file. */
 export class Capture {
+  /** The file. */
   readonly path: string
   readonly #job: Job
 
@@ -43,6 +51,7 @@ export class Capture {
     this.#job = job
   }
 
+  /** Begins to capture; resolves when frames are seen. */
   static async start(
     spawn: Spawn,
     path: string,

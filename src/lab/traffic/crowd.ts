@@ -6,19 +6,27 @@ import type { Job } from '../process/process.ts'
 import { LabError } from '../process/process.ts'
 import { tool } from './traffic.ts'
 
+/** Which side sends. */
 export type Talker = 'client' | 'server'
 
+/** What a crowd of connections is like. */
 export interface CrowdOptions {
   readonly server: CrowdServer
+  /** Address to connect to. */
   readonly to: string
+  /** Which side sends. */
   readonly speaks: Talker
+  /** Connections. */
   readonly count: number
+  /** Time between two records of a connection. */
   readonly everyMs?: number
+  /** Connections opened a second. */
   readonly perSecond?: number
 }
 
 /** What became of a crowd since the last mark. */
 export interface CrowdReport {
+  /** Connections that were opened. */
   readonly total: number
   /** Both ends open, every byte right, and bytes still coming. */
   readonly survived: number
@@ -28,15 +36,23 @@ export interface CrowdReport {
   readonly faults: readonly string[]
 }
 
+/** What became of short connections. */
 export interface CallsReport {
+  /** Connections that were to be made. */
   readonly connections: number
+  /** Of them, those that went well. */
   readonly done: number
+  /** Of them, those that did not. */
   readonly failed: number
+  /** SYNs sent again. */
   readonly synRetransmits: number
   /** That took a second and more to connect. */
   readonly slow: number
+  /** Segments sent again. */
   readonly retransmits: number
+  /** Half were connected within so many microseconds. */
   readonly connectUsP50: number
+  /** 99 of 100 were. */
   readonly connectUsP99: number
 }
 
@@ -71,10 +87,12 @@ export class CrowdEnd {
     })
   }
 
+  /** Resolves when it listens. */
   ready(): Promise<unknown> {
     return this.#job.waitFor(/ready/)
   }
 
+  /** The next line it says, as JSON. */
   answer<T>(timeoutMs: number): Promise<T> {
     return new Promise((resolve, reject) => {
       const failed = (): void => {
@@ -91,10 +109,12 @@ export class CrowdEnd {
     })
   }
 
+  /** Counts anew from now on. */
   mark(): void {
     this.#job.write('mark\n')
   }
 
+  /** The connections of a group, by number. */
   async report(group: number): Promise<Map<number, End>> {
     this.#job.write(`report ${group}\n`)
     const { connections } = await this.answer<{ connections: number[][] }>(REPORT_MS)
@@ -106,16 +126,20 @@ export class CrowdEnd {
     )
   }
 
+  /** Kills it. */
   async stop(): Promise<void> {
     await this.#job.stop('SIGKILL')
   }
 }
 
+/** The end that crowds connect to. */
 export class CrowdServer {
   readonly end: CrowdEnd
+  /** Where it listens. */
   readonly port: number
   #groups = 0
 
+  /** Starts it; resolves when it listens. */
   static async start(machine: Machine, port = PORT): Promise<CrowdServer> {
     const command = [await tool('crowd'), '--port', `${port}`]
     const server = new CrowdServer(new CrowdEnd(machine, command), port)
@@ -128,11 +152,13 @@ export class CrowdServer {
     this.port = port
   }
 
+  /** A number for one more crowd. */
   nextGroup(): number {
     return ++this.#groups
   }
 }
 
+/** Many connections between two machines, each checked byte by byte. */
 export class Crowd {
   readonly #options: CrowdOptions
   readonly #client: CrowdEnd
@@ -164,6 +190,7 @@ export class Crowd {
     this.#options.server.end.mark()
   }
 
+  /** What became of them since the last mark. */
   async report(): Promise<CrowdReport> {
     const { server, speaks, count } = this.#options
     const [here, there] = await Promise.all([
@@ -182,6 +209,7 @@ export class Crowd {
     return { total: count, survived: gapsMs.length, gapsMs, faults }
   }
 
+  /** Ends the client; the connections break. */
   async close(): Promise<void> {
     await this.#client.stop()
   }
@@ -197,9 +225,13 @@ function faultOf(here?: End, there?: End, listener?: End): string | undefined {
 
 const stateText = (state: number): string => STATES[state] ?? `errno ${-state}`
 
+/** Short connections, one after the other. */
 export interface Calls {
+  /** The server's. */
   readonly port: number
+  /** How many. */
   readonly count: number
+  /** How many a second. */
   readonly perSecond: number
   /** No more are under way at a time. */
   readonly atOnce?: number | undefined

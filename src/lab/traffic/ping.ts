@@ -1,12 +1,16 @@
 // Pings of a real kernel by native/lab/ping.c: each answer has the time that was allowed.
 
+/** How echo requests are sent. */
 export interface PingOptions {
+  /** How many; default 3. */
   readonly count?: number
   /** Bytes of payload; the ICMP header comes on top. */
   readonly size?: number
   /** Don't fragment: true sets it always, false never; otherwise the system does as it likes. */
   readonly df?: boolean
+  /** Default: the kernel's. */
   readonly ttl?: number
+  /** Time between two. */
   readonly intervalMs?: number
   /** How long an answer may take; 5 s when not given. */
   readonly timeoutMs?: number
@@ -16,16 +20,23 @@ export interface PingOptions {
 
 const TIMEOUT_MS = 5000
 
+/** An ICMP error that came instead of an answer. */
 export interface PingError {
+  /** Who sent it. */
   readonly from: string
+  /** What it said. */
   readonly text: string
   /** Of "fragmentation needed" and "packet too big". */
   readonly mtu: number | undefined
 }
 
+/** What came of echo requests. */
 export interface PingResult {
+  /** Requests. */
   readonly sent: number
+  /** Answers, each request's first. */
   readonly received: number
+  /** Further answers to the same request. */
   readonly duplicates: number
   /** By sequence number; null where no answer came. */
   readonly rttMs: readonly (number | null)[]
@@ -36,6 +47,7 @@ export interface PingResult {
   /** TTL or hop limit of the last answer. */
   readonly ttl: number | undefined
   readonly errors: readonly PingError[]
+  /** What the program printed. */
   readonly output: string
 }
 
@@ -63,6 +75,7 @@ interface Told {
   readonly errors: readonly { from: string; text: string; mtu: number }[]
 }
 
+/** Reads what the program printed. */
 export function parsePing(output: string): PingResult {
   const { sent, rttUs, ttl, duplicates, errors: refusals } = JSON.parse(output) as Told
   const rttMs = rttUs.map(us => (us < 0 ? null : us / 1000))
@@ -74,6 +87,7 @@ export function parsePing(output: string): PingResult {
   return { ...about, ttl: ttl === 0 ? undefined : ttl }
 }
 
+/** The middle value; null of none. */
 export function median(values: readonly number[]): number | null {
   if (values.length === 0) return null
   const sorted = [...values].sort((a, b) => a - b)

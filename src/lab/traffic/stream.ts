@@ -8,9 +8,11 @@ import { LabError } from '../process/process.ts'
 export interface StreamNode {
   readonly name: string
   readonly inside: Inside
+  /** Runs a command; throws when it fails. */
   must(command: readonly string[]): Promise<string>
 }
 
+/** What a stream is like. */
 export interface StreamOptions {
   readonly server: StreamServer
   /** The address to connect to: the server's own, or what leads to it (VIP, floating IP). */
@@ -23,33 +25,47 @@ export interface StreamOptions {
   readonly speaks?: 'client' | 'server' | 'both'
   /** A record every so often; 0 sends as fast as it goes. Default 5. */
   readonly everyMs?: number
+  /** Default 64. */
   readonly recordBytes?: number
   /** Silences from here on are listed one by one. */
   readonly gapMs?: number
+  /** How long connecting may take. */
   readonly timeoutMs?: number
 }
 
+/** One end of a stream. */
 export interface EndReport {
+  /** Sent. */
   readonly sentBytes: number
+  /** Received. */
   readonly receivedBytes: number
   /** Offset of the first wrong byte, or of the piece it came in; -1 for none. */
   readonly corruptAt: number
   /** Longest time without a byte, the time until now included. 0 at an end that only speaks. */
   readonly gapMaxMs: number
+  /** Silences longer than `gapMs`: when each ended, and how long it was. */
   readonly gaps: readonly { readonly atMs: number; readonly ms: number }[]
+  /** Since the last byte. */
   readonly silentMs: number
+  /** Since the connection stood. */
   readonly ageMs: number
   /** null while it is open; 'closed', or the error: 'ECONNRESET'. */
   readonly ended: string | null
+  /** This end's port. */
   readonly localPort: number
+  /** The other end's port. */
   readonly remotePort: number
 }
 
+/** Both ends of a stream. */
 export interface StreamReport {
+  /** Who connected. */
   readonly client: EndReport
+  /** Who was connected to. */
   readonly server: EndReport
   /** Over both ends. */
   readonly gapMaxMs: number
+  /** Over both ends. */
   readonly receivedBytes: number
   /** Segments sent again, by both kernels' accounts; those of an end that is gone are unknown. */
   readonly retransmits: number
@@ -59,12 +75,16 @@ export interface StreamReport {
   readonly sound: boolean
 }
 
+/** A port that streams connect to. */
 export interface StreamServer {
   readonly node: StreamNode
+  /** TCP port. */
   readonly port: number
+  /** Takes no further stream. */
   close(): Promise<void>
 }
 
+/** Listens; `port` 0: any that is free. */
 export async function serveTcp(node: StreamNode, port = 0, host = '::'): Promise<StreamServer> {
   const bound = await node.inside.call<{ port: number }>('serve', { port, host })
   return {
@@ -80,8 +100,11 @@ const PATIENCE_MS = 30_000
 
 let streams = 0
 
+/** A TCP connection whose bytes are checked at both ends. */
 export class TcpStream {
+  /** How long connecting took. */
   readonly connectMs: number
+  /** The client's port. */
   readonly localPort: number
   readonly #client: StreamNode
   readonly #server: StreamNode

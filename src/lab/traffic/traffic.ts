@@ -8,27 +8,39 @@ import { join } from 'node:path'
 import type { Machine } from '../machine.ts'
 import { type Job, LabError, must } from '../process/process.ts'
 
+/** How datagrams are sent and answered. */
 export interface AskOptions {
+  /** Address. */
   readonly to: string
+  /** UDP port. */
   readonly port: number
+  /** How many; default 10. */
   readonly count?: number
   /** Between two questions; 0 asks the next one when the last is answered. */
   readonly everyUs?: number
   /** A new source port, hence a new flow, for every question. */
   readonly newPorts?: boolean
+  /** Bytes of each; default 32. */
   readonly size?: number
+  /** How long answers are waited for; default 5 s. */
   readonly timeoutMs?: number
 }
 
+/** What came of them. */
 export interface AskResult {
+  /** Datagrams. */
   readonly sent: number
+  /** Answers. */
   readonly received: number
   /** In the order sent; -1 for a lost one. */
   readonly rttUs: readonly number[]
 }
 
+/** A stream of datagrams as fast as it goes. */
 export interface FloodOptions {
+  /** Address. */
   readonly to: string
+  /** How long. */
   readonly seconds: number
   /** Frames per second; 0 as fast as it goes. */
   readonly pps?: number
@@ -36,20 +48,27 @@ export interface FloodOptions {
   readonly flows?: number
   /** Bytes of the whole frame without checksum: at least 42, with IPv6 62. */
   readonly size?: number
+  /** UDP port. */
   readonly port?: number
   /** Which flow is the first: goes on where an earlier flood ended. */
   readonly firstFlow?: number
 }
 
+/** What was sent. */
 export interface FloodResult {
+  /** Datagrams. */
   readonly sent: number
+  /** How long it took. */
   readonly seconds: number
+  /** Datagrams that the kernel refused. */
   readonly errors: number
 }
 
+/** What a bulk transfer came to. */
 export interface BulkResult {
   /** As the receiver counts. */
   readonly gbps: number
+  /** Segments sent again. */
   readonly retransmits: number
 }
 
@@ -58,6 +77,7 @@ const BUILD_MS_MAX = 110_000
 const tools = join(import.meta.dirname, '..', '..', '..', 'native', 'lab')
 let built: Promise<string> | undefined
 
+/** The lab's programs: native/lab. */
 export type Tool =
   | 'ping'
   | 'traffic'
@@ -83,6 +103,7 @@ async function build(): Promise<string> {
   return folder
 }
 
+/** Sends and measures traffic from a machine. */
 export class Traffic {
   readonly #machine: Machine
 

@@ -10,7 +10,7 @@ import { type Timeouts, timeoutOf } from '../timeouts.ts'
 
 const SLICE = 64
 
-/** What of the batches that were saved is still to be given back. */
+/** What a recollection is bounded by. */
 export interface RecollectionSettings {
   readonly timeouts: Timeouts
   /** Records of different keys; with more, some are left out as a full table evicts. */

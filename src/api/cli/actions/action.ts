@@ -3,15 +3,19 @@
 import { usage } from '../client.ts'
 import type { Context } from '../context.ts'
 
+/** A verb of the command line that is no change of one object. */
 export interface Action {
+  /** What it is about; the command's first word. */
   readonly noun: string
   /** undefined: the noun is the verb. */
   readonly verb: string | undefined
   /** As help shows them. */
   readonly words: string
+  /** A sentence for the help. */
   readonly summary: string
   /** It asks no server. */
   readonly isLocal?: boolean
+  /** Does it; throws Failure with the exit code. */
   run(context: Context, words: readonly string[]): Promise<void>
 }
 

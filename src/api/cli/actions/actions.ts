@@ -11,6 +11,7 @@ import { bindingActions } from './bindings.ts'
 import { demoActions } from './demo.ts'
 import { stateActions } from './state.ts'
 
+/** All actions, in the order of the help. */
 export const actions: readonly Action[] = [
   {
     noun: 'port',

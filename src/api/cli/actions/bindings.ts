@@ -11,6 +11,7 @@ import { type Action, ids, nothing, settings } from './action.ts'
 const PLACE = 'PORT HOST INTERFACE'
 const FROM = '[previousHost=HOST]'
 
+/** What can be done with a port's binding. */
 export const bindingActions: readonly Action[] = [
   {
     noun: 'port',

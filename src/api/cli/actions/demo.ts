@@ -14,6 +14,7 @@ interface Standing {
   readonly gap_ms: number
 }
 
+/** What can be asked of a running demo. */
 export const demoActions: readonly Action[] = [
   {
     noun: 'demo',

@@ -7,6 +7,7 @@ import { type Action, ids, nothing, settings } from './action.ts'
 
 const FILTERS = ['kind', 'protocol', 'address', 'limit']
 
+/** What can be asked of flow state. */
 export const stateActions: readonly Action[] = [
   {
     noun: 'state',
