@@ -9,7 +9,8 @@ import {
   type Verdict
 } from '../../src/plugin.ts'
 
-export type Networks = readonly AllowedNetwork[] | null // null: any
+/** null: any. */
+export type Networks = readonly AllowedNetwork[] | null
 
 /** Whether a station of the port may say that it has this address. */
 export function mayClaim(
@@ -24,6 +25,7 @@ export function mayClaim(
   return family === 6 && address.linkLocal(mac).every((word, i) => word === words[i])
 }
 
+/** Whether any MAC of the list may claim the address. */
 export function isSomebodys(
   addresses: AllowedAddresses,
   family: 4 | 6,
@@ -71,4 +73,5 @@ function allowedText({ addresses, services }: PortSecurity): string {
 const pairText = ([mac, networks]: readonly [number, Networks]): string =>
   `${macText(mac)} ${networks === null ? 'any' : networks.map(({ text }) => text).join(' ')}`.trim()
 
+/** A MAC as text. */
 export const macText = address.formatMac

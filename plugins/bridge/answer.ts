@@ -24,9 +24,10 @@ const target = new Int32Array(4)
 const asker = new Int32Array(4)
 const ALL_NODES = Int32Array.of(0xff02_0000 | 0, 0, 0, 1)
 
+/** What becomes of a question: a verdict, or it is flooded as any packet. */
 export type Answer = Verdict | typeof FLOOD
 
-// An untagged ARP frame to a group.
+/** An untagged ARP frame to a group. */
 export function answerArp(
   ctx: SimulationContext,
   neighbours: Neighbours,
@@ -66,11 +67,11 @@ function announcedByArp(ctx: SimulationContext, neighbours: Neighbours): Answer 
 const bodyOf = ({ view, at, end }: Raw): number => vlan.typeAt(view, at, end) + 2
 type Raw = NonNullable<ReturnType<SimulationContext['bytes']>>
 
-// Neighbour discovery rides on ICMPv6.
+/** Neighbour discovery rides on ICMPv6. */
 export const isNeighbourDiscovery = (ctx: SimulationContext): boolean =>
   ctx.key.ipProto === ipv6.Protocol.icmpv6 && icmpv6.isNeighbourDiscovery(ctx.key.icmpType)
 
-// An untagged neighbour discovery frame to a group.
+/** An untagged neighbour discovery frame to a group. */
 export function answerNd(
   ctx: SimulationContext,
   neighbours: Neighbours,

@@ -31,12 +31,14 @@ const RESERVED_FIRST = 0x0180_c200_0000
 const RESERVED_LAST = 0x0180_c200_000f
 const NEVER_RELAYED = 0x0180_c200_0002
 
+/** What a bridge is made of. */
 export interface BridgeServices {
   readonly clock: Clock
   readonly walks: Walks
   readonly counters: BridgeCounters
 }
 
+/** A virtual switch: learns addresses, forwards by them, floods what it does not know. */
 export class Bridge implements LiveDevice {
   readonly id: DeviceId
   readonly #tag: Tag
@@ -249,5 +251,7 @@ export class Bridge implements LiveDevice {
   }
 }
 
+/** The shared table of a bridge's MACs. */
 export const macTable = (bridge: DeviceId): string => `mac/${bridge}`
+/** The shared table of a bridge's neighbours. */
 export const arpTable = (bridge: DeviceId): string => `arp/${bridge}`

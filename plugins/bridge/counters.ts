@@ -2,15 +2,23 @@
 
 import type { Counters } from '../../src/plugin.ts'
 
+/** What bridges count. */
 export interface BridgeCounters {
+  /** Addresses heard anew, or at another port. */
   readonly learned: { value: number }
+  /** Addresses forgotten because they were silent. */
   readonly aged: { value: number }
+  /** Addresses forgotten to make room. */
   readonly evicted: { value: number }
+  /** Addresses not learned for want of room. */
   readonly refused: { value: number }
+  /** Entries of the shared table that make no sense. */
   readonly badEntries: { value: number }
+  /** Questions that the bridge answered itself. */
   readonly answered: { value: number }
 }
 
+/** Claims the counters. */
 export const bridgeCounters = (counters: Counters): BridgeCounters => ({
   learned: counters.claim('bridge.macs-learned', 'Addresses heard anew or at another port'),
   aged: counters.claim('bridge.macs-aged', 'Addresses forgotten because they were silent'),

@@ -37,14 +37,16 @@ const HARD_LIMIT_TIMES = 2
 const LEARNED_BURST_MAX = 4096
 const LEARNED_PER_SECOND = 1000
 
+/** What a table of MACs is made of. */
 export interface MacsParts {
   readonly table: Table
   readonly clock: Clock
   readonly counters: BridgeCounters
-  // The place of an address has changed, here or at another host.
+  /** The place of an address has changed, here or at another host. */
   readonly moved: (mac: number, vlan: number) => void
 }
 
+/** Which port each address was last heard at, by VLAN. */
 export class Macs {
   readonly #table: Table
   readonly #clock: Clock
@@ -69,14 +71,17 @@ export class Macs {
     this.#stop = table.onChange((key, value) => this.#changed(key, value))
   }
 
+  /** Addresses that are known. */
   get size(): number {
     return this.#size
   }
 
+  /** The port; undefined: not known. */
   portOf(mac: number, vlan: number): PortId | undefined {
     return this.#vlans.get(vlan)?.get(mac)?.port
   }
 
+  /** Takes over how long and how many addresses are kept. */
   configure(ageMs: number, max: number): void {
     if (ageMs !== this.#ageMs) this.#sweeper = this.#cancelled()
     this.#ageMs = ageMs
@@ -85,7 +90,7 @@ export class Macs {
     this.#arm()
   }
 
-  // A frame with this source came in by the port.  False when there is no room to remember it.
+  /** A frame with this source came in by the port. False when there is no room to remember it. */
   hear(mac: number, vlan: number, port: PortId, now: number): boolean {
     const entry = this.#vlans.get(vlan)?.get(mac)
     if (entry?.port === port) {
@@ -102,12 +107,13 @@ export class Macs {
     return true
   }
 
-  // The port is no longer of this bridge.
+  /** The port is no longer of this bridge. */
   forget(port: PortId): void {
     this.#allowances.delete(port)
     for (const entry of [...(this.#ports.get(port)?.own ?? [])]) this.#table.remove(entry.key)
   }
 
+  /** Takes back what this host said. */
   close(): void {
     this.#stop()
     this.#sweeper = this.#cancelled()
@@ -227,7 +233,7 @@ export class Macs {
   }
 }
 
-// `02:00:00:00:00:01`, or `10/02:00:00:00:00:01` in VLAN 10.
+/** `02:00:00:00:00:01`, or `10/02:00:00:00:00:01` in VLAN 10. */
 export const keyOf = (mac: number, vlan: number): string =>
   vlan === 0 ? address.formatMac(mac) : `${vlan}/${address.formatMac(mac)}`
 

@@ -7,11 +7,14 @@
 
 import type { DeviceId, Models, Port, PortId, Tag } from '../../src/plugin.ts'
 
+/** What is behind a port: a station, another bridge, a router, or nothing. */
 export type Role = 'edge' | 'bridge' | 'router' | 'free'
 
+/** A port of a bridge, with what the bridge has to know of it. */
 export interface Member {
   readonly port: Port
   readonly role: Role
+  /** The other end of its link; null: there is none, or it is not loaded. */
   readonly peer: Port | null
 }
 
@@ -23,6 +26,7 @@ interface Floods {
 
 const NOBODY: Floods = { plain: [], all: [] }
 
+/** The ports of a bridge, by what they are. */
 export class Members {
   readonly #byId = new Map<PortId, Member>()
   readonly #trunks: Floods = { plain: [], all: [] }
@@ -30,7 +34,9 @@ export class Members {
   readonly #routers = new Map<number, Member>()
   readonly #listedMacs = new Map<number, Port[]>()
   readonly #listedIps = new Map<string, Port[]>()
-  readonly downTags: Tag[] = [] // left out of floods while they are down
+  /** Left out of floods while they are down. */
+  readonly downTags: Tag[] = []
+  /** Changes when a flood would go elsewhere. */
   readonly floodSignature: string
 
   constructor(models: Models, bridge: DeviceId) {
@@ -48,21 +54,25 @@ export class Members {
     this.floodSignature = signature.join()
   }
 
+  /** The port; undefined: it is none of this bridge's. */
   get(port: PortId): Member | undefined {
     return this.#byId.get(port)
   }
 
+  /** All of them. */
   all(): IterableIterator<Member> {
     return this.#byId.values()
   }
 
-  // The link to the router port with this MAC.
+  /** The link to the router port with this MAC. */
   router(mac: number): Member | undefined {
     return this.#routers.get(mac)
   }
 
-  // Whether the address may be believed to be at this port: it is listed (port security) there, or
-  // nowhere in the VLAN.
+  /**
+   * Whether the address may be believed to be at this port: it is listed (port security) there, or
+   * nowhere in the VLAN.
+   */
   mayHave(mac: number, at: Port, vlan: number): boolean {
     const listed = this.#listedMacs.get(mac)
     if (listed === undefined) return true
@@ -70,23 +80,27 @@ export class Members {
     return rivals.length === 0 || rivals.some(({ id }) => id === at.id)
   }
 
-  // The same of an IP address, as text.
+  /** The same of an IP address, as text. */
   mayAnnounce(ip: string, at: Port): boolean {
     return this.#listedIps.get(ip)?.some(({ id }) => id === at.id) ?? true
   }
 
+  /** MACs that port security names. */
   listedMacs(): IterableIterator<number> {
     return this.#listedMacs.keys()
   }
 
+  /** The MACs of routers' ports, with the port that leads to each. */
   routers(): IterableIterator<[number, Member]> {
     return this.#routers.entries()
   }
 
+  /** Ports that carry tagged frames. */
   trunks(withRouters: boolean): readonly PortId[] {
     return withRouters ? this.#trunks.all : this.#trunks.plain
   }
 
+  /** Ports of a VLAN. */
   access(vlan: number, withRouters: boolean): readonly PortId[] {
     const floods = this.#access.get(vlan) ?? NOBODY
     return withRouters ? floods.all : floods.plain

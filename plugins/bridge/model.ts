@@ -15,6 +15,7 @@ import {
 } from '../../src/resource.ts'
 import { MAC_AGE_MS, MACS_MAX } from './limits.ts'
 
+/** A bridge in the store. */
 export const bridgeModel = defineModel({
   kind: 'bridge',
   plural: 'bridges',

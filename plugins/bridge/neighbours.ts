@@ -71,13 +71,17 @@ const isOf = (known: Known, family: 4 | 6, words: Int32Array): boolean =>
 const MOVED_BURST_MAX = 256
 const MOVED_PER_SECOND = 50
 
+/** What a table of neighbours is made of. */
 export interface NeighboursParts {
   readonly table: Table
   readonly counters: BridgeCounters
-  readonly tag: Tag // of the bridge
+  /** Of the bridge. */
+  readonly tag: Tag
+  /** Says that the outcomes with this tag are out of date. */
   readonly stale: (tag: Tag) => void
 }
 
+/** Which MAC has which address, so that the bridge can answer itself. */
 export class Neighbours {
   readonly #table: Table
   readonly #counters: BridgeCounters
@@ -98,16 +102,17 @@ export class Neighbours {
     this.#stop = table.onChange((key, value) => this.#changed(key, value))
   }
 
-  // -1: nobody the bridge knows.
+  /** -1: nobody the bridge knows. */
   macOf(family: 4 | 6, words: Int32Array): number {
     return this.#routers.get(family, words) ?? this.#shared.get(family, words) ?? -1
   }
 
+  /** Whether the address is that of a router's port at this bridge. */
   isRouter(family: 4 | 6, words: Int32Array): boolean {
     return this.#routers.get(family, words) !== undefined
   }
 
-  // A router answers who is on its link, and who has no address yet.
+  /** A router answers who is on its link, and who has no address yet. */
   mayAsk(family: 4 | 6, target: Int32Array, asker: Int32Array): boolean {
     const on = this.#routers.find(family, target)?.on
     if (on === undefined || asker.every(word => word === 0)) return true
@@ -115,12 +120,12 @@ export class Neighbours {
     return on.addresses.some(each => address.prefixContains(each, { family, words: asker }))
   }
 
-  // Carried by what was flooded because nobody here knew the address.
+  /** Carried by what was flooded because nobody here knew the address. */
   tagOf(family: 4 | 6, words: Int32Array): Tag {
     return derive(this.#tag, mixed(family, words))
   }
 
-  // True when the table has an entry for the address, which now says what the announcer says.
+  /** True when the table has an entry for the address, which now says what the announcer says. */
   announced(ctx: SimulationContext, family: 4 | 6, words: Int32Array, mac: number): boolean {
     const known = this.#shared.get(family, words)
     if (known === undefined) return false
@@ -131,7 +136,9 @@ export class Neighbours {
     return true
   }
 
-  // Takes the addresses of linked routers from the models.  Gives the tags of those that changed.
+  /**
+   * Takes the addresses of linked routers from the models. Gives the tags of those that changed.
+   */
   update(members: Members): Tag[] {
     const before = this.#routers
     this.#members = members
@@ -147,6 +154,7 @@ export class Neighbours {
     return stale
   }
 
+  /** Listens no more. */
   close(): void {
     this.#stop()
   }

@@ -6,6 +6,7 @@ import type { Side } from './within.ts'
 
 type Tree = Map<number, Map<number, Map<number, Set<number>>>>
 
+/** Addresses and networks, asked with as few bits of the key as will do. */
 export class AddressSet {
   readonly #v4 = new Set<number>()
   readonly #v6: Tree = new Map()
@@ -18,6 +19,7 @@ export class AddressSet {
     }
   }
 
+  /** A function that says whether a packet's source or destination is in the set. */
   question(side: Side): (ctx: SimulationContext) => boolean {
     const word = side === 'src' ? 'ipSrcWord' : 'ipDstWord'
     return ctx => {

@@ -25,7 +25,8 @@ import { asksL4 } from './fragments.ts'
 import type { ChainModel, RuleModel } from './model.ts'
 import { type CompileAction, type CompiledAction, Continue, type RuleActions } from './token.ts'
 
-export const JUMPS_MAX = 32 // chains within chains
+/** Chains within chains. */
+export const JUMPS_MAX = 32
 
 // Neither accepted nor refused: whoever jumped here goes on.
 const PASS = Continue.return
@@ -42,16 +43,19 @@ interface Rule {
   readonly asksMore: boolean // than addresses
 }
 
-// What all chains of a worker share.
+/** What all chains of a worker share. */
 export class RuleCompiler implements RuleActions {
-  evaluation = 0 // which one runs: a chain is entered once in each
-  mended = false // an ICMP error has been translated in it
+  /** Which one runs: a chain is entered once in each. */
+  evaluation = 0
+  /** An ICMP error has been translated in it. */
+  mended = false
   readonly #actions = new Map<string, CompileAction>()
 
   register(action: string, compile: CompileAction): void {
     this.#actions.set(action, compile)
   }
 
+  /** What a rule's action does; of an action that no plugin brings, a drop. */
   compile(rule: RuleModel, models: Models): CompiledAction {
     return this.#actions.get(rule.action)?.(rule, models) ?? nobodys
   }
@@ -62,6 +66,7 @@ const nobodys: CompiledAction = {
   act: ctx => ctx.drop('firewall.no-such-action', CachePolicy.short)
 }
 
+/** A list of rules, in order: the first that matches decides. */
 export class Chain implements LiveDevice, Filter {
   readonly id: DeviceId
   readonly #tag: Tag
@@ -277,6 +282,7 @@ const asksConnections = (rule: RuleModel): boolean =>
   rule.matchForwardFlow === true ||
   rule.matchReturnFlow === true
 
+/** A chain's rules, in their order. */
 export function rulesOf(models: Models, chain: DeviceId): readonly RuleModel[] {
   const position = ({ position = 1 }: RuleModel): number => position
   return models
@@ -284,7 +290,7 @@ export function rulesOf(models: Models, chain: DeviceId): readonly RuleModel[] {
     .toSorted((a, b) => position(a) - position(b) || (a.id < b.id ? -1 : 1))
 }
 
-// The groups that rules name.
+/** The groups that rules name. */
 export function groupsOf(rules: readonly RuleModel[]): { kind: string; id: string }[] {
   const groups: { kind: string; id: string }[] = []
   for (const rule of rules) {

@@ -52,12 +52,15 @@ const AH = ipv4.Protocol.ah
 const ofHeaders: Hidden = ctx =>
   ofNetwork(ctx) ?? (ctx.key.isAuthenticated ? null : ofTransport(ctx))
 
+/** What a rule looks for. */
 export class Condition {
   readonly #fragments: Question | null
   readonly #asksFragments: boolean
   readonly #parts: readonly Part[]
   readonly #invert: boolean
-  // The last packet hid what it was asked for: whether it matches cannot be said.  A drop reason.
+  /**
+   * The last packet hid what it was asked for: whether it matches cannot be said. A drop reason.
+   */
   hidden: string | null = null
 
   constructor(rule: RuleModel, models: Models) {
@@ -67,6 +70,7 @@ export class Condition {
     this.#invert = rule.condInvert ?? false
   }
 
+  /** Whether the packet has all of it; asks no more of the key than it must. */
   matches(ctx: SimulationContext): boolean {
     this.hidden = null
     const hidden = this.#asksFragments ? ofNetwork(ctx) : null

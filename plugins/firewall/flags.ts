@@ -9,6 +9,7 @@ type Need = (ok: boolean, field: string, expected: string) => void
 
 const bitsOf = (names: Names): number => names.reduce((bits, name) => bits | tcp.Flag[name], 0)
 
+/** A function that says whether a packet has these TCP flags, and of `mask` no others. */
 export function flagQuestion(
   flags: Names,
   mask: Names = flags
@@ -18,6 +19,7 @@ export function flagQuestion(
   return ({ key }) => key.ipProto === ipv4.Protocol.tcp && key.ask(Word.l4Misc, asked) === set
 }
 
+/** What is wrong with a rule's TCP flags. */
 export function flagFaults({ tcpFlags, tcpFlagsMask }: RuleModel, need: Need): void {
   need(tcpFlags !== undefined || tcpFlagsMask === undefined, 'tcpFlagsMask', 'tcpFlags beside it')
   if (tcpFlags === undefined) return

@@ -3,6 +3,7 @@
 
 import type { Stored } from '../../src/plugin.ts'
 
+/** Whether the rule asks for what only a first fragment says. */
 export const asksL4 = (rule: Stored): boolean =>
   rule.sourcePorts !== undefined ||
   rule.destinationPorts !== undefined ||

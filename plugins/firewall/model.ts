@@ -84,6 +84,7 @@ const FragmentPolicy = Type.Union([
   Type.Literal('unfragmented')
 ])
 
+/** A chain in the store. */
 export const chainModel = defineModel({
   kind: 'chain',
   plural: 'chains',
@@ -96,6 +97,7 @@ export const chainModel = defineModel({
 })
 export type ChainModel = ModelValue<typeof chainModel>
 
+/** A set of addresses in the store. */
 export const ipGroupModel = defineModel({
   kind: 'ip-group',
   plural: 'ip-groups',
@@ -111,6 +113,7 @@ export const ipGroupModel = defineModel({
 })
 export type IpGroupModel = ModelValue<typeof ipGroupModel>
 
+/** A rule in the store. */
 export const ruleModel = defineModel({
   kind: 'rule',
   plural: 'rules',

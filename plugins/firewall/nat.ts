@@ -3,7 +3,9 @@
 import { address } from '../../src/plugin.ts'
 import type { RuleModel } from './model.ts'
 
+/** Actions that translate a connection when it opens. */
 export const FORWARD: ReadonlySet<string> = new Set(['snat', 'dnat', 'masquerade'])
+/** Actions that translate what comes back. */
 export const REVERSE: ReadonlySet<string> = new Set(['reverse-snat', 'reverse-dnat'])
 
 /** Translators look into packets as a whole: they give later fragments the ports of the first. */
@@ -13,6 +15,7 @@ export const translates = (action: unknown): boolean =>
 type Need = (ok: boolean, field: string, expected: string) => void
 type Target = NonNullable<RuleModel['natTargets']>[number]
 
+/** What is wrong with a rule's translation. */
 export function natFaults(rule: RuleModel, need: Need): void {
   const { action, natTargets, natPrefix } = rule
   need(rule.natThen === undefined || translates(action), 'natThen', 'none: the rule translates not')

@@ -14,9 +14,10 @@ const NUMBERS: Readonly<Record<string, number>> = {
   sctp: 132
 }
 
+/** Names that a rule may give for a protocol. */
 export const protocolNames = Object.keys(NUMBERS)
 
-// undefined: no such name.  It is never taken for "any protocol".
+/** undefined: no such name. It is never taken for "any protocol". */
 export function protocolNumber(protocol: number | string): number | undefined {
   if (typeof protocol === 'number') return protocol
   return Object.hasOwn(NUMBERS, protocol) ? NUMBERS[protocol] : undefined

@@ -18,6 +18,7 @@ export type RuleAction = (ctx: SimulationContext) => Verdict | Continue
 
 /** A rule's action, compiled. */
 export interface CompiledAction {
+  /** Does it to a packet. */
   readonly act: RuleAction
   /** It translates by addresses alone, and remembers nothing. */
   readonly isByAddress?: boolean
@@ -30,8 +31,10 @@ export interface CompiledAction {
    */
   mend?(ctx: SimulationContext, concerns: () => boolean): Verdict | Continue | undefined
 }
+/** Makes an action out of a rule. */
 export type CompileAction = (rule: RuleModel, models: Models) => CompiledAction
 
+/** Where plugins bring the actions of rules. */
 export interface RuleActions {
   /** `compile` is called for each rule with this action, whenever its chain changes. */
   register(action: string, compile: CompileAction): void

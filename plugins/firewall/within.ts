@@ -12,9 +12,10 @@ import {
   vlan
 } from '../../src/plugin.ts'
 
+/** Of a packet's addresses, which. */
 export type Side = 'src' | 'dst'
 
-// An ARP frame has the addresses of its sender and of its target.
+/** An ARP frame has the addresses of its sender and of its target. */
 export function within(side: Side, prefix: address.Prefix): (ctx: SimulationContext) => boolean {
   const { family, words, length } = address.networkOf(prefix)
   const word = side === 'src' ? 'ipSrcWord' : 'ipDstWord'
@@ -34,7 +35,9 @@ export function within(side: Side, prefix: address.Prefix): (ctx: SimulationCont
   }
 }
 
-// The bytes are not in the key, so a rule that gets as far as this makes the outcome uncacheable.
+/**
+ * The bytes are not in the key, so a rule that gets as far as this makes the outcome uncacheable.
+ */
 export function quotedWithin(
   side: Side,
   prefix: address.Prefix

@@ -8,11 +8,15 @@ const { maskWord } = address
 // Beyond this many addresses a packet is asked for its whole address: comparing takes too long.
 const COMPARED_MAX = 64
 
+/** Something that is at an address. */
 export interface At {
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** Four words; of IPv4 the last alone. */
   readonly words: Int32Array
 }
 
+/** Things by the address they are at. */
 export class Addresses<T extends At> {
   readonly #all = new Map<number, T[][]>()
   readonly #lists: T[][] = []
@@ -31,10 +35,12 @@ export class Addresses<T extends At> {
     }
   }
 
+  /** How many different addresses. */
   get size(): number {
     return this.#lists.length
   }
 
+  /** What is at the address words[at..at+3]. */
   at(family: number, words: Int32Array, at: number): readonly T[] {
     return this.#listAt(family, words, at) ?? []
   }

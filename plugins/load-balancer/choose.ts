@@ -9,13 +9,17 @@ import type { Member, Pool } from './parts.ts'
 
 const WORD = 0x1_0000_0000
 
+/** A connection that opens, as far as choosing a member goes. */
 export interface Call {
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
-  readonly hash: number // of what connections have in common that go together
-  // Whether the way to this member is taken by a connection through another VIP.
+  /** Of what connections have in common that go together. */
+  readonly hash: number
+  /** Whether the way to this member is taken by a connection through another VIP. */
   isTaken(member: Member): boolean
 }
 
+/** What choosing needs to know. */
 export interface ChooseNeeds {
   readonly random: Random
   /** Connections of a member, as this host knows them. */
@@ -49,6 +53,7 @@ export const isOpen = (member: Member): boolean =>
 /** Takes new connections of clients that it knows already. */
 export const takesKnown = (member: Member): boolean => member.isEnabled && member.isHealthy
 
+/** Whether the member has as many connections as it may. */
 export const isFull = (member: Member, { countOf }: ChooseNeeds): boolean =>
   member.connectionsMax !== Number.POSITIVE_INFINITY &&
   countOf(member.word) >= member.connectionsMax

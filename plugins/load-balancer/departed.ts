@@ -9,6 +9,7 @@ const { KeyWord, RecordWord } = state
 
 const KEPT_MAX = 4096 // whose connections are told; those of the oldest time out
 
+/** Places of members that were removed or moved, so that their clients hear of it. */
 export class Departed {
   readonly #places = new Set<number>()
 

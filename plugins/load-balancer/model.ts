@@ -28,6 +28,7 @@ const Enabled = Type.Boolean({ default: true, description: 'false: as if it were
 const PortNumber = (description: string) =>
   Type.Integer({ minimum: 1, maximum: PORT_MAX, description })
 
+/** A load balancer in the store. */
 export const loadBalancerModel = defineModel({
   kind: 'load-balancer',
   plural: 'load-balancers',
@@ -41,6 +42,7 @@ export const loadBalancerModel = defineModel({
 })
 export type LoadBalancerModel = ModelValue<typeof loadBalancerModel>
 
+/** A pool in the store. */
 export const poolModel = defineModel({
   kind: 'pool',
   plural: 'pools',
@@ -69,6 +71,7 @@ export const poolModel = defineModel({
 })
 export type PoolModel = ModelValue<typeof poolModel>
 
+/** A virtual address in the store. */
 export const vipModel = defineModel({
   kind: 'vip',
   plural: 'vips',
@@ -125,6 +128,7 @@ const memberStatus: Status = {
   read: (_, [health, checker]) => healthOf(health, checker)
 }
 
+/** A member of a pool in the store. */
 export const poolMemberModel = defineModel({
   kind: 'pool-member',
   plural: 'pool-members',

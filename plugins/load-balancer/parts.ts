@@ -8,57 +8,91 @@ import type { LoadBalancerModel, PoolMemberModel, PoolModel, VipModel } from './
 const { KeyWord, RecordWord } = state
 const PROTOCOL = { tcp: 6, udp: 17 } as const
 
+/** A member, ready for packets. */
 export interface Member {
   readonly id: string
-  readonly word: number // stands for it in records
-  readonly tag: Tag // of flows that go to it or come from it
+  /** Stands for it in records. */
+  readonly word: number
+  /** Of flows that go to it or come from it. */
+  readonly tag: Tag
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** Its address, four words. */
   readonly words: Int32Array
-  readonly port: number // 0: that of the VIP
+  /** 0: that of the VIP. */
+  readonly port: number
+  /** Its share of new connections; 0: none. */
   readonly weight: number
+  /** It has not been set down. */
   readonly isEnabled: boolean
+  /** It keeps its connections and gets no new ones. */
   readonly drains: boolean
+  /** Connections at once; Infinity: no bound. */
   readonly connectionsMax: number
-  // The way from two VIPs, or two ports of one, may be the same behind it: answers would not say
-  // whose they are.
+  /**
+   * The way from two VIPs, or two ports of one, may be the same behind it: answers would not say
+   * whose they are.
+   */
   readonly isShared: boolean
-  isHealthy: boolean // as checks say
+  /** As checks say. */
+  isHealthy: boolean
 }
 
+/** A pool, ready for packets. */
 export interface Pool {
   readonly id: string
+  /** Stands for it in records. */
   readonly word: number
-  readonly tag: Tag // of flows that found nobody in it
+  /** Of flows that found nobody in it. */
+  readonly tag: Tag
+  /** It has not been set down. */
   readonly isUp: boolean
+  /** How a member is chosen. */
   readonly algorithm: 'rendezvous' | 'weighted-random' | 'least-connections'
   readonly members: readonly Member[]
+  /** Its members by the words that stand for them in records. */
   readonly byWord: ReadonlyMap<number, Member>
+  /** How they are checked; undefined: they are not. */
   readonly monitor: HealthMonitorModel | undefined
-  readonly range: number // where the ports of its checks begin
-  readonly defaultPort: number // of members that name none
+  /** Where the ports of its checks begin. */
+  readonly range: number
+  /** Of members that name none. */
+  readonly defaultPort: number
 }
 
+/** A virtual address, ready for packets. */
 export interface Vip {
   readonly id: string
+  /** It has not been set down. */
   readonly isUp: boolean
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** The address, four words. */
   readonly words: Int32Array
+  /** TCP, UDP or ICMP, by number. */
   readonly protocol: number
+  /** The first port. */
   readonly port: number
+  /** The last port. */
   readonly portEnd: number
+  /** What keeps a client at its member. */
   readonly persistence: 'none' | 'source-address' | '5-tuple'
+  /** What clients hear when there is no member for them. */
   readonly onNoMember: 'reset-if-empty' | 'reset' | 'silent'
   readonly pool: Pool
 }
 
+/** A load balancer, ready for packets. */
 export interface Parts {
+  /** It has not been set down. */
   readonly isUp: boolean
   readonly vips: readonly Vip[]
   readonly pools: readonly Pool[]
-  // What a packet meets before it meets a pool; a change of it concerns every packet.
+  /** What a packet meets before it meets a pool; a change of it concerns every packet. */
   readonly signature: string
 }
 
+/** Makes the parts out of the models. */
 export function compile(id: string, models: Models, tag: Tag): Parts {
   const model = models.get<LoadBalancerModel>('load-balancer', id)
   const pools: Pool[] = []

@@ -38,6 +38,7 @@ const TELLS: Readonly<Record<Vip['onNoMember'], readonly Obstacle[]>> = {
   silent: []
 }
 
+/** Refuses connections by a RST or an ICMP error. */
 export class Refusals {
   readonly #allowance = new Allowance(BURST_MAX, PER_SECOND)
   readonly #counters: LoadBalancerCounters

@@ -6,6 +6,7 @@ import { section } from '../../src/resource.ts'
 const ms = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 100, maximum: 3_600_000, description })
 
+/** The settings of the load balancer plugin. */
 export const loadBalancerSettings = section({
   countIntervalMs: ms(1000, 'Between two counts of the connections of members'),
   checksMax: Type.Integer({

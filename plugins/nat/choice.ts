@@ -10,12 +10,14 @@ import { PORT_FIRST, PORT_LAST, type Target, type TargetList } from './targets.t
 
 const { KeyWord, keyHash, mirror } = state
 
+/** What a search for a free address and port came to; `later`: the packet must wait. */
 export const Choice = { made: 1, none: 2, later: 3 } as const
 export type Choice = (typeof Choice)[keyof typeof Choice]
 
 const ADDRESSES_MAX = 16 // looked at for one packet
 const PORTS_MAX = 64 // of a target's range
 
+/** Finds the address and port that a connection is translated to. */
 export class Chooser {
   readonly #blocks: PortBlocks
   readonly #translated = newKey()
@@ -26,12 +28,14 @@ export class Chooser {
   #hash = 0
   /** Key B of the translation chosen last. */
   readonly answer = newKey()
+  /** What the packet has to wait for, after `later`. */
   waitingFor = ''
 
   constructor(blocks: PortBlocks) {
     this.#blocks = blocks
   }
 
+  /** Looks in this list for an end that nobody has; `Choice` says what came of it. */
   choose(ctx: SimulationContext, side: Side, key: Int32Array, list: TargetList): Choice {
     this.#ctx = ctx
     this.#side = side

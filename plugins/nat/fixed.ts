@@ -10,7 +10,9 @@ import { readAddress, requote, type Side, setAddress } from './rewrite.ts'
 export const Done = { applied: 1, skipped: 2, impossible: 3 } as const
 export type Done = (typeof Done)[keyof typeof Done]
 
+/** A translation that keeps no state: it goes by addresses alone. */
 export interface Work {
+  /** Translates a packet, or says why not. */
   act(ctx: SimulationContext): Done
   /** Of an ICMP error about a packet that the rule concerns; without it they are packets too. */
   readonly mend?: (ctx: SimulationContext) => Done
@@ -61,6 +63,7 @@ function isMended(ctx: SimulationContext, side: Side): boolean {
   return same(ctx.quote()![opposite[side]], before)
 }
 
+/** Translates one prefix into another (RFC 6296). */
 export function prefixWork(side: Side, from: address.Prefix, to: address.Prefix): Work {
   const type = from.family === 4 ? ethernet.Type.ipv4 : ethernet.Type.ipv6
   const renumber = prefixTranslation(from, to)

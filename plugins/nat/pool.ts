@@ -2,10 +2,15 @@
 
 /** What a new translation would like to have. */
 export interface Wish {
-  readonly hash: number // of the flow: where to begin to look
-  readonly own: number // port of the sender, kept if it may be
+  /** Of the flow: where to begin to look. */
+  readonly hash: number
+  /** Port of the sender, kept if it may be. */
+  readonly own: number
+  /** The lowest port that will do. */
   readonly first: number
+  /** The highest port that will do. */
   readonly last: number
+  /** Whether nobody has this port. */
   readonly isFree: (port: number) => boolean
 }
 
@@ -15,28 +20,37 @@ interface Block {
   seenMs: number // beginning of the sweep in which a record named it
 }
 
+/** The blocks of ports of one address that this host holds. */
 export class Pool {
   readonly name: string
+  /** What packets wait for while a block is asked for. */
   readonly waitingFor: string
-  readonly blocks: Block[] = [] // the newest last
+  /** The newest last. */
+  readonly blocks: Block[] = []
   readonly #byIndex = new Map<number, Block>()
+  /** A block was asked for, and no answer is here. */
   asking = false
+  /** No block could be had: until then none is asked for, on Clock.now()'s scale. */
   dryUntilMs = 0
-  adoptMs = 0 // when an old block may be asked for
+  /** When an old block may be asked for. */
+  adoptMs = 0
 
   constructor(name: string) {
     this.name = name
     this.waitingFor = `lease/${name}`
   }
 
+  /** Whether no block is held. */
   get isEmpty(): boolean {
     return this.blocks.length === 0
   }
 
+  /** The block with this number; undefined when it is not held. */
   get(index: number): Block | undefined {
     return this.#byIndex.get(index)
   }
 
+  /** Takes over a block; false when it was held already. */
   add(index: number, now: number): boolean {
     if (this.#byIndex.has(index)) return false
     const block = { index, usedMs: now, seenMs: 0 }
@@ -45,6 +59,7 @@ export class Pool {
     return true
   }
 
+  /** Lets a block go; false when it was not held. */
   remove(index: number): boolean {
     const block = this.#byIndex.get(index)
     if (block === undefined) return false

@@ -16,18 +16,24 @@ import {
 const { KeyWord } = state
 const { Protocol } = ipv4
 
+/** Which end of a packet is translated. */
 export type Side = 'src' | 'dst'
 
 /** An end of a connection: four words of address, as in a key, and its port. */
 export interface End {
+  /** Address: four words; of IPv4 the last alone. */
   readonly words: Int32Array
+  /** Port, or id of an echo message. */
   port: number
 }
 
+/** An end to read into. */
 export const newEnd = (): End => ({ words: new Int32Array(4), port: 0 })
 
+/** Where a key has this side's address. */
 export const addressAt = (side: Side): number => (side === 'src' ? KeyWord.src : KeyWord.dst)
 
+/** Reads one end of a key. */
 export function endOf(key: Int32Array, at: number, side: Side, into: End): void {
   const from = at + addressAt(side)
   for (let i = 0; i < 4; i++) into.words[i] = key[from + i]!
@@ -36,6 +42,7 @@ export function endOf(key: Int32Array, at: number, side: Side, into: End): void 
   else into.port = side === 'src' ? ports >>> 16 : ports & 0xffff
 }
 
+/** Writes one end of a key. */
 export function setEnd(key: Int32Array, side: Side, end: End): void {
   const from = addressAt(side)
   for (let i = 0; i < 4; i++) key[from + i] = end.words[i]!
@@ -48,6 +55,7 @@ export function setEnd(key: Int32Array, side: Side, end: End): void {
 /** What identifies a connection besides addresses. */
 export const Ports = { none: 0, both: 1, id: 2 } as const
 
+/** What of a key's protocol can be translated besides the address. */
 export function portsOf(key: Int32Array): number {
   const protocol = key[KeyWord.type]! & 255
   if (protocol === Protocol.tcp || protocol === Protocol.udp) return Ports.both
@@ -67,6 +75,7 @@ function isPing(key: Int32Array, at = 0): boolean {
 export const isReply = (key: Int32Array): boolean =>
   isPing(key) && !query.isQuestion(key[KeyWord.ports]!)
 
+/** Gives the packet another end, and what an ICMP error quotes. */
 export function translate(
   ctx: SimulationContext,
   tuple: number,
@@ -103,6 +112,7 @@ function translateError(ctx: SimulationContext, key: Int32Array, side: Side, to:
   }
 }
 
+/** Gives the quoted packet another address. */
 export function requote(
   ctx: SimulationContext,
   quote: Quoted,
@@ -118,6 +128,7 @@ function hasDestination({ key }: SimulationContext, than: Int32Array): boolean {
   return true
 }
 
+/** Gives the packet another address. */
 export function setAddress({ key }: SimulationContext, side: Side, words: Int32Array): void {
   if (key.ethType === ethernet.Type.ipv4) {
     if (side === 'src') key.ipv4Src = words[3]!

@@ -11,6 +11,7 @@ import { APPLIED, SKIPPED, type Translations } from './translations.ts'
 /** Verdicts are positive; what translations say besides is not. */
 type Answer = ReturnType<Translations['forward']>
 
+/** What `snat` and `dnat` do. */
 export function forwardAction(
   side: Side,
   translations: Translations,
@@ -72,6 +73,7 @@ function isOfOne(side: Side, rule: RuleModel): boolean {
   return length === (family === 4 ? 32 : 128)
 }
 
+/** What `masquerade` does: as `snat`, to the address of the port it leaves by. */
 export function masqueradeAction(translations: Translations, rule: RuleModel): CompiledAction {
   const then = thenOf(rule, 'accept')
   return {
@@ -85,6 +87,7 @@ export function masqueradeAction(translations: Translations, rule: RuleModel): C
   }
 }
 
+/** What `reverse-snat` and `reverse-dnat` do. */
 export function reverseAction(translations: Translations, rule: RuleModel): CompiledAction {
   const then = thenOf(rule, 'continue')
   return {

@@ -3,10 +3,12 @@
 
 import { type Scope, type SimulationContext, state } from '../../src/plugin.ts'
 
+/** A key to write into. */
 export const newKey = (): Int32Array => new Int32Array(state.KEY_WORDS)
 
 const SCOPES_MAX = 65_536
 
+/** Keys of translations hold in one device: its id in words, made once. */
 export class Scopes {
   readonly #kind: number
   readonly #scopes = new Map<string, Scope>()
@@ -15,6 +17,7 @@ export class Scopes {
     this.#kind = kind
   }
 
+  /** The scope of the device where the packet is. */
   of(ctx: SimulationContext): Scope {
     const { device } = ctx.inPort
     let scope = this.#scopes.get(device)

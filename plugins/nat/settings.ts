@@ -3,6 +3,7 @@
 import Type, { type Static } from 'typebox'
 import { section } from '../../src/resource.ts'
 
+/** The settings of the NAT plugin. */
 export const natSettings = section({
   blockIdleMs: Type.Integer({
     default: 300_000,

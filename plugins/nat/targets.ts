@@ -4,19 +4,28 @@
 import { address, ethernet, type Port, type SimulationContext } from '../../src/plugin.ts'
 import type { RuleModel } from '../firewall/token.ts'
 
-export const PORT_FIRST = 1024 // a client's port: services listen below
+/** A client's port: services listen below. */
+export const PORT_FIRST = 1024
+/** The highest port. */
 export const PORT_LAST = 0xffff
 
+/** Addresses and ports that a rule translates to. */
 export interface Target {
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** The first address, four words. */
   readonly first: Int32Array
-  readonly count: number // of addresses
-  readonly portFirst: number // 0: none was given
+  /** Of addresses. */
+  readonly count: number
+  /** 0: none was given. */
+  readonly portFirst: number
+  /** The last port; 0: ports are kept. */
   readonly portLast: number
 }
 
 type TargetModel = NonNullable<RuleModel['natTargets']>[number]
 
+/** Reads a target of the model. */
 export function parseTarget({ from, to = from, portFrom = 0, portTo = 0 }: TargetModel): Target {
   const { family, words: first } = address.parseIp(from)
   const last = address.parseIp(to).words
@@ -31,6 +40,7 @@ export const isFixed = (targets: readonly Target[]): boolean =>
 /** The addresses of a rule as one list, of which one is looked at. */
 export class TargetList {
   readonly targets: readonly Target[]
+  /** Addresses of all targets. */
   readonly count: number
   /** The address chosen last, and its target. */
   readonly words = new Int32Array(4)
@@ -42,6 +52,7 @@ export class TargetList {
     this.count = targets.reduce((sum, { count }) => sum + count, 0)
   }
 
+  /** Makes the address with this index the one at hand. */
   choose(index: number): void {
     let i = index
     for (const target of this.targets) {
@@ -55,6 +66,7 @@ export class TargetList {
     }
   }
 
+  /** Whether the address is one of the list. */
   has(words: Int32Array): boolean {
     return this.targets.some(({ first, count }) => {
       for (let i = 0; i < 3; i++) if (first[i] !== words[i]) return false

@@ -9,12 +9,15 @@ import { type NeighbourNeeds, Neighbours, tableOf } from './neighbours.ts'
 import { RouterPort } from './ports.ts'
 import { type Route, routeOfModel, routesOfPort } from './routing/route.ts'
 
+/** A port of a router, with what belongs to it. */
 export interface Attachment {
   readonly port: RouterPort
   readonly neighbours: Neighbours
   readonly counters: RouterCounters
-  peer: RouterPort | null // when the link leads to another router
-  balancer: Balancer | null // the router's, when a packet met it last
+  /** When the link leads to another router. */
+  peer: RouterPort | null
+  /** The router's, when a packet met it last. */
+  balancer: Balancer | null
 }
 
 interface Compiled {
@@ -23,6 +26,7 @@ interface Compiled {
   readonly returns: number // of its port
 }
 
+/** The ports of a router, and the routes that lead to their networks. */
 export class Attachments {
   readonly #given: NeighbourNeeds
   readonly #ports = new Map<PortId, RouterPort>()
@@ -34,6 +38,7 @@ export class Attachments {
     this.#given = given
   }
 
+  /** The port; undefined: it is none of this router's. */
   get(id: PortId): Attachment | undefined {
     return this.#attachments.get(id)
   }
@@ -46,11 +51,13 @@ export class Attachments {
     return [...found.values()]
   }
 
+  /** Whether the address is one of the router's own; words[at..at+3]. */
   owns(family: 4 | 6, words: Int32Array, at = 0): boolean {
     for (const port of this.#ports.values()) if (port.owns(family, words, at)) return true
     return false
   }
 
+  /** Takes over the models; gives the routes that follow from the ports. */
   update(router: string, models: Models): ReadonlyMap<string, Route> {
     const gone = new Set(this.#ports.keys())
     for (const port of models.portsOf(router)) {
@@ -66,6 +73,7 @@ export class Attachments {
     return routes
   }
 
+  /** Lets go of all ports. */
   close(): void {
     for (const id of [...this.#ports.keys()]) this.#detach(id)
   }

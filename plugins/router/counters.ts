@@ -4,6 +4,7 @@ import type { Counters } from '../../src/plugin.ts'
 
 export type RouterCounters = ReturnType<typeof claimCounters>
 
+/** Claims what routers count. */
 export const claimCounters = (counters: Counters) => ({
   echoReplies: counters.claim('router.echo-replies', 'Pings to a router answered'),
   errors: counters.claim('router.errors', 'ICMP errors sent'),

@@ -24,8 +24,11 @@ import type { RouterCounters } from './counters.ts'
 import type { RouterPort } from './ports.ts'
 import type { RouterSettings } from './settings.ts'
 
+/** An ICMP error in both versions. */
 export interface ErrorKind {
+  /** Type and code; `param` is what its header says besides, such as an MTU. */
   readonly v4: readonly [type: number, code: number, param?: number]
+  /** Likewise. */
   readonly v6: readonly [type: number, code: number, param?: number]
 }
 
@@ -33,6 +36,7 @@ const V4 = icmp.Type
 const V6 = icmpv6.Type
 const IPV6_MTU_MIN = 1280
 
+/** The errors that routers send. */
 export const Errors = {
   ttlExpired: { v4: [V4.timeExceeded, 0], v6: [V6.timeExceeded, 0] },
   noRoute: {
@@ -63,6 +67,7 @@ export const tooBig = (mtu: number): ErrorKind => ({
 
 const SLOTS = 1024
 
+/** Sends ICMP errors, within a rate for each destination (RFC 1812 §4.3.2.8, RFC 4443 §2.4). */
 export class ErrorSender {
   readonly #counters: RouterCounters
   readonly #settings: RouterSettings
@@ -76,7 +81,7 @@ export class ErrorSender {
     this.#credit.fill(settings.errorBurstMax)
   }
 
-  // `entered` is the packet as it came into the router.
+  /** `entered` is the packet as it came into the router. */
   send(ctx: SimulationContext, kind: ErrorKind, port: RouterPort, entered: FlowKey): void {
     if (ctx.generated || !isForUs(ctx.key, entered, port)) return
     const type = entered.words[Word.typeId]! >>> 16
@@ -104,7 +109,7 @@ export class ErrorSender {
     ctx.emit(error, port.id)
   }
 
-  // The frame with what happened to it before this router, and nothing of what happened in it.
+  /** The frame with what happened to it before this router, and nothing of what happened in it. */
   frameOf(ctx: SimulationContext, entered: FlowKey): Uint8Array | undefined {
     const { key } = ctx
     this.#kept.copy(key)

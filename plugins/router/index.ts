@@ -31,7 +31,7 @@ export default definePlugin({
   }
 })
 
-// Its ports, what they are linked to, whom they have for neighbours, and its routes.
+/** Its ports, what they are linked to, whom they have for neighbours, and its routes. */
 export function interests(id: string, models: Models): Interest[] {
   const wanted: Interest[] = [
     { kind: 'port', field: 'device', value: id },

@@ -24,11 +24,13 @@ const { Type } = icmpv6
 const ALL_NODES = Int32Array.of(0xff02_0000 | 0, 0, 0, 1)
 const L3 = ethernet.LENGTH
 
+/** A router's port, and who is to be found by it. */
 export interface Link {
   readonly port: RouterPort
   readonly neighbours: Neighbours
   readonly counters: RouterCounters
-  readonly balancer: Balancer | null // its addresses on this link are answered for too
+  /** Its addresses on this link are answered for too. */
+  readonly balancer: Balancer | null
 }
 
 function answersFor({ port, balancer }: Link, family: 4 | 6, words: Int32Array, at = 0): boolean {
@@ -38,6 +40,7 @@ function answersFor({ port, balancer }: Link, family: 4 | 6, words: Int32Array, 
 
 // --- ARP ---
 
+/** An ARP message at a router's port: learns, answers, and ends there. */
 export function hearArp(ctx: SimulationContext, link: Link): Verdict {
   const { key } = ctx
   const { port } = link
@@ -79,7 +82,7 @@ function readArp(ctx: SimulationContext, link: Link, frame: Uint8Array): void {
 
 // --- neighbour discovery ---
 
-// True for a neighbour solicitation or advertisement that may be meant for this port.
+/** True for a neighbour solicitation or advertisement that may be meant for this port. */
 export function isDiscovery(key: FlowKey, link: Link): boolean {
   if (key.ipProto !== ipv6.Protocol.icmpv6) return false
   const type = key.icmpType
@@ -89,6 +92,7 @@ export function isDiscovery(key: FlowKey, link: Link): boolean {
   return answersFor(link, 6, key.words, Word.ipDst)
 }
 
+/** A message of neighbour discovery at a router's port: learns, answers, and ends there. */
 export function hearDiscovery(ctx: SimulationContext, link: Link): Verdict {
   const frame = ctx.frame()
   if (frame !== undefined && !ctx.dryRun) readDiscovery(ctx, link, frame)

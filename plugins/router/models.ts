@@ -22,6 +22,7 @@ import { WEIGHT_DEFAULT } from './weight.ts'
 
 const WEIGHT_MAX = 0x7fff_ffff
 
+/** A router in the store. */
 export const routerModel = defineModel({
   kind: 'router',
   plural: 'routers',
@@ -56,6 +57,7 @@ export const routerPort: PortPart = {
   complete: ({ mac }, { random }) => (mac === undefined ? { mac: newMac(random) } : {})
 }
 
+/** A route in the store. */
 export const routeModel = defineModel({
   kind: 'route',
   plural: 'routes',

@@ -23,9 +23,12 @@ import type { RouterCounters } from './counters.ts'
 import type { RouterPort } from './ports.ts'
 import type { RouterSettings } from './settings.ts'
 
+/** It was asked for, and has not answered yet. */
 export const NEIGHBOUR_PENDING = -1
+/** It was asked for, and did not answer. */
 export const NEIGHBOUR_FAILED = -2
 
+/** What a table of neighbours is made of. */
 export interface NeighbourNeeds {
   readonly clock: Clock
   readonly random: Random
@@ -56,9 +59,11 @@ const LEARNED_PER_SECOND = 200
 
 export const tableOf = (port: string): string => `neighbour/${port}`
 
-// Who wrote an entry last asks again when it is stale, used or not: a flow in the kernel uses it
-// without telling anyone.  What no answer renews, its writer removes.  The seconds in the value
-// only make a renewed entry a new one, so that every host hears of it; each measures ages itself.
+/**
+ * Who wrote an entry last asks again when it is stale, used or not: a flow in the kernel uses it
+ * without telling anyone. What no answer renews, its writer removes. The seconds in the value only
+ * make a renewed entry a new one, so that every host hears of it; each measures ages itself.
+ */
 export class Neighbours {
   port: RouterPort
   readonly #given: NeighbourNeeds
@@ -78,8 +83,10 @@ export class Neighbours {
     for (const [key, value] of table.entries()) this.#changed(key, value, undefined)
   }
 
-  // Its MAC, NEIGHBOUR_PENDING (the packet has to wait for `waitingFor`) or NEIGHBOUR_FAILED.
-  // A dry run asks nobody.
+  /**
+   * Its MAC, NEIGHBOUR_PENDING (the packet has to wait for `waitingFor`) or NEIGHBOUR_FAILED. A dry
+   * run asks nobody.
+   */
   find(ip: address.Ip, dryRun = false): number {
     const key = address.formatIp(ip)
     const now = this.#given.clock.now()
@@ -93,20 +100,23 @@ export class Neighbours {
     return NEIGHBOUR_PENDING
   }
 
+  /** What packets wait for until the neighbour is known. */
   waitingFor(ip: address.Ip): string {
     return this.#text(address.formatIp(ip))
   }
 
+  /** What outcomes depend on that go to this neighbour. */
   tag({ words }: address.Ip): Tag {
     const of = derive(this.port.port.tag, words[0]!, words[1]!, words[2]!)
     return derive(of, words[3]!)
   }
 
+  /** Its MAC; undefined: not known. */
   known(ip: address.Ip): number | undefined {
     return this.#entries.get(address.formatIp(ip))?.mac
   }
 
-  // A neighbour has said where it is.  The caller has checked that it may.
+  /** A neighbour has said where it is. The caller has checked that it may. */
   learn(ip: address.Ip, mac: number): void {
     const { clock, counters, settings } = this.#given
     const key = address.formatIp(ip)
@@ -128,6 +138,7 @@ export class Neighbours {
     if (this.#entries.get(key)?.mac === mac) this.#heard(key, mac)
   }
 
+  /** Asks and listens no more. */
   close(): void {
     this.#unlisten()
     this.#sweep?.cancel()

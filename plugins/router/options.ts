@@ -14,12 +14,15 @@ const Option = {
   strictSourceRoute: 137
 } as const
 
+/** What a look at the options of an IPv4 header comes to. */
 export const Options = { fine: 'fine', bad: 'bad', sourceRoute: 'source-route' } as const
 export type Options = (typeof Options)[keyof typeof Options]
 
+/** An option, and where it stands. */
 export interface Found {
   readonly options: Options
-  readonly pointer: number // of a bad one: which byte of the header
+  /** Of a bad one: which byte of the header. */
+  readonly pointer: number
 }
 
 // Of options that hold a list: their least length, and the least value of the pointer into it.

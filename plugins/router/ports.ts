@@ -5,22 +5,26 @@ import { address, type Port, type PortAddress, type PortId } from '../../src/plu
 
 const { maskWord } = address
 
-// It stays the same object while the port changes, so that routes may hold on to it.
+/** It stays the same object while the port changes, so that routes may hold on to it. */
 export class RouterPort {
   readonly id: PortId
   port!: Port
-  // Its addresses; with IPv6 among them also its link-local one, which every IPv6 interface has
-  // (RFC 4291 §2.8), listed or not.
+  /**
+   * Its addresses; with IPv6 among them also its link-local one, which every IPv6 interface has
+   * (RFC 4291 §2.8), listed or not.
+   */
   addresses: readonly PortAddress[] = []
-  // Packets can leave by it, as far as is known here.
+  /** Packets can leave by it, as far as is known here. */
   isUsable = false
-  returns = 0 // how often its agent came back
+  /** How often its agent came back. */
+  returns = 0
 
   constructor(port: Port) {
     this.id = port.id
     this.update(port)
   }
 
+  /** Takes over the port as it is now. */
   update(port: Port): void {
     if (this.port?.attended === false && port.attended) this.returns++
     this.port = port
@@ -28,17 +32,20 @@ export class RouterPort {
     this.isUsable = port.adminStateUp && port.active && (port.peer ?? port.host) !== null
   }
 
+  /** Whether the address is one of this port's; words[at..at+3]. */
   owns(family: number, words: Int32Array, at = 0): boolean {
     return this.addresses.some(a => a.family === family && equal(a.words, words, at))
   }
 
-  // The port's address in whose subnet this one lies: on the link, reached without a gateway.
+  /** The port's address in whose subnet this one lies: on the link, reached without a gateway. */
   onLink(family: number, words: Int32Array, at = 0): PortAddress | undefined {
     return this.addresses.find(a => a.family === family && contains(a, words, at))
   }
 
-  // The subnet's own name or its broadcast address (RFC 1812 §5.3.5.2): nobody's address.  A /31
-  // has neither (RFC 3021).
+  /**
+   * The subnet's own name or its broadcast address (RFC 1812 §5.3.5.2): nobody's address. A /31 has
+   * neither (RFC 3021).
+   */
   isSubnetBroadcast(ip: number): boolean {
     return this.addresses.some(({ family, words, length }) => {
       if (family !== 4 || length > 30 || ((ip ^ words[3]!) & maskWord(length)) !== 0) return false
@@ -47,8 +54,10 @@ export class RouterPort {
     })
   }
 
-  // The address to speak from: on the link of whom it is for if possible, and for the world
-  // rather than for the link.
+  /**
+   * The address to speak from: on the link of whom it is for if possible, and for the world rather
+   * than for the link.
+   */
   sourceFor(family: number, words: Int32Array, at = 0): PortAddress | undefined {
     const near = this.onLink(family, words, at)
     if (near !== undefined) return near

@@ -47,10 +47,13 @@ const ALL = -1
 const TOP_8 = 0xff00_0000 | 0
 const TOP_16 = 0xffff_0000 | 0
 
+/** What a router is made of. */
 export interface RouterNeeds extends NeighbourNeeds {
+  /** Sends its ICMP errors. */
   readonly errors: ErrorSender
 }
 
+/** A virtual router: the longest matching route, next hops, errors, echo. */
 export class Router implements Forwarder, LiveDevice, LocalEndpoint {
   readonly id: DeviceId
   readonly #tag: Tag
@@ -132,14 +135,16 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     return ctx.topology.device(BALANCER, loadBalancer) as Balancer | undefined | null
   }
 
-  // Asked by the walk when a port said no.  At the way in nothing has happened to the packet in
-  // here; at the way out it is the one that `process` saw last.
+  /**
+   * Asked by the walk when a port said no. At the way in nothing has happened to the packet in
+   * here; at the way out it is the one that `process` saw last.
+   */
   refuse(ctx: SimulationContext): void {
     if (ctx.outPort === null) this.#entered.copy(ctx.key)
     this.#tell(ctx, Errors.prohibited)
   }
 
-  // Asked at the end of the walk: where the packet leaves is too small for it.
+  /** Asked at the end of the walk: where the packet leaves is too small for it. */
   tooBig(ctx: SimulationContext, mtu: number): void {
     this.#tell(ctx, tooBig(mtu), this.#cameBy)
   }
@@ -213,7 +218,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     return neighbours.find(next, ctx.dryRun)
   }
 
-  // Another gateway's traffic may come to leave by this port: its next hops stay known.
+  /** Another gateway's traffic may come to leave by this port: its next hops stay known. */
   expect(id: PortId): void {
     const attached = this.#attachments.get(id)
     if (attached === undefined || attached.peer !== null) return

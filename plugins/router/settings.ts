@@ -8,6 +8,7 @@ const ms = (value: number, description: string) =>
 const max = (value: number, description: string) =>
   Type.Integer({ default: value, minimum: 1, maximum: 1_048_576, description })
 
+/** The settings of the router plugin. */
 export const routerSettings = section({
   neighbourRetryMs: ms(1000, 'Between two requests for the same neighbour, before jitter'),
   neighbourTimeoutMs: ms(3000, 'A neighbour that has not answered by then is unreachable'),

@@ -4,7 +4,8 @@
 import { FlowKey } from '../flow/key.ts'
 import type { Port, PortId } from './device.ts'
 
-export const BRANCHES_MAX = 2048 // ports of the largest flood
+/** Ports of the largest flood. */
+export const BRANCHES_MAX = 2048
 
 interface Branch {
   port: PortId
@@ -13,16 +14,18 @@ interface Branch {
   readonly key: FlowKey
 }
 
+/** The ways of a flood that are still to be walked. */
 export class Branches {
   readonly #list: Branch[] = []
   #count = 0
   #next = 0
 
+  /** None is left. */
   clear(): void {
     this.#count = this.#next = 0
   }
 
-  // False when the list is full.
+  /** False when the list is full. */
   add(port: PortId, inPort: Port, key: FlowKey, hops: number): boolean {
     if (this.#count === BRANCHES_MAX) return false
     let branch = this.#list[this.#count]
@@ -38,6 +41,7 @@ export class Branches {
     return true
   }
 
+  /** The next one; undefined when all were walked. */
   next(): Branch | undefined {
     return this.#next < this.#count ? this.#list[this.#next++] : undefined
   }

@@ -32,6 +32,7 @@ import type { SimulationContext } from './context.ts'
 import type { DeviceId } from './device.ts'
 import { isUnreadableError, type Scope, Tuple, tupleOf } from './tuple.ts'
 
+/** What a packet is to the connections that are known: rules ask for it by these words. */
 export const ConnectionState = {
   untracked: 'untracked',
   new: 'new',
@@ -44,6 +45,7 @@ export type ConnectionState = (typeof ConnectionState)[keyof typeof ConnectionSt
 const SCOPES_MAX = 65_536
 const OPENING = tcp.Flag.syn | tcp.Flag.ack | tcp.Flag.rst | tcp.Flag.fin
 
+/** The connection a packet belongs to, looked up at most once in each device. */
 export class Connection {
   readonly #scopes = new Map<DeviceId, Scope>()
   readonly #key = new Int32Array(KEY_WORDS)
@@ -57,6 +59,7 @@ export class Connection {
   #isReturn = false
   #state: ConnectionState | null = null
 
+  /** Forgets the packet before. */
   begin(): void {
     this.#looked = this.#tracked = this.#asked = this.#ownAsked = false
     this.#found = false
@@ -83,6 +86,7 @@ export class Connection {
     return this.#isReturn && !this.#isWhereRefused(ctx)
   }
 
+  /** What the packet is to what is known; asks the table, and other hosts where it must. */
   state(ctx: SimulationContext): ConnectionState {
     if (this.isReturn(ctx) && ctx.generated) return ConnectionState.established
     if (this.#isWhereRefused(ctx)) return this.#opening(ctx)

@@ -5,118 +5,174 @@ import type { Tag } from '../flow/tag.ts'
 import type { SimulationContext } from './context.ts'
 import type { Verdict } from './verdict.ts'
 
+/** Id of a port. */
 export type PortId = string
+/** Id of a device. */
 export type DeviceId = string
 
+/** What a packet meets on its walk: it ends with a verdict. */
 export interface Device {
   readonly id: DeviceId
-  // Ends with one of the context's sentences.
+  /** Ends with one of the context's sentences. */
   process(ctx: SimulationContext): Verdict
-  // Whether the packet may enter by the interface of `ctx.inPort`, whose security says what may.
+  /**
+   * Whether the packet may enter by the interface of `ctx.inPort`, whose security says what may.
+   */
   admit?(ctx: SimulationContext): Verdict
-  // The packet is refused at a port of this device, or by a filter (admin down, REJECT rule): tell
-  // the sender if the device can.  `ctx.inPort` is where the packet entered the device.
+  /**
+   * The packet is refused at a port of this device, or by a filter (admin down, REJECT rule): tell
+   * the sender if the device can. `ctx.inPort` is where the packet entered the device.
+   */
   refuse?(ctx: SimulationContext): void
 }
 
-// What packets are run through at a port, or in a device: a list of rules, say.
+/** What packets are run through at a port, or in a device: a list of rules, say. */
 export interface Filter extends Device {
-  // Whether any of its rules, or of those it leads to, asks for connections; the walk depends on
-  // it.  undefined: not known yet, and `ctx` waits for it.
+  /**
+   * Whether any of its rules, or of those it leads to, asks for connections; the walk depends on
+   * it. undefined: not known yet, and `ctx` waits for it.
+   */
   tracks(ctx: SimulationContext): boolean | undefined
 }
 
-// What stands between a router's link and its filters: it gives packets for virtual addresses to
-// servers, and their answers the virtual address back.  null: not for it, nothing was done;
-// forward: done, and the router's filter is not asked any more.
+/**
+ * What stands between a router's link and its filters: it gives packets for virtual addresses to
+ * servers, and their answers the virtual address back. null: not for it, nothing was done; forward:
+ * done, and the router's filter is not asked any more.
+ */
 export interface Balancer extends Device {
+  /** A packet from outside: the verdict, or null when it is for no virtual address. */
   take(ctx: SimulationContext, router: LocalEndpoint): Verdict | null
+  /** A packet from a member: the verdict, or null when it is none of ours. */
   undo(ctx: SimulationContext): Verdict | null
-  // Whether it takes anything for this address, four words from `at` on.
+  /** Whether it takes anything for this address, four words from `at` on. */
   owns(family: 4 | 6, words: Int32Array, at?: number): boolean
 }
 
-// How a packet of a device's own leaves it.
+/** How a packet of a device's own leaves it. */
 export interface NextHop {
+  /** The port the packet leaves by. */
   readonly port: PortId
+  /** MAC of that port. */
   readonly srcMac: number
+  /** MAC of whoever is next. */
   readonly dstMac: number
-  readonly src: Int32Array // address to speak from
+  /** Address to speak from. */
+  readonly src: Int32Array
 }
 
-// A device that others may speak through, with addresses of its own.
+/** A device that others may speak through, with addresses of its own. */
 export interface LocalEndpoint extends Device {
+  /** Whether the address is one of its own; words[at..at+3]. */
   owns(family: 4 | 6, words: Int32Array, at?: number): boolean
-  // null: none; undefined: not yet, a neighbour is being asked for.
+  /** null: none; undefined: not yet, a neighbour is being asked for. */
   nextHopTo(family: 4 | 6, words: Int32Array): NextHop | undefined | null
 }
 
-// An address of a port: IPv4 sits in words[3], the other words 0.
+/** An address of a port: IPv4 sits in words[3], the other words 0. */
 export interface PortAddress {
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** Four words; of IPv4 the last alone. */
   readonly words: Int32Array
+  /** Bits of its network. */
   readonly length: number
 }
 
-// A network that a station may have addresses of, in the manner of a key's words.
+/** A network that a station may have addresses of, in the manner of a key's words. */
 export interface AllowedNetwork {
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** Four words, masked. */
   readonly words: Int32Array
+  /** Which of their bits count. */
   readonly masks: Int32Array
+  /** As the model says it. */
   readonly text: string
 }
 
-// By MAC, the networks of which that station may have addresses; null: any.
+/** By MAC, the networks of which that station may have addresses; null: any. */
 export type AllowedAddresses = ReadonlyMap<number, readonly AllowedNetwork[] | null>
 
-// What may come in by the interface of a port.  Services are answers that hosts believe whoever
-// sends them: 'dhcp', 'ra'.
+/**
+ * What may come in by the interface of a port. Services are answers that hosts believe whoever
+ * sends them: 'dhcp', 'ra'.
+ */
 export interface PortSecurity {
-  readonly addresses: AllowedAddresses | null // null: any
+  /** null: any. */
+  readonly addresses: AllowedAddresses | null
+  /** What it may offer, such as `dhcp`: `allowedServices` of a port. */
   readonly services: ReadonlySet<string>
 }
 
+/** A port of a device, as walks see it. */
 export interface Port {
   readonly id: PortId
-  readonly number: number // 24 bits; the tunnel key of what leaves here
-  readonly name: string // for traces: "port 7", or the name it was given
-  readonly kind: string // of its device
-  readonly isUplink: boolean // where it is bound, it leads out of the network
+  /** 24 bits; the tunnel key of what leaves here. */
+  readonly number: number
+  /** For traces: "port 7", or the name it was given. */
+  readonly name: string
+  /** Of its device. */
+  readonly kind: string
+  /** Where it is bound, it leads out of the network. */
+  readonly isUplink: boolean
+  /** The device it belongs to. */
   readonly device: DeviceId
+  /** The operator has not set it down. */
   readonly adminStateUp: boolean
+  /** The other end of its link; null: it has none. */
   readonly peer: PortId | null
-  readonly host: string | null // where it is bound; a port has a peer, a host, or neither
-  readonly previousHost: string | null // where it was bound before: who has its state
-  // A bound port is active while its host has the interface up; others always are.
+  /** Where it is bound; a port has a peer, a host, or neither. */
+  readonly host: string | null
+  /** Where it was bound before: who has its state. */
+  readonly previousHost: string | null
+  /** A bound port is active while its host has the interface up; others always are. */
   readonly active: boolean
-  // Whether its host's agent is there: new connections go elsewhere if they can, old ones stay.
+  /** Whether its host's agent is there: new connections go elsewhere if they can, old ones stay. */
   readonly attended: boolean
+  /** The chain for what comes in; null: none. */
   readonly inFilter: DeviceId | null
+  /** The chain for what goes out; null: none. */
   readonly outFilter: DeviceId | null
-  readonly security: PortSecurity | null // null: anything may come in
-  readonly vlan: number // 0 = none
-  readonly mac: number // of a port that packets are sent to; 0 = none
+  /** null: anything may come in. */
+  readonly security: PortSecurity | null
+  /** 0 = none. */
+  readonly vlan: number
+  /** Of a port that packets are sent to; 0 = none. */
+  readonly mac: number
+  /** Of a router's port. */
   readonly addresses: readonly PortAddress[]
-  readonly own: Readonly<Record<string, unknown>> // fields that its plugin alone knows
-  readonly tag: Tag // deviceTag(id)
-  readonly egress: Tag // egressTag(id)
+  /** Fields that its plugin alone knows. */
+  readonly own: Readonly<Record<string, unknown>>
+  /** deviceTag(id). */
+  readonly tag: Tag
+  /** egressTag(id). */
+  readonly egress: Tag
 }
 
-// Whoever has forwarded the packet and can tell its sender that it does not fit where it leaves.
+/**
+ * Whoever has forwarded the packet and can tell its sender that it does not fit where it leaves.
+ */
 export interface Forwarder {
+  /** Tells the sender that packets larger than this do not get through. */
   tooBig(ctx: SimulationContext, mtu: number): void
 }
 
-// Whoever can ask other hosts for state.
+/** Whoever can ask other hosts for state. */
 export interface Puller {
+  /** Whether there is anybody to ask for what the walk did not find. */
   canPull(ctx: SimulationContext): boolean
 }
 
-// What the walk sees.  undefined: not known yet, the packet must wait (the view has asked for it);
-// null: it does not exist.
+/**
+ * What the walk sees. undefined: not known yet, the packet must wait (the view has asked for it);
+ * null: it does not exist.
+ */
 export interface Topology {
-  // Of the devices that `inFilter` and `outFilter` name; '': there are none.
+  /** Of the devices that `inFilter` and `outFilter` name; '': there are none. */
   readonly filterKind: string
+  /** The port; undefined: not loaded yet, null: there is none. */
   port(id: PortId): Port | undefined | null
+  /** The device; undefined: not loaded yet, null: there is none. */
   device(kind: string, id: DeviceId): Device | undefined | null
 }

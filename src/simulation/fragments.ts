@@ -20,7 +20,9 @@ const KEEP_MS = 15_000 // fragments of one packet come within moments; RFC 1122 
  * fragment, which need not be that of transport, and is in the first fragment only.
  */
 export interface Whole {
+  /** Identification of the packet. */
   readonly id: number
+  /** Protocol, as the fragment header or IPv4 says it. */
   readonly next: number
 }
 
@@ -33,6 +35,7 @@ class Slots {
   readonly protocols = new Uint8Array(SLOTS)
 }
 
+/** Remembers what the first fragment of a packet said of layer 4, for those behind it. */
 export class FragmentMemory {
   #slots: Slots | null = null // there since the first fragment
   readonly #addresses = new Int32Array(8)
@@ -44,12 +47,15 @@ export class FragmentMemory {
   packet = ''
   /** Somebody has asked for the ports of a later one, and its first has not been seen here. */
   isEarly = false
-  isLate = false // it was waited for, in vain
+  /** It was waited for, in vain. */
+  isLate = false
 
+  /** Whether the packet that is walked is a first fragment. */
   get isFirst(): boolean {
     return this.#whole !== null
   }
 
+  /** Forgets the packet before. */
   begin(): void {
     this.packet = ''
     this.#whole = null

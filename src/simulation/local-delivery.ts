@@ -6,6 +6,7 @@ import { token } from '../core/token.ts'
 import { egressTag, tagOf } from '../flow/tag.ts'
 import type { Port } from './device.ts'
 
+/** Where frames for the agent itself are taken in. */
 export interface LocalDelivery {
   /** The host whose agent this is. */
   readonly host: string

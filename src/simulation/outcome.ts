@@ -8,6 +8,7 @@ import { CachePolicy } from './verdict.ts'
 
 /** A frame of a device's own making. */
 export interface Emitted {
+  /** The bytes of it. */
   readonly frame: Uint8Array
   /** It leaves by this port, as a walk of its own. */
   readonly port: PortId
@@ -19,18 +20,25 @@ export interface Countable {
   count(of: number): void
 }
 
+/** Something that is counted when the outcome stands. */
 export interface Count {
+  /** The counter. */
   readonly by: Countable
+  /** Which of its numbers. */
   readonly of: number
 }
 
 /** Whoever takes frames in on this host. */
 export interface FrameReceiver {
+  /** Takes a frame, after the walk. */
   receive(frame: Uint8Array): void
 }
 
+/** A frame for somebody in this process. */
 export interface Delivery {
+  /** The bytes of it. */
   readonly frame: Uint8Array
+  /** Who takes it. */
   readonly to: FrameReceiver
 }
 
@@ -38,6 +46,7 @@ const TAGS_MAX = 4096 // a flood tags every port it meets
 const DEDUPE_MAX = 64 // looking for doubles in a flood's tags would be quadratic
 const EACH_MAX = 64 // frames, counts and deliveries of one walk
 
+/** What a walk leaves: plain data, which nothing was done with yet. */
 export class Outcome {
   /** What is to be done with the packet; outputs name ports by number. */
   readonly actions = new ActionList(64)
@@ -45,6 +54,7 @@ export class Outcome {
   readonly outPorts: Port[] = []
   /** What it depended on: the first `tagCount`. */
   readonly tags: Tag[] = []
+  /** How many `tags` there are. */
   tagCount = 0
   /** Whether the packets after this one may be treated likewise, as a flow. */
   cacheable = true
@@ -58,12 +68,14 @@ export class Outcome {
   ttlMin = 0
   /** What the walk changed for others. It holds for postponed packets, too, as do frames sent. */
   readonly stale: Tag[] = []
+  /** Frames that devices made, to leave by their ports. */
   readonly emitted: Emitted[] = []
   /** Counted when the outcome stands, and is no drop: a packet may be walked several times. */
   readonly counts: Count[] = []
   /** Likewise. */
   readonly deliveries: Delivery[] = []
 
+  /** Forgets the walk before. */
   begin(): void {
     this.actions.clear()
     this.tagCount = this.ttlMin = 0
@@ -77,6 +89,7 @@ export class Outcome {
     if (this.deliveries.length > 0) this.deliveries.length = 0
   }
 
+  /** Depends on this, too. With more tags than there is room for it is not kept as a flow. */
   tag(tag: Tag): void {
     if (this.tagCount < DEDUPE_MAX && this.#isTagged(tag)) return
     if (this.tagCount === TAGS_MAX) this.cacheable = false
@@ -89,14 +102,17 @@ export class Outcome {
     this.stale.push(tag)
   }
 
+  /** A frame of a device's own making leaves by a port. */
   emit(frame: Uint8Array, port: PortId): void {
     if (this.emitted.length < EACH_MAX) this.emitted.push({ frame, port })
   }
 
+  /** Counts something when the outcome stands. */
   count(by: Countable, of: number): void {
     if (this.counts.length < EACH_MAX) this.counts.push({ by, of })
   }
 
+  /** Hands a frame to somebody in this process when the outcome stands. */
   deliver(frame: Uint8Array, to: FrameReceiver): void {
     if (this.deliveries.length < EACH_MAX) this.deliveries.push({ frame, to })
   }

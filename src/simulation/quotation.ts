@@ -4,13 +4,16 @@
 import { newQuoted, type Quoted, readQuoted } from '../wire/quoted.ts'
 import type { SimulationContext } from './context.ts'
 
+/** The packet that an ICMP error quotes, read when it is first asked for. */
 export class Quotation {
   readonly #current = newQuoted()
   readonly #arrived = newQuoted()
   #isRead = false
   #isThere = false
+  /** A device has translated it. */
   isChanged = false
 
+  /** Forgets the packet before. */
   begin(): void {
     this.#isRead = this.#isThere = this.isChanged = false
   }
@@ -20,10 +23,12 @@ export class Quotation {
     return this.#isThere
   }
 
+  /** The quoted packet as devices have left it; null: nothing is quoted. */
   current(ctx: SimulationContext): Quoted | null {
     return this.#isThereIn(ctx) ? this.#current : null
   }
 
+  /** The quoted packet as it came; null: nothing is quoted. */
   arrived(ctx: SimulationContext): Quoted | null {
     return this.#isThereIn(ctx) ? this.#arrived : null
   }

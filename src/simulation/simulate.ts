@@ -7,15 +7,16 @@ import type { Device, Filter, Port, PortId } from './device.ts'
 import { CachePolicy, Verdict } from './verdict.ts'
 import { waitForDevice, waitForPort } from './waits.ts'
 
-export const HOPS_MAX = 32 // port crossings of one branch
+/** Port crossings of one branch. */
+export const HOPS_MAX = 32
 
-// From the ingress of a port.  Verdict.forward: the outcome delivers the packet somewhere.
+/** From the ingress of a port. Verdict.forward: the outcome delivers the packet somewhere. */
 export function simulate(ctx: SimulationContext, entry: PortId): Verdict {
   ctx.entry = entry
   return walk(ctx, enter(ctx, entry))
 }
 
-// From the egress of a port: what a device has made leaves its device here.
+/** From the egress of a port: what a device has made leaves its device here. */
 export function simulateEgress(ctx: SimulationContext, exit: PortId): Verdict {
   ctx.generated = true
   ctx.outcome.cacheable = false
@@ -117,5 +118,6 @@ function refuseAt(ctx: SimulationContext, device: Device, reason: string): Verdi
   return ctx.drop(reason)
 }
 
+/** A port in a few words, for traces. */
 export const describePort = (port: Port): string =>
   `${port.name} of ${port.kind} ${port.device.slice(0, 8)}`

@@ -29,8 +29,11 @@ const LOW = 0xffff
 const FRAGMENT = 0xff
 const { Protocol } = ipv4
 
+/** Where a key of flow state holds. */
 export interface Scope {
+  /** Kind of the record. */
   readonly kind: number
+  /** The device's id in two words. */
   readonly words: readonly [number, number]
 }
 
@@ -86,6 +89,7 @@ export const isErrorAbout = (ctx: SimulationContext): boolean =>
 export const isUnreadableError = (ctx: SimulationContext): boolean =>
   isErrorPacket(ctx) && ctx.quote()?.isHeadless !== false
 
+/** Whether the packet is an ICMP error, which quotes another. */
 export function isErrorPacket({ key }: SimulationContext): boolean {
   const type = key.ethType
   const family = type === ethernet.Type.ipv4 ? 4 : type === ethernet.Type.ipv6 ? 6 : 0

@@ -2,7 +2,9 @@
 
 import type { DeviceId, PortId } from './device.ts'
 
+/** Until the port is loaded. */
 export const waitForPort = (id: PortId): string => `port/${id}`
+/** Until the device is loaded. */
 export const waitForDevice = (kind: string, id: DeviceId): string => `${kind}/${id}`
 
 /** What a walk waits for that would rather ask other hosts than do without state. */

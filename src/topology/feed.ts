@@ -6,13 +6,19 @@ import type { Log } from '../core/log.ts'
 import { type Interest, interestKey } from './interest.ts'
 import type { Store, TableEvent, Watch, WatchEvent } from './store.ts'
 
+/** What a feed tells a packet thread. */
 export interface FeedListener {
+  /** Objects of an interest changed; `ready`: all that there are have been told. */
   events(key: string, events: readonly WatchEvent[], ready: boolean): void
+  /** Entries of a shared table changed; `ready` likewise. */
   tableEvents(name: string, events: readonly TableEvent[], ready: boolean): void
-  // A write was taken or refused; what it changed has been told, for watches hear before writers.
+  /**
+   * A write was taken or refused; what it changed has been told, for watches hear before writers.
+   */
   tableWritten(name: string, key: string): void
 }
 
+/** What a packet thread is told of the store: each interest once, then its changes. */
 export class TopologyFeed {
   readonly #store: Store
   readonly #listener: FeedListener
@@ -26,11 +32,12 @@ export class TopologyFeed {
     this.#log = log
   }
 
-  // How many interests the worker has.
+  /** How many interests the worker has. */
   get size(): number {
     return this.#watches.size
   }
 
+  /** Tells what there is, and what changes from then on. */
   want(interest: Interest): void {
     const key = interestKey(interest)
     if (this.#watches.has(key)) return
@@ -45,14 +52,17 @@ export class TopologyFeed {
     )
   }
 
+  /** Writes an entry of a shared table; the thread hears when that is done. */
   put(table: string, key: string, value: string): void {
     this.#written(table, key, this.#store.table(table).put(key, value))
   }
 
+  /** Removes an entry, likewise. */
   remove(table: string, key: string): void {
     this.#written(table, key, this.#store.table(table).remove(key))
   }
 
+  /** Tells nothing more. */
   close(): void {
     for (const watch of this.#watches.values()) watch.close()
     this.#watches.clear()

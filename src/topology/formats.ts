@@ -41,6 +41,7 @@ const isMulticast = ({ family, words }: Ip): boolean =>
 const isZero = ({ words }: Ip): boolean => words.every(word => word === 0)
 const same = (a: Ip, b: Ip): boolean => a.words.every((word, i) => word === b.words[i])
 
+/** Formats of text that schemas name. */
 export const formats: Readonly<Record<string, TextFormat>> = {
   // Lower case only: an id is compared as text everywhere.
   uuid: { expected: 'a UUID in lower case', check: text => UUID.test(text) },

@@ -5,37 +5,52 @@
 import type { Static, TObject } from 'typebox'
 import type { Random } from '../core/random.ts'
 
+/** Id of an object: a UUID in lower case. */
 export type ObjectId = string
 
+/** An object as the store keeps it. */
 export interface Stored {
   readonly id: ObjectId
   readonly [field: string]: unknown
 }
 
+/** A field that names other objects. */
 export interface Reference {
-  readonly field: string // holds an id, or an array of ids
-  readonly kind: string | readonly string[] // what it may point at
-  // When the object pointed at is deleted: refuse, forget the reference, or go along.
+  /** Holds an id, or an array of ids. */
+  readonly field: string
+  /** What it may point at. */
+  readonly kind: string | readonly string[]
+  /** When the object pointed at is deleted: refuse, forget the reference, or go along. */
   readonly onDelete: 'refuse' | 'clear' | 'cascade'
 }
 
+/** What is wrong with a field. */
 export interface Fault {
+  /** Its path, `allowedAddresses[1].mac`. */
   readonly field: string
+  /** What was said. */
   readonly value: unknown
+  /** What would have been right, in words. */
   readonly expected: string
 }
 
+/** An entry of a shared table. */
 export interface StatusEntry {
+  /** The table. */
   readonly table: string
+  /** The key. */
   readonly key: string
 }
 
-// What hosts report of an object: read from a replicated table when somebody looks at it.
+/** What hosts report of an object: read from a replicated table when somebody looks at it. */
 export interface Status {
-  readonly fields: TObject // beside those of the schema, all optional
-  readonly references: Readonly<Record<string, string>> // field → kind of what it names
+  /** Beside those of the schema, all optional. */
+  readonly fields: TObject
+  /** Field → kind of what it names. */
+  readonly references: Readonly<Record<string, string>>
+  /** Which entries an object's status is made of. */
   readonly entries: (value: Stored) => readonly StatusEntry[]
-  // `found` are the values of these entries, in their order.
+  /** `found` are the values of these entries, in their order. */
   readonly read: (
     value: Stored,
     found: readonly (string | undefined)[]
@@ -52,29 +67,40 @@ export interface Completing {
   readonly newPorts: 'off' | 'services' | 'addresses'
 }
 
+/** A kind of object: fields, references, what must be unique. */
 export interface Model<S extends TObject = TObject> {
-  readonly kind: string // singular, kebab-case: 'tunnel-zone'
-  readonly plural: string // the REST collection: 'tunnel-zones'
-  readonly summary: string // one sentence for the docs
-  readonly schema: S // without `id`; additionalProperties: false
+  /** Singular, kebab-case: 'tunnel-zone'. */
+  readonly kind: string
+  /** The REST collection: 'tunnel-zones'. */
+  readonly plural: string
+  /** One sentence for the docs. */
+  readonly summary: string
+  /** Without `id`; additionalProperties: false. */
+  readonly schema: S
   readonly references: readonly Reference[]
-  readonly indexes: readonly string[] // fields `list` and `watch` may select by
-  readonly unique: readonly (readonly string[])[] // groups of fields no two objects share
-  // Numbers the store gives out at creation: field ← next free of the sequence.
+  /** Fields `list` and `watch` may select by. */
+  readonly indexes: readonly string[]
+  /** Groups of fields no two objects share. */
+  readonly unique: readonly (readonly string[])[]
+  /** Numbers the store gives out at creation: field ← next free of the sequence. */
   readonly sequences: Readonly<Record<string, { sequence: string; min: number; max: number }>>
-  // Faults the schema cannot say.  Called on create and update with the whole object.
+  /** Faults the schema cannot say. Called on create and update with the whole object. */
   readonly validate: (value: Stored) => readonly Fault[]
-  // What a new object is where its body is silent; called before `validate`.
+  /** What a new object is where its body is silent; called before `validate`. */
   readonly complete?: (value: Stored, given: Completing) => Stored
-  readonly ordered?: string // field that keeps siblings in order (a rule's position)
+  /** Field that keeps siblings in order (a rule's position). */
+  readonly ordered?: string
   readonly status?: Status
-  readonly hidden?: boolean // kept by the store, never shown: a secret of the system's own
+  /** Kept by the store, never shown: a secret of the system's own. */
+  readonly hidden?: boolean
 }
 
 type Optional = 'references' | 'indexes' | 'unique' | 'sequences' | 'validate'
+/** A model as it is written: what is not said has its default. */
 export type ModelInput<S extends TObject> = Omit<Model<S>, Optional> &
   Partial<Pick<Model<S>, Optional>>
 
+/** A model, complete and frozen. */
 export const defineModel = <S extends TObject>(input: ModelInput<S>): Model<S> =>
   Object.freeze({
     references: [],
@@ -85,4 +111,5 @@ export const defineModel = <S extends TObject>(input: ModelInput<S>): Model<S> =
     ...input
   })
 
+/** An object of a model. */
 export type ModelValue<M extends Model> = Static<M['schema']> & { readonly id: ObjectId }

@@ -5,14 +5,18 @@ import { isNode, parseIp } from '../wire/address.ts'
 import type { portFields } from './assembly/port-fields.ts'
 import { defineModel, type Fault, type ModelValue, type Stored } from './model.ts'
 
+/** A field that names an object. */
 export const Uuid = (description: string) => Type.String({ format: 'uuid', description })
+/** A name for people. */
 export const Name = Type.String({ minLength: 1, maxLength: 255 })
+/** Whether the operator has not set it down. */
 export const AdminStateUp = Type.Boolean({ default: true, description: 'false: drops everything' })
 
 /** The schema of an object that has these fields and no others. */
 export const object = <P extends Parameters<typeof Type.Object>[0]>(properties: P) =>
   Type.Object(properties, { additionalProperties: false })
 
+/** A host in the store. */
 export const hostModel = defineModel({
   kind: 'host',
   plural: 'hosts',
@@ -23,6 +27,7 @@ export const hostModel = defineModel({
   unique: [['name']]
 })
 
+/** A tunnel zone in the store. */
 export const tunnelZoneModel = defineModel({
   kind: 'tunnel-zone',
   plural: 'tunnel-zones',
@@ -35,6 +40,7 @@ export const tunnelZoneModel = defineModel({
 })
 export type TunnelZoneModel = ModelValue<typeof tunnelZoneModel>
 
+/** A host's membership of a tunnel zone. */
 export const tunnelZoneHostModel = defineModel({
   kind: 'tunnel-zone-host',
   plural: 'tunnel-zone-hosts',
@@ -60,7 +66,7 @@ export const tunnelZoneHostModel = defineModel({
 })
 export type TunnelZoneHostModel = ModelValue<typeof tunnelZoneHostModel>
 
-// Tunnel keys above are the system's own: 0xfffffd is for agents, 0xffffff for flow state.
+/** Tunnel keys above are the system's own: 0xfffffd is for agents, 0xffffff for flow state. */
 export const PORT_NUMBER_MAX = 0xfffffc
 
 // Three ends are possible: a `peer` port (a link), an interface of a host (a binding), or nothing
@@ -126,6 +132,7 @@ export function commonPortFaults(port: Stored): Fault[] {
 
 const GROUP_MAX = 1024
 
+/** A port group in the store. */
 export const portGroupModel = defineModel({
   kind: 'port-group',
   plural: 'port-groups',
@@ -152,7 +159,7 @@ export const portGroupModel = defineModel({
 })
 export type PortGroupModel = ModelValue<typeof portGroupModel>
 
-// One object of a store: what all its hosts know and nobody else does.  See state-key.ts.
+/** One object of a store: what all its hosts know and nobody else does. See state-key.ts. */
 export const stateKeyModel = defineModel({
   kind: 'state-key',
   plural: 'state-keys',
@@ -163,6 +170,7 @@ export const stateKeyModel = defineModel({
   hidden: true
 })
 
+/** Models that no plugin brings. */
 export const coreModels = [
   hostModel,
   tunnelZoneModel,

@@ -13,6 +13,7 @@ const IPS_MAX = 64
 /** Answers that hosts believe whoever sends them: DHCP, and router advertisements and redirects. */
 export const Service = { dhcp: 'dhcp', ra: 'ra' } as const
 
+/** Field of a port: addresses that may come in by it. */
 export const allowedAddresses = Type.Optional(
   Type.Array(
     Type.Object(
@@ -34,6 +35,7 @@ export const allowedAddresses = Type.Optional(
   )
 )
 
+/** Field of a port: services that may be offered by it. */
 export const allowedServices = Type.Optional(
   Type.Array(Type.Union([Type.Literal(Service.dhcp), Type.Literal(Service.ra)]), {
     uniqueItems: true,

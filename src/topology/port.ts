@@ -38,7 +38,7 @@ export function compilePort(
   })
 }
 
-// What the walk knows of ports; models.test.ts compares it with the fields there are.
+/** What the walk knows of ports; models.test.ts compares it with the fields there are. */
 export const knownFields = [
   ...['id', 'name', 'type', 'device', 'number', 'adminStateUp', 'peer', 'host', 'interface'],
   ...['previousHost', 'inFilter', 'outFilter', 'allowedAddresses', 'allowedServices'],
@@ -58,7 +58,7 @@ function compileAddress(text: string): PortAddress {
   return Object.freeze({ family, words, length })
 }
 
-// What a change of a port makes stale: everything through it, or only where it leads to.
+/** What a change of a port makes stale: everything through it, or only where it leads to. */
 export function portChange(before: Port, after: Port): 'walk' | 'place' | 'nothing' {
   const walk =
     before.number !== after.number ||

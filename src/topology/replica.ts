@@ -5,11 +5,15 @@ import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'
 import type { WatchEvent } from './store.ts'
 
+/** An interest, and what is known of it. */
 export interface Watched {
+  /** The interest as text. */
   readonly key: string
   readonly interest: Interest
+  /** All that there is has been told. */
   ready: boolean
-  readonly members: Set<string> // kind/id
+  /** Kind/id. */
+  readonly members: Set<string>
 }
 
 interface Held {
@@ -19,17 +23,20 @@ interface Held {
   readonly by: Set<string> // interest keys
 }
 
+/** An object as text, by which it is known. */
 export const objectKey = (kind: string, id: string): string => `${kind}/${id}`
 
+/** Objects that this host was told of, by interest and by field. */
 export class Replica {
   readonly #watched = new Map<string, Watched>()
   readonly #held = new Map<string, Held>()
 
+  /** The interest of this key; undefined: nobody asked for it. */
   watched(key: string): Watched | undefined {
     return this.#watched.get(key)
   }
 
-  // True when the interest is new: somebody must ask for it.
+  /** True when the interest is new: somebody must ask for it. */
   add(interest: Interest): boolean {
     const key = interestKey(interest)
     if (this.#watched.has(key)) return false
@@ -37,7 +44,7 @@ export class Replica {
     return true
   }
 
-  // Takes in what was said of an interest.  Gives the keys of the objects that changed.
+  /** Takes in what was said of an interest. Gives the keys of the objects that changed. */
   apply(key: string, events: readonly WatchEvent[], ready: boolean): string[] {
     const watched = this.#watched.get(key)
     if (watched === undefined) return []
@@ -55,19 +62,22 @@ export class Replica {
     return changed
   }
 
+  /** The object; undefined: not told. */
   get(kind: string, id: string): Stored | undefined {
     return this.#held.get(objectKey(kind, id))?.value
   }
 
+  /** The object of this key; undefined: not told. */
   value(key: string): Stored | undefined {
     return this.#held.get(key)?.value
   }
 
-  // The interests that name an object.
+  /** The interests that name an object. */
   namedBy(key: string): Iterable<string> {
     return this.#held.get(key)?.by ?? []
   }
 
+  /** Objects whose field has this value, as far as they were asked for. */
   where(kind: string, field: string, value: string): Stored[] {
     const members = this.#watched.get(interestKey({ kind, field, value }))?.members ?? []
     const found: Stored[] = []

@@ -105,7 +105,8 @@ function heritageOf(code: string, from: number): string[] {
 const SHAPE = /^(?:LENGTH(?:_MIN)?|Type|Flag|Option|fits|payload|emit|Fields)$/
 const ACCESSOR = /^export (?:const \w+ = |function \w+)\(_?view: DataView, at: number[,)]/
 // A type that is what a table or a schema says.
-const DERIVED = /^export type \w+ = (?:\(typeof |Static<typeof )/
+const DERIVED =
+  /^export type \w+ = (?:Readonly<)?(?:\(typeof |(?:Static|ModelValue|ReturnType)<typeof )/
 const TYPED =
   /^(\w+)[?!]?: (?:readonly )?([A-Z]\w*)(?:<.*>)?(\[\])?(?: \| (?:null|undefined))?(?: =.*)?$/
 

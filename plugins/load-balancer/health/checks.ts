@@ -27,13 +27,16 @@ export const Failure = {
   tls: 'tls'
 } as const
 
+/** What a check is made of. */
 export interface CheckNeeds {
   readonly transport: ProbeTransport
   readonly clock: Clock
   readonly random: Random
 }
 
+/** A check under way. */
 export interface RunningCheck {
+  /** Ends it without a result. */
   stop(): void
 }
 

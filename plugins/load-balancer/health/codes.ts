@@ -1,5 +1,6 @@
 // The HTTP status codes a health monitor takes for an answer of a member that is well.
 
+/** HTTP statuses that mean health, unless the monitor says otherwise. */
 export const CODES_DEFAULT = '200-299'
 
 const ITEM = /^([1-5]\d\d)(?:-([1-5]\d\d))?$/

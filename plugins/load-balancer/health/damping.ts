@@ -4,14 +4,21 @@
 //
 //   up ── fallCount failures ──► down ── riseCount successes, not before the hold is over ──► up
 
+/** How many results it takes to believe one. */
 export interface DampingRules {
+  /** Good results in a row until a member is up. */
   readonly riseCount: number
+  /** Bad ones until it is down. */
   readonly fallCount: number
-  readonly holdMs: number // of the second fall in a row; doubles
+  /** Of the second fall in a row; doubles. */
+  readonly holdMs: number
+  /** The longest time a member that comes and goes is kept down. */
   readonly holdMsMax: number
-  readonly calmMs: number // up for so long, and what was is forgotten
+  /** Up for so long, and what was is forgotten. */
+  readonly calmMs: number
 }
 
+/** Whether one member counts as up, by its results so far. */
 export class Damping {
   /** undefined: nothing is known yet. */
   isUp: boolean | undefined

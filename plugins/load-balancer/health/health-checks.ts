@@ -23,6 +23,7 @@ import { tableOf } from './table.ts'
 const { Protocol } = ipv4
 const NOT_FOR_IT = null
 
+/** The health of the pools of a load balancer. */
 export class HealthChecks {
   readonly #balancer: string
   readonly #needs: HealthNeeds
@@ -39,7 +40,7 @@ export class HealthChecks {
     this.#changed = changed
   }
 
-  // Pools come, change and go; members are told how they are.
+  /** Pools come, change and go; members are told how they are. */
   update(pools: readonly Pool[], models: Models): void {
     const [router] = models.where<Stored>('router', 'loadBalancer', this.#balancer)
     const gone = new Set(this.#pools.keys())
@@ -67,18 +68,22 @@ export class HealthChecks {
     return health
   }
 
+  /** Whether the member counts as up; one that is not checked does. */
   isHealthy(pool: string, member: string): boolean {
     return this.#pools.get(pool)?.isHealthy(member) ?? true
   }
 
+  /** A lease of this host's was lost: who checked by it stops. */
   lost(lease: string): void {
     for (const health of this.#pools.values()) health.lost(lease)
   }
 
+  /** Another host has died, or answers again. */
   hostChanged(host: string): void {
     for (const health of this.#pools.values()) health.hostChanged(host)
   }
 
+  /** Ends all checks. */
   close(): void {
     for (const health of this.#pools.values()) health.close()
     this.#pools.clear()

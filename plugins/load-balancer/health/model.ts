@@ -20,6 +20,7 @@ const Ms = (value: number, minimum: number, description: string) =>
 const Count = (value: number, description: string) =>
   Type.Optional(Type.Integer({ minimum: 1, maximum: 100, default: value, description }))
 
+/** A health monitor in the store. */
 export const healthMonitorModel = defineModel({
   kind: 'health-monitor',
   plural: 'health-monitors',

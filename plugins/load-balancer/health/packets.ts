@@ -19,28 +19,43 @@ const { Protocol } = ipv4
 const MSS = 1200 // fits the smallest path of IPv6, tunnels and all
 const MSS_OPTION = Uint8Array.of(tcp.Option.mss, 4, MSS >>> 8, MSS & 0xff)
 
+/** What a check is carried by. */
 export const Probe = { tcp: 'tcp', udp: 'udp', ping: 'ping' } as const
 export type Probe = (typeof Probe)[keyof typeof Probe]
 
 /** Ends of a check: ours, with the port or ICMP id it is known by, and the member's. */
 export interface Ends {
+  /** MAC of the router's port. */
   readonly srcMac: number
+  /** MAC of the next hop. */
   readonly dstMac: number
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** The router's address, four words. */
   readonly src: Int32Array
+  /** The member's address, four words. */
   readonly dst: Int32Array
+  /** Our port, or the id of an echo request. */
   readonly sport: number
+  /** The member's port. */
   readonly dport: number
 }
 
+/** A TCP segment. */
 export interface Segment {
+  /** Sequence number. */
   readonly sequence: number
+  /** Acknowledgement number. */
   readonly acknowledgement: number
+  /** TCP flags. */
   readonly flags: number
+  /** As the header says it. */
   readonly window: number
+  /** Its payload. */
   readonly data: Uint8Array
 }
 
+/** A frame with a TCP segment; a SYN says our MSS. */
 export function tcpFrame(ends: Ends, segment: Segment): Uint8Array {
   const isSyn = (segment.flags & tcp.Flag.syn) !== 0
   const options = isSyn ? MSS_OPTION.length : 0
@@ -55,12 +70,14 @@ export function tcpFrame(ends: Ends, segment: Segment): Uint8Array {
   return bytes
 }
 
+/** A frame with an empty UDP datagram. */
 export function udpFrame(ends: Ends): Uint8Array {
   const { bytes, view, l4 } = packet(ends, Protocol.udp, udp.LENGTH)
   udp.emit(view, L3, l4, bytes.length, { srcPort: ends.sport, dstPort: ends.dport })
   return bytes
 }
 
+/** A frame with an echo request. */
 export function pingFrame(ends: Ends, sequence: number): Uint8Array {
   const rest = icmp.echoRest(ends.sport, sequence & 0xffff)
   if (ends.family === 4) {
@@ -97,9 +114,13 @@ function packet(ends: Ends, protocol: number, payloadLength: number): Packet {
 /** What came for a check: from the member's end, or an error about what was sent there. */
 export interface Answer {
   readonly probe: Probe
-  readonly from: string // the member's address
-  readonly sport: number // its port; 0 for a ping
-  readonly dport: number // ours, or the ICMP id
+  /** The member's address. */
+  readonly from: string
+  /** Its port; 0 for a ping. */
+  readonly sport: number
+  /** Ours, or the ICMP id. */
+  readonly dport: number
+  /** An ICMP error about our packet. */
   readonly isError: boolean
   readonly segment: Segment | null
 }

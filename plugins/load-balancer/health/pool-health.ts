@@ -22,8 +22,11 @@ const ELECT_MS = 1000
 const SECOND_OPINION_MS = 3 * ELECT_MS
 const SECONDS = 1000
 
+/** What health checks are made of. */
 export interface HealthNeeds {
+  /** Id of this host. */
   readonly host: string
+  /** Which hosts have stopped answering. */
   readonly hosts: HostLiveness
   readonly clock: Clock
   readonly random: Random
@@ -36,7 +39,9 @@ export interface HealthNeeds {
 
 /** What is to be checked: `targets` by member id. */
 export interface Duty {
+  /** How to check. */
   readonly monitor: HealthMonitorModel
+  /** What to check, by member. */
   readonly targets: ReadonlyMap<string, Target>
 }
 
@@ -47,6 +52,7 @@ interface Watched {
   running: RunningCheck | null
 }
 
+/** The health of one pool: elects the host that checks, and believes what that says. */
 export class PoolHealth {
   readonly #pool: string
   readonly #table: Table
@@ -92,6 +98,7 @@ export class PoolHealth {
     return checker === undefined ? undefined : hostOf(checker)
   }
 
+  /** Whether this host is the one that checks. */
   get isChecking(): boolean {
     return this.#holds
   }
@@ -117,6 +124,7 @@ export class PoolHealth {
     this.#stand()
   }
 
+  /** Ends its checks and gives the lease back. */
   close(): void {
     this.#closed = true
     this.#unlisten()

@@ -21,27 +21,38 @@ const PER_RANGE = 32
 /** The first of the ports a pool's checks are sent from; all hosts know it by the pool's word. */
 export const rangeOf = (word: number): number => FIRST + ((word >>> 0) % RANGES) * PER_RANGE
 
+/** Whether the port is of the range that begins at `first`. */
 export const isInRange = (port: number, first: number): boolean =>
   port >= first && port < first + PER_RANGE
 
 /** The bits by which a port is known to be one of a check at all: 512 to 1023. */
 export const PROBE_PORT_BITS = 0xfe00
+/** Whether the port is one that checks use. */
 export const isProbePort = (port: number): boolean => (port & PROBE_PORT_BITS) === FIRST
 
+/** Where a check goes. */
 export interface Target {
+  /** Id of the router that sends it. */
   readonly router: string
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** The member's address, four words. */
   readonly words: Int32Array
-  readonly port: number // 0 for a ping
+  /** 0 for a ping. */
+  readonly port: number
+  /** First of the ports this checker may use. */
   readonly range: number
 }
 
+/** A port of ours that is open for one check. */
 export interface Line {
   /** False: there is no way just now; null: the neighbour is still being asked for. */
   send(make: (ends: Ends) => Uint8Array): boolean | null
+  /** Takes no further answer. */
   close(): void
 }
 
+/** Sends the packets of checks from a router, and finds whose answer a packet is. */
 export class ProbeTransport {
   readonly #walks: Walks
   readonly #devices: Devices
@@ -54,6 +65,7 @@ export class ProbeTransport {
     this.#random = random
   }
 
+  /** Checks that wait for an answer. */
   get size(): number {
     return this.#open.size
   }

@@ -16,14 +16,19 @@ const WAY_MS = 50 // until the neighbour is known
 const QUEUED_MAX = 64 * 1024
 const NOTHING = new Uint8Array(0)
 
+/** What a TCP client tells. */
 export interface TcpListener {
+  /** The connection stands. */
   opened(): void
+  /** Bytes came in, in order. */
   data(bytes: Uint8Array): void
   /** The server has nothing more to say. */
   ended(): void
+  /** It is over, for this reason. */
   failed(reason: string): void
 }
 
+/** One TCP connection of a check, without a socket. */
 export class TcpClient {
   readonly #clock: Clock
   readonly #listener: TcpListener
@@ -46,6 +51,7 @@ export class TcpClient {
     this.#resend()
   }
 
+  /** Sends bytes, once the connection stands. */
   write(bytes: Uint8Array): void {
     if (this.#state !== 'open') return
     if (this.#queue.length + bytes.length > QUEUED_MAX) return this.#fail('too-much')
@@ -66,6 +72,7 @@ export class TcpClient {
     if (wasOpen) this.#put((this.#serverEnded ? Flag.fin : Flag.rst) | Flag.ack)
   }
 
+  /** A packet for this connection came. */
   heard({ segment, isError }: Answer): void {
     if (this.#state === 'closed') return
     if (isError || segment === null) return this.#fail('unreachable')

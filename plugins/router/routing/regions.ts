@@ -21,9 +21,12 @@ interface Region {
   readonly floor: number
 }
 
+/** Parts of the address space whose packets take one route, as far as flows asked. */
 export class Regions {
+  /** Regions with a tag of their own; further ones share one. */
   static readonly MAX = 1 << 16
   readonly #base: Tag
+  /** The tag they share. */
   readonly overflowTag: Tag
   readonly #first: number
   readonly #max: number
@@ -37,11 +40,12 @@ export class Regions {
     this.#max = max
   }
 
+  /** Regions that are remembered. */
   get size(): number {
     return this.#regions.size
   }
 
-  // The tag of the region of the address at `words[at]` that reaches down to `length` bits.
+  /** The tag of the region of the address at `words[at]` that reaches down to `length` bits. */
   enter(words: Int32Array, at: number, length: number, floor: number): Tag {
     const w = (i: number): number => words[at + i]! & this.#mask(length, i)
     const tag = derive(derive(this.#base, w(0), w(1), w(2)), w(3), length)
@@ -57,7 +61,7 @@ export class Regions {
     return tag
   }
 
-  // A route to this prefix has come or gone: gives the tags of the regions it is about.
+  /** A route to this prefix has come or gone: gives the tags of the regions it is about. */
   touch(words: Int32Array, length: number, into: Set<Tag>): void {
     for (const region of this.#regions.values()) {
       if (length < region.floor || !this.#meets(region, words, length)) continue
@@ -69,6 +73,7 @@ export class Regions {
     this.#overflowed = false
   }
 
+  /** Forgets all of them. */
   clear(): void {
     this.#regions.clear()
     this.#overflowed = false

@@ -5,23 +5,35 @@ import type { RouteModel } from '../models.ts'
 import type { RouterPort } from '../ports.ts'
 import { WEIGHT_DEFAULT } from '../weight.ts'
 
+/** What becomes of a packet: it is for the router, leaves by a port, is lost, or refused. */
 export type RouteKind = 'local' | 'port' | 'blackhole' | 'reject'
 
+/** A route, ready for look-up. */
 export interface Route {
   readonly id: string
   readonly kind: RouteKind
+  /** IPv4 or IPv6. */
   readonly family: 4 | 6
+  /** The destination: four words, masked. */
   readonly words: Int32Array
+  /** Bits of it. */
   readonly length: number
+  /** Senders it is for: four words, masked. */
   readonly srcWords: Int32Array
+  /** Bits of that; 0: any sender. */
   readonly srcLength: number
+  /** Of routes as long, the lowest weight wins; equal ones share. */
   readonly weight: number
   readonly port: RouterPort | null
+  /** Next hop; null: the destination itself is at the port. */
   readonly gateway: Int32Array | null
-  // What spreading flows over equal routes goes by: the next hop, so that a route that is made
-  // again under another id keeps its flows.
+  /**
+   * What spreading flows over equal routes goes by: the next hop, so that a route that is made
+   * again under another id keeps its flows.
+   */
   readonly hash: number
-  readonly text: string // for traces
+  /** For traces. */
+  readonly text: string
 }
 
 const ANY = new Int32Array(4)
@@ -29,8 +41,10 @@ const ANY = new Int32Array(4)
 const LOCAL_WEIGHT = -1
 const CONNECTED_WEIGHT = 0
 
-// To the addresses of the port, and to the networks it is on.  Link-local ones belong to a link,
-// not to the router: router.ts looks after them.
+/**
+ * To the addresses of the port, and to the networks it is on. Link-local ones belong to a link, not
+ * to the router: router.ts looks after them.
+ */
 export function* routesOfPort(port: RouterPort): Generator<Route> {
   if (!port.isUsable) return
   for (const given of port.port.addresses) {
@@ -48,7 +62,7 @@ export function* routesOfPort(port: RouterPort): Generator<Route> {
   }
 }
 
-// Undefined while the port it leaves by is not there or cannot be used.
+/** Undefined while the port it leaves by is not there or cannot be used. */
 export function routeOfModel(
   model: RouteModel,
   ports: ReadonlyMap<string, RouterPort>
@@ -83,6 +97,6 @@ const describe = (model: RouteModel, kind: string): string =>
     model.gateway === undefined ? '' : ` via ${model.gateway}`
   ].join('')
 
-// The order in which equal prefixes are tried; the same at every agent.
+/** The order in which equal prefixes are tried; the same at every agent. */
 export const byRank = (a: Route, b: Route): number =>
   a.weight - b.weight || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)

@@ -30,14 +30,18 @@ interface Side {
   readonly regions: Regions
 }
 
+/** The routes of a router, of both families. */
 export class RouteTable {
   readonly #tag: Tag
   readonly #v4: Side
   readonly #v6: Side
   #routes: ReadonlyMap<string, Route> = new Map()
-  regionTag: Tag = 0 // of the last look-up
-  passedOver = false // in the last look-up, a gateway whose agent is gone
-  isCoarse = false // that tag stands for more than its region
+  /** Of the last look-up. */
+  regionTag: Tag = 0
+  /** In the last look-up, a gateway whose agent is gone. */
+  passedOver = false
+  /** That tag stands for more than its region. */
+  isCoarse = false
 
   // `tag` takes every flow of the router.
   constructor(tag: Tag, regionsMax = Regions.MAX) {
@@ -46,16 +50,20 @@ export class RouteTable {
     this.#v6 = side(6, tag, regionsMax)
   }
 
+  /** Routes in it. */
   get size(): number {
     return this.#routes.size
   }
 
+  /** Regions with flows. */
   get regions(): number {
     return this.#v4.regions.size + this.#v6.regions.size
   }
 
-  // Brings the table to these routes and says what has become stale.  A route that is still the
-  // same object has not changed.
+  /**
+   * Brings the table to these routes and says what has become stale. A route that is still the same
+   * object has not changed.
+   */
   replace(routes: ReadonlyMap<string, Route>): Tag[] {
     const changed: Route[] = []
     for (const [id, route] of this.#routes) if (routes.get(id) !== route) changed.push(route)
@@ -69,8 +77,10 @@ export class RouteTable {
     return this.#staleBy(changed)
   }
 
-  // The route of the packet in the key, undefined when there is none.  What begins now is not given
-  // to a gateway whose agent is gone when there is another; what `keepsWay` stays as it was.
+  /**
+   * The route of the packet in the key, undefined when there is none. What begins now is not given
+   * to a gateway whose agent is gone when there is another; what `keepsWay` stays as it was.
+   */
   lookup(key: FlowKey, family: 4 | 6, keepsWay = false): Route | undefined {
     const { trie, regions, first } = family === 4 ? this.#v4 : this.#v6
     const { words } = key

@@ -14,10 +14,15 @@ const { maskWord } = address
 const NONE = -1
 const PATH_MAX = 129 // one node per prefix length
 
+/** A binary trie of prefixes whose look-up says which bits it has asked for. */
 export class Trie<T> {
+  /** Bits of an address. */
   readonly bits: number
+  /** Nodes met by the last look-up, from the root. */
   readonly path = new Int32Array(PATH_MAX)
+  /** How many of them. */
   pathCount = 0
+  /** Bits that the last look-up has asked for. */
   depth = 0
   readonly #first: number // the word the addresses begin in: 3 for IPv4
   #words = new Int32Array(4 * 16)
@@ -32,30 +37,34 @@ export class Trie<T> {
     this.#node(new Int32Array(4), 0)
   }
 
+  /** Prefixes in it. */
   get size(): number {
     return this.#live
   }
 
+  /** Whether much of its memory is unused, so that a new one would be smaller. */
   get isWasteful(): boolean {
     return this.#values.length > 4 * this.#live + 256
   }
 
+  /** What is filed at a node; undefined: nothing. */
   value(node: number): T | undefined {
     return this.#values[node]
   }
 
+  /** Length of the prefix a node stands for. */
   lengthOf(node: number): number {
     return this.#lengths[node]!
   }
 
-  // Undefined takes the prefix out.
+  /** Undefined takes the prefix out. */
   set(words: Int32Array, length: number, value: T | undefined): void {
     const node = this.#insert(words, length)
     this.#live += (value === undefined ? 0 : 1) - (this.#values[node] === undefined ? 0 : 1)
     this.#values[node] = value
   }
 
-  // What exactly this prefix holds.
+  /** What exactly this prefix holds. */
   get(words: Int32Array, length: number): T | undefined {
     this.walk(words, 0)
     for (let i = this.pathCount - 1; i >= 0; i--)
@@ -63,7 +72,7 @@ export class Trie<T> {
     return undefined
   }
 
-  // Fills `path` and `depth` for the address in the four words at `words[at]`.
+  /** Fills `path` and `depth` for the address in the four words at `words[at]`. */
   walk(words: Int32Array, at: number): void {
     this.pathCount = 0
     for (let node = 0; ; ) {

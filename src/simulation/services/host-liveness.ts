@@ -3,7 +3,9 @@
 
 import { token } from '../../core/token.ts'
 
+/** Which hosts have stopped answering. */
 export interface HostLiveness {
+  /** Whether the host (its id) has. */
   isDead(host: string): boolean
   /** Calls when a host has died, and when it answers again. */
   onChange(fire: (host: string) => void): void

@@ -3,6 +3,7 @@
 
 import { token } from '../../core/token.ts'
 
+/** What a host may hold of something that all hosts share. */
 export interface Leases {
   /** Who holds: hostHash of this host, as records name their owner. */
   readonly holder: number
@@ -20,6 +21,7 @@ export interface Leases {
     block?: number,
     first?: number
   ): void
+  /** Gives a block back. */
   release(pool: string, block: number): void
   /** A block was lost: the session with the store is over, or somebody else holds it now. */
   onLost(fire: (pool: string, block: number) => void): void

@@ -13,6 +13,7 @@ import {
 import type { Fault, Stored } from '../model.ts'
 import { allowedAddresses, allowedServices } from '../port-security.ts'
 
+/** Fields of a port whatever device it belongs to. */
 export const portFields = {
   /** What may come in by the interface; see `securityFaults`. */
   allowedAddresses,

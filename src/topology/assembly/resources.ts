@@ -48,6 +48,7 @@ export interface Declared {
   readonly stateKinds: readonly StateKindPart[]
 }
 
+/** What a plugin declares as data: for store, API, command line and documents. */
 export interface Resources {
   /** The plugin's: that of its folder. */
   readonly name: string

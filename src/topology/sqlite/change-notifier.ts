@@ -6,6 +6,7 @@ import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from
 
 const BYTE = new Uint8Array(1)
 
+/** Tells the other processes of a store that something was committed. */
 export class ChangeNotifier {
   readonly #file: number
   readonly #watcher: FSWatcher | undefined
@@ -29,6 +30,7 @@ export class ChangeNotifier {
     return this.#deaf
   }
 
+  /** Tells them. */
   notify(): void {
     try {
       writeSync(this.#file, BYTE, 0, 1, 0)
@@ -37,6 +39,7 @@ export class ChangeNotifier {
     }
   }
 
+  /** Tells and hears nothing more. */
   close(): void {
     this.#watcher?.close()
     closeSync(this.#file)

@@ -8,6 +8,7 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 import { fail, isFailure, reasonOf } from '../../core/errors.ts'
 import { APPLICATION_ID, MIGRATIONS, SCHEMA, SCHEMA_VERSION } from './schema.ts'
 
+/** The path of a database without a file. */
 export const MEMORY = ':memory:'
 
 // SQLite waits for another writer within the call, which stalls the event loop: so it waits
@@ -20,7 +21,9 @@ const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6
 const SQLITE_NOTADB = 26
 
+/** A SQLite file with its statements, each prepared once. */
 export class Database {
+  /** Of the file, or MEMORY. */
   readonly path: string
   readonly #handle: DatabaseSync
   readonly #file: string | undefined // undefined: memory
@@ -52,18 +55,22 @@ export class Database {
     return `another file has taken the place of ${this.path}; writes go to what nobody finds`
   }
 
+  /** Whether it has no file. */
   get inMemory(): boolean {
     return this.path === MEMORY
   }
 
+  /** The first row; undefined: none. */
   get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
     return this.#prepared(sql).get(...values) as Row | undefined
   }
 
+  /** All rows. */
   all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
     return this.#prepared(sql).all(...values) as Row[]
   }
 
+  /** Gives how many rows changed. */
   run(sql: string, ...values: SQLInputValue[]): number {
     return Number(this.#prepared(sql).run(...values).changes)
   }
@@ -114,6 +121,7 @@ export class Database {
     this.#handle.exec(sql)
   }
 
+  /** Closes the file. */
   close(): void {
     this.#statements.clear()
     this.#handle.close()

@@ -7,14 +7,22 @@ import type { TableEntry, TableEvent } from '../store.ts'
 import type { Database } from './database.ts'
 import { type Item, PAGE, type Source, STEPS, type Step } from './watch-cursor.ts'
 
+/** The owner of an entry that stays when sessions end. */
 export const SEED = ''
 
+/** A change of an entry. */
 export interface EntryLogRow {
+  /** Counts the changes. */
   readonly n: number
+  /** The table. */
   readonly tbl: string
+  /** The key. */
   readonly key: string
+  /** null: it was removed. */
   readonly value: string | null
+  /** The session that wrote it; null: it was removed. */
   readonly owner: string | null
+  /** Grows with every change of the entry; null: it was removed. */
   readonly version: number | null
 }
 
@@ -22,6 +30,7 @@ type Row = TableEntry
 
 const LOG_ROWS = 'SELECT n, tbl, key, value, owner, version FROM entry_log'
 
+/** Entries of the shared tables, and the log of their changes. */
 export class Entries {
   readonly #database: Database
 
@@ -79,16 +88,19 @@ export class Entries {
     return this.#database.get<{ value: string }>(sql, table, key)?.value
   }
 
+  /** The newest change's number; 0: none. */
   head(): number {
     const sql = 'SELECT max(n) AS n FROM entry_log'
     return this.#database.get<{ n: number | null }>(sql)?.n ?? 0
   }
 
+  /** The oldest change that is still in the log; 0: none. */
   oldest(): number {
     const sql = 'SELECT min(n) AS n FROM entry_log'
     return this.#database.get<{ n: number | null }>(sql)?.n ?? 0
   }
 
+  /** Changes behind this one, `count` at most. */
   log(position: number, count: number): EntryLogRow[] {
     return this.#database.all<EntryLogRow>(
       `${LOG_ROWS} WHERE n > ? ORDER BY n LIMIT ?`,
@@ -97,6 +109,7 @@ export class Entries {
     )
   }
 
+  /** What a cursor over one table reads from. */
   source(table: string): Source<TableEvent> {
     const since = `${LOG_ROWS} WHERE n > ? AND tbl = ? ORDER BY n LIMIT ${STEPS}`
     return {

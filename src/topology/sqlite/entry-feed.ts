@@ -10,6 +10,7 @@ type Watcher = WatchCursor<TableEvent>
 // Rows read and told at a time: a burst of learned addresses is one call, not thousands.
 const ROWS = 1024
 
+/** Tells watchers of tables what has changed. */
 export class EntryFeed {
   readonly #database: Database
   readonly #entries: Entries
@@ -22,12 +23,14 @@ export class EntryFeed {
     this.#position = entries.head()
   }
 
+  /** The watcher hears of this table. */
   add(watcher: Watcher, table: string): void {
     const set = this.#watchers.get(table)
     if (set === undefined) this.#watchers.set(table, new Set([watcher]))
     else set.add(watcher)
   }
 
+  /** It does no more. */
   remove(watcher: Watcher, table: string): void {
     const set = this.#watchers.get(table)
     set?.delete(watcher)

@@ -13,8 +13,11 @@ import type { Random } from '../../core/random.ts'
 import type { LeaseWish } from '../store.ts'
 import type { Database } from './database.ts'
 
+/** A block that was given out. */
 export interface Grant {
+  /** Its number. */
   readonly block: number
+  /** Grows with every grant of the block. */
   readonly epoch: number
 }
 
@@ -29,6 +32,7 @@ const BLOCKS_MAX = 65_536
 const IDLE_POOLS_MAX = 256
 const SWEEP_EVERY = 1024 // releases
 
+/** Blocks of pools, each held by one session. */
 export class Leases {
   readonly #database: Database
   readonly #random: Random
@@ -39,6 +43,7 @@ export class Leases {
     this.#random = random
   }
 
+  /** Gives out a block; undefined when none is to be had. */
   grant(
     session: string,
     pool: string,
@@ -60,6 +65,7 @@ export class Leases {
     return { block: chosen, epoch: this.#database.get<{ epoch: number }>(sql, ...values)!.epoch }
   }
 
+  /** Takes a block back, if this grant still stands. */
   release(session: string, pool: string, { block, epoch }: Grant): void {
     const sql = `UPDATE leases SET session = NULL, freed = ${NEXT_FREED}
                  WHERE pool = ? AND block = ? AND epoch = ? AND session = ?`
@@ -74,6 +80,7 @@ export class Leases {
     this.#database.run(sql, session)
   }
 
+  /** Takes back all that a session held. */
   forget(session: string): void {
     const sql = `UPDATE leases SET session = NULL, freed = ${NEXT_FREED} WHERE session = ?`
     if (this.#database.run(sql, session) > 0) this.#sweep()

@@ -21,6 +21,7 @@ interface Audience {
 // Rows read at a time; a write is never split.
 const ROWS = 512
 
+/** Tells watchers of objects what has changed. */
 export class ObjectFeed {
   readonly #database: Database
   readonly #objects: Objects
@@ -33,10 +34,12 @@ export class ObjectFeed {
     this.#position = objects.head()
   }
 
+  /** The watcher hears of the kind, of those with a field, or of one object. */
   add(watcher: Watcher, kind: string, index: Index | undefined, id: ObjectId | undefined): void {
     this.#set(kind, index, id).add(watcher)
   }
 
+  /** It does no more. */
   remove(watcher: Watcher, kind: string, index: Index | undefined, id: ObjectId | undefined): void {
     const set = this.#set(kind, index, id)
     set.delete(watcher)

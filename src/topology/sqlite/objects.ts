@@ -8,12 +8,18 @@ import type { Index } from '../write/kinds.ts'
 import type { Database } from './database.ts'
 import { type Item, PAGE, type Source, STEPS, type Step } from './watch-cursor.ts'
 
+/** A change of an object. */
 export interface ObjectLogRow {
+  /** Counts the changes. */
   readonly n: number
+  /** Changes of one write have the same. */
   readonly write: number
+  /** The kind. */
   readonly kind: string
   readonly id: string
+  /** The object as JSON; null: there was none. */
   readonly before: string | null
+  /** The object as JSON; null: it was deleted. */
   readonly value: string | null
 }
 
@@ -25,6 +31,7 @@ interface ObjectRow {
 
 const LOG_ROWS = 'SELECT n, write, kind, id, before, value FROM object_log'
 
+/** Objects, their fields by index, and the log of their changes. */
 export class Objects {
   readonly #database: Database
 
@@ -32,25 +39,30 @@ export class Objects {
     this.#database = database
   }
 
+  /** The object; undefined: there is none. */
   read(kind: string, id: ObjectId): Versioned | undefined {
     const row = this.#row(kind, id)
     return row === undefined ? undefined : versioned(kind, row)
   }
 
+  /** Whether there is such an object. */
   exists(kind: string, id: ObjectId): boolean {
     const sql = 'SELECT 1 FROM objects WHERE kind = ? AND id = ?'
     return this.#database.get(sql, kind, id) !== undefined
   }
 
+  /** Objects behind this id, ascending, PAGE at most. */
   page(kind: string, index: Index | undefined, after: string): Versioned[] {
     return this.#page(kind, index, after).map(row => versioned(kind, row))
   }
 
+  /** The newest change's number; 0: none. */
   head(): number {
     const sql = 'SELECT max(n) AS n FROM object_log'
     return this.#database.get<{ n: number | null }>(sql)?.n ?? 0
   }
 
+  /** The oldest change that is still in the log; 0: none. */
   oldest(): number {
     const sql = 'SELECT min(n) AS n FROM object_log'
     return this.#database.get<{ n: number | null }>(sql)?.n ?? 0
@@ -66,6 +78,7 @@ export class Objects {
     return rows.concat(this.#database.all<ObjectLogRow>(rest, n, write + CHANGES_MAX, write))
   }
 
+  /** What a cursor over these objects reads from. */
   source(kind: string, index: Index | undefined, id: ObjectId | undefined): Source<WatchEvent> {
     const page = (after: string): Item<WatchEvent>[] => {
       if (id === undefined) return this.#page(kind, index, after).map(row => item(kind, row))

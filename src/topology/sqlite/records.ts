@@ -6,6 +6,7 @@ import type { Combination, HeldNumber, Outcome, Records, Referrer, Save } from '
 import type { Database } from './database.ts'
 import type { Objects } from './objects.ts'
 
+/** What a write reads and saves, in SQLite. */
 export class SqliteRecords implements Records {
   readonly #database: Database
   readonly #objects: Objects
@@ -47,7 +48,7 @@ export class SqliteRecords implements Records {
     return this.#database.get<{ next: number }>(sql, sequence)?.next
   }
 
-  // `from` itself, or what follows a taken one.
+  /** `from` itself, or what follows a taken one. */
   free(sequence: string, from: number, max: number): number | undefined {
     if (from > max) return undefined
     if (this.owner({ sequence, number: from }) === undefined) return from

@@ -3,9 +3,12 @@
 // watches; row numbers of a log are the versions of what it tells about, so they only ever grow.
 // A log is trimmed to a bound but never to nothing: its last row says where counting goes on.
 
-export const APPLICATION_ID = 0x4d5a5a4f // "MZZO"
+/** "MZZO". */
+export const APPLICATION_ID = 0x4d5a5a4f
+/** Of the tables below; a file of another is refused. */
 export const SCHEMA_VERSION = 2
 
+/** The tables, as SQL that makes them. */
 export const SCHEMA = `
 CREATE TABLE objects (
   kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL, value TEXT NOT NULL,

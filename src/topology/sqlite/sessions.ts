@@ -8,28 +8,38 @@ import type { Database } from './database.ts'
 
 /** What a process is recognised by. */
 export interface Identity {
+  /** Process id. */
   readonly pid: number
+  /** When the process began, as the kernel counts: a pid alone may be another's by now. */
   readonly started: string
+  /** Its pid namespace. */
   readonly namespace: string
+  /** Of its machine. */
   readonly boot: string
 }
 
+/** A session as the file has it. */
 export interface SessionRow extends Identity {
   readonly id: string
+  /** When it last said that it lives, wall clock in ms. */
   readonly beat: number
+  /** 1: it was found dead; 0: it was not. */
   readonly dead: number
 }
 
 /** Tells whether the processes of sessions are alive. */
 export interface Liveness {
+  /** This process. */
   readonly self: Identity
   /** Called before each look, with the sessions of others. */
   prepare?(rows: readonly SessionRow[]): Promise<void>
+  /** Whether the session's process lives. */
   isAlive(row: SessionRow, now: number): boolean
   /** What a session spoke of ended with it: nobody will follow it. */
   isOver(row: SessionRow): boolean
   /** Somebody can see us only by our beat. */
   readonly isWatched: boolean
+  /** The session has ended. */
   forget(id: string): void
 }
 
@@ -126,7 +136,7 @@ export class ProcessLiveness implements Liveness {
     return this.#strangers.size > 0
   }
 
-  // No session outlives the boot of its machine.
+  /** No session outlives the boot of its machine. */
   isAlive(row: SessionRow, now: number): boolean {
     if (row.boot !== this.self.boot) return false
     if (row.namespace !== this.self.namespace) return !this.#isSilent(row, now)

@@ -22,6 +22,7 @@ export interface Commits {
   fresh?(): Promise<void>
   /** Throws STORE_UNAVAILABLE unless changes can be made; absent where a change must show it. */
   check?(): Promise<void>
+  /** Resolves when nothing is to be written any more. */
   close(): void | Promise<void>
 }
 
@@ -32,6 +33,7 @@ interface Job {
   readonly since: number
 }
 
+/** Runs each write in a transaction of its own. */
 export class Transactions implements Commits {
   readonly #database: Database
   readonly #clock: Clock

@@ -5,6 +5,7 @@ import type { Database } from './database.ts'
 
 const STRIDE = 256
 
+/** Cuts the logs of changes at their old end. */
 export class Trimmer {
   readonly #database: Database
   readonly #rowsMax: number

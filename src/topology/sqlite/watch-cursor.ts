@@ -12,36 +12,52 @@ import type { Pace } from '../../core/pace.ts'
 
 /** What has become of a key: an event to tell, or nothing when it is gone. */
 export interface Step<E> {
-  readonly n: number // row of the log
-  readonly write: number // rows of one write share it
+  /** Row of the log. */
+  readonly n: number
+  /** Rows of one write share it. */
+  readonly write: number
+  /** What changed. */
   readonly key: string
+  /** The version it has since. */
   readonly version: number
+  /** The event to tell; undefined: it is gone. */
   readonly put: (() => E) | undefined
 }
 
+/** Something that there is. */
 export interface Item<E> {
+  /** Its key. */
   readonly key: string
+  /** Its version. */
   readonly version: number
+  /** The event to tell. */
   readonly event: () => E
 }
 
 /** What a cursor follows: a part of the store, as it is and as it changes. */
 export interface Source<E> {
+  /** Runs a job on one state of the database. */
   read<T>(job: () => T): T
   /** Row numbers of the log: the newest, and the first that is still there. */
   head(): number
+  /** The oldest change that can still be read. */
   oldest(): number
   /** At most PAGE items whose key comes after the given one, in key order. */
   page(after: string): Item<E>[]
   /** The next changes after this row of the log: whole writes; fewer than STEPS: all there are. */
   since(position: number): Step<E>[]
+  /** The event that tells of a removal. */
   gone(key: string): E
 }
 
+/** Items read at once. */
 export const PAGE = 256
+/** Changes read at once. */
 export const STEPS = 1024
 
+/** Tells one watcher what there is, then every change in order, none twice, none missed. */
 export class WatchCursor<E> {
+  /** Resolves when all that there is has been told. */
   readonly ready: Promise<void>
   readonly #source: Source<E>
   readonly #listener: (events: readonly E[]) => void
@@ -60,10 +76,12 @@ export class WatchCursor<E> {
     })
   }
 
+  /** Whether changes are told as they come. */
   get live(): boolean {
     return this.#live
   }
 
+  /** Tells nothing more. */
   close(): void {
     this.#closed = true
     this.#live = false

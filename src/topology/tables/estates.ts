@@ -22,6 +22,7 @@ interface Left {
   readonly go: () => void
 }
 
+/** What sessions leave behind, until it is known who takes it over. */
 export class Estates {
   readonly #host: string
   readonly #session: string
@@ -46,6 +47,7 @@ export class Estates {
     else this.#away.delete(host)
   }
 
+  /** Whether the host's agent is gone and its kernel forwards on. */
   isAway(host: string): boolean {
     return this.#away.has(host)
   }
@@ -58,6 +60,7 @@ export class Estates {
     return this.isPredecessor(session)
   }
 
+  /** Whether it is an earlier session of this host. */
   isPredecessor(session: string): boolean {
     return session !== this.#session && this.#hosts.get(session) === this.#host
   }
@@ -83,6 +86,7 @@ export class Estates {
     this.#pace ??= this.#clock.after(PACE_MS, () => this.#takeSome())
   }
 
+  /** Takes over nothing more. */
   close(): void {
     this.#isClosed = true
     this.#timer?.cancel()

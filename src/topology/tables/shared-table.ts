@@ -16,13 +16,18 @@ interface OwnedEntry {
   writes: number // own writes the store has yet to take
 }
 
-// The way to the store, from the worker.  Each write is answered by `SharedTable.written`, after
-// the events it gave rise to, whether it did anything or not.
+/**
+ * The way to the store, from the worker. Each write is answered by `SharedTable.written`, after the
+ * events it gave rise to, whether it did anything or not.
+ */
 export interface TableLink {
+  /** Writes an entry to the store. */
   put(table: string, key: string, value: string): void
+  /** Removes an entry of ours. */
   remove(table: string, key: string): void
 }
 
+/** A shared table as this host knows it, with what it is about to write. */
 export class SharedTable implements Table {
   readonly name: string
   readonly #session: string
@@ -80,7 +85,7 @@ export class SharedTable implements Table {
     }
   }
 
-  // What the store says, in its order.
+  /** What the store says, in its order. */
   apply(events: readonly TableEvent[]): void {
     for (const event of events)
       if (event.op === 'put') {
@@ -122,7 +127,7 @@ export class SharedTable implements Table {
     if (isKept !== true) go()
   }
 
-  // The store has taken the oldest own write of the key, or refused it.
+  /** The store has taken the oldest own write of the key, or refused it. */
   written(key: string): void {
     const entry = this.#entries.get(key)
     if (entry === undefined || entry.writes === 0) return

@@ -13,10 +13,13 @@ export const CHANGES_MAX = 10_000
 export interface Draft {
   readonly model: Model
   readonly id: string
+  /** The object as it is stored; undefined: there is none. */
   readonly before: Versioned | undefined
+  /** The object as it will be; undefined: it goes. */
   after: Stored | undefined
 }
 
+/** The objects that a write changes, before it is made. */
 export class Drafts {
   readonly #records: Records
   readonly #drafts = new Map<string, Draft>()

@@ -13,6 +13,7 @@ export const texts = (value: unknown): string[] => {
 /** Field → its values as text; a list counts under each of its items. */
 export type Indexed = Readonly<Record<string, readonly string[]>>
 
+/** The values of a model's indexed fields. */
 export const indexed = (model: Model, value: Stored): Indexed =>
   Object.fromEntries(model.indexes.map(field => [field, texts(value[field])]))
 
@@ -25,7 +26,9 @@ export const combinations = (model: Model, value: Stored): Combination[] =>
       value: JSON.stringify(group.map(field => value[field]))
     }))
 
+/** A combination of values as text. */
 export const combinationKey = ({ fields, value }: Combination): string => `${fields} ${value}`
+/** A number of a sequence as text. */
 export const numberKey = ({ sequence, number }: HeldNumber): string => `${sequence} ${number}`
 
 /** What is in one list only; two items are one when their keys are. */
@@ -48,11 +51,14 @@ export const numbersOf = (model: Model, value: Stored): HeldNumber[] =>
     return typeof number === 'number' ? [{ sequence, number }] : []
   })
 
+/** A reference of an object that is set. */
 export interface Pointer {
   readonly reference: Reference
+  /** Id of the object it names. */
   readonly target: string
 }
 
+/** All references of an object that are set. */
 export const pointers = (model: Model, value: Stored): Pointer[] =>
   model.references.flatMap(reference =>
     [...new Set(texts(value[reference.field]))].map(target => ({ reference, target }))
@@ -61,6 +67,7 @@ export const pointers = (model: Model, value: Stored): Pointer[] =>
 export const kindsOf = ({ kind }: Reference): readonly string[] =>
   typeof kind === 'string' ? [kind] : kind
 
+/** Whether the field names this object. */
 export const pointsAt = (value: Stored, field: string, target: string): boolean =>
   texts(value[field]).includes(target)
 

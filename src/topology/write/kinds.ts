@@ -7,10 +7,13 @@ import type { Model } from '../model.ts'
 
 /** Selects the objects of a kind whose field has a value, or has it among its items. */
 export interface Index {
+  /** An indexed field. */
   readonly field: string
+  /** The value that is wanted. */
   readonly value: string
 }
 
+/** The models by kind, and which of them refer to which. */
 export class Kinds {
   readonly #models: ReadonlyMap<string, Model>
 
@@ -19,6 +22,7 @@ export class Kinds {
     this.#models = checkedModels(models)
   }
 
+  /** Whether there is such a kind. */
   knows(kind: string): boolean {
     return this.#models.has(kind)
   }

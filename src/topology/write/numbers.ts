@@ -14,6 +14,7 @@ interface Owner {
   readonly id: string
 }
 
+/** Gives out the numbers of sequences. */
 export class Numbers {
   readonly #records: Records
   readonly #taken = new Map<string, Owner>() // within this write, also by what it deletes again

@@ -8,14 +8,18 @@ import type { Indexed } from './indexing.ts'
 
 /** An object that points at another one, by this field. */
 export interface Referrer {
+  /** Kind of the object that refers. */
   readonly kind: string
   readonly id: ObjectId
+  /** Its field. */
   readonly field: string
 }
 
 /** A pointer as it is kept: the field that holds it and the object at its end. */
 export interface Link {
+  /** The field that refers. */
   readonly field: string
+  /** The kind it names. */
   readonly kind: string
   readonly id: ObjectId
 }
@@ -30,27 +34,36 @@ export interface Combination {
 
 /** A number of a sequence, held by one object. */
 export interface HeldNumber {
+  /** The sequence. */
   readonly sequence: string
+  /** The number. */
   readonly number: number
 }
 
 /** What holds no longer, and what holds from now on and did not before. */
 export interface Difference<T> {
+  /** What is no more. */
   readonly gone: readonly T[]
+  /** What is new. */
   readonly come: readonly T[]
 }
 
 /** One changed object, with all that is kept beside it so that it can be found. */
 export interface Save {
+  /** The kind. */
   readonly kind: string
   readonly id: ObjectId
   /** The object as JSON; null when it is deleted. */
   readonly text: string | null
   /** The indexed fields before and after; without any where there was or is no object. */
   readonly before: Indexed
+  /** Values by indexed field, as they will be. */
   readonly after: Indexed
+  /** References. */
   readonly links: Difference<Link>
+  /** What the object alone may have. */
   readonly combinations: Difference<Combination>
+  /** Numbers of sequences. */
   readonly numbers: Difference<HeldNumber>
 }
 
@@ -64,10 +77,13 @@ export interface Outcome {
   readonly next: ReadonlyMap<string, number>
 }
 
+/** What a write needs of a store. */
 export interface Records {
   /** The last row of the log: rows of the next write are numbered from there, one per object. */
   head(): number
+  /** The object; undefined: there is none. */
   read(kind: string, id: ObjectId): Versioned | undefined
+  /** Whether there is such an object. */
   exists(kind: string, id: ObjectId): boolean
   /** Who points at an object. */
   referrers(kind: string, id: ObjectId): readonly Referrer[]

@@ -6,6 +6,7 @@ import type { Draft } from './drafts.ts'
 import { combinationKey, combinations, difference } from './indexing.ts'
 import type { Combination, Difference, Records } from './records.ts'
 
+/** Refuses what two objects may not both have. */
 export class Uniqueness {
   readonly #records: Records
   readonly #freed: Set<string>

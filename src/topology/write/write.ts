@@ -16,6 +16,7 @@ import { Uniqueness } from './uniqueness.ts'
 
 const TEXT_LENGTH_MAX = 1 << 20
 
+/** One write: checks all of its changes, then saves them. */
 export class Write {
   readonly #records: Records
   readonly #kinds: Kinds
