@@ -159,9 +159,12 @@ export function headerOf(bytes: Uint8Array): Header {
   }
 }
 
+/** The sender a message names, before anything of it has been checked. */
 export const senderOf = (bytes: Uint8Array): number => int32(bytes, 8)
+/** The receiver it names, likewise. */
 export const receiverOf = (bytes: Uint8Array): number => int32(bytes, 12)
 
+/** Length of the body of a message that was opened. */
 export const bodyBytes = (bytes: Uint8Array): number => bytes.length - HEADER_BYTES - TAG_BYTES
 
 /** The body's bytes, not copied. */

@@ -36,7 +36,7 @@ export class Receiver {
     this.#given = given
   }
 
-  // False when the body of the message does not parse; then nothing has happened.
+  /** False when the body of the message does not parse; then nothing has happened. */
   take(session: PeerSession, { type, sequence }: Header, bytes: Uint8Array): boolean {
     switch (type) {
       case MessageType.heartbeat:
