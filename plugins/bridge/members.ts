@@ -4,6 +4,7 @@
 //   trunk    no VLAN of its own: frames pass as they are, tagged or not
 //   access   `vlan` set: untagged outside, that VLAN inside
 //   router   linked to a router: gets what is for its MAC, and ARP and ND, but no other flood
+// bridge.test.ts holds it.
 
 import type { DeviceId, Models, Port, PortId, Tag } from '../../src/plugin.ts'
 

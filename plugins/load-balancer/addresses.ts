@@ -1,5 +1,6 @@
 // Addresses that packets are looked up by, each with what stands at it.  A look-up asks a packet
 // for no more bits than it takes to say that its address is none of them.
+// balancer.test.ts holds it.
 
 import { address, type FlowKey, hashWith, Word } from '../../src/plugin.ts'
 

@@ -3,6 +3,7 @@
 // read through, a slice at a time; between two readings, connections made here are added.  So a
 // connection that has ended is counted for up to one reading more, and one through a host that
 // does not share its state with this one never: a limit is each host's own.
+// balancer.test.ts holds it.
 
 import { type Clock, isOver, state, type Timer } from '../../src/plugin.ts'
 

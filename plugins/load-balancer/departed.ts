@@ -1,6 +1,6 @@
 // Members that were removed, or moved to another place, while this host knew them: their
 // connections cannot go on.  A member that a connection names and this host does not know is
-// another matter: another host may have heard of it first.
+// another matter: another host may have heard of it first. balancer.test.ts holds it.
 
 import { hashWith, state } from '../../src/plugin.ts'
 import type { Member, Parts } from './parts.ts'

@@ -1,5 +1,6 @@
 // What the client of a VIP hears when no member is there for it: what a host says whose port is
 // closed, a reset or port unreachable, from the address of the VIP.  So many a second and host.
+// balancer.test.ts holds it.
 
 import {
   Allowance,

@@ -1,6 +1,7 @@
 // What is remembered of a connection: which member it was given to.  The record's key A is how the
 // client's packets look, key B how the member's answers do, so the translation is one the other's
 // mirror.  Of a client whose connections stay together, a sticky record is kept besides.
+// balancer.test.ts holds it.
 
 import { isOver, type Scope, type SimulationContext, state } from '../../src/plugin.ts'
 import type { Member, Vip } from './parts.ts'

@@ -6,6 +6,7 @@
 // A port is in use exactly while a record says so.  Nothing is counted, so nothing can leak; and
 // towards another destination the same port is free.  Blocks whose ports no record names are given
 // back after a while: a sweep over the table marks the others, a few records at a time.
+// nat/world.test.ts holds it.
 
 import {
   address,

@@ -1,6 +1,6 @@
 // Chooses what a new translation translates to: an address of the rule, and a port or ICMP id, so
 // that the answers are nobody else's. The choice follows from the flow as far as it can: a source
-// keeps its address (RFC 4787 REQ-2) and, where it may, its port.
+// keeps its address (RFC 4787 REQ-2) and, where it may, its port. nat.test.ts holds it.
 
 import { type SimulationContext, state } from '../../src/plugin.ts'
 import { NONE, type PortBlocks } from './blocks.ts'

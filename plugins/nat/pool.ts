@@ -1,4 +1,5 @@
 // The blocks of ports that we hold for one translated address of one device.
+// nat/world.test.ts holds it.
 
 /** What a new translation would like to have. */
 export interface Wish {

@@ -1,5 +1,5 @@
 // The scopes of translations: the device whose chains are being run.  A translation of one router
-// says nothing of another.
+// says nothing of another. nat/world.test.ts holds it.
 
 import { type Scope, type SimulationContext, state } from '../../src/plugin.ts'
 

@@ -1,5 +1,6 @@
 // What a rule may translate to: ranges of addresses, each with a range of ports.  Where there is a
 // choice it follows from the flow, so that every host, and every walk, chooses the same.
+// nat/world.test.ts holds it.
 
 import { address, ethernet, type Port, type SimulationContext } from '../../src/plugin.ts'
 import type { RuleModel } from '../firewall/token.ts'

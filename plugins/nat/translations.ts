@@ -6,7 +6,7 @@
 //   snat    A  10.0.0.1:1234 > 192.0.2.7:80       B  192.0.2.7:80 > 180.0.1.200:1234
 //   dnat    A  192.0.2.7:5000 > 180.0.1.100:80    B  10.0.0.1:8080 > 192.0.2.7:5000
 //
-// B is nobody else's: that is all that makes an answer find its way.
+// B is nobody else's: that is all that makes an answer find its way. nat.test.ts holds it.
 
 import {
   address,

@@ -1,6 +1,6 @@
 // The router's side of the topology: its ports with their neighbours and peers, and the routes
 // that are in effect.  It reads the models again at every change and keeps what has not changed
-// as the same object: that is how the table (table.ts) knows what has.
+// as the same object: that is how the table (table.ts) knows what has. router.test.ts holds it.
 
 import type { address, Balancer, Models, Port, PortId } from '../../src/plugin.ts'
 import type { RouterCounters } from './counters.ts'

@@ -1,5 +1,6 @@
 // An agent, seen from the main thread: a packet thread, and the feed that serves it from the store.
 // One process may run several, one a host; each has its own session with the store.
+// test/nat-agents.test.ts holds it.
 
 import { Worker as Thread } from 'node:worker_threads'
 import { SystemClock, within } from '../core/clock.ts'

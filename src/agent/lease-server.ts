@@ -1,5 +1,5 @@
 // Leases of the store on the main thread: asks for what the packet side wants, and keeps what has
-// to be given back.
+// to be given back. test/nat-agents.test.ts holds it.
 
 import { MezzoError, reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'

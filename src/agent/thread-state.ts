@@ -1,5 +1,6 @@
 // Flow state of a packet thread: native beside a kernel, in TypeScript beside the memory datapath.
 // What outlives the agent is kept by the main thread, which is asked by messages.
+// test/nat-agents.test.ts holds it.
 
 import type { Clock } from '../core/clock.ts'
 import type { Random } from '../core/random.ts'

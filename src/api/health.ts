@@ -1,6 +1,7 @@
 // Whether the API can do its work: its store is read, and a write is tried.  A disk that is full, a
 // file that was deleted under us: reads go on then as if nothing were, and all that is changed is
 // refused, or lost.  What is worth knowing and stops nobody is a note.
+// test/api/health.test.ts holds it.
 
 import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'

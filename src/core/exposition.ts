@@ -3,6 +3,7 @@
 // the last snapshot it sent. Sources of one host add up; hosts differ by the label `host`.
 //   counters 'flow.hits' -> mezzo_flow_hits_total   'drop.router.no-route' -> mezzo_drops_total
 //   {reason="router.no-route"}   gauge 'flow.masks' -> mezzo_flow_masks   histogram 'walk.us'
+// counters.test.ts holds it.
 
 import type { Registry } from 'prom-client'
 import type { Counters, CountersSnapshot, HistogramSnapshot } from './counters.ts'

@@ -1,6 +1,7 @@
 // Asks every pair, and judges: the right node must answer, every time, and nobody else may even
 // hear the question. The pairs that should reach each other are asked one after the other, so
 // that the times are theirs alone; the others side by side, since they are waited for.
+// test/lab/demo.test.ts holds it.
 
 import type { Answered, AskOptions, Ground } from './ground.ts'
 import { labelOf } from './ground.ts'

@@ -1,7 +1,7 @@
 // `npm start`: builds the demo's network, lets agents make it real, asks every pair, opens
 // connections, shows what becomes of them whatever is done to the hosts, and takes it all down
 // again. What is here is the order of things; plan.ts is the network, check.ts and survival.ts are
-// the judges, table.ts the picture.
+// the judges, table.ts the picture. test/lab/demo.test.ts holds it.
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Agent } from '../agent/agent.ts'

@@ -1,5 +1,6 @@
 // What may be done to the running demo: a gateway dies and comes back, an agent crashes and is
 // started again, a virtual machine moves. One at a time, and what makes no sense is refused.
+// test/lab/demo.test.ts holds it.
 
 import type { Agent } from '../agent/agent.ts'
 import { conflict, invalid } from '../api/http/refusal.ts'

@@ -1,5 +1,5 @@
 // Where the table appears: redrawn in place on a terminal, printed when something is to be said
-// elsewhere.
+// elsewhere. test/demo-screen.test.ts holds it.
 
 import { fold } from './fold.ts'
 import { families } from './plan.ts'

@@ -1,5 +1,5 @@
 // What the connections have gone through: how they stand now, and for each fault how many outlived
-// it and how long the longest of them was silent.
+// it and how long the longest of them was silent. test/lab/demo.test.ts holds it.
 
 import type { WayReport } from './report.ts'
 import {

@@ -1,4 +1,5 @@
 // The plan as objects of the store: what a tenant would have made by the API, in one write.
+// test/lab/demo.test.ts holds it.
 
 import { randomUUID } from 'node:crypto'
 import type { Change } from '../topology/store.ts'

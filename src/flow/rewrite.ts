@@ -1,5 +1,5 @@
 // Carries out actions on bytes: the action interpreter of the memory datapath and of traces.
-// native/bpf/actions.h is its twin in the kernel.
+// native/bpf/actions.h is its twin in the kernel. actions.test.ts holds it.
 
 import * as ethernet from '../wire/ethernet.ts'
 import * as icmp from '../wire/icmp.ts'

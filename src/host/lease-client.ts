@@ -1,5 +1,6 @@
 // Leases of the store as the packet side has them: it knows what it holds and asks for more by a
 // link. A pool has one question at a time, so the pool's name tells answers apart.
+// nat/world.test.ts holds it.
 
 import type { Clock } from '../core/clock.ts'
 import type { Leases } from '../simulation/services/leases.ts'

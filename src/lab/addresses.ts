@@ -1,5 +1,5 @@
 // Addresses for what the lab builds: MACs that are the same in every run, and the addresses of an
-// underlay's subnet in turn.
+// underlay's subnet in turn. test/lab/lib-self.test.ts holds it.
 
 import { createHash } from 'node:crypto'
 import { formatIpv4, maskWord, parsePrefix } from '../wire/address.ts'

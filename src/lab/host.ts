@@ -1,5 +1,6 @@
 // A host: a namespace with a cable to the underlay, and VMs and outside networks plugged in. The
 // host's own stack keeps quiet on those interfaces: whatever a VM hears comes from the agent.
+// test/lab/lib-self.test.ts holds it.
 
 import { macFor } from './addresses.ts'
 import { Machine } from './machine.ts'

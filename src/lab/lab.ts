@@ -1,6 +1,7 @@
 // The lab: hosts, an underlay, VMs and outside networks, each a network namespace of this machine.
 // Whatever happens to the process, nothing stays: close() at the end, the same synchronously at
 // exit and on signals, and the next run with the same prefix after a kill -9.
+// test/lab/lib-self.test.ts holds it.
 
 import { whyUnavailable } from './available.ts'
 import { Host, type HostOptions } from './host.ts'

@@ -1,5 +1,6 @@
 // A namespace that sends and receives: a VM, an outside node, and a host too. All traffic comes
 // from real kernels and real clients; what has to be fast or exact is written in C, in native/lab.
+// test/lab/lib-self.test.ts holds it.
 
 import { Namespace } from './process/namespace.ts'
 import { type Job, LabError } from './process/process.ts'

@@ -1,5 +1,5 @@
 // What lies beyond a gateway: a network outside, with an address or more of its own and a cable to
-// an uplink interface of one gateway or of several.
+// an uplink interface of one gateway or of several. test/lab/lib-self.test.ts holds it.
 
 import { macFor } from './addresses.ts'
 import type { Host } from './host.ts'

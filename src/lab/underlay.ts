@@ -1,6 +1,7 @@
 // The IP network between the hosts: a Linux bridge in a namespace of its own, a port per host. It
 // has an address too, so what all hosts must reach (a store, for instance) can run in it. Faults
 // are made here, on the bridge, where no host's own programs or filters see them.
+// test/lab/lib-self.test.ts holds it.
 
 import { macFor, Subnet } from './addresses.ts'
 import { Machine } from './machine.ts'

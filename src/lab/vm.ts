@@ -1,5 +1,6 @@
 // A virtual machine, as far as the network can tell: a namespace with eth0. Its cable to the host
 // is a veth, or, as with a hypervisor, a tap on the host that a process serves.
+// test/lab/lib-self.test.ts holds it.
 
 import { macFor } from './addresses.ts'
 import type { Host } from './host.ts'

@@ -1,5 +1,6 @@
 // The appliance: a store, the API, and one agent for each host that lives in this process (one as
 // a rule; the demo runs three).  Whatever starts here stops here.
+// test/api/boundaries.test.ts holds it.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { Agent, type AgentOptions, EMPTY_SNAPSHOT } from '../agent/agent.ts'

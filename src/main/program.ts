@@ -1,6 +1,6 @@
 // The program, loaded by src/main.ts.  `npm start` shows the demo: four hosts in namespaces of
 // their own making, tenants, virtual machines.  `--no-demo` runs the bare appliance of config/: one
-// host, the real interfaces.
+// host, the real interfaces. test/launch.test.ts holds it.
 
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'

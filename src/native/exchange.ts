@@ -2,7 +2,7 @@
 // (native/addon/exchange/exchange.h): messages go out from the calling thread, and come in, are
 // filed in the native table and acknowledged without the event loop.  The listener is called in
 // turns of the loop's, with what has happened since the last.  It belongs to the thread and the
-// network namespace that it was made in.
+// network namespace that it was made in. test/state/native-contract.test.ts holds it.
 
 import type {
   Exchange,

@@ -1,6 +1,6 @@
 // The state table in native memory (native/addon/state/table.c), which the exchange's thread writes
 // as well.  A call costs some 100 ns; nothing is allocated for one.  A negative answer is that of a
-// table that was closed: it is empty and takes nothing.
+// table that was closed: it is empty and takes nothing. test/state/native-table.test.ts holds it.
 
 import { KINDS_MAX, type StateTable } from '../state/table.ts'
 import type { Timeouts } from '../state/timeouts.ts'

@@ -1,10 +1,10 @@
-// What the connection table says of a packet.  A connection is known by two keys: its opener's
-// packets as they arrive, in the scope of the device where they enter, and the answers as they
-// will come, in the scope of the device where the opener's packets leave.  It is asked for once a
-// walk, of the packet as it arrived; only a packet that somebody asked about is tracked.
+// What the connection table says of a packet (firewall/tracking.test.ts holds it). A connection has
+// two keys: its opener's packets as they arrive, in the scope of the device where they enter, and
+// the answers as they will come, in the scope of the device where the opener's packets leave. It is
+// asked for once a walk, of the packet as it arrived; only what was asked about is tracked.
 //
-//   new          opens a connection; it is written down when the packet leaves.  Every SYN of an
-//                opener is, known or not, and of who was refused all is until the other end answers
+//   new          opens one; written down when the packet leaves. Every SYN of an opener is,
+//                and all of who was refused, until the other end answers
 //   established  of a known one, in either direction
 //   related      an ICMP error about a packet of a known one
 //   invalid      TCP that neither opens nor belongs, an ICMP answer to no question, errors of none

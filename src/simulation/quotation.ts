@@ -1,5 +1,6 @@
 // The packet that an ICMP error quotes, as it arrived and as devices have left it.  Read from the
 // bytes when somebody asks; a later fragment is what its first one said.
+// nat/timeouts.test.ts holds it.
 
 import { newQuoted, type Quoted, readQuoted } from '../wire/quoted.ts'
 import type { SimulationContext } from './context.ts'

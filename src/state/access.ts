@@ -1,7 +1,6 @@
 // A walk's view of the state table: what it has found, and what it would write.  Nothing is written
 // before the walk is over and its packet really leaves: a packet that is dropped or postponed
-// leaves
-// no state behind.
+// leaves no state behind. test/state/moves.test.ts holds it.
 
 import { NoState } from './no-state.ts'
 import { KEY_WORDS, keyHash, RECORD_WORDS, RecordWord, sameKey } from './record.ts'

@@ -2,7 +2,7 @@
 // when there is no room.  In this order: what nobody answered or is over, of the newcomer's port;
 // of a port that holds its fair share or more; anything of such a port; anything at all.  No one
 // loses what is established to others while he holds less than they.
-// native/addon/state/evict.c says the same.
+// native/addon/state/evict.c says the same. test/state/memory-table.test.ts holds it.
 
 /** A record that may go; `goesBefore` says which of two. */
 export interface Candidate {

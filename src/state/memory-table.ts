@@ -1,6 +1,7 @@
 // The state table in TypeScript: typed arrays that grow up to the capacity, chains of handles in
 // buckets by keyHash.  Nothing is allocated for a packet but when it grows.  Expiry looks at all
 // records, but only once the earliest deadline it knows of has passed.
+// test/state/memory-table.test.ts holds it.
 
 import { less } from '../core/assert.ts'
 import { judge, merge } from './conflict.ts'

@@ -1,4 +1,5 @@
 // One check of one member: it ends once, with nothing or with the reason it failed.
+// health.test.ts holds it.
 
 import {
   address,

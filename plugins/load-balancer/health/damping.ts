@@ -3,6 +3,7 @@
 // for a while.  The first outcome ever decides by itself: nothing is known that could be upset.
 //
 //   up ── fallCount failures ──► down ── riseCount successes, not before the hold is over ──► up
+// health.test.ts holds it.
 
 /** How many results it takes to believe one. */
 export interface DampingRules {

@@ -1,4 +1,5 @@
 // The health of all pools of a load balancer: who is watched, and whose answers come by.
+// health.test.ts holds it.
 
 import {
   CachePolicy,

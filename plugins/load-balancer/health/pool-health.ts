@@ -7,6 +7,7 @@
 // The lease of a checker whose host has died may last as long as its session with the store.  The
 // others do not wait for it: the lease they ask for is that of the next term.  Should the host not
 // have been dead, it reads in the table that another one checks, and stops.
+// checker.test.ts holds it.
 
 import type { Clock, HostLiveness, Leases, Log, Random, Table, Timer } from '../../../src/plugin.ts'
 import type { LoadBalancerCounters } from '../counters.ts'

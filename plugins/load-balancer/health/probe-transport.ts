@@ -2,7 +2,7 @@
 // router like any packet of its own; what is answered comes to the router's address, on whichever
 // host, and from there to this one (the balancer's `take`, and the agent's local delivery). A check
 // is known by the member's address and port, and by a port or ICMP id out of a small range that its
-// pool has: below 1024, where translations do not go.
+// pool has: below 1024, where translations do not go. health.test.ts holds it.
 
 import {
   address,

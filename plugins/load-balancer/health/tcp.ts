@@ -3,6 +3,7 @@
 // the segment size; whoever uses it sets a time by which all must be done.
 //
 //   SYN ─► SYN,ACK ─► ACK, request ─► response ─► FIN (when the server has said it) or RST
+// health.test.ts holds it.
 
 import { type Clock, type Random, type Timer, tcp } from '../../../src/plugin.ts'
 import { type Answer, type Segment, tcpFrame } from './packets.ts'

@@ -8,6 +8,7 @@
 // A walk cannot end in more regions than the trie has branches, and each change of a prefix takes
 // the regions it meets out; so the registry does not outgrow the routes.  Should it reach its
 // limit, further flows share one tag that every change of a route makes stale.
+// routing/table.test.ts holds it.
 
 import { address, derive, type Tag } from '../../../src/plugin.ts'
 

@@ -1,5 +1,5 @@
 // The command line's side of the REST API: requests, whole lists over all their pages, and the
-// three ways a command can fail, each with an exit code of its own.
+// three ways a command can fail, each with an exit code of its own. test/api/cli.test.ts holds it.
 
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'

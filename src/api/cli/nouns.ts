@@ -1,4 +1,5 @@
 // The nouns of the command line: the server's models, as GET /models describes them.
+// test/api/cli.test.ts holds it.
 
 import { suggested } from '../../core/config/nearest.ts'
 import { type Client, usage } from './client.ts'

@@ -2,6 +2,7 @@
 // them; when one more comes than there is room for, the connection goes that has been without an
 // answer under way for longest: first of the source that is over its share, else of the one that
 // holds most.  So whoever opens many and says nothing closes his own, and nobody is kept out.
+// test/api/connections.test.ts holds it.
 
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'

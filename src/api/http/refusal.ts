@@ -1,6 +1,7 @@
 // Every way a request can be refused, in one shape: { error: { code, message, faults } }.  A fault
 // names the field, the value that came and what was expected.  What is not a refusal is our own
 // mistake: it answers 500 and says no more than where the log has the rest.
+// test/api/errors.test.ts holds it.
 
 import { type ErrorCode, isFailure, type MezzoError, show } from '../../core/errors.ts'
 import { isSecretName } from '../../core/log.ts'

@@ -1,4 +1,5 @@
 // So many a second, so many at once, and no more: a token bucket and a count.
+// test/api/trace.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import { Refusal } from './refusal.ts'

@@ -1,6 +1,7 @@
 // The models as the API sees them: by kind and by collection, who belongs to whom, and which
 // collections lie below an object.  Everything here is derived from the models' declarations.  What
 // is hidden is not here, so nothing that is made of the catalogue can show it.
+// test/api/document.test.ts holds it.
 
 import { fail } from '../../core/errors.ts'
 import type { Model, Reference } from '../../topology/model.ts'

@@ -1,6 +1,7 @@
 // Create, replace, merge, delete and list objects of any model: what the REST routes do, without
 // HTTP.  A change is written against the version it was made from; when somebody else was faster
 // it is made again from what is there now, unless the client has named a version.
+// test/api/crud.test.ts holds it.
 
 import { isFailure, show } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'

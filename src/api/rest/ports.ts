@@ -2,6 +2,7 @@
 // binding against the version that was read; so two clients cannot both win.  Who moves a port
 // names the host it believes it to be on: the old host, which comes late, changes nothing.  The
 // fields behind them (peer, host, interface, previousHost) are changed here and nowhere else.
+// test/api/ports.test.ts holds it.
 
 import { isFailure } from '../../core/errors.ts'
 import type { Fault, Stored } from '../../topology/model.ts'

@@ -1,6 +1,6 @@
 // What hosts report of objects, shown among their fields: a model says in which entries of
 // replicated tables it is, and how it reads.  It is no part of the object: no version, and it is
-// never stored.
+// never stored. test/api/ports.test.ts holds it.
 
 import type { Model, StatusEntry, Stored } from '../../topology/model.ts'
 import type { Store } from '../../topology/store.ts'

@@ -1,5 +1,6 @@
 // From a trace request to a walk: which port, which host, which frame.  What a description leaves
 // out (the MAC addresses, mostly) is filled in as the neighbourhood would, and told.
+// test/api/trace.test.ts holds it.
 
 import type { Store, Versioned } from '../../topology/store.ts'
 import { describeFrame } from '../../wire/describe.ts'

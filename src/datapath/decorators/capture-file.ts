@@ -1,4 +1,5 @@
 // A file that grows up to a limit, written beside the packets: nobody waits for the disk.
+// decorators.test.ts holds it.
 
 import { createWriteStream, type WriteStream } from 'node:fs'
 

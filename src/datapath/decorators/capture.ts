@@ -1,6 +1,7 @@
 // Writes every frame that comes up to a pcapng file, with what became of it as its comment: the
 // actions, the reason of its drop, or that it waits. Frames that leave later (they waited, or are
 // of the agent's own making) are written again as outgoing ones, as they were before the actions.
+// decorators.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { ActionList } from '../../flow/actions.ts'

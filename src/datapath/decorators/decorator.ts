@@ -1,5 +1,6 @@
 // A datapath around another that passes everything on. What observes or disturbs a datapath
 // (capture.ts, trace.ts, faults.ts) extends it and overrides what it is about.
+// decorators.test.ts holds it.
 
 import type { ActionList } from '../../flow/actions.ts'
 import type { RawFrame } from '../../wire/frames.ts'

@@ -1,5 +1,6 @@
 // A datapath that fails by chance, from a seed: frames are lost on their way up, flows are refused
 // as by a full table, and flows go that stood. What Mezzo promises must hold all the same.
+// decorators.test.ts holds it.
 
 import type { Random } from '../../core/random.ts'
 import { WORDS } from '../../flow/key.ts'

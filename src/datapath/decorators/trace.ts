@@ -1,5 +1,6 @@
 // Logs what crosses the datapath's interface: frames that come up, what is done with them, flows
 // that are installed and removed. For a developer's eyes: a line each, up to a rate.
+// decorators.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Fields, Log } from '../../core/log.ts'

@@ -1,7 +1,7 @@
 // Flows that an earlier agent left in the pinned table.  The new agent reads them all, books them
 // under ids of its own and installs each again; that claims it.  An old id may be a new flow's id,
 // so until then they are known by their keys.  What nobody has claimed when the first round of
-// statistics begins is nobody's, and goes.
+// statistics begins is nobody's, and goes. test/lab/adoption.test.ts holds it.
 
 import { ActionList } from '../../flow/actions.ts'
 import { WORDS, Word } from '../../flow/key.ts'

@@ -1,6 +1,6 @@
 // Action lists longer than a flow holds lie in chained chunks of 32.  Chunks are numbered from 1;
 // a freed one goes to the end of the queue, so that a packet that still walks it in the kernel is
-// long gone when it is written again.
+// long gone when it is written again. test/lab/datapath-ebpf.test.ts holds it.
 
 import { ACTION_WORDS } from '../../flow/actions.ts'
 import { CHUNK_ACTIONS, CHUNK_WORDS, ChunkWord } from '../../native/abi.ts'

@@ -1,7 +1,7 @@
 // The datapath in the kernel: eBPF programs forward what they know (native/bpf), the rest comes up
 // here.  This class ties the parts together: flows (flows.ts), packet-outs (out.ts), the
 // namespace's interfaces (native/netlink.ts).  It belongs to the thread that opened it, and to the
-// network namespace that thread was in.
+// network namespace that thread was in. test/lab/datapath-conformance.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'

@@ -1,5 +1,6 @@
 // The kernel's flow table as the agent sees it: packs flows into the kernel's layout, and keeps
 // what the kernel cannot say: which mask slot and which chunks each flow holds.
+// test/lab/datapath-conformance.test.ts holds it.
 
 import { ACTION_WORDS, ActionList, ActionType, OUT_PEER } from '../../flow/actions.ts'
 import { WORDS, Word } from '../../flow/key.ts'

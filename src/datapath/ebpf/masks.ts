@@ -1,6 +1,7 @@
 // The kernel table's masks: a fixed number of slots, each counted by the flows that stand under it.
 // A slot may get another mask only when no flow names it, and `n` grows only after the mask is in
 // place, so a packet never meets half a mask with flows behind it.
+// test/lab/datapath-ebpf.test.ts holds it.
 
 import { WORDS, Word } from '../../flow/key.ts'
 import { MASKS_MAX, MASKS_WORDS, MasksWord } from '../../native/abi.ts'

@@ -1,5 +1,6 @@
 // Packet-outs on their way: frames of a burst (by reference) and frames of our own making (copied),
 // each with its actions, in order, until `flush` sends them in one call.
+// test/lab/datapath-conformance.test.ts holds it.
 
 import { ACTION_WORDS, type ActionList } from '../../flow/actions.ts'
 

@@ -1,5 +1,6 @@
 // The demo in a real kernel: every host, VM and the outside network is a network namespace, and in
 // each node but the hosts a small program asks and answers (lab/probe.c).
+// test/lab/demo.test.ts holds it.
 
 import { type Job, type Lab, LabError, type Machine, type Vm } from '../../lab/index.ts'
 import { tool } from '../../lab/traffic/traffic.ts'

@@ -1,5 +1,6 @@
 // The demo's connections between kernels: real TCP by lab/crowd.c, which knows every byte that
 // has to come and the longest time in which none came. A VIP's may end at either member.
+// test/lab/demo.test.ts holds it.
 
 import { LabError, type Machine } from '../../lab/index.ts'
 import { CrowdEnd, CrowdServer } from '../../lab/traffic/crowd.ts'

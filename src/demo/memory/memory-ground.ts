@@ -2,7 +2,7 @@
 // objects of this process, and an underlay that is a function call. For machines without root.
 //
 // A ping has no room for a label that survives in every node; its length says which question it
-// is, as each question has a length of its own.
+// is, as each question has a length of its own. test/lab/demo.test.ts holds it.
 
 import { mkdtempSync } from 'node:fs'
 import { rm } from 'node:fs/promises'

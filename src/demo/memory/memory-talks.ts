@@ -3,7 +3,7 @@
 // to keep it right; windows and congestion are not.
 //
 // A server cannot know by addresses whose connection has come, since they may be translated: the
-// first sequence number says it.
+// first sequence number says it. test/lab/demo.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { LabError, type MemoryVm, until } from '../../lab/index.ts'

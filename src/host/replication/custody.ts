@@ -5,6 +5,7 @@
 //
 //   lost ─ GRACE ─► slice: given to heirs ─► nothing of it is under way ─► forgotten ─► next slice
 //                                        └─► an heir is away, or nobody's: kept, a while ─► again
+// test/state/moves.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'

@@ -1,6 +1,7 @@
 // The receiving half of a node of the memory lab: what is for it is answered (ARP, neighbour
 // solicitations, pings), learned, or reported (answers and errors to its own pings, TCP). A frame
 // with a checksum that is not true is counted and dropped, as a kernel does.
+// test/memory-vm.test.ts holds it.
 
 import {
   formatIp,

@@ -1,5 +1,6 @@
 // Who has which MAC address, for the nodes of the memory lab: asks by ARP and neighbour
 // solicitation, three times a second apart, and keeps the frames that wait for the answer.
+// test/memory-vm.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import { formatIp, type Ip } from '../../wire/address.ts'

@@ -1,7 +1,7 @@
 // A node without a kernel, for the memory datapath: frames in by receive(), frames out by the
 // callback. It answers ARP, neighbour discovery and pings like a VM, and pings by itself with the
 // result that a VM of the namespace lab gives; TCP it leaves to its owner, segment by segment.
-// `npm start` uses it where there is no root.
+// `npm start` uses it where there is no root. test/memory-vm.test.ts holds it.
 
 import { type Clock, sleep } from '../../core/clock.ts'
 import {

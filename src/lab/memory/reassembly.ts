@@ -1,6 +1,6 @@
 // Puts fragments together for the nodes of the memory lab: whole frames in, each unfragmented
 // one at once, a fragmented one when its last piece has come. Bounded: the oldest unfinished
-// packet makes room for a new one.
+// packet makes room for a new one. test/memory-vm.test.ts holds it.
 
 import * as ethernet from '../../wire/ethernet.ts'
 import * as ipv4 from '../../wire/ipv4.ts'

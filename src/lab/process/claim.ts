@@ -4,6 +4,7 @@
 //
 // The lock is an abstract Unix socket: the kernel frees it when its owner dies, however it dies.
 // The folder beside it says who the owner is and holds the captures.
+// test/lab/lib-self.test.ts holds it.
 
 import { spawnSync } from 'node:child_process'
 import {

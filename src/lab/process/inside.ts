@@ -1,4 +1,5 @@
 // Our end of the helper process in a namespace (inside.mjs): a call is a line, so is its answer.
+// test/lab/lib-self.test.ts holds it.
 
 import { join } from 'node:path'
 import { type Job, type JobOptions, LabError } from './process.ts'

@@ -1,6 +1,7 @@
 // One network namespace and what every node in it can do: run programs, change and count its
 // interfaces, be captured. Programs enter by nsenter, not by `ip netns exec`: that one gives each
 // program a mount namespace of its own, in which a bpffs that an agent mounts would die with it.
+// test/lab/lib-self.test.ts holds it.
 
 import { type Counters, parseCounters } from '../counters.ts'
 import { Capture, type CaptureOptions } from '../traffic/capture.ts'

@@ -1,6 +1,6 @@
 // Starting other programs, always with a bound: `run` for those that end by themselves, Job for
 // those that run until told otherwise. A Job keeps the tail of what it printed, so that a test
-// that fails can say why.
+// that fails can say why. test/lab/lib-self.test.ts holds it.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -1,5 +1,6 @@
 // Frames of an interface: taken by tcpdump into a file, decoded by tshark, or read as they are.
 // tcpdump sees a frame before any tc program on the way in, and after it on the way out.
+// test/lab/lib-self.test.ts holds it.
 
 import { readFileSync } from 'node:fs'
 import { type Job, type JobOptions, LabError, must } from '../process/process.ts'

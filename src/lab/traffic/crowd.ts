@@ -1,5 +1,6 @@
 // Crowds of long-lived TCP connections, and short ones by the thousand (lab/crowd.c, calls.c).
 // Both ends of a crowd keep account; what a crowd has gone through is told from both together.
+// test/lab/lib-self.test.ts holds it.
 
 import type { Machine } from '../machine.ts'
 import type { Job } from '../process/process.ts'

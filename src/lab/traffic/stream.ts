@@ -1,5 +1,6 @@
 // TCP streams whose every byte is known beforehand, between two nodes of a lab: they show a gap, a
 // reset or a wrong byte whichever end speaks. The ends live in the helpers of their namespaces.
+// test/lab/lib-self.test.ts holds it.
 
 import type { Inside } from '../process/inside.ts'
 import { LabError } from '../process/process.ts'

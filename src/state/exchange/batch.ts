@@ -1,4 +1,5 @@
 // Entries gathered into the body of one message, as many as it holds.
+// test/state/memory-exchange.test.ts holds it.
 
 import { encodeEntry, entryBytes } from './codec.ts'
 import { BODY_BYTES_MAX } from './message.ts'

@@ -1,6 +1,7 @@
 // The exchange in TypeScript, over whatever carries bytes: the world's underlay in tests, and the
 // memory datapath.  Its sessions and messages are those of docs/flow-state.md.  The listener is
 // called in a turn of its own, never from within a call of ours.
+// test/state/memory-exchange.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Random } from '../../core/random.ts'

@@ -1,5 +1,6 @@
 // One peer as the memory exchange knows it: its session, what is on its way to it, the messages
 // being made for it, and whether it gives signs of life.
+// test/state/memory-exchange.test.ts holds it.
 
 import type { Random } from '../../core/random.ts'
 import { Batch } from './batch.ts'

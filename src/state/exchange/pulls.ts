@@ -1,4 +1,5 @@
 // Pulls under way: over when somebody had the record, nobody did, or the bound has passed.
+// test/state/memory-exchange.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 

@@ -1,5 +1,6 @@
 // What the messages of a session bring: records for the table, answers, calls of the listener.  A
 // body that does not parse is refused whole, before anything of it has had an effect.
+// test/state/memory-exchange.test.ts holds it.
 
 import { hasReturn, KEY_WORDS, keyHash, RECORD_WORDS, RecordWord, StateFlag } from '../record.ts'
 import { Put, type StateTable } from '../table.ts'

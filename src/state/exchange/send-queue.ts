@@ -1,6 +1,7 @@
 // What is on its way to one peer: sent again, with a new sequence, until it is acknowledged or the
 // bound has passed.  Bulk (refreshes, and what was made while there was no session) waits its turn,
 // so that it cannot fill the way that held packets wait for.
+// test/state/memory-exchange.test.ts holds it.
 
 import { less } from '../../core/assert.ts'
 import type { Clock, Timer } from '../../core/clock.ts'

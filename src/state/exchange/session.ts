@@ -1,6 +1,6 @@
 // One peer's session: which epochs hold between us and it, and which of its messages were seen.
 // A session is a pair of epochs, both made for it, so that nothing said in one can be played again
-// in another (docs/flow-state.md, "Sessions").
+// in another (docs/flow-state.md, "Sessions"). test/state/session.test.ts holds it.
 
 import type { Random } from '../../core/random.ts'
 import type { Header } from './message.ts'

@@ -1,4 +1,5 @@
 // Tickets of flushes: released when every message they wait for is done, or at the bound.
+// test/state/memory-exchange.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 

@@ -1,4 +1,5 @@
 // How long to wait before the next try: twice as long as before the last one, up to a bound.
+// test/state/journal.test.ts holds it.
 
 /** How long to wait before the next try: longer with each, up to a bound. */
 export class Backoff {

@@ -1,5 +1,5 @@
 // The store of flow state that the settings ask for.  Each is loaded when it is asked for: a host
-// that keeps a journal has no Cassandra driver in its memory.
+// that keeps a journal has no Cassandra driver in its memory. test/state/open.test.ts holds it.
 
 import { join } from 'node:path'
 import type { Clock } from '../../core/clock.ts'

@@ -1,7 +1,7 @@
 // What a flow-state store has still to write: first in, first out, bounded in bytes.  Writing takes
 // from the front and may put back what the world refused, so that order is kept and nothing is
 // lost while there is room.  What comes when it is full is left out: it is the newest, but its flow
-// lives here, and is saved again when the flow is refreshed.
+// lives here, and is saved again when the flow is refreshed. test/state/journal.test.ts holds it.
 
 import { BATCH_BYTES_MAX, type SavedBatch } from './store.ts'
 

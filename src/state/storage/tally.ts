@@ -1,5 +1,6 @@
 // What a flow-state store counts.  Each name has a row in docs/operations.md; those that only one
 // of the implementations has stay 0 in the other, so that a dashboard need not know which it is.
+// test/state/journal.test.ts holds it.
 
 import type { SaveQueue } from './queue.ts'
 

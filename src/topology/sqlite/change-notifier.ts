@@ -1,6 +1,6 @@
 // How another process learns of a commit: a byte written to a file beside the store, after the
 // commit, which its inotify watch reports.  A watch of the WAL itself would wake readers a moment
-// before the commit can be seen.
+// before the commit can be seen. test/store/processes.test.ts holds it.
 
 import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from 'node:fs'
 

@@ -1,6 +1,6 @@
 // The SQLite file: opened, recognised or made, and spoken to through cached statements.  WAL lets
 // readers and one writer of several processes go on side by side; synchronous=NORMAL means that a
-// power cut may lose the last writes but never tears one.
+// power cut may lose the last writes but never tears one. test/store/sqlite.test.ts holds it.
 
 import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'

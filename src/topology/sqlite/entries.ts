@@ -2,6 +2,7 @@
 // the newest entry of a session, or else the seed (owner ''), which any session's entry outranks.
 // A put removes the entries of others that say otherwise: their claim is refuted, and must not
 // come back when the refuter leaves.  Entries that agree stay, so nothing flaps when one goes.
+// test/store/sqlite.test.ts holds it.
 
 import type { TableEntry, TableEvent } from '../store.ts'
 import type { Database } from './database.ts'

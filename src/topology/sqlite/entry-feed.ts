@@ -1,4 +1,4 @@
-// Who hears of which replicated table.
+// Who hears of which replicated table. test/store/sqlite.test.ts holds it.
 
 import type { TableEvent } from '../store.ts'
 import type { Database } from './database.ts'

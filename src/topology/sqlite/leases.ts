@@ -7,6 +7,7 @@
 //                      ├─ a seat ──► free at once
 //                      └─ lingers ──► abandoned: for a successor by its number, or when nothing
 //                                     else is free; free when the session expires
+// test/store/sqlite.test.ts holds it.
 
 import { fail, show } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'

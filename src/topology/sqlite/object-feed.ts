@@ -1,5 +1,6 @@
 // Who hears of which object.  A row of the log finds its watches by kind, by id and by the indexed
 // values before and after, so that the cost of a change is the number of those who care.
+// test/store/sqlite.test.ts holds it.
 
 import type { ObjectId } from '../model.ts'
 import type { WatchEvent } from '../store.ts'

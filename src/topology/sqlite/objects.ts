@@ -1,4 +1,5 @@
 // Objects as they are read: one, a page of a kind or of an index, and the log of changes.
+// test/store/sqlite.test.ts holds it.
 
 import type { ObjectId, Stored } from '../model.ts'
 import type { Versioned, WatchEvent } from '../store.ts'

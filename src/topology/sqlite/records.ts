@@ -1,4 +1,5 @@
 // The records of a write, in SQLite: how they are looked up, and how the outcome is kept.
+// test/store/sqlite.test.ts holds it.
 
 import type { ObjectId } from '../model.ts'
 import type { Versioned } from '../store.ts'

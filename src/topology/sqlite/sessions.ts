@@ -1,6 +1,7 @@
 // Who is there.  A session lives as long as its process.  On one machine that is known by pid,
 // start time and boot; where a pid cannot be judged, because it belongs to another pid namespace
 // (a container that shares the file), the session must be seen to beat instead.
+// test/store/sessions.test.ts holds it.
 
 import { readFileSync, readlinkSync } from 'node:fs'
 import { fail } from '../../core/errors.ts'

@@ -1,6 +1,6 @@
 // What all sessions of one opened file in this process share: the connection, the one writer, the
 // two feeds.  A commit of our own is told in the same turn (a microtask); another process's when
-// the notifier tells.
+// the notifier tells. test/store/processes.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'

@@ -1,5 +1,6 @@
 // The store on one machine: a SQLite file that several processes share, or memory that several
 // sessions of one process share.  This file keeps the contract; the parts beside it do the work.
+// test/store/sqlite.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import { sleep, within } from '../../core/clock.ts'

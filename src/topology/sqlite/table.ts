@@ -1,5 +1,6 @@
 // A session's door to the replicated tables.  Puts of one turn are gathered and stored in batches,
 // one transaction each: learning ten thousand addresses a second costs a few per cent of a core.
+// test/store/sqlite.test.ts holds it.
 
 import { fail, show } from '../../core/errors.ts'
 import { Pace } from '../../core/pace.ts'

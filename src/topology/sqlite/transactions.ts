@@ -1,5 +1,6 @@
 // The one writer of this process.  A job runs at once, within the caller's turn; only when another
 // process holds the lock does it wait, on a timer, and later jobs queue behind it in order.
+// test/store/sqlite.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'

@@ -1,5 +1,6 @@
 // Keeps the logs bounded.  Trimming costs, so it happens each time a log has grown by a stride;
 // the newest rows always stay, because counting goes on from them.
+// test/store/limits.test.ts holds it.
 
 import type { Database } from './database.ts'
 

@@ -7,6 +7,7 @@
 // A snapshot may be larger than one turn of the event loop allows, and others write meanwhile.  So
 // pages are read at different moments, and the log of that time is laid over them: the outcome is
 // the state of one moment, `position`.  Later changes come from the log alone.
+// test/store/sqlite.test.ts holds it.
 
 import type { Pace } from '../../core/pace.ts'
 

@@ -5,6 +5,7 @@
 //
 //   row said by a session ─ its agent is away, the store removes it ─► kept ─ GRACE ─► gone
 //                         └ it was our predecessor's: written again, as ours
+// port-activity.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 

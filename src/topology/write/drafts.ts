@@ -1,4 +1,5 @@
 // The objects a write touches, as they were and as they will be.
+// test/store/sqlite.test.ts holds it.
 
 import { fail } from '../../core/errors.ts'
 import type { Model, Stored } from '../model.ts'

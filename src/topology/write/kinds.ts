@@ -1,6 +1,6 @@
 // The kinds of objects that a store knows, by their models.  Faults of assembly are found when they
 // are gathered: two models of one kind, a reference or an index of a field that does not exist, a
-// field that could not be cleared.
+// field that could not be cleared. test/store/sqlite.test.ts holds it.
 
 import { fail, show } from '../../core/errors.ts'
 import type { Model } from '../model.ts'

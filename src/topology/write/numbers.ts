@@ -1,5 +1,6 @@
 // Numbers the store gives out, such as the tunnel key of a port.  They go round: a number that
 // became free is the last to be given again, because hosts may still know it by its old owner.
+// test/store/sqlite.test.ts holds it.
 
 import { fail, show } from '../../core/errors.ts'
 import type { Model, Stored } from '../model.ts'

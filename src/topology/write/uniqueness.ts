@@ -1,5 +1,6 @@
 // No two objects of a kind have the same values in a unique group of fields.  All old combinations
 // of a write are free before the new ones are taken: two objects may swap theirs.
+// test/store/sqlite.test.ts holds it.
 
 import { fail } from '../../core/errors.ts'
 import type { Draft } from './drafts.ts'

@@ -1,6 +1,7 @@
 // One atomic write.  Changes are first made on drafts, in memory; what a deletion drags along
 // follows; then the outcome as a whole is checked and put away.  So two objects may point at each
 // other, or swap a unique name, within one write.  A throw anywhere leaves the records untouched.
+// test/store/sqlite.test.ts holds it.
 
 import { fail, show } from '../../core/errors.ts'
 import type { Model, Stored } from '../model.ts'

@@ -1,6 +1,6 @@
 // The changes that wait to be made, in their order.  One that is not patient is given up when there
 // is no connection for long; it stays in its place until that is reached, for a change that is
-// under way may be of it.
+// under way may be of it. test/zookeeper/contract.test.ts holds it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'

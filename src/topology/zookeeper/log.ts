@@ -1,6 +1,7 @@
 // The changes of a store, one after the other: change n is the node /log/<n>, and whoever makes it
 // has won that number.  So all who follow see the same changes in the same order, and a change that
 // was made with less than all earlier ones known loses, and is made again.
+// test/zookeeper/store.test.ts holds it.
 
 import { fail } from '../../core/errors.ts'
 import { type Blob, fromNode, idOf, toNode } from './blob.ts'

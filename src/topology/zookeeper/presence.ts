@@ -1,6 +1,7 @@
 // Which processes take part: each has an ephemeral node, and its sessions name it.  A process is
 // dead when its node is gone; ZooKeeper removes that when it has not heard of it for a session's
 // time.  A session seen in the tables is judged by a list that was read after it was seen there.
+// test/zookeeper/processes.test.ts holds it.
 
 import type { Identity, Liveness, SessionRow } from '../sqlite/sessions.ts'
 import type { ZooKeeper } from './client/client.ts'

@@ -1,6 +1,7 @@
 // The copy of a store that each process has: a SQLite file of its own, with the number of the last
 // change in it.  Changes come as changesets, rows before and after; one that does not fit what is
 // here shows that the copy has gone astray, and a base takes its place.
+// test/zookeeper/contract.test.ts holds it.
 
 import { fail } from '../../core/errors.ts'
 import type { Database } from '../sqlite/database.ts'

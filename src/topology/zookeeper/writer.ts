@@ -6,6 +6,7 @@
 //   jobs ──► follow ──► rehearse ──► append n+1 ──► kept: apply, done
 //              ▲                        │ lost: somebody else's, or the connection was cut and it
 //              └────────────────────────┘       turned out not to be there
+// test/zookeeper/contract.test.ts holds it.
 
 import type { Clock } from '../../core/clock.ts'
 import { fail, isFailure, reasonOf } from '../../core/errors.ts'

@@ -6,6 +6,7 @@
 //   away ───────────────────────► ready        away: one attempt, then a longer pause, and so on
 //        ◄───────────────────────
 //          a query fails or is late
+// test/cassandra/cassandra.test.ts holds it.
 
 import type { Clock, Timer } from '../../../core/clock.ts'
 import { fail, reasonOf } from '../../../core/errors.ts'

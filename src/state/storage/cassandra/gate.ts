@@ -1,5 +1,6 @@
 // So many at once; the others wait in the order they came.  Whoever comes is one of the ports of a
 // host, of which there are not more than it has interfaces.
+// test/cassandra/cassandra.test.ts holds it.
 
 /** Lets so many run at once; the others wait in the order they came. */
 export class Gate {

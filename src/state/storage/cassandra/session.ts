@@ -1,7 +1,7 @@
 // A connection to a Cassandra cluster: the driver, our statements, and a count of every query by
 // its kind.  The driver is loaded when the first session is opened: who has no cluster never pays
 // for it.  It keeps connections to the nodes up and picks the node that owns a partition; whether
-// to try again, and when, is the store's.
+// to try again, and when, is the store's. test/cassandra/cassandra.test.ts holds it.
 
 import type { Client, DseClientOptions } from 'cassandra-driver'
 import type { Waiting } from '../queue.ts'

@@ -1,6 +1,7 @@
 // Flow state on the local disk: a log of batches in files of bounded size.  What is saved within
 // `coalesceMs` is written at once, behind the caller's back.  A process that is killed loses what
 // was not written yet, never what was.  A disk that refuses is a state, a counter and another try.
+// test/state/journal.test.ts holds it.
 
 import type { Clock, Timer } from '../../../core/clock.ts'
 import { fail, reasonOf } from '../../../core/errors.ts'

@@ -1,6 +1,7 @@
 // One file of the journal: frames of all ports as they came, and in memory where each port's are.
 // A file is written by the process that made it and by no other: one that comes after a crash
 // begins a new one, so a torn tail is never written over.  Files go as a whole.
+// test/state/journal.test.ts holds it.
 
 import { constants } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'

@@ -3,6 +3,7 @@
 //
 //   0000000007.flow   0000000008.flow   0000000009.flow
 //   └ the next to go                    └ written
+// test/state/journal.test.ts holds it.
 
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -4,6 +4,7 @@
 //   suspended ──► connected ──► suspended ──► connected (the same session, its watches set again)
 //       ▲                           │
 //       └──── a new session ◄── expired (ephemerals and watches are gone)
+// test/zookeeper/client.test.ts holds it.
 
 import type { Stat } from 'node-zookeeper-client/lib/jute/index.js'
 import type { Timer } from '../../../core/clock.ts'

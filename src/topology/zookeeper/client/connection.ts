@@ -1,5 +1,5 @@
-// The connection of node-zookeeper-client 1.1.3, repaired.  What the package does wrong, and what
-// is done about it here:
+// The connection of node-zookeeper-client 1.1.3, repaired: test/zookeeper/faults.test.ts holds what
+// the package does wrong, and what is done about it here:
 //
 //   never notices a server that is silent    pings by our clock; a silent socket is destroyed
 //   a cut amid a frame spoils the next        frames are cut here, anew for each socket

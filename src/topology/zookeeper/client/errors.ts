@@ -1,4 +1,5 @@
 // What may become of an operation, by the protocol's numbers, and whether it was done all the same.
+// test/zookeeper/client.test.ts holds it.
 
 const codes = {
   CONNECTION_LOSS: -4,

@@ -1,5 +1,6 @@
 // A stream of bytes cut into the frames of ZooKeeper's protocol: a length of four bytes, then as
 // many bytes.  One belongs to one socket, so that half a frame ends with the socket it came by.
+// test/zookeeper/client.test.ts holds it.
 
 // The server's jute.maxbuffer is 1 MB; a list of names may be larger.
 const FRAME_BYTES_MAX = 8 << 20
