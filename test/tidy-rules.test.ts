@@ -160,6 +160,20 @@ test('what is excused may only shrink', () => {
   assert.match(treeFindings(at(18, 0), excused), /excused for 20 and has 0/)
 })
 
+test('a class has a test of its name, or says which holds it', () => {
+  const path = 'src/host/a.ts'
+  const held = { path: 'test/b.test.ts', text: '// A test.\n' }
+  for (const text of ['// What.\n\nclass A {}', '// What.\n\n// b.test.ts\nexport class A {}'])
+    assert.match(treeFindings([{ path, text }, held]), /^src\/host\/a.ts:1 has a class and no test/)
+  const good = [
+    "// What.\n\nconst a = 'class A {}' // class B {}",
+    '// What it is.\n// b.test.ts holds it.\n\nexport class A {}'
+  ]
+  for (const text of good) assert.equal(treeFindings([{ path, text }, held]), '')
+  const sibling = { path: 'src/host/a.test.ts', text: '// A test.\n' }
+  assert.equal(treeFindings([{ path, text: '// What.\n\nclass A {}' }, sibling]), '')
+})
+
 test('a file that a comment names must be there', () => {
   const names = (text: string): string =>
     treeFindings([

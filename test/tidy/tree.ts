@@ -1,6 +1,6 @@
 // The rules about the tree as a whole: how many files a folder holds, how many others a file needs,
-// and that a file which a comment names is there. What is over a bound is listed with its number,
-// and may only shrink: a list that is longer than what it excuses is refused too.
+// that a file which a comment names is there, and that a class has a test. What is over a bound is
+// listed with its number, and may only shrink: a list longer than what it excuses is refused too.
 
 import { dirname } from 'node:path/posix'
 import type { Finding } from './rules.ts'
@@ -44,7 +44,8 @@ export function checkTree(
   return [
     ...crowdedFolders(sources, excused.folders),
     ...manyImports(sources, excused.imports),
-    ...namedFiles(sources, all)
+    ...namedFiles(sources, all),
+    ...untested(sources)
   ]
 }
 
@@ -91,6 +92,21 @@ function over(
       return { path, line: 1, message: `excused for ${count} and has ${now}: shrink the list` }
     })
   return [...found, ...stale]
+}
+
+/** Files with a class, without a test beside them or named in their header comment. */
+function untested(sources: readonly Source[]): TreeFinding[] {
+  const paths = new Set(sources.map(({ path }) => path))
+  return sources
+    .filter(({ path }) => /^(?:src|plugins)\/.*\.ts$/.test(path) && !isTest(path))
+    .filter(({ path }) => !paths.has(path.replace(/\.ts$/, '.test.ts')))
+    .filter(({ text }) => /^(?:export )?(?:abstract )?class /m.test(scan(text).code))
+    .filter(({ text }) => !/^(?:\/\/.*\n)*?\/\/.*\.test\.ts\b/.test(text))
+    .map(({ path }) => ({
+      path,
+      line: 1,
+      message: 'has a class and no test of its name: say in its header which test holds it'
+    }))
 }
 
 const NAMED = /(?<![\w./*<-])(?:[\w-]+\/)*[\w-]+(?:\.[\w-]+)*\.(?:ts|mjs|cjs|c|h|md)\b(?!\.\w)/g
