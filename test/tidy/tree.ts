@@ -30,8 +30,7 @@ export const exceptions: Exceptions = {
     'src/agent/packet-thread.ts': 21,
     'src/api/server.ts': 29,
     'src/demo/demo.ts': 24,
-    'src/host/host.ts': 27,
-    'src/host/packets/worker.ts': 21
+    'src/host/host.ts': 27
   }
 }
 

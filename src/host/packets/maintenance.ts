@@ -126,8 +126,7 @@ export class FlowMaintenance {
   tick(): void {
     const { worker, clock } = this.#parts
     const now = clock.now()
-    worker.waiting.expire(now)
-    worker.early.expire(now)
+    worker.postponed.expire(now)
     this.#readStats()
     this.#parts.flowState.tick()
     this.#confirmAdopted()

@@ -5,7 +5,7 @@
 //   install   the flow the walk produced, so that later packets stay in the kernel
 //   execute   the outcome on this packet
 // One worker is one thread and one host.  Nothing here waits: what a walk lacks postpones the
-// packet (waiting-room.ts), whoever brings it wakes the walk again.
+// packet (postponed.ts), whoever brings it wakes the walk again.
 // test/oracle/cache.test.ts and host.test.ts hold it.
 
 import type { Clock } from '../../core/clock.ts'
@@ -21,18 +21,15 @@ import { WORDS } from '../../flow/key.ts'
 import type { Tag } from '../../flow/tag.ts'
 import { SimulationContext } from '../../simulation/context.ts'
 import { simulateEgress } from '../../simulation/simulate.ts'
-import { WAIT_FOR_PULL } from '../../simulation/waits.ts'
-import type { HostEvents } from '../events.ts'
 import { type Flow, FlowCache, type FlowUsed } from '../flows/flow-cache.ts'
 import type { FlowState } from '../replication/flow-state.ts'
-import { WAIT_FOR_FIRST, WALK_AGAIN } from '../waits.ts'
 import { Conclusion } from './conclusion.ts'
 import { Drops } from './drops.ts'
-import { EarlyFragments } from './early.ts'
 import { HeldPackets } from './held-packets.ts'
+import { PostponedPackets } from './postponed.ts'
 import { Revalidator } from './revalidator.ts'
 import { Arena, waitingPacketOf, waitingPacketOwn } from './waiting-packet.ts'
-import { type WaitingPacket, WaitingRoom } from './waiting-room.ts'
+import type { WaitingPacket } from './waiting-room.ts'
 import { type WorkerCounters, workerCounters } from './worker-counters.ts'
 import type { WorkerParts } from './worker-parts.ts'
 
@@ -46,9 +43,7 @@ export class Worker {
   readonly ctx: SimulationContext
   readonly cache: FlowCache
   /** Packets whose walk lacked something. */
-  readonly waiting: WaitingRoom
-  /** Fragments that wait for their first. */
-  readonly early: EarlyFragments
+  readonly postponed: PostponedPackets
   readonly #parts: WorkerParts
   readonly #burst: Burst
   readonly #datapath: Datapath
@@ -61,7 +56,6 @@ export class Worker {
   readonly #held: HeldPackets
   readonly #conclusion: Conclusion
   readonly #generated: { frame: Uint8Array; port: string }[] = []
-  readonly #woken: WaitingPacket[] = []
   #turning = false
   #scheduled = false
 
@@ -76,20 +70,20 @@ export class Worker {
     this.ctx.puller = parts.flowState.asking
     const used: FlowUsed = (flow, links) => parts.flowState.use.used(links, flow)
     this.cache = new FlowCache(parts.datapath, used)
-    this.waiting = new WaitingRoom(parts.counters)
-    this.early = new EarlyFragments(parts.counters, packet => this.#wakes([packet]))
-    this.#held = new HeldPackets(parts, this.cache, packet => this.#woken.push(packet))
-    const { ctx, cache, early } = this
+    this.postponed = new PostponedPackets(parts.counters, () => this.#schedule())
+    this.#held = new HeldPackets(parts, this.cache, packet => this.postponed.again(packet))
+    const { ctx, cache } = this
+    const { early } = this.postponed
     this.#conclusion = new Conclusion({ ...parts, ctx, cache, early, drops: this.#drops })
     this.#revalidator = new Revalidator({
       ...parts,
       ...{ ctx, cache, conclusion: this.#conclusion, drops: this.#drops }
     })
     this.#counted = workerCounters(parts.counters, this.cache)
-    this.#listen(parts.events)
+    this.#listen(parts)
   }
 
-  #listen(events: HostEvents): void {
+  #listen({ events }: WorkerParts): void {
     events.wake.on(cause => this.wake(cause))
     events.stale.on(tags => this.invalidate(tags))
     events.emit.on((frame, port) => this.emit(frame, port))
@@ -113,7 +107,7 @@ export class Worker {
     this.#datapath.onReadable(() => this.turn())
   }
 
-  /** For good: what is still to come finds a turn under way that never ends. */
+  /** Stops permanently: later turns return at once. */
   stop(): void {
     this.#turning = true
   }
@@ -130,12 +124,7 @@ export class Worker {
 
   /** What packets waited for is there: they are walked again. */
   wake(waitingFor: string): void {
-    this.#wakes(this.waiting.wake(waitingFor))
-  }
-
-  #wakes(packets: readonly WaitingPacket[]): void {
-    this.#woken.push(...packets)
-    if (this.#woken.length > 0) this.#schedule()
+    this.postponed.wake(waitingFor)
   }
 
   /** Flows that carry these tags go, or are walked again first. */
@@ -156,7 +145,7 @@ export class Worker {
     do {
       handled += this.#settle()
       // A packet that waits, waits for a message, which would wait for us.
-      const isAlone = this.waiting.size + this.#held.size === 0
+      const isAlone = this.postponed.size + this.#held.size === 0
       count = this.#datapath.receive(this.#burst, isAlone)
       for (let i = 0; i < count; i++) this.#received(i)
       this.#flush()
@@ -164,7 +153,8 @@ export class Worker {
     } while (count > 0 && ++bursts < BURSTS_PER_TURN && this.#clock.now() < untilMs)
     handled += this.#settle()
     this.#turning = false
-    if (isOutdated || count + this.#generated.length + this.#woken.length > 0) this.#schedule()
+    const isMore = count + this.#generated.length + this.postponed.woken > 0
+    if (isOutdated || isMore) this.#schedule()
     return handled
   }
 
@@ -191,7 +181,7 @@ export class Worker {
   #settle(): number {
     const generated = this.#generated.splice(0)
     for (const { frame, port } of generated) this.#leave(frame, port)
-    const woken = this.#woken.splice(0, Burst.FRAMES_MAX)
+    const woken = this.postponed.take(Burst.FRAMES_MAX)
     for (const waiting of woken) this.#again(waiting)
     this.#flush()
     return generated.length + woken.length
@@ -222,7 +212,8 @@ export class Worker {
     const actions = this.#conclusion.actions()
     if (actions.count === 0) return
     this.#behind(known)
-    const isPart = this.#conclusion.oversize.parts !== null || this.#held.holds(this.early.packet)
+    const isPart =
+      this.#conclusion.oversize.parts !== null || this.#held.holds(this.postponed.early.packet)
     if (this.#state.mustHold || ctx.quoteChanged || isPart)
       this.#send(waitingPacketOf(this.#burst, i, this.#arena), actions)
     else this.#datapath.execute(this.#burst, i, actions)
@@ -293,7 +284,7 @@ export class Worker {
   #send(waiting: WaitingPacket, actions: ActionList): void {
     const { quoteChanged } = this.ctx
     const hold = this.#state.mustHold ? this.#conclusion.flowId : null
-    const { packet: group } = this.early
+    const { packet: group } = this.postponed.early
     const packet = { waiting, actions, quote: quoteChanged ? this.ctx.quote() : null, hold, group }
     this.#held.send(packet, this.#conclusion.oversize.parts)
   }
@@ -320,14 +311,7 @@ export class Worker {
 
   // What the walk learned and asked before it was postponed holds all the same.
   #wait(waiting: WaitingPacket): void {
-    const { ctx } = this
     this.#conclusion.tellLearned()
-    const { now } = ctx
-    const { waitingFor } = ctx.outcome
-    if (waitingFor === WAIT_FOR_FIRST) return this.early.add(waiting, now)
-    this.early.delay(ctx)
-    if (waitingFor.startsWith(WAIT_FOR_PULL)) waiting.pulled = true
-    if (waitingFor === WALK_AGAIN || waitingFor === WAIT_FOR_PULL) this.#woken.push(waiting)
-    else this.waiting.add(waitingFor, waiting, now)
+    this.postponed.add(waiting, this.ctx)
   }
 }

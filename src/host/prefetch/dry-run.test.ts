@@ -55,5 +55,5 @@ test('the first packet does not wait, and goes where it would have gone', () => 
     told.map(({ port: at }) => at),
     ['b']
   )
-  assert.equal(host.worker.waiting.size, 0)
+  assert.equal(host.worker.postponed.size, 0)
 })
