@@ -213,7 +213,7 @@ test('filters are asked at the way in and at the way out', () => {
   streets.box('pass', ctx => ctx.drop('test.no'))
   assert.equal(enter(streets).ctx.outcome.dropReason, 'test.no')
   streets.devices.delete('pass')
-  assert.equal(enter(streets).ctx.outcome.waitingFor, 'chain/pass')
+  assert.equal(enter(streets).ctx.outcome.waitingFor, 'filter/pass')
   streets.devices.set('pass', null)
   assert.equal(enter(streets).ctx.outcome.dropReason, 'simulation.no-such-filter')
 })
