@@ -52,7 +52,9 @@ export interface FlowLine {
 
 /** One record of flow state. */
 export interface StateLine {
-  readonly kind: string // connection, or what a plugin has declared
+  /** Connection, or what a plugin has declared. */
+  readonly kind: string
+  /** By name, or its number. */
   readonly protocol: string
   /** Both directions and flags, as traces have them. */
   readonly text: string

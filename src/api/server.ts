@@ -37,6 +37,7 @@ export interface ApiOptions {
   readonly models: readonly Model[]
   /** Names of the kinds of flow state, `connection` among them. */
   readonly stateKinds: readonly string[]
+  /** What is known of agents. */
   readonly agents: AgentsView
   readonly health: Health
   /** The API's own thread's. */

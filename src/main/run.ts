@@ -20,6 +20,7 @@ import { nameOf, type StorePlace } from './store.ts'
 import { checkStore } from './store-mark.ts'
 import { storePlaceOf } from './store-settings.ts'
 
+/** A configuration, complete. */
 export type ApplianceConfig = Config<ReturnType<typeof sectionsOf>>
 
 /** Runs until it is told to stop; gives the exit code. */

@@ -10,6 +10,7 @@ const PROTOCOLS: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: '
 /** `connection`, …, of the first word of a key; `kinds` are the names by number. */
 export const kindOf = (kinds: readonly string[], type: number): string =>
   kinds[type >>> 16] ?? `kind ${type >>> 16}`
+/** The protocol of a key's first word, by name or number. */
 export const protocolOf = (type: number): string =>
   PROTOCOLS[type & 255] ?? `protocol ${type & 255}`
 

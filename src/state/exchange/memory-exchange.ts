@@ -35,7 +35,8 @@ export interface MemoryExchangeOptions {
   readonly clock: Clock
   readonly random: Random
   readonly table: StateTable
-  readonly host: number // hostHash of ours
+  /** hostHash of ours. */
+  readonly host: number
   /** Stamp of our kinds of records (kindsStamp); 0: everybody has the same. */
   readonly kinds?: number
   readonly settings: ExchangeSettings

@@ -86,6 +86,7 @@ export interface Header {
   readonly type: number
   /** The sender's stamp of the kinds of records (kindsStamp); 0 or undefined: not told. */
   readonly kinds?: number
+  /** hostHash of the sender's id. */
   readonly sender: number
   /** hostHash of the receiver's id. */
   readonly receiver: number

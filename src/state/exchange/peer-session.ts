@@ -21,8 +21,11 @@ const EMPTY = new Uint8Array()
 export interface PeerSessionOptions
   extends Pick<SendQueueOptions, 'clock' | 'settings' | 'counts'> {
   readonly random: Random
-  readonly host: number // our own word
-  readonly kinds?: number | undefined // our stamp of the kinds of records
+  /** Our own word. */
+  readonly host: number
+  /** Our stamp of the kinds of records. */
+  readonly kinds?: number | undefined
+  /** What messages are sealed with; undefined while the secret is not known. */
   readonly key: () => Sealer | undefined
   /** Sends bytes to a peer, or loses them. */
   readonly send: (peer: Peer, message: Uint8Array) => void

@@ -16,6 +16,7 @@ export interface SaverOptions {
   readonly forget?: (port: number) => void
   /** The stamp of the kinds of records (kindsStamp); 0: none. */
   readonly kinds?: number
+  /** Changes of this time become one batch for each port. */
   readonly intervalMs?: number
   /** Records of an interval; with more it ends early. */
   readonly recordsMax?: number

@@ -3,6 +3,7 @@
 
 import { CORE_KINDS, type StateKind } from '../../state/kinds.ts'
 
+/** What all plugins together declare: kinds of devices, fields of ports, rules about them. */
 export interface Assembly {
   /** Kinds of devices whose ports lead out of the network where they are bound. */
   readonly uplinks: readonly string[]
