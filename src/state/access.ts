@@ -13,6 +13,7 @@ const MISSES_MAX = 4
 /** What one walk has found in the state table, and what it would write. */
 export class StateAccess {
   readonly table: StateTable
+  /** Names of the kinds of records, by number; see kinds.ts. */
   readonly kinds: readonly string[]
   readonly #other = new Int32Array(RECORD_WORDS)
   /** The record found last. */

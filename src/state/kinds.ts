@@ -6,6 +6,7 @@ import { hashOf } from '../flow/tag.ts'
 import { Kind } from './record.ts'
 import type { Timeouts } from './timeouts.ts'
 
+/** A kind of record that a plugin declares. */
 export interface StateKind {
   readonly name: string
   /** How long a record outlives its last use, seconds; 0: as protocol and flags say. */
