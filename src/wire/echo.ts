@@ -14,6 +14,7 @@ import {
 } from './address.ts'
 import { l4Valid } from './checksum.ts'
 import * as ethernet from './ethernet.ts'
+import { turned } from './frames.ts'
 import * as icmp from './icmp.ts'
 import * as icmpv6 from './icmpv6.ts'
 import * as ipv4 from './ipv4.ts'
@@ -55,7 +56,8 @@ function reply4(
   const stop = ipv4.payloadEnd(view, l3)
   if (!icmp.fits(view, l4, stop) || icmp.type(view, l4) !== icmp.Type.echoRequest) return undefined
   if (!l4Valid(view, l3, l4, stop, ipv4.Protocol.icmp)) return undefined
-  const { bytes, out, head } = turned(view, at, l3, ipv4.LENGTH_MIN, l4, stop)
+  const { bytes, out, head } = turned(view, at, l3, ipv4.LENGTH_MIN + stop - l4)
+  bytes.set(bytesOf(view, l4, stop), head + ipv4.LENGTH_MIN)
   ipv4.emit(out, head, {
     src: dst,
     dst: src,
@@ -88,7 +90,8 @@ function reply6(
   ipv6.readSrc(view, l3, src, 0)
   ipv6.readDst(view, l3, dst, 0)
   if (!isNode6(src) || !isNode6(dst)) return undefined
-  const { bytes, out, head } = turned(view, at, l3, ipv6.LENGTH, l4, stop)
+  const { bytes, out, head } = turned(view, at, l3, ipv6.LENGTH + stop - l4)
+  bytes.set(bytesOf(view, l4, stop), head + ipv6.LENGTH)
   ipv6.emit(out, head, {
     src: dst,
     dst: src,
@@ -108,22 +111,5 @@ function isNode6(words: Int32Array): boolean {
   )
 }
 
-// Link layer turned round, room for an IP header of `header` bytes, and [l4, stop) behind it.
-function turned(
-  view: DataView,
-  at: number,
-  l3: number,
-  header: number,
-  l4: number,
-  stop: number
-): { bytes: Uint8Array<ArrayBuffer>; out: DataView; head: number } {
-  const head = l3 - at
-  const bytes = new Uint8Array(head + header + stop - l4)
-  const out = new DataView(bytes.buffer)
-  const original = new Uint8Array(view.buffer, view.byteOffset, view.byteLength)
-  bytes.set(original.subarray(at, l3))
-  bytes.set(original.subarray(l4, stop), head + header)
-  ethernet.setDst(out, 0, ethernet.srcHi(view, at), ethernet.srcLo(view, at))
-  ethernet.setSrc(out, 0, ethernet.dstHi(view, at), ethernet.dstLo(view, at))
-  return { bytes, out, head }
-}
+const bytesOf = (view: DataView, from: number, to: number): Uint8Array =>
+  new Uint8Array(view.buffer, view.byteOffset + from, to - from)

@@ -1,5 +1,6 @@
 // Whole frames that devices send on their own to find neighbours, and to be found: ARP and
-// neighbour discovery.  Numbers in, bytes out; errors.ts and echo.ts make the other answers.
+// neighbour discovery; and how an answer begins.  Numbers in, bytes out; errors.ts, echo.ts and
+// reset.ts make the other answers.
 
 import { MAC_BROADCAST, multicastMac6, solicitedNode } from './address.ts'
 import * as arp from './arp.ts'
@@ -18,6 +19,20 @@ export interface RawFrame {
   readonly at: number
   /** One behind its last byte. */
   readonly end: number
+}
+
+/**
+ * The beginning of an answer: the link layer of the frame at `at` turned round, its tags kept, and
+ * room for `length` bytes behind it, from `head` on. `l3` is where its IP header begins.
+ */
+export function turned(view: DataView, at: number, l3: number, length: number) {
+  const head = l3 - at
+  const bytes: Frame = new Uint8Array(head + length)
+  const out = new DataView(bytes.buffer)
+  bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, head))
+  ethernet.setDst(out, 0, ethernet.srcHi(view, at), ethernet.srcLo(view, at))
+  ethernet.setSrc(out, 0, ethernet.dstHi(view, at), ethernet.dstLo(view, at))
+  return { bytes, out, head }
 }
 
 /** Who has `target`? To everyone, or to `dstMac` when the asker only wants to know it is there. */

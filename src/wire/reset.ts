@@ -3,6 +3,7 @@
 
 import { ipv4IsLoopback, ipv4IsUnicast, ipv6IsMulticast } from './address.ts'
 import * as ethernet from './ethernet.ts'
+import { turned } from './frames.ts'
 import * as ipv4 from './ipv4.ts'
 import * as ipv6 from './ipv6.ts'
 import * as tcp from './tcp.ts'
@@ -32,7 +33,7 @@ function reset4(view: DataView, at: number, l3: number, end: number) {
   if (ipv4.protocol(view, l3) !== ipv4.Protocol.tcp) return undefined
   const [l4, stop] = [ipv4.payload(view, l3), ipv4.payloadEnd(view, l3)]
   if (!answerable(view, l4, stop)) return undefined
-  const { bytes, out, head } = turned(view, at, l3, ipv4.LENGTH_MIN)
+  const { bytes, out, head } = turned(view, at, l3, ipv4.LENGTH_MIN + tcp.LENGTH_MIN)
   const fields = { src: dst, dst: src, protocol: ipv4.Protocol.tcp, ttl: TTL, dontFragment: true }
   ipv4.emit(out, head, { ...fields, payloadLength: tcp.LENGTH_MIN })
   emitReset(out, head, head + ipv4.LENGTH_MIN, view, l4, stop)
@@ -49,7 +50,7 @@ function reset6(view: DataView, at: number, l3: number, end: number) {
   const [src, dst] = [new Int32Array(4), new Int32Array(4)]
   ipv6.readSrc(view, l3, src, 0)
   ipv6.readDst(view, l3, dst, 0)
-  const { bytes, out, head } = turned(view, at, l3, ipv6.LENGTH)
+  const { bytes, out, head } = turned(view, at, l3, ipv6.LENGTH + tcp.LENGTH_MIN)
   const fields = { src: dst, dst: src, nextHeader: protocol, hopLimit: TTL }
   ipv6.emit(out, head, { ...fields, payloadLength: tcp.LENGTH_MIN })
   emitReset(out, head, head + ipv6.LENGTH, view, l4, stop)
@@ -80,14 +81,4 @@ function emitReset(
     flags: isAnswer ? rst : rst | ack,
     window: 0
   })
-}
-
-function turned(view: DataView, at: number, l3: number, header: number) {
-  const head = l3 - at
-  const bytes = new Uint8Array(head + header + tcp.LENGTH_MIN)
-  const out = new DataView(bytes.buffer)
-  bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, head))
-  ethernet.setDst(out, 0, ethernet.srcHi(view, at), ethernet.srcLo(view, at))
-  ethernet.setSrc(out, 0, ethernet.dstHi(view, at), ethernet.dstLo(view, at))
-  return { bytes, out, head }
 }
