@@ -14,10 +14,13 @@ const SLICE_EVERY_MS = 5
 
 /** What is read of the table of flow state. */
 export interface Records {
+  /** StateTable.scan. */
   scan(from: number, into: Int32Array, idleMs: Float64Array): number
+  /** StateTable.next. */
   readonly next: number
 }
 
+/** How many connections each member has, counted now and then. */
 export class ConnectionCounts {
   readonly #clock: Clock
   readonly #intervalMs: number
@@ -44,6 +47,7 @@ export class ConnectionCounts {
     this.#read(0)
   }
 
+  /** Connections of the member with this word. */
   countOf(word: number): number {
     return this.#counts.get(word) ?? 0
   }
@@ -54,6 +58,7 @@ export class ConnectionCounts {
     for (const counts of [this.#counts, this.#next]) if (counts !== null) add(counts, word)
   }
 
+  /** Counts no more. */
   stop(): void {
     this.#timer?.cancel()
   }

@@ -15,13 +15,17 @@ const ACK = 16
 
 /** Numbers of the kinds of records that a load balancer makes. */
 export interface BalancerKinds {
+  /** Number of the kind for connections to a member. */
   readonly dnat: number
+  /** Number of the kind for a source's member. */
   readonly sticky: number
 }
 
+/** Translates between virtual addresses and members, and keeps which member was chosen. */
 export class Translations {
   readonly scope: Scope
-  readonly key = new Int32Array(KEY_WORDS) // of the packet at hand
+  /** Of the packet at hand. */
+  readonly key = new Int32Array(KEY_WORDS)
   readonly #record = new Int32Array(RECORD_WORDS)
   readonly #stickyKind: number
   readonly #sticky = new Int32Array(RECORD_WORDS)
@@ -31,14 +35,17 @@ export class Translations {
     this.scope = { kind: dnat, words: scopeOf(loadBalancer) }
   }
 
+  /** Of the packet at hand. */
   get protocol(): number {
     return this.key[KeyWord.type]! & 255
   }
 
+  /** Of the packet at hand. */
   get srcPort(): number {
     return this.key[KeyWord.ports]! >>> 16
   }
 
+  /** Of the packet at hand. */
   get dstPort(): number {
     return this.key[KeyWord.ports]! & 0xffff
   }
@@ -96,4 +103,5 @@ export const opens = (protocol: number, flags: number): boolean =>
 /** A packet in the middle of a connection, whose beginning was seen by somebody else. */
 export const continues = (flags: number): boolean => (flags & (SYN | ACK | RST)) === ACK
 
+/** The TCP flags that say whether a packet opens a connection. */
 export const OPENING_FLAGS = SYN | ACK | RST | FIN

@@ -23,8 +23,10 @@ import type { NatSettings } from './settings.ts'
 
 const { KeyWord, RECORD_WORDS, RecordWord } = state
 
+/** Ports of one block. */
 export const BLOCK_PORTS = 64
 const BLOCKS = 1024
+/** No port could be had. */
 export const NONE = -1
 const PROBES_MAX = 1024 // ports looked at for one packet
 const CROWDED = 8 // taken ports in a row: the block is nearly used
@@ -34,17 +36,20 @@ const ADOPT_MS = 5000 // between attempts to have an old block again
 const SWEEP_MS = 250
 const SWEEP_RECORDS = 512
 
+/** What blocks of ports are made of. */
 export interface BlockNeeds {
   readonly clock: Clock
   readonly leases: Leases
   readonly walks: Walks
   readonly counters: NatCounters
   readonly settings: NatSettings
-  readonly kind: number // of the records that use ports of blocks
+  /** Of the records that use ports of blocks. */
+  readonly kind: number
 }
 
 type Table = SimulationContext['state']['table']
 
+/** The blocks of ports that this host holds, of all addresses it translates to. */
 export class PortBlocks {
   readonly #given: BlockNeeds
   readonly #pools = new Map<string, Map<number | string, Pool>>() // by device, by address
@@ -56,6 +61,7 @@ export class PortBlocks {
   #timer: Timer | null = null
   #sweepAt = 0
   #sweepBeganMs = 0
+  /** How many blocks. */
   held = 0
 
   constructor(given: BlockNeeds) {
@@ -125,6 +131,7 @@ export class PortBlocks {
     return true
   }
 
+  /** Looks after them no more. */
   stop(): void {
     this.#timer?.cancel()
     this.#timer = null

@@ -42,14 +42,18 @@ const OPENING = tcp.Flag.syn | tcp.Flag.ack | tcp.Flag.rst | tcp.Flag.fin
 
 /** The rule did not apply: the next one is tried. */
 export const SKIPPED = 0
+/** The translation was done. */
 export const APPLIED = -1
 
 /** Numbers of the kinds of records that translations are. */
 export interface TranslationKinds {
+  /** Number of the kind for translated senders. */
   readonly snat: number
+  /** Number of the kind for translated receivers. */
   readonly dnat: number
 }
 
+/** Translates connections, and keeps what was chosen in flow state. */
 export class Translations {
   readonly #side: Side // that is translated on the way out
   readonly #kinds: readonly number[]

@@ -29,24 +29,36 @@ import type {
   ToThread
 } from './messages.ts'
 
+/** What an agent is started with. */
 export interface AgentOptions {
+  /** The host it is the agent of. */
   readonly host: { readonly id: string; readonly name: string }
-  readonly store: Store // this agent's own session
+  /** This agent's own session. */
+  readonly store: Store
   readonly log: Log
+  /** Which datapath, and its settings. */
   readonly datapath: ThreadSettings['datapath']
+  /** Decorators around it; default: none. */
   readonly debug?: ThreadSettings['debug']
+  /** The plugins' settings, by plugin: those named run. */
   readonly plugins: ThreadSettings['plugins']
+  /** What plugins declare that packet threads have to know. */
   readonly assembly: ThreadSettings['assembly']
+  /** How often flows are looked at. */
   readonly maintenance?: ThreadSettings['maintenance']
-  readonly bindings?: readonly string[] // names of interfaces that may be bound beside taps
+  /** Names of interfaces that may be bound beside taps. */
+  readonly bindings?: readonly string[]
+  /** Settings of flow state; without, the host shares none. */
   readonly state?: Partial<Omit<StateSettings, 'isKept'>>
-  // Where flow state outlives the agent; closed with it.
+  /** Where flow state outlives the agent; closed with it. */
   readonly stateStore?: FlowStateStore
+  /** Of the packet thread; default: warn. */
   readonly logLevel?: string
-  // Frames of a memory datapath.
+  /** Frames of a memory datapath. */
   readonly onFrame?: (name: string, frame: Uint8Array) => void
+  /** Of a memory datapath: a frame leaves by a tunnel. */
   readonly onTunnelled?: (remote: number, key: number, src: number, frame: Uint8Array) => void
-  // The thread ended without being asked to.
+  /** The thread ended without being asked to. */
   readonly onDeath?: (reason: string) => void
 }
 
@@ -64,6 +76,7 @@ const STOP_PART_MS = 700
 
 const CONNECTIONS_MAX = 1_000_000
 
+/** Counters of a thread that has not said any. */
 export const EMPTY_SNAPSHOT: CountersSnapshot = {
   counters: {},
   gauges: {},
@@ -71,7 +84,9 @@ export const EMPTY_SNAPSHOT: CountersSnapshot = {
   help: {}
 }
 
+/** A host's agent on the main thread: it feeds the packet thread and asks it. */
 export class Agent {
+  /** The host it is the agent of. */
   readonly host: AgentOptions['host']
   readonly #thread: Thread
   readonly #feed: TopologyFeed
@@ -89,7 +104,7 @@ export class Agent {
   #stopping = false
   #deathReason = 'it ended'
 
-  // Resolves when the agent takes packets.
+  /** Resolves when the agent takes packets. */
   static async start(options: AgentOptions): Promise<Agent> {
     const agent = new Agent(options)
     try {
@@ -169,61 +184,71 @@ export class Agent {
     return this.#options.assembly.stateKinds.map(({ name }) => name)
   }
 
+  /** Whether its packet thread runs. */
   get alive(): boolean {
     return this.#alive
   }
 
+  /** The thread's counters, as it said them last. */
   get counters(): CountersSnapshot {
     return this.#snapshot
   }
 
-  // Counters of the store of flow state.
+  /** Counters of the store of flow state. */
   get kept(): Record<string, number> {
     return this.#options.stateStore?.counters() ?? {}
   }
 
-  // The counters as they are now, not as they were told last.
+  /** The counters as they are now, not as they were told last. */
   async freshCounters(): Promise<CountersSnapshot> {
     this.#snapshot = await this.#call<CountersSnapshot>({ name: 'counters' })
     return this.#snapshot
   }
 
+  /** The first flows, `limit` at most. */
   flows(limit: number): Promise<FlowText[]> {
     return this.#call({ name: 'flows', limit })
   }
 
+  /** Walks a packet from a port; nothing is sent or changed. */
   trace(port: string, frame: Uint8Array): Promise<Traced> {
     return this.#call({ name: 'trace', port, frame })
   }
 
+  /** The first records of flow state that pass the filter. */
   state(limit: number, filter: StateFilter = {}): Promise<StateText[]> {
     return this.#call({ name: 'state', limit, filter })
   }
 
-  // The other hosts, as they look from this one.
+  /** The other hosts, as they look from this one. */
   peers(): Promise<PeerState[]> {
     return this.#call({ name: 'peers' })
   }
 
+  /** The host's interfaces, and which of them may be bound. */
   interfaces(): Promise<JudgedInterface[]> {
     return this.#call({ name: 'interfaces' })
   }
 
+  /** How far the thread is. */
   status(): Promise<AgentStatus> {
     return this.#call({ name: 'status' })
   }
 
-  // For a memory datapath.
+  /** For a memory datapath. */
   input(name: string, frame: Uint8Array): void {
     this.#send({ is: 'frame', interface: name, frame })
   }
 
+  /** Of a memory datapath: a tunnelled frame comes in. */
   fromUnderlay(key: number, src: number, frame: Uint8Array): void {
     this.#send({ is: 'tunnelled', key, src, frame })
   }
 
-  // keep: the kernel goes on forwarding for the next agent.  Whatever is still to be done then,
-  // packets, changes, a disk that is slow: each part has so long, and is left behind.
+  /**
+   * Keep: the kernel goes on forwarding for the next agent. Whatever is still to be done then,
+   * packets, changes, a disk that is slow: each part has so long, and is left behind.
+   */
   async stop(keep = false): Promise<void> {
     if (this.#stopping) return this.#ended
     this.#stopping = true
@@ -243,7 +268,7 @@ export class Agent {
     return isDone
   }
 
-  // As a crash would: nothing is put away.
+  /** As a crash would: nothing is put away. */
   async kill(): Promise<void> {
     this.#stopping = true
     await this.#thread.terminate()

@@ -12,7 +12,9 @@ import { leadOut } from './default-routes.ts'
 import type { KernelSettings, StateSettings } from './messages.ts'
 import type { NativeState } from './thread-state.ts'
 
-// Enters the namespace first: sockets, programs and interface events are of wherever the thread is.
+/**
+ * Enters the namespace first: sockets, programs and interface events are of wherever the thread is.
+ */
 export function openKernelPlatform(
   settings: KernelSettings,
   clock: Clock
@@ -42,7 +44,7 @@ export function openKernelPlatform(
   }
 }
 
-// Opened after the platform: its sockets are of the namespace the thread is in.
+/** Opened after the platform: its sockets are of the namespace the thread is in. */
 export function openNativeState(
   settings: StateSettings,
   stateKinds: readonly StateKind[],

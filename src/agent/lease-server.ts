@@ -23,6 +23,7 @@ export class LeaseServer {
     this.#packets = packets
   }
 
+  /** A packet thread asks for a block; it is answered by a message, also when none was free. */
   async ask({ pool, blocks, block, first }: LeaseAsked): Promise<void> {
     try {
       // Of one block it is a seat, which anybody may take when its holder is gone.
@@ -35,6 +36,7 @@ export class LeaseServer {
     }
   }
 
+  /** Gives a block back to the store. */
   async release(pool: string, block: number): Promise<void> {
     const name = nameOf(pool, block)
     const lease = this.#leases.get(name)

@@ -8,6 +8,7 @@ import type { FromThread, MemorySettings } from './messages.ts'
 
 const UNDERLAY = 1
 
+/** What a packet thread stands on without a kernel: a memory datapath and its interfaces. */
 export class MemoryPlatform implements InterfaceWatcher {
   readonly datapath: MemoryDatapath
   readonly #settings: MemorySettings
@@ -48,10 +49,12 @@ export class MemoryPlatform implements InterfaceWatcher {
 
   close(): void {}
 
+  /** A frame comes in by an interface. */
   input(name: string, frame: Uint8Array): void {
     this.datapath.input(this.#settings.interfaces.indexOf(name) + 2, frame)
   }
 
+  /** A tunnelled frame comes in: its key, the sender's underlay address, the frame inside. */
   fromUnderlay(key: number, src: number, frame: Uint8Array): void {
     this.datapath.input(UNDERLAY, frame, { key, src })
   }

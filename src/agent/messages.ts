@@ -15,6 +15,7 @@ import type { Assembly } from '../topology/assembly/assembly.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
 
+/** What the main thread says to a packet thread. */
 export type ToThread =
   | {
       readonly is: 'events'
@@ -43,6 +44,7 @@ export type ToThread =
       readonly frame: Uint8Array
     }
 
+/** What a packet thread says to the main thread. */
 export type FromThread =
   | { readonly is: 'want'; readonly interest: Interest }
   | { readonly is: 'put'; readonly table: string; readonly key: string; readonly value: string }
@@ -65,6 +67,7 @@ export type FromThread =
       readonly frame: Uint8Array
     }
 
+/** What a packet thread is asked, and answers by the number of the question. */
 export type Call =
   | { readonly name: 'flows'; readonly limit: number }
   | { readonly name: 'trace'; readonly port: string; readonly frame: Uint8Array }
@@ -87,45 +90,74 @@ export interface AgentStatus {
   readonly dryRuns: number
 }
 
+/** An interface, and whether it may be bound. */
 export interface JudgedInterface extends Interface {
+  /** Why it may not be; null: it may. */
   readonly refusal: string | null
 }
 
+/** Settings of the datapath in the kernel. */
 export interface KernelSettings {
+  /** Which one these are for. */
   readonly kind: 'ebpf'
-  readonly netns: string | null // path of the namespace the thread enters
-  readonly pins: string | null // bpffs directory; null: nothing outlives the process
+  /** Path of the namespace the thread enters. */
+  readonly netns: string | null
+  /** Bpffs directory; null: nothing outlives the process. */
+  readonly pins: string | null
+  /** Flows at once. */
   readonly flowsMax: number
+  /** Upcalls under way for each port. */
   readonly creditsPerPort: number
 }
 
+/** Settings of the datapath without a kernel. */
 export interface MemorySettings {
+  /** Which one these are for. */
   readonly kind: 'memory'
-  readonly address: string // underlay address
+  /** Underlay address. */
+  readonly address: string
+  /** Names of the interfaces that there are. */
   readonly interfaces: readonly string[]
+  /** Flows at once. */
   readonly flowsMax: number
+  /** Upcalls under way for each port. */
   readonly creditsPerPort: number
 }
 
 /** How a packet thread keeps flow state and shares it. */
 export interface StateSettings {
+  /** Records of a host. */
   readonly connectionsMax: number
-  readonly connectionsPerPort: number // 0: as many as there is room for
+  /** 0: as many as there is room for. */
+  readonly connectionsPerPort: number
   readonly timeouts: Timeouts
+  /** How long things of the exchange may take. */
   readonly exchange: ExchangeSettings
-  readonly isKept: boolean // the main thread has a store for it
-  readonly lossPerMille?: number // for tests: of the messages sent, beside a kernel
+  /** The main thread has a store for it. */
+  readonly isKept: boolean
+  /** For tests: of the messages sent, beside a kernel. */
+  readonly lossPerMille?: number
 }
 
+/** What a packet thread is started with. */
 export interface ThreadSettings {
+  /** Id of the host. */
   readonly host: string
+  /** Which interfaces may be bound. */
   readonly bindings: BindingRules
+  /** The store's session, which owns what the thread writes to shared tables. */
   readonly session: string
+  /** Which datapath, and its settings. */
   readonly datapath: KernelSettings | MemorySettings
-  readonly debug?: DatapathDebug // undefined: nothing around the datapath
-  readonly plugins: Readonly<Record<string, Record<string, unknown>>> // name → settings
+  /** undefined: nothing around the datapath. */
+  readonly debug?: DatapathDebug
+  /** Name → settings. */
+  readonly plugins: Readonly<Record<string, Record<string, unknown>>>
   readonly assembly: Assembly
+  /** How often flows are looked at. */
   readonly maintenance: Partial<MaintenanceSettings>
+  /** Settings of flow state. */
   readonly state: StateSettings
+  /** What is logged. */
   readonly logLevel: string
 }

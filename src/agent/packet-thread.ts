@@ -127,7 +127,7 @@ main.on('message', (messages: readonly ToThread[]) => {
   for (const message of messages) received(message)
 })
 
-// After a stop the rest of the messages, even of the same batch, finds nobody.
+// After a stop further messages, even of the same batch, are ignored.
 let isStopping = false
 
 function received(message: ToThread): void {

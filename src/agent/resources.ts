@@ -7,6 +7,7 @@ import { section } from '../core/config/config.ts'
 import type { Resources } from '../resource.ts'
 import { folder, pluginNames } from './plugins.ts'
 
+/** Loads the data of these plugins. */
 export async function loadResources(
   names: readonly string[] = pluginNames()
 ): Promise<Resources[]> {
@@ -20,11 +21,11 @@ export async function loadResources(
   )
 }
 
-// Each plugin with the section of settings it declares.
+/** Each plugin with the section of settings it declares. */
 export const pluginSections = (plugins: readonly Resources[]): Record<string, TObject> =>
   Object.fromEntries(plugins.map(({ name, settings }) => [name, settings ?? section({})]))
 
-// Each plugin with its settings as they are when nobody sets any.
+/** Each plugin with its settings as they are when nobody sets any. */
 export const defaultSettings = (
   plugins: readonly Resources[]
 ): Record<string, Record<string, unknown>> =>

@@ -15,14 +15,18 @@ import { StateSaver } from '../state/storage/saver.ts'
 import { Put, type StateTable } from '../state/table.ts'
 import type { FromThread, StateSettings } from './messages.ts'
 
+/** What this is made of. */
 export interface ThreadStateParts {
+  /** Id of the host. */
   readonly host: string
   readonly settings: StateSettings
   readonly kinds: readonly StateKind[]
   readonly clock: Clock
   readonly random: Random
+  /** Says something to the main thread. */
   readonly send: (message: FromThread) => void
-  readonly address: number // of a memory datapath's underlay
+  /** Of a memory datapath's underlay. */
+  readonly address: number
 }
 
 /** The tunnel key of flow state. */
@@ -30,9 +34,11 @@ export const STATE_TUNNEL_KEY = 0xffffff
 /** What the kernel's door opens in native code (kernel-platform.ts). */
 export interface NativeState {
   readonly table: StateTable
+  /** Begins the exchange on the table's records. */
   openExchange(listener: ExchangeListener): Exchange
 }
 
+/** Flow state of a packet thread: its table, its exchange, what is kept of it. */
 export class ThreadState {
   readonly parts: StateParts
   readonly #parts: ThreadStateParts
@@ -70,6 +76,7 @@ export class ThreadState {
     }
   }
 
+  /** The secret that hosts share, once the main thread knows it. */
   setKey(key: Uint8Array): void {
     this.#exchange?.setKey(key)
   }

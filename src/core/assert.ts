@@ -2,7 +2,7 @@
 // and to go on would lose packets in silence: the error is caught by nobody, the agent's process
 // ends, the kernel forwards on, and the next agent adopts what it finds.
 
-/** A fault of the program itself; nobody catches it. */
+/** A fault of the program itself. It is not caught: the process ends. */
 export class BrokenInvariant extends Error {
   override readonly name = 'BrokenInvariant'
 }

@@ -82,7 +82,10 @@ export class Container {
     this.#sealed = true
   }
 
-  /** Puts away every service that has a `dispose`, last made first; a failure stops nobody. */
+  /**
+   * Puts away every service that has a `dispose`, last made first; after a failure the others are
+   * put away all the same.
+   */
   async dispose(): Promise<void> {
     const faults: string[] = []
     for (let last = this.#made.pop(); last !== undefined; last = this.#made.pop())
@@ -120,7 +123,7 @@ export class Container {
 
 /**
  * Providers before their users; otherwise the order of the list. `owner` tells who provides a
- * token already, so that a need nobody answers is found before anything is set up.
+ * token already, so that a need that no unit provides for is found before anything is set up.
  */
 export function order<U extends Unit>(
   units: readonly U[],

@@ -79,7 +79,9 @@ const NAME = /^[a-z][a-z0-9]*([.-][a-z0-9]+)*$/
 
 /** Where rooms and plugins claim their counters, gauges and histograms. */
 export interface Counters {
-  /** The counter of that name; whoever claims it again shares it. It only ever grows. */
+  /**
+   * The counter of that name; a second claim of the name gives the same one. It only ever grows.
+   */
   claim(name: string, help?: string): Counter
   /** A value that goes up and down, read when somebody looks. */
   gauge(name: string, read: () => number, help?: string): void

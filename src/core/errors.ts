@@ -68,7 +68,7 @@ export type ErrorParams<C extends ErrorCode> = {
 // A sentence is read by a person and logged: a hostile value must not make it endless.
 const VALUE_LENGTH_MAX = 200
 
-/** An error with a code and a sentence of the table, for whoever asked. */
+/** An error with a code and a sentence of the table, to be shown to the user. */
 export class MezzoError extends Error {
   override readonly name = 'MezzoError'
   readonly code: ErrorCode

@@ -106,7 +106,7 @@ const SECRET_KEY = /[a-z0-9]Key$/
 // gained by hiding them.
 const NO_SECRET = /^(tunnel|flow|public|sort|index)_?-?key$|file$/i
 
-/** True for a name that holds something nobody else may read. */
+/** Whether a field of this name holds a secret. */
 export const isSecretName = (name: string): boolean =>
   (SECRET.test(name) || SECRET_KEY.test(name)) && !NO_SECRET.test(name)
 

@@ -1,4 +1,4 @@
-// Something that happens, as a function: whoever makes it happen calls it, and whoever has to know
+// An event as a function: whoever raises it calls it, and whoever has to know
 // listens. Neither knows the other.
 
 /** An event with its listeners: calling it calls them, in the order they came. */

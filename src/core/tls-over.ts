@@ -1,6 +1,6 @@
 // TLS over bytes that somebody else carries: a client for those who have no socket.  Node's TLS is
-// loaded when it is first used, for most threads never do.  Certificates are not checked: whoever
-// asks wants to know whether a server is well, of which it says nothing else.
+// loaded when it is first used, for most threads never do.  Certificates are not checked:
+// health checks ask whether a server answers, and a certificate says nothing of that.
 
 import type { Duplex } from 'node:stream'
 

@@ -1,7 +1,7 @@
 // Fills a key from a frame.  Must agree bit for bit with native/bpf/parse.h: the conformance test
 // sends the same frames through both.  A header that does not hold together leaves its own fields
 // and all deeper ones at 0; of IP and ARP the key says so (Fragment.unread), for a rule that asks
-// for what nobody could read must not be passed by it.
+// for a packet that could not be read must not be let through by it.
 
 import * as arp from '../wire/arp.ts'
 import * as ethernet from '../wire/ethernet.ts'

@@ -159,7 +159,7 @@ export class FlowKey {
   get icmpId(): number {
     return this.#see(Word.typeId, LOW) & LOW
   }
-  /** Of IPv4; whoever takes such a packet as a router does looks at its header himself. */
+  /** Whether an IPv4 header has options. The key says no more of them: routers read the header. */
   get hasOptions(): boolean {
     return (this.#see(Word.l4Misc, IP_OPTIONS) & IP_OPTIONS) !== 0
   }

@@ -12,7 +12,7 @@ const GONE = -1
 export class FlowTable {
   /** Flows it takes at most. */
   readonly capacity: number
-  /** Masked keys, WORDS at id * WORDS; pages nobody has touched cost no memory. */
+  /** Masked keys, WORDS at id * WORDS; untouched pages cost no memory. */
   readonly keys: Int32Array
   readonly #subtableOf: Array<Subtable | undefined> = []
   readonly #subtables: Subtable[] = []

@@ -110,7 +110,7 @@ export class HostEvents implements ViewListener, ExchangeListener {
   /** Heard by replication, which wakes the packet that asked. */
   readonly pulled: Signal<[ticket: number, found: boolean]> = signal()
 
-  /** Heard by replication's hosts. */
+  /** Heard by the replication peers. */
   readonly liveness: Signal<[of: Liveness]> = signal()
 
   /** Heard by replication's hosts. */

@@ -111,10 +111,10 @@ export class MemoryDatapath implements Datapath {
     this.#ports.delete(ifindex)
   }
 
-  /** Nobody probes it. */
+  /** Does nothing: probes are the kernel's. */
   setPeers(): void {}
 
-  /** Nobody was here before. */
+  /** Does nothing: no earlier agent can have left programs in memory. */
   detachOthers(): void {}
 
   /** A frame arrives on an interface, or from a tunnel on the underlay interface. */

@@ -21,7 +21,7 @@ export class EarlyFragments {
   readonly #room: WaitingRoom
   readonly #again: (waiting: WaitingPacket) => void
   readonly #delayed = new Set<string>() // packets whose first fragment waits itself
-  /** Of which packet the one walked last is a fragment; '': of none, or nobody asked. */
+  /** Of which packet the one walked last is a fragment; '': of none, or its walk did not ask. */
   packet = ''
 
   /** `again`: what is to be walked once more, with its first fragment or without. */
@@ -51,7 +51,7 @@ export class EarlyFragments {
     if (ctx.fragments.isFirst && this.#delayed.size < DELAYED_MAX) this.#delayed.add(this.packet)
   }
 
-  /** The packet just walked waits for nothing: who has waited for it may follow. */
+  /** The packet just walked could go on: fragments that waited for it may follow. */
   passed(ctx: SimulationContext): void {
     if (!ctx.fragments.isFirst) return
     this.#delayed.delete(this.packet)

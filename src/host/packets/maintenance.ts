@@ -18,11 +18,11 @@ export interface MaintenanceSettings {
   readonly tickMs: number
   /** How many ticks are one while there is little to do. */
   readonly quietTicks: number
-  /** A flow nobody used for so long goes. */
+  /** A flow that no packet used for so long is removed. */
   readonly idleMs: number
   /** A flow in use is walked again this often. */
   readonly checkMs: number
-  /** Drops that should be looked at again soon. */
+  /** A drop with CachePolicy.short is walked again this often. */
   readonly shortMs: number
   /** Flows looked at in one tick. */
   readonly perTickMax: number

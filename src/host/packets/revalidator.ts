@@ -73,7 +73,7 @@ export class Revalidator {
       }
   }
 
-  /** A few of them.  Whether there are more. */
+  /** Walks the next few flows again. Gives whether there are more. */
   renew(isReady: boolean): boolean {
     if (this.#outdated.length === 0) return false
     for (const { id, flow } of this.#outdated.splice(0, RENEWED_AT_ONCE)) {

@@ -12,7 +12,7 @@ import type { PortBindings } from './port-bindings.ts'
 
 /** Turns outputs to virtual ports into interfaces and tunnels. */
 export class Egress {
-  /** Physical. */
+  /** Physical actions of the last packet. */
   readonly actions = new ActionList(64)
   /** What the last packet has to wait for; '' for nothing. */
   waitingFor = ''

@@ -26,7 +26,7 @@ export class PortMtus {
     })
   }
 
-  /** 0: nobody has said. */
+  /** 0: its host has not said. */
   of(port: PortId): number {
     return this.#ours.get(port) ?? limit(Number(this.#table.get(port) ?? 0))
   }

@@ -15,7 +15,7 @@ const TTL = 64
 
 const ANY = 0xc0_00_02_01 | 0 // 192.0.2.1 and up: nobody's either
 
-/** The words of a key of a connection that nobody has. */
+/** Words to make a key of, for a connection that does not exist. */
 export function anyKey(): Int32Array {
   const words = new Int32Array(KEY_WORDS)
   words[KeyWord.type] = (4 << 8) | Protocol.tcp

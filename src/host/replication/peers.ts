@@ -87,7 +87,7 @@ export class Peers {
     parts.counters.gauge('state.peers', alive, 'Hosts whose agents exchange state with us')
   }
 
-  /** Everybody in our tunnel zones. */
+  /** Takes over the hosts of our tunnel zones. */
   set(others: readonly OtherHost[]): void {
     this.#byWord.clear()
     const peers: Peer[] = []

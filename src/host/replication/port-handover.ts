@@ -111,7 +111,7 @@ export class PortHandover {
     else this.#questions.push(then)
   }
 
-  /** Waits for nobody any more. */
+  /** Waits for no answer any more. */
   close(): void {
     for (const timer of this.#timers) timer.cancel()
     this.#questions.length = 0

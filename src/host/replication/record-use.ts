@@ -48,7 +48,7 @@ export interface StateSaver {
 /** What this is made of. */
 export interface RecordUseParts {
   readonly table: StateTable
-  /** null: nobody to share with. */
+  /** null: state is not shared. */
   readonly exchange: Exchange | null
   /** null: nothing is kept. */
   readonly saver: StateSaver | null
@@ -134,7 +134,7 @@ export class RecordUse {
     this.#parts.table.put(this.#record, 0, 0)
   }
 
-  /** Lets go of what nobody uses any more. */
+  /** Removes records that have been idle for as long as they may. */
   expire(): void {
     for (let slice = 0; slice < EXPIRE_SLICES_MAX; slice++) {
       const n = this.#parts.table.expire(this.#expired, EXPIRE_SLICE)

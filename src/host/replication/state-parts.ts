@@ -16,7 +16,7 @@ export interface StateParts {
   readonly timeouts: Timeouts
   /** Records that came in by one port; 0: no bound but the table's. */
   readonly perPortMax?: number
-  /** null: state is shared with nobody. */
+  /** Begins the exchange with other hosts; null: state is not shared. */
   readonly openExchange: ((listener: ExchangeListener) => Exchange) | null
   /** null: nothing is kept. */
   readonly saver: StateSaver | null
@@ -28,7 +28,7 @@ export interface StateParts {
 
 const STATE_CAPACITY = 65_536
 
-/** Of a host that shares with nobody. */
+/** The parts of a host that shares its state with no other. */
 export function ownState(clock: Clock, kinds: readonly StateKind[]): StateParts {
   const timeouts = withKinds(TIMEOUTS_DEFAULT, kinds)
   const now = (): number => clock.now()

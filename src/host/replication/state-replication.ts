@@ -103,7 +103,7 @@ export class StateReplication {
     if (port.host !== null) this.peers.give(port.host, [port.number])
   }
 
-  /** What stands under these keys is new, different, or gone: whoever asked asks again. */
+  /** Records under these keys came, changed or went: walks that asked for them are done again. */
   imported(hashes: readonly number[]): void {
     this.#parts.events.stale(hashes.map(stateTag))
   }

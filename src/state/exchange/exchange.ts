@@ -9,7 +9,7 @@ export interface Peer {
   readonly word: number
   /** Underlay IPv4, int32. */
   readonly address: number
-  /** Ours towards it. */
+  /** Our underlay IPv4 towards it, int32. */
   readonly local: number
 }
 

@@ -147,7 +147,7 @@ export function malformation(
   return theirs !== 0 && kinds !== 0 && theirs !== kinds ? 'kinds' : undefined
 }
 
-/** Of a message whose form is right. */
+/** The header of a message whose form was found right. */
 export function headerOf(bytes: Uint8Array): Header {
   for (let i = 0; i < HEADER_BYTES; i++) scratch[i] = bytes[i]!
   return {

@@ -23,7 +23,7 @@ export interface Outgoing {
   readonly type: number
   /** What the message says. */
   readonly body: Uint8Array
-  /** 0: nobody waits. */
+  /** The ticket whose packets wait for it; 0: none do. */
   readonly ticket: number
 }
 

@@ -137,7 +137,7 @@ export class Serials {
     this.#highest = 0
   }
 
-  /** True the first time. */
+  /** Notes a sequence; false when it was seen before, or is too old to know. */
   take(serial: number): boolean {
     if (serial <= this.#highest - SERIALS || this.#seen.has(serial)) return false
     this.#seen.add(serial)
