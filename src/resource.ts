@@ -12,6 +12,7 @@ export type {
   DeviceKind,
   PortPart,
   Resources,
+  RuleActionPart,
   StateKindPart
 } from './topology/assembly/resources.ts'
 export {

@@ -50,9 +50,16 @@ export class RuleCompiler implements RuleActions {
   /** An ICMP error has been translated in it. */
   mended = false
   readonly #actions = new Map<string, CompileAction>()
+  readonly #whole = new Set<string>() // actions that look into packets as wholes
 
-  register(action: string, compile: CompileAction): void {
+  register(action: string, compile: CompileAction, isWhole = false): void {
     this.#actions.set(action, compile)
+    if (isWhole) this.#whole.add(action)
+  }
+
+  /** Of an action that nobody has registered: yes, so that it drops all it may be meant for. */
+  isWhole({ action }: RuleModel): boolean {
+    return this.#whole.has(action) || !(OWN.has(action) || this.#actions.has(action))
   }
 
   /** What a rule's action does; of an action that no plugin brings, a drop. */
@@ -169,7 +176,7 @@ export class Chain implements LiveDevice, Filter {
 
   #compiled(rule: RuleModel, models: Models): Rule {
     const { position = 1, action, jumpChain = null, protocol } = rule
-    const condition = new Condition(rule, models)
+    const condition = new Condition(rule, models, this.#compiler.isWhole(rule))
     const compiled = OWN.has(action) ? null : this.#compiler.compile(rule, models)
     const asksMore = protocol !== undefined || asksL4(rule) || asksConnections(rule)
     return { position, action, condition, jumpChain, compiled, asksMore }

@@ -27,7 +27,6 @@ import { ofAnswer } from './answer.ts'
 import { flagQuestion } from './flags.ts'
 import { asksL4 } from './fragments.ts'
 import type { IpGroupModel, RuleModel } from './model.ts'
-import { translates } from './nat.ts'
 import { protocolNumber } from './protocols.ts'
 import { quotedWithin, within } from './within.ts'
 
@@ -63,10 +62,11 @@ export class Condition {
    */
   hidden: string | null = null
 
-  constructor(rule: RuleModel, models: Models) {
-    this.#fragments = fragmentQuestion(rule)
+  /** `isWhole`: its action looks into packets as wholes (RuleActionPart). */
+  constructor(rule: RuleModel, models: Models, isWhole: boolean) {
+    this.#fragments = fragmentQuestion(rule, isWhole)
     this.#asksFragments = asksFragments(rule)
-    this.#parts = compile(rule, models)
+    this.#parts = compile(rule, models, isWhole)
     this.#invert = rule.condInvert ?? false
   }
 
@@ -102,9 +102,8 @@ export class Condition {
 
 const asksFragments = ({ fragmentPolicy = 'any' }: RuleModel): boolean => fragmentPolicy !== 'any'
 
-function fragmentQuestion(rule: RuleModel): Question | null {
+function fragmentQuestion(rule: RuleModel, isWhole: boolean): Question | null {
   const isOfPorts = asksL4(rule)
-  const isWhole = translates(rule.action)
   switch (rule.fragmentPolicy ?? (isOfPorts && !isWhole ? 'header' : 'any')) {
     case 'any':
       return null
@@ -135,9 +134,9 @@ const ofKind: Hidden = ctx =>
     ? ofWhole(ctx)
     : ofTransport(ctx)
 
-const hiddenKind = ({ protocol, action }: RuleModel): Hidden => {
+const hiddenKind = ({ protocol }: RuleModel, isWhole: boolean): Hidden => {
   if (protocol !== undefined && protocolNumber(protocol) === AH) return ofHeaders
-  return translates(action) ? ofKind : ofTransport
+  return isWhole ? ofKind : ofTransport
 }
 
 // Takes a condition if its field is given.
@@ -148,7 +147,7 @@ type Add = <T>(
   hidden?: Hidden
 ) => void
 
-function compile(rule: RuleModel, models: Models): Part[] {
+function compile(rule: RuleModel, models: Models, isWhole: boolean): Part[] {
   const parts: Part[] = []
   const add: Add = (value, invert, to, hidden = ofNetwork) => {
     if (value !== undefined) parts.push({ asks: to(value), invert: invert ?? false, hidden })
@@ -169,11 +168,12 @@ function compile(rule: RuleModel, models: Models): Part[] {
   add(rule.ethType, rule.invertEthType, type => ctx => ctx.key.ethType === type)
   add(rule.ethSrc, rule.invertEthSrc, mac => macQuestion('ethSrc', mac, rule.ethSrcMask), ofFrame)
   add(rule.ethDst, rule.invertEthDst, mac => macQuestion('ethDst', mac, rule.ethDstMask), ofFrame)
-  add(rule.protocol, rule.invertProtocol, value => protocolQuestion(rule, value), hiddenKind(rule))
+  const ofProtocol = hiddenKind(rule, isWhole)
+  add(rule.protocol, rule.invertProtocol, value => protocolQuestion(rule, value), ofProtocol)
   add(rule.tos, rule.invertTos, tos => ctx => isIp(ctx) && ctx.key.ipTos === tos)
   add(rule.source, rule.invertSource, text => within('src', address.parsePrefix(text)))
   add(rule.destination, rule.invertDestination, text => within('dst', address.parsePrefix(text)))
-  addTransport(rule, add)
+  addTransport(rule, add, isWhole)
   add(rule.ipGroupSource, rule.invertIpGroupSource, id => addresses(id).question('src'))
   add(rule.ipGroupDestination, rule.invertIpGroupDestination, id => addresses(id).question('dst'))
   add(rule.icmpDataSource, rule.invertIcmpDataSource, text =>
@@ -189,8 +189,8 @@ function compile(rule: RuleModel, models: Models): Part[] {
   return parts
 }
 
-function addTransport(rule: RuleModel, add: Add): void {
-  const ofPorts = translates(rule.action) ? ofWhole : ofTransport
+function addTransport(rule: RuleModel, add: Add, isWhole: boolean): void {
+  const ofPorts = isWhole ? ofWhole : ofTransport
   add(rule.sourcePorts, rule.invertSourcePorts, range => inRange('l4Src', range), ofPorts)
   add(rule.destinationPorts, rule.invertDestinationPorts, range => inRange('l4Dst', range), ofPorts)
   add(

@@ -79,7 +79,7 @@ const keys = fc
   })
 
 function matches(rule: Fields, words: Int32Array): boolean {
-  const condition = new Condition({ id: 'r', ...rule } as unknown as RuleModel, models)
+  const condition = new Condition({ id: 'r', ...rule } as unknown as RuleModel, models, false)
   context.key.load(words, 0)
   context.begin(0, null, 0, 0)
   context.inPort = port('in')

@@ -4,8 +4,10 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { portGroupModel } from '../../src/topology/models.ts'
 import { checkObject } from '../../src/topology/validation.ts'
-import { chainModel, ipGroupModel, ruleModel } from './model.ts'
+import { natActions } from '../nat/model.ts'
+import { chainModel, ipGroupModel, ruleModelOf } from './model.ts'
 
+const ruleModel = ruleModelOf(natActions)
 const id = '00000000-0000-4000-8000-000000000001'
 const other = '00000000-0000-4000-8000-000000000002'
 

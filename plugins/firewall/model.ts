@@ -1,19 +1,20 @@
 // Chains, their rules, and the groups that rules name, as data.  A rule's conditions are flat
 // fields of the rule; each has an `invert…` flag beside it.
 
-import Type from 'typebox'
+import Type, { type TSchema } from 'typebox'
 import {
   defineModel,
   type Fault,
+  type Model,
   type ModelValue,
   Name,
   object,
+  type RuleActionPart,
   type Stored,
   Uuid
 } from '../../src/resource.ts'
 import { flagFaults } from './flags.ts'
 import { asksL4 } from './fragments.ts'
-import { natFaults, translates } from './nat.ts'
 import { protocolNames, protocolNumber } from './protocols.ts'
 
 const LIST_MAX = 1024
@@ -30,34 +31,8 @@ const Range = (description: string) => {
     Type.Object({ start: end, end }, { additionalProperties: false, description })
   )
 }
-const Action = Type.Union([
-  Type.Literal('accept'),
-  Type.Literal('drop'),
-  Type.Literal('reject'),
-  Type.Literal('return'),
-  Type.Literal('jump'),
-  Type.Literal('snat'),
-  Type.Literal('dnat'),
-  Type.Literal('masquerade'),
-  Type.Literal('reverse-snat'),
-  Type.Literal('reverse-dnat')
-])
-const Port = (description: string) =>
-  Type.Optional(Type.Integer({ minimum: 1, maximum: 0xffff, description }))
-const NatTarget = Type.Object(
-  {
-    from: Type.String({ format: 'ip', description: 'the only or the first address' }),
-    to: Type.Optional(Type.String({ format: 'ip', description: 'the last one' })),
-    portFrom: Port('first port, or ICMP id'),
-    portTo: Port('last port, or ICMP id')
-  },
-  { additionalProperties: false }
-)
-const NatThen = Type.Union([
-  Type.Literal('accept'),
-  Type.Literal('continue'),
-  Type.Literal('return')
-])
+/** What becomes of a packet, by the firewall itself; other plugins declare more. */
+const OWN_ACTIONS = ['accept', 'drop', 'reject', 'return', 'jump']
 const ConnectionState = Type.Union([
   Type.Literal('new'),
   Type.Literal('established'),
@@ -113,130 +88,148 @@ export const ipGroupModel = defineModel({
 })
 export type IpGroupModel = ModelValue<typeof ipGroupModel>
 
-/** A rule in the store. */
-export const ruleModel = defineModel({
-  kind: 'rule',
-  plural: 'rules',
-  summary: 'One rule of a chain: what it looks for, and what becomes of a packet that matches.',
-  schema: object({
-    chain: Uuid('the chain it belongs to'),
-    position: Type.Optional(
-      Type.Integer({
-        minimum: 1,
-        maximum: 1_000_000,
-        description: 'lowest first; behind all others if absent'
-      })
-    ),
-    action: Action,
-    jumpChain: Type.Optional(Uuid('the chain a jump goes to')),
-    natTargets: Type.Optional(
-      Type.Array(NatTarget, {
-        minItems: 1,
-        maxItems: 64,
-        description:
-          'of snat and dnat; one address without ports for one of the condition: without state'
-      })
-    ),
-    natPrefix: Type.Optional(
-      Type.String({
-        format: 'cidr',
-        description: 'of snat and dnat: the network of the condition is translated to this one'
-      })
-    ),
-    natThen: Type.Optional(NatThen),
-    condInvert: Invert,
-    fragmentPolicy: Type.Optional(FragmentPolicy),
-    matchForwardFlow: Type.Optional(
-      Type.Boolean({ description: 'in the direction in which its connection was opened' })
-    ),
-    matchReturnFlow: Type.Optional(Type.Boolean({ description: 'in the other direction' })),
-    connectionStates: Type.Optional(
-      Type.Array(ConnectionState, { minItems: 1, uniqueItems: true, description: 'any of these' })
-    ),
-    invertConnectionStates: Invert,
-    noVlan: Type.Optional(Type.Boolean({ description: 'untagged frames only' })),
-    vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094, description: 'outer tag' })),
-    inPorts: Ports('where the packet entered the device; an empty list matches none'),
-    invertInPorts: Invert,
-    outPorts: Ports('where it is about to leave the device; an empty list matches none'),
-    invertOutPorts: Invert,
-    portGroup: Group('a group of the port where the packet entered the network'),
-    invertPortGroup: Invert,
-    inPortGroup: Group('a group of the port where it entered the device'),
-    invertInPortGroup: Invert,
-    outPortGroup: Group('a group of the port where it is about to leave the device'),
-    invertOutPortGroup: Invert,
-    traversedDevice: Group('a port, device or chain the packet has been through'),
-    invertTraversedDevice: Invert,
-    ethType: Type.Optional(
-      Type.Integer({ minimum: 0x600, maximum: 0xffff, description: 'behind any VLAN tags' })
-    ),
-    invertEthType: Invert,
-    ethSrc: Mac('source MAC'),
-    ethSrcMask: Mac('bits of it that count'),
-    invertEthSrc: Invert,
-    ethDst: Mac('destination MAC'),
-    ethDstMask: Mac('bits of it that count'),
-    invertEthDst: Invert,
-    tos: Type.Optional(
-      Type.Integer({ minimum: 0, maximum: 255, description: 'TOS byte, or traffic class' })
-    ),
-    invertTos: Invert,
-    protocol: Type.Optional(
-      Type.Union([
-        Type.Integer({ minimum: 0, maximum: 255 }),
-        Type.String({ minLength: 1, maxLength: 16 })
-      ])
-    ),
-    invertProtocol: Invert,
-    source: Cidr('network of the source, IPv4 or IPv6'),
-    invertSource: Invert,
-    destination: Cidr('network of the destination, IPv4 or IPv6'),
-    invertDestination: Invert,
-    sourcePorts: Range('of TCP or UDP; of ICMP the types'),
-    invertSourcePorts: Invert,
-    destinationPorts: Range('of TCP or UDP; of ICMP the codes'),
-    invertDestinationPorts: Invert,
-    tcpFlags: Flags('that are set, of those in the mask; a TCP packet besides'),
-    tcpFlagsMask: Flags('that count; when left out, those of tcpFlags'),
-    invertTcpFlags: Invert,
-    ipGroupSource: Group('an IP group that has the source'),
-    invertIpGroupSource: Invert,
-    ipGroupDestination: Group('an IP group that has the destination'),
-    invertIpGroupDestination: Invert,
-    icmpDataSource: Cidr('network of the source of the packet an ICMP error quotes'),
-    invertIcmpDataSource: Invert,
-    icmpDataDestination: Cidr('network of its destination'),
-    invertIcmpDataDestination: Invert
-  }),
-  references: [
-    { field: 'chain', kind: 'chain', onDelete: 'cascade' },
-    { field: 'jumpChain', kind: 'chain', onDelete: 'cascade' },
-    // An empty list matches no port, so forgetting a port never makes a rule wider.
-    { field: 'inPorts', kind: 'port', onDelete: 'clear' },
-    { field: 'outPorts', kind: 'port', onDelete: 'clear' },
-    // Forgetting a group would: the rule would no longer ask.
-    ...['portGroup', 'inPortGroup', 'outPortGroup'].map(
-      field => ({ field, kind: 'port-group', onDelete: 'refuse' }) as const
-    ),
-    { field: 'ipGroupSource', kind: 'ip-group', onDelete: 'refuse' },
-    { field: 'ipGroupDestination', kind: 'ip-group', onDelete: 'refuse' }
-    // `traversedDevice` refers to nothing on purpose: what is gone was not traversed.
-  ],
-  indexes: ['chain'],
-  validate: ruleFaults,
-  ordered: 'position'
-})
-export type RuleModel = ModelValue<typeof ruleModel>
+/** What rules have whatever their action is. */
+const ruleFields = {
+  chain: Uuid('the chain it belongs to'),
+  position: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 1_000_000,
+      description: 'lowest first; behind all others if absent'
+    })
+  ),
+  action: Type.String(),
+  jumpChain: Type.Optional(Uuid('the chain a jump goes to')),
+  condInvert: Invert,
+  fragmentPolicy: Type.Optional(FragmentPolicy),
+  matchForwardFlow: Type.Optional(
+    Type.Boolean({ description: 'in the direction in which its connection was opened' })
+  ),
+  matchReturnFlow: Type.Optional(Type.Boolean({ description: 'in the other direction' })),
+  connectionStates: Type.Optional(
+    Type.Array(ConnectionState, { minItems: 1, uniqueItems: true, description: 'any of these' })
+  ),
+  invertConnectionStates: Invert,
+  noVlan: Type.Optional(Type.Boolean({ description: 'untagged frames only' })),
+  vlan: Type.Optional(Type.Integer({ minimum: 1, maximum: 4094, description: 'outer tag' })),
+  inPorts: Ports('where the packet entered the device; an empty list matches none'),
+  invertInPorts: Invert,
+  outPorts: Ports('where it is about to leave the device; an empty list matches none'),
+  invertOutPorts: Invert,
+  portGroup: Group('a group of the port where the packet entered the network'),
+  invertPortGroup: Invert,
+  inPortGroup: Group('a group of the port where it entered the device'),
+  invertInPortGroup: Invert,
+  outPortGroup: Group('a group of the port where it is about to leave the device'),
+  invertOutPortGroup: Invert,
+  traversedDevice: Group('a port, device or chain the packet has been through'),
+  invertTraversedDevice: Invert,
+  ethType: Type.Optional(
+    Type.Integer({ minimum: 0x600, maximum: 0xffff, description: 'behind any VLAN tags' })
+  ),
+  invertEthType: Invert,
+  ethSrc: Mac('source MAC'),
+  ethSrcMask: Mac('bits of it that count'),
+  invertEthSrc: Invert,
+  ethDst: Mac('destination MAC'),
+  ethDstMask: Mac('bits of it that count'),
+  invertEthDst: Invert,
+  tos: Type.Optional(
+    Type.Integer({ minimum: 0, maximum: 255, description: 'TOS byte, or traffic class' })
+  ),
+  invertTos: Invert,
+  protocol: Type.Optional(
+    Type.Union([
+      Type.Integer({ minimum: 0, maximum: 255 }),
+      Type.String({ minLength: 1, maxLength: 16 })
+    ])
+  ),
+  invertProtocol: Invert,
+  source: Cidr('network of the source, IPv4 or IPv6'),
+  invertSource: Invert,
+  destination: Cidr('network of the destination, IPv4 or IPv6'),
+  invertDestination: Invert,
+  sourcePorts: Range('of TCP or UDP; of ICMP the types'),
+  invertSourcePorts: Invert,
+  destinationPorts: Range('of TCP or UDP; of ICMP the codes'),
+  invertDestinationPorts: Invert,
+  tcpFlags: Flags('that are set, of those in the mask; a TCP packet besides'),
+  tcpFlagsMask: Flags('that count; when left out, those of tcpFlags'),
+  invertTcpFlags: Invert,
+  ipGroupSource: Group('an IP group that has the source'),
+  invertIpGroupSource: Invert,
+  ipGroupDestination: Group('an IP group that has the destination'),
+  invertIpGroupDestination: Invert,
+  icmpDataSource: Cidr('network of the source of the packet an ICMP error quotes'),
+  invertIcmpDataSource: Invert,
+  icmpDataDestination: Cidr('network of its destination'),
+  invertIcmpDataDestination: Invert
+}
 
-function ruleFaults(rule: Stored): Fault[] {
-  const faults: Fault[] = []
+/** Rules whose actions are the firewall's own, and these. */
+export const ruleModelOf = (actions: readonly RuleActionPart[]): Model =>
+  defineModel({
+    kind: 'rule',
+    plural: 'rules',
+    summary: 'One rule of a chain: what it looks for, and what becomes of a packet that matches.',
+    schema: object({
+      ...ruleFields,
+      action: Type.Union(
+        [...OWN_ACTIONS, ...actions.map(({ name }) => name)].map(name => Type.Literal(name))
+      ),
+      ...actionFields(actions)
+    }),
+    references: [
+      { field: 'chain', kind: 'chain', onDelete: 'cascade' },
+      { field: 'jumpChain', kind: 'chain', onDelete: 'cascade' },
+      // An empty list matches no port, so forgetting a port never makes a rule wider.
+      { field: 'inPorts', kind: 'port', onDelete: 'clear' },
+      { field: 'outPorts', kind: 'port', onDelete: 'clear' },
+      // Forgetting a group would: the rule would no longer ask.
+      ...['portGroup', 'inPortGroup', 'outPortGroup'].map(
+        field => ({ field, kind: 'port-group', onDelete: 'refuse' }) as const
+      ),
+      { field: 'ipGroupSource', kind: 'ip-group', onDelete: 'refuse' },
+      { field: 'ipGroupDestination', kind: 'ip-group', onDelete: 'refuse' }
+      // `traversedDevice` refers to nothing on purpose: what is gone was not traversed.
+    ],
+    indexes: ['chain'],
+    validate: rule => ruleFaults(rule, actions),
+    ordered: 'position'
+  })
+/** A rule in the store, whatever its action is. */
+export type RuleModel = ModelValue<Model<ReturnType<typeof object<typeof ruleFields>>>>
+
+/** Actions may share a field, when it is the same. */
+function actionFields(actions: readonly RuleActionPart[]): Record<string, TSchema> {
+  const fields: Record<string, TSchema> = {}
+  for (const [field, schema] of actions.flatMap(each => Object.entries(each.fields ?? {}))) {
+    if (field in ruleFields || (fields[field] ?? schema) !== schema)
+      throw new Error(`two plugins give rules a field called ${field}`)
+    fields[field] = schema
+  }
+  return fields
+}
+
+function actionFaults(rule: Stored, actions: readonly RuleActionPart[]): Fault[] {
+  const own = actions.find(({ name }) => name === rule.action)
+  const foreign = Object.keys(actionFields(actions)).filter(
+    field => rule[field] !== undefined && own?.fields?.[field] === undefined
+  )
+  const faults = foreign.map(field => {
+    const having = actions.flatMap(({ name, fields }) => (fields?.[field] ? [name] : []))
+    return { field, value: rule[field], expected: `none: only ${having.join(', ')} have this` }
+  })
+  return [...faults, ...(own?.validate?.(rule) ?? [])]
+}
+
+function ruleFaults(rule: Stored, actions: readonly RuleActionPart[]): Fault[] {
+  const faults = actionFaults(rule, actions)
   const need = (ok: boolean, field: string, expected: string): void => {
     if (!ok) faults.push({ field, value: rule[field], expected })
   }
   const has = (field: string): boolean => rule[field] !== undefined
   const jumps = rule.action === 'jump'
-  natFaults(rule as RuleModel, need)
   need(has('jumpChain') === jumps, 'jumpChain', jumps ? 'a chain' : 'none: only jumps have one')
   const both = rule.matchForwardFlow === true && rule.matchReturnFlow === true
   need(!both, 'matchReturnFlow', 'not beside matchForwardFlow: nothing would match')
@@ -253,9 +246,9 @@ function ruleFaults(rule: Stored): Fault[] {
   need(protocol === undefined || protocolNumber(protocol) !== undefined, 'protocol', names)
   for (const field of ['sourcePorts', 'destinationPorts']) checkRange(field)
   flagFaults(rule as RuleModel, need)
+  const isWhole = actions.some(({ name, isWhole }) => name === rule.action && isWhole === true)
   const policy = (rule.fragmentPolicy ?? 'header') as string
-  const legal =
-    !asksL4(rule) || translates(rule.action) || policy === 'header' || policy === 'unfragmented'
+  const legal = !asksL4(rule) || isWhole || policy === 'header' || policy === 'unfragmented'
   need(legal, 'fragmentPolicy', 'header or unfragmented: later fragments have no ports')
   return faults
 

@@ -1,10 +1,10 @@
 // What the firewall plugin declares.
 
 import { defineResources } from '../../src/resource.ts'
-import { chainModel, ipGroupModel, ruleModel } from './model.ts'
+import { chainModel, ipGroupModel, ruleModelOf } from './model.ts'
 
 export default defineResources({
   name: 'firewall',
-  resources: [chainModel, ruleModel, ipGroupModel],
+  resources: ({ ruleActions }) => [chainModel, ruleModelOf(ruleActions), ipGroupModel],
   filterKind: 'chain'
 })

@@ -36,7 +36,10 @@ export type CompileAction = (rule: RuleModel, models: Models) => CompiledAction
 
 /** Where plugins bring the actions of rules. */
 export interface RuleActions {
-  /** `compile` is called for each rule with this action, whenever its chain changes. */
-  register(action: string, compile: CompileAction): void
+  /**
+   * `compile` is called for each rule with this action, whenever its chain changes. `isWhole`: as
+   * `resources.ts` declares it.
+   */
+  register(action: string, compile: CompileAction, isWhole?: boolean): void
 }
 export const RuleActions = token<RuleActions>('rule-actions')

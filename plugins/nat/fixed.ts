@@ -3,7 +3,7 @@
 // (RFC 6296); so a packet that is encrypted behind its addresses survives.
 
 import { address, ethernet, isErrorAbout, type SimulationContext } from '../../src/plugin.ts'
-import type { RuleModel } from '../firewall/token.ts'
+import type { NatRule } from './model.ts'
 import { readAddress, requote, type Side, setAddress } from './rewrite.ts'
 
 /** What became of a packet. */
@@ -27,7 +27,7 @@ const opposite = { src: 'dst', dst: 'src' } as const
  * a router inside that speaks of it is known outside by the same address.  A rule that looks into
  * errors on purpose mends the quote, and nothing else.
  */
-export function fixedWork(side: Side, rule: RuleModel, { family, words }: address.Ip): Work {
+export function fixedWork(side: Side, rule: NatRule, { family, words }: address.Ip): Work {
   const type = family === 4 ? ethernet.Type.ipv4 : ethernet.Type.ipv6
   if (rule.icmpDataSource !== undefined || rule.icmpDataDestination !== undefined) {
     const inside = rule.icmpDataDestination !== undefined ? 'dst' : 'src'

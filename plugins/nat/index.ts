@@ -1,7 +1,7 @@
 // The nat plugin: what rules do that translate addresses.  See README.md.
 
 import { Clock, Counters, definePlugin, Leases, StateKinds, Walks } from '../../src/plugin.ts'
-import { RuleActions } from '../firewall/token.ts'
+import { type CompileAction, RuleActions } from '../firewall/token.ts'
 import { PortBlocks } from './blocks.ts'
 import { Chooser } from './choice.ts'
 import { claimCounters } from './counters.ts'
@@ -28,11 +28,15 @@ export default definePlugin({
     const chooser = new Chooser(blocks)
     const snat = new Translations('src', kinds, chooser, counters)
     const dnat = new Translations('dst', kinds, chooser, counters)
-    actions.register('snat', (rule, models) => forwardAction('src', snat, rule, models))
-    actions.register('dnat', (rule, models) => forwardAction('dst', dnat, rule, models))
-    actions.register('masquerade', rule => masqueradeAction(snat, rule))
-    actions.register('reverse-snat', rule => reverseAction(snat, rule))
-    actions.register('reverse-dnat', rule => reverseAction(dnat, rule))
+    const compiled: Record<string, CompileAction> = {
+      snat: (rule, models) => forwardAction('src', snat, rule, models),
+      dnat: (rule, models) => forwardAction('dst', dnat, rule, models),
+      masquerade: rule => masqueradeAction(snat, rule),
+      'reverse-snat': rule => reverseAction(snat, rule),
+      'reverse-dnat': rule => reverseAction(dnat, rule)
+    }
+    for (const [action, compile] of Object.entries(compiled))
+      actions.register(action, compile, true)
     return { stop: () => blocks.stop() }
   }
 })

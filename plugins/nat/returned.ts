@@ -9,7 +9,8 @@ import {
   type PortGroupModel,
   type SimulationContext
 } from '../../src/plugin.ts'
-import { Continue, type RuleAction, type RuleModel } from '../firewall/token.ts'
+import { Continue, type RuleAction } from '../firewall/token.ts'
+import type { NatRule } from './model.ts'
 import { parseTarget } from './targets.ts'
 
 /** A range of addresses of one family that differ in their last 32 bits only. */
@@ -20,7 +21,7 @@ interface Range {
 }
 
 /** The guard of an `snat` rule: drops what would go back out to one of its targets. */
-export function returnedGuard(rule: RuleModel, models: Models): RuleAction {
+export function returnedGuard(rule: NatRule, models: Models): RuleAction {
   const isOurs = rangesOf(rule).map(isDestinedTo)
   const uplinks = new Set(rule.outPorts)
   if (rule.outPortGroup !== undefined)
@@ -32,7 +33,7 @@ export function returnedGuard(rule: RuleModel, models: Models): RuleAction {
   }
 }
 
-function rangesOf({ natTargets, natPrefix }: RuleModel): Range[] {
+function rangesOf({ natTargets, natPrefix }: NatRule): Range[] {
   if (natPrefix !== undefined) {
     const prefix = address.parsePrefix(natPrefix)
     // A large IPv6 network is many ranges; it is routed, and its own router answers for it.

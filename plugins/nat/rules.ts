@@ -1,8 +1,9 @@
 // Rules of translation, compiled.
 
 import { address, type Models, type SimulationContext, Verdict } from '../../src/plugin.ts'
-import { type CompiledAction, Continue, type RuleModel } from '../firewall/token.ts'
+import { type CompiledAction, Continue } from '../firewall/token.ts'
 import { Done, fixedWork, prefixWork, type Work } from './fixed.ts'
+import type { NatRule } from './model.ts'
 import { returnedGuard } from './returned.ts'
 import type { Side } from './rewrite.ts'
 import { isFixed, ownAddress, parseTarget, TargetList } from './targets.ts'
@@ -15,14 +16,14 @@ type Answer = ReturnType<Translations['forward']>
 export function forwardAction(
   side: Side,
   translations: Translations,
-  rule: RuleModel,
+  rule: NatRule,
   models: Models
 ): CompiledAction {
   const does = forwardOf(side, translations, rule)
   return side === 'src' ? { ...does, guard: returnedGuard(rule, models) } : does
 }
 
-function forwardOf(side: Side, translations: Translations, rule: RuleModel): CompiledAction {
+function forwardOf(side: Side, translations: Translations, rule: NatRule): CompiledAction {
   const then = thenOf(rule, 'accept')
   const work = statelessWork(side, rule)
   if (work !== null) return stateless(work, then)
@@ -51,7 +52,7 @@ function stateless({ act, mend }: Work, then: Verdict | Continue): CompiledActio
   }
 }
 
-function statelessWork(side: Side, rule: RuleModel): Work | null {
+function statelessWork(side: Side, rule: NatRule): Work | null {
   if (rule.natPrefix !== undefined) {
     const from = address.parsePrefix((side === 'src' ? rule.source : rule.destination)!)
     return prefixWork(side, from, address.parsePrefix(rule.natPrefix))
@@ -64,7 +65,7 @@ function statelessWork(side: Side, rule: RuleModel): Work | null {
 
 // Whether only one address can be meant: of several that become one, somebody has to remember
 // which it was.
-function isOfOne(side: Side, rule: RuleModel): boolean {
+function isOfOne(side: Side, rule: NatRule): boolean {
   if (rule.icmpDataSource !== undefined || rule.icmpDataDestination !== undefined) return true
   const [from, isInverted] =
     side === 'src' ? [rule.source, rule.invertSource] : [rule.destination, rule.invertDestination]
@@ -74,7 +75,7 @@ function isOfOne(side: Side, rule: RuleModel): boolean {
 }
 
 /** What `masquerade` does: as `snat`, to the address of the port it leaves by. */
-export function masqueradeAction(translations: Translations, rule: RuleModel): CompiledAction {
+export function masqueradeAction(translations: Translations, rule: NatRule): CompiledAction {
   const then = thenOf(rule, 'accept')
   return {
     act: ctx => {
@@ -88,7 +89,7 @@ export function masqueradeAction(translations: Translations, rule: RuleModel): C
 }
 
 /** What `reverse-snat` and `reverse-dnat` do. */
-export function reverseAction(translations: Translations, rule: RuleModel): CompiledAction {
+export function reverseAction(translations: Translations, rule: NatRule): CompiledAction {
   const then = thenOf(rule, 'continue')
   return {
     act: ctx => outcome(translations.reverse(ctx), then),
@@ -105,7 +106,7 @@ function outcome(answer: Answer, then: Verdict | Continue): Verdict | Continue {
   return answer === SKIPPED ? Continue.next : (answer as Verdict)
 }
 
-function thenOf(rule: RuleModel, usual: NonNullable<RuleModel['natThen']>): Verdict | Continue {
+function thenOf(rule: NatRule, usual: NonNullable<NatRule['natThen']>): Verdict | Continue {
   switch (rule.natThen ?? usual) {
     case 'accept':
       return Verdict.forward

@@ -3,7 +3,7 @@
 // nat/world.test.ts holds it.
 
 import { address, ethernet, type Port, type SimulationContext } from '../../src/plugin.ts'
-import type { RuleModel } from '../firewall/token.ts'
+import type { NatRule } from './model.ts'
 
 /** A client's port: services listen below. */
 export const PORT_FIRST = 1024
@@ -24,7 +24,7 @@ export interface Target {
   readonly portLast: number
 }
 
-type TargetModel = NonNullable<RuleModel['natTargets']>[number]
+type TargetModel = NonNullable<NatRule['natTargets']>[number]
 
 /** Reads a target of the model. */
 export function parseTarget({ from, to = from, portFrom = 0, portTo = 0 }: TargetModel): Target {

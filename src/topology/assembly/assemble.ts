@@ -43,7 +43,16 @@ function declaredBy(plugins: readonly Resources[]): Declared {
     'device kind',
     deviceKinds.map(({ kind }) => kind)
   )
-  return { deviceKinds, stateKinds: sorted(plugins).flatMap(each => each.stateKinds ?? []) }
+  const ruleActions = plugins.flatMap(each => each.ruleActions ?? [])
+  onlyOnce(
+    'rule action',
+    ruleActions.map(({ name }) => name)
+  )
+  return {
+    deviceKinds,
+    ruleActions,
+    stateKinds: sorted(plugins).flatMap(each => each.stateKinds ?? [])
+  }
 }
 
 // First those that live as connections do, then those with a time of their own; each in the order

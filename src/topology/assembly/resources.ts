@@ -42,10 +42,26 @@ export interface StateKindPart {
   readonly description?: string
 }
 
+/**
+ * An action of rules, beside those that the plugin of rules has itself. What it does is registered
+ * with that plugin's token, in `index.ts`.
+ */
+export interface RuleActionPart {
+  /** The value of the rule's `action`. */
+  readonly name: string
+  /** Fields that rules with this action have, each optional; actions may share one. */
+  readonly fields?: Readonly<Record<string, TSchema>>
+  /** Faults the schema cannot say. Called with the whole rule. */
+  readonly validate?: (rule: Stored) => readonly Fault[]
+  /** It looks into packets as wholes: later fragments answer for the ports of the first. */
+  readonly isWhole?: boolean
+}
+
 /** All that is declared, for models that depend on what others declare. */
 export interface Declared {
   readonly deviceKinds: readonly DeviceKind[]
   readonly stateKinds: readonly StateKindPart[]
+  readonly ruleActions: readonly RuleActionPart[]
 }
 
 /** What a plugin declares as data: for store, API, command line and documents. */
@@ -58,6 +74,7 @@ export interface Resources {
   readonly settings?: TObject
   readonly deviceKinds?: readonly DeviceKind[]
   readonly stateKinds?: readonly StateKindPart[]
+  readonly ruleActions?: readonly RuleActionPart[]
   /** Kind of the devices that filter at ports: `inFilter`, `outFilter`. One plugin has them. */
   readonly filterKind?: string
 }
