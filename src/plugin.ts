@@ -31,7 +31,6 @@ export type { SimulationContext } from './simulation/context.ts'
 export type {
   AllowedAddresses,
   AllowedNetwork,
-  Balancer,
   Device,
   DeviceId,
   Filter,
@@ -41,7 +40,8 @@ export type {
   Port,
   PortAddress,
   PortId,
-  PortSecurity
+  PortSecurity,
+  Service
 } from './simulation/device.ts'
 export { hidesNetwork, hidesTransport } from './simulation/hidden.ts'
 export { LocalDelivery } from './simulation/local-delivery.ts'

@@ -6,7 +6,6 @@
 // A connection never leaves its member while that lives: what becomes of a pool concerns new ones.
 
 import {
-  type Balancer,
   CachePolicy,
   type DeviceId,
   deviceTag,
@@ -18,6 +17,7 @@ import {
   type LiveDevice,
   type LocalEndpoint,
   type Models,
+  type Service,
   type SimulationContext,
   state,
   type Tag,
@@ -68,7 +68,7 @@ export interface BalancerNeeds extends ChooseNeeds {
   gone(): void
 }
 
-export class LoadBalancer implements LiveDevice, Balancer {
+export class LoadBalancer implements LiveDevice, Service {
   readonly id: DeviceId
   readonly #tag: Tag
   readonly #given: BalancerNeeds

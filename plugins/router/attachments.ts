@@ -2,7 +2,7 @@
 // that are in effect.  It reads the models again at every change and keeps what has not changed
 // as the same object: that is how the table (table.ts) knows what has. router.test.ts holds it.
 
-import type { address, Balancer, Models, Port, PortId } from '../../src/plugin.ts'
+import type { address, Models, Port, PortId, Service } from '../../src/plugin.ts'
 import type { RouterCounters } from './counters.ts'
 import type { RouteModel } from './models.ts'
 import { type NeighbourNeeds, Neighbours, tableOf } from './neighbours.ts'
@@ -17,7 +17,7 @@ export interface Attachment {
   /** When the link leads to another router. */
   peer: RouterPort | null
   /** The router's, when a packet met it last. */
-  balancer: Balancer | null
+  balancer: Service | null
 }
 
 interface Compiled {

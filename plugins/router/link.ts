@@ -5,13 +5,13 @@
 import {
   address,
   arp,
-  type Balancer,
   ethernet,
   type FlowKey,
   frames,
   icmpv6,
   ipv6,
   nd,
+  type Service,
   type SimulationContext,
   type Verdict,
   Word
@@ -30,12 +30,14 @@ export interface Link {
   readonly neighbours: Neighbours
   readonly counters: RouterCounters
   /** Its addresses on this link are answered for too. */
-  readonly balancer: Balancer | null
+  readonly balancer: Service | null
 }
 
 function answersFor({ port, balancer }: Link, family: 4 | 6, words: Int32Array, at = 0): boolean {
   if (port.owns(family, words, at)) return true
-  return balancer?.owns(family, words, at) === true && port.onLink(family, words, at) !== undefined
+  return (
+    balancer?.owns?.(family, words, at) === true && port.onLink(family, words, at) !== undefined
+  )
 }
 
 // --- ARP ---

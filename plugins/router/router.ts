@@ -7,7 +7,6 @@
 
 import {
   address,
-  type Balancer,
   CachePolicy,
   type DeviceId,
   deviceTag,
@@ -24,6 +23,7 @@ import {
   type Models,
   type NextHop,
   type PortId,
+  type Service,
   type SimulationContext,
   type Tag,
   Verdict,
@@ -128,11 +128,11 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
   }
 
   // undefined: not known yet; null: it has none.
-  #balancer(ctx: SimulationContext): Balancer | undefined | null {
+  #balancer(ctx: SimulationContext): Service | undefined | null {
     const { loadBalancer } = this.#model
     if (loadBalancer === undefined) return null
     ctx.tag(deviceTag(loadBalancer))
-    return ctx.topology.device(BALANCER, loadBalancer) as Balancer | undefined | null
+    return ctx.topology.device(BALANCER, loadBalancer) as Service | undefined | null
   }
 
   /**
@@ -157,7 +157,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
   }
 
   // `balancer`: whom the answers of its servers are shown to.
-  #route(ctx: SimulationContext, family: 4 | 6, balancer: Balancer | null): Verdict {
+  #route(ctx: SimulationContext, family: 4 | 6, balancer: Service | null): Verdict {
     const { key } = ctx
     if (isMartian(key, family)) return ctx.drop('router.martian')
     if (family === 6 && touchesLinkLocal(key)) return this.#onLinkOnly(ctx)
@@ -179,7 +179,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     }
   }
 
-  #send(ctx: SimulationContext, route: Route, balancer: Balancer | null): Verdict {
+  #send(ctx: SimulationContext, route: Route, balancer: Service | null): Verdict {
     const attached = this.#attachments.get(route.port!.id)!
     const out = attached.port.port
     if (!ctx.decrementTtl()) return this.#fail(ctx, 'router.ttl-expired', Errors.ttlExpired)
@@ -187,7 +187,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     ctx.outPort = out
     ctx.forwarder = this
     this.#cameBy = ctx.inPort.id
-    const passed = balancer?.undo(ctx) ?? this.#filter(ctx, this.#model.outFilter)
+    const passed = balancer?.undo?.(ctx) ?? this.#filter(ctx, this.#model.outFilter)
     if (passed !== Verdict.forward) return passed
     const next = nextHop(ctx.key, route)
     if (

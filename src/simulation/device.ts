@@ -36,17 +36,30 @@ export interface Filter extends Device {
 }
 
 /**
- * What stands between a router's link and its filters: it gives packets for virtual addresses to
- * servers, and their answers the virtual address back. null: not for it, nothing was done; forward:
- * done, and the router's filter is not asked any more.
+ * Sits at a device or at one of its ports, and sees packets before the device does: a load
+ * balancer, an answerer of DHCP. Either way null means: not for it, and nothing was done.
  */
-export interface Balancer extends Device {
-  /** A packet from outside: the verdict, or null when it is for no virtual address. */
-  take(ctx: SimulationContext, router: LocalEndpoint): Verdict | null
-  /** A packet from a member: the verdict, or null when it is none of ours. */
-  undo(ctx: SimulationContext): Verdict | null
-  /** Whether it takes anything for this address, four words from `at` on. */
-  owns(family: 4 | 6, words: Int32Array, at?: number): boolean
+export interface Service extends Device {
+  /**
+   * What comes in. forward: done, and the filter that would come next is not asked; other verdicts
+   * end the packet's way. `at` is the device it sits at.
+   */
+  take(ctx: SimulationContext, at: Device): Verdict | null
+  /** What is about to leave, before the filter of that direction; likewise. */
+  undo?(ctx: SimulationContext): Verdict | null
+  /**
+   * Whether it takes anything for this address, four words from `at` on: then the device it sits at
+   * answers for it.
+   */
+  owns?(family: 4 | 6, words: Int32Array, at?: number): boolean
+}
+
+/** A service at a port. */
+export interface ServiceAt {
+  /** Kind of device that it is. */
+  readonly kind: string
+  /** Id of that device. */
+  readonly id: DeviceId
 }
 
 /** How a packet of a device's own leaves it. */
@@ -134,6 +147,8 @@ export interface Port {
   readonly inFilter: DeviceId | null
   /** The chain for what goes out; null: none. */
   readonly outFilter: DeviceId | null
+  /** In the order in which they are asked. */
+  readonly services: readonly ServiceAt[]
   /** null: anything may come in. */
   readonly security: PortSecurity | null
   /** 0 = none. */

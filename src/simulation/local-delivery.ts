@@ -41,6 +41,7 @@ export function agentPort(host: string): Port {
     attended: true,
     inFilter: null,
     outFilter: null,
+    services: [],
     security: null,
     vlan: 0,
     mac: 0,

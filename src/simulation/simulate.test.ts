@@ -29,7 +29,7 @@ class Town implements Topology {
   }
 
   add(id: string, device: string, fields: Partial<Port> = {}): void {
-    const filters = { inFilter: null, outFilter: null }
+    const filters = { inFilter: null, outFilter: null, services: [] }
     const place = {
       peer: null,
       host: 'h',
@@ -216,6 +216,32 @@ test('filters are asked at the way in and at the way out', () => {
   assert.equal(enter(streets).ctx.outcome.waitingFor, 'filter/pass')
   streets.devices.set('pass', null)
   assert.equal(enter(streets).ctx.outcome.dropReason, 'simulation.no-such-filter')
+})
+
+test('a service at a port sees packets before filter and device, whichever way they go', () => {
+  const streets = town(ctx => ctx.forward('a'))
+  const said: (Verdict | null)[] = [null, null]
+  const box = streets.box('s', ctx => ctx.drop('test.no'))
+  Object.assign(box, { take: () => said[0], undo: () => said[1] })
+  streets.box('no', ctx => ctx.drop('test.filtered'))
+  const services = [{ kind: 'helper', id: 's' }]
+  streets.add('in', 'd', { services, inFilter: 'no' })
+  const reason = (): string => enter(streets).ctx.outcome.dropReason
+  assert.equal(reason(), 'test.filtered', 'it is not for it')
+  said[0] = Verdict.forward
+  assert.deepEqual(outputs(enter(streets).ctx), ['a'], 'the filter is not asked')
+  assert.ok(tags(enter(streets).ctx).includes(deviceTag('s')))
+  said[0] = Verdict.consume
+  assert.equal(enter(streets).verdict, Verdict.consume)
+  streets.add('in', 'd')
+  streets.add('a', 'd', { services, outFilter: 'no' })
+  assert.equal(reason(), 'test.filtered')
+  said[1] = Verdict.forward
+  assert.deepEqual(outputs(enter(streets).ctx), ['a'])
+  streets.devices.delete('s')
+  assert.equal(enter(streets).ctx.outcome.waitingFor, 'helper/s')
+  streets.devices.set('s', null)
+  assert.equal(reason(), 'test.filtered', 'one that is gone is as none')
 })
 
 test('a rejection is told to the device the packet was in', () => {

@@ -2,8 +2,9 @@
 // reaches an interface, is dropped, or is consumed.  No recursion, no await, no throw, every loop
 // bounded.
 
+import { deviceTag } from '../flow/tag.ts'
 import type { SimulationContext } from './context.ts'
-import type { Device, Filter, Port, PortId } from './device.ts'
+import type { Device, Filter, Port, PortId, Service } from './device.ts'
 import { CachePolicy, Verdict } from './verdict.ts'
 import { waitForDevice, waitForPort } from './waits.ts'
 
@@ -62,9 +63,26 @@ function enter(ctx: SimulationContext, id: PortId): Verdict {
   const isSecured = port.security !== null && port.host !== null
   const admitted = isSecured ? device.admit?.(ctx) : undefined
   if (admitted !== undefined && admitted !== Verdict.forward) return admitted
+  const taken = port.services.length > 0 ? served(ctx, port, device) : null
+  if (taken !== null) return taken === Verdict.forward ? device.process(ctx) : taken
   const passed = filterAt(ctx, port.inFilter, port.outFilter)
   if (passed !== Verdict.forward) return passed
   return device.process(ctx)
+}
+
+// What the services at a port make of a packet that comes in (`device`: for) or leaves (null).
+function served(ctx: SimulationContext, port: Port, device: Device | null): Verdict | null {
+  for (const { kind, id } of port.services) {
+    const service = ctx.topology.device(kind, id) as Service | undefined | null
+    if (service === undefined) return ctx.postpone(waitForDevice(kind, id))
+    ctx.tag(deviceTag(id))
+    if (service === null) continue
+    const done = device === null ? service.undo?.(ctx) : service.take(ctx, device)
+    if (done === undefined || done === null) continue
+    if (ctx.trace !== null) ctx.trace.step(`     ${kind} ${id.slice(0, 8)} has taken it`)
+    return done
+  }
+  return null
 }
 
 function leave(ctx: SimulationContext): Verdict {
@@ -79,7 +97,8 @@ function leave(ctx: SimulationContext): Verdict {
   const isOwnWord = ctx.generated && ctx.hops === 0
   if (!port.adminStateUp && !isOwnWord) return ctx.reject('simulation.port-down')
   ctx.key.popPriorityTags() // behind the tag of a VLAN that it has left
-  const passed = filterAt(ctx, port.outFilter, port.inFilter)
+  const undone = port.services.length > 0 ? served(ctx, port, null) : null
+  const passed = undone ?? filterAt(ctx, port.outFilter, port.inFilter)
   if (passed === Verdict.drop && port.peer === null && port.host !== null) ctx.refusedAt(port)
   return passed === Verdict.forward ? beyond(ctx, port) : passed
 }

@@ -3,22 +3,24 @@
 import { deviceTag, egressTag } from '../flow/tag.ts'
 import type { Port, PortAddress } from '../simulation/device.ts'
 import { parseMac, parsePrefix } from '../wire/address.ts'
+import { type Assembly, NO_PLUGINS } from './assembly/assembly.ts'
+import type { Stored } from './model.ts'
 import type { PortModel } from './models.ts'
 import { compileSecurity, securityText } from './port-security.ts'
 
-/** `isUplink`: its device's ports lead out of the network. */
+/** `active`, `attended`: as `Port` has them, of a port that is bound. */
 export function compilePort(
   model: PortModel,
   active: boolean,
   attended = true,
-  isUplink = false
+  { uplinks, services }: Pick<Assembly, 'uplinks' | 'services'> = NO_PLUGINS
 ): Port {
   return Object.freeze({
     id: model.id,
     number: model.number ?? 0,
     name: model.name ?? `port ${model.number}`,
     kind: model.type,
-    isUplink,
+    isUplink: uplinks.includes(model.type),
     device: model.device,
     adminStateUp: model.adminStateUp ?? true,
     peer: model.peer ?? null,
@@ -28,6 +30,7 @@ export function compilePort(
     attended: model.host === undefined || attended,
     inFilter: model.inFilter ?? null,
     outFilter: model.outFilter ?? null,
+    services: servicesOf(model, services),
     security: compileSecurity(model),
     vlan: model.vlan ?? 0,
     mac: model.mac === undefined ? 0 : parseMac(model.mac),
@@ -51,6 +54,16 @@ const NOTHING = Object.freeze({})
 function ownOf(model: PortModel): Port['own'] {
   const own = Object.entries(model).filter(([field]) => !known.has(field))
   return own.length === 0 ? NOTHING : Object.freeze(Object.fromEntries(own))
+}
+
+const NONE: Port['services'] = Object.freeze([])
+
+function servicesOf(model: Stored, kinds: Assembly['services']): Port['services'] {
+  const found = kinds.flatMap(({ kind, field }) => {
+    const id = model[field]
+    return typeof id === 'string' ? [{ kind, id }] : []
+  })
+  return found.length === 0 ? NONE : Object.freeze(found)
 }
 
 function compileAddress(text: string): PortAddress {

@@ -46,7 +46,7 @@ interface Slot {
 
 export class TopologyView implements Topology, Models {
   readonly filterKind: string
-  readonly #uplinks: ReadonlySet<string> // kinds of devices
+  readonly #assembly: Assembly
   readonly #factories: ReadonlyMap<string, DeviceFactory>
   readonly #link: ViewLink
   readonly #listener: ViewListener
@@ -66,10 +66,10 @@ export class TopologyView implements Topology, Models {
     listener: ViewListener,
     clock: Clock,
     host = '',
-    { filterKind, uplinks }: Assembly = NO_PLUGINS
+    assembly: Assembly = NO_PLUGINS
   ) {
-    this.filterKind = filterKind
-    this.#uplinks = new Set(uplinks)
+    this.filterKind = assembly.filterKind
+    this.#assembly = assembly
     this.#factories = factories
     this.#link = link
     this.#listener = listener
@@ -248,7 +248,7 @@ export class TopologyView implements Topology, Models {
     }
     const activity = this.#activity
     const [isActive, isAttended] = [activity.isActive(model), activity.isAttended(model)]
-    const after = compilePort(model, isActive, isAttended, this.#uplinks.has(model.type))
+    const after = compilePort(model, isActive, isAttended, this.#assembly)
     this.#ports.set(id, after)
     this.#byNumber.set(after.number, after)
     if (before === undefined) return this.#listener.wake(waitForPort(id))

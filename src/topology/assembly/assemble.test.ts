@@ -26,6 +26,7 @@ test('kinds of state are of all that are installed, device kinds of those chosen
   assert.deepEqual(assemblyOf([], [tap, wan]), {
     uplinks: [],
     filterKind: '',
+    services: [],
     stateKinds: [
       { name: 'connection', idleS: 0 },
       { name: 'seen', idleS: 9 }

@@ -16,13 +16,14 @@ import type { Declared, Resources, StateKindPart } from './resources.ts'
  * same.
  */
 export function assemblyOf(plugins: readonly Resources[], installed = plugins): Assembly {
-  const { deviceKinds } = declaredBy(plugins)
+  const { deviceKinds, serviceKinds } = declaredBy(plugins)
   const { stateKinds } = declaredBy(installed)
   const uplinks = deviceKinds.filter(({ portClass }) => portClass === 'uplink')
   const kinds = numbered(stateKinds)
   return {
     uplinks: uplinks.map(({ kind }) => kind),
     filterKind: filterKindOf(plugins),
+    services: serviceKinds.map(({ kind, portField: field }) => ({ kind, field })),
     stateKinds: kinds.map(({ name, idleS = 0 }) => ({ name, idleS }))
   }
 }
@@ -30,7 +31,7 @@ export function assemblyOf(plugins: readonly Resources[], installed = plugins): 
 /** What can be stored: what is everybody's, and what the plugins bring. */
 export function modelsOf(plugins: readonly Resources[]): Model[] {
   const all = declaredBy(plugins)
-  const port = portModelOf(all.deviceKinds, filterKindOf(plugins))
+  const port = portModelOf(all.deviceKinds, filterKindOf(plugins), all.serviceKinds)
   const theirs = plugins.flatMap(({ resources = [] }) =>
     typeof resources === 'function' ? resources(all) : resources
   )
@@ -51,6 +52,7 @@ function declaredBy(plugins: readonly Resources[]): Declared {
   return {
     deviceKinds,
     ruleActions,
+    serviceKinds: plugins.flatMap(each => each.serviceKinds ?? []),
     stateKinds: sorted(plugins).flatMap(each => each.stateKinds ?? [])
   }
 }

@@ -7,6 +7,8 @@ import { CORE_KINDS, type StateKind } from '../../state/kinds.ts'
 export interface Assembly {
   /** Kinds of devices whose ports lead out of the network where they are bound. */
   readonly uplinks: readonly string[]
+  /** Kinds of services, and the fields of ports that name one, in the order they are asked. */
+  readonly services: readonly { readonly kind: string; readonly field: string }[]
   /** Kinds of flow state, by number from 1. */
   readonly stateKinds: readonly StateKind[]
   /** Kind of the devices that filter at ports; '' when no plugin has them. */
@@ -14,4 +16,9 @@ export interface Assembly {
 }
 
 /** Of no plugin. */
-export const NO_PLUGINS: Assembly = { uplinks: [], filterKind: '', stateKinds: CORE_KINDS }
+export const NO_PLUGINS: Assembly = {
+  uplinks: [],
+  filterKind: '',
+  services: [],
+  stateKinds: CORE_KINDS
+}

@@ -5,10 +5,14 @@ import { fail } from '../../core/errors.ts'
 import { type Completing, defineModel, type Fault, type Model, type Stored } from '../model.ts'
 import { commonPortFaults, commonPortFields, object, PORT_NUMBER_MAX, Uuid } from '../models.ts'
 import { portStatus } from '../port-status.ts'
-import type { DeviceKind } from './resources.ts'
+import type { DeviceKind, ServiceKind } from './resources.ts'
 
 /** `filterKind`: of what `inFilter` and `outFilter` name; '': ports have neither. */
-export function portModelOf(kinds: readonly DeviceKind[], filterKind: string): Model {
+export function portModelOf(
+  kinds: readonly DeviceKind[],
+  filterKind: string,
+  services: readonly ServiceKind[] = []
+): Model {
   const names = kinds.map(({ kind }) => kind)
   const some = names.length > 0 ? names.join(' or ') : 'device'
   const filters = filterKind === '' ? [] : (['inFilter', 'outFilter'] as const)
@@ -28,6 +32,7 @@ export function portModelOf(kinds: readonly DeviceKind[], filterKind: string): M
           )
         ])
       ),
+      ...serviceFields(services),
       ...ownFields(kinds)
     }),
     references: [
@@ -35,7 +40,8 @@ export function portModelOf(kinds: readonly DeviceKind[], filterKind: string): M
       { field: 'peer', kind: 'port', onDelete: 'clear' },
       { field: 'host', kind: 'host', onDelete: 'refuse' },
       { field: 'previousHost', kind: 'host', onDelete: 'clear' },
-      ...filters.map(field => ({ field, kind: filterKind, onDelete: 'clear' }) as const)
+      ...filters.map(field => ({ field, kind: filterKind, onDelete: 'clear' }) as const),
+      ...services.map(({ kind, portField: field }) => ({ field, kind, onDelete: 'clear' }) as const)
     ],
     indexes: ['device', 'host', 'peer'],
     unique: [['number'], ['host', 'interface']],
@@ -45,6 +51,14 @@ export function portModelOf(kinds: readonly DeviceKind[], filterKind: string): M
     status: portStatus
   })
 }
+
+const serviceFields = (services: readonly ServiceKind[]): Record<string, TSchema> =>
+  Object.fromEntries(
+    services.map(({ kind, portField, description = `the ${kind} that sits here` }) => [
+      portField,
+      Type.Optional(Uuid(description))
+    ])
+  )
 
 /** Each says of which ports it is; two kinds may share one, when it is the same. */
 function ownFields(kinds: readonly DeviceKind[]): Record<string, TSchema> {

@@ -28,6 +28,15 @@ export interface PortPart {
   readonly complete?: (port: Stored, given: Completing) => Readonly<Record<string, unknown>>
 }
 
+/** A kind of devices that are services (`Service`): ports name one each in a field. */
+export interface ServiceKind {
+  /** Kind of its model, and of its devices in a packet thread. */
+  readonly kind: string
+  /** Of ports: holds the id of the service that sits there. */
+  readonly portField: string
+  readonly description?: string
+}
+
 /** A kind of flow state: numbers are given out when plugins are put together (`StateKinds`). */
 export interface StateKindPart {
   /** Of all plugins' kinds; `state.<name>` counts its records. */
@@ -62,6 +71,7 @@ export interface Declared {
   readonly deviceKinds: readonly DeviceKind[]
   readonly stateKinds: readonly StateKindPart[]
   readonly ruleActions: readonly RuleActionPart[]
+  readonly serviceKinds: readonly ServiceKind[]
 }
 
 /** What a plugin declares as data: for store, API, command line and documents. */
@@ -75,6 +85,7 @@ export interface Resources {
   readonly deviceKinds?: readonly DeviceKind[]
   readonly stateKinds?: readonly StateKindPart[]
   readonly ruleActions?: readonly RuleActionPart[]
+  readonly serviceKinds?: readonly ServiceKind[]
   /** Kind of the devices that filter at ports: `inFilter`, `outFilter`. One plugin has them. */
   readonly filterKind?: string
 }
