@@ -46,6 +46,7 @@ export type NatRule = RuleModel & {
   readonly natThen?: Static<typeof natThen>
 }
 
+/** What translates addresses, as a rule says it. */
 export const natActions: readonly RuleActionPart[] = [
   { name: 'snat', fields: ofTargets, validate: targetListFaults, isWhole: true },
   { name: 'dnat', fields: ofTargets, validate: targetListFaults, isWhole: true },
