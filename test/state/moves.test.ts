@@ -174,6 +174,24 @@ describe('D12: what came with a port outlives its new agent', () => {
       }
     })
 
+  test('D12: nothing is translated anew while the store has not answered', () => {
+    const world = translated({ journal: true, journalMs: 9000 })
+    const outsides = [5000, 5001].map(port => opens(world, port, port % 2))
+    world.settle(1000)
+    for (const host of world.hosts.values()) host.kill()
+    for (const host of world.hosts.values()) host.restart()
+    for (let second = 0; second < 12; second++) {
+      world.settle(1000)
+      for (const i of outsides.keys()) world.exchange('vm', say(5000 + i, 'PA'))
+    }
+    for (const [i, outside] of outsides.entries()) {
+      const [sent] = world.exchange('vm', say(5000 + i, 'PA'))
+      assert.equal(sent === undefined ? 0 : portOf(sent.frame), outside)
+      assert.deepEqual(answers(world, outside, 'PA', i % 2), ['vm'])
+    }
+    checkInvariants(world)
+  })
+
   test('D12: who begins at the same moment waits for what others are still loading', () => {
     const world = translated({ journal: true, journalMs: 250 })
     for (const port of [5000, 5001]) opens(world, port, 0)

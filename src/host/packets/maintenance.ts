@@ -175,7 +175,7 @@ export class FlowMaintenance {
 
   #confirmAdopted(): void {
     const { clock, worker } = this.#parts
-    if (!worker.isReady) return // a store that is away for long takes no flow away
+    if (!worker.mayConfirm) return // a store that is away for long takes no flow away
     const until = clock.now() + LOOK_MS
     let left = Math.min(this.#adopted.size, this.#settings.perTickMax)
     for (const [id, tries] of this.#adopted) {

@@ -18,8 +18,8 @@ export interface WorkerParts {
   readonly clock: Clock
   readonly counters: Counters
   readonly flowState: FlowState
-  /** Whether a port's state is here. */
-  readonly handover: Pick<PortHandover, 'settled'>
+  /** Whether the state of the ports is here, and of hosts that begin at the same time. */
+  readonly handover: Pick<PortHandover, 'settled' | 'complete'>
   readonly ingress: Ingress
   readonly events: HostEvents
   /** Memory for a burst; default: Burst.BYTES. */

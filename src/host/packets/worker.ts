@@ -309,6 +309,11 @@ export class Worker {
     return bindings.known && handover.settled
   }
 
+  /** Whether what an earlier agent left in the datapath may be walked again. */
+  get mayConfirm(): boolean {
+    return this.#parts.bindings.known && this.#parts.handover.complete
+  }
+
   // What the walk learned and asked before it was postponed holds all the same.
   #wait(waiting: WaitingPacket): void {
     this.#conclusion.tellLearned()

@@ -44,11 +44,15 @@ interface Transfer {
   readonly word: number
   readonly ports: Set<number> | null // null: what concerns the host
   cursor: number
+  /** Until then a record waits for what is being loaded: whom it concerns. */
+  readonly patientMs: number
 }
 
 const SLICE = 512 // records looked at in one turn
 const TRANSFERS_MAX = 4096
 const PAUSE_MS = 1
+const UNKNOWN_MS_MAX = 3000
+const UNKNOWN_PAUSE_MS = 50
 // So many messages for a host may be under way before a transfer pauses: its queue is bounded.
 const BACKLOG_MAX = 256
 const SETTLE_MS = 400 // after which a host that has not answered is not waited for
@@ -66,6 +70,7 @@ export class Peers {
   readonly #resynced: Counter
   readonly #onSettled: (() => void)[] = []
   #transferring = false
+  #isUnknown = false // whom a record of the last slice concerns
   #isSettled = false
   #settling: Timer | null = null
   #isClosed = false
@@ -139,7 +144,7 @@ export class Peers {
   /** A host is to have what concerns it, or all that is known of these ports. */
   give(host: string, ports?: readonly number[]): void {
     const wanted = ports === undefined ? null : new Set(ports)
-    this.#transfer({ word: hostHash(host), ports: wanted, cursor: 1 })
+    this.#transfer(hostHash(host), wanted)
   }
 
   // --- from the exchange ----------------------------------------
@@ -160,18 +165,18 @@ export class Peers {
   }
 
   #joined(word: number): void {
-    this.#transfer({ word, ports: null, cursor: 1 })
+    this.#transfer(word, null)
   }
 
   /** Not everything for a host could be sent: it is given all that concerns it once more. */
   #owe(word: number): void {
     this.#resynced.value++
-    this.#transfer({ word, ports: null, cursor: 1 })
+    this.#transfer(word, null)
   }
 
   /** A host asks for all that is known of these ports. */
   asked(word: number, ports: readonly number[]): void {
-    this.#transfer({ word, ports: new Set(ports), cursor: 1 })
+    this.#transfer(word, new Set(ports))
   }
 
   #told(word: number, bytes: Uint8Array): void {
@@ -199,11 +204,16 @@ export class Peers {
     for (const then of this.#onSettled.splice(0)) then()
   }
 
-  #transfer(transfer: Transfer): void {
+  #transfer(word: number, ports: Set<number> | null): void {
     if (this.#transfers.length >= TRANSFERS_MAX || this.#isClosed) return
-    if (this.#joins(transfer)) return
+    const patientMs = this.#parts.clock.now() + UNKNOWN_MS_MAX
+    const transfer = { word, ports, cursor: 1, patientMs }
+    if (!this.#joins(transfer)) this.#begin(transfer)
+  }
+
+  #begin(transfer: Transfer): void {
     this.#transfers.push(transfer)
-    if (this.#transferring) return
+    if (this.#transferring || this.#isClosed) return
     this.#transferring = true
     this.#parts.clock.soon(() => this.#go())
   }
@@ -230,30 +240,45 @@ export class Peers {
     // One that is gone hears all of it when it begins again.
     if (backlog > BACKLOG_MAX) this.#transfers.push(transfer)
     else if (backlog >= 0)
-      if (!this.#slice(transfer)) this.#transfers.push(transfer)
+      if (!this.#slice(transfer)) this.#goesOn(transfer)
       else if (ports !== null) this.#tellGiven(word, ports)
     this.#parts.clock.after(PAUSE_MS, () => this.#go())
   }
 
-  // True when the table has been gone through.
-  #slice(transfer: Transfer): boolean {
-    const { table, exchange } = this.#parts
-    const n = table.scan(transfer.cursor, this.#records, this.#idleMs)
-    for (let i = 0; i < n; i++) {
-      const at = i * RECORD_WORDS
-      if (!this.#concerns(transfer, at)) continue
-      this.#given.value++
-      exchange?.refresh(this.#records, at, this.#idleMs[i]!, [transfer.word])
-    }
-    transfer.cursor = table.next
-    return table.next === 0
+  #goesOn(transfer: Transfer): void {
+    if (this.#isUnknown) this.#parts.clock.after(UNKNOWN_PAUSE_MS, () => this.#begin(transfer))
+    else this.#transfers.push(transfer)
   }
 
-  #concerns({ word, ports }: Transfer, at: number): boolean {
+  // True when the table has been gone through.
+  #slice(transfer: Transfer): boolean {
+    const { table, exchange, clock } = this.#parts
+    const n = table.scan(transfer.cursor, this.#records, this.#idleMs)
+    const { next } = table
+    const concerned: number[] = []
+    this.#isUnknown = false
+    for (let i = 0; i < n; i++) {
+      const isConcerned = this.#concerns(transfer, i * RECORD_WORDS)
+      if (isConcerned === true) concerned.push(i)
+      this.#isUnknown ||= isConcerned === undefined
+    }
+    if (this.#isUnknown && clock.now() < transfer.patientMs) return false
+    this.#isUnknown = false
+    this.#given.value += concerned.length
+    for (const i of concerned)
+      exchange?.refresh(this.#records, i * RECORD_WORDS, this.#idleMs[i]!, [transfer.word])
+    transfer.cursor = next
+    return next === 0
+  }
+
+  // undefined: what is known of its ports is being loaded.
+  #concerns({ word, ports }: Transfer, at: number): boolean | undefined {
     const ingress = this.#records[at + RecordWord.ingress]!
     const egress = this.#records[at + RecordWord.egress]!
     if (ports?.has(ingress) === true || ports?.has(egress) === true) return true
-    return this.#parts.targets.ofNumbers(ingress, egress)?.includes(word) === true
+    const hosts = this.#parts.targets.ofNumbers(ingress, egress)
+    // Who asked for ports waits for those alone.
+    return hosts === undefined && ports !== null ? false : hosts?.includes(word)
   }
 
   #tellGiven(word: number, ports: ReadonlySet<number>): void {

@@ -81,12 +81,78 @@ test('when the host before is gone, the others are asked at once', () => {
   assert.deepEqual(heard(), ['moved 1', 'ready 1'])
 })
 
-test('nobody is waited for longer than 3 s', () => {
-  const { clock, counters, handover, heard } = open()
+test('no host is waited for longer than 3 s; what is in the kernel waits until it answers', () => {
+  const { clock, counters, events, handover, heard } = open()
   handover.ready(1, BEFORE)
   clock.advance(3000)
   assert.ok(heard().includes('ready 1'))
+  assert.equal(handover.ready(1, BEFORE), true)
   assert.equal(counters.value('state.ports-late'), 1)
+  assert.deepEqual([handover.settled, handover.complete], [true, false])
+  for (const host of [BEFORE, OTHER]) events.given(host, [1])
+  assert.equal(handover.complete, true)
+  assert.deepEqual(heard(), [])
+})
+
+test('a host that never answers keeps the kernel waiting for 30 s', () => {
+  const { clock, handover, heard } = open()
+  handover.ready(1, BEFORE)
+  clock.advance(29_999)
+  assert.equal(handover.complete, false)
+  clock.advance(1)
+  assert.equal(handover.complete, true)
+  assert.equal(heard().filter(text => text === 'ready 1').length, 1)
+  assert.equal(clock.waiting, 0)
+})
+
+test('what is in the kernel waits for agents that begin a little later, and asks them', () => {
+  const { clock, events, handover, heard } = open({ recover: true, ready: [OTHER] })
+  events.agentAway(BEFORE, true)
+  events.peer('dead', false)
+  events.agentAway('dead', true)
+  handover.ready(1, undefined)
+  clock.advance(1)
+  events.given(OTHER, [1])
+  assert.deepEqual(heard(), ['ask other 1', 'ready 1'])
+  assert.deepEqual([handover.settled, handover.complete], [true, false])
+  clock.advance(8000)
+  events.agentAway(BEFORE, false)
+  clock.advance(1)
+  assert.deepEqual(heard(), ['ask before 1'])
+  assert.equal(handover.complete, false)
+  events.given(BEFORE, [1])
+  assert.deepEqual([handover.complete, heard()], [true, []])
+})
+
+test('an agent that does not come back is not waited for longer than 30 s', () => {
+  const { clock, events, handover } = open({ recover: true, ready: [] })
+  events.agentAway(BEFORE, true)
+  assert.equal(handover.ready(1, undefined), true)
+  clock.advance(29_999)
+  assert.equal(handover.complete, false)
+  clock.advance(1)
+  assert.equal(handover.complete, true)
+})
+
+test('what was kept here is waited for longer than hosts are, and others hear of it then', () => {
+  const { clock, events, handover, heard } = open({ recover: true, keeps: true, ready: [OTHER] })
+  handover.ready(1, undefined)
+  events.asked(7, [1])
+  clock.advance(10_000)
+  assert.deepEqual(heard(), ['load 1', 'ask other 1'])
+  assert.equal(handover.ready(1, undefined), false)
+  handover.loaded(1)
+  assert.deepEqual(heard(), ['ready 1', 'give other', 'answer 7 1'])
+})
+
+test('what was kept here and comes after 30 s is told to others all the same', () => {
+  const { clock, handover, heard } = open({ recover: true, keeps: true, ready: [OTHER] })
+  handover.ready(1, undefined)
+  clock.advance(30_000)
+  assert.equal(handover.ready(1, undefined), true)
+  heard()
+  handover.loaded(1)
+  assert.deepEqual(heard(), ['give other'])
 })
 
 test('what was kept here is waited for, and then told to others', () => {

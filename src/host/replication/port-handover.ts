@@ -1,6 +1,8 @@
 // A port is not activated before the state of its flows is here: what this host kept itself, what
-// the host before it had, what the others in its group know.  Whoever does not answer within the
-// bound is not waited for.
+// the host before it had, what the others in its group know.  Another host is waited for 3 s, our
+// own store until it has answered: a walk without what it holds would translate connections anew,
+// or drop them, and no later answer mends what their ends have heard by then.  What an earlier
+// agent left in the kernel is not walked again before the others have answered as well.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
@@ -24,8 +26,8 @@ export interface PortHandoverParts {
 }
 
 const WAIT_MS_MAX = 3000
+const SETTLE_MS_MAX = 30_000 // for all of it; a store bounds its answers, but a machine may be slow
 const PREVIOUS_MS = 150 // the host before is asked first, then all
-const STORE = '' // as a source
 const ASK_MAX = 256 // ports in one question
 // An agent that begins: what it loads is what an earlier one knew, not what came with a port.
 const BEGINNING_MS = 60_000
@@ -34,19 +36,23 @@ const QUESTIONS_MAX = 1024 // of others, that wait for what is loaded
 
 interface Waiting {
   readonly previous: string | undefined // the host it was on
-  readonly sources: Set<string> // hosts, or STORE
+  readonly sources: Set<string> // hosts that were asked
   late: Timer | null // for those who are asked when the first does not answer
-  readonly patience: Timer
+  readonly timers: readonly Timer[]
   asked: boolean
+  isLate: boolean // other hosts are not waited for any more
 }
 
 /** Holds a port's activation until the state of its flows is here. */
 export class PortHandover {
   readonly #parts: PortHandoverParts
   readonly #waiting = new Map<number, Waiting>()
+  readonly #loading = new Set<number>() // of those that wait: the store has not answered
   readonly #ready = new Set<number>()
+  readonly #dead = new Set<string>() // hosts whose kernels do not answer
+  readonly #away = new Set<string>() // hosts whose kernels answer, without an agent
   readonly #asks = new Map<string, number[]>() // host → ports, for one question
-  readonly #late: Counter
+  readonly #lateCount: Counter
   readonly #begunMs: number
   #hasLoaded = false
   #everLoaded = false
@@ -56,44 +62,68 @@ export class PortHandover {
   constructor(parts: PortHandoverParts) {
     this.#parts = parts
     this.#begunMs = parts.clock.now()
-    const moments = this.#keeps ? [FIRST_LOAD_MS, WAIT_MS_MAX] : []
+    const moments = this.#keeps ? [FIRST_LOAD_MS, SETTLE_MS_MAX] : []
     this.#timers = moments.map(ms => parts.clock.after(ms, () => this.#answer()))
     const { peers, events } = parts
     events.peerLeft.on(host => this.#left(host))
+    events.peer.on((host, isAlive) => this.#answers(host, isAlive))
+    events.agentAway.on((host, isAway) => (isAway ? this.#leaves(host) : this.#back(host)))
     events.given.on((host, ports) => this.#given(host, ports))
     events.asked.on((word, ports) => this.#whenRecollected(() => peers.asked(word, ports)))
-    this.#late = parts.counters.claim('state.ports-late', 'Ports activated before their state came')
+    this.#lateCount = parts.counters.claim(
+      'state.ports-late',
+      'Ports whose state had not come after 3 s'
+    )
   }
 
-  /** Whether everything waited for is here, of ports asked for so far. */
+  /** Whether no port waits any longer to be activated. */
   get settled(): boolean {
-    return this.#waiting.size === 0
+    for (const port of this.#waiting.keys()) if (!this.#ready.has(port)) return false
+    return true
+  }
+
+  /**
+   * Whether everything asked for is here, also from hosts whose agents begin at the same time: what
+   * an earlier agent left in the kernel may be walked again.
+   */
+  get complete(): boolean {
+    if (this.#waiting.size > 0) return false
+    return this.#away.size === 0 || !this.#parts.recover || this.#ageMs >= SETTLE_MS_MAX
   }
 
   /** Whether a port may be activated.  The first question makes sure that it soon may. */
   ready(port: number, previousHost: string | undefined): boolean {
     if (this.#ready.has(port)) return true
     if (this.#waiting.has(port)) return false
-    const { recover, load, peers, clock } = this.#parts
+    const { recover, load, peers } = this.#parts
     if (!recover && previousHost === undefined) {
       this.#ready.add(port)
       return true
     }
-    const patience = clock.after(WAIT_MS_MAX, () => this.#giveUp(port))
-    const waiting: Waiting = {
-      previous: previousHost,
-      sources: new Set(),
-      patience,
-      late: null,
-      asked: false
-    }
-    this.#waiting.set(port, waiting)
+    const waiting = this.#wait(port, previousHost)
     if (load !== null) {
-      waiting.sources.add(STORE)
+      this.#loading.add(port)
       load(port)
     }
     peers.settled(() => this.#ask(port, waiting))
-    return !this.#waiting.has(port)
+    return this.#ready.has(port)
+  }
+
+  #wait(port: number, previous: string | undefined): Waiting {
+    const { clock } = this.#parts
+    const waiting: Waiting = {
+      previous,
+      sources: new Set(),
+      timers: [
+        clock.after(WAIT_MS_MAX, () => this.#late(port, waiting)),
+        clock.after(SETTLE_MS_MAX, () => this.#finish(port, waiting))
+      ],
+      late: null,
+      asked: false,
+      isLate: false
+    }
+    this.#waiting.set(port, waiting)
+    return waiting
   }
 
   /** The port is no longer bound here: should it come back, all begins anew. */
@@ -103,7 +133,7 @@ export class PortHandover {
   }
 
   /**
-   * Calls once what an earlier agent kept of our ports is here, 3 s after the beginning at most:
+   * Calls once what an earlier agent kept of our ports is here, or 30 s after the beginning:
    * whoever asks us before would take it for nothing, as when all agents begin at once.
    */
   #whenRecollected(then: () => void): void {
@@ -121,7 +151,10 @@ export class PortHandover {
   /** The store has given what it has of this port (its number). */
   loaded(port: number): void {
     this.#hasLoaded = this.#everLoaded = true
-    this.#came(port, STORE)
+    const waiting = this.#waiting.get(port)
+    this.#loading.delete(port)
+    if (waiting !== undefined) this.#look(port, waiting)
+    this.#recovered()
     this.#answer()
   }
 
@@ -137,6 +170,7 @@ export class PortHandover {
     const { previous } = waiting
     const ready = peers.ready()
     waiting.asked = true
+    this.#recovered()
     if (previous === undefined || !ready.includes(previous)) this.#askOf(ready, port, waiting)
     else {
       this.#askOf([previous], port, waiting)
@@ -172,6 +206,26 @@ export class PortHandover {
     }
   }
 
+  #answers(host: string, isAlive: boolean): void {
+    if (isAlive) this.#dead.delete(host)
+    else this.#dead.add(host)
+    if (!isAlive) this.#away.delete(host)
+  }
+
+  #leaves(host: string): void {
+    if (!this.#dead.has(host)) this.#away.add(host)
+  }
+
+  // One whose agent began as we did, a little later, has its store by itself to tell from.
+  #back(host: string): void {
+    if (!this.#away.delete(host) || !this.#parts.recover || this.#ageMs >= SETTLE_MS_MAX) return
+    for (const port of this.#ready) {
+      const waiting = this.#waiting.get(port) ?? this.#wait(port, undefined)
+      waiting.asked = true
+      this.#askOf([host], port, waiting)
+    }
+  }
+
   // Hundreds of ports are bound together at a start: the others look through their tables once.
   #sendAsks(): void {
     for (const [host, ports] of this.#asks)
@@ -188,21 +242,33 @@ export class PortHandover {
   }
 
   #look(port: number, waiting: Waiting): void {
-    if (waiting.asked && waiting.sources.size === 0) this.#activate(port)
+    if (this.#loading.has(port)) return
+    if (waiting.asked && waiting.sources.size === 0) this.#finish(port, waiting)
+    else if (waiting.isLate) this.#activate(port, waiting)
   }
 
-  #giveUp(port: number): void {
-    this.#late.value++
-    this.#activate(port)
-  }
-
-  #activate(port: number): void {
-    const hasMoved = this.#waiting.get(port)?.previous !== undefined
+  // Everything has come, or will not.
+  #finish(port: number, waiting: Waiting): void {
     this.#end(port)
-    this.#ready.add(port)
-    if (hasMoved) this.#parts.movedState.came(port)
     if (this.#waiting.size === 0) this.#recovered()
+    this.#activate(port, waiting)
+  }
+
+  #late(port: number, waiting: Waiting): void {
+    waiting.isLate = true
+    if (!this.#ready.has(port)) this.#lateCount.value++
+    this.#look(port, waiting)
+  }
+
+  #activate(port: number, { previous }: Waiting): void {
+    if (this.#ready.has(port)) return
+    this.#ready.add(port)
+    if (previous !== undefined) this.#parts.movedState.came(port)
     this.#parts.events.portReady(port)
+  }
+
+  get #ageMs(): number {
+    return this.#parts.clock.now() - this.#begunMs
   }
 
   get #keeps(): boolean {
@@ -210,10 +276,9 @@ export class PortHandover {
   }
 
   get #isRecollected(): boolean {
-    const ageMs = this.#parts.clock.now() - this.#begunMs
-    if (!this.#keeps || ageMs >= WAIT_MS_MAX) return true
-    if ([...this.#waiting.values()].some(({ sources }) => sources.has(STORE))) return false
-    return this.#everLoaded || ageMs >= FIRST_LOAD_MS
+    if (!this.#keeps || this.#ageMs >= SETTLE_MS_MAX) return true
+    if (this.#loading.size > 0) return false
+    return this.#everLoaded || this.#ageMs >= FIRST_LOAD_MS
   }
 
   #answer(): void {
@@ -221,18 +286,21 @@ export class PortHandover {
       for (const then of this.#questions.splice(0)) then()
   }
 
-  // Others were given what was here when the session began, which may have been before.
+  // Others were given what was here when the session began, which may have been before. They are
+  // given what our store had as soon as it is here, and all of it once the others' is, too.
   #recovered(): void {
-    const { peers, clock } = this.#parts
-    const isBeginning = clock.now() - this.#begunMs < BEGINNING_MS
-    if (this.#hasLoaded && isBeginning) for (const host of peers.ready()) peers.give(host)
-    this.#hasLoaded = false
+    const isPartial = this.#loading.size > 0 || [...this.#waiting.values()].some(w => !w.asked)
+    if (!this.#hasLoaded || isPartial) return
+    if (this.#waiting.size === 0) this.#hasLoaded = false
+    const { peers } = this.#parts
+    if (this.#ageMs < BEGINNING_MS) for (const host of peers.ready()) peers.give(host)
   }
 
   #end(port: number): void {
     const waiting = this.#waiting.get(port)
-    waiting?.patience.cancel()
+    for (const timer of waiting?.timers ?? []) timer.cancel()
     waiting?.late?.cancel()
     this.#waiting.delete(port)
+    this.#loading.delete(port)
   }
 }
