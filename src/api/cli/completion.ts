@@ -2,7 +2,6 @@
 // asks back here.  Nouns, verbs and fields need no server; names of objects are those it has.
 
 import type { Action } from './actions/action.ts'
-import { actions } from './actions/actions.ts'
 import { usage } from './client.ts'
 import type { Context } from './context.ts'
 import type { FieldSchema, Noun } from './nouns.ts'
@@ -31,30 +30,37 @@ _mezzo() {
 }
 compdef _mezzo mezzo`
 
-/** `mezzo completion`: what a shell needs, and what it asks while one types. */
-export const completionAction: Action = {
+/**
+ * `mezzo completion`: what a shell needs, and what it asks while one types. `actions` gives those
+ * of the command line, this one among them.
+ */
+export const completionOf = (actions: () => readonly Action[]): Action => ({
   noun: 'completion',
   verb: undefined,
   words: 'bash | zsh',
   summary: 'Print what a shell needs: source <(mezzo completion bash).',
   isLocal: true,
   async run(context, [shell, line = '']) {
-    if (shell === 'complete') return complete(context, line)
+    if (shell === 'complete') return complete(context, actions(), line)
     const text = shell === 'bash' ? BASH : shell === 'zsh' ? ZSH : undefined
     if (text === undefined) throw usage('expected mezzo completion bash or mezzo completion zsh')
     await context.out({ shell, text }, async () => text)
   }
-}
+})
 
-async function complete(context: Context, line: string): Promise<void> {
+async function complete(context: Context, actions: readonly Action[], line: string): Promise<void> {
   const [, ...words] = line.trimStart().split(/\s+/)
   const current = words.at(-1) ?? ''
-  const found = await candidates(context, words)
+  const found = await candidates(context, actions, words)
   const fitting = [...new Set(found)].filter(each => each.startsWith(current)).sort()
   await context.out(fitting, async () => (fitting.length === 0 ? undefined : fitting.join('\n')))
 }
 
-async function candidates(context: Context, words: readonly string[]): Promise<string[]> {
+async function candidates(
+  context: Context,
+  actions: readonly Action[],
+  words: readonly string[]
+): Promise<string[]> {
   const [word = '', verb = 'list'] = words
   const { all } = context.nouns
   if (words.length < 2) return ['help', ...all.map(n => n.kind), ...actions.map(a => a.noun)]

@@ -8,8 +8,7 @@ import { WORDS, Word } from '../../flow/key.ts'
 import { FLOW_STATEFUL, FLOW_WORDS, FlowWord } from '../../native/abi.ts'
 import { type Addon, check, type HostHandle } from '../../native/addon.ts'
 import type { FlowBatch } from '../datapath.ts'
-import type { ActionChunks } from './chunks.ts'
-import { readFlow } from './flows.ts'
+import { type ActionChunks, readFlow } from './chunks.ts'
 import type { MaskSlots } from './masks.ts'
 
 const SLICE = 256

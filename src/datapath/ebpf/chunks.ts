@@ -2,8 +2,9 @@
 // a freed one goes to the end of the queue, so that a packet that still walks it in the kernel is
 // long gone when it is written again. test/lab/datapath-ebpf.test.ts holds it.
 
-import { ACTION_WORDS } from '../../flow/actions.ts'
-import { CHUNK_ACTIONS, CHUNK_WORDS, ChunkWord } from '../../native/abi.ts'
+import { ACTION_WORDS, type ActionList } from '../../flow/actions.ts'
+import { ACTIONS_MAX, CHUNK_ACTIONS, CHUNK_WORDS, ChunkWord, FlowWord } from '../../native/abi.ts'
+import { type Addon, check, type HostHandle } from '../../native/addon.ts'
 
 /** Gives out chunks for action lists that a flow cannot hold. */
 export class ActionChunks {
@@ -84,5 +85,34 @@ export class ActionChunks {
     if (this.#indices.length >= chunks) return
     this.#indices = new Uint32Array(chunks)
     this.#words = new Int32Array(chunks * CHUNK_WORDS)
+  }
+}
+
+/** Appends the actions of a kernel flow at flows[o], chunks and all; gives the chunks it holds. */
+export function readFlow(
+  addon: Addon,
+  host: HostHandle,
+  flows: Int32Array,
+  o: number,
+  into: ActionList
+): number[] {
+  const inline = flows[o + FlowWord.counts]! & 255
+  append(flows, o + FlowWord.actions, inline, into)
+  const held: number[] = []
+  const words = new Int32Array(CHUNK_WORDS)
+  let chunk = flows[o + FlowWord.chunk]!
+  while (chunk !== 0 && held.length * CHUNK_ACTIONS < ACTIONS_MAX) {
+    held.push(chunk)
+    check('chunks', addon.getChunk(host, chunk, words))
+    append(words, ChunkWord.actions, Math.min(CHUNK_ACTIONS, words[ChunkWord.count]!), into)
+    chunk = words[ChunkWord.next]!
+  }
+  return held
+}
+
+function append(words: Int32Array, at: number, n: number, into: ActionList): void {
+  for (let i = 0; i < n; i++) {
+    const o = at + i * ACTION_WORDS
+    into.push(words[o]!, words[o + 1]!, words[o + 2]!, words[o + 3]!, words[o + 4]!)
   }
 }

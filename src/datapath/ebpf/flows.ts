@@ -7,8 +7,6 @@ import { WORDS, Word } from '../../flow/key.ts'
 import {
   ACTIONS_INLINE,
   ACTIONS_MAX,
-  CHUNK_WORDS,
-  ChunkWord,
   FLOW_STATEFUL,
   FLOW_WORDS,
   FlowWord,
@@ -294,33 +292,4 @@ function tunnelKinds(list: ActionList): number {
   for (let i = 0; i < list.count; i++)
     if (list.type(i) === ActionType.tunnel) kinds |= 1 << list.flags(i)
   return kinds
-}
-
-/** Appends the actions of a kernel flow at flows[o], chunks and all; gives the chunks it holds. */
-export function readFlow(
-  addon: Addon,
-  host: HostHandle,
-  flows: Int32Array,
-  o: number,
-  into: ActionList
-): number[] {
-  const inline = flows[o + FlowWord.counts]! & 255
-  append(flows, o + FlowWord.actions, inline, into)
-  const held: number[] = []
-  const words = new Int32Array(CHUNK_WORDS)
-  let chunk = flows[o + FlowWord.chunk]!
-  while (chunk !== 0 && held.length * 32 < ACTIONS_MAX) {
-    held.push(chunk)
-    check('chunks', addon.getChunk(host, chunk, words))
-    append(words, ChunkWord.actions, Math.min(32, words[ChunkWord.count]!), into)
-    chunk = words[ChunkWord.next]!
-  }
-  return held
-}
-
-function append(words: Int32Array, at: number, n: number, into: ActionList): void {
-  for (let i = 0; i < n; i++) {
-    const o = at + i * ACTION_WORDS
-    into.push(words[o]!, words[o + 1]!, words[o + 2]!, words[o + 3]!, words[o + 4]!)
-  }
 }

@@ -3,7 +3,7 @@
 
 import { visible } from '../../../core/config/visible.ts'
 import { Exit, Failure, usage } from '../client.ts'
-import { completionAction } from '../completion.ts'
+import { completionOf } from '../completion.ts'
 import type { Context } from '../context.ts'
 import { duration, pairs, type Rows, table } from '../print.ts'
 import { type Action, ids, nothing } from './action.ts'
@@ -94,7 +94,7 @@ export const actions: readonly Action[] = [
       if (!isWell) throw new Failure(Exit.refused, 'the server is not well')
     }
   },
-  completionAction,
+  completionOf(() => actions),
   ...demoActions
 ]
 
