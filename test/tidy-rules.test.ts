@@ -160,6 +160,23 @@ test('what is excused may only shrink', () => {
   assert.match(treeFindings(at(18, 0), excused), /excused for 20 and has 0/)
 })
 
+test('files that import each other in a circle at run time are refused', () => {
+  const at = (a: string, b: string, c: string): Source[] => [
+    { path: 'src/host/a.ts', text: `// A.\n${a}` },
+    { path: 'src/host/b.ts', text: `// B.\n${b}` },
+    { path: 'src/host/c/c.ts', text: `// C.\n${c}` }
+  ]
+  const back = "export { a } from '../a.ts'"
+  assert.match(
+    treeFindings(at("import { b } from './b.ts'", "import './c/c.ts'", back)),
+    /c\/c.ts:2 a circle of files: src\/host\/a.ts → src\/host\/b.ts → .* → src\/host\/a.ts/
+  )
+  for (const type of ["import type { C } from './c/c.ts'", "import { type C } from './c/c.ts'"])
+    assert.equal(treeFindings(at("import { b } from './b.ts'", type, back)), '')
+  const two = "import { b } from './b.ts'\nimport { c } from './c/c.ts'"
+  assert.equal(treeFindings(at(two, "import { type X, c } from './c/c.ts'", '')), '')
+})
+
 test('a class has a test of its name, or says which holds it', () => {
   const path = 'src/host/a.ts'
   const held = { path: 'test/b.test.ts', text: '// A test.\n' }

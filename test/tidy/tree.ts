@@ -3,6 +3,7 @@
 // listed with its number, and may only shrink: a list longer than what it excuses is refused too.
 
 import { dirname } from 'node:path/posix'
+import { circles } from './circles.ts'
 import type { Finding } from './rules.ts'
 import { imports, lineAt, scan } from './scan.ts'
 
@@ -44,7 +45,8 @@ export function checkTree(
     ...crowdedFolders(sources, excused.folders),
     ...manyImports(sources, excused.imports),
     ...namedFiles(sources, all),
-    ...untested(sources)
+    ...untested(sources),
+    ...circles(sources)
   ]
 }
 
