@@ -3,6 +3,18 @@
 // Text is for the edges of the program only (API, config, logs, tests), and so are the
 // RangeErrors: each names the value and what was expected.
 
+const ZERO = 0x30 // '0'
+const DOT = 0x2e
+const COLON = 0x3a
+
+// The value of a hexadecimal digit of either case; NaN when it is none.
+function hexDigit(text: string, at: number): number {
+  const code = text.charCodeAt(at)
+  if (code >= ZERO && code <= ZERO + 9) return code - ZERO
+  const letter = (code | 0x20) - 0x61 // 'a'
+  return letter >= 0 && letter < 6 ? letter + 10 : Number.NaN
+}
+
 // ---- MAC
 
 /** ff:ff:ff:ff:ff:ff, to every node of a segment. */
@@ -17,25 +29,33 @@ export const macFrom = (hi: number, lo: number): number => hi * 0x1_0000_0000 + 
 /** Whether the MAC is a multicast or broadcast address (IEEE 802, the I/G bit). */
 export const macIsGroup = (mac: number): boolean => (macHi(mac) & 0x0100) !== 0
 
-const MAC_TEXT = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/i
+const MAC_CHARACTERS = 17
 
 /** Reads `02:00:00:00:00:01`. Throws INVALID with what was expected. */
 export function parseMac(text: string): number {
-  if (!MAC_TEXT.test(text)) throw wrong(text, 'a MAC address such as 02:00:00:00:00:01')
-  return Number.parseInt(text.replaceAll(':', ''), 16)
+  let mac = text.length === MAC_CHARACTERS ? 0 : Number.NaN
+  for (let at = 0; at < MAC_CHARACTERS && mac >= 0; at += 3) {
+    const byte = hexDigit(text, at) * 16 + hexDigit(text, at + 1)
+    const isParted = at + 2 === MAC_CHARACTERS || text.charCodeAt(at + 2) === COLON
+    mac = isParted ? mac * 256 + byte : Number.NaN
+  }
+  if (!(mac >= 0)) throw wrong(text, 'a MAC address such as 02:00:00:00:00:01')
+  return mac
 }
 
 /** Six bytes in lower-case hexadecimal, joined by colons. */
-export const formatMac = (mac: number): string =>
-  mac
-    .toString(16)
-    .padStart(12, '0')
-    .replace(/..(?!$)/g, '$&:')
+export function formatMac(mac: number): string {
+  const digits = mac.toString(16).padStart(12, '0')
+  let text = digits.slice(0, 2)
+  for (let at = 2; at < 12; at += 2) text += `:${digits.slice(at, at + 2)}`
+  return text
+}
 
 // ---- IPv4
 
 /** 255.255.255.255, as a signed word. */
 export const IPV4_BROADCAST = -1
+const IPV4_CHARACTERS_MAX = 15
 
 /** 224.0.0.0/4 (RFC 5771). */
 export const ipv4IsMulticast = (ip: number): boolean => ip >>> 28 === 0xe
@@ -57,14 +77,23 @@ export function parseIpv4(text: string): number {
 export const formatIpv4 = (ip: number): string =>
   `${ip >>> 24}.${(ip >>> 16) & 255}.${(ip >>> 8) & 255}.${ip & 255}`
 
+// A leading zero is refused: some read it as octal, and two readings are a way past a filter.
 function ipv4Value(text: string): number | undefined {
-  const parts = text.split('.', 5)
-  if (parts.length !== 4) return undefined
-  let value = 0
-  for (const part of parts) {
-    // A leading zero is refused: some read it as octal, and two readings are a way past a filter.
-    if (!/^(0|[1-9][0-9]{0,2})$/.test(part) || Number(part) > 255) return undefined
-    value = (value << 8) | Number(part)
+  if (text.length > IPV4_CHARACTERS_MAX) return undefined
+  let [value, part, digits, parts] = [0, 0, 0, 0]
+  for (let at = 0; at <= text.length; at++) {
+    const digit = text.charCodeAt(at) - ZERO
+    if (digit >= 0 && digit <= 9) {
+      if (digits === 1 && part === 0) return undefined
+      part = part * 10 + digit
+      digits++
+      continue
+    }
+    const isParted = at === text.length ? parts === 3 : parts < 3 && digit === DOT - ZERO
+    if (!isParted || digits === 0 || part > 255) return undefined
+    value = (value << 8) | part
+    ;[part, digits] = [0, 0]
+    parts++
   }
   return value
 }
@@ -122,8 +151,9 @@ function groupsOf(text: string, mayEndDotted: boolean): number[] | undefined {
   const groups: number[] = []
   const parts = text.split(':')
   for (const [index, part] of parts.entries()) {
-    if (/^[0-9a-f]{1,4}$/i.test(part)) {
-      groups.push(Number.parseInt(part, 16))
+    const group = groupOf(part)
+    if (group >= 0) {
+      groups.push(group)
       continue
     }
     const dotted = mayEndDotted && index === parts.length - 1 ? ipv4Value(part) : undefined
@@ -131,6 +161,14 @@ function groupsOf(text: string, mayEndDotted: boolean): number[] | undefined {
     groups.push(dotted >>> 16, dotted & 0xffff)
   }
   return groups
+}
+
+// One to four hexadecimal digits; NaN when it is something else.
+function groupOf(text: string): number {
+  if (text.length === 0 || text.length > 4) return Number.NaN
+  let group = 0
+  for (let at = 0; at < text.length; at++) group = group * 16 + hexDigit(text, at)
+  return group
 }
 
 function longestZeros(groups: number[]): { start: number; length: number } {
