@@ -211,4 +211,22 @@ describe('D12: what came with a port outlives its new agent', () => {
     assert.ok(isActive())
     assert.ok(world.hosts.get('h1')!.host.replication.flowState.table.size > 0)
   })
+
+  for (const afterMs of [0, 350, 1500, 5000])
+    test(`D12: who begins ${afterMs} ms before who kept it has its connections too`, () => {
+      const world = translated({ journal: true, journalMs: 250 })
+      const outsides = [5000, 5001].map((port, i) => opens(world, port, i))
+      world.settle(1000)
+      const hosts = [...world.hosts].sort(([a], [b]) => (a === 'h1' ? 1 : b === 'h1' ? -1 : 0))
+      for (const [, host] of hosts) host.kill()
+      for (const [name, host] of hosts) {
+        if (name === 'h1') world.settle(afterMs)
+        else host.forgetKept()
+        host.restart()
+      }
+      world.settle(4000)
+      // Nothing has been said from inside since: nobody was asked for the way out.
+      for (const [i, outside] of outsides.entries())
+        assert.deepEqual(answers(world, outside, 'PA', i), ['vm'], JSON.stringify(world.drops()))
+    })
 })
