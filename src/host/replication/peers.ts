@@ -128,6 +128,11 @@ export class Peers {
     else this.#onSettled.push(then)
   }
 
+  /** The id of a peer, by its word; undefined: it is none. */
+  hostOf(word: number): string | undefined {
+    return this.#byWord.get(word)?.host
+  }
+
   /** Hosts that take state now. */
   ready(): string[] {
     const { exchange } = this.#parts

@@ -15,6 +15,9 @@ interface Options {
   readonly keeps?: boolean
 }
 
+const LATE = 'late'
+const LATE_WORD = 77
+
 // Alone: the other hosts are a list of what they were asked.
 function open({ ready = [BEFORE, OTHER], recover = false, keeps = false }: Options = {}) {
   const clock = new VirtualClock()
@@ -24,6 +27,7 @@ function open({ ready = [BEFORE, OTHER], recover = false, keeps = false }: Optio
   const say = (text: string): void => void told.push(text)
   const peers = {
     settled: (then: () => void): void => then(),
+    hostOf: (word: number): string | undefined => (word === LATE_WORD ? LATE : undefined),
     ready: () => [...ready],
     ask: (host: string, ports: readonly number[]): void => say(`ask ${host} ${ports.join()}`),
     asked: (word: number, ports: readonly number[]): void => say(`answer ${word} ${ports.join()}`),
@@ -53,6 +57,23 @@ test('the host before is asked, for all ports at one going, and no other when it
   assert.equal(handover.ready(1, BEFORE), true)
   assert.equal(handover.settled, true)
   clock.advance(5000)
+  assert.deepEqual(heard(), [])
+})
+
+test('who begins after us is asked for all that concerns us, while hosts are being started', () => {
+  const { clock, events, handover, heard } = open({ ready: [], recover: true })
+  handover.ready(1, undefined)
+  clock.advance(3000)
+  handover.ready(2, undefined)
+  handover.concern(new Set([1, 7]))
+  heard()
+  events.joined(LATE_WORD)
+  events.joined(LATE_WORD + 1) // nobody's
+  clock.advance(1)
+  assert.deepEqual(heard(), [`ask ${LATE} 1,2,7`])
+  clock.advance(600_000)
+  events.joined(LATE_WORD)
+  clock.advance(1)
   assert.deepEqual(heard(), [])
 })
 

@@ -13,7 +13,7 @@ import type { Peers } from './peers.ts'
 /** What this is made of. */
 export interface PortHandoverParts {
   /** Whom to ask for a port's state. */
-  readonly peers: Pick<Peers, 'settled' | 'ready' | 'ask' | 'asked' | 'give'>
+  readonly peers: Pick<Peers, 'settled' | 'ready' | 'ask' | 'asked' | 'give' | 'hostOf'>
   readonly clock: Clock
   readonly counters: Counters
   /** Asks the store for what was kept about a port; `loaded` is called with it. null: no store. */
@@ -31,6 +31,8 @@ const PREVIOUS_MS = 150 // the host before is asked first, then all
 const ASK_MAX = 256 // ports in one question
 // An agent that begins: what it loads is what an earlier one knew, not what came with a port.
 const BEGINNING_MS = 60_000
+// Hosts that are started together may be up so long after each other.
+const STARTING_MS = 600_000
 const FIRST_LOAD_MS = 500 // after which a beginning agent has begun to load, or has no ports
 const QUESTIONS_MAX = 1024 // of others, that wait for what is loaded
 
@@ -53,6 +55,7 @@ export class PortHandover {
   readonly #away = new Set<string>() // hosts whose kernels answer, without an agent
   readonly #asks = new Map<string, number[]>() // host → ports, for one question
   readonly #lateCount: Counter
+  #concerning: ReadonlySet<number> = new Set()
   readonly #begunMs: number
   #hasLoaded = false
   #everLoaded = false
@@ -69,6 +72,7 @@ export class PortHandover {
     events.peer.on((host, isAlive) => this.#answers(host, isAlive))
     events.agentAway.on((host, isAway) => (isAway ? this.#leaves(host) : this.#back(host)))
     events.given.on((host, ports) => this.#given(host, ports))
+    events.joined.on(word => this.#joined(peers.hostOf(word)))
     events.asked.on((word, ports) => this.#whenRecollected(() => peers.asked(word, ports)))
     this.#lateCount = parts.counters.claim(
       'state.ports-late',
@@ -190,11 +194,43 @@ export class PortHandover {
   #askOf(peers: readonly string[], port: number, waiting: Waiting): void {
     for (const host of peers) {
       waiting.sources.add(host)
-      const ports = this.#asks.get(host)
-      if (ports !== undefined) ports.push(port)
-      else this.#asks.set(host, [port])
+      this.#askFor(port, host)
     }
-    if (peers.length > 0) this.#parts.clock.soon(() => this.#sendAsks())
+  }
+
+  #askFor(port: number, host: string): void {
+    if (this.#asks.size === 0) this.#parts.clock.soon(() => this.#sendAsks())
+    const ports = this.#asks.get(host)
+    if (ports !== undefined) ports.push(port)
+    else this.#asks.set(host, [port])
+  }
+
+  /**
+   * Ports whose flows concern this host, bound here or in a stateful group with one that is.  While
+   * hosts are being started nobody may know yet whom it has to tell of them: we ask.
+   */
+  concern(ports: ReadonlySet<number>): void {
+    if (!this.#isStarting) return
+    const fresh = [...ports].filter(port => !this.#concerning.has(port) && !this.#knows(port))
+    this.#concerning = ports
+    for (const host of this.#parts.peers.ready()) for (const port of fresh) this.#askFor(port, host)
+  }
+
+  #knows(port: number): boolean {
+    return this.#ready.has(port) || this.#waiting.has(port)
+  }
+
+  // Who begins after us was not asked, and may have kept what nobody else has.
+  #joined(host: string | undefined): void {
+    if (host === undefined || !this.#isStarting) return
+    for (const [port, waiting] of this.#waiting)
+      if (waiting.asked && !waiting.sources.has(host)) this.#askOf([host], port, waiting)
+    for (const port of new Set([...this.#ready, ...this.#concerning]))
+      if (!this.#waiting.has(port)) this.#askFor(port, host)
+  }
+
+  get #isStarting(): boolean {
+    return this.#parts.recover && this.#ageMs < STARTING_MS
   }
 
   /** The agent of a host has gone: what was asked of it will not come. */

@@ -82,6 +82,7 @@ export class StateReplication {
     this.#parts.clock.soon(() => {
       this.#looking = false
       for (const host of this.targets.newcomers()) this.peers.give(host)
+      this.handover.concern(this.targets.ours() ?? new Set())
       this.#custody.refresh()
     })
   }
