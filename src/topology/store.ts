@@ -1,12 +1,14 @@
-// The one place the topology lives.  SqliteStore (one machine) and, later, a ZooKeeper store (a
-// cluster) keep this contract; test/store/contract.ts is what both pass.  An opened store is a
+// The one place the topology lives: a file of one machine, or a ZooKeeper ensemble that machines
+// share.  Both keep this contract; test/store/contract.ts is what they pass.  An opened store is a
 // session: what it owns (table entries, leases) vanishes with it, also when its process dies.
 
 import { token } from '../core/token.ts'
 import type { Interest } from './interest.ts'
 import type { ObjectId, Stored } from './model.ts'
+import type { StoreReport } from './store-report.ts'
 
 export type { Interest } from './interest.ts'
+export type { StoreReport } from './store-report.ts'
 
 export interface Versioned {
   readonly kind: string
@@ -101,6 +103,8 @@ export interface Store {
   // Writes something that nobody sees.  Throws STORE_UNAVAILABLE with the reason when that fails,
   // or when others could not see it: the file we write is not the one they find.
   tryWrite(): Promise<void>
+  /** How it is, as far as is known here. */
+  report(): StoreReport
   // Takes all that the session owns away.
   close(): Promise<void>
   // Closes as a death would: what the session owns stands until the session expires.

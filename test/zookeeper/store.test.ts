@@ -220,7 +220,7 @@ describe('the store on ZooKeeper on bad days', { skip }, () => {
       const schema = (await zk.get('/schema'))!.data
       const withSchema = async (text: string): Promise<void> => zk.set('/schema', Buffer.from(text))
       await withSchema('{"version":9,"tables":2,"id":"x"}')
-      await refused(open(), 'STORE_FILE', chroot, 'layout is 9', 'knows layout 1')
+      await refused(open(), 'STORE_FILE', chroot, 'layout is 9', 'knows layout 2')
       await withSchema('nonsense')
       await refused(open(), 'STORE_FILE', chroot, 'not ours')
       await zk.set('/schema', schema)

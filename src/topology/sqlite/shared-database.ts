@@ -7,6 +7,7 @@ import { fail } from '../../core/errors.ts'
 import { Pace } from '../../core/pace.ts'
 import type { Random } from '../../core/random.ts'
 import type { Model } from '../model.ts'
+import type { StoreReport } from '../store.ts'
 import { Kinds } from '../write/kinds.ts'
 import { ChangeNotifier } from './change-notifier.ts'
 import { Database, isDatabaseError } from './database.ts'
@@ -16,6 +17,7 @@ import { Leases } from './leases.ts'
 import { ObjectFeed } from './object-feed.ts'
 import { Objects } from './objects.ts'
 import { type Liveness, ProcessLiveness, Sessions } from './sessions.ts'
+import { type SessionTables, sqliteTables } from './table.ts'
 import { type Commits, Transactions } from './transactions.ts'
 import { Trimmer } from './trim.ts'
 
@@ -32,6 +34,10 @@ export interface SharedDatabaseOptions {
   readonly liveness?: Liveness
   /** Makes changes last together with others; in this file alone without. */
   readonly commits?: (file: SharedFile) => Commits
+  /** Where a session's tables are; in this file without. */
+  readonly tablesOf?: (session: string) => SessionTables
+  /** How it is; as any file is without. */
+  readonly report?: () => StoreReport
 }
 
 /** What a writer with others needs of the file. */
@@ -103,6 +109,11 @@ export class SharedDatabase {
     return this.options.commits !== undefined
   }
 
+  /** The replicated tables, as a session has them. */
+  tablesOf(session: string): SessionTables {
+    return this.options.tablesOf?.(session) ?? sqliteTables(this, session)
+  }
+
   get clock(): Clock {
     return this.options.clock
   }
@@ -123,6 +134,18 @@ export class SharedDatabase {
     if (lost !== undefined) throw fail('STORE_UNAVAILABLE', { reason: lost })
     if (this.#commits.check === undefined) await this.transact(() => this.sessions.beat())
     else await this.#commits.check()
+  }
+
+  report(): StoreReport {
+    const fault = this.#closed ? 'it is closed' : this.database.lost()
+    return (
+      this.options.report?.() ?? {
+        ...{ kind: 'sqlite', where: this.options.path, fault, lastError: fault },
+        state: fault === undefined ? 'connected' : 'halted',
+        ...{ session: undefined, sessionMs: undefined, awayMs: 0, counters: {}, gauges: {} },
+        change: this.#closed ? 0 : this.objects.head()
+      }
+    )
   }
 
   /** Looks for changes, soon and once. */

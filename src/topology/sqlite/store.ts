@@ -15,6 +15,7 @@ import type {
   LeaseWish,
   ReplicatedTable,
   Store,
+  StoreReport,
   Versioned,
   Watch,
   WatchEvent
@@ -24,7 +25,7 @@ import { Write } from '../write/write.ts'
 import { isBusy, MEMORY } from './database.ts'
 import { SqliteRecords } from './records.ts'
 import { SharedDatabase } from './shared-database.ts'
-import { SqliteTable, TableQueue } from './table.ts'
+import type { SessionTables } from './table.ts'
 import { PAGE, WatchCursor } from './watch-cursor.ts'
 
 export interface SqliteStoreOptions {
@@ -85,15 +86,15 @@ export async function newSession(shared: SharedDatabase, label: string): Promise
 export class SqliteStore implements Store {
   readonly session: string
   readonly #shared: SharedDatabase
-  readonly #queue: TableQueue
   readonly #watches = new Set<Watch>()
-  readonly #tables = new Map<string, SqliteTable>()
+  readonly #tables = new Map<string, ReplicatedTable>()
+  readonly #ofSession: SessionTables
   #closing: Promise<void> | undefined
 
   constructor(shared: SharedDatabase, session: string) {
     this.#shared = shared
     this.session = session
-    this.#queue = new TableQueue(shared, session)
+    this.#ofSession = shared.tablesOf(session)
   }
 
   /** Another session on the same connection; what this one writes it hears of in the same turn. */
@@ -132,6 +133,10 @@ export class SqliteStore implements Store {
     return this.#shared.transact(() => new Write(records, kinds).run(changes))
   }
 
+  report(): StoreReport {
+    return this.#shared.report()
+  }
+
   async tryWrite(): Promise<void> {
     this.#checkOpen()
     await this.#shared.tryWrite()
@@ -166,7 +171,7 @@ export class SqliteStore implements Store {
     this.#checkOpen()
     let table = this.#tables.get(name)
     if (table === undefined) {
-      table = new SqliteTable(this.#shared, this.session, name, this.#queue, this.#watches)
+      table = this.#ofSession.table(name, this.#watches)
       this.#tables.set(name, table)
     }
     return table
@@ -201,7 +206,7 @@ export class SqliteStore implements Store {
     for (const watch of this.#watches) watch.close()
     const { clock, sessions, isReplica } = this.#shared
     try {
-      await within(clock, CLOSE_MS, this.#queue.idle())
+      await within(clock, CLOSE_MS, this.#ofSession.idle())
       await end()
     } catch (error) {
       // The others see that we are gone, and end what was ours.

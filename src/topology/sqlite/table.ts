@@ -9,6 +9,14 @@ import { SEED } from './entries.ts'
 import type { SharedDatabase } from './shared-database.ts'
 import { PAGE, WatchCursor } from './watch-cursor.ts'
 
+/** What a session has of the tables: of those in its file, or of those that machines share. */
+export interface SessionTables {
+  /** `watches` are those of the session; each adds itself, and goes when it is closed. */
+  table(name: string, watches: Set<Watch>): ReplicatedTable
+  /** Resolves when all that was asked for is stored. */
+  idle(): Promise<void>
+}
+
 interface Operation {
   readonly run: () => void
   readonly done: () => void
@@ -22,7 +30,7 @@ const KEY_LENGTH_MAX = 255
 const VALUE_LENGTH_MAX = 4_096
 
 /** The operations of one session on any table, in the order they were asked for. */
-export class TableQueue {
+class TableQueue {
   readonly #shared: SharedDatabase
   readonly #session: string
   #pending: Operation[] = []
@@ -73,7 +81,16 @@ export class TableQueue {
   }
 }
 
-export class SqliteTable implements ReplicatedTable {
+/** The tables of the file, for a session. */
+export function sqliteTables(shared: SharedDatabase, session: string): SessionTables {
+  const queue = new TableQueue(shared, session)
+  return {
+    table: (name, watches) => new SqliteTable(shared, session, name, queue, watches),
+    idle: () => queue.idle()
+  }
+}
+
+class SqliteTable implements ReplicatedTable {
   readonly name: string
   readonly #shared: SharedDatabase
   readonly #session: string
@@ -87,7 +104,7 @@ export class SqliteTable implements ReplicatedTable {
     queue: TableQueue,
     watches: Set<Watch>
   ) {
-    checkText('table name', name, NAME_LENGTH_MAX)
+    checkTableName(name)
     this.#shared = shared
     this.#session = session
     this.name = name
@@ -148,7 +165,10 @@ export class SqliteTable implements ReplicatedTable {
   }
 }
 
-function checkEntry(key: string, value: string): void {
+export const checkTableName = (name: string): void => checkText('table name', name, NAME_LENGTH_MAX)
+
+/** Throws INVALID for a key or value that no table takes. */
+export function checkEntry(key: string, value: string): void {
   checkText('key of a table', key, KEY_LENGTH_MAX)
   if (typeof value !== 'string' || value.length > VALUE_LENGTH_MAX)
     throw fail('INVALID', {

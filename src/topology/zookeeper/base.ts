@@ -1,6 +1,6 @@
 // A base is everything there was after some change, so that a newcomer need not follow all changes
 // since the beginning, and old changes can go.  It is the rows of the tables as lines of JSON; of
-// the two logs that feed watches only the last row, from which counting goes on.
+// the log that feeds watches only the last row, from which counting goes on.
 
 import { fail } from '../../core/errors.ts'
 import type { Pace } from '../../core/pace.ts'
@@ -23,11 +23,10 @@ const TABLES = [
   'uniques',
   'numbers',
   'sequences',
-  'entries',
   'leases',
   'sessions'
 ]
-const LOGS = ['object_log', 'entry_log']
+const LOGS = ['object_log']
 const ROWS = 256
 
 /** The rows of everything, a few at a time; nobody may change them meanwhile. */

@@ -35,16 +35,25 @@ const unpacked = promisify(inflate)
 const shaOf = (bytes: Uint8Array): string =>
   createHash('sha256').update(bytes).digest('hex').slice(0, SHA_LENGTH)
 
-const partPath = (n: number, id: string, i: number): string => `/parts/${numbered(n)}-${id}-${i}`
+/** What parts are called: those of one family are swept together. */
+export type Family = '' | 't'
+
+const partPath = (family: Family, n: number, id: string, i: number): string =>
+  `/parts/${family}${numbered(n)}-${id}-${i}`
 
 /** What a node is to hold; its parts are made.  `n` tells the sweeper when they are old. */
-export async function toNode(zk: ZooKeeper, n: number, { id, bytes }: Blob): Promise<Buffer> {
+export async function toNode(
+  zk: ZooKeeper,
+  n: number,
+  { id, bytes }: Blob,
+  family: Family = ''
+): Promise<Buffer> {
   const small = await packed(bytes)
   const sha = shaOf(small)
   const parts = small.length <= PART_BYTES_MAX ? 0 : Math.ceil(small.length / PART_BYTES_MAX)
   for (let i = 0; i < parts; i++) {
     const part = small.subarray(i * PART_BYTES_MAX, (i + 1) * PART_BYTES_MAX)
-    await zk.create(partPath(n, id, i), part).catch(error => {
+    await zk.create(partPath(family, n, id, i), part).catch(error => {
       if (!isZooKeeperError(error, 'NODE_EXISTS')) throw error // of an earlier try
     })
   }
@@ -67,7 +76,8 @@ export async function fromNode(
   zk: ZooKeeper,
   path: string,
   n: number,
-  data: Buffer
+  data: Buffer,
+  family: Family = ''
 ): Promise<Blob> {
   const refuse = (reason: string): Error => fail('STORE_FILE', { path, reason })
   let head: Head
@@ -79,13 +89,27 @@ export async function fromNode(
   const { id, parts, sha } = head
   const pieces = [data.subarray(data.indexOf(NEWLINE) + 1)]
   for (let i = 0; i < parts; i++) {
-    const part = await zk.get(partPath(n, id, i))
+    const part = await zk.get(partPath(family, n, id, i))
     if (part === undefined) throw refuse(`its part ${i} of ${parts} is not there`)
     pieces.push(part.data)
   }
   const small = Buffer.concat(pieces)
   if (shaOf(small) !== sha) throw refuse('its checksum is wrong: somebody else changed it')
   return { id, bytes: await unpacked(small) }
+}
+
+/** Removes the parts of a node that another has taken the place of. */
+export async function removeParts(
+  zk: ZooKeeper,
+  n: number,
+  data: Buffer,
+  family: Family
+): Promise<void> {
+  const { id, parts } = headOf(data)
+  for (let i = 0; i < parts; i++)
+    await zk.remove(partPath(family, n, id, i)).catch(error => {
+      if (!isZooKeeperError(error, 'NO_NODE')) throw error
+    })
 }
 
 function headOf(data: Buffer): Head {

@@ -4,6 +4,7 @@
 //   /log/<n>         the n-th change since the beginning, as one node (log.ts)
 //   /parts/<n>-…     what a change or a base has beyond the size of one node
 //   /base            the newest base: everything there was after change n (base.ts)
+//   /tables/<name>   a table that hosts share: its base, and below it its changes (tables/)
 //   /alive/<process> one ephemeral node for each process that takes part
 
 import { fail, reasonOf, show } from '../../core/errors.ts'
@@ -12,7 +13,7 @@ import { SCHEMA_VERSION } from '../sqlite/schema.ts'
 import type { ZooKeeper } from './client/client.ts'
 import { isZooKeeperError } from './client/errors.ts'
 
-const LAYOUT_VERSION = 1
+const LAYOUT_VERSION = 2
 const DIGITS = 12
 const ID_BYTES = 12
 
@@ -46,7 +47,7 @@ async function makeLayout(zk: ZooKeeper, random: Random): Promise<{ data: Buffer
   try {
     await zk.multi([
       { op: 'create', path: '/schema', data },
-      ...['/log', '/parts', '/base', '/alive'].map(
+      ...['/log', '/parts', '/base', '/tables', '/alive'].map(
         path => ({ op: 'create', path, data: none }) as const
       )
     ])

@@ -31,7 +31,8 @@ export class Log {
   async isThere(n: number, came: () => void): Promise<boolean> {
     if (this.#watched === n) return this.#zk.exists(logPath(n))
     const found = await this.#zk.exists(logPath(n), came)
-    if (!found) this.#watched = n
+    if (found) void this.#zk.unwatch(logPath(n))
+    else this.#watched = n
     return found
   }
 

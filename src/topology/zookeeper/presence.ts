@@ -1,8 +1,11 @@
 // Which processes take part: each has an ephemeral node, and its sessions name it.  A process is
 // dead when its node is gone; ZooKeeper removes that when it has not heard of it for a session's
 // time.  A session seen in the tables is judged by a list that was read after it was seen there.
+// While our connection is younger than a session's time nobody is judged: when ZooKeeper itself was
+// away, the others may be about to come back as we did.
 // test/zookeeper/processes.test.ts holds it.
 
+import type { Clock } from '../../core/clock.ts'
 import type { Identity, Liveness, SessionRow } from '../sqlite/sessions.ts'
 import type { ZooKeeper } from './client/client.ts'
 import { isZooKeeperError } from './client/errors.ts'
@@ -11,14 +14,22 @@ export class Presence implements Liveness {
   readonly self: Identity
   readonly isWatched = false
   readonly #zk: ZooKeeper
+  readonly #clock: Clock
   readonly #changed: () => void
   #alive: ReadonlySet<string> | undefined // undefined: not known, so nobody is dead
   #isWatching = false
+  #connectedAt = Infinity
   #judged = new Set<string>()
 
   /** `process` is its name, unique for ever; `changed` is called when one comes or goes. */
-  constructor(zk: ZooKeeper, process: { key: string; pid: number }, changed: () => void) {
+  constructor(
+    zk: ZooKeeper,
+    clock: Clock,
+    process: { key: string; pid: number },
+    changed: () => void
+  ) {
     this.#zk = zk
+    this.#clock = clock
     this.#changed = changed
     this.self = { pid: process.pid, started: '', namespace: 'zookeeper', boot: process.key }
   }
@@ -46,13 +57,22 @@ export class Presence implements Liveness {
     await this.#look()
   }
 
+  /** There is a connection. */
+  returned(): void {
+    this.#connectedAt = this.#clock.now()
+  }
+
   /** What is known is old from now on: nobody is taken for dead by it. */
   lost(): void {
     this.#alive = undefined
+    this.#connectedAt = Infinity
   }
 
   async prepare(rows: readonly SessionRow[]): Promise<void> {
-    if (!this.#zk.connected || this.#alive === undefined) return
+    const youth = this.#clock.now() - this.#connectedAt
+    if (!this.#zk.connected || youth < this.#zk.sessionMs) return
+    if (this.#alive === undefined) await this.#look().catch(() => {})
+    if (this.#alive === undefined) return
     const absent = rows.filter(row => row.dead === 0 && !this.#alive?.has(row.boot))
     if (absent.length === 0 || !this.isFirst) return
     try {
@@ -61,7 +81,7 @@ export class Presence implements Liveness {
       this.#judged = new Set(absent.map(row => row.id))
     } catch (error) {
       if (!isZooKeeperError(error)) throw error
-      this.lost()
+      this.#alive = undefined
     }
   }
 
@@ -82,7 +102,9 @@ export class Presence implements Liveness {
   async #look(): Promise<void> {
     const changed = (): void => {
       this.#isWatching = false
-      void this.#look().catch(() => this.lost())
+      void this.#look().catch(() => {
+        this.#alive = undefined
+      })
       this.#changed()
     }
     const names = await this.#zk.children('/alive', this.#isWatching ? undefined : changed)

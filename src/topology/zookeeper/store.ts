@@ -10,6 +10,8 @@ import { ZooKeeper, type ZooKeeperOptions } from './client/client.ts'
 import { isZooKeeperError } from './client/errors.ts'
 import { openLayout } from './layout.ts'
 import { Presence } from './presence.ts'
+import { reportOf } from './report.ts'
+import { SharedTables } from './tables/shared-tables.ts'
 import { Writer } from './writer.ts'
 
 export interface ZooKeeperStoreOptions extends SqliteStoreOptions {
@@ -21,6 +23,8 @@ export interface ZooKeeperStoreOptions extends SqliteStoreOptions {
   readonly credentials?: ZooKeeperOptions['credentials']
   /** Changes after which all that is there is written down anew. */
   readonly baseEvery?: number
+  /** How long a shared table is followed that nobody needs. */
+  readonly tableIdleMs?: number
   /** How long opening waits for a connection. */
   readonly openMs?: number
 }
@@ -42,8 +46,7 @@ export async function openZooKeeperStore(options: ZooKeeperStoreOptions): Promis
   try {
     if (!(await zk.ready(openMs)))
       throw fail('STORE_UNAVAILABLE', { reason: `no connection to ZooKeeper: ${zk.fault}` })
-    const where = `${servers.map(({ host, port }) => `${host}:${port}`).join(',')}${chroot}`
-    const id = await openLayout(zk, where, random)
+    const id = await openLayout(zk, whereOf(options), random)
     return await openOn(zk, id, options)
   } catch (error) {
     await zk.close()
@@ -51,6 +54,9 @@ export async function openZooKeeperStore(options: ZooKeeperStoreOptions): Promis
     throw fail('STORE_UNAVAILABLE', { reason: reasonOf(error) }, error)
   }
 }
+
+const whereOf = ({ servers, chroot }: ZooKeeperStoreOptions): string =>
+  `${servers.map(({ host, port }) => `${host}:${port}`).join(',')}${chroot}`
 
 async function openOn(
   zk: ZooKeeper,
@@ -61,15 +67,25 @@ async function openOn(
   const random = options.random ?? new SystemRandom()
   const key = Buffer.from(random.bytes(KEY_BYTES)).toString('hex')
   let shared: SharedDatabase | undefined
-  const presence = new Presence(zk, { key, pid: process.pid }, () => void shared?.reap())
+  const presence = new Presence(zk, clock, { key, pid: process.pid }, () => void shared?.reap())
   let writer: Writer | undefined
+  let tables: SharedTables | undefined
   shared = new SharedDatabase({
     ...{ path, models, clock, random, logMax, lingerMs },
     liveness: presence,
     commits: file => {
-      writer = new Writer(zk, file, presence, options.baseEvery)
+      const committed = (): void => {
+        tables!.sessionsChanged()
+        file.committed()
+      }
+      const fresh = (): Promise<void> => writer!.fresh()
+      tables = new SharedTables({ zk, file, by: key, fresh, idleMs: options.tableIdleMs })
+      writer = new Writer(zk, { ...file, committed }, presence, options.baseEvery)
+      writer.onClose(() => tables!.close())
       return writer
-    }
+    },
+    tablesOf: session => tables!.of(session),
+    report: () => reportOf({ zk, writer: writer!, tables: tables!, where: whereOf(options) })
   })
   try {
     writer!.replica.belong(id)

@@ -67,6 +67,7 @@ export class Writer implements Commits {
   #isClosed = false
   #halted: Error | undefined // why nothing goes on, for an operator
   readonly #unlisten: () => void
+  #closed: () => void = () => {}
 
   constructor(zk: ZooKeeper, file: SharedFile, presence: Presence, baseEvery = BASE_EVERY) {
     this.#zk = zk
@@ -96,6 +97,16 @@ export class Writer implements Commits {
     if (this.#halted !== undefined) return reasonOf(this.#halted)
     if (this.#zk.connected) return undefined
     return `no connection to ZooKeeper: ${this.#zk.fault}`
+  }
+
+  /** Nothing goes on before an operator has mended it. */
+  get isHalted(): boolean {
+    return this.#halted !== undefined
+  }
+
+  /** Changes that wait to be made. */
+  get waiting(): number {
+    return this.#jobs.length
   }
 
   submit<T>(run: () => T, isPatient = false): Promise<T> {
@@ -130,9 +141,15 @@ export class Writer implements Commits {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#unlisten()
+    this.#closed()
     this.#jobs.failAll(fail('STORE_UNAVAILABLE', { reason: 'it is closed' }))
     this.#answer()
     await this.#zk.close()
+  }
+
+  /** Called when it closes, while there is still a connection. */
+  onClose(closed: () => void): void {
+    this.#closed = closed
   }
 
   /** The copy is of the right store: from now on changes are followed and made. */
@@ -144,6 +161,7 @@ export class Writer implements Commits {
   // A connection, of this session or of a new one.
   #begin(): void {
     if (!this.#isStarted) return
+    this.#presence.returned()
     this.#mustFollow = true
     if (this.#session !== this.#zk.session) {
       this.#session = this.#zk.session

@@ -26,6 +26,15 @@ export interface Node {
   readonly version: number
 }
 
+export interface Look {
+  readonly version: number
+  /** Nodes that were ever made below it, and those that are there. */
+  readonly made: number
+  readonly children: number
+  /** Another node of the same path, made later, has another. */
+  readonly birth: string
+}
+
 /** `suspended`: no connection.  `expired`: all that the session owned is gone. */
 export type Condition = 'suspended' | 'connected' | 'expired'
 
@@ -56,10 +65,13 @@ export class ZooKeeper {
   #counters = { connections: 0, losses: 0, expirations: 0, timeouts: 0, events: 0, refused: 0 }
   #silences = 0 // of connections before this one
   #wasRefused = false
+  #awaySince: number
+  #lastFault: string | undefined
   #ended: () => void = () => {}
 
   constructor(options: ZooKeeperOptions) {
     this.#options = options
+    this.#awaySince = options.clock.now()
     this.#connection = this.#connect()
   }
 
@@ -80,6 +92,26 @@ export class ZooKeeper {
   /** As agreed with the servers. */
   get sessionMs(): number {
     return this.#connection.sessionTimeout
+  }
+
+  /** Events that are waited for. */
+  get watches(): number {
+    return this.#connection.watchCount
+  }
+
+  /** For how long there has been none, ms; 0: there is one. */
+  get awayMs(): number {
+    return this.connected ? 0 : this.#options.clock.now() - this.#awaySince
+  }
+
+  /** Why there is no connection, or was none, for people; undefined: there was always one. */
+  get lastFault(): string | undefined {
+    return this.#lastFault
+  }
+
+  /** Operations that wait for their answers. */
+  get open(): number {
+    return this.#open
   }
 
   /** Why there is no connection, for people. */
@@ -133,6 +165,13 @@ export class ZooKeeper {
     await this.#ask({ op: 'create', path: this.#path(path), data, ephemeral })
   }
 
+  /** Makes a node below this one; the server numbers it.  Gives the number, from 0 on. */
+  async append(path: string, data: Buffer): Promise<number> {
+    const full = `${this.#path(path)}/`
+    const made = await this.#ask({ op: 'create', path: full, data, numbered: true })
+    return Number((made as { path: string }).path.slice(full.length))
+  }
+
   /** With a version: only when it is that. */
   async set(path: string, data: Buffer, version = -1): Promise<void> {
     await this.#ask({ op: 'set', path: this.#path(path), data, version })
@@ -156,6 +195,26 @@ export class ZooKeeper {
     const full = this.#path(path)
     const watch = changed && (['Data', full, changed] as const)
     return (await this.#find({ op: 'exists', path: full }, watch, true)) !== undefined
+  }
+
+  /** `changed` is called once, when the node comes, changes or goes. */
+  async look(path: string, changed?: Changed): Promise<Look | undefined> {
+    const full = this.#path(path)
+    const watch = changed && (['Data', full, changed] as const)
+    const found = await this.#find({ op: 'exists', path: full }, watch, true)
+    if (found === undefined) return undefined
+    const { version, cversion, numChildren, czxid } = (found as { stat: Stat }).stat
+    // The protocol tells how many came or went.
+    const made = (cversion + numChildren) / 2
+    return { version, made, children: numChildren, birth: czxid.toString('hex') }
+  }
+
+  /** Nobody waits for an event of these nodes any more. */
+  async unwatch(...paths: readonly string[]): Promise<void> {
+    const all = paths.map(path => this.#path(path))
+    for (const path of all) this.#connection.forget(path)
+    // A server that has no such watch, or is away, need not be told.
+    await Promise.allSettled(all.map(path => this.#ask({ op: 'unwatch', path })))
   }
 
   /** Names of the nodes below; undefined when there is no node. */
@@ -227,6 +286,8 @@ export class ZooKeeper {
   }
 
   #become(condition: Condition): void {
+    if (condition !== 'connected' && this.connected) this.#awaySince = this.#options.clock.now()
+    if (condition !== 'connected') this.#lastFault = this.fault
     this.#condition = condition
     for (const listener of [...this.#listeners]) listener(condition)
   }

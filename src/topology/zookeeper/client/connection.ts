@@ -7,8 +7,8 @@
 //   requests queued while away may never end  all fail with the socket; none is taken while away
 //   all watches are set in one packet         chunks well below what a server takes
 //   one call deeper for each frame            frames are handed over one by one
-//   an error number it does not know throws   it is handed on as it came
-//   only plain TCP, no sync                   TLS; `sync` is answered here
+//   an error number it does not know throws   it is handed on as it came; so is an unknown event
+//   only plain TCP, no sync, no unwatching    TLS; `sync` and `unwatch` are answered here
 
 import { connect as connectPlain, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
@@ -18,6 +18,7 @@ import type { Clock, Timer } from '../../../core/clock.ts'
 import { reasonOf } from '../../../core/errors.ts'
 import type { Random } from '../../../core/random.ts'
 import { Frames, int32 } from './frames.ts'
+import { isUnwatch } from './operations.ts'
 
 export const STATES = ConnectionManager.STATES
 
@@ -50,8 +51,11 @@ const SILENT_TICKS = 4
 
 // Numbers of requests are of 32 bits; they begin anew long before those are used up.
 const XID_MAX = 1 << 30
+const EVENT_XID = -1
 const PING_XID = -2
 const AUTH_XID = -4
+// Later ones tell of watches that were removed.
+const EVENT_TYPE_MAX = 4
 const EXPIRED = -112
 const AUTH_FAILED = -115
 const CONNECTION_LOSS = -4
@@ -92,6 +96,19 @@ export class Connection extends ConnectionManager {
     const tried = this.#attempts++
     const server = servers[tried % servers.length]!
     this.#after(tried < servers.length ? 0 : this.#pauseMs(tried), () => this.#dial(server))
+  }
+
+  /** Nobody here waits for an event of this node any more. */
+  forget(path: string): void {
+    delete this.watcherManager.dataWatchers[path]
+    delete this.watcherManager.existenceWatchers[path]
+  }
+
+  /** Events that are waited for. */
+  get watchCount(): number {
+    const { dataWatchers, existenceWatchers, childWatchers } = this.watcherManager
+    const all = [dataWatchers, existenceWatchers, childWatchers]
+    return all.reduce((sum, watchers) => sum + Object.keys(watchers).length, 0)
   }
 
   /** Ends it at once; the servers keep the session for as long as they do without hearing of it. */
@@ -162,6 +179,7 @@ export class Connection extends ConnectionManager {
     const xid = int32(frame, 4)
     const waiting = this.pendingQueue[0]
     if (xid === PING_XID) this.#pong()
+    else if (xid === EVENT_XID && int32(frame, 20) > EVENT_TYPE_MAX) return
     else if (xid >= 0 && waiting !== undefined && this.#isOurs(frame, waiting)) {
       if (waiting.request.header.xid !== xid) throw new Error('an answer out of turn')
       this.pendingQueue.shift()
@@ -172,8 +190,8 @@ export class Connection extends ConnectionManager {
   }
 
   // What the package cannot answer: it throws on errors it has no name for, and knows no sync.
-  #isOurs(frame: Buffer, { request }: Packet): boolean {
-    return int32(frame, 16) !== 0 || request.header.type === jute.OP_CODES.SYNC
+  #isOurs(frame: Buffer, { request: { header } }: Packet): boolean {
+    return int32(frame, 16) !== 0 || header.type === jute.OP_CODES.SYNC || isUnwatch(header)
   }
 
   #greeted(frame: Buffer): void {

@@ -13,11 +13,14 @@ export interface Operation {
     | 'children'
     | 'multi'
     | 'sync'
+    | 'unwatch'
   readonly path: string
   readonly data?: Buffer
   /** -1 or none: whichever it is. */
   readonly version?: number
   readonly ephemeral?: boolean
+  /** The server puts the next number of its parent after the path, ten digits. */
+  readonly numbered?: boolean
   readonly watched?: boolean
   readonly operations?: readonly Operation[]
 }
@@ -29,6 +32,12 @@ const OPERATION_BYTES = 64
 
 const ALL = 31
 const EPHEMERAL = 1
+const SEQUENTIAL = 2
+// Removal of watches, of which the package knows nothing; of those of data and existence.
+const REMOVE_WATCHES = 18
+const DATA_WATCHES = 2
+
+export const isUnwatch = ({ type }: { readonly type: number }): boolean => type === REMOVE_WATCHES
 
 /** Why it cannot be sent; undefined when it can. */
 export function sizeOf(operation: Operation): string | undefined {
@@ -61,6 +70,11 @@ export function requestOf(operation: Operation, isOwned: boolean): Request {
       return make('GET_CHILDREN2', new protocol.GetChildren2Request!(path, watched))
     case 'sync': // has a path alone, as a delete without its version has none
       return make('SYNC', new protocol.CreateResponse!(path))
+    case 'unwatch': // has a path and a number, as a delete has
+      return new jute.Request(
+        new protocol.RequestHeader!(0, REMOVE_WATCHES),
+        new protocol.DeleteRequest!(path, DATA_WATCHES)
+      )
     case 'multi':
       return make('MULTI', multi(operation.operations ?? [], isOwned))
     default:
@@ -90,4 +104,5 @@ const acl = (isOwned: boolean): Record_[] => {
   return [new jute.data.ACL!(ALL, new jute.data.Id!(scheme, id))]
 }
 
-const flags = ({ ephemeral = false }: Operation): number => (ephemeral ? EPHEMERAL : 0)
+const flags = ({ ephemeral = false, numbered = false }: Operation): number =>
+  (ephemeral ? EPHEMERAL : 0) | (numbered ? SEQUENTIAL : 0)

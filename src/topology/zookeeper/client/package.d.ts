@@ -4,6 +4,7 @@
 declare module 'node-zookeeper-client/lib/jute/index.js' {
   interface Stat {
     readonly version: number
+    readonly cversion: number
     readonly numChildren: number
     readonly ephemeralOwner: Buffer
     readonly czxid: Buffer
@@ -55,6 +56,9 @@ declare module 'node-zookeeper-client/lib/ConnectionManager.js' {
     readonly path: string
   }
   interface Watchers {
+    readonly dataWatchers: Record<string, unknown>
+    readonly existenceWatchers: Record<string, unknown>
+    readonly childWatchers: Record<string, unknown>
     isEmpty(): boolean
     getDataWatcherPaths(): string[]
     getExistenceWatcherPaths(): string[]
