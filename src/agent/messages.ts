@@ -84,8 +84,8 @@ export interface AgentStatus {
   readonly unconfirmed: number
   /** Ports bound here, and up. */
   readonly bound: number
-  /** Ports that are up somewhere, as far as this host has heard. */
-  readonly active: number
+  /** Ports that are up, by host, of the hosts of which it has met a port. */
+  readonly active: Readonly<Record<string, number>>
   /** Ports whose first walk is still being prepared. */
   readonly dryRuns: number
 }

@@ -14,7 +14,7 @@ import { Appliance, kernelUnavailable } from '../main/appliance.ts'
 import type { ApplianceConfig } from '../main/run.ts'
 import { flowStateOf } from '../main/state-settings.ts'
 import type { Resources } from '../resource.ts'
-import { ACTIVE_TABLE } from '../topology/port-status.ts'
+import { activeTable } from '../topology/port-status.ts'
 import { Check } from './check.ts'
 import { addDemoRoutes } from './fault-routes.ts'
 import { Faults } from './faults.ts'
@@ -238,16 +238,26 @@ class Demo {
   // Every port is bound, every agent has been told so, and what first packets need is loaded.
   async #ready(appliance: Appliance): Promise<void> {
     const wanted = vms.length + uplinks.length
-    const active = appliance.store.table(ACTIVE_TABLE)
-    const bound = async (): Promise<boolean> => (await active.entries()).length === wanted
+    const up = new Map<string, number>() // by host
+    const bound = async (): Promise<boolean> => {
+      for (const { host } of this.#agents.values()) {
+        const rows = await appliance.store.table(activeTable(host.id)).entries()
+        up.set(host.id, rows.length)
+      }
+      return [...up.values()].reduce((sum, n) => sum + n, 0) === wanted
+    }
     await until('every port is bound', bound, READY_MS)
-    await until('every agent is ready', () => this.#agentsReady(wanted), READY_MS)
+    await until('every agent is ready', () => this.#agentsReady(up), READY_MS)
   }
 
-  async #agentsReady(wanted: number): Promise<boolean> {
+  // Each has heard of the ports of the hosts it has met.
+  async #agentsReady(up: ReadonlyMap<string, number>): Promise<boolean> {
     const agents = [...this.#agents.values()]
     const states = await Promise.all(agents.map(agent => agent.status()))
-    return states.every(({ active, dryRuns }) => active >= wanted && dryRuns === 0)
+    return states.every(
+      ({ active, dryRuns }) =>
+        dryRuns === 0 && Object.entries(active).every(([host, n]) => n >= (up.get(host) ?? 0))
+    )
   }
 
   #doors(): Agents {

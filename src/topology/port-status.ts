@@ -1,15 +1,21 @@
-// Whether a bound port takes packets, as the agent of its host says: in one table the ports that
-// do, in another why the others do not; in a third what was refused to them.
+// Whether a bound port takes packets, as the agent of its host says, each host in tables of its
+// own: in one the ports that do, in another why the others do not; in a third what was refused to
+// them.  Whoever has never met a port of a host hears nothing of them.
 
 import Type from 'typebox'
 import type { Status, Stored } from './model.ts'
 
-/** Port → the host on which it is active, '' when it is down there. */
-export const ACTIVE_TABLE = 'active'
-/** Port → why it is not, while it is bound. */
-export const BINDING_FAULTS_TABLE = 'binding-faults'
-/** Port → packets that would have opened more connections than it may, since its agent began. */
-export const REFUSALS_TABLE = 'connections-refused'
+const ACTIVE = 'active/'
+
+/** Of a host: port → the host when it is active there, '' when it is down. */
+export const activeTable = (host: string): string => `${ACTIVE}${host}`
+/** The host whose ports a table tells of; undefined when it tells of something else. */
+export const hostOfActiveTable = (table: string): string | undefined =>
+  table.startsWith(ACTIVE) ? table.slice(ACTIVE.length) : undefined
+/** Of a host: port → why it is not, while it is bound. */
+export const bindingFaultsTable = (host: string): string => `binding-faults/${host}`
+/** Of a host: port → packets refused for connections it may not open, since its agent began. */
+export const refusalsTable = (host: string): string => `connections-refused/${host}`
 
 /** Of a port whose agent has said nothing yet, or is away. */
 export const AGENT_SILENT = 'the agent of its host has not spoken of it'
@@ -35,13 +41,12 @@ export const portStatus: Status = {
   }),
   references: {},
   entries: ({ id, host }) =>
-    host === undefined
+    typeof host !== 'string'
       ? []
-      : [
-          { table: ACTIVE_TABLE, key: id },
-          { table: BINDING_FAULTS_TABLE, key: id },
-          { table: REFUSALS_TABLE, key: id }
-        ],
+      : [activeTable, bindingFaultsTable, refusalsTable].map(tableOf => ({
+          table: tableOf(host),
+          key: id
+        })),
   read: ({ host }, [active, fault, refused]) => ({
     ...stateOf(host, active, fault),
     ...(refused === undefined ? {} : { connectionsRefused: Number(refused) })

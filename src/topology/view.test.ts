@@ -14,7 +14,7 @@ import type { DeviceFactory, LiveDevice, Models } from './factory.ts'
 import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'
 import type { PortModel } from './models.ts'
-import { ACTIVE_TABLE } from './port-status.ts'
+import { activeTable } from './port-status.ts'
 import type { Versioned, WatchEvent } from './store.ts'
 import { TopologyView } from './view.ts'
 
@@ -271,27 +271,31 @@ function activity() {
   ground.put('port', BOUND)
   ground.settle()
   let version = 0
-  const say = (host: string | undefined): void => {
-    const entry = { key: 'p0', value: host ?? '', owner: 'other', version: ++version }
-    const event = host === undefined ? { op: 'delete' as const, key: 'p0' } : undefined
-    ground.view.applyTable(ACTIVE_TABLE, [event ?? { op: 'put', entry }], false)
+  // Undefined: whoever spoke for it is gone; '': it is down.
+  const say = (what: string | undefined, of = 'h1'): void => {
+    const entry = { key: 'p0', value: what ?? '', owner: 'other', version: ++version }
+    const event = what === undefined ? { op: 'delete' as const, key: 'p0' } : undefined
+    ground.view.applyTable(activeTable(of), [event ?? { op: 'put', entry }], false)
   }
   return { ground, say, isActive: () => ground.view.port('p0')!.active }
 }
 
 test('a bound port is active while its own host says so, and others do not count', () => {
   const { ground, say, isActive } = activity()
-  say('h2')
+  ground.view.applyTable(activeTable('h1'), [], true)
+  ground.clock.advance(30_000)
+  say('h2', 'h2')
   assert.equal(isActive(), false)
   ground.stale.length = 0
   say('h1')
   assert.equal(isActive(), true)
   assert.deepEqual(ground.stale, [egressTag('p0')])
+  say('', 'h2')
   ground.put('port', { ...BOUND, host: 'h2' })
   ground.settle()
   assert.equal(isActive(), false)
-  say('')
-  assert.equal(isActive(), false)
+  say('h2', 'h2')
+  assert.equal(isActive(), true)
 })
 
 test('to a new view an agent that says nothing may be back within thirty seconds', () => {

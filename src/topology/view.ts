@@ -14,7 +14,7 @@ import type { Stored } from './model.ts'
 import type { PortModel } from './models.ts'
 import { compilePort, portChange } from './port.ts'
 import { PortActivity } from './port-activity.ts'
-import { ACTIVE_TABLE } from './port-status.ts'
+import { activeTable, hostOfActiveTable } from './port-status.ts'
 import { objectKey, Replica } from './replica.ts'
 import type { TableEvent, WatchEvent } from './store.ts'
 import { Estates } from './tables/estates.ts'
@@ -76,20 +76,18 @@ export class TopologyView implements Topology, Models {
     this.#estates = new Estates(host, link.session, clock)
     const changed = (port: PortId): void => this.#portMoved(port)
     const [estates, ports] = [this.#estates, this.#ports]
-    this.#activity = new PortActivity({ clock, estates, ports, changed })
-    this.need({ table: ACTIVE_TABLE })
-    this.#openTable(ACTIVE_TABLE).onChange((port, host) => this.#activity.heard(port, host))
+    const met = (host: string): void => this.#listenTo(host)
+    const late = (host: string): void => this.#refreshUsers({ table: activeTable(host) })
+    this.#activity = new PortActivity({ clock, estates, ports, changed, met, late })
   }
 
   get session(): string {
     return this.#link.session
   }
 
-  /** How many ports are up somewhere, as far as we have heard. */
-  get activePorts(): number {
-    let count = 0
-    for (const [, host] of this.table(ACTIVE_TABLE).entries()) if (host !== '') count++
-    return count
+  /** How many ports are up, by host, of the hosts of which a port was met here. */
+  get activePorts(): Readonly<Record<string, number>> {
+    return this.#activity.counts
   }
 
   // --- for the walk ------------------------------------------------------------------------------
@@ -189,12 +187,13 @@ export class TopologyView implements Topology, Models {
     if (this.#isClosed) return
     const key = interestKey({ table: name })
     this.#openTable(name).apply(events)
-    if (name === ACTIVE_TABLE) for (const event of events) this.#spoke(event)
+    const host = hostOfActiveTable(name)
+    if (host !== undefined) for (const event of events) this.#spoke(event)
     const watched = this.#replica.watched(key)
     if (!ready || watched === undefined || watched.ready) return
     watched.ready = true
-    for (const slot of [...(this.#users.get(key) ?? [])]) this.#refresh(slot)
-    this.#listener.topologyChanged()
+    if (host !== undefined) this.#activity.ready(host)
+    this.#refreshUsers({ table: name })
   }
 
   // The store has taken, or refused, the oldest write of this worker under the key.
@@ -213,6 +212,20 @@ export class TopologyView implements Topology, Models {
   }
 
   // --- inside ------------------------------------------------------------------------------------
+
+  // What a host says of its ports, from now on.
+  #listenTo(host: string): void {
+    const name = activeTable(host)
+    this.need({ table: name })
+    const table = this.#openTable(name)
+    for (const [port, said] of table.entries()) this.#activity.heard(host, port, said)
+    table.onChange((port, said) => this.#activity.heard(host, port, said))
+  }
+
+  #refreshUsers(interest: Interest): void {
+    for (const slot of [...(this.#users.get(interestKey(interest)) ?? [])]) this.#refresh(slot)
+    this.#listener.topologyChanged()
+  }
 
   // Who speaks for a host is known by what it says of its ports.
   #spoke(event: TableEvent): void {
@@ -299,6 +312,11 @@ export class TopologyView implements Topology, Models {
     for (const interest of interests) {
       needs.add(interestKey(interest))
       ready = this.need(interest) && ready
+    }
+    for (const { host } of this.portsOf(id)) {
+      if (host === null || this.#activity.isHeard(host)) continue
+      needs.add(interestKey({ table: activeTable(host) }))
+      ready = false
     }
     for (const key of needs) {
       let users = this.#users.get(key)

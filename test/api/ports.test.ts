@@ -213,16 +213,16 @@ test('F10: a bound port says whether it is up, and why it is not', async () => {
   await call(`${system.url}/ports/${port}/binding`, 'PUT', { host, interface: 'tap9' })
   assert.deepEqual(await shown(), ['down', 'the agent of its host has not spoken of it'])
   const why = 'waiting for interface tap9 on host far'
-  await system.store.table('binding-faults').put(port, why)
-  await system.store.table('active').put(port, '')
+  await system.store.table(`binding-faults/${host}`).put(port, why)
+  await system.store.table(`active/${host}`).put(port, '')
   assert.deepEqual(await shown(), ['down', why])
-  await system.store.table('binding-faults').remove(port)
-  await system.store.table('active').put(port, host)
+  await system.store.table(`binding-faults/${host}`).remove(port)
+  await system.store.table(`active/${host}`).put(port, host)
   assert.deepEqual(await shown(), ['up', undefined])
   // C5: what it was refused for having too much open.
   const refused = async () => (await call(`${system.url}/ports/${port}`)).body.connectionsRefused
   assert.equal(await refused(), undefined)
-  await system.store.table('connections-refused').put(port, '7')
+  await system.store.table(`connections-refused/${host}`).put(port, '7')
   assert.equal(await refused(), 7)
   const own = (await call(`${system.url}/ports/${port}`)).body
   assert.equal((await call(`${system.url}/ports/${port}`, 'PUT', own)).status, 200)

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { isFailure } from '../../src/core/errors.ts'
 import { type StreamServer, until, type Vm } from '../../src/lab/index.ts'
+import { activeTable } from '../../src/topology/port-status.ts'
 import { missingForServer, ZooKeeperServer } from '../zookeeper/server.ts'
 import { allReceived, type Device, Network, reaches, Streams } from './fixtures/index.ts'
 
@@ -44,9 +45,11 @@ describe('agents on a store in ZooKeeper', { skip }, () => {
     b = await vm('b', 'compute2', red, 1, 12)
     c = await vm('c', 'compute2', blue, 2, 13)
     await net.start()
-    net.appliance.store.table('active').watch(events => {
-      for (const event of events) if (event.op === 'delete') unbound.push(event.key)
-    })
+    for (const host of ['compute1', 'compute2'])
+      net.appliance.store.table(activeTable(net.hostId(host))).watch(events => {
+        for (const event of events)
+          if (event.op === 'delete' || event.entry.value === '') unbound.push(host)
+      })
   })
 
   after(async () => {

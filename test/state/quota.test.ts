@@ -99,7 +99,7 @@ describe('C5: flow state of many ports', () => {
     assert.equal(counters['port-full.p0'], 1)
     assert.equal(counters['port-full.others'], 300 - 256)
     world.settle(6_000)
-    const table = world.store.table('connections-refused')
+    const table = world.store.table('connections-refused/h1')
     assert.equal(table.get('p255')?.value, '1')
     assert.equal(table.get('p256'), undefined)
   })
@@ -108,7 +108,7 @@ describe('C5: flow state of many ports', () => {
     const world = open({ statesPerPort: 10 })
     for (let i = 0; i < 15; i++) passes(world, 'a', 'server', 1000 + i, 'S')
     world.settle(6_000)
-    const said = (): string | undefined => world.store.table('connections-refused').get('a')?.value
+    const said = (): string | undefined => world.store.table('connections-refused/h1').get('a')?.value
     assert.equal(said(), '5')
     passes(world, 'a', 'server', 2000, 'S')
     world.settle(6_000)

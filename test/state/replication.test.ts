@@ -147,7 +147,8 @@ describe('a connection out by one gateway and back by the other', () => {
     world.addHost('h2')
     world.store.put('port', { ...world.store.get('port', 'vm')!, host: 'h2', previousHost: 'h1' })
     world.settle(4000)
-    assert.equal(world.store.table('active').get('up0')?.value, 'g0') // the store has not noticed
+    // The store has not noticed.
+    assert.equal(world.store.table('active/g0').get('up0')?.value, 'g0')
     assert.deepEqual(
       world.exchange('vm', out(5000, 'S')).map(({ port }) => port),
       ['up1']

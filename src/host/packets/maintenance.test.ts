@@ -320,7 +320,7 @@ test('flows of an earlier agent go on forwarding, and are kept once the walk agr
 })
 
 test('a store that answers late takes no earlier flow away', () => {
-  for (const late of ['host', 'active']) // the bindings of the host, the activity of ports
+  for (const late of ['host', 'active/h']) // the bindings of the host, the activity of ports
     for (const lateMs of [300, 60_000]) {
       const { clock, store, left } = firstLife()
       const slow = (interest: Interest): boolean =>

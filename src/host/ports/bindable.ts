@@ -4,7 +4,7 @@
 // whatever else (a network card, a VLAN of one) the settings must name.
 
 import { isReserved } from '../../topology/models.ts'
-import { BINDING_FAULTS_TABLE } from '../../topology/port-status.ts'
+import { bindingFaultsTable } from '../../topology/port-status.ts'
 import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { Interface } from './interface.ts'
@@ -63,16 +63,18 @@ const pattern = (glob: string): RegExp => {
 /** Says of each port that is bound here and not up why it is not, for who looks at it. */
 export class BindingFaults {
   readonly #view: TopologyView
+  readonly #host: string
   #told: ReadonlyMap<string, string> = new Map()
 
-  constructor(view: TopologyView) {
+  constructor(view: TopologyView, host: string) {
     this.#view = view
+    this.#host = host
   }
 
   /** Writes why ports are not bound here, by port; what is fixed goes. */
   tell(faults: ReadonlyMap<string, string>): void {
     if (faults.size === 0 && this.#told.size === 0) return
-    const table: Table = this.#view.table(BINDING_FAULTS_TABLE)
+    const table: Table = this.#view.table(bindingFaultsTable(this.#host))
     for (const [port, why] of faults) if (this.#told.get(port) !== why) table.put(port, why)
     for (const port of this.#told.keys()) if (!faults.has(port)) table.remove(port)
     this.#told = new Map(faults)

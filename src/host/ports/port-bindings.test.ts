@@ -101,7 +101,7 @@ test('an interface that is given to another port speaks for that port at once', 
 
 test('a port without its interface is said to be down, while it is a port of the host', () => {
   const world = acquainted()
-  const word = (): string | undefined => world.store.table('active').get('late')?.value
+  const word = (): string | undefined => world.store.table('active/h1').get('late')?.value
   world.hosts.get('h1')!.setUp('tap-late', false)
   world.store.put('port', vm('late', 3, 'h1').value)
   world.settle()
@@ -139,7 +139,7 @@ for (const [what, name, is] of [
     world.store.put('port', { ...vm('late', 3, 'h1').value, interface: name })
     world.settle()
     assert.equal(h1.host.view.port('late')!.active, false)
-    const said = (): string => world.store.table('binding-faults').get('late')?.value ?? ''
+    const said = (): string => world.store.table('binding-faults/h1').get('late')?.value ?? ''
     assert.match(said(), new RegExp(`^interface ${name} of host .* is refused: `))
     world.store.put('port', vm('late', 3, 'h1').value)
     world.settle()
@@ -149,7 +149,7 @@ for (const [what, name, is] of [
 
 test('F10: why a port is not up is said while it is not, and only then', () => {
   const world = acquainted()
-  const said = (): string | undefined => world.store.table('binding-faults').get('late')?.value
+  const said = (): string | undefined => world.store.table('binding-faults/h1').get('late')?.value
   world.hosts.get('h1')!.setUp('tap-late', false)
   world.store.put('port', vm('late', 3, 'h1').value)
   world.settle()

@@ -7,7 +7,8 @@ import type { Counters } from '../../core/counters.ts'
 import { derive, egressTag, type Tag, tagOf } from '../../flow/tag.ts'
 import type { Port } from '../../simulation/device.ts'
 import type { PortModel } from '../../topology/models.ts'
-import { ACTIVE_TABLE } from '../../topology/port-status.ts'
+import { activeTable } from '../../topology/port-status.ts'
+import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { HostEvents } from '../events.ts'
 import { WAIT_FOR_BINDINGS } from '../waits.ts'
@@ -78,10 +79,10 @@ export class PortBindings {
     this.#events = parts.events
     this.#readiness = parts.readiness
     this.#clock = parts.clock
-    this.#mtus = new PortMtus(parts.view, parts.events)
+    this.#mtus = new PortMtus(parts.view, parts.events, parts.host)
     this.#rules = parts.rules
     this.#bindable = new Bindable(parts.rules)
-    this.#faults = new BindingFaults(parts.view)
+    this.#faults = new BindingFaults(parts.view, parts.host)
     parts.counters.gauge('agent.ports-bound', () => this.#byPort.size, 'Ports bound and up here')
     this.#view.need(bindingsOf(this.#host))
     const { events, watcher } = parts
@@ -89,6 +90,11 @@ export class PortBindings {
     events.bindingsChanged.on(() => this.#refreshSoon())
     events.portReady.on(() => this.#refreshSoon())
     watcher.onChange(events.bindingsChanged)
+  }
+
+  // What this host says of its ports.
+  get #active(): Table {
+    return this.#view.table(activeTable(this.#host))
   }
 
   /** Looks at interfaces for the first time. */
@@ -124,7 +130,7 @@ export class PortBindings {
 
   /** Of the interface of a port of another host, as that says; 0: it has not. */
   mtuElsewhere(port: Port): number {
-    return this.#mtus.of(port.id)
+    return this.#mtus.elsewhere(port)
   }
 
   /** Whether this is the port's host, whatever its interface does. */
@@ -235,7 +241,7 @@ export class PortBindings {
 
   // Silence is not an answer: whoever asks takes it for an agent that will be back.
   #tellDown(ours: ReadonlySet<string>, waiting: ReadonlySet<string>): void {
-    const active = this.#view.table(ACTIVE_TABLE)
+    const active = this.#active
     const down = new Set([...ours].filter(id => !this.#byPort.has(id) && !waiting.has(id)))
     for (const id of down) active.put(id, '')
     for (const id of this.#down) {
@@ -249,7 +255,7 @@ export class PortBindings {
 
   #learn(): void {
     const bindings = this.#view.need(bindingsOf(this.#host))
-    this.#known = this.#view.need({ table: ACTIVE_TABLE }) && bindings
+    this.#known = this.#view.need({ table: activeTable(this.#host) }) && bindings
     if (this.#known) this.#events.wake(WAIT_FOR_BINDINGS)
   }
 
@@ -258,7 +264,7 @@ export class PortBindings {
    */
   close(kept: boolean): void {
     this.#isClosed = true
-    const active = this.#view.table(ACTIVE_TABLE)
+    const active = this.#active
     if (!kept) for (const { port } of this.#byPort.values()) active.put(port, '')
     this.#watcher.close()
   }
@@ -278,7 +284,7 @@ export class PortBindings {
     const bound = { port: id, ifindex, name, peerRedirect }
     this.#byIfindex.set(ifindex, bound)
     this.#byPort.set(id, bound)
-    this.#view.table(ACTIVE_TABLE).put(id, this.#host)
+    this.#active.put(id, this.#host)
     this.#events.outdate([egressTag(id), interfaceTag(ifindex)])
     this.attachments.activated(ifindex)
   }
@@ -288,7 +294,7 @@ export class PortBindings {
     this.#byIfindex.delete(bound.ifindex)
     this.#byPort.delete(bound.port)
     this.attachments.detach(bound.ifindex)
-    const active = this.#view.table(ACTIVE_TABLE)
+    const active = this.#active
     if (isOurs) active.put(bound.port, '')
     else active.remove(bound.port)
     const port = this.#view.port(bound.port)

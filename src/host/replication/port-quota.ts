@@ -8,7 +8,8 @@ import type { SimulationContext } from '../../simulation/context.ts'
 import type { Port, PortId } from '../../simulation/device.ts'
 import { RECORD_WORDS } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
-import { REFUSALS_TABLE } from '../../topology/port-status.ts'
+import { refusalsTable } from '../../topology/port-status.ts'
+import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
 
 /** The reason of packets whose port has met its bound. */
@@ -30,6 +31,8 @@ export interface PortQuotaParts {
   readonly table: StateTable
   /** Where the count of a port is told. */
   readonly view: Pick<TopologyView, 'table'>
+  /** Id of ours. */
+  readonly host: string
   readonly clock: Clock
   readonly counters: Counters
 }
@@ -64,7 +67,7 @@ export class PortQuota {
     const now = this.#parts.clock.now()
     if (this.#refusals.size === 0 || now - this.#toldMs < TELL_MS) return
     this.#toldMs = now
-    const table = this.#parts.view.table(REFUSALS_TABLE)
+    const table = this.#table()
     for (const [port, refusals] of this.#refusals) {
       const { value } = refusals.counter
       if (port === OTHERS || value === refusals.told) continue
@@ -77,8 +80,12 @@ export class PortQuota {
   gone(port: PortId): void {
     const refusals = this.#refusals.get(port)
     if (refusals === undefined) return
-    this.#parts.view.table(REFUSALS_TABLE).remove(port)
+    this.#table().remove(port)
     refusals.told = refusals.counter.value
+  }
+
+  #table(): Table {
+    return this.#parts.view.table(refusalsTable(this.#parts.host))
   }
 
   #of(port: PortId): Refusals {

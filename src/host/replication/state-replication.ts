@@ -56,7 +56,8 @@ export class StateReplication {
     const movedState = new MovedState({ table, saver, clock })
     const asked = { peers, movedState, load, recover }
     const handover = new PortHandover({ ...asked, clock, counters, events })
-    const quota = new PortQuota({ max: state.perPortMax ?? 0, table, view, clock, counters })
+    const max = state.perPortMax ?? 0
+    const quota = new PortQuota({ max, table, view, host, clock, counters })
     const word = hostHash(host)
     const common = { word, table, exchange, targets, saver, clock, counters, events }
     this.targets = targets

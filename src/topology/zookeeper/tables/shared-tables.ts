@@ -178,7 +178,8 @@ export class SharedTables {
 
   async #read(name: string): Promise<TableLog> {
     const log = this.#use(name)
-    const fresh = log.fresh()
+    // Whose rows are seen is told by the log of the topology.
+    const fresh = Promise.all([log.fresh(), this.#parts.fresh()])
     if (log.isLoaded) await fresh
     else if (!(await within(this.#clock, PATIENCE_MS, fresh))) {
       const reason = `the table ${name} was not read yet: ${log.fault ?? this.#zk.fault}`

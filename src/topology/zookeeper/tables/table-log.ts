@@ -14,9 +14,9 @@ import { isUnknown, isZooKeeperError } from '../client/errors.ts'
 import { Audience } from './audience.ts'
 import { compact } from './base.ts'
 import { type TableChange, toBlob } from './change.ts'
-import { Follower } from './follower.ts'
 import type { TableParts } from './parts.ts'
 import { Rows, STEPS_MAX, type Step } from './rows.ts'
+import { TableReader } from './table-reader.ts'
 import type { TableWatcher } from './watcher.ts'
 
 interface Asked {
@@ -40,7 +40,7 @@ const ROWS_PER_CHANGE = 16
 export class TableLog {
   readonly rows: Rows
   readonly #parts: TableParts
-  readonly #follower: Follower
+  readonly #reader: TableReader
   readonly #audience = new Audience()
   #isBehind = true
   #hasAppended = false
@@ -55,7 +55,7 @@ export class TableLog {
   constructor(name: string, parts: TableParts) {
     this.#parts = parts
     this.rows = new Rows(parts.lasts)
-    this.#follower = new Follower(`/tables/${encodeURIComponent(name)}`, this.rows, parts, {
+    this.#reader = new TableReader(`/tables/${encodeURIComponent(name)}`, this.rows, parts, {
       tell: events => this.#tell(events),
       reached: n => this.#settle(n),
       forgotten: steps => this.#claims.push(...steps),
@@ -64,7 +64,7 @@ export class TableLog {
   }
 
   get isLoaded(): boolean {
-    return this.#follower.isLoaded
+    return this.#reader.isLoaded
   }
 
   /** Why it cannot be followed, for people. */
@@ -115,7 +115,7 @@ export class TableLog {
   /** There is a connection: what has come meanwhile is looked for. */
   connected(isNewSession: boolean): Promise<void> {
     if (isNewSession) {
-      this.#follower.renewed()
+      this.#reader.renewed()
       // Others may have taken us for dead, and have made a base without our rows.
       for (const session of this.#parts.own) this.#claims.push(...this.rows.of(session))
     }
@@ -134,7 +134,7 @@ export class TableLog {
     this.#refuse(fail('STORE_UNAVAILABLE', { reason: 'it is closed' }))
     for (const { writes } of this.#stored) for (const { done } of writes) done()
     this.#audience.close()
-    this.#follower.close()
+    this.#reader.close()
   }
 
   #tell(events: readonly TableEvent[]): void {
@@ -204,7 +204,7 @@ export class TableLog {
 
   #follow(): Promise<void> {
     this.#isBehind = false
-    return this.#follower.follow()
+    return this.#reader.follow()
   }
 
   // Those who listen have heard before who wrote goes on.
@@ -225,7 +225,7 @@ export class TableLog {
     const n = await this.#append(writes.map(({ step }) => step))
     this.#pending.splice(0, writes.length)
     this.#stored.push({ n, writes })
-    if (n < this.#follower.next) this.#settle(this.#follower.next)
+    if (n < this.#reader.next) this.#settle(this.#reader.next)
     else await this.#follow()
   }
 
@@ -246,10 +246,10 @@ export class TableLog {
     while (this.#claims.length > 0) {
       const some = this.#claims.slice(0, STEPS_MAX)
       const steps = some.filter(step => this.#mayClaim(step))
-      const at = this.#follower.next
+      const at = this.#reader.next
       const n = steps.length === 0 ? at : await this.#append(steps, at)
       if (n === at) this.#claims.splice(0, some.length)
-      if (steps.length > 0 && n >= this.#follower.next) await this.#follow()
+      if (steps.length > 0 && n >= this.#reader.next) await this.#follow()
     }
   }
 
@@ -264,24 +264,24 @@ export class TableLog {
     const { zk, by, serial, counters } = this.#parts
     const change: TableChange = { by, serial: serial(), steps, at }
     const node = await toNode(zk, 0, toBlob(change))
-    const follower = this.#follower
+    const reader = this.#reader
     for (;;) {
       try {
-        const n = await zk.append(follower.path, node)
+        const n = await zk.append(reader.path, node)
         counters.changes++
         this.#hasAppended = true
-        if (n === follower.next) follower.apply(change)
+        if (n === reader.next) reader.apply(change)
         return n
       } catch (error) {
         if (isZooKeeperError(error, 'NO_NODE')) await this.#make()
         else if (!isUnknown(error)) throw error
-        else if (await this.#wasAppended(change)) return follower.next - 1
+        else if (await this.#wasAppended(change)) return reader.next - 1
       }
     }
   }
 
   async #make(): Promise<void> {
-    await this.#parts.zk.create(this.#follower.path, Buffer.alloc(0)).catch(error => {
+    await this.#parts.zk.create(this.#reader.path, Buffer.alloc(0)).catch(error => {
       if (!isZooKeeperError(error, 'NODE_EXISTS')) throw error
     })
     await this.#follow()
@@ -298,7 +298,7 @@ export class TableLog {
       try {
         await zk.sync()
         await this.#follow()
-        return this.#follower.has(change)
+        return this.#reader.has(change)
       } catch (error) {
         if (!isZooKeeperError(error)) throw error
       }
@@ -308,7 +308,7 @@ export class TableLog {
   async #compact(): Promise<void> {
     this.#hasAppended = false
     const { rows } = this
-    const { path, next: n, base, last } = this.#follower
+    const { path, next: n, base, last } = this.#reader
     if (n - base.n < Math.max(CHANGES_MAX, rows.size / ROWS_PER_CHANGE)) return
     const { zk, clock, by, serial, fresh, processes, counters } = this.#parts
     await fresh() // the sessions of all owners are known
@@ -318,7 +318,7 @@ export class TableLog {
     const { version } = base
     if (await compact({ zk, clock, path, id, n, version, last: kept, rows })) {
       counters.bases++
-      this.#follower.base = { ...base, n, version: version + 1 }
+      this.#reader.base = { ...base, n, version: version + 1 }
     } else this.#isBehind = true
   }
 }

@@ -12,7 +12,7 @@ import { fromBlob, type TableChange } from './change.ts'
 import type { TableParts } from './parts.ts'
 import type { Rows, Step } from './rows.ts'
 
-export interface FollowerListener {
+export interface TableReaderListener {
   tell(events: readonly TableEvent[]): void
   /** Changes before this one are applied; undefined: the table has begun anew. */
   reached(n: number | undefined): void
@@ -26,7 +26,7 @@ const AHEAD = 16
 const DIGITS = 10
 const NO_TABLE: Base = { n: 0, version: 0, birth: '' }
 
-export class Follower {
+export class TableReader {
   readonly path: string
   readonly rows: Rows
   /** Number of the change that is to come. */
@@ -34,12 +34,12 @@ export class Follower {
   base = NO_TABLE
   #last = new Map<string, number>() // number of the last change of each process
   readonly #parts: TableParts
-  readonly #listener: FollowerListener
+  readonly #listener: TableReaderListener
   #isLoaded = false
   #watched = -1 // the change whose coming we shall be told of, in this session
   #isWatched = false // the table
 
-  constructor(path: string, rows: Rows, parts: TableParts, listener: FollowerListener) {
+  constructor(path: string, rows: Rows, parts: TableParts, listener: TableReaderListener) {
     this.path = path
     this.rows = rows
     this.#parts = parts
