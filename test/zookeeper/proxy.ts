@@ -59,6 +59,15 @@ export class FaultProxy {
     this.#pairs.clear()
   }
 
+  /** The network is well again; connections that were cut off end. */
+  heal(): void {
+    const wasCut = this.blackHole
+    this.refuse = this.blackHole = this.hold = false
+    this.cutAfter = undefined
+    this.delayMs = 0
+    if (wasCut) this.cutAll()
+  }
+
   /** Lets go what was held. */
   flush(): void {
     this.hold = false

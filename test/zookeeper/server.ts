@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
@@ -33,31 +33,55 @@ export function missingForServer(): string | undefined {
   return existsSync(JAR) ? undefined : `${JAR} is not here; node setup.mjs --zookeeper installs it`
 }
 
+/** One of an ensemble: which it is, and the lines that tell of all of them. */
+interface Seat {
+  readonly id: number
+  readonly members: readonly string[]
+}
+
+const ADDRESS = '127.0.9.2'
+
 export class ZooKeeperServer {
-  readonly address = '127.0.9.2'
+  readonly address = ADDRESS
   readonly port: number
   /** Where it speaks TLS, and the certificate to trust; only when made with it. */
   readonly securePort: number
   readonly caFile: string
   readonly #folder: string
   readonly #tls: boolean
+  readonly #seat: Seat | undefined
   #child: ChildProcess | null = null
 
-  private constructor(folder: string, port: number, securePort: number, tls: boolean) {
+  private constructor(folder: string, ports: readonly number[], tls: boolean, seat?: Seat) {
     this.#folder = folder
-    this.port = port
-    this.securePort = securePort
+    this.port = ports[0]!
+    this.securePort = ports[1]!
     this.#tls = tls
+    this.#seat = seat
     this.caFile = join(folder, 'server.pem')
   }
 
-  static async make({ tls = false } = {}): Promise<ZooKeeperServer> {
+  static async make({ tls = false } = {}, seat?: Seat): Promise<ZooKeeperServer> {
     const folder = mkdtempSync(join(tmpdir(), 'mezzo-zookeeper-'))
-    const [port, securePort] = [await freePort(), await freePort()]
-    const server = new ZooKeeperServer(folder, port, securePort, tls)
+    const server = new ZooKeeperServer(folder, await freePorts(2), tls, seat)
     if (tls) server.#makeCertificate()
     writeFileSync(join(folder, 'zoo.cfg'), server.#configuration())
+    if (seat !== undefined) {
+      mkdirSync(join(folder, 'data'))
+      writeFileSync(join(folder, 'data', 'myid'), `${seat.id}\n`)
+    }
     return server
+  }
+
+  /** Several that agree; each is to be started, and serves when most of them are there. */
+  static async ensemble(count: number): Promise<ZooKeeperServer[]> {
+    const ports = await freePorts(2 * count)
+    const members = Array.from(
+      { length: count },
+      (_, i) => `server.${i + 1}=${ADDRESS}:${ports[2 * i]}:${ports[2 * i + 1]}`
+    )
+    const ids = members.map((_, i) => i + 1)
+    return Promise.all(ids.map(id => ZooKeeperServer.make({}, { id, members })))
   }
 
   /** Resolves when it serves. */
@@ -76,7 +100,7 @@ export class ZooKeeperServer {
         ...['--pdeathsig', 'KILL', 'java', '-Xmx256m', '-XX:+UseSerialGC'],
         '-XX:TieredStopAtLevel=1',
         ...Object.entries(properties).map(([name, value]) => `-D${name}=${value}`),
-        ...['-cp', CLASSPATH, 'org.apache.zookeeper.server.ZooKeeperServerMain'],
+        ...['-cp', CLASSPATH, `org.apache.zookeeper.server.${this.#main}`],
         join(this.#folder, 'zoo.cfg')
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] }
@@ -92,6 +116,19 @@ export class ZooKeeperServer {
       assert.ok(clock.now() < until, `the server does not serve: ${said}`)
       await sleep(clock, 50)
     }
+  }
+
+  get #main(): string {
+    return this.#seat === undefined ? 'ZooKeeperServerMain' : 'quorum.QuorumPeerMain'
+  }
+
+  /** True for the one of an ensemble that has the last word. */
+  async leads(): Promise<boolean> {
+    return (await this.command('srvr')).includes('Mode: leader')
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== null
   }
 
   async kill(): Promise<void> {
@@ -149,6 +186,7 @@ export class ZooKeeperServer {
       `clientPortAddress=${this.address}`,
       `clientPort=${this.port}`
     ]
+    if (this.#seat !== undefined) lines.push('initLimit=10', 'syncLimit=4', ...this.#seat.members)
     const tls = [
       `secureClientPortAddress=${this.address}`,
       `secureClientPort=${this.securePort}`,
@@ -175,11 +213,11 @@ function keytool(args: readonly string[]): void {
   assert.equal(status, 0, `keytool failed: ${error?.message ?? ''}\n${stdout}${stderr}`)
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.9.2')
-  await once(server, 'listening')
-  const bound = server.address()
-  server.close()
-  return typeof bound === 'object' && bound !== null ? bound.port : 0
+// All are held until all are found, so that they are different.
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, ADDRESS))
+  await Promise.all(servers.map(server => once(server, 'listening')))
+  const ports = servers.map(server => (server.address() as AddressInfo).port)
+  for (const server of servers) server.close()
+  return ports
 }
