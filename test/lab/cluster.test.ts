@@ -1,36 +1,50 @@
-// Hosts that share a store on ZooKeeper, each agent a process of its own with a copy of its own.
-// While the server is dead what is known goes on, new connections included; when it is back, what
-// was asked for meanwhile is done, and no port has flapped.
+// Hosts that share a store on a ZooKeeper ensemble, each agent a process of its own with a copy of
+// its own.  Whatever becomes of the servers and of the way to them, what is known goes on, new
+// connections included; when all is well again what was asked for meanwhile is done, every agent
+// knows what the store does, and no port has flapped.
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { isFailure } from '../../src/core/errors.ts'
 import { type StreamServer, until, type Vm } from '../../src/lab/index.ts'
+import type { StorePlace } from '../../src/main/store.ts'
 import { activeTable } from '../../src/topology/port-status.ts'
+import { FaultProxy } from '../zookeeper/proxy.ts'
 import { missingForServer, ZooKeeperServer } from '../zookeeper/server.ts'
-import { allReceived, type Device, Network, reaches, Streams } from './fixtures/index.ts'
+import { allReceived, type Device, Network, reaches, Streams, sleep } from './fixtures/index.ts'
 
 const skip = Network.skip() || (missingForServer() ?? false)
+/** How long all servers are away; ten minutes are the issue's. */
+const OUTAGE_MS = Number(process.env.OUTAGE_MS ?? 60_000)
+const STOPPED_MS = 30_000
+const BETWEEN_MS = 2_000
 
 describe('agents on a store in ZooKeeper', { skip }, () => {
-  let server: ZooKeeperServer
+  let servers: readonly ZooKeeperServer[]
+  let proxies: readonly FaultProxy[]
   let net: Network
   let red: Device
   let a: Vm
   let b: Vm
   let c: Vm
+  const listeners = new Map<string, StreamServer>()
   const unbound: string[] = []
 
   before(async () => {
-    server = await ZooKeeperServer.make()
-    await server.start()
-    const servers = [{ host: server.address, port: server.port }]
-    const cluster = { servers, chroot: '/lab', sessionMs: 6_000 }
+    servers = await ZooKeeperServer.ensemble(3)
+    await Promise.all(servers.map(server => server.start()))
+    const places = servers.map(({ address: host, port }) => ({ host, port }))
+    proxies = await Promise.all(places.map(({ host, port }) => FaultProxy.before(host, port)))
+    const at = (servers: readonly { host: string; port: number }[]): StorePlace => ({
+      ...{ kind: 'zookeeper', copyPath: ':memory:', chroot: '/lab', sessionMs: 6_000 },
+      servers: servers.map(({ host, port }) => ({ host, port }))
+    })
     net = await Network.open({
       prefix: 'mz-lab-cluster',
       hosts: ['compute1', 'compute2'],
       processes: true,
-      store: { kind: 'zookeeper', copyPath: ':memory:', ...cluster }
+      store: at(places),
+      storeOf: host => (host === 'compute2' ? at(proxies) : undefined)
     })
     red = await net.bridge('red')
     const blue = await net.bridge('blue')
@@ -50,11 +64,15 @@ describe('agents on a store in ZooKeeper', { skip }, () => {
         for (const event of events)
           if (event.op === 'delete' || event.entry.value === '') unbound.push(host)
       })
+    for (const to of [b, c]) await reaches(a, to.address())
+    for (const to of [b, c]) listeners.set(to.address(), await to.tcp.serve())
   })
 
   after(async () => {
+    for (const proxy of proxies ?? []) proxy.heal()
     await net?.close()
-    await server?.close()
+    await Promise.all((proxies ?? []).map(proxy => proxy.close()))
+    await Promise.all((servers ?? []).map(server => server.close()))
   })
 
   const isAway = (): Promise<boolean> =>
@@ -63,28 +81,81 @@ describe('agents on a store in ZooKeeper', { skip }, () => {
       error => isFailure(error, 'STORE_UNAVAILABLE')
     )
 
-  test('the server dies and comes back: flows, old and new, go on; no port flaps', async () => {
-    for (const to of [b, c]) await reaches(a, to.address())
-    const servers = new Map<string, StreamServer>()
-    for (const to of [b, c]) servers.set(to.address(), await to.tcp.serve())
-    const streams = await Streams.open(a, servers)
-    await streams.goOn('at first')
-    await server.kill()
-    await until('the loss is known', isAway)
-    await streams.goOn('without the store')
-    const late = await Streams.open(a, servers)
-    await late.goOn('opened without the store')
-    await reaches(c, b.address())
-    await assert.rejects(net.bridge('meanwhile'), error => isFailure(error, 'STORE_UNAVAILABLE'))
-    await server.start()
-    await until('the store is back', async () => !(await isAway()))
-    await streams.goOn('with the store again')
-    const d = await net.vm('d', { on: 'compute1', at: red, addresses: ['10.0.1.14/24'] })
+  // Nothing was lost or flapped, everybody knows all, and what is made now is there for all.
+  async function isWell(streams: readonly Streams[]): Promise<void> {
+    await until('the store is there', async () => !(await isAway()))
+    for (const each of streams) await each.goOn('in the end')
+    for (const each of streams) await each.lossless()
+    const vms = await net.vm(`vm${++made}`, {
+      on: 'compute1',
+      at: red,
+      addresses: [`10.0.1.${100 + made}/24`]
+    })
     await net.ready()
-    await reaches(d, b.address())
-    for (const each of [streams, late]) await each.lossless()
-    for (const to of servers.keys()) await allReceived(a, to)
+    await reaches(vms, b.address())
+    for (const to of listeners.keys()) await allReceived(a, to)
     assert.deepEqual(unbound, [])
+  }
+  let made = 0
+
+  // New connections between those who know each other, for so long.
+  async function connects(forMs: number): Promise<number> {
+    let count = 0
+    for (const until = Date.now() + forMs; Date.now() < until; count++) {
+      const late = await Streams.open(a, listeners)
+      await late.goOn('opened meanwhile')
+      await late.lossless()
+      await reaches(c, b.address())
+      await sleep(BETWEEN_MS)
+    }
+    return count
+  }
+
+  test('the leader is killed, then each server in turn', async () => {
+    const streams = await Streams.open(a, listeners)
+    const leads = await Promise.all(servers.map(server => server.leads()))
+    for (const server of [servers[leads.indexOf(true)]!, ...servers]) {
+      await server.kill()
+      await streams.goOn('without a server')
+      await until('the others serve', async () => !(await isAway()))
+      await net.bridge(`bridge ${++made}`)
+      await server.start()
+    }
+    await isWell([streams])
+  })
+
+  test('all servers die and come back: flows, old and new, go on; no port flaps', async t => {
+    const streams = await Streams.open(a, listeners)
+    await Promise.all(servers.map(server => server.kill()))
+    await until('the loss is known', isAway)
+    const late = await Streams.open(a, listeners)
+    t.diagnostic(`${await connects(OUTAGE_MS)} times new connections`)
+    await assert.rejects(net.bridge('meanwhile'), error => isFailure(error, 'STORE_UNAVAILABLE'))
+    await Promise.all(servers.map(server => server.start()))
+    const back = Date.now()
+    await until('the store is back', async () => !(await isAway()))
+    t.diagnostic(`back ${Date.now() - back} ms after the servers serve`)
+    await isWell([streams, late])
+  })
+
+  test('an agent is cut off from all servers in silence; its host goes on', async () => {
+    const streams = await Streams.open(a, listeners)
+    for (const proxy of proxies) proxy.blackHole = true
+    await connects(12_000) // twice its session
+    for (const proxy of proxies) proxy.heal()
+    await isWell([streams])
+  })
+
+  test('an agent is stopped for half a minute; what its kernel knows goes on', async () => {
+    const streams = await Streams.open(a, listeners)
+    net.pause('compute2')
+    const until = Date.now() + STOPPED_MS
+    while (Date.now() < until) {
+      await streams.goOn('while an agent is stopped')
+      await sleep(BETWEEN_MS)
+    }
+    net.resume('compute2')
+    await isWell([streams])
   })
 
   test('an agent is killed and begins anew: its host is served again', async () => {
