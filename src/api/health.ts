@@ -8,6 +8,7 @@ import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Store } from '../topology/store.ts'
+import { countStore } from './store-counters.ts'
 
 /** Whether the API can do its work. */
 export interface HealthReport {
@@ -45,6 +46,7 @@ export class Health {
 
   constructor(parts: HealthParts) {
     this.#parts = parts
+    countStore(parts.store, parts.counters)
     const value = (): number => (this.#said === 'ok' ? 0 : 1)
     parts.counters.gauge('store.failing', value, '1: the store cannot be read or written')
   }

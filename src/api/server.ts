@@ -28,7 +28,7 @@ import { managedFields, Ports } from './rest/ports.ts'
 import { addResources } from './rest/resources.ts'
 import { addStateKeyRoute, addStateRoutes } from './rest/state-routes.ts'
 import { Statuses } from './rest/statuses.ts'
-import { addDocument, addHealth, addIndex, addMetrics } from './rest/system-routes.ts'
+import { addDocument, addHealth, addIndex, addMetrics, addStore } from './rest/system-routes.ts'
 import { Tracer } from './trace/tracer.ts'
 
 /** What the API is made of. */
@@ -130,6 +130,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
   addStateRoutes(app, objects, agents, options.stateKinds)
   addStateKeyRoute(app, store, random)
   addTraceRoute(app, new Tracer(store, ports, agents), clock)
+  addStore(app, store)
   addHealth(app, options.health)
   addMetrics(app, options)
   options.more?.(app)

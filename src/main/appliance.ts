@@ -272,7 +272,9 @@ export class Appliance implements AgentsView {
     const notUrgent = [...this.#agents.values()].flatMap(({ host, counters: { gauges } }) =>
       gauges['exchange.realtime'] === 0 ? [`host ${host.name}: ${NOT_URGENT}`] : []
     )
-    return [...this.#noted, ...notUrgent]
+    const { state, fault } = this.store.report()
+    const ofStore = state === 'connected' && fault !== undefined ? [`the store: ${fault}`] : []
+    return [...this.#noted, ...ofStore, ...notUrgent]
   }
 
   #running(host: string): Agent {

@@ -17,6 +17,8 @@ export interface StoreReport {
   readonly change: number
   /** For how long there has been no connection, ms; 0: there is one. */
   readonly awayMs: number
+  /** For how long we have known of changes that are not here yet, ms; 0: all are. */
+  readonly lagMs: number
   /** What has grown since the start, and what there is now. */
   readonly counters: Readonly<Record<string, number>>
   readonly gauges: Readonly<Record<string, number>>

@@ -108,7 +108,8 @@ describe('C5: flow state of many ports', () => {
     const world = open({ statesPerPort: 10 })
     for (let i = 0; i < 15; i++) passes(world, 'a', 'server', 1000 + i, 'S')
     world.settle(6_000)
-    const said = (): string | undefined => world.store.table('connections-refused/h1').get('a')?.value
+    const said = (): string | undefined =>
+      world.store.table('connections-refused/h1').get('a')?.value
     assert.equal(said(), '5')
     passes(world, 'a', 'server', 2000, 'S')
     world.settle(6_000)

@@ -335,6 +335,31 @@ export const plainSchemas: readonly JsonSchema[] = [
     }
   ),
   record(
+    'Store',
+    'How the store is, as this server sees it.',
+    {
+      kind: { type: 'string', enum: ['sqlite', 'zookeeper'] },
+      where: text('its file, or the servers and the node below which it is'),
+      state: {
+        type: 'string',
+        enum: ['connected', 'away', 'halted'],
+        description: 'away: what is known is served; halted: no changes until it is mended'
+      },
+      fault: text('why it is not well'),
+      lastError: text('what went wrong last, also when all is well again'),
+      session: text('of this server, as the commands of ZooKeeper show it'),
+      sessionMs: { type: 'integer', description: 'how long the servers keep the session' },
+      change: { type: 'integer', description: 'number of the last change that is here' },
+      awayMs: { type: 'number', description: 'for how long there has been no connection' },
+      lagMs: { type: 'number', description: 'age of known changes that are not here yet' },
+      counters: { type: 'object', additionalProperties: { type: 'number' } }
+    },
+    {
+      ...{ kind: 'sqlite', where: 'var/mezzo.db', state: 'connected' },
+      ...{ change: 17, awayMs: 0, lagMs: 0, counters: {} }
+    }
+  ),
+  record(
     'Health',
     'Whether this API can do its work.',
     {

@@ -2,6 +2,7 @@
 // replicated tables it is, and how it reads.  It is no part of the object: no version, and it is
 // never stored. test/api/ports.test.ts holds it.
 
+import { isFailure } from '../../core/errors.ts'
 import type { Model, StatusEntry, Stored } from '../../topology/model.ts'
 import type { Store } from '../../topology/store.ts'
 
@@ -28,16 +29,29 @@ export class Statuses {
     const { status } = model
     if (status === undefined) return values
     const entries = values.map(status.entries)
-    const found = new Map<string, Values>()
-    for (const [table, wanted] of Map.groupBy(entries.flat(), each => each.table))
-      found.set(table, await this.#values(table, wanted))
+    const found = new Map<string, Values | undefined>()
+    const tables = [...Map.groupBy(entries.flat(), each => each.table)]
+    await Promise.all(
+      tables.map(async ([table, wanted]) => found.set(table, await this.#values(table, wanted)))
+    )
     return values.map((value, i) => {
+      if (entries[i]!.some(({ table }) => found.get(table) === undefined)) return value
       const said = entries[i]!.map(({ table, key }) => found.get(table)?.get(key))
       return { ...value, ...status.read(value, said) }
     })
   }
 
-  async #values(name: string, wanted: readonly StatusEntry[]): Promise<Values> {
+  // Undefined: the store is away, and nothing is known of the table.
+  async #values(name: string, wanted: readonly StatusEntry[]): Promise<Values | undefined> {
+    try {
+      return await this.#read(name, wanted)
+    } catch (error) {
+      if (isFailure(error, 'STORE_UNAVAILABLE')) return undefined
+      throw error
+    }
+  }
+
+  async #read(name: string, wanted: readonly StatusEntry[]): Promise<Values> {
     const table = this.#store.table(name)
     const keys = new Set(wanted.map(({ key }) => key))
     const pairs =

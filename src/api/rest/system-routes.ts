@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
 import type { Counters } from '../../core/counters.ts'
 import { Exposition } from '../../core/exposition.ts'
+import type { Store, StoreReport } from '../../topology/store.ts'
 import type { AgentsView } from '../agents.ts'
 import { descriptions } from '../document/descriptions.ts'
 import { refTo } from '../document/schemas.ts'
@@ -17,6 +18,7 @@ const ACTIONS = [
   '/bindings',
   '/agents',
   '/trace',
+  '/store',
   '/health',
   '/metrics',
   '/models',
@@ -74,6 +76,34 @@ export function addDocument(app: FastifyInstance): void {
     handle: async () => app.swagger()
   })
 }
+
+// RFC 7234, section 5.5.1: what is said may be out of date.
+const STALE = '110 mezzo "the store is away: this is what is known of it"'
+
+/** GET /store, and a warning on whatever else is read while it is not connected. */
+export function addStore(app: FastifyInstance, store: Store): void {
+  app.addHook('onSend', async (request, reply) => {
+    if (request.method === 'GET' && store.report().state !== 'connected')
+      void reply.header('warning', STALE)
+  })
+  addRoute(app, {
+    url: '/store',
+    tag: TAG,
+    method: 'GET',
+    id: 'store',
+    summary: 'How the store is, as this server sees it.',
+    answers: { 200: { description: 'It is this.', schema: refTo('Store') } },
+    async handle(request) {
+      queryOf(request, [])
+      return shown(store.report())
+    }
+  })
+}
+
+const shown = ({ gauges, counters, ...report }: StoreReport) => ({
+  ...Object.fromEntries(Object.entries(report).filter(([, value]) => value !== undefined)),
+  counters: { ...gauges, ...counters }
+})
 
 /** The route that says whether the API can work. */
 export function addHealth(app: FastifyInstance, health: Health): void {

@@ -142,7 +142,14 @@ export class SharedDatabase {
       this.options.report?.() ?? {
         ...{ kind: 'sqlite', where: this.options.path, fault, lastError: fault },
         state: fault === undefined ? 'connected' : 'halted',
-        ...{ session: undefined, sessionMs: undefined, awayMs: 0, counters: {}, gauges: {} },
+        ...{
+          session: undefined,
+          sessionMs: undefined,
+          awayMs: 0,
+          lagMs: 0,
+          counters: {},
+          gauges: {}
+        },
         change: this.#closed ? 0 : this.objects.head()
       }
     )

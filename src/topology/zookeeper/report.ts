@@ -24,6 +24,7 @@ export function reportOf({ zk, writer, tables, where }: Reported): StoreReport {
     sessionMs: zk.sessionMs,
     change: writer.replica.n,
     awayMs: zk.awayMs,
+    lagMs: writer.lagMs,
     counters: {
       ...prefixed('', zk.counters),
       ...prefixed('log-', writer.counters),

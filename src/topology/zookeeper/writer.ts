@@ -57,6 +57,7 @@ export class Writer implements Commits {
   #base = { n: -1, version: -1, isWatched: false }
   #serial = 0
   #isBehind = false // something has come
+  #behindSince = 0
   #mustFollow = false // before the next change of ours
   #reloadedAt = 0 // the change for which all was read anew
   #isAppending = false
@@ -104,6 +105,11 @@ export class Writer implements Commits {
     return this.#halted !== undefined
   }
 
+  /** For how long we have known of changes that are not here yet; 0: all are. */
+  get lagMs(): number {
+    return this.#isBehind ? this.#clock.now() - this.#behindSince : 0
+  }
+
   /** Changes that wait to be made. */
   get waiting(): number {
     return this.#jobs.length
@@ -134,6 +140,7 @@ export class Writer implements Commits {
 
   /** Looks for changes, soon. */
   readonly look = (): void => {
+    if (!this.#isBehind) this.#behindSince = this.#clock.now()
     this.#isBehind = true
     this.#wake()
   }

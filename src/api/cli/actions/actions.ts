@@ -83,6 +83,22 @@ export const actions: readonly Action[] = [
     }
   },
   {
+    noun: 'store',
+    verb: 'status',
+    words: '',
+    summary: 'Say how the store is: its servers, its state, what went wrong last.',
+    async run({ client, out }, words) {
+      if (words.length > 0) throw usage('expected mezzo store status')
+      type Report = Readonly<Record<string, unknown>> & { readonly counters: object }
+      const { counters, ...report } = await client.get<Report>('/store')
+      const rows = [...Object.entries(report), ...Object.entries(counters)]
+      await out({ ...report, counters }, async () =>
+        pairs(rows.map(([name, value]) => [name, String(value)]))
+      )
+      if (report.state !== 'connected') throw new Failure(Exit.refused, 'the store is not well')
+    }
+  },
+  {
     noun: 'health',
     verb: undefined,
     words: '',

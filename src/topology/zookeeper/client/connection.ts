@@ -77,6 +77,7 @@ export class Connection extends ConnectionManager {
   #greetedAt = 0
   #pings: number[] = [] // when those that wait for an answer were sent
   #ended = false
+  #at = '' // the server we speak to
 
   constructor(options: ConnectionOptions, listener: (state: number) => void) {
     super('unused', { sessionTimeout: options.sessionMs, spinDelay: 0 }, listener)
@@ -199,6 +200,7 @@ export class Connection extends ConnectionManager {
     if ((this.state as number) === STATES.CONNECTED) {
       this.#attempts = 0
       this.#ticks = 0
+      this.fault = `${this.#at} has closed the connection` // unless more is known then
       this.#hold(this.#greetedAt)
       this.#tick()
     } else this.socket?.destroy() // the session has expired
@@ -238,6 +240,7 @@ export class Connection extends ConnectionManager {
   #dial({ host, port }: ServerAddress): void {
     const { tls } = this.#options
     const name = tls === undefined ? 'connect' : 'secureConnect'
+    this.#at = `${host}:${port}`
     const socket: Socket =
       tls === undefined ? connectPlain({ host, port }) : connectTls({ ...tls, host, port })
     this.socket = socket
