@@ -176,6 +176,23 @@ describe('the store on ZooKeeper on bad days', { skip }, () => {
       await same(a, b)
     }))
 
+  test('who is cut off a second time has the whole time again until what it learned goes', () =>
+    within(async ({ proxy, open }) => {
+      const lingerMs = 8_000
+      const a = await open({ via: proxy, session: 'away', lingerMs })
+      const b = await open({ lingerMs })
+      await a.table('t').put('mine', 'x')
+      for (const time of ['first', 'second']) {
+        assert.ok(await a.lease(time, 1))
+        proxy.blackHole = true
+        await (await eventuallyLease(b, time)).release() // it is known to be away
+        assert.deepEqual(await pairs(b.table('t')), [['mine', 'x']], `the ${time} time`)
+        proxy.heal()
+        await eventually(() => a.tryWrite())
+        await sleep(clock, lingerMs)
+      }
+    }))
+
   test('who was away for more than is kept reads everything anew, and tells the difference', () =>
     within(async ({ proxy, open }) => {
       const baseEvery = 50
