@@ -110,9 +110,10 @@ export class Sessions {
     const all = this.#database.all<SessionRow>('SELECT * FROM sessions')
     const rows = all.filter(row => !this.#own.has(row.id))
     await this.#liveness.prepare?.(rows)
-    return rows
-      .filter(row => row.dead === 1 || !this.#liveness.isAlive(row, now))
-      .map(row => ({ id: row.id, forMs: this.#endedFor(row, now) }))
+    const isEnded = (row: SessionRow): boolean =>
+      row.dead === 1 || !this.#liveness.isAlive(row, now)
+    for (const row of rows) if (!isEnded(row)) this.#ended.delete(row.id) // it is back
+    return rows.filter(isEnded).map(row => ({ id: row.id, forMs: this.#endedFor(row, now) }))
   }
 
   #endedFor(row: SessionRow, now: number): number {
