@@ -329,6 +329,11 @@ export class LoadBalancer implements LiveDevice, Service {
       .map(({ tag }) => tag)
   }
 
+  /** Members are checked, whether packets come or not. */
+  get isBusy(): boolean {
+    return this.#healthChecks.isBusy
+  }
+
   close(): void {
     this.#healthChecks.close()
     this.#given.gone()

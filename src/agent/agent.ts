@@ -153,6 +153,7 @@ export class Agent {
       {
         events: (key, events, ready) => this.#send({ is: 'events', key, events, ready }),
         tableEvents: (name, events, ready) => this.#send({ is: 'table', name, events, ready }),
+        unwanted: interest => this.#send({ is: 'unwanted', interest }),
         tableWritten: (name, key) => this.#send({ is: 'written', name, key })
       },
       options.log
@@ -310,6 +311,8 @@ export class Agent {
     switch (message.is) {
       case 'want':
         return this.#feed.want(message.interest)
+      case 'unwant':
+        return this.#feed.unwant(message.interest)
       case 'put':
         return this.#feed.put(message.table, message.key, message.value)
       case 'remove':

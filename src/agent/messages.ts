@@ -29,6 +29,7 @@ export type ToThread =
       readonly events: readonly TableEvent[]
       readonly ready: boolean
     }
+  | { readonly is: 'unwanted'; readonly interest: Interest }
   | { readonly is: 'written'; readonly name: string; readonly key: string }
   | { readonly is: 'state-key'; readonly key: Uint8Array }
   // What was kept of a port's flow state, as encodeRecords wrote it; none when it is away.
@@ -47,6 +48,7 @@ export type ToThread =
 /** What a packet thread says to the main thread. */
 export type FromThread =
   | { readonly is: 'want'; readonly interest: Interest }
+  | { readonly is: 'unwant'; readonly interest: Interest }
   | { readonly is: 'put'; readonly table: string; readonly key: string; readonly value: string }
   | { readonly is: 'remove'; readonly table: string; readonly key: string }
   | { readonly is: 'save'; readonly batches: readonly SavedBatch[] }

@@ -85,6 +85,7 @@ const packetSide = new Host({
   link: {
     session: settings.session,
     want: interest => send({ is: 'want', interest }),
+    unwant: interest => send({ is: 'unwant', interest }),
     put: (table, key, value) => send({ is: 'put', table, key, value }),
     remove: (table, key) => send({ is: 'remove', table, key })
   },
@@ -137,6 +138,8 @@ function received(message: ToThread): void {
       return packetSide.view.apply(message.key, message.events, message.ready)
     case 'table':
       return packetSide.view.applyTable(message.name, message.events, message.ready)
+    case 'unwanted':
+      return packetSide.view.unwanted(message.interest)
     case 'written':
       return packetSide.view.tableWritten(message.name, message.key)
     case 'leased':

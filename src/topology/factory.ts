@@ -30,6 +30,8 @@ export interface Models {
 
 /** A device that follows its models. */
 export interface LiveDevice extends Device {
+  /** It does something without packets, checks say: it is not let go when none come. */
+  readonly isBusy?: boolean
   /**
    * A model this device named has changed. The tag of the device itself, when in it, takes every
    * flow through the device.

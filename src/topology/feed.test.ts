@@ -12,7 +12,12 @@ test('a thousand refused writes are ten lines of log, and each is answered', asy
   const refuse = (): Promise<void> => Promise.reject(new Error('full'))
   const store = { table: () => ({ put: refuse, remove: refuse }) } as unknown as Store
   let answered = 0
-  const listener = { events: () => {}, tableEvents: () => {}, tableWritten: () => answered++ }
+  const listener = {
+    events: () => {},
+    tableEvents: () => {},
+    unwanted: () => {},
+    tableWritten: () => answered++
+  }
   const feed = new TopologyFeed(store, listener, log)
   for (let n = 0; n < 1000; n++) feed.put('mac/br', `${n}`, 'p')
   for (let turn = 0; turn < 10; turn++) await Promise.resolve()

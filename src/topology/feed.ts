@@ -12,6 +12,8 @@ export interface FeedListener {
   events(key: string, events: readonly WatchEvent[], ready: boolean): void
   /** Entries of a shared table changed; `ready` likewise. */
   tableEvents(name: string, events: readonly TableEvent[], ready: boolean): void
+  /** An interest was closed: nothing of it comes after this. */
+  unwanted(interest: Interest): void
   /**
    * A write was taken or refused; what it changed has been told, for watches hear before writers.
    */
@@ -50,6 +52,14 @@ export class TopologyFeed {
       },
       error => this.#log.warn({ key, reason: reasonOf(error) }, 'a watch could not be opened')
     )
+  }
+
+  /** Tells no more of it, and says so. */
+  unwant(interest: Interest): void {
+    const key = interestKey(interest)
+    this.#watches.get(key)?.close()
+    this.#watches.delete(key)
+    this.#listener.unwanted(interest)
   }
 
   /** Writes an entry of a shared table; the thread hears when that is done. */

@@ -14,6 +14,8 @@ export interface Watched {
   ready: boolean
   /** Kind/id. */
   readonly members: Set<string>
+  /** Of what is not needed, since it was asked for. */
+  sweeps: number
 }
 
 interface Held {
@@ -36,11 +38,33 @@ export class Replica {
     return this.#watched.get(key)
   }
 
+  /** How many interests there are. */
+  get size(): number {
+    return this.#watched.size
+  }
+
+  /** All of them. */
+  all(): Iterable<Watched> {
+    return this.#watched.values()
+  }
+
+  /** An interest is no more. Gives the keys of the objects that went with it. */
+  remove(key: string): string[] {
+    const watched = this.#watched.get(key)
+    if (watched === undefined) return []
+    const gone = [...watched.members].filter(object => {
+      this.#drop(watched, object)
+      return !this.#held.has(object)
+    })
+    this.#watched.delete(key)
+    return gone
+  }
+
   /** True when the interest is new: somebody must ask for it. */
   add(interest: Interest): boolean {
     const key = interestKey(interest)
     if (this.#watched.has(key)) return false
-    this.#watched.set(key, { key, interest, ready: false, members: new Set() })
+    this.#watched.set(key, { key, interest, ready: false, members: new Set(), sweeps: 0 })
     return true
   }
 

@@ -23,6 +23,7 @@ class Box implements LiveDevice {
   readonly id: string
   read = ''
   closed = false
+  isBusy = false
 
   constructor(id: string, models: Models) {
     this.id = id
@@ -58,7 +59,8 @@ const factory: DeviceFactory = {
 
 interface Feed {
   readonly interest: Interest
-  readonly queue: { events: WatchEvent[]; ready: boolean }[]
+  readonly queue: { events: WatchEvent[]; ready: boolean; isEnd?: boolean }[]
+  isClosed: boolean
 }
 
 // The store, and one queue of news for each interest of the view.
@@ -71,10 +73,11 @@ class Ground {
   readonly view: TopologyView
   #version = 0
 
-  constructor() {
+  constructor(host = '') {
     const link = {
       session: 'self',
       want: (interest: Interest) => this.#want(interest),
+      unwant: (interest: Interest) => this.#unwant(interest),
       put: () => {},
       remove: () => {}
     }
@@ -83,7 +86,7 @@ class Ground {
       wake: (text: string) => this.woken.push(text),
       topologyChanged: () => {}
     }
-    this.view = new TopologyView(new Map([['bridge', factory]]), link, listener, this.clock)
+    this.view = new TopologyView(new Map([['bridge', factory]]), link, listener, this.clock, host)
   }
 
   put(kind: string, value: Stored): void {
@@ -108,7 +111,10 @@ class Ground {
     const feed = feeds[n % Math.max(1, feeds.length)]
     const news = feed?.queue.shift()
     if (feed === undefined || news === undefined) return false
-    if ('table' in feed.interest) this.view.applyTable(feed.interest.table, [], news.ready)
+    if (news.isEnd === true) {
+      this.feeds.splice(this.feeds.indexOf(feed), 1)
+      this.view.unwanted(feed.interest)
+    } else if ('table' in feed.interest) this.view.applyTable(feed.interest.table, [], news.ready)
     else this.view.apply(interestKey(feed.interest), news.events, news.ready)
     return true
   }
@@ -121,11 +127,20 @@ class Ground {
     const events = [...this.objects.values()]
       .filter(object => matches(interest, object))
       .map(object => ({ op: 'put' as const, object }))
-    this.feeds.push({ interest, queue: [{ events, ready: true }] })
+    this.feeds.push({ interest, queue: [{ events, ready: true }], isClosed: false })
+  }
+
+  // What is on its way is told before the end is.
+  #unwant(interest: Interest): void {
+    const key = interestKey(interest)
+    const isIt = (each: Feed): boolean => !each.isClosed && interestKey(each.interest) === key
+    const feed = this.feeds.find(isIt)!
+    feed.isClosed = true
+    feed.queue.push({ events: [], ready: false, isEnd: true })
   }
 
   #tell(before: Versioned | undefined, after: Versioned | undefined): void {
-    for (const { interest, queue } of this.feeds)
+    for (const { interest, queue } of this.feeds.filter(({ isClosed }) => !isClosed))
       if (after !== undefined && matches(interest, after))
         queue.push({ events: [{ op: 'put', object: after }], ready: false })
       else if (before !== undefined && matches(interest, before)) {
@@ -141,6 +156,7 @@ function matches(interest: Interest, { kind, id, value }: Versioned): boolean {
   return !('field' in interest) || value[interest.field] === interest.value
 }
 
+const IDLE_MS = 15 * 60_000
 const PORTS = ['p0', 'p1', 'p2', 'p3']
 const BOXES = ['d0', 'd1']
 const step = fc.record({
@@ -154,7 +170,8 @@ const step = fc.record({
     'askBox',
     'hear',
     'hear',
-    'hear'
+    'hear',
+    'wait'
   ),
   n: fc.nat({ max: 3 }),
   device: fc.nat({ max: 1 }),
@@ -193,6 +210,7 @@ test('it ends where the store is, whatever was told when, and wakes who asked to
         else if (what === 'askBox' && ground.view.device('bridge', BOXES[device]!) === undefined)
           waiting.add(`bridge/${BOXES[device]}`)
         else if (what === 'hear') hearAndCompare(ground, peer)
+        else if (what === 'wait') ground.clock.advance(IDLE_MS)
         else change(ground, what, n, device, peer, up)
       }
       ground.settle()
@@ -326,6 +344,55 @@ test('the word of an agent that is gone stands for thirty seconds', () => {
   say('h1') // the next agent
   ground.clock.advance(60_000)
   assert.equal(isActive(), true)
+})
+
+// --- letting go ----------------------------------------------------------------------------------
+
+function loaded(host = '') {
+  const ground = new Ground(host)
+  for (const [i, box] of BOXES.entries()) {
+    ground.put('bridge', { id: box, name: box })
+    const common = { number: i + 1, type: 'bridge', device: box, host: 'h1', interface: 'tap0' }
+    ground.put('port', { id: PORTS[i]!, ...common })
+    ground.put('port', { id: PORTS[i + 2]!, number: i + 3, type: 'bridge', device: box })
+  }
+  const walk = (box: string): Box => {
+    void ground.view.port(PORTS[BOXES.indexOf(box)]!)
+    if (ground.view.device('bridge', box) === undefined) ground.settle()
+    return ground.view.device('bridge', box) as Box
+  }
+  return { ground, walk }
+}
+
+test('what no walk meets for ten minutes is let go, with all it needed, and comes again', () => {
+  const { ground, walk } = loaded()
+  const [idle, used] = BOXES.map(walk)
+  const before = ground.view.known()
+  for (let minute = 0; minute < 12; minute++) {
+    walk('d1')
+    ground.clock.advance(60_000)
+  }
+  ground.settle()
+  assert.ok(idle!.closed && ground.stale.includes(deviceTag('d0')))
+  assert.equal(walk('d1'), used)
+  const after = ground.view.known()
+  assert.deepEqual([after.ports, after.devices, after.letGo], [2, 1, 1])
+  assert.ok(after.interests < before.interests)
+  ground.put('bridge', { id: 'd0', name: 'another name' })
+  assert.match(walk('d0').read, /^another name,p0 1/)
+  assert.equal(ground.view.known().ports, before.ports)
+})
+
+test('devices with ports of our own stay, and those that are busy', () => {
+  for (const stays of ['ours', 'busy']) {
+    const { ground, walk } = loaded(stays === 'ours' ? 'h1' : '')
+    const box = walk('d0')
+    box.isBusy = stays === 'busy'
+    ground.clock.advance(IDLE_MS)
+    ground.settle()
+    assert.equal(box.closed, false, stays)
+    assert.equal(ground.view.known().devices, 1)
+  }
 })
 
 test('a kind nobody brings to life does not exist', () => {

@@ -17,6 +17,7 @@ import { PortActivity } from './port-activity.ts'
 import { activeTable, hostOfActiveTable } from './port-status.ts'
 import { objectKey, Replica } from './replica.ts'
 import type { TableEvent, WatchEvent } from './store.ts'
+import { type Slot, Sweeper } from './sweeper.ts'
 import { Estates } from './tables/estates.ts'
 import { SharedTable, type TableLink } from './tables/shared-table.ts'
 import type { Table } from './tables/table.ts'
@@ -25,6 +26,8 @@ import type { Table } from './tables/table.ts'
 export interface ViewLink extends TableLink {
   readonly session: string
   want(interest: Interest): void
+  /** Nobody here needs it; answered by `unwanted`, after which nothing of it comes. */
+  unwant(interest: Interest): void
 }
 
 export interface ViewListener {
@@ -34,14 +37,6 @@ export interface ViewListener {
   wake(waitingFor: string): void
   /** Something of what was asked for has come, changed or gone. */
   topologyChanged(): void
-}
-
-interface Slot {
-  readonly kind: string
-  readonly id: string
-  readonly factory: DeviceFactory
-  needs: ReadonlySet<string> // interest keys
-  device: LiveDevice | null | undefined // undefined: loading; null: does not exist
 }
 
 export class TopologyView implements Topology, Models {
@@ -58,6 +53,10 @@ export class TopologyView implements Topology, Models {
   readonly #tables = new Map<string, SharedTable>()
   readonly #estates: Estates
   readonly #activity: PortActivity
+  readonly #pinned = new Set<string>() // interest keys that others than devices have asked for
+  readonly #leaving = new Map<string, boolean>() // interest key → somebody wants it again
+  #asking: Slot | null = null // the device that is made or updated
+  readonly #sweeper: Sweeper
   #isClosed = false
 
   constructor(
@@ -79,6 +78,13 @@ export class TopologyView implements Topology, Models {
     const met = (host: string): void => this.#listenTo(host)
     const late = (host: string): void => this.#refreshUsers({ table: activeTable(host) })
     this.#activity = new PortActivity({ clock, estates, ports, changed, met, late })
+    this.#sweeper = new Sweeper({
+      ...{ clock, ports, replica: this.#replica, slots: this.#slots, users: this.#users },
+      ...{ pinned: this.#pinned, leaving: this.#leaving, tables: this.#tables },
+      isOurs: device => this.portsOf(device).some(port => port.host === host),
+      gone: slot => listener.outdate([deviceTag(slot.id)]),
+      unwant: interest => link.unwant(interest)
+    })
   }
 
   get session(): string {
@@ -95,17 +101,23 @@ export class TopologyView implements Topology, Models {
   port(id: PortId): Port | undefined | null {
     const port = this.#ports.get(id)
     if (port !== undefined) return port
-    return this.need({ kind: 'port', id }) ? null : undefined
+    return this.#ask({ kind: 'port', id }) ? null : undefined
   }
 
   device(kind: string, id: string): LiveDevice | undefined | null {
     let slots = this.#slots.get(kind)
     const slot = slots?.get(id)
-    if (slot !== undefined) return slot.device
+    if (slot !== undefined) {
+      slot.isUsed = true
+      return slot.device
+    }
     const factory = this.#factories.get(kind)
     if (factory === undefined) return null
     if (this.#isClosed) return undefined
-    const fresh: Slot = { kind, id, factory, needs: new Set(), device: undefined }
+    const fresh: Slot = {
+      ...{ kind, id, factory, needs: new Set(), tables: new Set() },
+      ...{ isUsed: true, idle: 0, device: undefined }
+    }
     if (slots === undefined) this.#slots.set(kind, (slots = new Map()))
     slots.set(id, fresh)
     this.#refresh(fresh)
@@ -130,17 +142,34 @@ export class TopologyView implements Topology, Models {
 
   table(name: string, rows?: 'lasting'): Table {
     const table = this.#openTable(name)
-    this.need({ table: name })
+    if (this.#asking === null) this.need({ table: name })
+    else {
+      this.#asking.tables.add(interestKey({ table: name }))
+      this.#ask({ table: name })
+    }
     if (rows === 'lasting') table.last()
     return table
   }
 
   // --- for the agent -----------------------------------------------------------------------------
 
-  // Asks for something the first time; true once it is all here.
+  // Asks for something the first time, for good; true once it is all here.
   need(interest: Interest): boolean {
-    if (this.#replica.add(interest)) this.#link.want(interest)
-    return this.#replica.watched(interestKey(interest))!.ready
+    this.#pinned.add(interestKey(interest))
+    return this.#ask(interest)
+  }
+
+  // Nothing more comes of what was let go.
+  unwanted(interest: Interest): void {
+    const key = interestKey(interest)
+    const isWanted = this.#leaving.get(key)
+    if (isWanted === undefined || this.#isClosed) return
+    this.#leaving.delete(key)
+    for (const object of this.#replica.remove(key))
+      if (object.startsWith('port/')) this.#recompile(object)
+    if ('table' in interest && isWanted) this.#tables.get(interest.table)?.forget()
+    else if ('table' in interest) this.#tables.delete(interest.table)
+    if (isWanted) this.#ask(interest)
   }
 
   // The port of this number, among those that are known here.
@@ -158,10 +187,11 @@ export class TopologyView implements Topology, Models {
     this.#activity.agentAway(host, isAway)
   }
 
-  known(): { ports: number; devices: number } {
+  known(): { ports: number; devices: number; interests: number; letGo: number } {
     let devices = 0
     for (const slots of this.#slots.values()) devices += slots.size
-    return { ports: this.#ports.size, devices }
+    const { size: interests } = this.#replica
+    return { ports: this.#ports.size, devices, interests, letGo: this.#sweeper.letGo }
   }
 
   apply(key: string, events: readonly WatchEvent[], ready: boolean): void {
@@ -204,6 +234,7 @@ export class TopologyView implements Topology, Models {
   // What comes later changes nothing, and nothing is made any more.
   close(): void {
     this.#isClosed = true
+    this.#sweeper.close()
     this.#activity.close()
     this.#estates.close()
     for (const slots of this.#slots.values())
@@ -292,10 +323,10 @@ export class TopologyView implements Topology, Models {
         this.#listener.outdate([deviceTag(id)])
       }
     } else if (device === undefined || device === null) {
-      slot.device = slot.factory.make(id, this)
+      slot.device = this.#asked(slot, () => slot.factory.make(id, this))
       if (device === null) this.#listener.outdate([deviceTag(id)])
     } else {
-      const stale = device.update(this)
+      const stale = this.#asked(slot, () => device.update(this))
       if (stale.length > 0) this.#listener.outdate(stale)
       return
     }
@@ -311,20 +342,44 @@ export class TopologyView implements Topology, Models {
     const needs = new Set<string>()
     for (const interest of interests) {
       needs.add(interestKey(interest))
-      ready = this.need(interest) && ready
+      ready = this.#ask(interest) && ready
     }
     for (const { host } of this.portsOf(id)) {
       if (host === null || this.#activity.isHeard(host)) continue
       needs.add(interestKey({ table: activeTable(host) }))
       ready = false
     }
-    for (const key of needs) {
-      let users = this.#users.get(key)
-      if (users === undefined) this.#users.set(key, (users = new Set()))
-      users.add(slot)
-    }
+    for (const key of needs) this.#use(key, slot)
     for (const key of slot.needs) if (!needs.has(key)) this.#users.get(key)?.delete(slot)
     slot.needs = needs
     return ready
+  }
+
+  // Tables that a device asks for meanwhile are needed as long as it is.
+  #asked<T>(slot: Slot, work: () => T): T {
+    const before = this.#asking
+    this.#asking = slot
+    try {
+      return work()
+    } finally {
+      this.#asking = before
+      for (const key of slot.tables) this.#use(key, slot)
+    }
+  }
+
+  #ask(interest: Interest): boolean {
+    const key = interestKey(interest)
+    if (this.#leaving.has(key)) {
+      this.#leaving.set(key, true)
+      return false
+    }
+    if (this.#replica.add(interest)) this.#link.want(interest)
+    return this.#replica.watched(key)!.ready
+  }
+
+  #use(key: string, slot: Slot): void {
+    const users = this.#users.get(key)
+    if (users === undefined) this.#users.set(key, new Set([slot]))
+    else users.add(slot)
   }
 }

@@ -34,6 +34,11 @@ export class WorldStore {
     return {
       session,
       want: interest => this.#clock.soon(() => this.#subscribe({ interest, view })),
+      unwant: interest =>
+        this.#clock.soon(() => {
+          this.#unsubscribe(interest, view())
+          view().unwanted(interest)
+        }),
       put: (table, key, value) =>
         this.#clock.soon(() => {
           this.tablePut(table, key, value, session)
@@ -107,6 +112,14 @@ export class WorldStore {
   #tell(table: string, events: readonly TableEvent[]): void {
     for (const { interest, view } of this.#subscribers)
       if ('table' in interest && interest.table === table) view().applyTable(table, events, false)
+  }
+
+  #unsubscribe(interest: Interest, view: TopologyView): void {
+    const key = interestKey(interest)
+    const at = this.#subscribers.findIndex(
+      each => each.view() === view && interestKey(each.interest) === key
+    )
+    this.#subscribers.splice(at, 1)
   }
 
   #subscribe(subscriber: Subscriber): void {

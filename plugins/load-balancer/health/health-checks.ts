@@ -41,6 +41,11 @@ export class HealthChecks {
     this.#changed = changed
   }
 
+  /** There are members to be checked. */
+  get isBusy(): boolean {
+    return this.#pools.size > 0
+  }
+
   /** Pools come, change and go; members are told how they are. */
   update(pools: readonly Pool[], models: Models): void {
     const [router] = models.where<Stored>('router', 'loadBalancer', this.#balancer)

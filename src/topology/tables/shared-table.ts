@@ -66,6 +66,17 @@ export class SharedTable implements Table {
     }
   }
 
+  /** Own writes are under way. */
+  get isWriting(): boolean {
+    for (const { writes } of this.#entries.values()) if (writes > 0) return true
+    return false
+  }
+
+  /** What the store has said is told anew. */
+  forget(): void {
+    for (const key of [...this.#entries.keys()]) this.#said(key, undefined, undefined)
+  }
+
   put(key: string, value: string): void {
     if (this.owns(key) && this.get(key) === value) return
     this.#write(key, value)

@@ -1,6 +1,6 @@
 // How a store on ZooKeeper is, as this process sees it.
 
-import type { StoreReport } from '../store-report.ts'
+import type { StoreReport } from '../store.ts'
 import type { ZooKeeper } from './client/client.ts'
 import type { SharedTables } from './tables/shared-tables.ts'
 import type { Writer } from './writer.ts'
