@@ -85,6 +85,7 @@ export class Host {
     const lives = new Lifecycle(clock)
     const factories: PluginParts['factories'] = new Map()
     const view = new TopologyView(factories, link, events, clock, host, parts.assembly)
+    countTopology(view, counters)
     events.peer.on((other, alive) => view.hostAnswers(other, alive))
     events.agentAway.on((other, isAway) => view.agentAway(other, isAway))
     const replication = new StateReplication({ host, view, state, clock, counters, events })
@@ -135,4 +136,11 @@ export class Host {
     this.#keep = keep
     return this.#lives.stop()
   }
+}
+
+function countTopology(view: TopologyView, counters: Counters): void {
+  counters.gauge('topology.devices', () => view.known().devices, 'Devices that are loaded')
+  counters.gauge('topology.ports', () => view.known().ports, 'Ports that are known here')
+  counters.gauge('topology.interests', () => view.known().interests, 'What is asked of the store')
+  counters.gauge('topology.let-go', () => view.known().letGo, 'Devices let go so far')
 }
