@@ -10,6 +10,7 @@ import { type Action, ids, nothing } from './action.ts'
 import { bindingActions } from './bindings.ts'
 import { demoActions } from './demo.ts'
 import { stateActions } from './state.ts'
+import { storeActions } from './store.ts'
 
 /** All actions, in the order of the help. */
 export const actions: readonly Action[] = [
@@ -37,6 +38,7 @@ export const actions: readonly Action[] = [
   },
   ...bindingActions,
   ...stateActions,
+  ...storeActions,
   {
     noun: 'host',
     verb: 'interfaces',
@@ -80,22 +82,6 @@ export const actions: readonly Action[] = [
       const wanted = lines.filter(line => line !== '' && !line.startsWith('#'))
       const found = wanted.filter(line => isNamed(line, words[0] ?? ''))
       await out(found, async () => (found.length === 0 ? 'no such counter' : found.join('\n')))
-    }
-  },
-  {
-    noun: 'store',
-    verb: 'status',
-    words: '',
-    summary: 'Say how the store is: its servers, its state, what went wrong last.',
-    async run({ client, out }, words) {
-      if (words.length > 0) throw usage('expected mezzo store status')
-      type Report = Readonly<Record<string, unknown>> & { readonly counters: object }
-      const { counters, ...report } = await client.get<Report>('/store')
-      const rows = [...Object.entries(report), ...Object.entries(counters)]
-      await out({ ...report, counters }, async () =>
-        pairs(rows.map(([name, value]) => [name, String(value)]))
-      )
-      if (report.state !== 'connected') throw new Failure(Exit.refused, 'the store is not well')
     }
   },
   {

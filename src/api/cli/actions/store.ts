@@ -1,0 +1,164 @@
+// The store itself: how it is, as the server says; and, without a server, its backup, its way to
+// another store, and whether it keeps its own rules.
+
+import { readFile, writeFile } from 'node:fs/promises'
+import { SystemClock } from '../../../core/clock.ts'
+import type { Model } from '../../../topology/model.ts'
+import type { Store } from '../../../topology/store.ts'
+import { Exit, Failure, usage } from '../client.ts'
+import type { Context } from '../context.ts'
+import { pairs, table } from '../print.ts'
+import { type Action, nothing } from './action.ts'
+
+const PLACE = 'a path, or zookeeper:SERVER[:PORT][,…]/CHROOT'
+const SERVERS = /^zookeeper:([^/]+)(\/.+)$/
+const PORT = 2181
+
+const clock = new SystemClock()
+
+/** The verbs of the store. */
+export const storeActions: readonly Action[] = [
+  {
+    noun: 'store',
+    verb: 'status',
+    words: '',
+    summary: 'Say how the store is: its servers, its state, what went wrong last.',
+    run: status
+  },
+  {
+    noun: 'store',
+    verb: 'backup',
+    words: 'STORE FILE',
+    summary: `Write all objects of a store to a file; STORE is ${PLACE}.`,
+    isLocal: true,
+    run: backup
+  },
+  {
+    noun: 'store',
+    verb: 'restore',
+    words: 'FILE STORE',
+    summary: 'Make all objects of a backup in an empty store.',
+    isLocal: true,
+    run: restoreFile
+  },
+  {
+    noun: 'store',
+    verb: 'migrate',
+    words: 'STORE STORE',
+    summary: 'Make all objects of one store in another, which is empty.',
+    isLocal: true,
+    run: migrate
+  },
+  {
+    noun: 'store',
+    verb: 'check',
+    words: 'STORE [--repair]',
+    summary: 'Look whether a store keeps its own rules; mend references that lead nowhere.',
+    isLocal: true,
+    run: check
+  }
+]
+
+async function status({ client, out }: Context, words: readonly string[]): Promise<void> {
+  if (words.length > 0) throw usage('expected mezzo store status')
+  type Report = Readonly<Record<string, unknown>> & { readonly counters: object }
+  const { counters, ...report } = await client.get<Report>('/store')
+  const rows = [...Object.entries(report), ...Object.entries(counters)]
+  await out({ ...report, counters }, async () =>
+    pairs(rows.map(([name, value]) => [name, String(value)]))
+  )
+  if (report.state !== 'connected') throw new Failure(Exit.refused, 'the store is not well')
+}
+
+async function backup({ out }: Context, words: readonly string[]): Promise<void> {
+  const [place, file] = two(words, 'STORE FILE')
+  const { documentOf } = await import('../../../topology/backup/document.ts')
+  const document = await within(place, (store, models) => documentOf(store, models))
+  // It holds secrets, of BGP say.
+  await writeFile(file, `${JSON.stringify(document, null, 1)}\n`, { mode: 0o600, flag: 'wx' })
+  const count = Object.values(document.objects).reduce((sum, { length }) => sum + length, 0)
+  await out({ count }, async () => `${count} objects`)
+}
+
+async function restoreFile({ out }: Context, words: readonly string[]): Promise<void> {
+  const [file, place] = two(words, 'FILE STORE')
+  const { parseDocument } = await import('../../../topology/backup/document.ts')
+  const { restore } = await import('../../../topology/backup/restore.ts')
+  const text = await readFile(file, 'utf8')
+  const count = await within(place, (store, models) =>
+    restore(store, models, parseDocument(text, models), clock)
+  )
+  await out({ count }, async () => `${count} objects`)
+}
+
+async function migrate({ out }: Context, words: readonly string[]): Promise<void> {
+  const [from, to] = two(words, 'STORE STORE')
+  const { documentOf } = await import('../../../topology/backup/document.ts')
+  const { restore } = await import('../../../topology/backup/restore.ts')
+  const document = await within(from, (store, models) => documentOf(store, models))
+  const count = await within(to, (store, models) => restore(store, models, document, clock))
+  await out({ count }, async () => `${count} objects`)
+}
+
+async function check({ out }: Context, words: readonly string[]): Promise<void> {
+  const isRepair = words.includes('--repair')
+  const [place, ...more] = words.filter(word => word !== '--repair')
+  if (place === undefined || more.length > 0) throw usage('expected STORE [--repair]')
+  const { audit, repair } = await import('../../../topology/backup/audit.ts')
+  const faults = await within(place, async (store, models) => {
+    const found = await audit(store, models)
+    if (!isRepair || found.length === 0) return found
+    await repair(store, models, found)
+    return audit(store, models)
+  })
+  const rows = faults.map(({ kind, id, field, value, expected }) => [
+    ...[kind, id, field, JSON.stringify(value) ?? '-', expected]
+  ])
+  const head = ['kind', 'id', 'field', 'value', 'expected']
+  await out(faults, async () => (rows.length === 0 ? nothing() : table(head, rows)))
+  if (faults.length > 0) throw new Failure(Exit.refused, `${faults.length} faults`)
+}
+
+function two(words: readonly string[], shape: string): readonly [string, string] {
+  const [a, b, ...more] = words
+  if (a === undefined || b === undefined || more.length > 0) throw usage(`expected ${shape}`)
+  return [a, b]
+}
+
+async function within<T>(
+  place: string,
+  work: (store: Store, models: readonly Model[]) => Promise<T>
+): Promise<T> {
+  const { loadResources } = await import('../../../agent/resources.ts')
+  const { modelsOf } = await import('../../../topology/assembly/assemble.ts')
+  const models = modelsOf(await loadResources())
+  const store = await opened(place, models)
+  try {
+    return await work(store, models)
+  } finally {
+    await store.close()
+  }
+}
+
+async function opened(place: string, models: readonly Model[]): Promise<Store> {
+  const common = { models, clock, session: 'command-line' }
+  if (!place.startsWith('zookeeper:')) {
+    const { openSqliteStore } = await import('../../../topology/sqlite/store.ts')
+    return openSqliteStore({ ...common, path: place })
+  }
+  const [, list, chroot] = SERVERS.exec(place) ?? []
+  if (list === undefined || chroot === undefined)
+    throw usage(`the store is "${place}"; expected ${PLACE}`)
+  const servers = list.split(',').map(each => {
+    const [host = '', port = PORT] = each.split(':')
+    return { host, port: Number(port) }
+  })
+  const { openZooKeeperStore } = await import('../../../topology/zookeeper/store.ts')
+  return openZooKeeperStore({ ...common, servers, chroot, ...credentials() })
+}
+
+function credentials() {
+  const { MEZZO_ZOOKEEPER_USERNAME: username, MEZZO_ZOOKEEPER_PASSWORD: password } = process.env
+  if (username === undefined || password === undefined) return {}
+  return { credentials: { username, password } }
+}

@@ -1,0 +1,72 @@
+// The commands of `mezzo store` that ask no server: from a file into ZooKeeper and back, backup,
+// restoration, check; and what they say when it cannot be.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { loadResources } from '../../src/agent/resources.ts'
+import { command } from '../../src/api/cli/command.ts'
+import { SystemClock } from '../../src/core/clock.ts'
+import { modelsOf } from '../../src/topology/assembly/assemble.ts'
+import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
+import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
+import { missingForServer, ZooKeeperServer } from './server.ts'
+
+const clock = new SystemClock()
+const folder = mkdtempSync(join(tmpdir(), 'mezzo-backup-'))
+after(() => rmSync(folder, { recursive: true, force: true }))
+const file = (name: string): string => join(folder, name)
+
+async function mezzo(...words: string[]) {
+  const run = { out: '', err: '' }
+  const exit = await command(words, {
+    api: 'http://127.0.0.1:1',
+    say: text => (run.out += `${text}\n`),
+    complain: text => (run.err += `${text}\n`)
+  })
+  return { exit, ...run }
+}
+
+describe('mezzo store', { skip: missingForServer() ?? false }, () => {
+  let server: ZooKeeperServer
+  before(async () => {
+    server = await ZooKeeperServer.make()
+    await server.start()
+  })
+  after(() => server.close())
+
+  test('goes from a file into ZooKeeper and back, and checks both', async () => {
+    const { address: host, port } = server
+    const real = { id: '00000000-0000-4000-8000-0000000000aa', name: 'net' }
+    const all = modelsOf(await loadResources())
+    const first = await openSqliteStore({ path: file('real.db'), models: all, clock })
+    await first.write([{ op: 'create', kind: 'bridge', value: real }])
+    await first.close()
+    const cluster = `zookeeper:${host}:${port}/backup`
+    assert.match((await mezzo('store', 'migrate', file('real.db'), cluster)).out, /^1 objects/)
+    const store = await openZooKeeperStore({
+      ...{ servers: [{ host, port }], chroot: '/backup', models: all, clock }
+    })
+    assert.equal((await store.read('bridge', real.id))?.value.name, 'net')
+    await store.close()
+    assert.equal((await mezzo('store', 'check', cluster)).exit, 0)
+    assert.equal((await mezzo('store', 'backup', cluster, file('b.json'))).exit, 0)
+    assert.equal(statSync(file('b.json')).mode & 0o777, 0o600)
+    assert.equal(JSON.parse(readFileSync(file('b.json'), 'utf8')).objects.bridge[0].name, 'net')
+    assert.equal((await mezzo('store', 'restore', file('b.json'), file('new.db'))).exit, 0)
+    assert.equal((await mezzo('store', 'check', file('new.db'))).exit, 0)
+  })
+
+  test('says what is wrong: a full store, a file that is there, no file, no place', async () => {
+    const full = await mezzo('store', 'restore', file('b.json'), file('real.db'))
+    assert.deepEqual([full.exit, /exists already/.test(full.err)], [1, true])
+    assert.match((await mezzo('store', 'backup', file('real.db'), file('b.json'))).err, /EEXIST/)
+    assert.match((await mezzo('store', 'restore', file('none'), file('x.db'))).err, /ENOENT/)
+    const nowhere = await mezzo('store', 'check', 'zookeeper:host')
+    assert.deepEqual([nowhere.exit, /expected a path, or/.test(nowhere.err)], [2, true])
+    writeFileSync(file('text'), 'not a database at all, but long enough to be taken for one')
+    assert.match((await mezzo('store', 'check', file('text'))).err, /not a database/)
+  })
+})
