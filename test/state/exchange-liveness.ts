@@ -3,14 +3,13 @@
 
 import assert from 'node:assert/strict'
 import { describe } from 'node:test'
-import { EXCHANGE_DEFAULT } from '../../src/state/exchange/exchange.ts'
 import type { ExchangeTest } from './exchange-contract.ts'
 import { type ExchangeRig, type Host, holds, isTogether, OTHER_KEY } from './exchange-rig.ts'
 import { record } from './records.ts'
 
-const { deadMs, heartbeatMs } = EXCHANGE_DEFAULT
 // Without whatever real machines do to timers: a session's end, and then some.
-const LONG_MS = 3 * (deadMs + heartbeatMs)
+const passLong = (rig: ExchangeRig): Promise<void> =>
+  rig.pass(3 * (rig.settings.deadMs + rig.settings.heartbeatMs))
 
 const isDead = (of: Host, by: Host): boolean => by.heard.last(of.word)?.host === false
 function isAway(of: Host, by: Host): boolean {
@@ -29,7 +28,7 @@ async function send(rig: ExchangeRig, to: Host, one: Int32Array): Promise<number
 export const livenessTests = (test: ExchangeTest): unknown =>
   describe('liveness', () => {
     test('meeting is told once: the host is there, its agent too, it joined', 3, async rig => {
-      await rig.pass(LONG_MS)
+      await passLong(rig)
       for (const one of rig.hosts)
         for (const { word } of rig.hosts.filter(other => other !== one)) {
           const signs = one.heard.signs.filter(sign => sign.word === word)
@@ -57,7 +56,7 @@ export const livenessTests = (test: ExchangeTest): unknown =>
       rig.stop(1, 'forwards')
       await rig.until('the agent is away', () => isAway(b, a))
       a.heard.signs.length = 0
-      await rig.pass(LONG_MS)
+      await passLong(rig)
       assert.deepEqual(a.heard.signs, [])
       assert.ok(!a.exchange.isReady(b.word))
       rig.start(1)
@@ -108,7 +107,7 @@ export const livenessTests = (test: ExchangeTest): unknown =>
       const [a, b, c] = rig.hosts as [Host, Host, Host]
       for (const { heard } of rig.hosts) heard.signs.length = 0
       for (const { exchange } of rig.hosts) exchange.setKey(OTHER_KEY)
-      await rig.pass(LONG_MS)
+      await passLong(rig)
       assert.deepEqual([...a.heard.signs, ...b.heard.signs, ...c.heard.signs], [])
       assert.notEqual(await send(rig, b, record()), 0)
       assert.ok(holds(b, record()))
@@ -131,10 +130,10 @@ async function cutOff(rig: ExchangeRig): Promise<void> {
     heard.signs.length = 0
     heard.sessions.length = 0
   }
-  await rig.pass(LONG_MS)
+  await passLong(rig)
   rig.cut(1, false)
   await rig.until('it is back', () => isTogether(rig.hosts))
-  await rig.pass(LONG_MS)
+  await passLong(rig)
   for (const { heard } of others) {
     // Its kernel may answer a probe before its agent begins a session; then there is no way back.
     const signs = heard.signs.map(({ host, agent }) => (host ? (agent ? 'both' : 'host') : 'none'))
@@ -168,7 +167,7 @@ async function restarted(rig: ExchangeRig): Promise<void> {
   const before = refused()
   for (const message of back) rig.inject(b.address, 0, message)
   await rig.until('what b once said is refused', () => refused() > before)
-  await rig.pass(LONG_MS)
+  await passLong(rig)
   assert.ok(!holds(b, record({ src: 1 })), 'an old message brought its record')
   assert.deepEqual(b.heard.sessions, [a.word], 'an old message began a session')
   assert.equal(a.heard.sessions.length, 3)

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { describe } from 'node:test'
 import { Room } from '../../src/state/exchange/exchange.ts'
 import type { ExchangeTest } from './exchange-contract.ts'
-import { type ExchangeRig, holds, makeGood } from './exchange-rig.ts'
+import { type ExchangeRig, holds, holdsAll, makeGood } from './exchange-rig.ts'
 import { record } from './records.ts'
 
 const AT_ONCE = 500
@@ -63,7 +63,7 @@ export const overloadTests = (test: ExchangeTest): unknown =>
       if (!isOver()) assert.ok(a.exchange.counters().overflowed! > 0)
       makeGood(a, shared)
       rig.faults({})
-      await rig.until('it has all', () => shared.every(each => holds(b, each)))
+      await rig.until('it has all', holdsAll(b, shared))
       await rig.until('no more is owed', () => {
         return a.exchange.backlog(b.word) === 0
       })

@@ -2,7 +2,12 @@
 // can be made worse, and time.  The memory rig has a virtual clock, the native one real time.
 
 import assert from 'node:assert/strict'
-import type { Exchange, ExchangeListener, Liveness } from '../../src/state/exchange/exchange.ts'
+import type {
+  Exchange,
+  ExchangeListener,
+  ExchangeSettings,
+  Liveness
+} from '../../src/state/exchange/exchange.ts'
 import { headerOf, MessageType } from '../../src/state/exchange/message.ts'
 import { RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
@@ -31,6 +36,8 @@ export interface Host {
 export interface ExchangeRig {
   /** They know the key and each other from the start. */
   readonly hosts: readonly Host[]
+  /** Of every host. */
+  readonly settings: ExchangeSettings
   /** Lets time pass until it is so; fails when it does not become so. */
   until(what: string, done: () => boolean): Promise<void>
   pass(ms: number): Promise<void>
@@ -118,6 +125,15 @@ export function makeGood({ exchange, heard }: Host, all: readonly Int32Array[], 
 }
 
 export const wordsOf = (hosts: readonly Host[]): number[] => hosts.map(({ word }) => word)
+
+/** Whether a host holds all of these, for who asks often: what it held once is not asked again. */
+export function holdsAll(host: Host, all: readonly Int32Array[]): () => boolean {
+  let known = 0
+  return () => {
+    while (known < all.length && holds(host, all[known]!)) known++
+    return known === all.length
+  }
+}
 
 /** Everybody has a session with everybody. */
 export const isTogether = (hosts: readonly Host[]): boolean =>

@@ -34,6 +34,7 @@ interface MemoryHost extends Host {
 }
 
 export class MemoryRig implements ExchangeRig {
+  readonly settings = EXCHANGE_DEFAULT
   readonly clock = new VirtualClock()
   readonly hosts: MemoryHost[]
   readonly #random: SeededRandom
@@ -109,7 +110,7 @@ export class MemoryRig implements ExchangeRig {
       table,
       host: word,
       kinds: KINDS,
-      settings: EXCHANGE_DEFAULT,
+      settings: this.settings,
       listener: heard,
       wire: {
         send: (peer, message) => this.#carry(word, address, peer, message),

@@ -15,7 +15,7 @@ import { TIMEOUTS } from './kinds.ts'
 
 export const PORT = 14_789 // 4789 may be a tunnel's of this machine
 export const KEY = new Uint8Array(32).map((_, i) => i * 7 + 1)
-const WAIT_MS = 20_000
+const WAIT_MS = 50_000 // for what never comes, on a machine with ten times the work it can do
 
 export const addressOf = (word: number): number =>
   (127 << 24) | ((1 + (process.pid % 250)) << 16) | (((process.pid >> 8) & 127) << 8) | word
