@@ -20,17 +20,16 @@ const wholeMsMax = 30 * 60 * seconds
 const jobMsMax = 10 * 60 * seconds
 const slowestMax = 12
 const styleWords = ['check', '--error-on-warnings', root]
+// What has not changed since the last time is not looked at again.
+const typesKept = join(root, 'node_modules', '.cache', 'types.tsbuildinfo')
+const typesWords = ['--noEmit', '-p', root, '--incremental', '--tsBuildInfoFile', typesKept]
 // They wait for sockets, disks, timers and other processes: beside those that compute, the longest
-// first.
-const waitingFiles = [
-  'test/state/native-contract.test.ts',
-  'test/state/journal.test.ts',
-  'test/store/processes.test.ts',
-  'test/api/connections.test.ts',
-  'test/api/health.test.ts',
-  'test/api/cli.test.ts',
-  'test/api/cli-local.test.ts',
-  'test/state/native-exchange.test.ts'
+// first; in one process what shares most of its code.
+const waitingJobs = [
+  ['test/state/native-contract.test.ts'],
+  ['test/store/processes.test.ts'],
+  ['test/api/connections.test.ts', 'test/api/health.test.ts'],
+  ['test/state/journal.test.ts', 'test/state/native-exchange.test.ts']
 ]
 // What computes longest is a process of its own, so that the cores share it.
 const longFiles = ['test/oracle/stateful.test.ts', 'test/oracle/cache.test.ts']
@@ -77,13 +76,13 @@ finish()
 // the while have one beside them. Who is done with his own kind helps with the other.
 async function runCheck() {
   // Whoever waits for `check` is writing code: all of the generated cases are for `npm test`.
-  const env = mode === 'check' ? { ORACLE_SHARE: process.env.ORACLE_SHARE ?? '0.3' } : {}
+  const env = mode === 'check' ? { ORACLE_SHARE: process.env.ORACLE_SHARE ?? '0.2' } : {}
   const all = unitJobs().map(({ name, files, waits }) => ({
     waits,
     run: () => runTests(name, files, jobMsMax, { env })
   }))
   const tools = [
-    { run: () => runTool('types', join(bin, 'tsc'), ['--noEmit', '-p', root], 120 * seconds) },
+    { run: () => runTool('types', join(bin, 'tsc'), typesWords, 120 * seconds) },
     { run: () => runTool('style', join(bin, 'biome'), styleWords, 60 * seconds) }
   ]
   const computing = [...tools, ...all.filter(job => !job.waits)]
@@ -101,21 +100,20 @@ async function runCheck() {
  * folder of test/ joins by being there.
  */
 function unitJobs() {
-  const [waiting, long] = [waitingFiles, longFiles].map(files =>
-    files.filter(file => existsSync(join(root, file)))
-  )
+  const there = files => files.filter(file => existsSync(join(root, file)))
+  const [waiting, long] = [waitingJobs.map(there), there(longFiles)]
   const together = ['test/oracle', 'test/state', 'test/store', 'test/api']
   const apart = [...together, 'test/lab', 'test/cassandra', 'test/zookeeper']
   const entries = readdirSync(join(root, 'test'), { withFileTypes: true })
   const folders = entries.filter(each => each.isDirectory()).map(({ name }) => `test/${name}`)
   const alone = folders.filter(folder => !apart.includes(folder)).flatMap(findIn)
-  const isNamed = file => waiting.includes(file) || long.includes(file)
+  const isNamed = file => [...waiting.flat(), ...long].includes(file)
   const jobOf = name => ({ name, files: findIn(name).filter(file => !isNamed(file)) })
   return [
     ...long.map(file => ({ name: file, files: [file] })),
     jobOf('test/oracle'),
     { name: 'plugins', files: find('plugins', '.test.ts') },
-    ...waiting.map(file => ({ name: file, files: [file], waits: true })),
+    ...waiting.map(files => ({ name: files.join(', '), files, waits: true })),
     ...together.slice(1).map(jobOf),
     { name: 'src', files: find('src', '.test.ts') },
     { name: 'test', files: findIn('test') },
