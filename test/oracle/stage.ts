@@ -4,6 +4,7 @@
 import Value from 'typebox/value'
 import { routerSettings } from '../../plugins/router/settings.ts'
 import type { Plugin } from '../../src/plugin.ts'
+import { CachePolicy } from '../../src/simulation/verdict.ts'
 import type { Stored } from '../../src/topology/model.ts'
 import type { PortModel } from '../../src/topology/models.ts'
 import { describeFrame } from '../../src/wire/describe.ts'
@@ -239,6 +240,7 @@ export class Stage {
       const place = { ...port, host: `h${host % this.#net.plan.hosts}` }
       return this.#options.spread ? place : onOneHost({ kind: 'port', value: place }).value
     })
+    this.#forgetUnanswered()
   }
 
   #flap(vm: number): void {
@@ -264,6 +266,17 @@ export class Stage {
       happen(world, event, { machine: machine.id, uplink: uplink.id })
     else world.settle(durationMs(event))
     if (calm) world.settle(CALM_MS)
+    this.#forgetUnanswered()
+  }
+
+  // That nobody answered, a host keeps for some seconds: where a port is new, nobody knows of it.
+  #forgetUnanswered(): void {
+    for (const { host } of this.world.hosts.values()) {
+      const { cache } = host.worker
+      for (let id = 1; id < cache.table.top; id++)
+        if (cache.get(id)?.cachePolicy === CachePolicy.short) cache.remove(id)
+      cache.flush()
+    }
   }
 
   // A link is taken apart, or put together again.
