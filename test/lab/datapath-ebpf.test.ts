@@ -9,7 +9,7 @@ import { ActionList } from '../../src/flow/actions.ts'
 import { Word } from '../../src/flow/key.ts'
 import { eth, type PacketBuilder } from '../../src/wire/builder.ts'
 import { FrameBench, until } from './datapath-frames.ts'
-import { canRun, type Mask, maskOf, netns, pings } from './datapath-lab.ts'
+import { canRun, datagram, type Mask, maskOf, netns } from './datapath-lab.ts'
 
 const A = '02:00:00:00:00:01'
 const B = '02:00:00:00:00:02'
@@ -302,7 +302,7 @@ describe('datapath: across agents', { skip: canRun }, () => {
       // A busy kernel tells a new interface late that it is up: it may lose what comes before.
       let received = 0
       for (let tries = 0; tries < 20 && received === 0; tries++) {
-        await pings('k', '10.9.0.2')
+        await datagram('k', '10.9.0.2') // nobody is there: it asks for the MAC
         received = next.receive(new Burst(64 * 1024))
       }
       assert.ok(received > 0, 'what comes in comes up')

@@ -33,17 +33,22 @@ export const run = (command: string, timeout = 50_000): Promise<{ ok: boolean; t
     )
   })
 
-/** What the tool says of three pings, answered or not. */
-export async function pings(namespace: string, address: string, size = 56): Promise<string> {
-  const ping = [await tool('ping'), ...pingArguments(address, { size })]
-  return (await run(`ip netns exec ${netns(namespace)} ${ping.join(' ')}`)).text
-}
-
 /** Three pings are answered. */
 export async function pinged(namespace: string, address: string, size = 56): Promise<void> {
-  const text = await pings(namespace, address, size)
+  const ping = [await tool('ping'), ...pingArguments(address, { size })]
+  const { text } = await run(`ip netns exec ${netns(namespace)} ${ping.join(' ')}`)
   const { received } = parsePing(text)
   assert.equal(received, 3, text)
+}
+
+/** One UDP datagram, by Node alone: a guest of test/kernels has nothing that builds our tools. */
+export async function datagram(namespace: string, address: string): Promise<void> {
+  const socket = 'const s = require("dgram").createSocket("udp4")'
+  const script = `${socket}; s.send("x", 9, "${address}", () => s.close())`
+  const { ok, text } = await run(
+    `ip netns exec ${netns(namespace)} ${process.execPath} -e '${script}'`
+  )
+  assert.ok(ok, text)
 }
 
 // What iperf3 says of so many bytes from here to there.
