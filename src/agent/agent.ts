@@ -11,13 +11,11 @@ import { SystemRandom } from '../core/random.ts'
 import type { PeerState } from '../host/replication/peers.ts'
 import type { FlowText, Traced } from '../host/show/explain.ts'
 import type { StateFilter, StateText } from '../host/show/state-list.ts'
-import { EXCHANGE_DEFAULT } from '../state/exchange/exchange.ts'
-import { withKinds } from '../state/kinds.ts'
 import type { FlowStateStore } from '../state/storage/store.ts'
-import { TIMEOUTS_DEFAULT } from '../state/timeouts.ts'
 import { TopologyFeed } from '../topology/feed.ts'
 import { watchStateKey } from '../topology/state-key.ts'
 import type { Store, Watch } from '../topology/store.ts'
+import { ControlSide, type ControlSideParts } from './control/control-side.ts'
 import { LeaseServer } from './lease-server.ts'
 import type {
   AgentStatus,
@@ -28,6 +26,7 @@ import type {
   ThreadSettings,
   ToThread
 } from './messages.ts'
+import { threadSettings } from './thread-settings.ts'
 
 /** What an agent is started with. */
 export interface AgentOptions {
@@ -42,8 +41,12 @@ export interface AgentOptions {
   readonly debug?: ThreadSettings['debug']
   /** The plugins' settings, by plugin: those named run. */
   readonly plugins: ThreadSettings['plugins']
+  /** Where the plugins are. */
+  readonly places: ThreadSettings['places']
   /** What plugins declare that packet threads have to know. */
   readonly assembly: ThreadSettings['assembly']
+  /** Sides of plugins on the main thread; those run whose plugins have settings. */
+  readonly controls?: ControlSideParts['controls']
   /** How often flows are looked at. */
   readonly maintenance?: ThreadSettings['maintenance']
   /** Names of interfaces that may be bound beside taps. */
@@ -74,8 +77,6 @@ const YOUNG_MB = 6
 // A service is given a few seconds altogether.
 const STOP_PART_MS = 700
 
-const CONNECTIONS_MAX = 1_000_000
-
 /** Counters of a thread that has not said any. */
 export const EMPTY_SNAPSHOT: CountersSnapshot = {
   counters: {},
@@ -93,6 +94,8 @@ export class Agent {
   readonly #stateKey: Watch
   readonly #options: AgentOptions
   readonly #clock = new SystemClock()
+  /** The plugins' sides on this thread. */
+  readonly control: ControlSide
   readonly #leaseServer: LeaseServer
   readonly #calls = new Map<number, Waiting>()
   readonly #outgoing: ToThread[] = []
@@ -109,8 +112,11 @@ export class Agent {
     const agent = new Agent(options)
     try {
       await agent.#up()
+      await agent.control.start()
       return agent
     } catch (error) {
+      if (agent.#alive) await agent.#thread.terminate()
+      await agent.control.stop().catch(() => {})
       agent.#stateKey.close()
       agent.#feed.close()
       await options.stateStore?.close()
@@ -122,30 +128,11 @@ export class Agent {
   private constructor(options: AgentOptions) {
     this.#options = options
     this.host = options.host
-    const workerData: ThreadSettings = {
-      host: options.host.id,
-      bindings: { hostName: options.host.name, interfaces: options.bindings ?? [] },
-      session: options.store.session,
-      datapath: options.datapath,
-      ...(options.debug === undefined ? {} : { debug: options.debug }),
-      plugins: options.plugins,
-      assembly: options.assembly,
-      maintenance: options.maintenance ?? {},
-      state: {
-        connectionsMax: CONNECTIONS_MAX,
-        connectionsPerPort: 0,
-        exchange: EXCHANGE_DEFAULT,
-        ...options.state,
-        timeouts: withKinds(
-          options.state?.timeouts ?? TIMEOUTS_DEFAULT,
-          options.assembly.stateKinds
-        ),
-        isKept: options.stateStore !== undefined
-      },
-      logLevel: options.logLevel ?? 'warn'
-    }
+    const { host, store, log, controls = [] } = options
+    const given = { host, store, log, clock: this.#clock, random: new SystemRandom() }
+    this.control = new ControlSide({ ...given, controls, settings: options.plugins })
     this.#thread = new Thread(new URL('./thread.ts', import.meta.url), {
-      workerData,
+      workerData: threadSettings(options),
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB }
     })
     this.#feed = new TopologyFeed(
@@ -254,6 +241,7 @@ export class Agent {
     if (this.#stopping) return this.#ended
     this.#stopping = true
     const { store, stateStore } = this.#options
+    await this.#inTime('what plugins do beside packets', this.control.stop())
     const asked = this.#alive ? this.#call({ name: 'stop', keep }).catch(() => {}) : undefined
     await this.#inTime('its thread', asked)
     this.#stateKey.close()
@@ -273,6 +261,7 @@ export class Agent {
   async kill(): Promise<void> {
     this.#stopping = true
     await this.#thread.terminate()
+    await this.control.stop().catch(() => {})
     this.#stateKey.close()
     this.#feed.close()
     await this.#options.stateStore?.close()

@@ -14,6 +14,7 @@ import type { Timeouts } from '../state/timeouts.ts'
 import type { Assembly } from '../topology/assembly/assembly.ts'
 import type { Interest } from '../topology/interest.ts'
 import type { TableEvent, WatchEvent } from '../topology/store.ts'
+import type { PluginPlace } from './plugins.ts'
 
 /** What the main thread says to a packet thread. */
 export type ToThread =
@@ -155,6 +156,8 @@ export interface ThreadSettings {
   readonly debug?: DatapathDebug
   /** Name → settings. */
   readonly plugins: Readonly<Record<string, Record<string, unknown>>>
+  /** Of those, where each is. */
+  readonly places: readonly PluginPlace[]
   readonly assembly: Assembly
   /** How often flows are looked at. */
   readonly maintenance: Partial<MaintenanceSettings>

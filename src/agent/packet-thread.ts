@@ -77,7 +77,7 @@ const datapath = decorate(platform.datapath, settings.debug, { clock, log })
 const threadState = new ThreadState(stateParts, platform.native)
 const packetSide = new Host({
   host: settings.host,
-  plugins: await loadPlugins(Object.keys(settings.plugins)),
+  plugins: await loadPlugins(settings.places),
   settings: settings.plugins,
   assembly: settings.assembly,
   datapath,

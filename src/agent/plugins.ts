@@ -1,26 +1,52 @@
-// Finds the plugins: each folder of `plugins/` is one, its `index.ts` exports it.
+// Finds the plugins: each folder of `plugins/`, and of further such folders, is one; its files are
+// index.ts (of a packet thread), resources.ts (data) and control.ts (of the main thread), each
+// where the plugin has that side.
 
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
+import { fail } from '../core/errors.ts'
 import type { Plugin } from '../plugin.ts'
+import type { Resources } from '../resource.ts'
+import type { Control } from './control/control.ts'
 
-/** Where plugins are. */
+/** Of this tree. */
 export const folder = new URL('../../plugins/', import.meta.url)
 
-/** The plugins that there are, by name. */
-export const pluginNames = (): string[] =>
-  readdirSync(folder, { withFileTypes: true })
-    .filter(entry => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort()
+/** Where a plugin is: its name and its folder, a URL that ends in `/`. */
+export interface PluginPlace {
+  readonly name: string
+  readonly folder: string
+}
 
-/** Loads what of these plugins is alive in a packet thread. */
-export async function loadPlugins(names: readonly string[] = pluginNames()): Promise<Plugin[]> {
-  return Promise.all(
-    names.map(async name => {
-      const module = (await import(new URL(`${name}/index.ts`, folder).href)) as {
-        default: Plugin
-      }
-      return module.default
-    })
+/** The plugins of this tree and of further folders. Throws EXISTS: two have one name. */
+export function findPlugins(further: readonly URL[] = []): PluginPlace[] {
+  const places = [folder, ...further].flatMap(each =>
+    readdirSync(each, { withFileTypes: true })
+      .filter(entry => entry.isDirectory())
+      .map(({ name }) => ({ name, folder: new URL(`${name}/`, each).href }))
   )
+  const names = places.map(({ name }) => name)
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  if (twice !== undefined) throw fail('EXISTS', { kind: 'plugin', id: twice })
+  return places.sort((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+/** Where plugins are that were loaded by what they declare. */
+export const placesOf = (plugins: readonly Resources[]): PluginPlace[] =>
+  plugins.flatMap(({ name, folder }) => (folder === undefined ? [] : [{ name, folder }]))
+
+/** The sides that live in a packet thread. */
+export const loadPlugins = (places: readonly PluginPlace[] = findPlugins()): Promise<Plugin[]> =>
+  loadSides<Plugin>(places, 'index.ts')
+
+/** The sides that live on the main thread. */
+export const loadControls = (places: readonly PluginPlace[]): Promise<Control[]> =>
+  loadSides<Control>(places, 'control.ts')
+
+/** The default exports of one file of each plugin that has it. */
+export async function loadSides<T>(places: readonly PluginPlace[], file: string): Promise<T[]> {
+  const urls = places.map(({ folder }) => new URL(file, folder))
+  const modules = urls
+    .filter(url => existsSync(url))
+    .map(url => import(url.href) as Promise<{ default: T }>)
+  return (await Promise.all(modules)).map(module => module.default)
 }

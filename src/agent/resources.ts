@@ -1,22 +1,18 @@
-// Finds what plugins declare: each folder of `plugins/` has a `resources.ts`.  For the main thread;
-// packet workers load the plugins themselves (plugins.ts).
+// Finds what plugins declare, in their `resources.ts`.  For the main thread; packet threads load
+// the plugins themselves (plugins.ts).
 
 import type { TObject } from 'typebox'
 import Value from 'typebox/value'
 import { section } from '../core/config/config.ts'
 import type { Resources } from '../resource.ts'
-import { folder, pluginNames } from './plugins.ts'
+import { findPlugins, loadSides } from './plugins.ts'
 
-/** Loads the data of these plugins. */
-export async function loadResources(
-  names: readonly string[] = pluginNames()
-): Promise<Resources[]> {
+/** Of the plugins of this tree and of further folders, by name. */
+export async function loadResources(further: readonly URL[] = []): Promise<Resources[]> {
   return Promise.all(
-    names.map(async name => {
-      const module = (await import(new URL(`${name}/resources.ts`, folder).href)) as {
-        default: Resources
-      }
-      return module.default
+    findPlugins(further).map(async place => {
+      const [resources] = await loadSides<Resources>([place], 'resources.ts')
+      return { name: place.name, ...resources, folder: place.folder }
     })
   )
 }

@@ -1,6 +1,7 @@
 // What the API may ask of the agents that run in or behind this process: read-only, as text and
 // plain data.  The agent implements it; a trace walks a packet but sends and remembers nothing.
 
+import type { ControlRequest } from '../agent/control/control.ts'
 import type { CountersSnapshot } from '../core/counters.ts'
 import { token } from '../core/token.ts'
 
@@ -143,6 +144,8 @@ export interface AgentsView {
   peers(hostId: string): Promise<readonly PeerLine[]>
   /** Walks a packet on a host; nothing is sent or changed. */
   trace(hostId: string, request: TraceRequest): Promise<TraceResult>
+  /** A request that met a route of a plugin; gives the answer's body. */
+  answer(hostId: string, plugin: string, route: string, request: ControlRequest): Promise<unknown>
   /** Counters of all hosts, as they said them last. */
   metrics(): readonly HostCounters[]
 }

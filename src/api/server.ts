@@ -23,6 +23,7 @@ import { checkListen, secure } from './http/security.ts'
 import { Catalogue } from './rest/catalogue.ts'
 import { addHostRoutes, addTraceRoute } from './rest/host-routes.ts'
 import { Objects } from './rest/objects.ts'
+import { addPluginRoutes } from './rest/plugin-routes.ts'
 import { addPortRoutes } from './rest/port-routes.ts'
 import { managedFields, Ports } from './rest/ports.ts'
 import { addResources } from './rest/resources.ts'
@@ -37,6 +38,8 @@ export interface ApiOptions {
   readonly models: readonly Model[]
   /** Names of the kinds of flow state, `connection` among them. */
   readonly stateKinds: readonly string[]
+  /** Whose routes are served too. */
+  readonly routes?: Parameters<typeof addPluginRoutes>[3]
   /** What is known of agents. */
   readonly agents: AgentsView
   readonly health: Health
@@ -129,6 +132,7 @@ async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<voi
   addHostRoutes(app, { objects, ports, agents })
   addStateRoutes(app, objects, agents, options.stateKinds)
   addStateKeyRoute(app, store, random)
+  addPluginRoutes(app, objects, agents, options.routes ?? [])
   addTraceRoute(app, new Tracer(store, ports, agents), clock)
   addStore(app, store)
   addHealth(app, options.health)

@@ -59,6 +59,7 @@ const noAgents: AgentsView = {
   interfaces: async () => undefined,
   flows: async () => [],
   trace: () => Promise.reject(new Error('no agent')),
+  answer: () => Promise.reject(new Error('no agent')),
   metrics: () => [],
   state: () => Promise.reject(new Error('no agent')),
   peers: () => Promise.reject(new Error('no agent'))

@@ -4,6 +4,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 import { Agent, type AgentOptions, EMPTY_SNAPSHOT } from '../agent/agent.ts'
+import { loadControls, placesOf } from '../agent/plugins.ts'
 import type { AgentsView, HostCounters, StateQuery } from '../api/agents.ts'
 import { Health } from '../api/health.ts'
 import type { Listen, Listener, TcpAddress } from '../api/http/listener.ts'
@@ -15,7 +16,6 @@ import { fail, reasonOf } from '../core/errors.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
 import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
-import type { Resources } from '../resource.ts'
 import { type FlowStateStoreSettings, openFlowStateStore } from '../state/storage/open.ts'
 import type { FlowStateStore } from '../state/storage/store.ts'
 import { assemblyOf, modelsOf } from '../topology/assembly/assemble.ts'
@@ -28,9 +28,9 @@ export interface ApplianceOptions {
   /** Where the store is, when it is elsewhere. */
   readonly store?: StorePlace
   /** The plugins' data; the agents load the rest. */
-  readonly plugins: readonly Resources[]
+  readonly plugins: Parameters<typeof placesOf>[0]
   /** All there are, whose kinds of flow state are known here too; `plugins` when left out. */
-  readonly installed?: readonly Resources[]
+  readonly installed?: Parameters<typeof placesOf>[0]
   readonly log: Log
   /** What a port has that is made without saying so. */
   readonly newPorts?: ApiOptions['newPorts']
@@ -75,6 +75,8 @@ export class Appliance implements AgentsView {
   readonly health: Health
   readonly #options: ApplianceOptions
   readonly #assembly: AgentOptions['assembly']
+  readonly #places: AgentOptions['places']
+  readonly #controls: NonNullable<AgentOptions['controls']>
   readonly #agents = new Map<string, Agent>()
   readonly #beginning = new Set<Promise<unknown>>() // agents, the API
   readonly #unwatch: () => void
@@ -89,7 +91,8 @@ export class Appliance implements AgentsView {
     const clock = new SystemClock()
     const place = options.store ?? { kind: 'sqlite', path: options.storePath ?? ':memory:' }
     const store = await openStore(place, models, clock)
-    return new Appliance(options, store, models)
+    const places = placesOf(options.plugins)
+    return new Appliance(options, store, models, await loadControls(places))
   }
 
   readonly #models: Parameters<typeof openApi>[0]['models']
@@ -97,8 +100,11 @@ export class Appliance implements AgentsView {
   private constructor(
     options: ApplianceOptions,
     store: SqliteStore,
-    models: Parameters<typeof openApi>[0]['models']
+    models: Parameters<typeof openApi>[0]['models'],
+    controls: NonNullable<AgentOptions['controls']>
   ) {
+    this.#places = placesOf(options.plugins)
+    this.#controls = controls
     this.#options = options
     this.#assembly = assemblyOf(options.plugins, options.installed)
     this.store = store
@@ -164,7 +170,8 @@ export class Appliance implements AgentsView {
     const { newPorts } = this.#options
     const stateKinds = this.#assembly.stateKinds.map(({ name }) => name)
     const common = { store, stateKinds, models, health, agents: this, counters }
-    const given = { ...common, clock, random, log, newPorts }
+    const routes = this.#controls
+    const given = { ...common, routes, clock, random, log, newPorts }
     this.#api = await openApi({ ...given, listen, token, more })
     return this.#api.url
   }
@@ -184,6 +191,8 @@ export class Appliance implements AgentsView {
       datapath: options.datapath,
       plugins: options.settings,
       assembly: this.#assembly,
+      places: this.#places,
+      controls: this.#controls,
       ...(options.debug === undefined ? {} : { debug: options.debug }),
       ...(options.bindings === undefined ? {} : { bindings: options.bindings }),
       ...(options.maintenance === undefined ? {} : { maintenance: options.maintenance }),
@@ -260,8 +269,19 @@ export class Appliance implements AgentsView {
     return this.#running(host).trace(request.portId, request.frame)
   }
 
+  // Of routes that plugins have declared.
+  async answer(
+    host: string,
+    plugin: string,
+    route: string,
+    request: Parameters<AgentsView['answer']>[3]
+  ) {
+    return this.#running(host).control.answer(plugin, route, request)
+  }
+
   metrics(): HostCounters[] {
-    return [...this.#agents.values()].flatMap(({ host, counters, kept }) => [
+    return [...this.#agents.values()].flatMap(({ host, counters, kept, control }) => [
+      { host: host.name, source: 'control', snapshot: control.counters },
       { host: host.name, source: 'packets', snapshot: counters },
       { host: host.name, source: 'state', snapshot: { ...EMPTY_SNAPSHOT, gauges: kept } }
     ])

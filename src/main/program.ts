@@ -3,7 +3,7 @@
 // host, the real interfaces. test/launch.test.ts holds it.
 
 import { relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { loadResources, pluginSections } from '../agent/resources.ts'
 import { loadConfig, parseOverrides } from '../core/config/config.ts'
@@ -21,6 +21,7 @@ const USAGE = `usage: npm start -- [options]
   --no-demo        run the bare appliance
   --config FILE    the configuration (default config/demo.json, with --no-demo
                    config/appliance.json)
+  --plugins DIR    a folder of further plugins; may be given several times
   --set KEY=VALUE  a setting that wins over the file, such as api.port=0
   --help           this text`
 
@@ -40,6 +41,7 @@ async function main(): Promise<number> {
       memory: { type: 'boolean', default: false },
       demo: { type: 'boolean', default: true },
       config: { type: 'string' },
+      plugins: { type: 'string', multiple: true, default: [] },
       set: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false }
     },
@@ -53,7 +55,7 @@ async function main(): Promise<number> {
   if (json && !once) throw new UsageError('--json needs --once')
   if (!demo && (once || memory))
     throw new UsageError('--no-demo goes with neither --once nor --memory')
-  const plugins = await loadResources()
+  const plugins = await loadResources(values.plugins.map(dir => pathToFileURL(`${dir}/`)))
   const file = values.config ?? roleFile(demo ? 'demo' : 'appliance')
   const overrides = parseOverrides(values.set)
   checkSecrets(file, overrides)

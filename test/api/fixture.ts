@@ -80,6 +80,10 @@ export class MemoryAgents implements AgentsView {
     }
   }
 
+  async answer(_host: string, plugin: string, route: string): Promise<unknown> {
+    return { plugin, route }
+  }
+
   metrics(): HostCounters[] {
     const counters = new CounterTable()
     counters.claim('flow.hits', 'Packets that found a flow').value = 7

@@ -39,6 +39,7 @@ export const rooms: Readonly<Record<string, Room>> = {
   // The plugins' doors let through what plugins may use: alive in a worker, or as data.
   plugin: { rooms: [...below, 'simulation', 'state', 'topology', 'agent'], outside: [] },
   resource: { rooms: ['wire', 'core', 'topology'], outside: ['typebox'] },
+  control: { rooms: [...below, 'topology', 'agent'], outside: [] },
   // Namespaces, virtual machines and streams, for the demo, the tests and the benchmarks.
   lab: { rooms: ['wire', 'core'], outside: ['node:'] },
   demo: {
@@ -83,9 +84,16 @@ function checkPlugin(path: string, target: string): string | undefined {
   const own = path.split('/').slice(0, 2).join('/')
   if (target === 'src/plugin.ts' || target.startsWith(`${own}/`)) return undefined
   if (target === 'src/resource.ts') return checkData(path, 'src/resource.ts')
+  if (target === 'src/control.ts') return checkControl(path)
   if (/^plugins\/[\w-]+\/token\.ts$/.test(target)) return undefined
   return `a plugin may import src/plugin.ts, its own folder and another's token.ts, not ${target}`
 }
+
+// What may wait and start programs stays out of packet threads.
+const checkControl = (path: string): string | undefined =>
+  /^plugins\/[\w-]+\/control(?:\/[\w-]+)?\.ts$/.test(path)
+    ? undefined
+    : 'src/control.ts is for control.ts and the folder control/; packet threads load the rest'
 
 // Packet workers never load the schema library (34 MB a thread): it stays in the files of data.
 const isData = (path: string): boolean => /\/(?:resources|models?|settings)\.ts$/.test(path)

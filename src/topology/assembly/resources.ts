@@ -76,6 +76,8 @@ export interface Declared {
 
 /** What a plugin declares as data: for store, API, command line and documents. */
 export interface Resources {
+  /** Where the plugin is, a URL that ends in `/`; whoever loads it writes it. */
+  readonly folder?: string
   /** The plugin's: that of its folder. */
   readonly name: string
   /** Its models; a function where they depend on what other plugins declare. */

@@ -1,0 +1,87 @@
+// The control sides of the plugins on one host: made when its agent has started, stopped before it
+// stops. test/plugins/stranger.test.ts holds it.
+
+import { Clock } from '../../core/clock.ts'
+import { Container } from '../../core/container.ts'
+import { Counters, type CountersSnapshot, CounterTable } from '../../core/counters.ts'
+import { fail } from '../../core/errors.ts'
+import { Lifecycle } from '../../core/lifecycle.ts'
+import { Log } from '../../core/log.ts'
+import { Random } from '../../core/random.ts'
+import { Store } from '../../topology/store.ts'
+import { type AnswerRequest, Api, type Control, type ControlRequest, ThisHost } from './control.ts'
+import { PortActivity, PortWatch } from './port-watch.ts'
+import { Processes, Supervisor, supervisorCounters } from './processes.ts'
+
+export interface ControlSideParts {
+  readonly controls: readonly Control[]
+  /** By plugin, complete; plugins that are not there do not run on this host. */
+  readonly settings: Readonly<Record<string, Record<string, unknown>>>
+  readonly host: ThisHost
+  /** The agent's own session: what a control side owns goes when the agent does. */
+  readonly store: Store
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+export class ControlSide {
+  readonly #counters = new CounterTable()
+  readonly #lives: Lifecycle
+  readonly #answers = new Map<string, AnswerRequest>() // by plugin and route
+
+  /** Sets the control sides up. Throws MISSING_SERVICE for a need that nobody answers. */
+  constructor(parts: ControlSideParts) {
+    this.#lives = new Lifecycle(parts.clock)
+    const shared = { ...parts, counters: supervisorCounters(this.#counters) }
+    for (const control of parts.controls) {
+      const settings = parts.settings[control.name]
+      if (settings === undefined) continue
+      const log = parts.log.room(control.name)
+      const processes = new Supervisor({ clock: parts.clock, log, counters: shared.counters })
+      const container = this.#servicesOf(control, { ...parts, log }, processes)
+      const running = control.setup(container.give(control), settings)
+      this.#lives.add(`the programs of ${control.name}`, { stop: () => processes.close() })
+      if (running !== undefined) this.#lives.add(control.name, running)
+    }
+  }
+
+  get counters(): CountersSnapshot {
+    return this.#counters.snapshot()
+  }
+
+  start(): Promise<void> {
+    return this.#lives.start()
+  }
+
+  stop(): Promise<void> {
+    return this.#lives.stop()
+  }
+
+  /** Throws UNAVAILABLE when the plugin has said nothing of how it answers this. */
+  async answer(plugin: string, route: string, request: ControlRequest): Promise<unknown> {
+    const answer = this.#answers.get(`${plugin} ${route}`)
+    if (answer !== undefined) return answer(request)
+    throw fail('UNAVAILABLE', { what: `${route} of ${plugin}`, reason: 'it does not answer here' })
+  }
+
+  #servicesOf(control: Control, parts: ControlSideParts, processes: Processes): Container {
+    const container = new Container()
+    container.provide(ThisHost, parts.host)
+    container.provide(Store, parts.store)
+    container.provide(Clock, parts.clock)
+    container.provide(Random, parts.random)
+    container.provide(Log, parts.log)
+    container.provide(Counters, this.#counters)
+    container.provide(PortActivity, new PortWatch(parts.store, parts.host.id))
+    container.provide(Processes, processes)
+    container.provide(Api, {
+      answer: (route, answer) => {
+        if (!(control.routes ?? []).some(({ id }) => id === route))
+          throw fail('NOT_FOUND', { kind: 'route', id: route })
+        this.#answers.set(`${control.name} ${route}`, answer)
+      }
+    })
+    return container
+  }
+}

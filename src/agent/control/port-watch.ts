@@ -1,0 +1,82 @@
+// The ports that are active on a host, for control sides: the table in which agents say so, and
+// the model of each. test/plugins/stranger.test.ts holds it.
+
+import { token } from '../../core/token.ts'
+import type { PortModel } from '../../topology/models.ts'
+import { ACTIVE_TABLE } from '../../topology/port-status.ts'
+import type { Store, TableEvent, Watch } from '../../topology/store.ts'
+
+export interface PortListener {
+  /** The port takes packets here; called again when its model changes. */
+  active(port: PortModel): void
+  /** It does no longer, or is deleted. Called once for each port that was active. */
+  gone(id: string): void
+}
+
+export interface PortActivity {
+  /** Tells of the ports that are active here, then of every change, until it is closed. */
+  watch(listener: PortListener): Watch
+}
+export const PortActivity = token<PortActivity>('port-activity')
+
+/** Of a host, out of the store. */
+export class PortWatch implements PortActivity {
+  readonly #store: Pick<Store, 'table' | 'watch'>
+  readonly #host: string
+
+  constructor(store: Pick<Store, 'table' | 'watch'>, host: string) {
+    this.#store = store
+    this.#host = host
+  }
+
+  watch(listener: PortListener): Watch {
+    const here = new Map<string, Here>()
+    const leave = (id: string): void => {
+      const port = here.get(id)
+      here.delete(id)
+      port?.watch.close()
+      if (port?.isTold === true) listener.gone(id)
+    }
+    const table = this.#store.table(ACTIVE_TABLE).watch(events => {
+      for (const event of events) {
+        const [id, isHere] = this.#said(event)
+        if (!isHere) leave(id)
+        else if (!here.has(id)) here.set(id, this.#follow(id, listener))
+      }
+    })
+    return {
+      ready: table.ready,
+      close: () => {
+        table.close()
+        for (const { watch } of here.values()) watch.close()
+        here.clear()
+      }
+    }
+  }
+
+  #said(event: TableEvent): [string, boolean] {
+    if (event.op === 'delete') return [event.key, false]
+    return [event.entry.key, event.entry.value === this.#host]
+  }
+
+  #follow(id: string, listener: PortListener): Here {
+    const here: Here = { isTold: false, watch: { ready: Promise.resolve(), close: () => {} } }
+    here.watch = this.#store.watch({ kind: 'port', id }, events => {
+      for (const event of events) {
+        if (event.op === 'put') {
+          here.isTold = true
+          listener.active(event.object.value as PortModel)
+        } else if (here.isTold) {
+          here.isTold = false
+          listener.gone(id)
+        }
+      }
+    })
+    return here
+  }
+}
+
+interface Here {
+  isTold: boolean
+  watch: Watch
+}

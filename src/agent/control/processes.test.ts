@@ -1,0 +1,87 @@
+// Programs that are kept running, as real processes.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { eventually } from '../../../test/store/ground.ts'
+import { SystemClock } from '../../core/clock.ts'
+import { CounterTable } from '../../core/counters.ts'
+import { isFailure } from '../../core/errors.ts'
+import { openLog } from '../../core/log.ts'
+import { Supervisor, supervisorCounters } from './processes.ts'
+
+const FOREVER = 'setInterval(() => {}, 1000)'
+
+function supervisor() {
+  const lines: string[] = []
+  const counters = new CounterTable()
+  const log = openLog({ level: 'info' }, { write: line => lines.push(line) })
+  const parts = { clock: new SystemClock(), log, counters: supervisorCounters(counters) }
+  return { lines, counters, all: new Supervisor(parts) }
+}
+
+const node = (code: string): string[] => [process.execPath, '-e', code]
+
+function isThere(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+test('a program that ends is started again, later each time, and said to be', async () => {
+  const { all, counters, lines } = supervisor()
+  const reasons: string[] = []
+  const program = all.start({
+    name: 'brief',
+    command: node('process.exit(3)'),
+    onExit: reason => reasons.push(reason)
+  })
+  await eventually(() => assert.ok(program.restarts >= 2))
+  await all.close()
+  assert.equal(reasons[0], 'status 3')
+  assert.ok(counters.value('processes.ended') >= 2)
+  const waits = lines.flatMap(line => (JSON.parse(line) as { inMs?: number }).inMs ?? [])
+  assert.deepEqual(waits.slice(0, 2), [100, 200])
+  assert.equal(program.pid, null)
+})
+
+test('what it started ends with it, and what it says is logged so far as is bearable', async () => {
+  const { all, counters, lines } = supervisor()
+  const run = `.spawn(process.execPath, ['-e', '${FOREVER}'])`
+  const child = `const c = require('node:child_process')${run}`
+  const says =
+    "console.log('child', c.pid); for (let i = 0; i < 99; i++) console.log('x'.repeat(9999))"
+  const program = all.start({ name: 'parent', command: node(`${child}; ${says}; ${FOREVER}`) })
+  await eventually(() => assert.ok(counters.value('processes.unlogged') >= 99 - 40))
+  const pid = Number(/child (\d+)/.exec(lines.join(''))![1])
+  assert.ok(isThere(pid))
+  assert.ok(lines.every(line => line.length < 1000))
+  const first = program.pid
+  program.restart()
+  await eventually(() => assert.ok(program.pid !== null && program.pid !== first))
+  await eventually(() => assert.ok(!isThere(pid)))
+  assert.equal(counters.value('processes.ended'), 0, 'it was asked to')
+  await program.stop()
+  await all.close()
+})
+
+test('one that does not hear is killed; one that is not there is tried again', async () => {
+  const { all, counters } = supervisor()
+  const deaf = all.start({
+    name: 'deaf',
+    command: node(`process.on('SIGTERM', () => {}); ${FOREVER}`)
+  })
+  const missing = all.start({ name: 'missing', command: ['/nowhere/at/all'] })
+  assert.throws(
+    () => all.start({ name: 'deaf', command: node(FOREVER) }),
+    error => isFailure(error, 'EXISTS')
+  )
+  await eventually(() => assert.ok(missing.restarts >= 1))
+  const pid = deaf.pid!
+  await all.close()
+  assert.ok(!isThere(pid))
+  assert.equal(counters.value('processes.started') >= 2, true)
+  assert.throws(() => all.start({ name: 'late', command: node(FOREVER) }))
+})
