@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { namedPlugins } from './tidy/door.ts'
 import { check } from './tidy/rules.ts'
 import { functions, imports, scan } from './tidy/scan.ts'
 import { checkTree, type Exceptions, type Source } from './tidy/tree.ts'
@@ -259,4 +260,20 @@ test('imports of every form are found', () => {
       ['./e.ts', 7]
     ]
   )
+})
+
+test('a core that names a plugin is found, in code and nowhere else', () => {
+  const names = new Set(['router', 'snat'])
+  const lines = (path: string, code: string): number[] =>
+    namedPlugins(path, code, names).map(({ line }) => line)
+  assert.deepEqual(lines('src/host/a.ts', "a()\nif (kind === 'router') b()"), [2])
+  assert.deepEqual(lines('src/state/a.ts', "const KINDS = ['snat']"), [1])
+  assert.deepEqual(lines('src/host/a.ts', "ctx.drop('router.no-route')"), [1])
+  assert.deepEqual(
+    lines('src/host/a.ts', "// as 'router' does\nsay('the last router cuts it')"),
+    []
+  )
+  assert.deepEqual(lines('src/host/a.ts', "const kind = 'routers'"), [])
+  for (const path of ['plugins/router/a.ts', 'src/demo/a.ts', 'src/host/a.test.ts'])
+    assert.deepEqual(lines(path, "kind === 'router'"), [])
 })

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative, sep } from 'node:path'
 import { test } from 'node:test'
 import { commentShare, undocumented } from './tidy/docs.ts'
+import { namedPlugins, pluginNames } from './tidy/door.ts'
 import { check } from './tidy/rules.ts'
 import { checkTree, type Source } from './tidy/tree.ts'
 
@@ -18,6 +19,17 @@ test('every source file keeps the rules of the tree', () => {
   assert.ok(files.length > 20, `found only ${files.length} source files`)
   const findings = files.flatMap(path =>
     check(path, readFileSync(join(root, path), 'utf8')).map(
+      ({ line, message }) => `${path}:${line}  ${message}`
+    )
+  )
+  assert.equal(findings.length, 0, `\n${findings.join('\n')}\n`)
+})
+
+test('the core names no plugin', async () => {
+  const names = await pluginNames()
+  assert.ok(names.size > 10, [...names].join())
+  const findings = sources('src').flatMap(path =>
+    namedPlugins(path, readFileSync(join(root, path), 'utf8'), names).map(
       ({ line, message }) => `${path}:${line}  ${message}`
     )
   )

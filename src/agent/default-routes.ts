@@ -7,7 +7,7 @@ const REJECT = 0x0200
 
 /** Names of interfaces with a default route, IPv4 or IPv6. */
 export const leadOut = (): ReadonlySet<string> =>
-  new Set([...defaultsOf4(read('route')), ...defaultsOf6(read('ipv6_route'))])
+  new Set([...defaultsOf4(read('net/route')), ...defaultsOf6(read('net/ipv6_route'))])
 
 // Iface Destination Gateway Flags RefCnt Use Metric Mask …
 function defaultsOf4(rows: readonly (readonly string[])[]): string[] {
@@ -27,7 +27,7 @@ function defaultsOf6(rows: readonly (readonly string[])[]): string[] {
 
 function read(table: string): string[][] {
   try {
-    const text = readFileSync(`/proc/thread-self/net/${table}`, 'latin1')
+    const text = readFileSync(`/proc/thread-self/${table}`, 'latin1')
     return text.split('\n').map(line => line.trim().split(/\s+/))
   } catch {
     return [] // a kernel without IPv6

@@ -78,7 +78,7 @@ export class ControlSide {
     container.provide(Api, {
       answer: (route, answer) => {
         if (!(control.routes ?? []).some(({ id }) => id === route))
-          throw fail('NOT_FOUND', { kind: 'route', id: route })
+          throw fail('NOT_FOUND', { kind: 'declared route', id: route })
         this.#answers.set(`${control.name} ${route}`, answer)
       }
     })

@@ -64,14 +64,9 @@ function placeOf({ kind, ordered }: Noun, word: string): Pair | undefined {
 }
 
 // What people say, and the field and value that say it here.
-function meaningOf(
-  { kind, fields }: Noun,
-  field: string,
-  text: string,
-  all: readonly Pair[]
-): Pair {
+function meaningOf({ fields }: Noun, field: string, text: string, all: readonly Pair[]): Pair {
   if (field === 'protocol' && text === 'arp' && 'ethType' in fields) return ['ethType', 'arp']
-  if (kind !== 'route' || field !== 'destination') return [field, text]
+  if (!('gateway' in fields) || field !== 'destination') return [field, text]
   const gateway = all.find(([name]) => name === 'gateway')?.[1] ?? ''
   if (text === 'default6' || (text === 'default' && gateway.includes(':'))) return [field, '::/0']
   return [field, text === 'default' || text === 'default4' ? '0.0.0.0/0' : text]

@@ -331,7 +331,7 @@ export const plainSchemas: readonly JsonSchema[] = [
       dropReason: null,
       mask: ['eth-dst'],
       actions: ['output 9'],
-      tags: ['bridge/br1']
+      tags: ['6d2f01c4']
     }
   ),
   record(
