@@ -11,6 +11,7 @@ export {
   type Control,
   type ControlRequest,
   type ControlRoute,
+  type Provide,
   ThisHost
 } from './agent/control/control.ts'
 export { PortActivity, type PortListener } from './agent/control/port-watch.ts'
@@ -22,8 +23,10 @@ export { fail } from './core/errors.ts'
 export type { Running } from './core/lifecycle.ts'
 export { Log } from './core/log.ts'
 export { Random } from './core/random.ts'
+export { type Token, token } from './core/token.ts'
 export type { PortModel } from './topology/models.ts'
 export { Store } from './topology/store.ts'
+export * as address from './wire/address.ts'
 
 /** Identity at run time; at compile time it ties `setup` to `needs`. */
 export const defineControl = <const N extends Needs, S = object>(

@@ -57,8 +57,12 @@ export class Attachments {
     return false
   }
 
-  /** Takes over the models; gives the routes that follow from the ports. */
-  update(router: string, models: Models): ReadonlyMap<string, Route> {
+  /** Takes over the models; gives the routes that are in effect. `learned`: besides those stored. */
+  update(
+    router: string,
+    models: Models,
+    learned: Iterable<RouteModel> = []
+  ): ReadonlyMap<string, Route> {
     const gone = new Set(this.#ports.keys())
     for (const port of models.portsOf(router)) {
       gone.delete(port.id)
@@ -68,7 +72,7 @@ export class Attachments {
     const routes = new Map<string, Route>()
     for (const port of this.#ports.values())
       for (const route of routesOfPort(port)) routes.set(route.id, this.#kept(route))
-    for (const route of this.#stored(router, models)) routes.set(route.id, route)
+    for (const route of this.#stored(router, models, learned)) routes.set(route.id, route)
     this.#routes = routes
     return routes
   }
@@ -110,9 +114,9 @@ export class Attachments {
     return before?.port === route.port ? before : route
   }
 
-  *#stored(router: string, models: Models): Generator<Route> {
+  *#stored(router: string, models: Models, learned: Iterable<RouteModel>): Generator<Route> {
     const compiled = new Map<string, Compiled>()
-    for (const model of models.where<RouteModel>('route', 'router', router)) {
+    for (const model of [...models.where<RouteModel>('route', 'router', router), ...learned]) {
       const known = this.#compiled.get(model.id)
       const isSame = known?.model === model && this.#stands(known)
       const route = isSame ? known.route : routeOfModel(model, this.#ports)

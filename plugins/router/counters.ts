@@ -17,5 +17,7 @@ export const claimCounters = (counters: Counters) => ({
   expired: counters.claim('router.neighbour-expired', 'Neighbours forgotten'),
   pendingFull: counters.claim('router.neighbour-pending-full', 'Requests cut short for newer ones'),
   tableFull: counters.claim('router.neighbour-table-full', 'Neighbours that found the table full'),
+  learnedRefused: counters.claim('router.learned-refused', 'Learned routes that were none'),
+  learnedFull: counters.claim('router.learned-full', 'Learned routes beyond what a router takes'),
   regionsFull: counters.claim('router.regions-full', 'Look-ups tagged coarsely')
 })

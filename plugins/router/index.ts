@@ -14,6 +14,7 @@ import { ErrorSender } from './errors.ts'
 import { tableOf } from './neighbours.ts'
 import { Router } from './router.ts'
 import type { RouterSettings } from './settings.ts'
+import { learnedTable } from './token.ts'
 
 export default definePlugin({
   name: 'router',
@@ -35,7 +36,8 @@ export default definePlugin({
 export function interests(id: string, models: Models): Interest[] {
   const wanted: Interest[] = [
     { kind: 'port', field: 'device', value: id },
-    { kind: 'route', field: 'router', value: id }
+    { kind: 'route', field: 'router', value: id },
+    { table: learnedTable(id) }
   ]
   for (const port of models.portsOf(id)) {
     wanted.push({ table: tableOf(port.id) })

@@ -26,6 +26,7 @@ import {
   type Service,
   type SimulationContext,
   type Tag,
+  type Timer,
   Verdict,
   vlan,
   Word,
@@ -37,8 +38,10 @@ import { hearArp, hearDiscovery, isDiscovery } from './link.ts'
 import type { RouterModel } from './models.ts'
 import { NEIGHBOUR_FAILED, NEIGHBOUR_PENDING, type NeighbourNeeds } from './neighbours.ts'
 import { Options, readOptions } from './options.ts'
+import { LearnedRoutes } from './routing/learned.ts'
 import type { Route } from './routing/route.ts'
 import { RouteTable } from './routing/table.ts'
+import { learnedTable } from './token.ts'
 
 const BALANCER = 'load-balancer'
 const { Type } = ethernet
@@ -65,6 +68,9 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
   readonly #own = new FlowKey() // a packet it sends itself
   #cameBy: PortId = '' // the packet
   #model: RouterModel
+  readonly #models: Models
+  readonly #learned: LearnedRoutes
+  #rereading: Timer | null = null // once for many changes
 
   constructor(id: DeviceId, models: Models, given: RouterNeeds) {
     this.id = id
@@ -73,6 +79,11 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     this.#attachments = new Attachments(given)
     this.#table = new RouteTable(this.#tag)
     this.#model = models.get<RouterModel>('router', id)!
+    this.#models = models
+    const { counters, clock } = given
+    this.#learned = new LearnedRoutes(id, models.table(learnedTable(id)), counters, () => {
+      this.#rereading ??= clock.after(0, () => this.#reread())
+    })
     this.update(models)
   }
 
@@ -310,7 +321,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     const before = this.#model
     const model = models.get<RouterModel>('router', this.id) ?? before
     this.#model = model
-    const stale = this.#table.replace(this.#attachments.update(this.id, models))
+    const stale = this.#routesOf(models)
     const isSame =
       before.inFilter === model.inFilter &&
       before.outFilter === model.outFilter &&
@@ -319,7 +330,20 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     return isSame ? stale : [this.#tag]
   }
 
+  // What hosts have learned has changed.
+  #reread(): void {
+    this.#rereading = null
+    const stale = this.#routesOf(this.#models)
+    if (stale.length > 0) this.#given.walks.invalidate(stale)
+  }
+
+  #routesOf(models: Models): Tag[] {
+    return this.#table.replace(this.#attachments.update(this.id, models, this.#learned.models()))
+  }
+
   close(): void {
+    this.#learned.close()
+    this.#rereading?.cancel()
     this.#attachments.close()
   }
 }

@@ -2,14 +2,22 @@
 // stops. test/plugins/stranger.test.ts holds it.
 
 import { Clock } from '../../core/clock.ts'
-import { Container } from '../../core/container.ts'
+import { Container, order } from '../../core/container.ts'
 import { Counters, type CountersSnapshot, CounterTable } from '../../core/counters.ts'
 import { fail } from '../../core/errors.ts'
 import { Lifecycle } from '../../core/lifecycle.ts'
 import { Log } from '../../core/log.ts'
 import { Random } from '../../core/random.ts'
+import type { Token } from '../../core/token.ts'
 import { Store } from '../../topology/store.ts'
-import { type AnswerRequest, Api, type Control, type ControlRequest, ThisHost } from './control.ts'
+import {
+  type AnswerRequest,
+  Api,
+  type Control,
+  type ControlRequest,
+  type Provide,
+  ThisHost
+} from './control.ts'
 import { PortActivity, PortWatch } from './port-watch.ts'
 import { Processes, Supervisor, supervisorCounters } from './processes.ts'
 
@@ -25,22 +33,32 @@ export interface ControlSideParts {
   readonly log: Log
 }
 
+const own = new Set<Token<unknown>>([
+  ...[ThisHost, Store, Clock, Random, Log, Counters, PortActivity, Processes, Api]
+])
+
+/** All control sides of one host. */
 export class ControlSide {
   readonly #counters = new CounterTable()
   readonly #lives: Lifecycle
+  readonly #provided: [Token<unknown>, unknown][] = []
   readonly #answers = new Map<string, AnswerRequest>() // by plugin and route
 
   /** Sets the control sides up. Throws MISSING_SERVICE for a need that nobody answers. */
   constructor(parts: ControlSideParts) {
     this.#lives = new Lifecycle(parts.clock)
     const shared = { ...parts, counters: supervisorCounters(this.#counters) }
-    for (const control of parts.controls) {
-      const settings = parts.settings[control.name]
-      if (settings === undefined) continue
+    const here = parts.controls.filter(({ name }) => parts.settings[name] !== undefined)
+    for (const control of order(here, token => (own.has(token) ? 'core' : undefined))) {
+      const settings = parts.settings[control.name]!
       const log = parts.log.room(control.name)
       const processes = new Supervisor({ clock: parts.clock, log, counters: shared.counters })
       const container = this.#servicesOf(control, { ...parts, log }, processes)
-      const running = control.setup(container.give(control), settings)
+      const provide: Provide = (token, service) => this.#provided.push([token, service])
+      const running = control.setup(container.give(control), settings, provide)
+      for (const token of control.provides ?? [])
+        if (!this.#provided.some(([known]) => known === token))
+          throw fail('UNKEPT_PROMISE', { unit: control.name, service: token.name })
       this.#lives.add(`the programs of ${control.name}`, { stop: () => processes.close() })
       if (running !== undefined) this.#lives.add(control.name, running)
     }
@@ -67,6 +85,7 @@ export class ControlSide {
 
   #servicesOf(control: Control, parts: ControlSideParts, processes: Processes): Container {
     const container = new Container()
+    for (const [token, service] of this.#provided) container.provide(token, service)
     container.provide(ThisHost, parts.host)
     container.provide(Store, parts.store)
     container.provide(Clock, parts.clock)

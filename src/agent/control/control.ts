@@ -3,7 +3,7 @@
 
 import type { JsonSchema } from '../../core/config/schema.ts'
 import type { Running } from '../../core/lifecycle.ts'
-import { type Given, type Needs, token } from '../../core/token.ts'
+import { type Given, type Needs, type Token, token } from '../../core/token.ts'
 
 /** The host whose agent a control side belongs to. */
 export interface ThisHost {
@@ -46,13 +46,21 @@ export interface Api {
 }
 export const Api = token<Api>('api')
 
+/** Takes a service that a control side provides. */
+export type Provide = <T>(token: Token<T>, service: T) => void
+
 /** A plugin's side on the main thread. */
 export interface Control<N extends Needs = Needs, S = object> {
   /** The plugin's: that of its folder. */
   readonly name: string
   readonly needs: N
+  /** Services that other control sides may need. */
+  readonly provides?: readonly Token<unknown>[]
   /** There while the program runs, answered by hosts whose agents run. */
   readonly routes?: readonly ControlRoute[]
-  /** `settings` are its section of the configuration, complete. It starts with the agent. */
-  setup(given: Given<N>, settings: S): Running | undefined
+  /**
+   * `settings` are its section of the configuration, complete; `provide` takes each service of
+   * `provides`. What it gives starts with the agent and stops before it.
+   */
+  setup(given: Given<N>, settings: S, provide: Provide): Running | undefined
 }

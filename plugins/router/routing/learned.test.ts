@@ -1,0 +1,57 @@
+// Routes that hosts have learned from outside: they lead like stored ones, and vanish with whoever
+// put them there.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hostIp, Lab, type PortName, udp } from '../fixture.test.ts'
+import { type LearnedHop, learnedTable } from '../token.ts'
+
+const FAR = '172.16.5.9'
+const TABLE = learnedTable('r')
+
+function learn(lab: Lab, key: string, hops: readonly LearnedHop[] | string, owner = 'speaker') {
+  const value = typeof hops === 'string' ? hops : JSON.stringify(hops)
+  lab.world.store.tablePut(TABLE, key, value, owner)
+  lab.world.settle()
+}
+
+const by = (port: PortName, weight?: number): LearnedHop => ({
+  port,
+  gateway: hostIp[port],
+  ...(weight === undefined ? {} : { weight })
+})
+
+test('a learned route leads, the longest prefix first, then the lowest weight', () => {
+  const lab = new Lab()
+  const exit = (): string => lab.exitOf('d1', udp('d1', FAR))
+  assert.equal(exit(), 'up')
+  learn(lab, 'h1 bgp 172.16.0.0/16', [by('d2')])
+  assert.equal(exit(), 'd2', 'flows of the default route are walked again')
+  learn(lab, 'h2 bgp 172.16.0.0/16', [by('d3', 50)])
+  assert.equal(exit(), 'd3')
+  learn(lab, 'h2 bgp 172.16.5.0/24', [by('d2', 900)])
+  assert.equal(exit(), 'd2')
+})
+
+test('learned routes vanish with their owner, and with their port', () => {
+  const lab = new Lab()
+  const exit = (): string => lab.exitOf('d1', udp('d1', FAR))
+  learn(lab, 'h1 bgp 172.16.0.0/16', [by('d2')])
+  learn(lab, 'h2 bgp 172.16.0.0/16', [by('d3', 50)], 'another')
+  assert.equal(exit(), 'd3')
+  lab.change('port', 'd3', { adminStateUp: false })
+  assert.equal(exit(), 'd2')
+  lab.world.store.tableRemove(TABLE, 'h1 bgp 172.16.0.0/16', 'speaker')
+  lab.world.settle()
+  assert.equal(exit(), 'up')
+})
+
+test('equal next hops share, and what is no route is counted', () => {
+  const lab = new Lab()
+  learn(lab, 'h1 bgp 172.16.0.0/16', [by('d2'), by('d3')])
+  const exits = Array.from({ length: 40 }, (_, i) => lab.exitOf('d1', udp('d1', FAR, 1000 + i)))
+  assert.deepEqual([...new Set(exits)].sort(), ['d2', 'd3'])
+  for (const value of ['', 'null', '{}', '[1]', '[{"port":7}]', '[{"port":"d2","gateway":1}]'])
+    learn(lab, `h1 bgp 172.16.${value.length}.0/24`, value)
+  assert.equal(lab.world.counter('router.learned-refused'), 6)
+})
