@@ -57,7 +57,7 @@ export class Attachments {
     return false
   }
 
-  /** Takes over the models; gives the routes that are in effect. `learned`: besides those stored. */
+  /** Takes over the models; gives the routes in effect. `learned`: besides those stored. */
   update(
     router: string,
     models: Models,

@@ -26,7 +26,6 @@ import {
   type Service,
   type SimulationContext,
   type Tag,
-  type Timer,
   Verdict,
   vlan,
   Word,
@@ -70,7 +69,6 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
   #model: RouterModel
   readonly #models: Models
   readonly #learned: LearnedRoutes
-  #rereading: Timer | null = null // once for many changes
 
   constructor(id: DeviceId, models: Models, given: RouterNeeds) {
     this.id = id
@@ -81,9 +79,8 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     this.#model = models.get<RouterModel>('router', id)!
     this.#models = models
     const { counters, clock } = given
-    this.#learned = new LearnedRoutes(id, models.table(learnedTable(id)), counters, () => {
-      this.#rereading ??= clock.after(0, () => this.#reread())
-    })
+    const learned = models.table(learnedTable(id))
+    this.#learned = new LearnedRoutes(id, learned, counters, clock, () => this.#reread())
     this.update(models)
   }
 
@@ -332,7 +329,6 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
 
   // What hosts have learned has changed.
   #reread(): void {
-    this.#rereading = null
     const stale = this.#routesOf(this.#models)
     if (stale.length > 0) this.#given.walks.invalidate(stale)
   }
@@ -343,7 +339,6 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
 
   close(): void {
     this.#learned.close()
-    this.#rereading?.cancel()
     this.#attachments.close()
   }
 }

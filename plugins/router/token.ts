@@ -14,6 +14,7 @@ export interface LearnedHop {
   readonly weight?: number
 }
 
+/** Routes that were learned from outside. */
 export interface Routes {
   /**
    * A route to `prefix` by these next hops, in place of what this origin said of the prefix before.
@@ -29,6 +30,7 @@ export interface Routes {
   /** Takes back what this host has put of an origin: of one prefix, or all. */
   withdraw(router: string, origin: string, prefix?: string): Promise<void>
 }
+/** Asks for them. */
 export const Routes = token<Routes>('routes')
 
 /** The shared table of a router's learned routes: `<host> <origin> <prefix>` → next hops, JSON. */

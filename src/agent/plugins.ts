@@ -11,9 +11,10 @@ import type { Control } from './control/control.ts'
 /** Of this tree. */
 export const folder = new URL('../../plugins/', import.meta.url)
 
-/** Where a plugin is: its name and its folder, a URL that ends in `/`. */
+/** Where a plugin is. */
 export interface PluginPlace {
   readonly name: string
+  /** A URL that ends in `/`. */
   readonly folder: string
 }
 

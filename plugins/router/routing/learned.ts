@@ -1,7 +1,7 @@
 // Routes that hosts have learned from outside, as the router sees them: a shared table, read again
 // when it changes, many changes at once. learned.test.ts holds it.
 
-import type { Table } from '../../../src/plugin.ts'
+import type { Clock, Table, Timer } from '../../../src/plugin.ts'
 import type { RouterCounters } from '../counters.ts'
 import type { RouteModel } from '../models.ts'
 import { HOPS_MAX, type LearnedHop } from '../token.ts'
@@ -16,15 +16,25 @@ export class LearnedRoutes {
   readonly #byKey = new Map<string, readonly RouteModel[]>()
   readonly #unlisten: () => void
   #count = 0
+  #timer: Timer | null = null
 
-  /** `changed` is called for each change. */
-  constructor(router: string, table: Table, counters: RouterCounters, changed: () => void) {
+  /** `changed` is called once for many changes. */
+  constructor(
+    router: string,
+    table: Table,
+    counters: RouterCounters,
+    clock: Clock,
+    changed: () => void
+  ) {
     this.#router = router
     this.#counters = counters
     for (const [key, value] of table.entries()) this.#take(key, value)
     this.#unlisten = table.onChange((key, value) => {
       this.#take(key, value)
-      changed()
+      this.#timer ??= clock.after(0, () => {
+        this.#timer = null
+        changed()
+      })
     })
   }
 
@@ -33,8 +43,10 @@ export class LearnedRoutes {
     for (const models of this.#byKey.values()) yield* models
   }
 
+  /** Hears nothing more. */
   close(): void {
     this.#unlisten()
+    this.#timer?.cancel()
   }
 
   #take(key: string, value: string | undefined): void {

@@ -21,6 +21,7 @@ import {
 import { PortActivity, PortWatch } from './port-watch.ts'
 import { Processes, Supervisor, supervisorCounters } from './processes.ts'
 
+/** What control sides are made of. */
 export interface ControlSideParts {
   readonly controls: readonly Control[]
   /** By plugin, complete; plugins that are not there do not run on this host. */
@@ -64,14 +65,17 @@ export class ControlSide {
     }
   }
 
+  /** What they have counted. */
   get counters(): CountersSnapshot {
     return this.#counters.snapshot()
   }
 
+  /** Rejects with the fault of one that did not start; those before it are stopped again. */
   start(): Promise<void> {
     return this.#lives.start()
   }
 
+  /** Ends them, and the programs they keep running. */
   stop(): Promise<void> {
     return this.#lives.stop()
   }

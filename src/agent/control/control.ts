@@ -14,6 +14,7 @@ export const ThisHost = token<ThisHost>('this-host')
 
 /** A route of the REST API: `/hosts/{id}/<plugin><path>`. */
 export interface ControlRoute {
+  /** The request's. */
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   /** Begins with `/`; '' for the plugin's own path. */
   readonly path: string
@@ -31,6 +32,7 @@ export interface ControlRoute {
 
 /** A request that met a route. */
 export interface ControlRequest {
+  /** Parameters, by name. */
   readonly query: Readonly<Record<string, string>>
   /** As it came: `body` of the route describes it, whoever answers checks it. */
   readonly body: unknown
@@ -53,6 +55,7 @@ export type Provide = <T>(token: Token<T>, service: T) => void
 export interface Control<N extends Needs = Needs, S = object> {
   /** The plugin's: that of its folder. */
   readonly name: string
+  /** Services it asks for, under names of its own. */
   readonly needs: N
   /** Services that other control sides may need. */
   readonly provides?: readonly Token<unknown>[]

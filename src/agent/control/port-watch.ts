@@ -6,6 +6,7 @@ import type { PortModel } from '../../topology/models.ts'
 import { ACTIVE_TABLE } from '../../topology/port-status.ts'
 import type { Store, TableEvent, Watch } from '../../topology/store.ts'
 
+/** Hears which ports are active on a host. */
 export interface PortListener {
   /** The port takes packets here; called again when its model changes. */
   active(port: PortModel): void
@@ -13,10 +14,12 @@ export interface PortListener {
   gone(id: string): void
 }
 
+/** The ports that are active on this host. */
 export interface PortActivity {
   /** Tells of the ports that are active here, then of every change, until it is closed. */
   watch(listener: PortListener): Watch
 }
+/** Asks for it. */
 export const PortActivity = token<PortActivity>('port-activity')
 
 /** Of a host, out of the store. */

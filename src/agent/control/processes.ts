@@ -8,6 +8,7 @@ import type { Log } from '../../core/log.ts'
 import { token } from '../../core/token.ts'
 import { Program } from './program.ts'
 
+/** What is to be kept running. */
 export interface ProcessOptions {
   /** For the log, and unique among those of the plugin that run. */
   readonly name: string
@@ -35,24 +36,32 @@ export interface Supervised {
   stop(): Promise<void>
 }
 
+/** Programs that are kept running. */
 export interface Processes {
   /** Throws EXISTS when one of that name is there already. */
   start(options: ProcessOptions): Supervised
 }
+/** Asks for them. */
 export const Processes = token<Processes>('processes')
 
+/** What is counted of programs. */
 export interface SupervisorCounters {
+  /** Starts. */
   readonly started: Counter
+  /** Ends that nobody had asked for. */
   readonly ended: Counter
+  /** Lines printed beyond what is logged. */
   readonly unlogged: Counter
 }
 
+/** Claims them; once for all plugins of a host. */
 export const supervisorCounters = (counters: Counters): SupervisorCounters => ({
   started: counters.claim('processes.started', 'Starts of programs that plugins keep running'),
   ended: counters.claim('processes.ended', 'Ends of such programs that nobody had asked for'),
   unlogged: counters.claim('processes.unlogged', 'Lines they printed beyond what is logged')
 })
 
+/** What supervising is made of. */
 export interface SupervisorParts {
   readonly clock: Clock
   readonly log: Log
