@@ -3,7 +3,7 @@
 
 import { token } from '../../core/token.ts'
 import type { PortModel } from '../../topology/models.ts'
-import { ACTIVE_TABLE } from '../../topology/port-status.ts'
+import { activeTable } from '../../topology/port-status.ts'
 import type { Store, TableEvent, Watch } from '../../topology/store.ts'
 
 /** Hears which ports are active on a host. */
@@ -40,7 +40,7 @@ export class PortWatch implements PortActivity {
       port?.watch.close()
       if (port?.isTold === true) listener.gone(id)
     }
-    const table = this.#store.table(ACTIVE_TABLE).watch(events => {
+    const table = this.#store.table(activeTable(this.#host)).watch(events => {
       for (const event of events) {
         const [id, isHere] = this.#said(event)
         if (!isHere) leave(id)
