@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { RECORD_WORDS, RecordWord, StateFlag } from '../../src/state/record.ts'
-import { object } from '../../test/world/objects.ts'
+import { chain, object } from '../../test/world/objects.ts'
 import type { WorldObject } from '../../test/world/store.ts'
 import { answer } from '../nat/fixture.test.ts'
 import {
@@ -38,14 +38,8 @@ const NEIGHBOURS: Rule[] = [
   { action: 'accept', protocol: 'icmpv6', sourcePorts: { start: 133, end: 136 } }
 ]
 
-function chain(id: string, rules: readonly Rule[]): WorldObject[] {
-  return [
-    object('chain', id, { name: id }),
-    ...[...NEIGHBOURS, ...rules].map((rule, i) =>
-      object('rule', `${id}-${i}`, { chain: id, position: i + 1, ...rule })
-    )
-  ]
-}
+const guard = (id: string, rules: readonly Rule[]): WorldObject[] =>
+  chain(id, [...NEIGHBOURS, ...rules])
 
 const siteOf = (port: Record<string, unknown>, ...more: WorldObject[]): Lab =>
   new Lab({ plugins: [router, firewall], objects: topology(portObject('d1', port), ...more) })
@@ -94,36 +88,36 @@ for (const [family, hosts] of Object.entries(FAMILIES))
     }
 
     test('F2: one chain of answers only is enough, at the port', () => {
-      opensOnly(siteOf({ outFilter: 'guard' }, ...chain('guard', [KNOWN, DROP])))
+      opensOnly(siteOf({ outFilter: 'guard' }, ...guard('guard', [KNOWN, DROP])))
     })
 
     test('F2: also one that only asks for the direction', () => {
       const rules = [{ action: 'accept', matchReturnFlow: true }, DROP]
-      opensOnly(siteOf({ outFilter: 'guard' }, ...chain('guard', rules)))
+      opensOnly(siteOf({ outFilter: 'guard' }, ...guard('guard', rules)))
       const inverted = [{ action: 'drop', matchForwardFlow: true }]
-      opensOnly(siteOf({ outFilter: 'guard' }, ...chain('guard', inverted)))
+      opensOnly(siteOf({ outFilter: 'guard' }, ...guard('guard', inverted)))
     })
 
     test('F2: also one that another leads to', () => {
       const jump = { action: 'jump', jumpChain: 'far' }
-      const far = chain('far', [{ action: 'jump', jumpChain: 'guard' }])
+      const far = guard('far', [{ action: 'jump', jumpChain: 'guard' }])
       opensOnly(
         siteOf(
           { outFilter: 'near' },
-          ...chain('near', [jump]),
+          ...guard('near', [jump]),
           ...far,
-          ...chain('guard', [KNOWN, DROP])
+          ...guard('guard', [KNOWN, DROP])
         )
       )
     })
 
     test('F2: beside a chain of the other direction that lets pass without asking', () => {
-      const inFilter = chain('in', [{ action: 'accept' }])
+      const inFilter = guard('in', [{ action: 'accept' }])
       opensOnly(
         siteOf(
           { inFilter: 'in', outFilter: 'guard' },
           ...inFilter,
-          ...chain('guard', [KNOWN, DROP])
+          ...guard('guard', [KNOWN, DROP])
         )
       )
     })
@@ -131,18 +125,18 @@ for (const [family, hosts] of Object.entries(FAMILIES))
     test('F2: a rule that asks later follows what an earlier one lets pass', () => {
       const protocol = 'udp'
       const open = { action: 'accept', protocol, destinationPorts: { start: 53, end: 53 } }
-      const out = chain('out', [open, KNOWN, DROP])
+      const out = guard('out', [open, KNOWN, DROP])
       const site = siteOf(
         { inFilter: 'in', outFilter: 'out' },
         ...out,
-        ...chain('in', [KNOWN, DROP])
+        ...guard('in', [KNOWN, DROP])
       )
       assert.deepEqual(bothWays(site, 'd3', 'd1', udp('d3', hosts.d1).frame()), ['d1', 'd3'])
       assert.equal(site.exitOf('d1', udp('d1', hosts.d2).frame()), '')
     })
 
     test('F2: who may only answer is filtered by one chain as well', () => {
-      const site = siteOf({ inFilter: 'in' }, ...chain('in', [KNOWN, DROP]))
+      const site = siteOf({ inFilter: 'in' }, ...guard('in', [KNOWN, DROP]))
       for (const sent of packets('d3', 'd1'))
         assert.deepEqual(bothWays(site, 'd3', 'd1', sent), ['d1', 'd3'])
       for (const sent of packets('d1', 'd2')) assert.equal(site.exitOf('d1', sent), '')
@@ -154,7 +148,7 @@ for (const [family, hosts] of Object.entries(FAMILIES))
         [{ outFilter: 'guard' }, 'd3', 'd1'],
         [{ inFilter: 'guard' }, 'd1', 'd3']
       ] as const) {
-        const site = siteOf(port, ...chain('guard', [admits, DROP]))
+        const site = siteOf(port, ...guard('guard', [admits, DROP]))
         assert.equal(site.exitOf(opener, tcp(opener, hosts, other, SYN)), other)
         assert.equal(site.exitOf(other, tcp(other, hosts, opener, SYN_ACK)), opener)
         assert.equal(site.exitOf(opener, tcp(opener, hosts, other, ACK)), other)
@@ -164,20 +158,20 @@ for (const [family, hosts] of Object.entries(FAMILIES))
     })
 
     test('what nobody filters by connections leaves no state', () => {
-      const site = siteOf({ outFilter: 'plain' }, ...chain('plain', [{ action: 'accept' }]))
+      const site = siteOf({ outFilter: 'plain' }, ...guard('plain', [{ action: 'accept' }]))
       for (const sent of packets('d1', 'd2'))
         assert.deepEqual(bothWays(site, 'd1', 'd2', sent), ['d2', 'd1'])
       assert.deepEqual(flagsOf(site), [])
     })
 
     test('an answer to no question that a rule lets pass begins no connection', () => {
-      const site = siteOf({ outFilter: 'out' }, ...chain('out', [{ action: 'accept' }, KNOWN]))
+      const site = siteOf({ outFilter: 'out' }, ...guard('out', [{ action: 'accept' }, KNOWN]))
       assert.equal(site.exitOf('d3', tcp('d3', hosts, 'd1', SYN_ACK)), 'd1')
       assert.deepEqual(flagsOf(site), [])
     })
 
     test('a chain that begins to ask has what passes followed from then on', () => {
-      const site = siteOf({ outFilter: 'guard' }, ...chain('guard', [{ action: 'accept' }]))
+      const site = siteOf({ outFilter: 'guard' }, ...guard('guard', [{ action: 'accept' }]))
       const sent = udp('d1', hosts.d2).frame()
       assert.equal(site.exitOf('d1', sent), 'd2')
       assert.deepEqual(flagsOf(site), [])

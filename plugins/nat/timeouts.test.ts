@@ -6,8 +6,7 @@ import { describe, test } from 'node:test'
 import { RecordWord, StateFlag } from '../../src/state/record.ts'
 import { Kind } from '../../test/state/kinds.ts'
 import { listed } from '../../test/state/table-reading.ts'
-import { object } from '../../test/world/objects.ts'
-import type { WorldObject } from '../../test/world/store.ts'
+import { chain, object } from '../../test/world/objects.ts'
 import bridge from '../bridge/index.ts'
 import firewall from '../firewall/index.ts'
 import {
@@ -21,7 +20,7 @@ import {
   topology
 } from '../router/fixture.test.ts'
 import router from '../router/index.ts'
-import { errorAbout, type RuleText } from './fixture.test.ts'
+import { errorAbout } from './fixture.test.ts'
 import nat from './index.ts'
 
 const FAMILIES = {
@@ -35,13 +34,6 @@ interface Ends {
   readonly opener: PortName
   readonly other: PortName
 }
-
-const chain = (name: string, rules: readonly RuleText[]): WorldObject[] => [
-  object('chain', name, { name }),
-  ...rules.map((rule, i) =>
-    object('rule', `${name}-${i}`, { chain: name, position: i + 1, ...rule })
-  )
-]
 
 const states = [
   { action: 'accept', connectionStates: ['established', 'related', 'new'] },

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Kind } from '../../test/state/kinds.ts'
-import { object } from '../../test/world/objects.ts'
+import { chain, object } from '../../test/world/objects.ts'
 import type { WorldObject } from '../../test/world/store.ts'
 import type { Delivery } from '../../test/world/world.ts'
 import bridge from '../bridge/index.ts'
@@ -37,15 +37,6 @@ const FAMILIES = {
   }
 } as const
 type Family = (typeof FAMILIES)[keyof typeof FAMILIES]
-
-function chain(name: string, rules: readonly RuleText[]): WorldObject[] {
-  return [
-    object('chain', name, { name }),
-    ...rules.map((rule, i) =>
-      object('rule', `${name}-${i}`, { chain: name, position: i + 1, ...rule })
-    )
-  ]
-}
 
 const siteOf = (
   inward: readonly RuleText[],

@@ -9,7 +9,7 @@ import { trace } from '../../src/host/show/explain.ts'
 import { RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
 import type { StateTable } from '../../src/state/table.ts'
 import { Kind } from '../../test/state/kinds.ts'
-import { object } from '../../test/world/objects.ts'
+import { chain, object } from '../../test/world/objects.ts'
 import type { WorldObject } from '../../test/world/store.ts'
 import type { Delivery } from '../../test/world/world.ts'
 import bridge from '../bridge/index.ts'
@@ -50,14 +50,8 @@ const SNAT: RuleText = {
 }
 
 function chains(inward: readonly RuleText[], outward: readonly RuleText[]): WorldObject[] {
-  const all = Object.entries({ in: inward, out: outward })
-  return [
-    object('router', 'r', { inFilter: 'in', outFilter: 'out' }),
-    ...all.map(([name]) => object('chain', name, { name })),
-    ...all.flatMap(([chain, rules]) =>
-      rules.map((rule, i) => object('rule', `${chain}-${i}`, { chain, position: i + 1, ...rule }))
-    )
-  ]
+  const router = object('router', 'r', { inFilter: 'in', outFilter: 'out' })
+  return [router, ...chain('in', inward), ...chain('out', outward)]
 }
 
 const lab = (

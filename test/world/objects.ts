@@ -11,6 +11,12 @@ export const object = (kind: string, id: string, fields: Fields = {}): WorldObje
   value: { id, ...fields } as Stored
 })
 
+/** A chain with its rules, at positions 1, 2 and so on. */
+export const chain = (id: string, rules: readonly Fields[]): WorldObject[] => [
+  object('chain', id, { name: id }),
+  ...rules.map((rule, i) => object('rule', `${id}-${i}`, { chain: id, position: i + 1, ...rule }))
+]
+
 export class Topology {
   readonly objects: WorldObject[] = []
   #numbers = 0
