@@ -1,6 +1,6 @@
 // What is exported says in a documentation comment what it is, with units, null and undefined,
 // errors and RFC sections: editors show it where the name is used. What needs none is decided by
-// rule (`isPlain`, `isInherited`), never by a list of names; `unfinished` lists folders that may
+// rule (`isPlain`, `isInherited`), never by a list of names; `unfinished` lists what may
 // still be without, and may only shrink.
 
 import type { Finding } from './rules.ts'
@@ -21,11 +21,20 @@ export interface Exported {
   readonly heritage: readonly string[]
 }
 
-/** Folders that may still have exports without documentation. */
+/** Files and folders that may still have exports without documentation. */
 export const unfinished: readonly string[] = [
-  'plugins/load-balancer/',
+  'plugins/load-balancer/balancer.ts',
   'src/plugin.ts',
-  'src/topology/'
+  'src/topology/assembly/resources.ts',
+  'src/topology/port-activity.ts',
+  'src/topology/port-status.ts',
+  'src/topology/sqlite/sessions.ts',
+  'src/topology/sqlite/shared-database.ts',
+  'src/topology/sqlite/store.ts',
+  'src/topology/sqlite/table.ts',
+  'src/topology/store.ts',
+  'src/topology/view.ts',
+  'src/topology/zookeeper/'
 ]
 
 const DECLARATION =

@@ -111,7 +111,7 @@ export class Database {
     }
   }
 
-  /** Takes over what was rehearsed; false, and nothing done, when it does not fit what is here. */
+  /** Takes over what was tried; false, and nothing done, when it does not fit what is here. */
   apply(changes: Uint8Array): boolean {
     return this.#handle.applyChangeset(changes)
   }

@@ -5,15 +5,22 @@
 import type { Clock, Timer } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 
+/** A write that waits for its turn. */
 export interface Job {
+  /** Makes the change on the copy; may run more than once. */
   readonly run: () => unknown
+  /** It was appended; with what `run` gave. */
   readonly done: (result: unknown) => void
+  /** It was refused, or its patience is over. */
   readonly failed: (error: unknown) => void
+  /** One of the two was called. */
   isSettled: boolean
-  renewals: number // of its patience
+  /** Of its patience. */
+  renewals: number
   timer: Timer | undefined
 }
 
+/** What a job came to. */
 export type Outcome = { readonly result: unknown } | { readonly error: unknown }
 
 /** How long a change that is not patient waits for a connection. */
@@ -22,6 +29,7 @@ export const PATIENCE_MS = 3_000
 const RENEWALS_MAX = 5
 const JOBS_MAX = 65_536
 
+/** Writes that wait, in order. */
 export class Jobs {
   readonly #clock: Clock
   readonly #mayWait: () => boolean
@@ -35,10 +43,12 @@ export class Jobs {
     this.#unavailable = unavailable
   }
 
+  /** How many. */
   get length(): number {
     return this.#jobs.length
   }
 
+  /** Puts a write at the end; rejects with LIMIT when too many wait. */
   add<T>(run: () => T, isPatient: boolean): Promise<T> {
     return new Promise((done, failed) => {
       if (this.#jobs.length >= JOBS_MAX)
@@ -68,6 +78,7 @@ export class Jobs {
     for (const [i, job] of jobs.entries()) settle(job, outcomes[i]!)
   }
 
+  /** Ends all of them with this error. */
   failAll(error: Error): void {
     for (const job of this.#jobs.splice(0)) settle(job, { error })
   }

@@ -12,6 +12,7 @@ const TABLE = `CREATE TABLE IF NOT EXISTS replica (
   store TEXT NOT NULL, n INTEGER NOT NULL, process TEXT NOT NULL
 )`
 
+/** This machine's copy of the store, kept at a change of the log. */
 export class Replica {
   readonly #database: Database
   readonly #trim: () => void

@@ -17,6 +17,7 @@ const codes = {
   TOO_LARGE: -1002
 } as const
 
+/** What went wrong, by name. */
 export type ZooKeeperCode = keyof typeof codes | 'OTHER'
 
 const sentences: Readonly<Record<ZooKeeperCode, string>> = {
@@ -35,6 +36,7 @@ const sentences: Readonly<Record<ZooKeeperCode, string>> = {
   OTHER: 'ZooKeeper refuses the operation'
 }
 
+/** A request that was refused, or has no known outcome. */
 export class ZooKeeperError extends Error {
   override readonly name = 'ZooKeeperError'
   readonly code: ZooKeeperCode

@@ -6,6 +6,7 @@
 const FRAME_BYTES_MAX = 8 << 20
 const LENGTH_BYTES = 4
 
+/** Cuts a stream into frames, each behind its length. */
 export class Frames {
   #held: Buffer[] = []
   #size = 0
