@@ -42,7 +42,7 @@ export class PeerSession {
   peer: Peer
   readonly session: Session
   readonly sendQueue: SendQueue
-  /** Which of its messages were seen. */
+  /** Which of its asks and tells were seen. */
   readonly serials = new Serials()
   /** The message being made for it, of what packets wait for. */
   readonly state = new Batch()
@@ -52,7 +52,7 @@ export class PeerSession {
   readonly made: Uint8Array[] = []
   /** It let a ticket come to its bound, and has acknowledged nothing since. */
   isLate = false
-  /** Number of the last message we sent it. */
+  /** Number of the last ask or tell that was made for it. */
   serial = 0
   readonly #given: PeerSessionOptions
   #heardAt: number // anything in session

@@ -20,7 +20,7 @@ export interface ClusterOptions {
   readonly timeoutMs: number
   /** Writes under way at once. */
   readonly queriesMax: number
-  /** Without one there is no authentication. */
+  /** Default: the environment's; without either there is no authentication. */
   readonly username?: string
   /** File that holds the password; otherwise it comes from the environment. */
   readonly passwordFile?: string
