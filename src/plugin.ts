@@ -87,20 +87,26 @@ export * as tcp from './wire/tcp.ts'
 export * as udp from './wire/udp.ts'
 export * as vlan from './wire/vlan.ts'
 
+/** What a plugin brings while it is set up. */
 export interface Registry {
+  /** Takes the factory of a kind of device. */
   device(kind: string, factory: DeviceFactory): void
+  /** Takes a service that others may need. */
   provide<T>(token: Token<T>, service: T): void
 }
 
+/** What `index.ts` of a plugin exports: the plugin alive in a packet thread. */
 export interface Plugin<N extends Needs = Needs, S = object> {
   readonly name: string
+  /** Services that `setup` is given. */
   readonly needs: N
+  /** Services that it will provide. */
   readonly provides?: readonly Token<unknown>[]
-  // `settings` are its section of the configuration, complete.
+  /** `settings` are its section of the configuration, complete. */
   setup(given: Given<N>, registry: Registry, settings: S): Running | undefined
 }
 
-// Identity at run time; at compile time it ties `setup` to `needs`.
+/** Identity at run time; at compile time it ties `setup` to `needs`. */
 export const definePlugin = <const N extends Needs, S = object>(
   plugin: Plugin<N, S>
 ): Plugin<N, S> => plugin

@@ -1,5 +1,4 @@
-// A load balancer, between the link and the filters of its router.
-//
+// A load balancer, between the link and the filters of its router:
 //   client ─► router ─► take: VIP? ─► member: known, or chosen ─► destination: it ─► route
 //   client ◄─ router ◄─ out ◄─ undo: source: the VIP ◄─ connection known? ◄─ route ◄─ member
 //
@@ -58,16 +57,20 @@ const { KeyWord, RecordWord } = state
 const { Protocol } = ipv4
 const NOT_FOR_IT = null
 
+/** What a load balancer is made of. */
 export interface BalancerNeeds extends ChooseNeeds {
   readonly connectionCounts: ConnectionCounts
   readonly counters: LoadBalancerCounters
   readonly walks: Walks
+  /** What its health checks are made of. */
   readonly health: HealthNeeds
   readonly refusals: Refusals
   readonly kinds: BalancerKinds
+  /** It was closed. */
   gone(): void
 }
 
+/** Gives connections to virtual addresses to members of pools, for one router. */
 export class LoadBalancer implements LiveDevice, Service {
   readonly id: DeviceId
   readonly #tag: Tag
@@ -339,12 +342,12 @@ export class LoadBalancer implements LiveDevice, Service {
     this.#given.gone()
   }
 
-  // The lease of a pool's checks is gone.
+  /** The lease of a pool's checks is gone. */
   lost(lease: string): void {
     this.#healthChecks.lost(lease)
   }
 
-  // Another host has died, or answers again.
+  /** Another host has died, or answers again. */
   hostChanged(host: string): void {
     this.#healthChecks.hostChanged(host)
   }

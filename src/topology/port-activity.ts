@@ -8,6 +8,7 @@ import type { Port, PortId } from '../simulation/device.ts'
 import type { PortModel } from './models.ts'
 import type { Estates } from './tables/estates.ts'
 
+/** What this is made of. */
 export interface PortActivityParts {
   readonly clock: Clock
   readonly estates: Estates
@@ -33,6 +34,7 @@ interface Word {
   readonly fading: Map<PortId, object> // of agents that are gone: it stands a while yet
 }
 
+/** Which ports are active: whose interface is up, by what their hosts say. */
 export class PortActivity {
   readonly #parts: PortActivityParts
   readonly #deadHosts = new Set<string>()
@@ -111,6 +113,7 @@ export class PortActivity {
     if (wasLate) this.#changedOn(host) // of which silence was no answer
   }
 
+  /** Listens no more. */
   close(): void {
     this.#isClosed = true
     this.#youth?.cancel()

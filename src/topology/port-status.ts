@@ -20,6 +20,7 @@ export const refusalsTable = (host: string): string => `connections-refused/${ho
 /** Of a port whose agent has said nothing yet, or is away. */
 export const AGENT_SILENT = 'the agent of its host has not spoken of it'
 
+/** What hosts report of a port, as the API shows it. */
 export const portStatus: Status = {
   fields: Type.Object({
     state: Type.Optional(

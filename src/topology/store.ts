@@ -8,14 +8,18 @@ import type { ObjectId, Stored } from './model.ts'
 
 export type { Interest } from './interest.ts'
 
+/** An object with its version. */
 export interface Versioned {
+  /** Its kind. */
   readonly kind: string
   readonly id: ObjectId
-  readonly version: number // grows with every change of this object
+  /** Grows with every change of this object. */
+  readonly version: number
+  /** The object. */
   readonly value: Stored
 }
 
-// One step of an atomic write.  `version` given: refuse (CONFLICT) unless it is the current one.
+/** One step of an atomic write. `version` given: refuse (CONFLICT) unless it is the current one. */
 export type Change =
   | { readonly op: 'create'; readonly kind: string; readonly value: Stored }
   | {
@@ -31,58 +35,86 @@ export type Change =
       readonly version?: number
     }
 
+/** What a watch of objects tells. */
 export type WatchEvent =
   | { readonly op: 'put'; readonly object: Versioned }
   | { readonly op: 'delete'; readonly kind: string; readonly id: ObjectId }
 
+/** A watch that goes on until it is closed. */
 export interface Watch {
-  // Resolves when the current state has been delivered.
+  /** Resolves when the current state has been delivered. */
   readonly ready: Promise<void>
+  /** Tells nothing more. */
   close(): void
 }
 
+/** An entry of a shared table. */
 export interface TableEntry {
+  /** Its key. */
   readonly key: string
+  /** Its value. */
   readonly value: string
-  readonly owner: string // session; '' = a persistent seed
+  /** Session; '' = a persistent seed. */
+  readonly owner: string
+  /** Grows with every change of the entry. */
   readonly version: number
 }
+/** What a watch of a table tells. */
 export type TableEvent =
   | { readonly op: 'put'; readonly entry: TableEntry }
   | { readonly op: 'delete'; readonly key: string }
 
-// A table all agents share: MAC → port, IP → MAC, active ports.  The last writer wins by version;
-// an entry vanishes with its owner (of one that died or left, when its session expires, so that a
-// successor finds it); a persistent seed shows again when a learned entry goes.
+/**
+ * A table all agents share: MAC → port, IP → MAC, active ports. The last writer wins by version; an
+ * entry vanishes with its owner (of one that died or left, when its session expires, so that a
+ * successor finds it); a persistent seed shows again when a learned entry goes.
+ */
 export interface ReplicatedTable {
   readonly name: string
+  /** Writes an entry of this session's; it goes with the session. */
   put(key: string, value: string): Promise<void>
+  /** Writes an entry that stays when sessions end. */
   seed(key: string, value: string): Promise<void>
-  // Removes only this session's own entry (and only if it still has `value`, when given).
+  /** Removes only this session's own entry (and only if it still has `value`, when given). */
   remove(key: string, value?: string): Promise<void>
+  /** Removes a seed. */
   unseed(key: string): Promise<void>
+  /** All entries. */
   entries(): Promise<TableEntry[]>
+  /** The value; undefined: there is none. */
   get(key: string): Promise<string | undefined>
+  /** Tells what there is, then each change in order. */
   watch(listener: (events: readonly TableEvent[]) => void): Watch
 }
 
+/** Which block is wanted. */
 export interface LeaseWish {
-  readonly block?: number | undefined // this one; else any of first..blocks-1
+  /** This one; else any of first..blocks-1. */
+  readonly block?: number | undefined
+  /** The lowest block that will do; default 0. */
   readonly first?: number | undefined
-  // When its session dies or leaves, the block is not free before the session expires; except for a
-  // session of the same label that asks for it by number, or finds nothing else.
+  /**
+   * When its session dies or leaves, the block is not free before the session expires; except for a
+   * session of the same label that asks for it by number, or finds nothing else.
+   */
   readonly lingers?: boolean
 }
 
+/** A block that this session holds. */
 export interface Lease {
+  /** Name of the pool. */
   readonly pool: string
+  /** Its number. */
   readonly block: number
-  readonly epoch: number // grows with every grant of the block: late writers are fenced
+  /** Grows with every grant of the block: late writers are fenced. */
+  readonly epoch: number
+  /** Gives it back. */
   release(): Promise<void>
 }
 
 /** How a store is, for people and for metrics. */
 export interface StoreReport {
+  /** Which store it is. */
   readonly kind: 'sqlite' | 'zookeeper'
   /** Its file, or the servers and the node below which it is. */
   readonly where: string
@@ -94,6 +126,7 @@ export interface StoreReport {
   readonly lastError: string | undefined
   /** Our session with ZooKeeper, as its commands show it; how long the servers keep it, ms. */
   readonly session: string | undefined
+  /** How long a silent session stands; undefined: it has no such bound. */
   readonly sessionMs: number | undefined
   /** Number of the last change that is here. */
   readonly change: number
@@ -103,34 +136,46 @@ export interface StoreReport {
   readonly lagMs: number
   /** What has grown since the start, and what there is now. */
   readonly counters: Readonly<Record<string, number>>
+  /** Numbers as they are now, by name. */
   readonly gauges: Readonly<Record<string, number>>
 }
 
+/** A session with the store of the topology. */
 export interface Store {
+  /** Id of the session, which owns what it writes to shared tables. */
   readonly session: string
+  /** The object; undefined: there is none. */
   read(kind: string, id: ObjectId): Promise<Versioned | undefined>
+  /** All objects of a kind, or those whose indexed field has a value. */
   list(kind: string, index?: { field: string; value: string }): AsyncIterable<Versioned>
-  // All or nothing.  Objects are checked against their models, references and uniqueness; a
-  // delete clears, cascades or refuses as the references say.  Gives the store's new version.
-  // Errors: NOT_FOUND, EXISTS, CONFLICT, REFERENCED, MISSING_REFERENCE, INVALID (MezzoError).
+  /**
+   * All or nothing. Objects are checked against their models, references and uniqueness; a delete
+   * clears, cascades or refuses as the references say. Gives the store's new version. Errors:
+   * NOT_FOUND, EXISTS, CONFLICT, REFERENCED, MISSING_REFERENCE, INVALID (MezzoError).
+   */
   write(changes: readonly Change[]): Promise<number>
-  // Current state, then every later change, in order, none missed; one listener call per write.
+  /** Current state, then every later change, in order, none missed; one listener call per write. */
   watch(
     interest: Exclude<Interest, { table: string }>,
     listener: (events: readonly WatchEvent[]) => void
   ): Watch
+  /** The shared table of this name. */
   table(name: string): ReplicatedTable
-  // A free block of the pool: any that nobody has had yet, else the one given back the longest ago;
-  // undefined if none.
+  /**
+   * A free block of the pool: any that nobody has had yet, else the one given back the longest ago;
+   * undefined if none.
+   */
   lease(pool: string, blocks: number, wish?: LeaseWish): Promise<Lease | undefined>
-  // Writes something that nobody sees.  Throws STORE_UNAVAILABLE with the reason when that fails,
-  // or when others could not see it: the file we write is not the one they find.
+  /**
+   * Writes something that nobody sees. Throws STORE_UNAVAILABLE with the reason when that fails, or
+   * when others could not see it: the file we write is not the one they find.
+   */
   tryWrite(): Promise<void>
   /** How it is, as far as is known here. */
   report(): StoreReport
-  // Takes all that the session owns away.
+  /** Takes all that the session owns away. */
   close(): Promise<void>
-  // Closes as a death would: what the session owns stands until the session expires.
+  /** Closes as a death would: what the session owns stands until the session expires. */
   leave(): Promise<void>
 }
 export const Store = token<Store>('store')

@@ -11,6 +11,7 @@ import type { SharedTable } from './tables/shared-table.ts'
 
 /** The place of a device in the view. */
 export interface Slot {
+  /** Kind of the device. */
   readonly kind: string
   readonly id: string
   readonly factory: DeviceFactory
@@ -29,6 +30,7 @@ export interface Slot {
 /** What the view has, and how it hears. */
 export interface SweeperParts {
   readonly clock: Clock
+  /** Ports that are known here. */
   readonly ports: ReadonlyMap<PortId, Port>
   readonly replica: Replica
   /** By kind, then id. */
@@ -39,11 +41,13 @@ export interface SweeperParts {
   readonly pinned: ReadonlySet<string>
   /** Keys of those that are being let go. */
   readonly leaving: Map<string, boolean>
+  /** Shared tables that are followed here. */
   readonly tables: ReadonlyMap<string, SharedTable>
   /** Whether a device has a port of this host. */
   readonly isOurs: (device: string) => boolean
   /** A device was let go. */
   readonly gone: (slot: Slot) => void
+  /** Tells the store that an interest is not needed any more. */
   readonly unwant: (interest: Interest) => void
 }
 

@@ -22,14 +22,17 @@ import { Estates } from './tables/estates.ts'
 import { SharedTable, type TableLink } from './tables/shared-table.ts'
 import type { Table } from './tables/table.ts'
 
-// The way to whoever holds the store.
+/** The way to whoever holds the store. */
 export interface ViewLink extends TableLink {
+  /** Id of the store's session. */
   readonly session: string
+  /** Asks for an interest, once. */
   want(interest: Interest): void
   /** Nobody here needs it; answered by `unwanted`, after which nothing of it comes. */
   unwant(interest: Interest): void
 }
 
+/** What a view tells the host. */
 export interface ViewListener {
   /** Flows that carry one of these tags rest on what is no longer so. */
   outdate(tags: readonly Tag[]): void
@@ -39,6 +42,7 @@ export interface ViewListener {
   topologyChanged(): void
 }
 
+/** The topology as a packet thread knows it: what was asked for, and what became of it. */
 export class TopologyView implements Topology, Models {
   readonly filterKind: string
   readonly #assembly: Assembly
@@ -87,6 +91,7 @@ export class TopologyView implements Topology, Models {
     })
   }
 
+  /** Id of the store's session. */
   get session(): string {
     return this.#link.session
   }
@@ -153,13 +158,13 @@ export class TopologyView implements Topology, Models {
 
   // --- for the agent -----------------------------------------------------------------------------
 
-  // Asks for something the first time, for good; true once it is all here.
+  /** Asks for something the first time, for good; true once it is all here. */
   need(interest: Interest): boolean {
     this.#pinned.add(interestKey(interest))
     return this.#ask(interest)
   }
 
-  // Nothing more comes of what was let go.
+  /** Nothing more comes of what was let go. */
   unwanted(interest: Interest): void {
     const key = interestKey(interest)
     const isWanted = this.#leaving.get(key)
@@ -172,21 +177,22 @@ export class TopologyView implements Topology, Models {
     if (isWanted) this.#ask(interest)
   }
 
-  // The port of this number, among those that are known here.
+  /** The port of this number, among those that are known here. */
   numbered(number: number): Port | undefined {
     return this.#byNumber.get(number)
   }
 
-  // A host stopped answering, or answers again.
+  /** A host stopped answering, or answers again. */
   hostAnswers(host: string, answers: boolean): void {
     this.#activity.hostAnswers(host, answers)
   }
 
-  // The agent of a host that answers is gone, or there again.
+  /** The agent of a host that answers is gone, or there again. */
   agentAway(host: string, isAway: boolean): void {
     this.#activity.agentAway(host, isAway)
   }
 
+  /** How many ports and devices are here. */
   known(): { ports: number; devices: number; interests: number; letGo: number } {
     let devices = 0
     for (const slots of this.#slots.values()) devices += slots.size
@@ -194,6 +200,7 @@ export class TopologyView implements Topology, Models {
     return { ports: this.#ports.size, devices, interests, letGo: this.#sweeper.letGo }
   }
 
+  /** Objects of an interest changed; `ready`: all that there are have been told. */
   apply(key: string, events: readonly WatchEvent[], ready: boolean): void {
     const watched = this.#replica.watched(key)
     if (watched === undefined || this.#isClosed) return
@@ -213,6 +220,7 @@ export class TopologyView implements Topology, Models {
     this.#listener.topologyChanged()
   }
 
+  /** Entries of a shared table changed; `ready` likewise. */
   applyTable(name: string, events: readonly TableEvent[], ready: boolean): void {
     if (this.#isClosed) return
     const key = interestKey({ table: name })
@@ -226,12 +234,12 @@ export class TopologyView implements Topology, Models {
     this.#refreshUsers({ table: name })
   }
 
-  // The store has taken, or refused, the oldest write of this worker under the key.
+  /** The store has taken, or refused, the oldest write of this worker under the key. */
   tableWritten(name: string, key: string): void {
     if (!this.#isClosed) this.#tables.get(name)?.written(key)
   }
 
-  // What comes later changes nothing, and nothing is made any more.
+  /** What comes later changes nothing, and nothing is made any more. */
   close(): void {
     this.#isClosed = true
     this.#sweeper.close()

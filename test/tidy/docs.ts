@@ -22,20 +22,7 @@ export interface Exported {
 }
 
 /** Files and folders that may still have exports without documentation. */
-export const unfinished: readonly string[] = [
-  'plugins/load-balancer/balancer.ts',
-  'src/plugin.ts',
-  'src/topology/assembly/resources.ts',
-  'src/topology/port-activity.ts',
-  'src/topology/port-status.ts',
-  'src/topology/sqlite/sessions.ts',
-  'src/topology/sqlite/shared-database.ts',
-  'src/topology/sqlite/store.ts',
-  'src/topology/sqlite/table.ts',
-  'src/topology/store.ts',
-  'src/topology/view.ts',
-  'src/topology/zookeeper/'
-]
+export const unfinished: readonly string[] = []
 
 const DECLARATION =
   /^export\s+(?:(?:async|abstract)\s+)?(class|interface|function|const|let|type)\b\*?\s+([\w$]+)/gm

@@ -39,6 +39,7 @@ const parts: Readonly<Record<string, string>> = {
   interested: 'replication targets',
   foresight: 'prefetch',
   rehearsal: 'dry run',
+  rehearse: 'try',
   visitor: 'local delivery',
   visitors: 'local delivery',
   deaths: 'host liveness, or peers lost',

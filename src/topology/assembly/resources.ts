@@ -34,6 +34,7 @@ export interface ServiceKind {
   readonly kind: string
   /** Of ports: holds the id of the service that sits there. */
   readonly portField: string
+  /** For people. */
   readonly description?: string
 }
 
@@ -69,7 +70,9 @@ export interface RuleActionPart {
 /** All that is declared, for models that depend on what others declare. */
 export interface Declared {
   readonly deviceKinds: readonly DeviceKind[]
+  /** Kinds of records that plugins declare, in the order of their numbers. */
   readonly stateKinds: readonly StateKindPart[]
+  /** Actions of rules that plugins declare. */
   readonly ruleActions: readonly RuleActionPart[]
   readonly serviceKinds: readonly ServiceKind[]
 }
@@ -85,7 +88,9 @@ export interface Resources {
   /** Its section of the configuration, `plugins.<name>`: made by `section`. */
   readonly settings?: TObject
   readonly deviceKinds?: readonly DeviceKind[]
+  /** Kinds of records that the plugin leaves in flow state. */
   readonly stateKinds?: readonly StateKindPart[]
+  /** Actions of rules that the plugin brings. */
   readonly ruleActions?: readonly RuleActionPart[]
   readonly serviceKinds?: readonly ServiceKind[]
   /** Kind of the devices that filter at ports: `inFilter`, `outFilter`. One plugin has them. */

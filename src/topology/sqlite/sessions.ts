@@ -47,6 +47,7 @@ export interface Liveness {
 /** Every so many looks we beat, and only when a stranger is there to listen. */
 const BEAT_EVERY = 5
 
+/** The sessions of a store's file, and which of them are dead. */
 export class Sessions {
   readonly #database: Database
   readonly #liveness: Liveness
@@ -64,6 +65,7 @@ export class Sessions {
     return this.#own
   }
 
+  /** A session of this process begins. */
   add(id: string): void {
     const { pid, started, namespace, boot } = this.#liveness.self
     const sql = `INSERT INTO sessions (id, pid, started, namespace, boot, beat, dead)
@@ -88,6 +90,7 @@ export class Sessions {
     this.#own.delete(id)
   }
 
+  /** A session has ended in good order. */
   remove(id: string): void {
     this.#database.run('DELETE FROM sessions WHERE id = ?', id)
     this.#own.delete(id)
@@ -95,10 +98,12 @@ export class Sessions {
     this.#ended.delete(id)
   }
 
+  /** Whether the sessions of this process are to say that they live. */
   beatIsDue(): boolean {
     return this.#liveness.isWatched && this.#looks % BEAT_EVERY === 0
   }
 
+  /** Says so. */
   beat(): void {
     for (const id of this.#own)
       this.#database.run('UPDATE sessions SET beat = beat + 1 WHERE id = ?', id)

@@ -21,7 +21,9 @@ import { type SessionTables, sqliteTables } from './table.ts'
 import { type Commits, Transactions } from './transactions.ts'
 import { Trimmer } from './trim.ts'
 
+/** What an opened file is made of. */
 export interface SharedDatabaseOptions {
+  /** Of the file, or MEMORY. */
   readonly path: string
   readonly models: readonly Model[]
   readonly clock: Clock
@@ -45,6 +47,7 @@ export interface SharedFile {
   readonly database: Database
   readonly clock: Clock
   readonly sessions: Sessions
+  /** Cuts the logs of changes at their old end. */
   readonly trim: () => void
   /** Something has changed: watches are told. */
   readonly committed: () => void
@@ -62,6 +65,7 @@ const TICK_MS = 1_000
 // Without inotify (its watches can run out) looking is all there is.
 const DEAF_TICK_MS = 40
 
+/** What all sessions of one opened file in this process share. */
 export class SharedDatabase {
   readonly options: SharedDatabaseOptions
   readonly kinds: Kinds
@@ -114,6 +118,7 @@ export class SharedDatabase {
     return this.options.tablesOf?.(session) ?? sqliteTables(this, session)
   }
 
+  /** The process's time. */
   get clock(): Clock {
     return this.options.clock
   }
@@ -136,6 +141,7 @@ export class SharedDatabase {
     else await this.#commits.check()
   }
 
+  /** How the store is, for operators. */
   report(): StoreReport {
     const fault = this.#closed ? 'it is closed' : this.database.lost()
     return (
@@ -176,6 +182,7 @@ export class SharedDatabase {
     queueMicrotask(() => void this.#lane())
   }
 
+  /** Resolves when all is written and the file closed. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true

@@ -28,6 +28,7 @@ import { SharedDatabase } from './shared-database.ts'
 import type { SessionTables } from './table.ts'
 import { PAGE, WatchCursor } from './watch-cursor.ts'
 
+/** What a session of a store on SQLite is opened with. */
 export interface SqliteStoreOptions {
   /** The file; its directory is made when absent.  ':memory:' by default. */
   readonly path?: string
@@ -83,6 +84,7 @@ export async function newSession(shared: SharedDatabase, label: string): Promise
   return new SqliteStore(shared, id)
 }
 
+/** A session with a store in a SQLite file. */
 export class SqliteStore implements Store {
   readonly session: string
   readonly #shared: SharedDatabase

@@ -165,6 +165,7 @@ class SqliteTable implements ReplicatedTable {
   }
 }
 
+/** Throws INVALID for a name that no table may have. */
 export const checkTableName = (name: string): void => checkText('table name', name, NAME_LENGTH_MAX)
 
 /** Throws INVALID for a key or value that no table takes. */

@@ -9,7 +9,9 @@ import { type Blob, fromNode, idOf, toNode } from './blob.ts'
 import type { ZooKeeper } from './client/client.ts'
 import { isZooKeeperError } from './client/errors.ts'
 
+/** The whole store at one change, for those who begin or were away too long. */
 export interface Base {
+  /** The change it includes last. */
   readonly n: number
   readonly blob: Blob
 }

@@ -17,9 +17,11 @@ const PART_BYTES_MAX = 512 << 10
 const SHA_LENGTH = 24
 const NEWLINE = 10
 
+/** Bytes that may be larger than a node. */
 export interface Blob {
   /** Who made it, and when in that one's life: unique for ever. */
   readonly id: string
+  /** The bytes. */
   readonly bytes: Uint8Array
 }
 

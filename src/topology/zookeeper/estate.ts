@@ -11,11 +11,15 @@ interface LeaseRow {
   readonly epoch: number
 }
 
+/** What a session owns, so that it can claim it again. */
 export interface Estate {
+  /** Id of the session. */
   readonly session: string
+  /** Blocks it held. */
   readonly leases: readonly LeaseRow[]
 }
 
+/** What these sessions own. */
 export const estatesOf = (database: Database, sessions: ReadonlySet<string>): Estate[] =>
   [...sessions].map(session => ({
     session,

@@ -9,11 +9,13 @@ import type { ZooKeeper } from './client/client.ts'
 import { isUnknown, isZooKeeperError } from './client/errors.ts'
 import { logPath } from './layout.ts'
 
+/** What became of a change that was to be the next. */
 export type Appended = 'kept' | 'lost' | 'rebased' | 'unknown'
 
 /** Requests of a sweep at a time. */
 const SWEEP = 256
 
+/** The log of changes in ZooKeeper: numbered nodes that all machines apply in order. */
 export class Log {
   readonly #zk: ZooKeeper
   #watched = 0 // the change whose coming we shall be told of, in this session

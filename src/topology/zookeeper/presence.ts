@@ -10,6 +10,7 @@ import type { Identity, Liveness, SessionRow } from '../sqlite/sessions.ts'
 import type { ZooKeeper } from './client/client.ts'
 import { isZooKeeperError } from './client/errors.ts'
 
+/** Which sessions live, by nodes that go with them. */
 export class Presence implements Liveness {
   readonly self: Identity
   readonly isWatched = false
@@ -34,6 +35,7 @@ export class Presence implements Liveness {
     this.self = { pid: process.pid, started: '', namespace: 'zookeeper', boot: process.key }
   }
 
+  /** What this machine's sessions are known by. */
   get key(): string {
     return this.self.boot
   }
@@ -90,7 +92,7 @@ export class Presence implements Liveness {
     return this.#alive.has(row.boot)
   }
 
-  // Its word may stand for a while, whoever it was.
+  /** Its word may stand for a while, whoever it was. */
   isOver(): boolean {
     return false
   }

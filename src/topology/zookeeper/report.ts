@@ -12,6 +12,7 @@ interface Reported {
   readonly where: string
 }
 
+/** How a store on ZooKeeper is, for operators. */
 export function reportOf({ zk, writer, tables, where }: Reported): StoreReport {
   const { letGo, ...table } = tables.counters
   return {

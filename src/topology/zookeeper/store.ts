@@ -14,12 +14,17 @@ import { reportOf } from './report.ts'
 import { SharedTables } from './tables/shared-tables.ts'
 import { Writer } from './writer.ts'
 
+/** What a session with a store on ZooKeeper is opened with. */
 export interface ZooKeeperStoreOptions extends SqliteStoreOptions {
+  /** The servers of the ensemble. */
   readonly servers: ZooKeeperOptions['servers']
   /** The node that all of the store is below. */
   readonly chroot: string
+  /** How long the servers keep a silent session. */
   readonly sessionMs?: number
+  /** Undefined: connections are not encrypted. */
   readonly tls?: ZooKeeperOptions['tls']
+  /** Undefined: everybody may read the store. */
   readonly credentials?: ZooKeeperOptions['credentials']
   /** Changes after which all that is there is written down anew. */
   readonly baseEvery?: number

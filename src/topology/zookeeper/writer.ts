@@ -1,12 +1,11 @@
-// Makes changes together with others.  A change is first rehearsed on our copy; what it comes to is
-// appended to the log under the next number.  Whoever else was faster has that number: then their
-// change is taken in, and ours is rehearsed again, on what is true now.  Jobs that wait for the
-// same answer become one change.
+// Makes changes together with other machines. A change is first tried on our copy; what it comes to
+// is appended to the log under the next number. When another machine was faster, its change has
+// that number: it is applied, and ours is tried again, on what is true now. Jobs that wait for the
+// same answer become one change. test/zookeeper/contract.test.ts holds it.
 //
-//   jobs ──► follow ──► rehearse ──► append n+1 ──► kept: apply, done
-//              ▲                        │ lost: somebody else's, or the connection was cut and it
-//              └────────────────────────┘       turned out not to be there
-// test/zookeeper/contract.test.ts holds it.
+//   jobs ──► follow ──► try ──► append n+1 ──► kept: apply, done
+//              ▲                   │ lost: another's, or the connection was cut and it
+//              └───────────────────┘       turned out not to be there
 
 import type { Clock } from '../../core/clock.ts'
 import { fail, isFailure, reasonOf } from '../../core/errors.ts'
@@ -32,17 +31,26 @@ const RETRY_MS = 200
 const BASE_EVERY = 2_000
 const BEHIND_MAX = 500
 
+/** What a writer counts. */
 export interface WriterCounters {
+  /** Appended by us. */
   readonly changes: number
+  /** Of ours, those that another change came before: they are tried again. */
   readonly lost: number
+  /** Of ours, those whose outcome had to be found out. */
   readonly unknown: number
+  /** Changes applied, ours and others'. */
   readonly applied: number
+  /** Bases made by us. */
   readonly bases: number
+  /** Times that the copy was made anew from a base. */
   readonly reloads: number
 }
 
+/** Makes changes together with other machines, one after the other. */
 export class Writer implements Commits {
   readonly replica: Replica
+  /** How often each happened. */
   readonly counters = { changes: 0, lost: 0, unknown: 0, applied: 0, bases: 0, reloads: 0 }
   readonly #zk: ZooKeeper
   readonly #file: SharedFile

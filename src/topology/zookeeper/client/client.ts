@@ -14,6 +14,7 @@ import { type Operation, requestOf, sizeOf } from './operations.ts'
 
 export type { Operation } from './operations.ts'
 
+/** What a client is made of. */
 export interface ZooKeeperOptions extends ConnectionOptions {
   /** All paths are below this node, as '/mezzo'; '' for none.  `makeRoot` makes it. */
   readonly chroot: string
@@ -21,15 +22,21 @@ export interface ZooKeeperOptions extends ConnectionOptions {
   readonly operationMs: number
 }
 
+/** A node with its data. */
 export interface Node {
+  /** Its data. */
   readonly data: Buffer
+  /** Counts the changes of its data. */
   readonly version: number
 }
 
+/** A node without its data. */
 export interface Look {
+  /** Counts the changes of its data. */
   readonly version: number
   /** Nodes that were ever made below it, and those that are there. */
   readonly made: number
+  /** How many nodes are below it. */
   readonly children: number
   /** Another node of the same path, made later, has another. */
   readonly birth: string
@@ -38,13 +45,21 @@ export interface Look {
 /** `suspended`: no connection.  `expired`: all that the session owned is gone. */
 export type Condition = 'suspended' | 'connected' | 'expired'
 
+/** What a client counts. */
 export interface ZooKeeperCounters {
+  /** Connections that stood. */
   readonly connections: number
+  /** Connections that were lost. */
   readonly losses: number
+  /** Sessions that the servers ended. */
   readonly expirations: number
+  /** Servers that were left because they did not answer. */
   readonly silences: number
+  /** Requests without an answer in time. */
   readonly timeouts: number
+  /** Watches that fired. */
   readonly events: number
+  /** Requests that were not sent, because the server would cut the connection. */
   readonly refused: number
 }
 
@@ -55,6 +70,7 @@ const CLOSE_MS = 1_000
 // Before another try with a name and password that were refused.
 const REFUSED_MS = 2_000
 
+/** A client with one session: every request ends, and a lost session is noticed in time. */
 export class ZooKeeper {
   readonly #options: ZooKeeperOptions
   readonly #listeners = new Set<(condition: Condition) => void>()
@@ -75,6 +91,7 @@ export class ZooKeeper {
     this.#connection = this.#connect()
   }
 
+  /** Whether requests can be made. */
   get connected(): boolean {
     return this.#condition === 'connected'
   }
@@ -119,6 +136,7 @@ export class ZooKeeper {
     return this.#connection.fault
   }
 
+  /** How often each happened. */
   get counters(): ZooKeeperCounters {
     return { ...this.#counters, silences: this.#silences + this.#connection.silences }
   }
@@ -161,6 +179,9 @@ export class ZooKeeper {
     }
   }
 
+  /**
+   * Makes a node; `ephemeral`: it goes with the session. Throws NODE_EXISTS, NO_NODE and others.
+   */
   async create(path: string, data: Buffer, ephemeral = false): Promise<void> {
     await this.#ask({ op: 'create', path: this.#path(path), data, ephemeral })
   }
@@ -177,6 +198,7 @@ export class ZooKeeper {
     await this.#ask({ op: 'set', path: this.#path(path), data, version })
   }
 
+  /** Removes a node without children; `version` -1: whatever its version. */
   async remove(path: string, version = -1): Promise<void> {
     await this.#ask({ op: 'remove', path: this.#path(path), version })
   }

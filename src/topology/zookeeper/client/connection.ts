@@ -20,19 +20,26 @@ import type { Random } from '../../../core/random.ts'
 import { Frames, int32 } from './frames.ts'
 import { isUnwatch } from './operations.ts'
 
+/** States of a connection, by the package's names. */
 export const STATES = ConnectionManager.STATES
 
+/** A server of the ensemble. */
 export interface ServerAddress {
+  /** Name or address. */
   readonly host: string
+  /** TCP port. */
   readonly port: number
 }
 
+/** What a connection is made of. */
 export interface ConnectionOptions {
   /** Tried in turn, from one chosen by chance. */
   readonly servers: readonly ServerAddress[]
   /** How long the servers keep a session they do not hear of; they may change it. */
   readonly sessionMs: number
+  /** Undefined: it is not encrypted. */
   readonly tls?: TlsOptions | undefined
+  /** Name and password for what only we may read; undefined: none. */
   readonly credentials?: { readonly username: string; readonly password: string } | undefined
   readonly clock: Clock
   readonly random: Random
@@ -172,7 +179,7 @@ export class Connection extends ConnectionManager {
     if (this.#ended) this.setState(STATES.CLOSED)
   }
 
-  // The package pings by the idle time of the socket, which our own writes put off for ever.
+  /** The package pings by the idle time of the socket, which our own writes put off for ever. */
   override onSocketTimeout(): void {}
 
   #take(frame: Buffer): void {

@@ -2,7 +2,9 @@
 
 import jute, { type Record_, type Request } from 'node-zookeeper-client/lib/jute/index.js'
 
+/** A request to ZooKeeper. */
 export interface Operation {
+  /** What is to be done. */
   readonly op:
     | 'create'
     | 'set'
@@ -14,13 +16,17 @@ export interface Operation {
     | 'multi'
     | 'sync'
     | 'unwatch'
+  /** The node. */
   readonly path: string
+  /** Its data, where it is written. */
   readonly data?: Buffer
   /** -1 or none: whichever it is. */
   readonly version?: number
+  /** It goes with the session. */
   readonly ephemeral?: boolean
   /** The server puts the next number of its parent after the path, ten digits. */
   readonly numbered?: boolean
+  /** Tells once when it changes. */
   readonly watched?: boolean
   readonly operations?: readonly Operation[]
 }
@@ -37,6 +43,7 @@ const SEQUENTIAL = 2
 const REMOVE_WATCHES = 18
 const DATA_WATCHES = 2
 
+/** Whether the request takes watches back. */
 export const isUnwatch = ({ type }: { readonly type: number }): boolean => type === REMOVE_WATCHES
 
 /** Why it cannot be sent; undefined when it can. */

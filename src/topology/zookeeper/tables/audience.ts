@@ -4,18 +4,22 @@
 import type { TableEntry, TableEvent } from '../../store.ts'
 import type { TableWatcher } from './watcher.ts'
 
+/** Who watches a table. */
 export class Audience {
   readonly #watchers = new Set<TableWatcher>()
   #newcomers: TableWatcher[] = []
 
+  /** How many, those that were told nothing yet included. */
   get size(): number {
     return this.#watchers.size + this.#newcomers.length
   }
 
+  /** It is told what there is before it is told changes. */
   add(watcher: TableWatcher): void {
     this.#newcomers.push(watcher)
   }
 
+  /** It is told nothing more. */
   remove(watcher: TableWatcher): void {
     this.#watchers.delete(watcher)
     this.#newcomers = this.#newcomers.filter(each => each !== watcher)
@@ -32,6 +36,7 @@ export class Audience {
     }
   }
 
+  /** Tells everybody who knows what there was before. */
   tell(events: readonly TableEvent[]): void {
     for (const watcher of [...this.#watchers]) watcher.tell(events)
   }
@@ -41,6 +46,7 @@ export class Audience {
     for (const watcher of [...this.#watchers]) await watcher.idle()
   }
 
+  /** Tells nobody anything more. */
   close(): void {
     for (const watcher of [...this.#watchers, ...this.#newcomers]) watcher.close()
   }

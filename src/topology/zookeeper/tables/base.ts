@@ -10,18 +10,25 @@ import type { ZooKeeper } from '../client/client.ts'
 import { isZooKeeperError } from '../client/errors.ts'
 import type { Rows } from './rows.ts'
 
+/** A whole table at one change, for those who begin or were away too long. */
 export interface Base {
   /** The change that comes after it. */
   readonly n: number
   /** Of the node that holds it, and which node that is. */
   readonly version: number
+  /** Which table of this name it is: one that was removed and made again is another. */
   readonly birth: string
 }
 
+/** What a base says. */
 export interface BaseContents {
+  /** The change it includes last. */
   readonly n: number
+  /** The version that the newest entry has. */
   readonly version: number
+  /** The last change of each machine that is in it. */
   readonly last: Map<string, number>
+  /** Its entries as text. */
   readonly lines: readonly string[]
 }
 

@@ -7,9 +7,11 @@ import { fail, reasonOf } from '../../../core/errors.ts'
 import type { Blob } from '../blob.ts'
 import type { Step } from './rows.ts'
 
+/** A change of a table's log. */
 export interface TableChange {
   /** The process that made it, and the how-manieth of that one in this table it is. */
   readonly by: string
+  /** Counts the changes of one machine: it knows its own again. */
   readonly serial: number
   readonly steps: readonly Step[]
   /** It counts only as change `at`: its maker had seen all before it, and nothing else. */
@@ -18,6 +20,7 @@ export interface TableChange {
 
 type Place = readonly [owner: number, key: string, value?: string | null, was?: string]
 
+/** A change as bytes. */
 export function toBlob({ by, serial, steps, at }: TableChange): Blob {
   const owners = [...new Set(steps.map(({ owner }) => owner))]
   const places = steps.map(({ owner, key, value, was }): Place => {

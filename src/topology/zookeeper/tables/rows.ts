@@ -8,9 +8,13 @@ import type { TableEntry, TableEvent } from '../../store.ts'
 
 /** One step of a change.  Without a value: the owner's row goes, if it says `was` when given. */
 export interface Step {
+  /** The session; '' for a seed. */
   readonly owner: string
+  /** The key. */
   readonly key: string
+  /** The value; undefined: it is removed. */
   readonly value?: string | undefined
+  /** Only if the entry has this value; undefined: whatever it has. */
   readonly was?: string | undefined
 }
 
@@ -28,6 +32,7 @@ interface Slot {
 /** Steps of one change; each has a version of its own. */
 export const STEPS_MAX = 512
 
+/** The entries of a table, by owner and key. */
 export class Rows {
   readonly #lasts: (owner: string) => boolean
   readonly #slots = new Map<string, Slot>()
@@ -44,10 +49,12 @@ export class Rows {
     return this.#size
   }
 
+  /** Sessions that own entries. */
   get owners(): Iterable<string> {
     return this.#keys.keys()
   }
 
+  /** Whether the session owns an entry. */
   owns(owner: string): boolean {
     return this.#keys.has(owner)
   }

@@ -20,7 +20,9 @@ interface Held {
   usedAt: number
 }
 
+/** What they are made of. */
 export interface SharedTablesParts {
+  /** The client. */
   readonly zk: ZooKeeper
   readonly file: SharedFile
   /** Our process. */
@@ -40,7 +42,9 @@ const PENDING_MAX = 262_144
 const PATIENCE_MS = 3_000
 const IDLE_POLL_MS = 5
 
+/** The tables that this machine follows, each with its log. */
 export class SharedTables {
+  /** What they count, all together. */
   readonly counters = newTableCounters()
   readonly #file: SharedFile
   readonly #zk: ZooKeeper
@@ -116,6 +120,7 @@ export class SharedTables {
     for (const { log } of this.#held.values()) for (const each of changed) log.look(each)
   }
 
+  /** Follows none of them any more. */
   close(): void {
     this.#isClosed = true
     this.#timer.cancel()

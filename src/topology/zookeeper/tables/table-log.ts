@@ -37,6 +37,7 @@ const BYTES_MAX = 256 << 10 // of the keys and values of a change
 const CHANGES_MAX = 64
 const ROWS_PER_CHANGE = 16
 
+/** One table: what we change goes to its log, what the log says is told. */
 export class TableLog {
   readonly rows: Rows
   readonly #parts: TableParts
@@ -63,6 +64,7 @@ export class TableLog {
     })
   }
 
+  /** Whether it was read. */
   get isLoaded(): boolean {
     return this.#reader.isLoaded
   }
@@ -102,12 +104,14 @@ export class TableLog {
     })
   }
 
+  /** Tells what there is, then each change. */
   watch(watcher: TableWatcher): void {
     this.#audience.add(watcher)
     if (this.isLoaded && !this.#isRunning) this.#audience.admit(() => this.rows.shown())
     this.#wake()
   }
 
+  /** Tells it nothing more. */
   unwatch(watcher: TableWatcher): void {
     this.#audience.remove(watcher)
   }

@@ -12,7 +12,9 @@ import { fromBlob, type TableChange } from './change.ts'
 import type { TableParts } from './parts.ts'
 import type { Rows, Step } from './rows.ts'
 
+/** What a reader tells. */
 export interface TableReaderListener {
+  /** Entries have changed. */
   tell(events: readonly TableEvent[]): void
   /** Changes before this one are applied; undefined: the table has begun anew. */
   reached(n: number | undefined): void
@@ -26,11 +28,14 @@ const AHEAD = 16
 const DIGITS = 10
 const NO_TABLE: Base = { n: 0, version: 0, birth: '' }
 
+/** Reads a table's base, and then its log. */
 export class TableReader {
+  /** The table's node. */
   readonly path: string
   readonly rows: Rows
   /** Number of the change that is to come. */
   next = 0
+  /** The base that was read. */
   base = NO_TABLE
   #last = new Map<string, number>() // number of the last change of each process
   readonly #parts: TableParts
@@ -51,6 +56,7 @@ export class TableReader {
     return this.#isLoaded
   }
 
+  /** The last change applied of each machine. */
   get last(): ReadonlyMap<string, number> {
     return this.#last
   }

@@ -9,7 +9,9 @@ import type { TableEvent } from '../../store.ts'
 
 const PAGE = 256
 
+/** One watch of a table: pages of events, in order. */
 export class TableWatcher {
+  /** Resolves when all that there is has been told. */
   readonly ready: Promise<void>
   readonly #listener: (events: readonly TableEvent[]) => void
   readonly #clock: Clock
@@ -32,6 +34,7 @@ export class TableWatcher {
     void this.idle().then(this.#isReady)
   }
 
+  /** Tells events, a page a turn. */
   tell(events: readonly TableEvent[]): void {
     if (this.#isClosed || events.length === 0) return
     if (this.#telling === undefined && events.length <= PAGE) return this.#say(events)
@@ -44,6 +47,7 @@ export class TableWatcher {
     while (this.#telling !== undefined) await this.#telling
   }
 
+  /** Tells nothing more. */
   close(): void {
     this.#isClosed = true
     this.#pages = []
