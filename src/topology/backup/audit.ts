@@ -18,6 +18,7 @@ import {
 
 /** What is wrong with an object. */
 export interface ObjectFault extends Fault {
+  /** Kind of the object. */
   readonly kind: string
   readonly id: string
   /** What would mend it; undefined: a person has to. */

@@ -14,8 +14,11 @@ const TRIES_MAX = 10
 
 /** All objects of a topology, by kind. */
 export interface TopologyDocument {
+  /** Says that it is such a document. */
   readonly format: typeof FORMAT
+  /** Of the format; another is refused. */
   readonly version: typeof VERSION
+  /** All objects, by kind. */
   readonly objects: Readonly<Record<string, readonly Stored[]>>
 }
 

@@ -8,6 +8,7 @@ import { kindsOf, pointers } from '../write/indexing.ts'
 /** An object that is to be made. */
 export interface NewObject {
   readonly model: Model
+  /** The object. */
   readonly value: Stored
 }
 
