@@ -30,7 +30,6 @@ export const exceptions: Exceptions = {
   imports: {
     'src/agent/packet-thread.ts': 21,
     'src/api/server.ts': 30,
-    'src/demo/demo.ts': 24,
     'src/host/host.ts': 27
   }
 }
