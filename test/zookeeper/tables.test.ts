@@ -134,6 +134,26 @@ describe('tables that machines share', { skip }, () => {
       assert.equal(gauge(late, 'table-rows'), 2)
     }))
 
+  test('what owners that are gone have left goes, and the table with its last row', () =>
+    within(async ({ chroot, open }) => {
+      const tableSweepMs = 100
+      const [a, b] = [await open({ tableSweepMs }), await open({ tableSweepMs })]
+      await b.table('kept').seed('s', 'seed')
+      for (const name of ['kept', 'left', 'followed'])
+        for (let i = 0; i < 10; i++) await b.table(name).put(`k${i}`, 'x')
+      const follower = new TableReplica(a.table('followed'))
+      await eventually(() => assert.equal(follower.entries.size, 10))
+      await b.close()
+      const zk = await ready(clientOf([direct()], { chroot }))
+      await eventually(async () => assert.deepEqual(await zk.children('/tables'), ['kept']))
+      assert.equal(follower.entries.size, 0)
+      assert.deepEqual(await pairs(a.table('kept')), [['s', 'seed']])
+      const c = await open()
+      await c.table('followed').put('k', 'again')
+      await eventually(() => assert.deepEqual(follower.sorted, [['k', 'again']]))
+      await eventually(() => assert.equal(gauge(a, 'tables'), 2))
+    }))
+
   test('a node edited by hand is refused by its path; other tables go on; mended, it does', () =>
     within(async ({ chroot, open }) => {
       const [a, b] = [await open(), await open()]

@@ -30,6 +30,8 @@ export interface ZooKeeperStoreOptions extends SqliteStoreOptions {
   readonly baseEvery?: number
   /** How long a shared table is followed that nobody needs. */
   readonly tableIdleMs?: number
+  /** How often one of all looks for tables of which nothing is left. */
+  readonly tableSweepMs?: number
   /** How long opening waits for a connection. */
   readonly openMs?: number
 }
@@ -84,7 +86,10 @@ async function openOn(
         file.committed()
       }
       const fresh = (): Promise<void> => writer!.fresh()
-      tables = new SharedTables({ zk, file, by: key, fresh, idleMs: options.tableIdleMs })
+      tables = new SharedTables({
+        ...{ zk, file, by: key, fresh, isFirst: () => presence.isFirst },
+        ...{ idleMs: options.tableIdleMs, sweepMs: options.tableSweepMs }
+      })
       writer = new Writer(zk, { ...file, committed }, presence, options.baseEvery)
       writer.onClose(() => tables!.close())
       return writer

@@ -42,9 +42,10 @@ interface NewBase {
   readonly version: number
   readonly last: readonly (readonly [process: string, serial: number])[]
   readonly rows: Rows
+  /** Changes before it that are left for who is behind. */
+  readonly behind?: number | undefined
 }
 
-/** Changes before a base that are left for who is behind. */
 const BEHIND = 32
 const LINES = 256
 const REMOVALS = 256
@@ -68,7 +69,7 @@ export async function readBase(zk: ZooKeeper, path: string): Promise<BaseContent
 
 /** Makes a base of rows that nobody changes meanwhile; false when another was faster. */
 export async function compact(base: NewBase): Promise<boolean> {
-  const { zk, path, id, n, version } = base
+  const { zk, path, id, n, version, behind = BEHIND } = base
   const before = await zk.get(path)
   if (before?.version !== version) return false
   const node = await toNode(zk, n, { id, bytes: await bytesOf(base) }, 't')
@@ -80,7 +81,7 @@ export async function compact(base: NewBase): Promise<boolean> {
   }
   const old = numberOf(before.data)
   if (old !== undefined) await removeParts(zk, old, before.data, 't')
-  await removeBefore(zk, path, n - BEHIND)
+  await removeBefore(zk, path, n - behind)
   return true
 }
 

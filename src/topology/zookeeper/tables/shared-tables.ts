@@ -3,13 +3,14 @@
 // entry is seen while the session of its owner lasts, which the log of the topology tells.
 // test/zookeeper/tables.test.ts holds it, and the contract of test/store.
 
-import { type Clock, type Timer, within } from '../../../core/clock.ts'
-import { fail } from '../../../core/errors.ts'
+import { type Clock, sleep, type Timer, within } from '../../../core/clock.ts'
+import { fail, isFailure } from '../../../core/errors.ts'
 import { SEED } from '../../sqlite/entries.ts'
 import type { SharedFile } from '../../sqlite/shared-database.ts'
 import { checkEntry, checkTableName, type SessionTables } from '../../sqlite/table.ts'
 import type { ReplicatedTable, TableEntry, TableEvent, Watch } from '../../store.ts'
 import type { ZooKeeper } from '../client/client.ts'
+import { isZooKeeperError } from '../client/errors.ts'
 import { newTableCounters, type TableParts } from './parts.ts'
 import type { Step } from './rows.ts'
 import { TableLog } from './table-log.ts'
@@ -31,10 +32,17 @@ export interface SharedTablesParts {
   readonly fresh: () => Promise<void>
   /** How long a table stays that nobody needs. */
   readonly idleMs?: number | undefined
+  /** Whether it is us who look after what all have left. */
+  readonly isFirst: () => boolean
+  /** How often that is looked for. */
+  readonly sweepMs?: number | undefined
 }
 
 const IDLE_MS = 60_000
 const LOOKS_PER_IDLE = 4
+const SWEEP_MS = 600_000
+/** Between two tables of a sweep. */
+const SWEEP_PAUSE_MS = 20
 /** Tables that are read again at a time when a connection is back. */
 const LANES = 128
 const PENDING_MAX = 262_144
@@ -57,10 +65,16 @@ export class SharedTables {
   #session = '' // with ZooKeeper
   #serial = 0
   #pending = 0
+  readonly #isFirst: () => boolean
+  readonly #sweepMs: number
   #timer: Timer
+  #sweeping: Timer
   #isClosed = false
 
-  constructor({ zk, file, by, fresh, idleMs = IDLE_MS }: SharedTablesParts) {
+  constructor(parts: SharedTablesParts) {
+    const { zk, file, by, fresh, idleMs = IDLE_MS, sweepMs = SWEEP_MS } = parts
+    this.#isFirst = parts.isFirst
+    this.#sweepMs = sweepMs
     this.#idleMs = idleMs
     this.#file = file
     this.#zk = zk
@@ -79,6 +93,7 @@ export class SharedTables {
       if (condition === 'connected') void this.#connected()
     })
     this.#timer = this.#clock.after(idleMs, () => this.#letGo())
+    this.#sweeping = this.#clock.after(sweepMs, () => void this.#sweep())
   }
 
   /** Tables that are held. */
@@ -124,6 +139,7 @@ export class SharedTables {
   close(): void {
     this.#isClosed = true
     this.#timer.cancel()
+    this.#sweeping.cancel()
     this.#unlisten()
     for (const { log } of this.#held.values()) log.close()
     this.#held.clear()
@@ -228,12 +244,35 @@ export class SharedTables {
       await new Promise<void>(done => this.#clock.after(IDLE_POLL_MS, done))
   }
 
+  // What owners that are gone have left in tables that nobody follows any more.
+  async #sweep(): Promise<void> {
+    try {
+      const names = this.#isFirst() ? ((await this.#zk.children('/tables')) ?? []) : []
+      for (const name of names) {
+        if (this.#isClosed || !this.#zk.connected) break
+        const isHeld = this.#held.has(decodeURIComponent(name))
+        const log = this.#use(decodeURIComponent(name))
+        await log.clean()
+        if (!isHeld && !log.isNeeded) this.#drop(decodeURIComponent(name), log)
+        await sleep(this.#clock, SWEEP_PAUSE_MS)
+      }
+    } catch (error) {
+      if (!isZooKeeperError(error) && !isFailure(error)) throw error // next time, then
+    }
+    if (this.#isClosed) return
+    this.#sweeping = this.#clock.after(this.#sweepMs, () => void this.#sweep())
+  }
+
+  #drop(name: string, log: TableLog): void {
+    log.close()
+    this.#held.delete(name)
+  }
+
   #letGo(): void {
     const now = this.#clock.now()
     for (const [name, { log, usedAt }] of this.#held) {
       if (now - usedAt < this.#idleMs || log.isNeeded) continue
-      log.close()
-      this.#held.delete(name)
+      this.#drop(name, log)
       this.counters.letGo++
     }
     this.#timer = this.#clock.after(this.#idleMs / LOOKS_PER_IDLE, () => this.#letGo())

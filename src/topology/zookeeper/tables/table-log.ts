@@ -8,6 +8,7 @@
 // (test/zookeeper/tables.test.ts, ensemble.test.ts)
 
 import { fail, isFailure, reasonOf } from '../../../core/errors.ts'
+import { SEED } from '../../sqlite/entries.ts'
 import type { TableEvent } from '../../store.ts'
 import { toNode } from '../blob.ts'
 import { isUnknown, isZooKeeperError } from '../client/errors.ts'
@@ -49,6 +50,7 @@ export class TableLog {
   #stored: { readonly n: number; readonly writes: readonly Write[] }[] = []
   #asked: Asked[] = []
   #claims: Step[] = []
+  #toClean: Asked[] = []
   #isRunning = false
   #isClosed = false
   #fault: Error | undefined
@@ -104,6 +106,14 @@ export class TableLog {
     })
   }
 
+  /** Takes out what nobody will see again, and the table itself when nothing is left. */
+  clean(): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#toClean.push({ done, failed })
+      this.#wake()
+    })
+  }
+
   /** Tells what there is, then each change. */
   watch(watcher: TableWatcher): void {
     this.#audience.add(watcher)
@@ -152,6 +162,7 @@ export class TableLog {
 
   #refuse(error: Error): void {
     for (const { failed } of this.#asked.splice(0)) failed(error)
+    for (const { failed } of this.#toClean.splice(0)) failed(error)
     for (const { failed } of this.#pending.splice(0)) failed(error)
   }
 
@@ -163,7 +174,8 @@ export class TableLog {
 
   #hasWork(): boolean {
     if (this.#isClosed || this.#fault !== undefined || !this.#parts.zk.connected) return false
-    return this.#isBehind || this.#asked.length + this.#pending.length + this.#claims.length > 0
+    const waiting = [this.#asked, this.#pending, this.#claims, this.#toClean]
+    return this.#isBehind || waiting.some(({ length }) => length > 0)
   }
 
   async #run(): Promise<void> {
@@ -204,6 +216,7 @@ export class TableLog {
     await this.#claim()
     await this.#flush()
     if (this.#hasAppended) await this.#compact()
+    if (this.#toClean.length > 0) await this.#clean()
   }
 
   #follow(): Promise<void> {
@@ -311,16 +324,37 @@ export class TableLog {
 
   async #compact(): Promise<void> {
     this.#hasAppended = false
+    const { next, base } = this.#reader
+    const many = Math.max(CHANGES_MAX, this.rows.size / ROWS_PER_CHANGE)
+    if (next - base.n >= many) await this.#makeBase()
+  }
+
+  async #clean(): Promise<void> {
+    const { zk, lasts, fresh } = this.#parts
+    await this.#follow()
+    await fresh()
+    const { path, next, base } = this.#reader
+    const hasGone = [...this.rows.owners].some(owner => owner !== SEED && !lasts(owner))
+    const isEmpty = [...this.rows.lines()].length === 0
+    if (base.birth !== '' && (hasGone || (isEmpty && next > base.n))) await this.#makeBase(0)
+    if (isEmpty && base.birth !== '')
+      await zk.remove(path, this.#reader.base.version).catch(error => {
+        // Somebody has just written to it, or was faster.
+        if (!isZooKeeperError(error, 'NOT_EMPTY', 'BAD_VERSION', 'NO_NODE')) throw error
+      })
+    for (const { done } of this.#toClean.splice(0)) done()
+  }
+
+  async #makeBase(behind?: number): Promise<void> {
     const { rows } = this
     const { path, next: n, base, last } = this.#reader
-    if (n - base.n < Math.max(CHANGES_MAX, rows.size / ROWS_PER_CHANGE)) return
     const { zk, clock, by, serial, fresh, processes, counters } = this.#parts
     await fresh() // the sessions of all owners are known
     const alive = processes()
     const kept = [...last].filter(([process]) => alive.has(process))
     const id = `${by}.${serial()}@${n}`
     const { version } = base
-    if (await compact({ zk, clock, path, id, n, version, last: kept, rows })) {
+    if (await compact({ zk, clock, path, id, n, version, last: kept, rows, behind })) {
       counters.bases++
       this.#reader.base = { ...base, n, version: version + 1 }
     } else this.#isBehind = true
