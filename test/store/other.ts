@@ -4,6 +4,7 @@
 
 import { createInterface } from 'node:readline'
 import { SystemClock } from '../../src/core/clock.ts'
+import { isFailure } from '../../src/core/errors.ts'
 import { SystemRandom } from '../../src/core/random.ts'
 import { openSqliteStore, type SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { rotateStateKey, watchStateKey } from '../../src/topology/state-key.ts'
@@ -33,8 +34,14 @@ const work: Record<Order['do'], (store: SqliteStore, order: Order) => Promise<un
     await Promise.all(Array.from({ length: times }, (_, i) => table.put(`k${i}`, store.session)))
     return store.session
   },
+  // 'away' while there is no connection.
   async lease(store) {
-    return (await store.lease('pool', 1)) ?? null
+    try {
+      return (await store.lease('pool', 1)) ?? null
+    } catch (error) {
+      if (isFailure(error, 'STORE_UNAVAILABLE')) return 'away'
+      throw error
+    }
   },
   // Writes pairs that only make sense together until it is killed.
   async churn(store) {

@@ -42,8 +42,8 @@ export async function refusedWith(
   })
 }
 
-export async function eventually(check: () => unknown): Promise<void> {
-  const until = clock.now() + PATIENCE_MS
+export async function eventually(check: () => unknown, patienceMs = PATIENCE_MS): Promise<void> {
+  const until = clock.now() + patienceMs
   for (;;) {
     try {
       await check()

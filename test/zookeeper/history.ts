@@ -16,6 +16,7 @@ const POOL = 'ports'
 const BLOCKS = 3
 const KEYS = 20
 const PAUSE_MS = 20
+const ELECTION_MS = 90_000 // of a leader, on a machine that does much else
 
 interface Grant {
   readonly session: string
@@ -147,13 +148,19 @@ export class History {
   /** Waits until something more was stored. */
   async goesOn(): Promise<void> {
     const before = this.stored
-    await eventually(() => assert.ok(this.stored > before + 3, 'nothing is stored any more'))
+    const isMore = (): void => assert.ok(this.stored > before + 3, 'nothing is stored any more')
+    await eventually(isMore, ELECTION_MS)
+  }
+
+  /** Everybody stops. */
+  async stop(): Promise<void> {
+    for (const actor of this.#actors) actor.stop()
+    await Promise.all(this.#runs)
   }
 
   /** Everybody stops, and what was done is judged; says how much it was. */
   async judge(): Promise<string> {
-    for (const actor of this.#actors) actor.stop()
-    await Promise.all(this.#runs)
+    await this.stop()
     await this.#allSee()
     await this.#hostsAreOnce()
     this.#epochsAreOnce()

@@ -146,7 +146,7 @@ export class ZooKeeperServer {
   }
 
   resume(): void {
-    this.#child!.kill('SIGCONT')
+    this.#child?.kill('SIGCONT')
   }
 
   async close(): Promise<void> {
