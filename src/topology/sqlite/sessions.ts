@@ -28,6 +28,17 @@ export interface SessionRow extends Identity {
   readonly dead: number
 }
 
+/** A session whose process is gone, or that has left. */
+export interface EndedSession {
+  readonly id: string
+  /** The last that was heard of it. */
+  readonly beat: number
+  /** Its end is in the file already. */
+  readonly isMarked: boolean
+  /** How long we have known. */
+  readonly forMs: number
+}
+
 /** Tells whether the processes of sessions are alive. */
 export interface Liveness {
   /** This process. */
@@ -69,7 +80,7 @@ export class Sessions {
   add(id: string): void {
     const { pid, started, namespace, boot } = this.#liveness.self
     const sql = `INSERT INTO sessions (id, pid, started, namespace, boot, beat, dead)
-                 VALUES (?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET dead = 0`
+                 VALUES (?, ?, ?, ?, ?, 0, 0) ON CONFLICT DO UPDATE SET dead = 0, beat = beat + 1`
     this.#database.run(sql, id, pid, started, namespace, boot)
     this.#own.add(id)
   }
@@ -80,9 +91,15 @@ export class Sessions {
     if (this.#database.get(sql, id) === undefined) throw fail('SESSION_LOST', { session: id })
   }
 
-  /** It writes no more; what it owns may stand for a while. */
-  markDead(id: string): void {
+  /**
+   * It writes no more; what it owns may stand for a while.  With a beat: unless it has been heard
+   * of since that, which gives false.
+   */
+  markDead(id: string, beat?: number): boolean {
+    const row = this.#database.get<SessionRow>('SELECT * FROM sessions WHERE id = ?', id)
+    if (beat !== undefined && row?.beat !== beat) return false
     this.#database.run('UPDATE sessions SET dead = 1 WHERE id = ? AND dead = 0', id)
+    return true
   }
 
   /** From now on it counts as any that died. */
@@ -90,9 +107,9 @@ export class Sessions {
     this.#own.delete(id)
   }
 
-  /** A session has ended in good order. */
+  /** Of one that has ended: nothing is known of it any more. */
   remove(id: string): void {
-    this.#database.run('DELETE FROM sessions WHERE id = ?', id)
+    this.#database.run('DELETE FROM sessions WHERE id = ? AND dead = 1', id)
     this.#own.delete(id)
     this.#liveness.forget(id)
     this.#ended.delete(id)
@@ -110,7 +127,7 @@ export class Sessions {
   }
 
   /** Sessions whose process is gone or that have left, and for how long we know. */
-  async dead(now: number): Promise<{ readonly id: string; readonly forMs: number }[]> {
+  async dead(now: number): Promise<EndedSession[]> {
     this.#looks++
     const all = this.#database.all<SessionRow>('SELECT * FROM sessions')
     const rows = all.filter(row => !this.#own.has(row.id))
@@ -118,7 +135,10 @@ export class Sessions {
     const isEnded = (row: SessionRow): boolean =>
       row.dead === 1 || !this.#liveness.isAlive(row, now)
     for (const row of rows) if (!isEnded(row)) this.#ended.delete(row.id) // it is back
-    return rows.filter(isEnded).map(row => ({ id: row.id, forMs: this.#endedFor(row, now) }))
+    return rows.filter(isEnded).map(row => {
+      const { id, beat, dead } = row
+      return { id, beat, isMarked: dead === 1, forMs: this.#endedFor(row, now) }
+    })
   }
 
   #endedFor(row: SessionRow, now: number): number {

@@ -257,31 +257,36 @@ export class SharedDatabase {
   async reap(): Promise<void> {
     try {
       if (this.sessions.beatIsDue()) await this.transact(() => this.sessions.beat())
-      for (const { id, forMs } of await this.sessions.dead(this.clock.now()))
-        if (forMs >= this.options.lingerMs) await this.expire(id)
-        else if (forMs === 0) await this.leave(id)
+      for (const { id, beat, isMarked, forMs } of await this.sessions.dead(this.clock.now()))
+        if (forMs >= this.options.lingerMs) await this.expire(id, beat)
+        else if (!isMarked) await this.leave(id, beat)
     } catch (error) {
       if (!isDatabaseError(error)) throw error // else the next tick tries again
     }
   }
 
-  /** Ends a session whose entries stand for a while, so that its successor finds them. */
-  async leave(session: string): Promise<void> {
+  /**
+   * Ends a session whose entries stand for a while, so that its successor finds them.  With a beat:
+   * unless it has been heard of since: it may have come back while it was judged.
+   */
+  async leave(session: string, beat?: number): Promise<void> {
     await this.transact(() => {
-      this.sessions.markDead(session)
-      this.leases.abandon(session)
+      if (this.sessions.markDead(session, beat)) this.leases.abandon(session)
     })
+    if (beat !== undefined) return
     this.sessions.disown(session)
     if (this.#tick === undefined && !this.#closed) this.#arm()
   }
 
   /** Removes a session and all it owns.  In parts: a gateway may own a hundred thousand entries. */
-  async expire(session: string): Promise<void> {
+  async expire(session: string, beat?: number): Promise<void> {
     const pace = new Pace(this.clock)
-    await this.transact(() => {
-      this.sessions.markDead(session)
-      this.leases.forget(session)
+    const hasEnded = await this.transact(() => {
+      const isDead = this.sessions.markDead(session, beat)
+      if (isDead) this.leases.forget(session)
+      return isDead
     })
+    if (!hasEnded) return
     while (await this.transact(() => this.entries.forget(session, 512))) await pace.breathe()
     await this.transact(() => this.sessions.remove(session))
   }
