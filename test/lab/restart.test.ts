@@ -54,7 +54,12 @@ describe('agents end during TCP streams across hosts and through the gateway', {
       assert.ok(flows > 0, 'flows are adopted')
     await streams.goOn('after the adoption')
     await keepsInvariants(net, `${hosts} begun anew`)
-    await streams.lossless()
+    await streams.lossless().catch(async (error: Error) => {
+      const lost = /^drop|no-credit|full|dropped|expired|errors/
+      const counted = Object.entries(await net.counters())
+      const shown = counted.filter(([name, n]) => n > 0 && lost.test(name))
+      throw new Error(`${error.message}; ${shown.join(' ')}`)
+    })
     for (const to of servers.keys()) await allReceived(a, to)
   }
 
