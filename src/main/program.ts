@@ -7,10 +7,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { loadResources, pluginSections } from '../agent/resources.ts'
 import { loadConfig, parseOverrides } from '../core/config/config.ts'
-import { MezzoError } from '../core/errors.ts'
+import { fail, MezzoError } from '../core/errors.ts'
 import { openLog } from '../core/log.ts'
 import { runAppliance } from './run.ts'
-import { checkSecrets } from './secrets.ts'
+import { checkSecrets, settingsOf } from './secrets.ts'
 import { sectionsOf } from './settings.ts'
 
 const USAGE = `usage: npm start -- [options]
@@ -30,6 +30,9 @@ class UsageError extends Error {}
 // What parseArgs throws.
 const isParseError = (error: unknown): boolean =>
   error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
+
+// Sections of the settings that the demo does not read.
+const ownToDemo = ['host', 'store', 'bindings', 'datapath', 'ports', 'metrics']
 
 const roles = new URL('../../config/', import.meta.url)
 
@@ -59,12 +62,28 @@ async function main(): Promise<number> {
   const file = values.config ?? roleFile(demo ? 'demo' : 'appliance')
   const overrides = parseOverrides(values.set)
   checkSecrets(file, overrides)
+  if (demo) checkDemo(file, overrides)
   const sections = sectionsOf(plugins)
   const config = loadConfig({ file, sections, plugins: pluginSections(plugins), overrides })
   // What it left behind, a disk that does not answer, would keep the process.
   if (!demo) process.exit(await runAppliance(config, plugins, openLog(config.log)))
   const { runDemo } = await import('../demo/demo.ts')
   return runDemo({ once, json, memory, config, plugins })
+}
+
+// What the demo would leave out in silence is refused.
+function checkDemo(file: string, overrides: Readonly<Record<string, unknown>>): void {
+  const inFile = Object.entries(settingsOf(file) ?? {})
+  const given = Object.entries(overrides).map(([key, value]) => [`--set ${key}`, value] as const)
+  for (const [field, value] of [...given, ...inFile]) {
+    const section = field.replace('--set ', '').split('.')[0]!
+    if (ownToDemo.includes(section))
+      throw fail('INVALID', {
+        field,
+        value: JSON.stringify(value),
+        expected: 'nothing in the demo, whose hosts have their own; --no-demo takes it'
+      })
+  }
 }
 
 // Wherever we are started from; said the short way when that is the tree, since errors name it.

@@ -74,10 +74,11 @@ export function checkSecrets(file: string, overrides: Readonly<Record<string, un
   if (kept !== undefined) mustBePrivate(kept, file)
 }
 
-// What is no JSON is refused by whoever reads it next.
-function settingsOf(file: string): unknown {
+/** The settings of a file; undefined: no JSON object, which whoever reads it next refuses. */
+export function settingsOf(file: string): object | undefined {
   try {
-    return JSON.parse(readFileSync(file, 'utf8'))
+    const settings: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    return typeof settings === 'object' && settings !== null ? settings : undefined
   } catch {
     return undefined
   }

@@ -230,15 +230,20 @@ const refusals: [string, string[], number, RegExp][] = [
   ['an unknown setting', ['--set', 'api.prot=1'], 1, /api\.prot.*expected one of.*port/],
   ['a wrong type', ['--set', 'api.port="x"'], 1, /api\.port is "x"; expected a whole number/],
   ['a missing plugin', ['--set', 'plugins.qos={}'], 1, /plugins\.qos.*expected one of bridge/],
+  [
+    'a setting that the demo does not read',
+    ['--set', 'datapath.debug.lostPerMille=50'],
+    1,
+    /datapath\.debug\.lostPerMille is 50; expected nothing in the demo.*--no-demo/
+  ],
   ['a death too soon', ['--set', 'state.exchange.deadMs=15'], 1, /deadMs is 15; expected at least/],
   ['no such file', ['--config', 'nowhere.json'], 1, /nowhere\.json cannot be read/],
   ['an open door', ['--no-demo', '--set', 'api.address=0.0.0.0'], 1, /api\.address.*loopback/]
 ]
 for (const [name, args, expected, sentence] of refusals)
   test(`refused in a sentence: ${name}`, async () => {
-    const memory = ['--set', 'store.path=":memory:"', '--set', 'datapath.kind="memory"']
     const quiet = ['--set', 'log.level="error"', '--set', 'state.store.kind="none"']
-    const { status, stdout, stderr } = await start(...args, ...memory, ...quiet).ended
+    const { status, stdout, stderr } = await start(...args, ...quiet).ended
     assert.deepEqual([status, stdout], [expected, ''])
     assert.match(stderr, /^mezzo: /)
     assert.match(stderr, sentence)
