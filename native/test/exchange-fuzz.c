@@ -119,6 +119,7 @@ static size_t some_body(struct peer *p, uint8_t type, uint8_t *body)
 	}
 }
 
+#define KINDS_HERE 0x1234 /* stamp of the kinds of records */
 static uint64_t sequences[PEERS];
 
 static size_t some_message(struct exchange *x, struct peer *p, uint8_t *at)
@@ -129,6 +130,7 @@ static size_t some_message(struct exchange *x, struct peer *p, uint8_t *at)
 			     .sequence = sequences[p->word - 2] += chance(3) };
 	size_t len;
 
+	m.kinds = chance(40) ? KINDS_HERE : chance(3); /* 0: not told */
 	if (!p->theirs || !chance(200)) { /* begins a session, more or less well */
 		m.sender_epoch = 1 + chance(3);
 		m.receiver_epoch = chance(4) ? p->fresh : 0;
@@ -237,7 +239,9 @@ static void fuzz(struct exchange *x)
 
 int main(void)
 {
-	const uint32_t settings[EXCHANGE_SETTINGS] = { 1, 24789, 200, 3, 40, 200, 1000, 7 };
+	const uint32_t settings[EXCHANGE_SETTINGS] = {
+		1, 24789, 200, 3, 40, 200, 1000, 7, KINDS_HERE
+	};
 	struct state_table *table = state_open(1000, timeouts);
 	struct exchange *x;
 	uint8_t key[32] = { 1, 2, 3 };
