@@ -57,7 +57,7 @@ test('a flush of many records fills messages, and one ticket waits for all', opt
   await until('released', () => a.released.length > 0)
   assert.deepEqual(a.released, [ticket])
   assert.equal(b.table.size, 500)
-  assert.ok(a.count('sent-state') < 500 / 16)
+  assert.ok(a.count('sent-state') - a.count('retransmitted') < 500 / 16)
   assert.equal(a.exchange.flush(), 0)
   for (let i = 501; i <= 600; i++) a.exchange.refresh(nth(i), 0, 60_000, [2])
   await until('refreshed', () => b.table.size === 600)
