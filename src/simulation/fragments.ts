@@ -12,6 +12,7 @@ import type { Quoted } from '../wire/quoted.ts'
 import type { DeviceId } from './device.ts'
 
 const SLOTS = 2048
+const WAYS = 4 // slots in which a packet may be: it has two names, and others share them
 const LOW = 0xffff
 const KEEP_MS = 15_000 // fragments of one packet come within moments; RFC 1122 §3.3.2 waits 60 s
 
@@ -62,7 +63,7 @@ export class FragmentMemory {
     this.isEarly = this.isLate = false
   }
 
-  /** A newer packet takes the place of an older one that shares its slot. */
+  /** A newer packet takes the place of the oldest that shares its slots. */
   note(device: DeviceId | undefined, words: Int32Array, whole: Whole, now: number): void {
     this.#name(device, words, Word.ipSrc, whole)
     this.#keep(words, now)
@@ -120,7 +121,7 @@ export class FragmentMemory {
 
   #keep(words: Int32Array, now: number): void {
     const slots = (this.#slots ??= new Slots())
-    const slot = this.#namedHash & (SLOTS - 1)
+    const slot = this.#slotFor(slots)
     slots.hash[slot] = this.#namedHash
     slots.check[slot] = this.#namedCheck
     slots.until[slot] = now + KEEP_MS
@@ -129,14 +130,28 @@ export class FragmentMemory {
     slots.protocols[slot] = words[Word.ipMisc]! >>> 24
   }
 
+  // Where the packet that was named last is kept, or may be: in place of the oldest.
+  #slotFor(slots: Slots): number {
+    const first = this.#namedHash & (SLOTS - WAYS)
+    let oldest = first
+    for (let slot = first; slot < first + WAYS; slot++) {
+      if (this.#isAt(slots, slot)) return slot
+      if (slots.until[slot]! < slots.until[oldest]!) oldest = slot
+    }
+    return oldest
+  }
+
+  #isAt(slots: Slots, slot: number): boolean {
+    return slots.hash[slot] === this.#namedHash && slots.check[slot] === this.#namedCheck
+  }
+
   // Those of the packet that was named last, where its first fragment has been seen.
   #finds(now: number): Slots | null {
     const slots = this.#slots
-    const slot = this.#namedHash & (SLOTS - 1)
+    if (slots === null) return null
+    const slot = this.#slotFor(slots)
     this.#found = slot
-    if (slots === null || slots.until[slot]! <= now) return null
-    if (slots.hash[slot] !== this.#namedHash || slots.check[slot] !== this.#namedCheck) return null
-    return slots
+    return this.#isAt(slots, slot) && slots.until[slot]! > now ? slots : null
   }
 
   #name(device: DeviceId | undefined, words: Int32Array, at: number, { id, next }: Whole): void {
