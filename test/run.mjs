@@ -76,7 +76,7 @@ finish()
 // the while have one beside them. Who is done with his own kind helps with the other.
 async function runCheck() {
   // Whoever waits for `check` is writing code: all of the generated cases are for `npm test`.
-  const env = mode === 'check' ? { ORACLE_SHARE: process.env.ORACLE_SHARE ?? '0.25' } : {}
+  const env = mode === 'check' ? { ORACLE_SHARE: process.env.ORACLE_SHARE ?? '0.2' } : {}
   const all = unitJobs().map(({ name, files, waits }) => ({
     waits,
     run: () => runTests(name, files, jobMsMax, { env })
