@@ -85,10 +85,7 @@ export class TableReader {
     let count = 1
     let missed = -1
     for (;;) {
-      if ((await this.#read(count)) === count) {
-        count = AHEAD
-        continue
-      }
+      if ((await this.#read(count)) === AHEAD) continue
       const { next } = this
       const [isThere, table] = await Promise.all([this.#isThere(next), this.#lookAt()])
       if (this.#isNew(table)) this.base = { ...NO_TABLE, birth: table!.birth }
