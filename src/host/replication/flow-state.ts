@@ -203,7 +203,7 @@ export class FlowState {
   /** Called every tick. */
   tick(): void {
     this.#parts.quota.tick()
-    this.use.expire()
+    this.use.tick()
   }
 
   // A connection begins, and what this host knew of its ends stands: others may have let it go.

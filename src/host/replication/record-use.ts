@@ -64,6 +64,17 @@ const EXPIRE_SLICES_MAX = 16 // in one tick
 // Peers hear of a connection in use at least so often, and at a quarter of its idle time.
 const REFRESH_MS_MAX = 300_000
 const NOBODY: readonly number[] = []
+// Uses that wait until it is known whom they concern, and for how long.
+const UNTOLD_MAX = 1024
+const UNTOLD_MS_MAX = 5000
+
+/** A use whose hosts were not all known when it was seen. */
+interface Untold {
+  readonly record: Int32Array
+  readonly links: Pick<FlowLinks, 'entry' | 'outs'> | null
+  readonly usedMs: number
+  readonly sinceMs: number
+}
 
 /** Keeps records alive by the use of packets and flows, and lets others end. */
 export class RecordUse {
@@ -72,6 +83,8 @@ export class RecordUse {
   readonly #record = new Int32Array(RECORD_WORDS)
   readonly #expired = new Int32Array(EXPIRE_SLICE * RECORD_WORDS)
   readonly #expiredCount: Counter
+  readonly #untoldCount: Counter
+  #untold: Untold[] = []
 
   /** `arrival` knows the packet whose walk has met something. */
   constructor(parts: RecordUseParts, arrival: Arrival) {
@@ -79,6 +92,8 @@ export class RecordUse {
     this.#arrival = arrival
     const help = 'Records that nobody used any more'
     this.#expiredCount = parts.counters.claim('state.expired', help)
+    const untold = 'Uses of records that some host was not told of'
+    this.#untoldCount = parts.counters.claim('state.uses-untold', untold)
   }
 
   /** Whether records of a kind remember something, and stand for no connection. */
@@ -102,7 +117,7 @@ export class RecordUse {
       if (changed) this.#unblocked()
       told = true
       // Whoever is responsible by now: ports of the group may have moved since the flow was made.
-      this.#tell(this.#parts.targets.of(links.entry, links.outs) ?? NOBODY, idleMs)
+      this.#tell(this.#parts.targets.of(links.entry, links.outs), idleMs, links)
     }
     if (told) links.sharedMs = now
   }
@@ -134,8 +149,24 @@ export class RecordUse {
     this.#parts.table.put(this.#record, 0, 0)
   }
 
-  /** Removes records that have been idle for as long as they may. */
-  expire(): void {
+  /** Called every tick: tells what had to wait, and removes what has been idle for too long. */
+  tick(): void {
+    this.#tellLater()
+    this.#expire()
+  }
+
+  #tellLater(): void {
+    const { clock, targets } = this.#parts
+    const now = clock.now()
+    for (const { record, links, usedMs, sinceMs } of this.#untold.splice(0)) {
+      this.#record.set(record)
+      const way = links === null ? NOBODY : targets.of(links.entry, links.outs)
+      this.#tell(way, now - usedMs, links, sinceMs)
+    }
+  }
+
+  // Removes records that have been idle for as long as they may.
+  #expire(): void {
     for (let slice = 0; slice < EXPIRE_SLICES_MAX; slice++) {
       const n = this.#parts.table.expire(this.#expired, EXPIRE_SLICE)
       this.#expiredCount.value += n
@@ -165,16 +196,30 @@ export class RecordUse {
   // Of the record that was read: to who is on the way of its packet, and to who is responsible. An
   // answer may leave by another port than the question came in by, which is then not known here:
   // whoever made the record is.
-  #tell(way: readonly number[], idleMs: number): void {
+  #tell(
+    way: readonly number[] | undefined,
+    idleMs: number,
+    links: Untold['links'] = null,
+    sinceMs = this.#parts.clock.now()
+  ): void {
     const { targets, exchange, saver } = this.#parts
     const record = this.#record
     const ingress = record[RecordWord.ingress]!
-    const known = targets.ofNumbers(ingress, record[RecordWord.egress]!) ?? NOBODY
+    const known = targets.ofNumbers(ingress, record[RecordWord.egress]!)
+    if (way === undefined || known === undefined) this.#postpone(idleMs, links, sinceMs)
     const isForeign = ingress !== 0 && !targets.knows(ingress)
-    const of = isForeign ? [...known, record[RecordWord.owner]!] : known
-    const peers = of.every(each => way.includes(each)) ? way : [...new Set([...way, ...of])]
-    if (peers.length > 0) exchange?.refresh(record, 0, idleMs, peers)
+    const of = [...(known ?? NOBODY), ...(isForeign ? [record[RecordWord.owner]!] : NOBODY)]
+    const peers = new Set([...(way ?? NOBODY), ...of])
+    if (peers.size > 0) exchange?.refresh(record, 0, idleMs, [...peers])
     saver?.add(record, 0, idleMs)
+  }
+
+  // What the record's ports share is being loaded.
+  #postpone(idleMs: number, links: Untold['links'], sinceMs: number): void {
+    const now = this.#parts.clock.now()
+    if (this.#untold.length === UNTOLD_MAX || now - sinceMs > UNTOLD_MS_MAX)
+      this.#untoldCount.value++
+    else this.#untold.push({ record: this.#record.slice(), links, usedMs: now - idleMs, sinceMs })
   }
 }
 

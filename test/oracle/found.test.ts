@@ -1,0 +1,19 @@
+// Plans that seeds of the oracle of stateful hosts have found, shrunk (found/*.json): each is a
+// fault that was mended, and is played again as it stands.
+//   stateful-hosts-2005  an answer that the opener's port refuses: its use was told to nobody while
+//                        it was being loaded who shares the ports
+
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { statefulHostsOracle } from './oracle.ts'
+import type { Plan } from './plan.ts'
+
+const folder = join(import.meta.dirname, 'found')
+
+for (const name of readdirSync(folder))
+  test(`D1: ${name}`, () => {
+    const plan = JSON.parse(readFileSync(join(folder, name), 'utf8')) as Plan
+    assert.equal(statefulHostsOracle()(plan), undefined)
+  })
