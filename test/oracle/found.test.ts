@@ -1,5 +1,7 @@
 // Plans that seeds of the oracle of stateful hosts have found, shrunk (found/*.json): each is a
 // fault that was mended, and is played again as it stands.
+//   stateful-hosts-2004  what was flooded is opened again by a way that is known by then: the other
+//                        hosts keep the older opening until its time is over (a fault of the check)
 //   stateful-hosts-2005  an answer that the opener's port refuses: its use was told to nobody while
 //                        it was being loaded who shares the ports
 

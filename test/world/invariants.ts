@@ -54,9 +54,9 @@ export function faultsOf(
     if (others === undefined) holders.set(key, [each])
     else {
       const [first] = others
-      const mayLack = isFlooded(each) || isFlooded(first!)
-      const [a, b] = mayLack ? [openingOf(first!.text), openingOf(text)] : [first!.text, text]
-      if (a !== b) faults.push(`(ii) ${host} holds ${text}, ${first!.host} holds ${first!.text}`)
+      const mayLack = (of: Held, than: Held): boolean => isFlooded(of) && !isYounger(of, than)
+      if (first!.text !== text && !mayLack(each, first!) && !mayLack(first!, each))
+        faults.push(`(ii) ${host} holds ${text}, ${first!.host} holds ${first!.text}`)
       others.push(each)
     }
   }
@@ -71,9 +71,13 @@ export function faultsOf(
 }
 
 // What was flooded went out by ports of several hosts; whose it is, the first answer tells, and the
-// others hear no more of it.
+// others hear no more of it: not how it went on, nor that it was opened again.
 const isFlooded = ({ ingress, egress }: Held): boolean => ingress !== 0 && egress === 0
-const openingOf = (text: string): string => text.slice(text.lastIndexOf(' of '))
+const isYounger = (a: Held, b: Held): boolean => {
+  const [ours, theirs] = [a, b].map(({ text }) => text.split(' of ').at(-1)!.split(' ').map(Number))
+  const i = ours!.findIndex((word, at) => word !== theirs![at])
+  return i >= 0 && ours![i]! > theirs![i]!
+}
 
 const hostsFor = ({ ingress, egress }: Held, of: Responsible): Set<string> =>
   new Set([ingress, egress].flatMap(number => [...(of.get(number) ?? [])]))
