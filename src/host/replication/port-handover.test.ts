@@ -65,12 +65,16 @@ test('who begins after us is asked for all that concerns us, while hosts are bei
   handover.ready(1, undefined)
   clock.advance(3000)
   handover.ready(2, undefined)
-  handover.concern(new Set([1, 7]))
+  handover.concern(new Set([1, 2, 7]))
   heard()
   events.joined(LATE_WORD)
   events.joined(LATE_WORD + 1) // nobody's
   clock.advance(1)
   assert.deepEqual(heard(), [`ask ${LATE} 1,2,7`])
+  handover.concern(new Set([1])) // 2 has moved before it was bound
+  events.joined(LATE_WORD)
+  clock.advance(1)
+  assert.deepEqual(heard(), [`ask ${LATE} 1`])
   clock.advance(600_000)
   events.joined(LATE_WORD)
   clock.advance(1)

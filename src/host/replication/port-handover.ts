@@ -210,9 +210,11 @@ export class PortHandover {
    * hosts are being started nobody may know yet whom it has to tell of them: we ask.
    */
   concern(ports: ReadonlySet<number>): void {
-    if (!this.#isStarting) return
+    for (const port of [...this.#ready, ...this.#waiting.keys()])
+      if (!ports.has(port)) this.gone(port)
     const fresh = [...ports].filter(port => !this.#concerning.has(port) && !this.#knows(port))
     this.#concerning = ports
+    if (!this.#isStarting) return
     for (const host of this.#parts.peers.ready()) for (const port of fresh) this.#askFor(port, host)
   }
 

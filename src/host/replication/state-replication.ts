@@ -83,7 +83,8 @@ export class StateReplication {
     this.#parts.clock.soon(() => {
       this.#looking = false
       for (const host of this.targets.newcomers()) this.peers.give(host)
-      this.handover.concern(this.targets.ours() ?? new Set())
+      const ours = this.targets.ours()
+      if (ours !== undefined) this.handover.concern(ours)
       this.#custody.refresh()
     })
   }
