@@ -9,10 +9,10 @@ import type { Exchange, ExchangeListener } from '../state/exchange/exchange.ts'
 import { MemoryExchange } from '../state/exchange/memory-exchange.ts'
 import { kindsStamp, type StateKind } from '../state/kinds.ts'
 import { MemoryStateTable } from '../state/memory-table.ts'
-import { hostHash, keyHash, RecordWord } from '../state/record.ts'
-import { recollect } from '../state/storage/recollection.ts'
+import { hostHash } from '../state/record.ts'
+import { restore } from '../state/storage/recollection.ts'
 import { StateSaver } from '../state/storage/saver.ts'
-import { Put, type StateTable } from '../state/table.ts'
+import type { StateTable } from '../state/table.ts'
 import type { FromThread, StateSettings } from './messages.ts'
 
 /** What this is made of. */
@@ -86,15 +86,9 @@ export class ThreadState {
    * hashes of the keys that are there now.
    */
   loaded(saved: readonly Uint8Array[]): number[] {
-    const hashes: number[] = []
     const { clock, settings } = this.#parts
-    const { timeouts, connectionsMax: capacity } = settings
     const kinds = kindsStamp(this.#parts.kinds)
-    recollect(saved, clock.wall(), { timeouts, capacity, kinds }, (record, idleMs) => {
-      if (this.#table.put(record, 0, idleMs) === Put.refused) return
-      hashes.push(keyHash(record), keyHash(record, RecordWord.b))
-    })
-    return hashes
+    return restore(this.#table, saved, clock.wall(), { timeouts: settings.timeouts, kinds })
   }
 
   /** What has changed and was not yet given to the main thread. */

@@ -2,11 +2,10 @@
 
 import type { Clock } from '../../src/core/clock.ts'
 import type { Host } from '../../src/host/host.ts'
-import { keyHash, RecordWord } from '../../src/state/record.ts'
-import { recollect } from '../../src/state/storage/recollection.ts'
+import { restore } from '../../src/state/storage/recollection.ts'
 import { StateSaver } from '../../src/state/storage/saver.ts'
 import type { SavedBatch } from '../../src/state/storage/store.ts'
-import { Put, type StateTable } from '../../src/state/table.ts'
+import type { StateTable } from '../../src/state/table.ts'
 import type { Timeouts } from '../../src/state/timeouts.ts'
 
 export class WorldJournal {
@@ -39,13 +38,8 @@ export class WorldJournal {
 
   load(port: number, table: StateTable, timeouts: Timeouts, host: () => Host): void {
     this.#clock.after(this.#delayMs, () => {
-      const hashes: number[] = []
       const saved = this.#saved.filter(batch => batch.port === port).map(({ bytes }) => bytes)
-      const { capacity } = table
-      recollect(saved, this.#clock.wall(), { timeouts, capacity }, (record, idleMs) => {
-        if (table.put(record, 0, idleMs) === Put.refused) return
-        hashes.push(keyHash(record), keyHash(record, RecordWord.b))
-      })
+      const hashes = restore(table, saved, this.#clock.wall(), { timeouts })
       host().replication.imported(hashes)
       host().replication.handover.loaded(port)
     })

@@ -5,7 +5,8 @@
 
 import { decodeRecords } from '../exchange/codec.ts'
 import { MemoryStateTable } from '../memory-table.ts'
-import { RECORD_WORDS } from '../record.ts'
+import { keyHash, RECORD_WORDS, RecordWord } from '../record.ts'
+import { Put, type StateTable } from '../table.ts'
 import { type Timeouts, timeoutOf } from '../timeouts.ts'
 
 const SLICE = 64
@@ -41,4 +42,22 @@ export function recollect(
       if (idleMs[i]! < timeoutOf(timeouts, record) * 1000) found(record, idleMs[i]!)
     }
   }
+}
+
+/**
+ * Puts into a table what was saved, as `recollect` gives it, unless the table knows better. Gives
+ * the hashes of the keys that are there now.
+ */
+export function restore(
+  table: StateTable,
+  saved: Iterable<Uint8Array>,
+  wallMs: number,
+  settings: Omit<RecollectionSettings, 'capacity'>
+): number[] {
+  const hashes: number[] = []
+  recollect(saved, wallMs, { ...settings, capacity: table.capacity }, (record, idleMs) => {
+    if (table.put(record, 0, idleMs) === Put.refused) return
+    hashes.push(keyHash(record), keyHash(record, RecordWord.b))
+  })
+  return hashes
 }
