@@ -24,6 +24,7 @@ const sentences = {
     '{file}: {key} names a plugin that does not exist (its value is {value}); expected {expected}',
 
   // store and models
+  PLUGIN_UNREADABLE: 'the plugin {file} cannot be loaded: {reason}',
   NOT_FOUND: '{kind} {id} does not exist',
   EXISTS: '{kind} {id} exists already',
   CONFLICT: '{kind} {id} has version {actual}, not {expected}: somebody changed it meanwhile',
