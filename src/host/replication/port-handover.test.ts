@@ -16,7 +16,11 @@ interface Options {
 }
 
 const LATE = 'late'
-const LATE_WORD = 77
+const [LATE_WORD, BEFORE_WORD] = [77, 78]
+const HOSTS = new Map([
+  [LATE_WORD, LATE],
+  [BEFORE_WORD, BEFORE]
+])
 
 // Alone: the other hosts are a list of what they were asked.
 function open({ ready = [BEFORE, OTHER], recover = false, keeps = false }: Options = {}) {
@@ -24,11 +28,12 @@ function open({ ready = [BEFORE, OTHER], recover = false, keeps = false }: Optio
   const events = new HostEvents()
   const counters = new CounterTable()
   const told: string[] = []
+  const begun = new Set<string>() // hosts there is a session with since
   const say = (text: string): void => void told.push(text)
   const peers = {
     settled: (then: () => void): void => then(),
-    hostOf: (word: number): string | undefined => (word === LATE_WORD ? LATE : undefined),
-    ready: () => [...ready],
+    hostOf: (word: number): string | undefined => HOSTS.get(word),
+    ready: () => [...ready, ...begun],
     ask: (host: string, ports: readonly number[]): void => say(`ask ${host} ${ports.join()}`),
     asked: (word: number, ports: readonly number[]): void => say(`answer ${word} ${ports.join()}`),
     give: (host: string): void => say(`give ${host}`)
@@ -38,7 +43,12 @@ function open({ ready = [BEFORE, OTHER], recover = false, keeps = false }: Optio
   events.portReady.on(port => say(`ready ${port}`))
   const parts = { peers, clock, counters, load, recover, events, movedState }
   const handover = new PortHandover(parts)
-  return { clock, events, counters, handover, heard: () => told.splice(0) }
+  const joins = (word: number): void => {
+    const host = HOSTS.get(word)
+    if (host !== undefined) begun.add(host)
+    events.joined(word)
+  }
+  return { clock, events, counters, handover, joins, heard: () => told.splice(0) }
 }
 
 test('a port that was nowhere before is ready at once', () => {
@@ -61,22 +71,22 @@ test('the host before is asked, for all ports at one going, and no other when it
 })
 
 test('who begins after us is asked for all that concerns us, while hosts are being started', () => {
-  const { clock, events, handover, heard } = open({ ready: [], recover: true })
+  const { clock, handover, joins, heard } = open({ ready: [], recover: true })
   handover.ready(1, undefined)
   clock.advance(3000)
   handover.ready(2, undefined)
   handover.concern(new Set([1, 2, 7]))
   heard()
-  events.joined(LATE_WORD)
-  events.joined(LATE_WORD + 1) // nobody's
+  joins(LATE_WORD)
+  joins(LATE_WORD + 1) // nobody's
   clock.advance(1)
   assert.deepEqual(heard(), [`ask ${LATE} 1,2,7`])
   handover.concern(new Set([1])) // 2 has moved before it was bound
-  events.joined(LATE_WORD)
+  joins(LATE_WORD)
   clock.advance(1)
   assert.deepEqual(heard(), [`ask ${LATE} 1`])
   clock.advance(600_000)
-  events.joined(LATE_WORD)
+  joins(LATE_WORD)
   clock.advance(1)
   assert.deepEqual(heard(), [])
 })
@@ -131,7 +141,7 @@ test('a host that never answers keeps the kernel waiting for 30 s', () => {
 })
 
 test('what is in the kernel waits for agents that begin a little later, and asks them', () => {
-  const { clock, events, handover, heard } = open({ recover: true, ready: [OTHER] })
+  const { clock, events, handover, joins, heard } = open({ recover: true, ready: [OTHER] })
   events.agentAway(BEFORE, true)
   events.peer('dead', false)
   events.agentAway('dead', true)
@@ -141,12 +151,41 @@ test('what is in the kernel waits for agents that begin a little later, and asks
   assert.deepEqual(heard(), ['ask other 1', 'ready 1'])
   assert.deepEqual([handover.settled, handover.complete], [true, false])
   clock.advance(8000)
-  events.agentAway(BEFORE, false)
+  events.agentAway(BEFORE, false) // it is heard; the session it is asked in begins after that
+  clock.advance(1)
+  assert.deepEqual([handover.complete, heard()], [false, []])
+  joins(BEFORE_WORD)
   clock.advance(1)
   assert.deepEqual(heard(), ['ask before 1'])
   assert.equal(handover.complete, false)
   events.given(BEFORE, [1])
   assert.deepEqual([handover.complete, heard()], [true, []])
+})
+
+test('one that begins anew while it is asked is asked again: its answer went with it', () => {
+  for (const recover of [false, true]) {
+    const { clock, events, handover, joins, heard } = open({ recover })
+    handover.ready(1, BEFORE)
+    clock.advance(1)
+    assert.deepEqual(heard(), ['ask before 1'])
+    joins(BEFORE_WORD) // within less time than it takes to be missed
+    clock.advance(1)
+    assert.deepEqual(heard(), ['ask before 1'])
+    events.given(BEFORE, [1])
+    assert.deepEqual([handover.complete, heard()], [true, ['moved 1', 'ready 1']])
+  }
+})
+
+test('one that has gone again by the time we hear that it began is not waited for twice', () => {
+  const { clock, events, handover, heard } = open({ recover: true, ready: [OTHER] })
+  handover.ready(1, undefined)
+  clock.advance(1)
+  events.given(OTHER, [1])
+  events.agentAway(BEFORE, true)
+  heard()
+  events.joined(BEFORE_WORD)
+  clock.advance(1)
+  assert.deepEqual([handover.complete, heard()], [false, []])
 })
 
 test('an agent that does not come back is not waited for longer than 30 s', () => {
