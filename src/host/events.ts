@@ -80,7 +80,7 @@ export class HostEvents implements ViewListener, ExchangeListener {
 
   /**
    * The agent of a host is gone, whether its kernel answers or not; or it is there again. Said by
-   * replication's hosts. Heard by the topology view.
+   * replication's hosts. Heard by the topology view and by port states.
    */
   readonly agentAway: Signal<[host: string, isAway: boolean]> = signal()
 
@@ -113,7 +113,7 @@ export class HostEvents implements ViewListener, ExchangeListener {
   /** Heard by the replication peers. */
   readonly liveness: Signal<[of: Liveness]> = signal()
 
-  /** Heard by replication's hosts. */
+  /** Heard by replication's hosts and by port states: from now on it can be asked. */
   readonly joined: Signal<[word: number]> = signal()
 
   /** Heard by replication's hosts. */

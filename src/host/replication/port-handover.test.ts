@@ -16,7 +16,7 @@ interface Options {
 }
 
 const LATE = 'late'
-const [LATE_WORD, BEFORE_WORD] = [77, 78]
+const [LATE_WORD, BEFORE_WORD] = [77, 88]
 const HOSTS = new Map([
   [LATE_WORD, LATE],
   [BEFORE_WORD, BEFORE]

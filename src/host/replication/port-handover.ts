@@ -52,8 +52,8 @@ export class PortHandover {
   readonly #loading = new Set<number>() // of those that wait: the store has not answered
   readonly #ready = new Set<number>()
   readonly #dead = new Set<string>() // hosts whose kernels do not answer
-  readonly #away = new Set<string>() // hosts whose kernels answer, without an agent
-  readonly #asks = new Map<string, number[]>() // host → ports, for one question
+  readonly #away = new Set<string>() // hosts whose kernels answer, until an agent has joined
+  readonly #asks = new Map<string, Set<number>>() // host → ports, for one question
   readonly #lateCount: Counter
   #concerning: ReadonlySet<number> = new Set()
   readonly #begunMs: number
@@ -70,7 +70,7 @@ export class PortHandover {
     const { peers, events } = parts
     events.peerLeft.on(host => this.#left(host))
     events.peer.on((host, isAlive) => this.#answers(host, isAlive))
-    events.agentAway.on((host, isAway) => (isAway ? this.#leaves(host) : this.#back(host)))
+    events.agentAway.on((host, isAway) => isAway && this.#leaves(host))
     events.given.on((host, ports) => this.#given(host, ports))
     events.joined.on(word => this.#joined(peers.hostOf(word)))
     events.asked.on((word, ports) => this.#whenRecollected(() => peers.asked(word, ports)))
@@ -92,7 +92,12 @@ export class PortHandover {
    */
   get complete(): boolean {
     if (this.#waiting.size > 0) return false
-    return this.#away.size === 0 || !this.#parts.recover || this.#ageMs >= SETTLE_MS_MAX
+    return this.#away.size === 0 || !this.#mayExpect
+  }
+
+  // Whether agents that began as we did may be on their way.
+  get #mayExpect(): boolean {
+    return this.#parts.recover && this.#ageMs < SETTLE_MS_MAX
   }
 
   /** Whether a port may be activated.  The first question makes sure that it soon may. */
@@ -201,8 +206,8 @@ export class PortHandover {
   #askFor(port: number, host: string): void {
     if (this.#asks.size === 0) this.#parts.clock.soon(() => this.#sendAsks())
     const ports = this.#asks.get(host)
-    if (ports !== undefined) ports.push(port)
-    else this.#asks.set(host, [port])
+    if (ports !== undefined) ports.add(port)
+    else this.#asks.set(host, new Set([port]))
   }
 
   /**
@@ -222,13 +227,30 @@ export class PortHandover {
     return this.#ready.has(port) || this.#waiting.has(port)
   }
 
-  // Who begins after us was not asked, and may have kept what nobody else has.
+  /**
+   * A session with an agent that begins. What its host was asked before went with the one before
+   * it. While hosts are being started it may have kept what nobody else has; and one that began as
+   * we did, a little later, has its store by itself to tell from.
+   */
   #joined(host: string | undefined): void {
-    if (host === undefined || !this.#isStarting) return
+    if (host === undefined || !this.#parts.peers.ready().includes(host)) return // gone again
+    const isExpected = this.#away.delete(host) && this.#mayExpect
     for (const [port, waiting] of this.#waiting)
-      if (waiting.asked && !waiting.sources.has(host)) this.#askOf([host], port, waiting)
-    for (const port of new Set([...this.#ready, ...this.#concerning]))
-      if (!this.#waiting.has(port)) this.#askFor(port, host)
+      if (waiting.asked && (this.#isStarting || waiting.sources.has(host)))
+        this.#askOf([host], port, waiting)
+    if (!this.#isStarting) return
+    for (const port of new Set([...this.#ready, ...this.#concerning])) {
+      if (this.#waiting.has(port)) continue
+      if (isExpected && this.#ready.has(port)) this.#expect(host, port)
+      else this.#askFor(port, host)
+    }
+  }
+
+  // The port stays active; what is in the kernel waits for the answer.
+  #expect(host: string, port: number): void {
+    const waiting = this.#wait(port, undefined)
+    waiting.asked = true
+    this.#askOf([host], port, waiting)
   }
 
   get #isStarting(): boolean {
@@ -254,21 +276,13 @@ export class PortHandover {
     if (!this.#dead.has(host)) this.#away.add(host)
   }
 
-  // One whose agent began as we did, a little later, has its store by itself to tell from.
-  #back(host: string): void {
-    if (!this.#away.delete(host) || !this.#parts.recover || this.#ageMs >= SETTLE_MS_MAX) return
-    for (const port of this.#ready) {
-      const waiting = this.#waiting.get(port) ?? this.#wait(port, undefined)
-      waiting.asked = true
-      this.#askOf([host], port, waiting)
-    }
-  }
-
   // Hundreds of ports are bound together at a start: the others look through their tables once.
   #sendAsks(): void {
-    for (const [host, ports] of this.#asks)
+    for (const [host, asked] of this.#asks) {
+      const ports = [...asked]
       for (let at = 0; at < ports.length; at += ASK_MAX)
         this.#parts.peers.ask(host, ports.slice(at, at + ASK_MAX))
+    }
     this.#asks.clear()
   }
 
