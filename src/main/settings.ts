@@ -22,7 +22,11 @@ export const sectionsOf = (plugins: readonly Resources[]) => ({
     ),
     netns: Type.Optional(
       Type.String({ minLength: 1, description: 'network namespace the packets live in, a path' })
-    )
+    ),
+    packets: Type.Boolean({
+      default: true,
+      description: 'false: no agent here, and no host: store and API only'
+    })
   }),
   store: storeSection,
   bindings: section({

@@ -1,0 +1,67 @@
+// The program in a role of config/, as a process of its own: settings by --set, ports that are
+// free, and questions to its API.
+
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { Job } from '../../src/lab/index.ts'
+import { type Answer, call } from '../api/fixture.ts'
+
+const root = join(import.meta.dirname, '../..')
+const MAIN = join(root, 'src/main.ts')
+/** Of a busy machine. */
+const START_MS = 60_000
+
+/** The line of a command. */
+export const lineOf = (
+  role: string,
+  settings: Readonly<Record<string, unknown>>
+): readonly string[] => [
+  ...[process.execPath, MAIN, '--no-demo', '--config', join(root, 'config', `${role}.json`)],
+  ...Object.entries(settings).flatMap(([key, value]) => [
+    '--set',
+    `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`
+  ])
+]
+
+/** One that runs. */
+export class Role {
+  readonly job: Job
+  readonly url: string
+  readonly #token: string | undefined
+
+  /** Resolves when it is ready. */
+  static async start(
+    role: string,
+    settings: Readonly<Record<string, unknown>>,
+    token?: string
+  ): Promise<Role> {
+    const job = new Job(lineOf(role, settings))
+    try {
+      await job.waitFor(/"ready"|^mezzo: /m, START_MS)
+      const url = /"url":"(http[^"]+)","msg":"the API listens"/.exec(job.output)?.[1]
+      assert.ok(url !== undefined, job.output)
+      return new Role(job, url, token)
+    } catch (error) {
+      await job.stop('SIGKILL')
+      throw error
+    }
+  }
+
+  private constructor(job: Job, url: string, token: string | undefined) {
+    this.job = job
+    this.url = url
+    this.#token = token
+  }
+
+  /** A request with its token. */
+  ask(path: string, method = 'GET', body?: unknown): Promise<Answer> {
+    const headers = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
+    return call(`${this.url}${path}`, method, body, headers)
+  }
+
+  /** As systemd does it; gives the exit code. */
+  async stop(): Promise<number | null> {
+    this.job.signal('SIGTERM')
+    return (await this.job.exited).status
+  }
+}
