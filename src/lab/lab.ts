@@ -4,12 +4,12 @@
 // test/lab/lib-self.test.ts holds it.
 
 import { whyUnavailable } from './available.ts'
-import { Host, type HostOptions } from './host.ts'
-import type { Machine } from './machine.ts'
-import { Outside, type OutsideOptions } from './outside.ts'
+import { Host, type HostOptions } from './machines/host.ts'
+import type { Machine } from './machines/machine.ts'
+import { Outside, type OutsideOptions } from './machines/outside.ts'
+import { Underlay, type UnderlayOptions } from './machines/underlay.ts'
 import { Claim } from './process/claim.ts'
 import { LabError } from './process/process.ts'
-import { Underlay, type UnderlayOptions } from './underlay.ts'
 
 /** What a lab is opened with. */
 export interface LabOptions {

@@ -3,9 +3,9 @@
 // program a mount namespace of its own, in which a bpffs that an agent mounts would die with it.
 // test/lab/lib-self.test.ts holds it.
 
-import { type Counters, parseCounters } from '../counters.ts'
-import { Capture, type CaptureOptions } from '../traffic/capture.ts'
+import { Capture, type CaptureOptions } from './capture.ts'
 import { pathOf } from './claim.ts'
+import { type Counters, parseCounters } from './counters.ts'
 import { Inside } from './inside.ts'
 import {
   Job,

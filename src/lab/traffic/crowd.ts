@@ -2,7 +2,7 @@
 // Both ends of a crowd keep account; what a crowd has gone through is told from both together.
 // test/lab/lib-self.test.ts holds it.
 
-import type { Machine } from '../machine.ts'
+import type { Namespace } from '../process/namespace.ts'
 import type { Job } from '../process/process.ts'
 import { LabError } from '../process/process.ts'
 import { tool } from './traffic.ts'
@@ -77,7 +77,7 @@ export class CrowdEnd {
   readonly #waiting: { readonly answered: (line: string) => void; readonly failed: () => void }[] =
     []
 
-  constructor(machine: Machine, command: readonly string[]) {
+  constructor(machine: Namespace, command: readonly string[]) {
     this.#job = machine.spawn(command, {
       onLine: line => {
         if (line.startsWith('{')) this.#waiting.shift()?.answered(line)
@@ -141,7 +141,7 @@ export class CrowdServer {
   #groups = 0
 
   /** Starts it; resolves when it listens. */
-  static async start(machine: Machine, port = PORT): Promise<CrowdServer> {
+  static async start(machine: Namespace, port = PORT): Promise<CrowdServer> {
     const command = [await tool('crowd'), '--port', `${port}`]
     const server = new CrowdServer(new CrowdEnd(machine, command), port)
     await server.end.ready()
@@ -166,7 +166,7 @@ export class Crowd {
   readonly #group: number
 
   /** Resolves when all are open; an error when one could not be opened. */
-  static async open(from: Machine, options: CrowdOptions): Promise<Crowd> {
+  static async open(from: Namespace, options: CrowdOptions): Promise<Crowd> {
     const { server, to, speaks, count, everyMs = 40, perSecond = 1000 } = options
     const group = server.nextGroup()
     const client = new CrowdEnd(from, [
@@ -241,7 +241,7 @@ export interface Calls {
 }
 
 /** Connect, ask, be answered, close: so many a second. */
-export async function call(from: Machine, to: string, calls: Calls): Promise<CallsReport> {
+export async function call(from: Namespace, to: string, calls: Calls): Promise<CallsReport> {
   const { port, count, perSecond, atOnce, patienceS = 20 } = calls
   const shape = ['--count', `${count}`, '--per-s', `${perSecond}`, '--patience-s', `${patienceS}`]
   if (atOnce !== undefined) shape.push('--at-once', `${atOnce}`)

@@ -5,7 +5,7 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Machine } from '../machine.ts'
+import type { Machine } from '../machines/machine.ts'
 import { type Job, LabError, must } from '../process/process.ts'
 
 /** How datagrams are sent and answered. */

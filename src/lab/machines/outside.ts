@@ -1,10 +1,10 @@
 // What lies beyond a gateway: a network outside, with an address or more of its own and a cable to
 // an uplink interface of one gateway or of several. test/lab/lib-self.test.ts holds it.
 
+import type { Home } from '../process/namespace.ts'
 import { macFor } from './addresses.ts'
 import type { Host } from './host.ts'
 import { Machine } from './machine.ts'
-import type { Home } from './process/namespace.ts'
 import { configure, quiet } from './vm.ts'
 
 /** An interface of the outside network. */

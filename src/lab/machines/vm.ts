@@ -2,11 +2,11 @@
 // is a veth, or, as with a hypervisor, a tap on the host that a process serves.
 // test/lab/lib-self.test.ts holds it.
 
+import type { Home } from '../process/namespace.ts'
+import { tool } from '../traffic/traffic.ts'
 import { macFor } from './addresses.ts'
 import type { Host } from './host.ts'
 import { Machine } from './machine.ts'
-import type { Home } from './process/namespace.ts'
-import { tool } from './traffic/traffic.ts'
 
 /** What a VM has. */
 export interface VmOptions {

@@ -3,7 +3,7 @@
 // test/lab/lib-self.test.ts holds it.
 
 import { readFileSync } from 'node:fs'
-import { type Job, type JobOptions, LabError, must } from '../process/process.ts'
+import { type Job, type JobOptions, LabError, must } from './process.ts'
 
 /** How a capture is made. */
 export interface CaptureOptions {

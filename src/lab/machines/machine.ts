@@ -2,8 +2,8 @@
 // from real kernels and real clients; what has to be fast or exact is written in C, in native/lab.
 // test/lab/lib-self.test.ts holds it.
 
-import { Namespace } from './process/namespace.ts'
-import { type Job, LabError } from './process/process.ts'
+import { Namespace } from '../process/namespace.ts'
+import { type Job, LabError } from '../process/process.ts'
 import {
   PINGS_MAX,
   type PingOptions,
@@ -11,9 +11,9 @@ import {
   parsePing,
   pingArguments,
   pingLimitMs
-} from './traffic/ping.ts'
-import { type StreamOptions, type StreamServer, serveTcp, TcpStream } from './traffic/stream.ts'
-import { Traffic, tool } from './traffic/traffic.ts'
+} from '../traffic/ping.ts'
+import { type StreamOptions, type StreamServer, serveTcp, TcpStream } from '../traffic/stream.ts'
+import { Traffic, tool } from '../traffic/traffic.ts'
 
 /** A namespace with what tests ask of one: pings, captures, streams, traffic. */
 export class Machine extends Namespace {

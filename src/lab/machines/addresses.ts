@@ -2,8 +2,8 @@
 // underlay's subnet in turn. test/lab/lib-self.test.ts holds it.
 
 import { createHash } from 'node:crypto'
-import { formatIpv4, maskWord, parsePrefix } from '../wire/address.ts'
-import { LabError } from './process/process.ts'
+import { formatIpv4, maskWord, parsePrefix } from '../../wire/address.ts'
+import { LabError } from '../process/process.ts'
 
 /** A locally administered unicast address that depends on the words alone. */
 export function macFor(...words: readonly string[]): string {

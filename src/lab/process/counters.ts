@@ -1,7 +1,7 @@
 // What can be counted from outside: the frames of an interface, the time and memory of a process.
 
 import { readFileSync } from 'node:fs'
-import { LabError } from './process/process.ts'
+import { LabError } from './process.ts'
 
 /** What an interface counts in one direction. */
 export interface Direction {

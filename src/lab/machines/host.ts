@@ -2,10 +2,10 @@
 // host's own stack keeps quiet on those interfaces: whatever a VM hears comes from the agent.
 // test/lab/lib-self.test.ts holds it.
 
+import { type Home, INTERFACE_MAX } from '../process/namespace.ts'
+import { LabError } from '../process/process.ts'
 import { macFor } from './addresses.ts'
 import { Machine } from './machine.ts'
-import { type Home, INTERFACE_MAX } from './process/namespace.ts'
-import { LabError } from './process/process.ts'
 import type { Underlay, UnderlayLink } from './underlay.ts'
 import { Vm, type VmOptions } from './vm.ts'
 

@@ -3,10 +3,10 @@
 // are made here, on the bridge, where no host's own programs or filters see them.
 // test/lab/lib-self.test.ts holds it.
 
+import type { Home } from '../process/namespace.ts'
+import { LabError } from '../process/process.ts'
 import { macFor, Subnet } from './addresses.ts'
 import { Machine } from './machine.ts'
-import type { Home } from './process/namespace.ts'
-import { LabError } from './process/process.ts'
 
 /** What an underlay is like. */
 export interface UnderlayOptions {
