@@ -5,12 +5,12 @@ import { PassThrough } from 'node:stream'
 import { describe, type TestContext, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import fc from 'fast-check'
-import { fold } from '../src/demo/fold.ts'
-import { hosts } from '../src/demo/plan.ts'
-import type { HostReport, Report } from '../src/demo/report.ts'
-import { Screen } from '../src/demo/screen.ts'
-import { plain, tableOf } from '../src/demo/table.ts'
-import { classes, speakers } from '../src/demo/talks.ts'
+import { hosts } from '../src/demo/plan/plan.ts'
+import { classes, speakers } from '../src/demo/plan/talks.ts'
+import type { HostReport, Report } from '../src/demo/report/report.ts'
+import { fold } from '../src/demo/screen/fold.ts'
+import { Screen } from '../src/demo/screen/screen.ts'
+import { plain, tableOf } from '../src/demo/screen/table.ts'
 
 const red = (text: string): string => `\x1b[31;1m${text}\x1b[0m`
 const wordsOf = (lines: readonly string[]): string[] =>

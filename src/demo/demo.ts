@@ -9,23 +9,17 @@ import { kernelUnavailable } from '../main/appliance.ts'
 import type { ApplianceConfig } from '../main/run.ts'
 import { flowStateOf } from '../main/state-settings.ts'
 import type { Resources } from '../resource.ts'
-import { Check } from './check.ts'
 import { addDemoRoutes } from './fault-routes.ts'
 import type { Faults } from './faults.ts'
 import type { Passed } from './ground.ts'
-import { hosts } from './plan.ts'
-import {
-  type Report,
-  reportHost,
-  reportPairs,
-  reportWays,
-  round,
-  type WayReport
-} from './report.ts'
-import { Screen } from './screen.ts'
+import { hosts } from './plan/plan.ts'
+import { Check } from './report/check.ts'
+import { type Report, reportHost, reportPairs, round } from './report/report.ts'
+import { outcomeText, Survival } from './report/survival.ts'
+import { reportWays, type WayReport } from './report/ways.ts'
+import { Screen } from './screen/screen.ts'
 import { Site } from './site.ts'
 import { STOPPED, stopSignal } from './stop.ts'
-import { outcomeText, Survival } from './survival.ts'
 
 /** What the demo is started with. */
 export interface DemoOptions {

@@ -7,7 +7,7 @@ import { Refusal } from '../api/http/refusal.ts'
 import { bodyOf, queryOf } from '../api/rest/request.ts'
 import { addRoute } from '../api/rest/routes.ts'
 import type { Faults } from './faults.ts'
-import type { Report } from './report.ts'
+import type { Report } from './report/report.ts'
 
 const TAG = 'demo'
 const TIMEOUT_MS = 30_000

@@ -6,7 +6,7 @@ import type { Agent } from '../agent/agent.ts'
 import { conflict, invalid } from '../api/http/refusal.ts'
 import { until } from '../lab/index.ts'
 import type { Ground } from './ground.ts'
-import { type GatewayName, gateways, type HostName, hosts, type VmPlan, vms } from './plan.ts'
+import { type GatewayName, gateways, type HostName, hosts, type VmPlan, vms } from './plan/plan.ts'
 
 /** What faults are made on. */
 export interface FaultParts {

@@ -2,8 +2,8 @@
 // can say who answered a question and who heard it.
 
 import type { HostOptions } from '../main/appliance.ts'
-import type { GatewayName, HostName, Pair, Uplink } from './plan.ts'
-import type { Conversation } from './talks.ts'
+import type { GatewayName, HostName, Pair, Uplink } from './plan/plan.ts'
+import type { Conversation } from './plan/talks.ts'
 
 /** How a pair is asked. */
 export interface AskOptions {

@@ -14,9 +14,9 @@ import type { Resources } from '../resource.ts'
 import { activeTable } from '../topology/port-status.ts'
 import { Faults } from './faults.ts'
 import type { Agents, Ground, Heard } from './ground.ts'
-import { type HostName, hosts, uplinks, vms } from './plan.ts'
+import { type HostName, hosts, uplinks, vms } from './plan/plan.ts'
+import { type Built, buildTopology } from './plan/topology.ts'
 import type { Stop } from './stop.ts'
-import { type Built, buildTopology } from './topology.ts'
 
 /** What a site is made of. */
 export interface SiteOptions {

@@ -9,9 +9,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { pairs } from '../../src/demo/plan.ts'
-import type { Report } from '../../src/demo/report.ts'
-import { classes, speakers } from '../../src/demo/talks.ts'
+import { pairs } from '../../src/demo/plan/plan.ts'
+import { classes, speakers } from '../../src/demo/plan/talks.ts'
+import type { Report } from '../../src/demo/report/report.ts'
 import { Lab, until } from '../../src/lab/index.ts'
 import { kernelUnavailable } from '../../src/main/appliance.ts'
 

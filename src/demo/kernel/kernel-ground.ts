@@ -19,9 +19,9 @@ import {
   uplinks,
   type VmPlan,
   vms
-} from '../plan.ts'
-import type { Conversation } from '../talks.ts'
-import { addressesOf } from '../topology.ts'
+} from '../plan/plan.ts'
+import type { Conversation } from '../plan/talks.ts'
+import { addressesOf } from '../plan/topology.ts'
 import { KernelTalks } from './kernel-talks.ts'
 import { openPlace } from './leftovers.ts'
 

@@ -14,7 +14,7 @@ import {
   silenceText,
   type Talk,
   talks
-} from '../talks.ts'
+} from '../plan/talks.ts'
 
 type Report = Awaited<ReturnType<CrowdEnd['report']>>
 type End = Report extends Map<number, infer E> ? E : never

@@ -31,9 +31,9 @@ import {
   routesBy,
   uplinks,
   vms
-} from '../plan.ts'
-import type { Conversation } from '../talks.ts'
-import { addressesOf } from '../topology.ts'
+} from '../plan/plan.ts'
+import type { Conversation } from '../plan/talks.ts'
+import { addressesOf } from '../plan/topology.ts'
 import { MemoryTalks } from './memory-talks.ts'
 
 const FLOWS_MAX = 16_384

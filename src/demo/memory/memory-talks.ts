@@ -19,7 +19,7 @@ import {
   sourceOf,
   type Talk,
   talks
-} from '../talks.ts'
+} from '../plan/talks.ts'
 
 const RECORD = 64
 const AGAIN_MS = 200

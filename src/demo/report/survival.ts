@@ -1,7 +1,6 @@
 // What the connections have gone through: how they stand now, and for each fault how many outlived
 // it and how long the longest of them was silent. test/lab/demo.test.ts holds it.
 
-import type { WayReport } from './report.ts'
 import {
   type Class,
   type Connection,
@@ -11,7 +10,8 @@ import {
   type Talk,
   type Talker,
   talks
-} from './talks.ts'
+} from '../plan/talks.ts'
+import type { WayReport } from './ways.ts'
 
 /** Connections of a class, as they are now. */
 export interface Standing {

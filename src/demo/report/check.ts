@@ -3,9 +3,9 @@
 // that the times are theirs alone; the others side by side, since they are waited for.
 // test/lab/demo.test.ts holds it.
 
-import type { Answered, AskOptions, Ground } from './ground.ts'
-import { labelOf } from './ground.ts'
-import { nodes, type Pair, pairs } from './plan.ts'
+import type { Answered, AskOptions, Ground } from '../ground.ts'
+import { labelOf } from '../ground.ts'
+import { nodes, type Pair, pairs } from '../plan/plan.ts'
 
 /** What was seen of a pair so far. */
 export interface Seen {

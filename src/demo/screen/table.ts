@@ -1,11 +1,12 @@
 // The report as lines for people: who reaches whom, how fast, what becomes of the connections, and
 // what the hosts have done.  What matters most is a sentence of its own: is anything broken?
 
-import { counts } from './check.ts'
-import { type Family, families, nodes } from './plan.ts'
-import type { HostReport, PairReport, Report, WayReport } from './report.ts'
-import { outcomeText, type Standing, totalOf } from './survival.ts'
-import { type Class, classes, EVERY_MS, speakers } from './talks.ts'
+import { type Family, families, nodes } from '../plan/plan.ts'
+import { type Class, classes, EVERY_MS, speakers } from '../plan/talks.ts'
+import { counts } from '../report/check.ts'
+import type { HostReport, PairReport, Report } from '../report/report.ts'
+import { outcomeText, type Standing, totalOf } from '../report/survival.ts'
+import type { WayReport } from '../report/ways.ts'
 
 /** Colours a text, or leaves it. */
 export type Paint = (text: string, how: 'good' | 'bad' | 'dim' | 'bold') => string

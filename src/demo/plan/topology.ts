@@ -2,7 +2,7 @@
 // test/lab/demo.test.ts holds it.
 
 import { randomUUID } from 'node:crypto'
-import type { Change } from '../topology/store.ts'
+import type { Change } from '../../topology/store.ts'
 import {
   addressOf,
   type Family,

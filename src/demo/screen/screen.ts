@@ -1,9 +1,9 @@
 // Where the table appears: redrawn in place on a terminal, printed when something is to be said
 // elsewhere. test/demo-screen.test.ts holds it.
 
+import { families } from '../plan/plan.ts'
+import type { Report } from '../report/report.ts'
 import { fold } from './fold.ts'
-import { families } from './plan.ts'
-import type { Report } from './report.ts'
 import { MATRIX_COLUMNS, type Paint, plain, tableOf } from './table.ts'
 
 const ESC = '\x1b['

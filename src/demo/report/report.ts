@@ -1,12 +1,12 @@
 // What the demo has seen, as one document: `--json` prints it, the table shows it.
 
-import type { Agent } from '../agent/agent.ts'
-import type { CountersSnapshot } from '../core/counters.ts'
-import { ACKNOWLEDGED_US } from '../state/exchange/counters.ts'
+import type { Agent } from '../../agent/agent.ts'
+import type { CountersSnapshot } from '../../core/counters.ts'
+import { ACKNOWLEDGED_US } from '../../state/exchange/counters.ts'
+import { pairs } from '../plan/plan.ts'
 import type { Check } from './check.ts'
-import type { Passed } from './ground.ts'
-import { type GatewayName, pairs, type Tenant, tenants } from './plan.ts'
 import type { Outcome, Standing } from './survival.ts'
+import type { WayReport } from './ways.ts'
 
 /** A host in the report. */
 export interface HostReport {
@@ -37,15 +37,6 @@ export interface HostReport {
   readonly held: number
   /** Half of all state messages were acknowledged within so many µs; null without any. */
   readonly acknowledged_us_p50: number | null
-}
-
-/** By which gateways a tenant's packets went lately; null: none did. */
-export interface WayReport {
-  readonly tenant: Tenant
-  /** The gateway by which most went out. */
-  readonly out_by: GatewayName | null
-  /** The gateway by which most came back. */
-  readonly back_by: GatewayName | null
 }
 
 /** A pair in the report. */
@@ -156,24 +147,6 @@ function medianAcknowledged(value: (name: string) => number): number | null {
     if (left <= 0) return us
   }
   return Number.POSITIVE_INFINITY
-}
-
-/** From what was seen at the uplinks at two times. */
-export function reportWays(before: readonly Passed[], now: readonly Passed[]): WayReport[] {
-  const grown = now.map((each, i) => ({
-    uplink: each.uplink,
-    out: each.out - (before[i]?.out ?? 0),
-    back: each.back - (before[i]?.back ?? 0)
-  }))
-  const most = (tenant: Tenant, way: 'out' | 'back'): GatewayName | null => {
-    const own = grown.filter(each => each.uplink.tenant === tenant && each[way] > 0)
-    return own.sort((a, b) => b[way] - a[way])[0]?.uplink.gateway ?? null
-  }
-  return tenants.map(tenant => ({
-    tenant,
-    out_by: most(tenant, 'out'),
-    back_by: most(tenant, 'back')
-  }))
 }
 
 function dropsOf({ counters }: CountersSnapshot): Record<string, number> {
