@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path'
 import { isThere, root } from './files.mjs'
 import { Progress, run, say } from './progress.mjs'
 
-const pom = join(root, 'test/cassandra/node/pom.xml')
+const pom = join(root, 'src/lab/services/cassandra/pom.xml')
 const folder = join(root, 'node_modules/.cache/cassandra')
 const classpath = join(folder, 'classpath')
 const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath'

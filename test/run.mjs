@@ -134,7 +134,7 @@ async function runNative() {
 // A real node, of Java and of what setup.mjs had Maven fetch.
 async function runCassandra() {
   const files = find('test/cassandra', '.test.ts')
-  const { missingForNode } = await import('./cassandra/node.ts')
+  const { missingForNode } = await import('../src/lab/services/cassandra.ts')
   const missing = missingForNode()
   if (missing !== undefined) return skip('cassandra', missing, files.length)
   await runTests('cassandra', files, jobMsMax)
@@ -143,7 +143,7 @@ async function runCassandra() {
 // A real server, of Java and Debian's jar.
 async function runZooKeeper() {
   const files = find('test/zookeeper', '.test.ts')
-  const { missingForServer } = await import('./zookeeper/server.ts')
+  const { missingForServer } = await import('../src/lab/services/zookeeper.ts')
   const missing = missingForServer()
   if (missing !== undefined) return skip('zookeeper', missing, files.length)
   for (const file of files) await runTests(file, [file], jobMsMax)

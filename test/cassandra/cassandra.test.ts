@@ -9,6 +9,7 @@ import { Client } from 'cassandra-driver'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
 import { openLog, silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
+import { CassandraNode, missingForNode } from '../../src/lab/services/cassandra.ts'
 import { CassandraStore } from '../../src/state/storage/cassandra/cassandra.ts'
 import type { ClusterOptions } from '../../src/state/storage/cassandra/options.ts'
 import type { SavedBatch } from '../../src/state/storage/store.ts'
@@ -22,7 +23,6 @@ import {
   textsOf
 } from '../state/store-contract.ts'
 import { assertSame, eventually } from '../store/ground.ts'
-import { CassandraNode, missingForNode } from './node.ts'
 
 // A busy machine starts a node in a minute, and these start it twice.
 const timeout = 240_000

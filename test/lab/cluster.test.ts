@@ -7,10 +7,10 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { isFailure } from '../../src/core/errors.ts'
 import { type StreamServer, until, type Vm } from '../../src/lab/index.ts'
+import { FaultProxy } from '../../src/lab/services/fault-proxy.ts'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import type { StorePlace } from '../../src/main/store.ts'
 import { activeTable } from '../../src/topology/port-status.ts'
-import { FaultProxy } from '../zookeeper/proxy.ts'
-import { missingForServer, ZooKeeperServer } from '../zookeeper/server.ts'
 import { allReceived, type Device, Network, reaches, Streams, sleep } from './fixtures/index.ts'
 
 const skip = Network.skip() || (missingForServer() ?? false)

@@ -6,11 +6,11 @@ import { after, before, describe, test } from 'node:test'
 import { countStore } from '../../src/api/store-counters.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
 import { allModels, call, openSystem, type System } from '../api/fixture.ts'
 import { eventually } from '../store/ground.ts'
 import { clientOf, closeClients, ready } from './clients.ts'
-import { missingForServer, ZooKeeperServer } from './server.ts'
 
 describe('the API of a store on ZooKeeper', { skip: missingForServer() ?? false }, () => {
   let server: ZooKeeperServer

@@ -9,10 +9,10 @@ import { after, before, describe, test } from 'node:test'
 import { loadResources } from '../../src/agent/resources.ts'
 import { command } from '../../src/api/cli/command.ts'
 import { SystemClock } from '../../src/core/clock.ts'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import { modelsOf } from '../../src/topology/assembly/assemble.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
 import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
-import { missingForServer, ZooKeeperServer } from './server.ts'
 
 const clock = new SystemClock()
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-backup-'))

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import { isZooKeeperError } from '../../src/topology/zookeeper/client/errors.ts'
 import { clientOf, closeClients, eventually, ready, refusedWith } from './clients.ts'
-import { missingForServer, ZooKeeperServer } from './server.ts'
 
 const skip = missingForServer() ?? false
 const bytes = (text: string): Buffer => Buffer.from(text)

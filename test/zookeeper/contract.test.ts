@@ -4,11 +4,11 @@
 import { after, before, describe } from 'node:test'
 import { SystemClock } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import type { SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
 import { storeContract } from '../store/contract.ts'
 import type { NewGround } from '../store/ground.ts'
-import { missingForServer, ZooKeeperServer } from './server.ts'
 
 const skip = missingForServer() ?? false
 const clock = new SystemClock()

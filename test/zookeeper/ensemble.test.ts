@@ -6,6 +6,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { sleep } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
+import { FaultProxy } from '../../src/lab/services/fault-proxy.ts'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import type { SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
 import { pairs } from '../store/ground.ts'
@@ -13,8 +15,6 @@ import { models } from '../store/models.ts'
 import { Other } from '../store/process.ts'
 import { clock, eventually } from './clients.ts'
 import { History } from './history.ts'
-import { FaultProxy } from './proxy.ts'
-import { missingForServer, ZooKeeperServer } from './server.ts'
 
 const skip = missingForServer() ?? false
 const SESSION_MS = 4_000

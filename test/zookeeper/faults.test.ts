@@ -6,10 +6,10 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { after, afterEach, before, describe, test } from 'node:test'
 import { sleep } from '../../src/core/clock.ts'
+import { FaultProxy } from '../../src/lab/services/fault-proxy.ts'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import type { Condition, ZooKeeper } from '../../src/topology/zookeeper/client/client.ts'
 import { clientOf, clock, closeClients, eventually, ready, refusedWith } from './clients.ts'
-import { FaultProxy } from './proxy.ts'
-import { missingForServer, ZooKeeperServer } from './server.ts'
 
 const skip = missingForServer() ?? false
 const SESSION_MS = 2_000

@@ -7,13 +7,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import type { SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
 import { all, assertSame, pairs, Replica, refused, TableReplica } from '../store/ground.ts'
 import { create, models } from '../store/models.ts'
 import { Other } from '../store/process.ts'
 import { clock, eventually } from './clients.ts'
-import { missingForServer, ZooKeeperServer } from './server.ts'
 
 const skip = missingForServer() ?? false
 const SESSION_MS = 4_000

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { run } from '../../src/lab/index.ts'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import { lineOf, Role } from './role.ts'
-import { missingForServer, ZooKeeperServer } from './server.ts'
 
 const TOKEN = 'correct-horse-battery-staple'
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-roles-'))

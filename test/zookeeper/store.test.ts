@@ -5,6 +5,8 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { sleep } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
+import { FaultProxy } from '../../src/lab/services/fault-proxy.ts'
+import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import type { SqliteStore } from '../../src/topology/sqlite/store.ts'
 import {
   openZooKeeperStore,
@@ -13,8 +15,6 @@ import {
 import { all, assertSame, pairs, Replica, refused, TableReplica } from '../store/ground.ts'
 import { create, models, update } from '../store/models.ts'
 import { clientOf, clock, closeClients, eventually, ready } from './clients.ts'
-import { FaultProxy } from './proxy.ts'
-import { missingForServer, ZooKeeperServer } from './server.ts'
 
 const skip = missingForServer() ?? false
 const SESSION_MS = 4_000

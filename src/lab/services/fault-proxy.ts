@@ -1,9 +1,10 @@
 // A TCP proxy that does what networks do on bad days: holds back, swallows, refuses, cuts in the
-// middle of a frame, and delays.  What a test asks for holds for all connections, old and new.
+// middle of a frame, and delays. What is asked of it holds for all connections, old and new.
+// test/zookeeper/faults.test.ts holds it.
 
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
-import { SystemClock } from '../../src/core/clock.ts'
+import { SystemClock } from '../../core/clock.ts'
 
 const clock = new SystemClock()
 
@@ -13,6 +14,7 @@ interface Pair {
   held: Buffer[]
 }
 
+/** A proxy before a server, whose faults can be switched on and off. */
 export class FaultProxy {
   /** New connections end at once. */
   refuse = false
@@ -36,6 +38,7 @@ export class FaultProxy {
     server.on('connection', near => this.#accept(near))
   }
 
+  /** Listens on the loopback at a free port. */
   static async before(host: string, port: number): Promise<FaultProxy> {
     const server = createServer()
     server.listen(0, '127.0.9.3')
@@ -43,8 +46,10 @@ export class FaultProxy {
     return new FaultProxy(server, { host, port })
   }
 
+  /** Where it listens. */
   readonly host = '127.0.9.3'
 
+  /** Where it listens; 0 once it is closed. */
   get port(): number {
     const bound = this.#server.address()
     return typeof bound === 'object' && bound !== null ? bound.port : 0
@@ -77,6 +82,7 @@ export class FaultProxy {
     }
   }
 
+  /** Ends all connections, and listens no more. */
   async close(): Promise<void> {
     this.cutAll()
     this.#server.close()
