@@ -11,7 +11,7 @@ import { Connections } from './http/connections.ts'
 import { newHttp } from './http/http.ts'
 import { type Listener, listen, type TcpAddress } from './http/listener.ts'
 import { isLoopback, secure } from './http/security.ts'
-import { addHealth, addMetrics } from './rest/system-routes.ts'
+import { addHealth, addMetrics } from './routes/system.ts'
 
 /** What the page is made of. */
 export interface MetricsOptions {
@@ -32,7 +32,7 @@ export async function openMetrics(options: MetricsOptions): Promise<Listener> {
   app.setSerializerCompiler(() => data => JSON.stringify(data))
   for (const schema of plainSchemas) app.addSchema(schema)
   addMetrics(app, options)
-  addHealth(app, options.health)
+  addHealth(app, options)
   await app.ready()
   const listener = await listen(options.listen, app.routing)
   connections.watch(listener.server)

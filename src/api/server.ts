@@ -3,59 +3,25 @@
 
 import swagger from '@fastify/swagger'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Clock } from '../core/clock.ts'
-import type { Counters } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import type { Random } from '../core/random.ts'
-import type { Completing, Model } from '../topology/model.ts'
-import type { Store } from '../topology/store.ts'
-import type { AgentsView } from './agents.ts'
 import { documentOptions } from './document/document.ts'
-import { modelSchemas, plainSchemas } from './document/schemas.ts'
-import type { Health } from './health.ts'
 import { Connections } from './http/connections.ts'
 import { newHttp } from './http/http.ts'
 import { type Listen, type Listener, listen } from './http/listener.ts'
 import { methodsAt } from './http/methods.ts'
 import { Refusal } from './http/refusal.ts'
 import { checkListen, secure } from './http/security.ts'
-import { Catalogue } from './rest/catalogue.ts'
-import { addHostRoutes, addTraceRoute } from './rest/host-routes.ts'
-import { Objects } from './rest/objects.ts'
-import { addPluginRoutes } from './rest/plugin-routes.ts'
-import { addPortRoutes } from './rest/port-routes.ts'
-import { managedFields, Ports } from './rest/ports.ts'
-import { addResources } from './rest/resources.ts'
-import { addStateKeyRoute, addStateRoutes } from './rest/state-routes.ts'
-import { Statuses } from './rest/statuses.ts'
-import { addDocument, addHealth, addIndex, addMetrics, addStore } from './rest/system-routes.ts'
-import { Tracer } from './trace/tracer.ts'
+import { addRoutes } from './routes/routes.ts'
+import type { Sources } from './routes/served.ts'
 
 /** What the API is made of. */
-export interface ApiOptions {
-  readonly store: Store
-  readonly models: readonly Model[]
-  /** Names of the kinds of flow state, `connection` among them. */
-  readonly stateKinds: readonly string[]
-  /** Whose routes are served too. */
-  readonly routes?: Parameters<typeof addPluginRoutes>[3]
-  /** What is known of agents. */
-  readonly agents: AgentsView
-  readonly health: Health
-  /** The API's own thread's. */
-  readonly counters: Counters
-  readonly clock: Clock
-  readonly random: Random
+export interface ApiOptions extends Sources {
   readonly log: Log
   /** Where it listens. */
   readonly listen: readonly Listen[]
   /** What every request must show; undefined: none. */
   readonly token?: string | undefined
-  /** What a port has that is made without saying so (topology/model.ts); default: `off`. */
-  readonly newPorts?: Completing['newPorts'] | undefined
-  /** Routes of whoever opens it, beside ours: the demo's. */
-  readonly more?: ((app: FastifyInstance) => void) | undefined
 }
 
 /** The API, listening. */
@@ -110,35 +76,6 @@ function newApp({ log }: ApiOptions): FastifyInstance {
   const parseJson = app.getDefaultJsonParser('error', 'error')
   app.addContentTypeParser('application/merge-patch+json', { parseAs: 'string' }, parseJson)
   return app
-}
-
-async function addRoutes(app: FastifyInstance, options: ApiOptions): Promise<void> {
-  const { store, agents, clock, random } = options
-  const catalogue = new Catalogue(options.models)
-  const objects = new Objects(store, catalogue, random, {
-    managed: managedFields,
-    newPorts: options.newPorts ?? 'off'
-  })
-  const ports = new Ports(store, agents)
-  // Schemas are there to be read: bodies are judged by the models, answers are ours.
-  app.setValidatorCompiler(() => () => true)
-  app.setSerializerCompiler(() => data => JSON.stringify(data))
-  for (const schema of plainSchemas) app.addSchema(schema)
-  for (const model of catalogue.models)
-    for (const schema of Object.values(modelSchemas(model, managedFields))) app.addSchema(schema)
-  addIndex(app, catalogue)
-  addResources(app, catalogue, { objects, statuses: new Statuses(store) })
-  addPortRoutes(app, ports)
-  addHostRoutes(app, { objects, ports, agents })
-  addStateRoutes(app, objects, agents, options.stateKinds)
-  addStateKeyRoute(app, store, random)
-  addPluginRoutes(app, objects, agents, options.routes ?? [])
-  addTraceRoute(app, new Tracer(store, ports, agents), clock)
-  addStore(app, store)
-  addHealth(app, options.health)
-  addMetrics(app, options)
-  options.more?.(app)
-  addDocument(app)
 }
 
 function addRefusals(app: FastifyInstance, { counters, log }: ApiOptions): void {

@@ -4,8 +4,8 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import { Refusal } from '../api/http/refusal.ts'
-import { bodyOf, queryOf } from '../api/rest/request.ts'
-import { addRoute } from '../api/rest/routes.ts'
+import { bodyOf, queryOf } from '../api/routes/request.ts'
+import { addRoute } from '../api/routes/route.ts'
 import type { Faults } from './faults.ts'
 import type { Report } from './report/report.ts'
 

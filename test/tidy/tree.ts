@@ -29,7 +29,6 @@ export const exceptions: Exceptions = {
   folders: {},
   imports: {
     'src/agent/packet-thread.ts': 21,
-    'src/api/server.ts': 30,
     'src/host/host.ts': 27
   }
 }

@@ -1,9 +1,8 @@
 // The models as a command line needs them: its nouns, their fields, what they refer to.  The server
 // tells them (GET /models); a command that reaches none makes them of the same models itself.
 
-import { type Catalogue, echoOf, kindsOf, ownerOf } from '../rest/catalogue.ts'
+import { type Catalogue, echoOf, filtersOf, kindsOf, ownerOf } from '../rest/catalogue.ts'
 import { managedFields } from '../rest/ports.ts'
-import { filtersOf } from '../rest/resources.ts'
 import { modelSchemas } from './schemas.ts'
 
 /** All kinds of objects, as /models gives them. */

@@ -135,3 +135,7 @@ const nameBelow = (parent: Model, child: Model): string =>
   child.plural.startsWith(`${parent.kind}-`)
     ? child.plural.slice(parent.kind.length + 1)
     : child.plural
+
+/** Fields a list may be asked for: the indexed ones, and the name. */
+export const filtersOf = (model: Model): string[] =>
+  [...new Set([...model.indexes, 'name'])].filter(field => field in fieldsOf(model))

@@ -2,28 +2,21 @@
 // in the document as all others, behind the same token. test/plugins/stranger.test.ts holds it.
 
 import type { FastifyInstance } from 'fastify'
-import type { Control, ControlRoute } from '../../agent/control/control.ts'
-import type { AgentsView } from '../agents.ts'
-import { AGENT_TIMEOUT_MS, mustReport } from './host-routes.ts'
-import type { Objects } from './objects.ts'
+import type { ControlRoute } from '../../agent/control/control.ts'
+import { AGENT_TIMEOUT_MS, mustReport } from './hosts.ts'
 import { idOf, queryOf } from './request.ts'
-import { addRoute } from './routes.ts'
+import { addRoute } from './route.ts'
+import type { Served } from './served.ts'
 
 /** Each is answered by the agent of the host that its path names. */
-export function addPluginRoutes(
-  app: FastifyInstance,
-  objects: Objects,
-  agents: AgentsView,
-  plugins: readonly Pick<Control, 'name' | 'routes'>[]
-): void {
-  for (const { name, routes = [] } of plugins)
-    for (const route of routes) addPluginRoute(app, objects, agents, name, route)
+export function addPluginRoutes(app: FastifyInstance, served: Served): void {
+  for (const { name, routes = [] } of served.routes ?? [])
+    for (const route of routes) addPluginRoute(app, served, name, route)
 }
 
 function addPluginRoute(
   app: FastifyInstance,
-  objects: Objects,
-  agents: AgentsView,
+  { objects, agents }: Served,
   plugin: string,
   { path, id, query = {}, body, answer, ...said }: ControlRoute
 ): void {

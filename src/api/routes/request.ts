@@ -8,8 +8,8 @@ import type { Fault } from '../../topology/model.ts'
 import type { Versioned } from '../../topology/store.ts'
 import { checkValue } from '../../topology/validation.ts'
 import { invalid } from '../http/refusal.ts'
-import { plain } from './merge.ts'
-import type { Expected } from './objects.ts'
+import { plain } from '../rest/merge.ts'
+import type { Expected } from '../rest/objects.ts'
 
 /** Objects of one page. */
 export const LIMIT_MAX = 1000

@@ -2,29 +2,22 @@
 // from there, and a new secret for all of them.
 
 import type { FastifyInstance } from 'fastify'
-import type { Random } from '../../core/random.ts'
 import type { Fault } from '../../topology/model.ts'
 import { rotateStateKey } from '../../topology/state-key.ts'
-import type { Store } from '../../topology/store.ts'
-import type { AgentsView } from '../agents.ts'
 import { refTo } from '../document/schemas.ts'
 import { invalid } from '../http/refusal.ts'
-import { AGENT_TIMEOUT_MS, mustReport } from './host-routes.ts'
-import type { Objects } from './objects.ts'
+import { AGENT_TIMEOUT_MS, mustReport } from './hosts.ts'
 import { idOf, queryOf } from './request.ts'
-import { addRoute, pageQuery } from './routes.ts'
+import { addRoute, pageQuery } from './route.ts'
+import type { Served } from './served.ts'
 
 const PROTOCOLS = ['tcp', 'udp', 'icmp', 'icmpv6']
 const LINES_MAX = 1000
 const ADDRESS_LENGTH_MAX = 64
 
-/** `kinds`: names of the kinds of flow state there are. */
-export function addStateRoutes(
-  app: FastifyInstance,
-  objects: Objects,
-  agents: AgentsView,
-  kinds: readonly string[]
-): void {
+/** Routes about what a host remembers of flows, and with whom it shares it. */
+export function addStateRoutes(app: FastifyInstance, served: Served): void {
+  const { objects, agents, stateKinds: kinds } = served
   addRoute(app, {
     url: '/hosts/:id/state',
     tag: 'hosts',
@@ -92,7 +85,7 @@ function checkFilters(
 }
 
 /** The route that changes the secret of flow state. */
-export function addStateKeyRoute(app: FastifyInstance, store: Store, random: Random): void {
+export function addStateKeyRoute(app: FastifyInstance, { store, random }: Served): void {
   addRoute(app, {
     url: '/state-key',
     tag: 'state',

@@ -2,16 +2,13 @@
 
 import type { FastifyInstance } from 'fastify'
 import { Registry } from 'prom-client'
-import type { Counters } from '../../core/counters.ts'
 import { Exposition } from '../../core/exposition.ts'
-import type { Store, StoreReport } from '../../topology/store.ts'
-import type { AgentsView } from '../agents.ts'
+import type { StoreReport } from '../../topology/store.ts'
 import { descriptions } from '../document/descriptions.ts'
 import { refTo } from '../document/schemas.ts'
-import type { Health } from '../health.ts'
-import type { Catalogue } from './catalogue.ts'
 import { queryOf } from './request.ts'
-import { addRoute } from './routes.ts'
+import { addRoute } from './route.ts'
+import type { Served } from './served.ts'
 
 const TAG = 'system'
 const ACTIONS = [
@@ -28,7 +25,7 @@ const ACTIONS = [
 const anything = { type: 'object', additionalProperties: true } as const
 
 /** The route `/`: what there is. */
-export function addIndex(app: FastifyInstance, catalogue: Catalogue): void {
+export function addIndex(app: FastifyInstance, { catalogue }: Served): void {
   const links = Object.fromEntries(
     [...catalogue.models.map(model => `/${model.plural}`), ...ACTIONS].map(path => [
       path.slice(1).replace('.json', ''),
@@ -81,7 +78,7 @@ export function addDocument(app: FastifyInstance): void {
 const STALE = '110 mezzo "the store is away: this is what is known of it"'
 
 /** GET /store, and a warning on whatever else is read while it is not connected. */
-export function addStore(app: FastifyInstance, store: Store): void {
+export function addStore(app: FastifyInstance, { store }: Served): void {
   app.addHook('onSend', async (request, reply) => {
     if (request.method === 'GET' && store.report().state !== 'connected')
       void reply.header('warning', STALE)
@@ -106,7 +103,7 @@ const shown = ({ gauges, counters, ...report }: StoreReport) => ({
 })
 
 /** The route that says whether the API can work. */
-export function addHealth(app: FastifyInstance, health: Health): void {
+export function addHealth(app: FastifyInstance, { health }: Pick<Served, 'health'>): void {
   addRoute(app, {
     url: '/health',
     tag: TAG,
@@ -122,13 +119,10 @@ export function addHealth(app: FastifyInstance, health: Health): void {
   })
 }
 
-interface Sources {
-  readonly counters: Counters
-  readonly agents: AgentsView
-}
+type Counted = Pick<Served, 'agents' | 'counters'>
 
 /** The route that Prometheus reads. */
-export function addMetrics(app: FastifyInstance, { counters, agents }: Sources): void {
+export function addMetrics(app: FastifyInstance, { counters, agents }: Counted): void {
   addRoute(app, {
     url: '/metrics',
     tag: TAG,

@@ -1,28 +1,18 @@
-// What agents know of their hosts, now: interfaces, the live flow table, and the walk of a packet.
+// What agents know of their hosts, now: interfaces, and the live flow table.
 
 import type { FastifyInstance } from 'fastify'
-import type { Clock } from '../../core/clock.ts'
 import type { AgentsView } from '../agents.ts'
-import { refTo, schemaNamed } from '../document/schemas.ts'
+import { refTo } from '../document/schemas.ts'
 import { Refusal } from '../http/refusal.ts'
-import { Throttle } from '../http/throttle.ts'
-import type { TraceBody, Tracer } from '../trace/tracer.ts'
-import type { Objects } from './objects.ts'
-import type { Ports } from './ports.ts'
-import { bodyOf, idOf, queryOf } from './request.ts'
-import { addRoute, pageQuery } from './routes.ts'
+import { idOf, queryOf } from './request.ts'
+import { addRoute, pageQuery } from './route.ts'
+import type { Served } from './served.ts'
 
 /** How long an agent is waited for. */
 export const AGENT_TIMEOUT_MS = 10_000
 
-interface Sources {
-  readonly objects: Objects
-  readonly ports: Ports
-  readonly agents: AgentsView
-}
-
 /** Routes about hosts: agents, interfaces, flows. */
-export function addHostRoutes(app: FastifyInstance, { objects, ports, agents }: Sources): void {
+export function addHostRoutes(app: FastifyInstance, { objects, ports, agents }: Served): void {
   addRoute(app, {
     url: '/agents',
     tag: 'hosts',
@@ -77,35 +67,6 @@ export function addHostRoutes(app: FastifyInstance, { objects, ports, agents }: 
 }
 
 const LINES_MAX = 1000
-
-// A walk takes the time of a packet worker: a hundred thousand of them would be an attack.
-const TRACES_PER_SECOND = 10
-const TRACES_BURST = 20
-const TRACES_AT_ONCE = 4
-
-/** The route that walks a described packet. */
-export function addTraceRoute(app: FastifyInstance, tracer: Tracer, clock: Clock): void {
-  const throttle = new Throttle(clock, {
-    perSecond: TRACES_PER_SECOND,
-    burst: TRACES_BURST,
-    atOnce: TRACES_AT_ONCE
-  })
-  addRoute(app, {
-    url: '/trace',
-    tag: 'trace',
-    method: 'POST',
-    id: 'trace',
-    summary: 'Walk a packet through the topology; nothing is sent, nothing is learned.',
-    body: refTo('Trace'),
-    answers: { 200: { description: 'The walk.', schema: refTo('TraceResult') } },
-    refusals: [409, 429],
-    timeoutMs: AGENT_TIMEOUT_MS,
-    async handle(request) {
-      const body = bodyOf<TraceBody>(request, schemaNamed('Trace'))
-      return throttle.run('traces', () => tracer.trace(body))
-    }
-  })
-}
 
 function noQuery(request: Parameters<typeof queryOf>[0]): void {
   queryOf(request, [])

@@ -2,12 +2,13 @@
 
 import type { FastifyInstance } from 'fastify'
 import { refTo, schemaNamed } from '../document/schemas.ts'
-import type { Binding, BindingPut, Ports } from './ports.ts'
+import type { Binding, BindingPut, Ports } from '../rest/ports.ts'
 import { bodyOf, expectedOf, idOf, LIMIT_MAX, linkNext, queryOf } from './request.ts'
-import { addRoute, ifMatch, pageQuery } from './routes.ts'
+import { addRoute, ifMatch, pageQuery } from './route.ts'
+import type { Served } from './served.ts'
 
 /** Routes about links and bindings of ports. */
-export function addPortRoutes(app: FastifyInstance, ports: Ports): void {
+export function addPortRoutes(app: FastifyInstance, { ports }: Served): void {
   addLink(app, ports)
   addBinding(app, ports)
   addMove(app, ports)

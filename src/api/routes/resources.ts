@@ -6,12 +6,11 @@ import type { JsonSchema } from '../../core/config/schema.ts'
 import type { Model, Stored } from '../../topology/model.ts'
 import type { Versioned } from '../../topology/store.ts'
 import { createBelow, refTo, typeName } from '../document/schemas.ts'
-import { type Catalogue, fieldsOf, type Nested } from './catalogue.ts'
-import type { Objects } from './objects.ts'
-import { managedFields } from './ports.ts'
+import { filtersOf, type Nested } from '../rest/catalogue.ts'
+import { managedFields } from '../rest/ports.ts'
 import { etagOf, expectedOf, idOf, isKnown, LIMIT_MAX, linkNext, queryOf } from './request.ts'
-import { addRoute, ifMatch, pageQuery, type Route } from './routes.ts'
-import type { Statuses } from './statuses.ts'
+import { addRoute, ifMatch, pageQuery, type Route } from './route.ts'
+import type { Served } from './served.ts'
 
 const etag = { ETag: { type: 'string', description: 'its version' } } as const
 const listHeaders = {
@@ -21,22 +20,16 @@ const location = { Location: { type: 'string', description: 'the new object' }, 
 
 const listOf = (model: Model): JsonSchema => ({ type: 'array', items: refTo(typeName(model)) })
 
-/** Fields a list may be asked for: the indexed ones, and the name. */
-export const filtersOf = (model: Model): string[] =>
-  [...new Set([...model.indexes, 'name'])].filter(field => field in fieldsOf(model))
-
 const filterQuery = (fields: readonly string[]): Record<string, JsonSchema> =>
   Object.fromEntries(
     fields.map(field => [field, { type: 'string', description: `only those with this ${field}` }])
   )
 
-interface Sources {
-  readonly objects: Objects
-  readonly statuses: Statuses
-}
+type Sources = Pick<Served, 'objects' | 'statuses'>
 
 /** The routes of every model: its collection, its items, changes of them. */
-export function addResources(app: FastifyInstance, catalogue: Catalogue, sources: Sources): void {
+export function addResources(app: FastifyInstance, sources: Served): void {
+  const { catalogue } = sources
   for (const model of catalogue.models) {
     addCollection(app, model, sources)
     addItem(app, model, sources)
