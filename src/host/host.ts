@@ -3,65 +3,23 @@
 // packet thread (packet-thread.ts) builds one around a kernel datapath, the tests' world many
 // around memory.
 
-import type { Clock } from '../core/clock.ts'
 import type { Counters } from '../core/counters.ts'
 import { Lifecycle } from '../core/lifecycle.ts'
-import type { Log } from '../core/log.ts'
-import type { Random } from '../core/random.ts'
-import type { Datapath } from '../datapath/datapath.ts'
-import type { Plugin } from '../plugin.ts'
-import type { Assembly } from '../topology/assembly/assembly.ts'
-import { TopologyView, type ViewLink } from '../topology/view.ts'
+import { TopologyView } from '../topology/view.ts'
 import { HostEvents } from './events.ts'
-import { LeaseClient, type LeaseLink } from './lease-client.ts'
-import { FlowMaintenance, type MaintenanceSettings } from './packets/maintenance.ts'
+import { LeaseClient } from './lease-client.ts'
+import { FlowMaintenance } from './packets/maintenance.ts'
 import { Worker } from './packets/worker.ts'
+import type { HostParts } from './parts.ts'
 import { assemble, type PluginParts } from './plugins.ts'
-import { Attachments } from './ports/attachments.ts'
-import { ANY_BINDING, type BindingRules } from './ports/bindable.ts'
-import { Ingress } from './ports/ingress.ts'
-import type { InterfaceWatcher } from './ports/interface.ts'
 import { LocalDeliveries } from './ports/local-deliveries.ts'
-import { PortBindings } from './ports/port-bindings.ts'
-import { Readiness } from './ports/readiness.ts'
-import { Tunnels } from './ports/tunnels.ts'
+import type { PortBindings } from './ports/port-bindings.ts'
+import { portsOf } from './ports/ports.ts'
 import type { DryRun } from './prefetch/dry-run.ts'
 import { prefetch } from './prefetch/prefetch.ts'
 import { PeerLiveness } from './replication/liveness.ts'
-import { ownState, type StateParts } from './replication/state-parts.ts'
+import { ownState } from './replication/state-parts.ts'
 import { StateReplication } from './replication/state-replication.ts'
-
-type Settings = Record<string, unknown>
-
-/** What a host is made of. */
-export interface HostParts {
-  /** Id. */
-  readonly host: string
-  readonly plugins: readonly Plugin[]
-  /** Of what these plugins, and others, declare. */
-  readonly assembly: Assembly
-  readonly datapath: Datapath
-  readonly watcher: InterfaceWatcher
-  readonly link: ViewLink
-  /** Without, no plugin gets a lease. */
-  readonly leases?: LeaseLink
-  readonly clock: Clock
-  readonly random: Random
-  readonly counters: Counters
-  readonly log: Log
-  /** By plugin, complete. */
-  readonly settings: Readonly<Record<string, Settings>>
-  /** How often flows are looked at; what is not named has its default. */
-  readonly maintenance?: Partial<MaintenanceSettings>
-  /** Where flow state is and with whom it is shared; without, this host alone has it. */
-  readonly state?: StateParts
-  /** Which interfaces may be bound; default: taps and veths. */
-  readonly bindings?: BindingRules
-  /** Whether a port's first walk is done without a packet when it is bound. */
-  readonly prefetch?: boolean
-  /** Memory for a burst; default: Burst.BYTES. */
-  readonly burstBytes?: number
-}
 
 /** One host's packet side: its parts are started in order and stopped in reverse. */
 export class Host {
@@ -97,19 +55,15 @@ export class Host {
     const liveness = new PeerLiveness(events)
     const services = { events, view, leases, delivery: deliveries, liveness }
     assemble({ ...parts, ...services, factories, lives })
-    const tunnels = new Tunnels({ host, view, datapath, events })
-    const readiness = new Readiness()
-    readiness.requires(model => replication.isPortReady(model))
-    const rules = parts.bindings ?? ANY_BINDING
+    const rules = parts.bindings
     const common = { host, view, datapath, watcher, clock, counters, events }
-    const attachments = new Attachments(common)
-    const bindings = new PortBindings({ ...common, attachments, tunnels, rules, readiness })
+    const keeps = (): boolean => this.#keep
+    const placed = { ...common, rules, replication, deliveries, keeps }
+    const { bindings, ingress, readiness } = portsOf(placed, lives)
     const { flowState, handover, targets } = replication
-    const ingress = new Ingress(bindings, deliveries)
     const walks = { ...common, bindings, flowState, handover, ingress }
     this.worker = new Worker({ ...walks, burstBytes })
     this.maintenance = new FlowMaintenance({ ...walks, worker: this.worker }, parts.maintenance)
-    lives.add('bindings', { start: () => bindings.start(), stop: () => bindings.close(this.#keep) })
     lives.add('worker', this.worker)
     lives.add('maintenance', this.maintenance)
     const prefetched = { host, view, bindings, clock, flowState, targets, events }

@@ -28,8 +28,7 @@ const IMPORTS_MAX = 18
 export const exceptions: Exceptions = {
   folders: {},
   imports: {
-    'src/agent/packet-thread.ts': 21,
-    'src/host/host.ts': 27
+    'src/agent/packet-thread.ts': 21
   }
 }
 
