@@ -10,18 +10,15 @@ import { reasonOf } from '../core/errors.ts'
 import { type LogLevel, openLog } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
 import { settleMemory } from '../core/settle.ts'
-import type { Datapath } from '../datapath/datapath.ts'
-import { decorate } from '../datapath/decorators/decorate.ts'
 import { Host } from '../host/host.ts'
-import type { InterfaceWatcher } from '../host/ports/interface.ts'
 import { flowTexts, trace } from '../host/show/explain.ts'
 import { type StateText, stateTexts } from '../host/show/state-list.ts'
 import { hostHash } from '../state/record.ts'
 import { parseIpv4 } from '../wire/address.ts'
-import { MemoryPlatform } from './memory-platform.ts'
 import type { Call, FromThread, JudgedInterface, ThreadSettings, ToThread } from './messages.ts'
+import { openPlatform } from './platform.ts'
 import { loadPlugins } from './plugins.ts'
-import { type NativeState, STATE_TUNNEL_KEY, ThreadState } from './thread-state.ts'
+import { STATE_TUNNEL_KEY, ThreadState } from './thread-state.ts'
 
 const COUNTERS_MS = 500 // how often the main thread hears of our counters
 
@@ -42,45 +39,19 @@ function post(): void {
   if (outgoing.length > 0) main.postMessage(outgoing.splice(0))
 }
 
-interface Platform {
-  readonly datapath: Datapath
-  readonly watcher: InterfaceWatcher
-  readonly memory: MemoryPlatform | null
-  readonly native: NativeState | null
-  trim(): void // malloc's spare pages, of all threads
-}
-
-async function openPlatform(): Promise<Platform> {
-  const { datapath } = settings
-  if (datapath.kind === 'memory') {
-    const memory = new MemoryPlatform(datapath, () => clock.now(), send)
-    return { datapath: memory.datapath, watcher: memory, memory, native: null, trim: () => {} }
-  }
-  // Loaded only here: a machine without the addon runs the memory datapath all the same.
-  const { openKernelPlatform, openNativeState } = await import('./kernel-platform.ts')
-  const kernel = openKernelPlatform(datapath, clock)
-  const native = openNativeState(
-    settings.state,
-    settings.assembly.stateKinds,
-    hostHash(settings.host)
-  )
-  return { ...kernel, native, memory: null }
-}
-
-const platform = await openPlatform()
+const platform = await openPlatform(settings, { clock, log, send })
 const random = new SystemRandom()
 const { datapath: kind, host, state } = settings
 const address = kind.kind === 'memory' ? parseIpv4(kind.address) : 0
 const { stateKinds: kinds } = settings.assembly
 const stateParts = { host, settings: state, kinds, clock, random, send, address }
-const datapath = decorate(platform.datapath, settings.debug, { clock, log })
 const threadState = new ThreadState(stateParts, platform.native)
 const packetSide = new Host({
   host: settings.host,
   plugins: await loadPlugins(settings.places),
   settings: settings.plugins,
   assembly: settings.assembly,
-  datapath,
+  datapath: platform.datapath,
   watcher: platform.watcher,
   link: {
     session: settings.session,
@@ -103,7 +74,7 @@ const packetSide = new Host({
   prefetch: true
 })
 
-tell('datapath', () => datapath.counters())
+tell('datapath', () => platform.datapath.counters())
 tell('exchange', () => packetSide.replication.exchange?.counters() ?? {})
 tell('agent', () => {
   const { used_heap_size, external_memory } = getHeapStatistics()
