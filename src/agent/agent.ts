@@ -26,6 +26,7 @@ import type {
   ThreadSettings,
   ToThread
 } from './messages.ts'
+import { type HostIdentity, Registrar } from './registrar.ts'
 import { threadSettings } from './thread-settings.ts'
 
 /** What an agent is started with. */
@@ -55,6 +56,8 @@ export interface AgentOptions {
   readonly state?: Partial<Omit<StateSettings, 'isKept'>>
   /** Where flow state outlives the agent; closed with it. */
   readonly stateStore?: FlowStateStore
+  /** What the store is told of the host beside its name; without, nothing is. */
+  readonly identity?: HostIdentity
   /** Of the packet thread; default: warn. */
   readonly logLevel?: string
   /** Frames of a memory datapath. */
@@ -97,6 +100,7 @@ export class Agent {
   /** The plugins' sides on this thread. */
   readonly control: ControlSide
   readonly #leaseServer: LeaseServer
+  readonly #registrar: Registrar | undefined
   readonly #calls = new Map<number, Waiting>()
   readonly #outgoing: ToThread[] = []
   readonly #ended: Promise<void>
@@ -113,10 +117,12 @@ export class Agent {
     try {
       await agent.#up()
       await agent.control.start()
+      agent.register()
       return agent
     } catch (error) {
       if (agent.#alive) await agent.#thread.terminate()
       await agent.control.stop().catch(() => {})
+      agent.#registrar?.close()
       agent.#stateKey.close()
       agent.#feed.close()
       await options.stateStore?.close()
@@ -149,6 +155,8 @@ export class Agent {
       answered: (pool, block) => this.#send({ is: 'leased', pool, block }),
       lostAll: () => this.#send({ is: 'leases-lost' })
     })
+    const { identity } = options
+    if (identity !== undefined) this.#registrar = this.#newRegistrar(identity)
     // The secret that hosts sign their state messages with.
     this.#stateKey = watchStateKey(options.store, new SystemRandom(), key =>
       this.#send({ is: 'state-key', key })
@@ -191,6 +199,11 @@ export class Agent {
   async freshCounters(): Promise<CountersSnapshot> {
     this.#snapshot = await this.#call<CountersSnapshot>({ name: 'counters' })
     return this.#snapshot
+  }
+
+  /** What the store is told of the host has changed. */
+  register(): void {
+    void this.#registrar?.look()
   }
 
   /** The first flows, `limit` at most. */
@@ -244,6 +257,7 @@ export class Agent {
     await this.#inTime('what plugins do beside packets', this.control.stop())
     const asked = this.#alive ? this.#call({ name: 'stop', keep }).catch(() => {}) : undefined
     await this.#inTime('its thread', asked)
+    await this.#inTime('its registration', this.#registrar?.stop())
     this.#stateKey.close()
     this.#feed.close()
     if (!(await this.#inTime('the end of its thread', this.#ended))) await this.#thread.terminate()
@@ -260,12 +274,22 @@ export class Agent {
   /** As a crash would: nothing is put away. */
   async kill(): Promise<void> {
     this.#stopping = true
+    this.#registrar?.close()
     await this.#thread.terminate()
     await this.control.stop().catch(() => {})
     this.#stateKey.close()
     this.#feed.close()
     await this.#options.stateStore?.close()
     await this.#options.store.leave() // its entries stand as long as those of a session that died
+  }
+
+  #newRegistrar(identity: HostIdentity): Registrar {
+    const { store, log } = this.#options
+    return new Registrar({
+      ...{ store, log, identity, clock: this.#clock, host: this.host.id },
+      counters: () => this.#snapshot,
+      interfaces: () => this.interfaces()
+    })
   }
 
   #up(): Promise<void> {
@@ -347,6 +371,8 @@ export class Agent {
     for (const { failed } of this.#calls.values())
       failed(fail('AGENT_GONE', { host: this.host.name }))
     this.#calls.clear()
-    if (wasAlive && !this.#stopping) this.#options.onDeath?.(this.#deathReason)
+    if (!wasAlive || this.#stopping) return
+    this.#registrar?.withdraw()
+    this.#options.onDeath?.(this.#deathReason)
   }
 }

@@ -2,7 +2,6 @@
 // a rule; the demo runs three).  Whatever starts here stops here.
 // test/api/boundaries.test.ts holds it.
 
-import { existsSync, readFileSync } from 'node:fs'
 import { Agent, type AgentOptions, EMPTY_SNAPSHOT } from '../agent/agent.ts'
 import { loadControls, placesOf } from '../agent/plugins.ts'
 import type { AgentsView, HostCounters, StateQuery } from '../api/agents.ts'
@@ -19,6 +18,7 @@ import { SystemRandom } from '../core/random.ts'
 import { type FlowStateStoreSettings, openFlowStateStore } from '../state/storage/open.ts'
 import type { FlowStateStore } from '../state/storage/store.ts'
 import { assemblyOf, modelsOf } from '../topology/assembly/assemble.ts'
+import { identityOf } from './identity.ts'
 import { openStore, type SqliteStore, type StorePlace } from './store.ts'
 
 /** What an appliance is made of. */
@@ -40,6 +40,8 @@ export interface ApplianceOptions {
 export interface HostOptions {
   readonly id: string
   readonly name: string
+  /** What it is called by its configuration, for people. */
+  readonly role?: string
   /** Which datapath, and its settings. */
   readonly datapath: AgentOptions['datapath']
   /** Decorators around it; default: none. */
@@ -173,6 +175,7 @@ export class Appliance implements AgentsView {
     const routes = this.#controls
     const given = { ...common, routes, clock, random, log, newPorts }
     this.#api = await openApi({ ...given, listen, token, more })
+    for (const agent of this.#agents.values()) agent.register()
     return this.#api.url
   }
 
@@ -193,6 +196,7 @@ export class Appliance implements AgentsView {
       assembly: this.#assembly,
       places: this.#places,
       controls: this.#controls,
+      identity: identityOf(options.role ?? 'host', () => this.#address()),
       ...(options.debug === undefined ? {} : { debug: options.debug }),
       ...(options.bindings === undefined ? {} : { bindings: options.bindings }),
       ...(options.maintenance === undefined ? {} : { maintenance: options.maintenance }),
@@ -205,6 +209,12 @@ export class Appliance implements AgentsView {
     })
     this.#agents.set(id, agent)
     return agent
+  }
+
+  // One that is reached from elsewhere, if any.
+  #address(): string | undefined {
+    const urls = (this.#api?.listeners ?? []).map(({ url }) => url)
+    return urls.find(url => url.startsWith('http')) ?? urls[0]
   }
 
   #openStateStore({ id, stateStore }: HostOptions): Promise<FlowStateStore> | undefined {
@@ -302,30 +312,4 @@ export class Appliance implements AgentsView {
     if (agent?.alive !== true) throw fail('AGENT_GONE', { host: agent?.host.name ?? host })
     return agent
   }
-}
-
-const addon = new URL('../../native/build/mezzo.node', import.meta.url)
-
-// Bits of include/uapi/linux/capability.h.  CAP_SYS_ADMIN stands for the newer two; besides, it
-// mounts the bpffs and enters namespaces, where that is asked for.
-const SYS_ADMIN = 21
-const capabilities = { NET_ADMIN: 12, NET_RAW: 13, PERFMON: 38, BPF: 39 } as const
-
-/** Why this machine cannot run the kernel datapath, or null when it can. */
-export function kernelUnavailable(): string | null {
-  if (process.platform !== 'linux') return `it needs Linux, not ${process.platform}`
-  const missing = missingCapabilities()
-  if (missing.length > 0)
-    return process.getuid?.() === 0 ? `root lacks ${missing.join(', ')} here` : 'it needs root'
-  if (!existsSync(addon)) return 'the native addon is not built (see `npm run native`)'
-  return null
-}
-
-function missingCapabilities(): string[] {
-  const status = readFileSync('/proc/self/status', 'utf8')
-  const held = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`)
-  const has = (bit: number): boolean => ((held >> BigInt(bit)) & 1n) === 1n
-  return Object.entries(capabilities)
-    .filter(([, bit]) => !has(bit) && !(bit >= capabilities.PERFMON && has(SYS_ADMIN)))
-    .map(([name]) => `CAP_${name}`)
 }

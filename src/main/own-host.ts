@@ -7,8 +7,9 @@ import { resolve } from 'node:path'
 import type { ThreadSettings } from '../agent/messages.ts'
 import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
-import { type Appliance, type HostOptions, kernelUnavailable } from './appliance.ts'
+import type { Appliance, HostOptions } from './appliance.ts'
 import { debugOf } from './debug-settings.ts'
+import { kernelUnavailable } from './kernel.ts'
 import type { ApplianceConfig } from './run.ts'
 
 interface Running {
@@ -31,6 +32,7 @@ export async function startHost(
   const debug = debugOf(config.datapath.debug)
   await appliance.startAgent({
     ...host,
+    role: config.host.role,
     datapath,
     ...(debug === undefined ? {} : { debug }),
     settings: config.plugins,

@@ -23,6 +23,12 @@ export const sectionsOf = (plugins: readonly Resources[]) => ({
     netns: Type.Optional(
       Type.String({ minLength: 1, description: 'network namespace the packets live in, a path' })
     ),
+    role: Type.String({
+      minLength: 1,
+      maxLength: 64,
+      default: 'appliance',
+      description: 'what GET /hosts calls it'
+    }),
     packets: Type.Boolean({
       default: true,
       description: 'false: no agent here, and no host: store and API only'

@@ -40,6 +40,8 @@ export interface StatusEntry {
   readonly table: string
   /** The key. */
   readonly key: string
+  /** Counts only while the session lives that wrote it. */
+  readonly ofLiving?: boolean
 }
 
 /** What hosts report of an object: read from a replicated table when somebody looks at it. */

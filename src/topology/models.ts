@@ -3,6 +3,7 @@
 import Type, { type Static } from 'typebox'
 import { isNode, parseIp } from '../wire/address.ts'
 import type { portFields } from './assembly/port-fields.ts'
+import { hostStatus } from './hosts/registration.ts'
 import { defineModel, type Fault, type ModelValue, type Stored } from './model.ts'
 
 /** A field that names an object. */
@@ -24,7 +25,8 @@ export const hostModel = defineModel({
   schema: object({
     name: Name
   }),
-  unique: [['name']]
+  unique: [['name']],
+  status: hostStatus
 })
 
 /** A tunnel zone in the store. */

@@ -13,7 +13,7 @@ import { pairs } from '../../src/demo/plan/plan.ts'
 import { classes, speakers } from '../../src/demo/plan/talks.ts'
 import type { Report } from '../../src/demo/report/report.ts'
 import { Lab, until } from '../../src/lab/index.ts'
-import { kernelUnavailable } from '../../src/main/appliance.ts'
+import { kernelUnavailable } from '../../src/main/kernel.ts'
 
 const top = join(import.meta.dirname, '..', '..')
 const skip = kernelUnavailable() ?? Lab.available() ?? false

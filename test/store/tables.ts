@@ -7,6 +7,7 @@ import { assertSame, eventually, pairs, refused, TableReplica } from './ground.t
 
 export function tableTests(test: StoreTest): void {
   ownershipTests(test)
+  sessionTests(test)
   seedTests(test)
   watchTests(test)
 }
@@ -66,6 +67,18 @@ function ownershipTests(test: StoreTest): void {
     await refused(table.put('', 'x'), 'INVALID', 'key', '1 to')
     await refused(table.put('k', 5 as never), 'INVALID', 'value', 'text')
     assert.deepEqual(await table.entries(), [])
+  })
+}
+
+function sessionTests(test: StoreTest): void {
+  test('INV-18 a session lives until it closes or leaves, and others know', async ground => {
+    const [a, b, c] = [await ground.session(), await ground.session(), await ground.session()]
+    for (const each of [a, b, c]) assert.equal(await a.lives(each.session), true)
+    await b.close()
+    await c.leave()
+    for (const each of [b, c]) assert.equal(await a.lives(each.session), false)
+    assert.equal(await a.lives('nobody.0'), false)
+    assert.equal(await a.lives(''), false, 'a seed has no session')
   })
 }
 

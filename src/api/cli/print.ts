@@ -95,7 +95,7 @@ async function cellText(
 ): Promise<string> {
   if (value === undefined) return '-'
   const kinds = noun.references[field]
-  if (kinds === undefined) return plainText(value)
+  if (kinds === undefined) return plainText(whole ? value : brief(value))
   const ids = Array.isArray(value) ? value.map(String) : [String(value)]
   const labels = await Promise.all(
     ids.map(async id => {
@@ -106,6 +106,14 @@ async function cellText(
   )
   return labels.join(', ')
 }
+
+const ITEMS_MAX = 3
+
+// In a column the beginning of a long list will do.
+const brief = (value: unknown): unknown =>
+  Array.isArray(value) && value.length > ITEMS_MAX + 1
+    ? [...value.slice(0, ITEMS_MAX), `${value.length - ITEMS_MAX} more`]
+    : value
 
 function plainText(value: unknown): string {
   if (Array.isArray(value)) return value.map(plainText).join(', ')

@@ -4,7 +4,7 @@
 
 import { isFailure } from '../../core/errors.ts'
 import type { Model, StatusEntry, Stored } from '../../topology/model.ts'
-import type { Store } from '../../topology/store.ts'
+import type { Store, TableEntry } from '../../topology/store.ts'
 
 // Of so many entries of a table each is asked for; of more, the table as a whole.
 const ASKED_MAX = 16
@@ -13,9 +13,9 @@ type Values = ReadonlyMap<string, string | undefined>
 
 /** Adds to objects what hosts report of them. */
 export class Statuses {
-  readonly #store: Pick<Store, 'table'>
+  readonly #store: Pick<Store, 'table' | 'lives'>
 
-  constructor(store: Pick<Store, 'table'>) {
+  constructor(store: Pick<Store, 'table' | 'lives'>) {
     this.#store = store
   }
 
@@ -53,11 +53,20 @@ export class Statuses {
 
   async #read(name: string, wanted: readonly StatusEntry[]): Promise<Values> {
     const table = this.#store.table(name)
+    if (wanted.some(({ ofLiving }) => ofLiving)) return this.#ofLiving(await table.entries())
     const keys = new Set(wanted.map(({ key }) => key))
     const pairs =
       keys.size > ASKED_MAX
         ? (await table.entries()).map(({ key, value }) => [key, value] as const)
         : await Promise.all([...keys].map(async key => [key, await table.get(key)] as const))
     return new Map(pairs)
+  }
+
+  async #ofLiving(entries: readonly TableEntry[]): Promise<Values> {
+    const living = new Map<string, boolean>()
+    for (const { owner } of entries)
+      if (!living.has(owner)) living.set(owner, await this.#store.lives(owner))
+    const left = entries.filter(({ owner }) => living.get(owner))
+    return new Map(left.map(({ key, value }) => [key, value]))
   }
 }

@@ -87,8 +87,13 @@ export class Sessions {
 
   /** Throws unless the session is alive: a session declared dead must not write on. */
   check(id: string): void {
+    if (!this.lives(id)) throw fail('SESSION_LOST', { session: id })
+  }
+
+  /** Whether it is not known to be dead. */
+  lives(id: string): boolean {
     const sql = 'SELECT 1 FROM sessions WHERE id = ? AND dead = 0'
-    if (this.#database.get(sql, id) === undefined) throw fail('SESSION_LOST', { session: id })
+    return this.#database.get(sql, id) !== undefined
   }
 
   /**

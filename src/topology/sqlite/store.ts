@@ -179,6 +179,12 @@ export class SqliteStore implements Store {
     return table
   }
 
+  async lives(session: string): Promise<boolean> {
+    this.#checkOpen()
+    await this.#shared.fresh()
+    return this.#shared.sessions.lives(session)
+  }
+
   async lease(pool: string, blocks: number, wish: LeaseWish = {}): Promise<Lease | undefined> {
     this.#checkOpen()
     const { leases, sessions } = this.#shared

@@ -1,0 +1,143 @@
+// Says in the store what there is to know of a host, while its agent lives: at the start, and then
+// every ten seconds what has changed.  A store that is away is told later; nothing waits for it.
+// test/api/hosts.test.ts holds it.
+
+import type { Clock, Timer } from '../core/clock.ts'
+import type { CountersSnapshot } from '../core/counters.ts'
+import { reasonOf } from '../core/errors.ts'
+import type { Log } from '../core/log.ts'
+import type { Interface } from '../host/ports/interface.ts'
+import {
+  HOSTS_TABLE,
+  type Registration,
+  SEEN_TABLE,
+  TOLD_MAX
+} from '../topology/hosts/registration.ts'
+import type { Store } from '../topology/store.ts'
+
+/** What only the program knows of a host. */
+export interface HostIdentity {
+  /** What its configuration calls it. */
+  readonly role: string
+  /** Of its Mezzo. */
+  readonly version: string
+  /** The machine's own name. */
+  readonly machine: string
+  /** Where its API listens now; undefined: nowhere. */
+  readonly api: () => string | undefined
+}
+
+/** What a registrar works with. */
+export interface RegistrarParts {
+  /** Id of the host. */
+  readonly host: string
+  /** Of the agent's session, which the entry goes with. */
+  readonly store: Pick<Store, 'table'>
+  readonly clock: Clock
+  readonly log: Log
+  readonly identity: HostIdentity
+  /** As the packet thread said them last. */
+  readonly counters: () => CountersSnapshot
+  /** As they are now. */
+  readonly interfaces: () => Promise<readonly Interface[]>
+}
+
+const PERIOD_MS = 10_000
+/** How old the word may be of when it was seen last. */
+const SEEN_MS = 60_000
+
+/** A host's entry in the store. */
+export class Registrar {
+  readonly #parts: RegistrarParts
+  readonly #since: string
+  #said = ''
+  #seenAt = -Infinity
+  #saying: Promise<void> | undefined
+  #isAgain = false
+  #timer: Timer | undefined
+  #isStopped = false
+
+  constructor(parts: RegistrarParts) {
+    this.#parts = parts
+    this.#since = new Date(parts.clock.wall()).toISOString()
+  }
+
+  /** Looks now, or again when it is looking; resolves when what it found is said. */
+  look(): Promise<void> {
+    if (this.#isStopped) return Promise.resolve()
+    this.#isAgain = this.#saying !== undefined
+    this.#saying ??= this.#sayAll().finally(() => {
+      this.#saying = undefined
+    })
+    return this.#saying
+  }
+
+  /** Says nothing more. */
+  close(): void {
+    this.#isStopped = true
+    this.#timer?.cancel()
+  }
+
+  /** Its agent is dead, and this process goes on. */
+  withdraw(): void {
+    if (this.#isStopped) return
+    this.close()
+    const { store, host } = this.#parts
+    void store
+      .table(HOSTS_TABLE)
+      .remove(host)
+      .catch(() => {}) // it goes with the session
+  }
+
+  /** And that it was seen now. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return
+    this.close()
+    await this.#seen().catch(() => {}) // then what was said before stands
+  }
+
+  async #sayAll(): Promise<void> {
+    do {
+      this.#isAgain = false
+      await this.#say().catch(error => {
+        if (!this.#isStopped) this.#parts.log.debug({ reason: reasonOf(error) }, 'not registered')
+      })
+    } while (this.#isAgain)
+    if (this.#isStopped) return
+    this.#timer?.cancel()
+    this.#timer = this.#parts.clock.after(PERIOD_MS, () => void this.look())
+  }
+
+  async #say(): Promise<void> {
+    const { store, host, clock } = this.#parts
+    const text = JSON.stringify(await this.#registration())
+    if (text !== this.#said && !this.#isStopped) await store.table(HOSTS_TABLE).put(host, text)
+    this.#said = text
+    if (clock.now() - this.#seenAt >= SEEN_MS && !this.#isStopped) await this.#seen()
+  }
+
+  async #seen(): Promise<void> {
+    const { store, host, clock } = this.#parts
+    await store.table(SEEN_TABLE).seed(host, String(Math.round(clock.wall())))
+    this.#seenAt = clock.now()
+  }
+
+  async #registration(): Promise<Registration> {
+    const { identity, counters: countersOf } = this.#parts
+    const { counters, gauges } = countersOf()
+    const all = (await this.#parts.interfaces()).filter(({ kind }) => kind !== 'loopback')
+    const addressed = all.filter(({ addresses }) => addresses.length > 0)
+    const others = all.filter(({ addresses }) => addresses.length === 0)
+    const { role, version, machine } = identity
+    const api = identity.api()
+    return {
+      ...{ role, version, machine, pid: process.pid, since: this.#since },
+      ...(api !== undefined && { api }),
+      addresses: addressed.flatMap(({ addresses }) => addresses).slice(0, TOLD_MAX),
+      interfaces: [...addressed, ...others].map(({ name }) => name).slice(0, TOLD_MAX),
+      ports: gauges['agent.ports-bound'] ?? 0,
+      flows: gauges['flows.live'] ?? 0,
+      upcalls: counters['packets.walked'] ?? 0
+    }
+  }
+}

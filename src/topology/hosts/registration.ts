@@ -1,0 +1,84 @@
+// What an agent says of its host while it lives: an entry of a table that all share, which goes
+// with the agent's session, and beside it, for as long as the host is known, when it was last seen.
+// test/api/hosts.test.ts holds it.
+
+import Type, { type Static } from 'typebox'
+import Value from 'typebox/value'
+import type { Status } from '../model.ts'
+
+/** Host → what its agent says of it. */
+export const HOSTS_TABLE = 'hosts'
+/** Host → when it was seen last, ms since 1970; such a host is some machine's for good. */
+export const SEEN_TABLE = 'hosts-seen'
+
+/** Interfaces and addresses that are told, of each so many. */
+export const TOLD_MAX = 64
+const TEXT_MAX = 255
+
+const Text = (description: string) => Type.String({ maxLength: TEXT_MAX, description })
+const Count = (description: string) => Type.Integer({ minimum: 0, description })
+
+const told = {
+  role: Text('what its configuration calls it'),
+  version: Text('of its Mezzo'),
+  machine: Text("the machine's own name"),
+  pid: Count('of its agent'),
+  since: Type.String({ format: 'date-time', description: 'its agent runs since then' }),
+  api: Type.Optional(Text('where its API listens')),
+  addresses: Type.Array(Type.String(), {
+    maxItems: TOLD_MAX,
+    description: 'IPv4 addresses of its interfaces'
+  }),
+  interfaces: Type.Array(Type.String(), {
+    maxItems: TOLD_MAX,
+    description: 'their names; those with addresses first, and no more than 64'
+  }),
+  ports: Count('bound there, and up'),
+  flows: Count('in its table'),
+  upcalls: Count('packets that came up and were walked, since its agent began')
+}
+const Told = Type.Object(told)
+
+/** What an agent says of its host. */
+export type Registration = Static<typeof Told>
+
+/** What an entry says; undefined when it is no registration, or there is none. */
+export function registrationOf(text: string | undefined): Registration | undefined {
+  try {
+    const said: unknown = text === undefined ? undefined : JSON.parse(text)
+    return Value.Check(Told, said) ? said : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const shown = Object.entries(told).map(([name, schema]) => [
+  name,
+  Type.Optional(Type.Unsafe({ ...schema, readOnly: true }))
+])
+
+/** What is known of a host beside its name, as the API shows it. */
+export const hostStatus: Status = {
+  fields: Type.Object({
+    alive: Type.Optional(Type.Boolean({ readOnly: true, description: 'its agent runs' })),
+    ...Object.fromEntries(shown),
+    lastSeen: Type.Optional(
+      Type.String({
+        format: 'date-time',
+        readOnly: true,
+        description: 'of one that is not alive: when it was, to a minute'
+      })
+    )
+  }),
+  references: {},
+  entries: ({ id }) => [
+    { table: HOSTS_TABLE, key: id, ofLiving: true },
+    { table: SEEN_TABLE, key: id }
+  ],
+  read: (_, [said, seen]) => {
+    const registration = registrationOf(said)
+    if (registration !== undefined) return { alive: true, ...registration }
+    const at = Number(seen)
+    return { alive: false, ...(at > 0 && { lastSeen: new Date(at).toISOString() }) }
+  }
+}
