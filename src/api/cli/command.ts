@@ -8,12 +8,12 @@ import { meant } from '../../core/config/nearest.ts'
 import { visibleLines } from '../../core/config/visible.ts'
 import { reasonOf } from '../../core/errors.ts'
 import { actions } from './actions/actions.ts'
+import { verbs } from './actions/objects.ts'
 import { Client, Exit, Failure, usage } from './client.ts'
-import type { Context } from './context.ts'
 import { actionHelp, generalHelp, nounHelp } from './help.ts'
-import { Names, withNames } from './names.ts'
-import { Nouns } from './nouns.ts'
-import { verbs } from './objects.ts'
+import type { Context } from './words/context.ts'
+import { Names, withNames } from './words/names.ts'
+import { Nouns } from './words/nouns.ts'
 
 // Where a service listens, an appliance in its tree, and the demo.
 const SOCKETS = [

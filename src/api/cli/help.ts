@@ -1,8 +1,8 @@
 // Help: of the whole, of a noun, with examples that work as they stand.
 
 import { actions } from './actions/actions.ts'
-import type { FieldSchema, Noun } from './nouns.ts'
 import { pairs } from './print.ts'
+import type { FieldSchema, Noun } from './words/nouns.ts'
 
 /** The help of the whole command. */
 export const generalHelp = (nouns: readonly Noun[]): string => `\

@@ -2,8 +2,8 @@
 
 import { visible } from '../../core/config/visible.ts'
 import type { Item } from './client.ts'
-import { type Names, short } from './names.ts'
-import type { Noun } from './nouns.ts'
+import { type Names, short } from './words/names.ts'
+import type { Noun } from './words/nouns.ts'
 
 /** Cells by row; the first row is the head. */
 export type Rows = readonly (readonly string[])[]

@@ -1,7 +1,7 @@
 // What a verb of one noun is, and what such verbs share.
 
 import { usage } from '../client.ts'
-import type { Context } from '../context.ts'
+import type { Context } from '../words/context.ts'
 
 /** A verb of the command line that is no change of one object. */
 export interface Action {

@@ -3,11 +3,11 @@
 
 import { visible } from '../../../core/config/visible.ts'
 import { Exit, Failure, usage } from '../client.ts'
-import { completionOf } from '../completion.ts'
-import type { Context } from '../context.ts'
 import { duration, pairs, type Rows, table } from '../print.ts'
+import type { Context } from '../words/context.ts'
 import { type Action, ids, nothing } from './action.ts'
 import { bindingActions } from './bindings.ts'
+import { completionOf } from './completion.ts'
 import { demoActions } from './demo.ts'
 import { stateActions } from './state.ts'
 import { storeActions } from './store.ts'

@@ -1,8 +1,8 @@
 // Faults for the running demo (`npm start`), from another terminal; a bare appliance knows none.
 
 import { type Client, Exit, Failure, usage } from '../client.ts'
-import type { Context } from '../context.ts'
 import { table } from '../print.ts'
+import type { Context } from '../words/context.ts'
 import type { Action } from './action.ts'
 
 interface Standing {

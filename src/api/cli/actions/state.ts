@@ -1,8 +1,8 @@
 // Flow state, as a person looks at it.
 
 import { usage } from '../client.ts'
-import type { Context } from '../context.ts'
 import { duration, table } from '../print.ts'
+import type { Context } from '../words/context.ts'
 import { type Action, ids, nothing, settings } from './action.ts'
 
 const FILTERS = ['kind', 'protocol', 'address', 'limit']

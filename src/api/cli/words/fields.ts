@@ -1,9 +1,9 @@
 // key=value words into a body.  The model's schema says what a value is: a number, a list, the id
 // of something.  What does not fit is sent as it is: the server's refusal is the better sentence.
 
-import { suggested } from '../../core/config/nearest.ts'
-import { reasonOf } from '../../core/errors.ts'
-import { usage } from './client.ts'
+import { suggested } from '../../../core/config/nearest.ts'
+import { reasonOf } from '../../../core/errors.ts'
+import { usage } from '../client.ts'
 import type { Names } from './names.ts'
 import type { FieldSchema, Noun } from './nouns.ts'
 

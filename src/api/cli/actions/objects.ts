@@ -1,10 +1,10 @@
 // The verbs every noun has: list, show, create, set, delete.
 
-import { type Item, usage } from './client.ts'
-import type { Context } from './context.ts'
-import { bodyOf, queryOf } from './fields.ts'
-import type { Noun } from './nouns.ts'
-import { itemText, listText } from './print.ts'
+import { type Item, usage } from '../client.ts'
+import { itemText, listText } from '../print.ts'
+import type { Context } from '../words/context.ts'
+import { bodyOf, queryOf } from '../words/fields.ts'
+import type { Noun } from '../words/nouns.ts'
 
 type Verb = (context: Context, noun: Noun, words: readonly string[]) => Promise<void>
 

@@ -1,8 +1,8 @@
 // The nouns of the command line: the server's models, as GET /models describes them.
 // test/api/cli.test.ts holds it.
 
-import { suggested } from '../../core/config/nearest.ts'
-import { type Client, usage } from './client.ts'
+import { suggested } from '../../../core/config/nearest.ts'
+import { type Client, usage } from '../client.ts'
 
 /** The JSON Schema of a field, as far as the command line reads it. */
 export interface FieldSchema {
@@ -69,10 +69,10 @@ export class Nouns {
 
   /** Of this program's own models: what there is where no server answers. */
   static async local(): Promise<Nouns> {
-    const { loadResources } = await import('../../agent/resources.ts')
-    const { modelsOf } = await import('../../topology/assembly/assemble.ts')
-    const { Catalogue } = await import('../rest/catalogue.ts')
-    const { descriptions } = await import('../document/descriptions.ts')
+    const { loadResources } = await import('../../../agent/resources.ts')
+    const { modelsOf } = await import('../../../topology/assembly/assemble.ts')
+    const { Catalogue } = await import('../../rest/catalogue.ts')
+    const { descriptions } = await import('../../document/descriptions.ts')
     const models = modelsOf(await loadResources())
     return new Nouns(descriptions(new Catalogue(models)) as Noun[])
   }

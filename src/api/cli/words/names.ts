@@ -1,8 +1,8 @@
 // Wherever a command takes an id it takes a name, a number, DEVICE:NAME or the beginning of an id
 // as well, as long as only one object is meant. test/api/cli.test.ts holds it.
 
-import { visible } from '../../core/config/visible.ts'
-import { type Client, type Item, usage } from './client.ts'
+import { visible } from '../../../core/config/visible.ts'
+import { type Client, type Item, usage } from '../client.ts'
 import type { Context } from './context.ts'
 import type { Noun, Nouns } from './nouns.ts'
 

@@ -1,10 +1,10 @@
 // What may come next: `mezzo completion bash` prints what a shell runs when it is asked, and that
 // asks back here.  Nouns, verbs and fields need no server; names of objects are those it has.
 
-import type { Action } from './actions/action.ts'
-import { usage } from './client.ts'
-import type { Context } from './context.ts'
-import type { FieldSchema, Noun } from './nouns.ts'
+import { usage } from '../client.ts'
+import type { Context } from '../words/context.ts'
+import type { FieldSchema, Noun } from '../words/nouns.ts'
+import type { Action } from './action.ts'
 import { verbs } from './objects.ts'
 
 // = and : break words in bash: what stands before them is there already, and is taken off again.

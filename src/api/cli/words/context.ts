@@ -1,6 +1,6 @@
 // What every command is given: the server, its nouns, names for ids, and where to write.
 
-import type { Client } from './client.ts'
+import type { Client } from '../client.ts'
 import type { Names } from './names.ts'
 import type { Nouns } from './nouns.ts'
 
