@@ -1,9 +1,9 @@
 // How a store on ZooKeeper is, as this process sees it.
 
 import type { StoreReport } from '../store.ts'
+import type { Writer } from './changes/writer.ts'
 import type { ZooKeeper } from './client/client.ts'
 import type { SharedTables } from './tables/shared-tables.ts'
-import type { Writer } from './writer.ts'
 
 interface Reported {
   readonly zk: ZooKeeper

@@ -6,13 +6,13 @@ import { SystemRandom } from '../../core/random.ts'
 import { MEMORY } from '../sqlite/database.ts'
 import { SharedDatabase } from '../sqlite/shared-database.ts'
 import { newSession, type SqliteStore, type SqliteStoreOptions } from '../sqlite/store.ts'
+import { Writer } from './changes/writer.ts'
 import { ZooKeeper, type ZooKeeperOptions } from './client/client.ts'
 import { isZooKeeperError } from './client/errors.ts'
-import { openLayout } from './layout.ts'
+import { openLayout } from './nodes/layout.ts'
 import { Presence } from './presence.ts'
 import { reportOf } from './report.ts'
 import { SharedTables } from './tables/shared-tables.ts'
-import { Writer } from './writer.ts'
 
 /** What a session with a store on ZooKeeper is opened with. */
 export interface ZooKeeperStoreOptions extends SqliteStoreOptions {

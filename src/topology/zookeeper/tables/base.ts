@@ -5,9 +5,9 @@
 import type { Clock } from '../../../core/clock.ts'
 import { fail, reasonOf } from '../../../core/errors.ts'
 import { Pace } from '../../../core/pace.ts'
-import { fromNode, idOf, removeParts, toNode } from '../blob.ts'
 import type { ZooKeeper } from '../client/client.ts'
 import { isZooKeeperError } from '../client/errors.ts'
+import { fromNode, idOf, removeParts, toNode } from '../nodes/blob.ts'
 import type { Rows } from './rows.ts'
 
 /** A whole table at one change, for those who begin or were away too long. */

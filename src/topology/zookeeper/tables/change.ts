@@ -4,7 +4,7 @@
 //   {"owners":["compute1.5f…"],"steps":[[0,"fa:16:3e:00:00:01","port"],[0,"fa:…:02"]],"at":17}
 
 import { fail, reasonOf } from '../../../core/errors.ts'
-import type { Blob } from '../blob.ts'
+import type { Blob } from '../nodes/blob.ts'
 import type { Step } from './rows.ts'
 
 /** A change of a table's log. */

@@ -5,8 +5,8 @@
 // test/zookeeper/tables.test.ts holds it.
 
 import type { TableEvent } from '../../store.ts'
-import { fromNode } from '../blob.ts'
 import type { Look } from '../client/client.ts'
+import { fromNode } from '../nodes/blob.ts'
 import { type Base, readBase } from './base.ts'
 import { fromBlob, type TableChange } from './change.ts'
 import type { TableParts } from './parts.ts'

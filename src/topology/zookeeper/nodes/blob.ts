@@ -7,9 +7,9 @@
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { deflate, inflate } from 'node:zlib'
-import { fail, reasonOf } from '../../core/errors.ts'
-import type { ZooKeeper } from './client/client.ts'
-import { isZooKeeperError } from './client/errors.ts'
+import { fail, reasonOf } from '../../../core/errors.ts'
+import type { ZooKeeper } from '../client/client.ts'
+import { isZooKeeperError } from '../client/errors.ts'
 import { numbered } from './layout.ts'
 
 /** Well below a megabyte, for the largest that a server takes is a setting of its own. */

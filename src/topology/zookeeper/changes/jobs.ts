@@ -2,8 +2,8 @@
 // is no connection for long; it stays in its place until that is reached, for a change that is
 // under way may be of it. test/zookeeper/contract.test.ts holds it.
 
-import type { Clock, Timer } from '../../core/clock.ts'
-import { fail } from '../../core/errors.ts'
+import type { Clock, Timer } from '../../../core/clock.ts'
+import { fail } from '../../../core/errors.ts'
 
 /** A write that waits for its turn. */
 export interface Job {

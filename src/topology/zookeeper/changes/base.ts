@@ -2,12 +2,12 @@
 // since the beginning, and old changes can go.  It is the rows of the tables as lines of JSON; of
 // the log that feeds watches only the last row, from which counting goes on.
 
-import { fail } from '../../core/errors.ts'
-import type { Pace } from '../../core/pace.ts'
-import type { Database } from '../sqlite/database.ts'
-import { type Blob, fromNode, idOf, toNode } from './blob.ts'
-import type { ZooKeeper } from './client/client.ts'
-import { isZooKeeperError } from './client/errors.ts'
+import { fail } from '../../../core/errors.ts'
+import type { Pace } from '../../../core/pace.ts'
+import type { Database } from '../../sqlite/database.ts'
+import type { ZooKeeper } from '../client/client.ts'
+import { isZooKeeperError } from '../client/errors.ts'
+import { type Blob, fromNode, idOf, toNode } from '../nodes/blob.ts'
 
 /** The whole store at one change, for those who begin or were away too long. */
 export interface Base {

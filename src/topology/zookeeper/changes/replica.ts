@@ -3,8 +3,8 @@
 // here shows that the copy has gone astray, and a base takes its place.
 // test/zookeeper/contract.test.ts holds it.
 
-import { fail } from '../../core/errors.ts'
-import type { Database } from '../sqlite/database.ts'
+import { fail } from '../../../core/errors.ts'
+import type { Database } from '../../sqlite/database.ts'
 import { load } from './base.ts'
 
 // One row.  `process` is the last that had it: it is dead, for only one may have it open.

@@ -7,11 +7,11 @@
 //   /tables/<name>   a table that hosts share: its base, and below it its changes (tables/)
 //   /alive/<process> one ephemeral node for each process that takes part
 
-import { fail, reasonOf, show } from '../../core/errors.ts'
-import type { Random } from '../../core/random.ts'
-import { SCHEMA_VERSION } from '../sqlite/schema.ts'
-import type { ZooKeeper } from './client/client.ts'
-import { isZooKeeperError } from './client/errors.ts'
+import { fail, reasonOf, show } from '../../../core/errors.ts'
+import type { Random } from '../../../core/random.ts'
+import { SCHEMA_VERSION } from '../../sqlite/schema.ts'
+import type { ZooKeeper } from '../client/client.ts'
+import { isZooKeeperError } from '../client/errors.ts'
 
 const LAYOUT_VERSION = 2
 const DIGITS = 12

@@ -2,8 +2,8 @@
 // is read from the copy before that hears of the death, and claimed again afterwards: what nobody
 // else has taken meanwhile is ours as before, with the epochs it had.  (Rows of tables: tables/.)
 
-import type { Database } from '../sqlite/database.ts'
-import type { Sessions } from '../sqlite/sessions.ts'
+import type { Database } from '../../sqlite/database.ts'
+import type { Sessions } from '../../sqlite/sessions.ts'
 
 interface LeaseRow {
   readonly pool: string

@@ -3,11 +3,11 @@
 // was made with less than all earlier ones known loses, and is made again.
 // test/zookeeper/store.test.ts holds it.
 
-import { fail } from '../../core/errors.ts'
-import { type Blob, fromNode, idOf, toNode } from './blob.ts'
-import type { ZooKeeper } from './client/client.ts'
-import { isUnknown, isZooKeeperError } from './client/errors.ts'
-import { logPath } from './layout.ts'
+import { fail } from '../../../core/errors.ts'
+import type { ZooKeeper } from '../client/client.ts'
+import { isUnknown, isZooKeeperError } from '../client/errors.ts'
+import { type Blob, fromNode, idOf, toNode } from '../nodes/blob.ts'
+import { logPath } from '../nodes/layout.ts'
 
 /** What became of a change that was to be the next. */
 export type Appended = 'kept' | 'lost' | 'rebased' | 'unknown'

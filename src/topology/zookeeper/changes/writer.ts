@@ -7,20 +7,20 @@
 //              ▲                   │ lost: another's, or the connection was cut and it
 //              └───────────────────┘       turned out not to be there
 
-import type { Clock } from '../../core/clock.ts'
-import { fail, isFailure, reasonOf } from '../../core/errors.ts'
-import { Pace } from '../../core/pace.ts'
-import { translated } from '../sqlite/database.ts'
-import type { SharedFile } from '../sqlite/shared-database.ts'
-import type { Commits } from '../sqlite/transactions.ts'
+import type { Clock } from '../../../core/clock.ts'
+import { fail, isFailure, reasonOf } from '../../../core/errors.ts'
+import { Pace } from '../../../core/pace.ts'
+import { translated } from '../../sqlite/database.ts'
+import type { SharedFile } from '../../sqlite/shared-database.ts'
+import type { Commits } from '../../sqlite/transactions.ts'
+import type { ZooKeeper } from '../client/client.ts'
+import { isZooKeeperError } from '../client/errors.ts'
+import type { Blob } from '../nodes/blob.ts'
+import type { Presence } from '../presence.ts'
 import { dump, pointerOf, putBase, readBase } from './base.ts'
-import type { Blob } from './blob.ts'
-import type { ZooKeeper } from './client/client.ts'
-import { isZooKeeperError } from './client/errors.ts'
 import { claim, type Estate, estatesOf } from './estate.ts'
 import { type Job, Jobs, type Outcome, PATIENCE_MS } from './jobs.ts'
 import { type Appended, Log } from './log.ts'
-import type { Presence } from './presence.ts'
 import { Replica } from './replica.ts'
 
 const BATCH = 64
