@@ -28,10 +28,18 @@ import {
   Word
 } from '../../src/plugin.ts'
 import { Addresses } from './addresses.ts'
-import { type Call, type ChooseNeeds, choose, isFull, takesKnown } from './choose.ts'
-import type { ConnectionCounts } from './connection-counts.ts'
+import { type Call, type ChooseNeeds, choose, isFull, takesKnown } from './connections/choose.ts'
+import type { ConnectionCounts } from './connections/connection-counts.ts'
+import { Departed } from './connections/departed.ts'
+import { lackOf, type Obstacle, type Refusals } from './connections/refusal.ts'
+import {
+  type BalancerKinds,
+  continues,
+  OPENING_FLAGS,
+  opens,
+  Translations
+} from './connections/translations.ts'
 import type { LoadBalancerCounters } from './counters.ts'
-import { Departed } from './departed.ts'
 import { HealthChecks } from './health/health-checks.ts'
 import type { HealthNeeds } from './health/pool-health.ts'
 import { familyOf, isIcmpError, isPing } from './kinds.ts'
@@ -44,14 +52,6 @@ import {
   type Pool,
   type Vip
 } from './parts.ts'
-import { lackOf, type Obstacle, type Refusals } from './refusal.ts'
-import {
-  type BalancerKinds,
-  continues,
-  OPENING_FLAGS,
-  opens,
-  Translations
-} from './translations.ts'
 
 const { KeyWord, RecordWord } = state
 const { Protocol } = ipv4

@@ -17,12 +17,12 @@ import {
   Walks
 } from '../../src/plugin.ts'
 import { LoadBalancer } from './balancer.ts'
-import { ConnectionCounts } from './connection-counts.ts'
+import { ConnectionCounts } from './connections/connection-counts.ts'
+import { Refusals } from './connections/refusal.ts'
 import { claimCounters } from './counters.ts'
 import { ProbeTransport } from './health/probe-transport.ts'
 import { tableOf } from './health/table.ts'
 import type { PoolModel } from './model.ts'
-import { Refusals } from './refusal.ts'
 import type { LoadBalancerSettings } from './settings.ts'
 
 export default definePlugin({

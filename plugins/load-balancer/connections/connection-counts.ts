@@ -5,7 +5,7 @@
 // does not share its state with this one never: a limit is each host's own.
 // balancer.test.ts holds it.
 
-import { type Clock, isOver, state, type Timer } from '../../src/plugin.ts'
+import { type Clock, isOver, state, type Timer } from '../../../src/plugin.ts'
 
 const { KeyWord, RECORD_WORDS, RecordWord } = state
 

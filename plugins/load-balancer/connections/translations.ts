@@ -3,8 +3,8 @@
 // mirror.  Of a client whose connections stay together, a sticky record is kept besides.
 // balancer.test.ts holds it.
 
-import { isOver, type Scope, type SimulationContext, state } from '../../src/plugin.ts'
-import type { Member, Vip } from './parts.ts'
+import { isOver, type Scope, type SimulationContext, state } from '../../../src/plugin.ts'
+import type { Member, Vip } from '../parts.ts'
 
 const { KEY_WORDS, KeyWord, RECORD_WORDS, RecordWord, mirror, scopeOf } = state
 const TCP = 6

@@ -2,8 +2,8 @@
 // connections cannot go on.  A member that a connection names and this host does not know is
 // another matter: another host may have heard of it first. balancer.test.ts holds it.
 
-import { hashWith, state } from '../../src/plugin.ts'
-import type { Member, Parts } from './parts.ts'
+import { hashWith, state } from '../../../src/plugin.ts'
+import type { Member, Parts } from '../parts.ts'
 
 const { KeyWord, RecordWord } = state
 

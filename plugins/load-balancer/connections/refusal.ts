@@ -11,10 +11,10 @@ import {
   mayAnswerWithError,
   type SimulationContext,
   tcpReset
-} from '../../src/plugin.ts'
+} from '../../../src/plugin.ts'
+import type { LoadBalancerCounters } from '../counters.ts'
+import type { Vip } from '../parts.ts'
 import { isOpen } from './choose.ts'
-import type { LoadBalancerCounters } from './counters.ts'
-import type { Vip } from './parts.ts'
 
 const BURST_MAX = 1000
 const PER_SECOND = 1000

@@ -4,8 +4,8 @@
 // a hash of both and takes the first.  All hosts decide alike without a word, and a member that
 // goes or comes moves only its own share.
 
-import { hashWith, type Random } from '../../src/plugin.ts'
-import type { Member, Pool } from './parts.ts'
+import { hashWith, type Random } from '../../../src/plugin.ts'
+import type { Member, Pool } from '../parts.ts'
 
 const WORD = 0x1_0000_0000
 
