@@ -9,7 +9,6 @@ import { CounterTable } from '../../src/core/counters.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import type { Datapath } from '../../src/datapath/datapath.ts'
-import { MemoryDatapath } from '../../src/datapath/memory/memory.ts'
 import { Host } from '../../src/host/host.ts'
 import type { MaintenanceSettings } from '../../src/host/packets/maintenance.ts'
 import type { StateParts } from '../../src/host/replication/state-parts.ts'
@@ -28,6 +27,7 @@ import { UNDERLAY, UNDERLAY_NAME, WorldInterfaces } from './interfaces.ts'
 import { WorldJournal } from './journal.ts'
 import { sealer } from './sealer.ts'
 import { type WorldObject, WorldStore } from './store.ts'
+import { SurvivingDatapath } from './surviving.ts'
 
 // Settings of plugins as they are when nobody sets any.
 const declared = await loadResources()
@@ -177,7 +177,7 @@ export class WorldHost {
   hasTunnels = true // false: packets get lost, messages between agents do not
   exchange: MemoryExchange | null = null
   host!: Host
-  datapath!: MemoryDatapath
+  datapath!: SurvivingDatapath
   readonly #world: World
   readonly #options: WorldOptions
   readonly #watcher: WorldInterfaces
@@ -222,21 +222,26 @@ export class WorldHost {
     this.#journal.forgetAll()
   }
 
-  /** Another agent, on a kernel that has forgotten its flows: whatever comes is walked again. */
-  restart(): void {
+  /**
+   * Another agent. On a kernel that has forgotten its flows whatever comes is walked again; one
+   * that keeps them forwards on.
+   */
+  restart(kernel: 'forgets' | 'keeps' = 'forgets'): void {
     if (!this.#isDead) this.kill()
-    this.datapath.close()
-    this.#begin()
+    const before = this.datapath
+    this.#begin(kernel === 'keeps' ? before : undefined)
+    before.close()
     void this.host.start()
   }
 
-  #begin(): void {
+  #begin(before?: SurvivingDatapath): void {
     const life = ++this.#life
     this.#isDead = false
     this.counters = new CounterTable()
     const world = this.#world
     const options = this.#options
     this.datapath = this.#newDatapath(world, options)
+    if (before !== undefined) this.datapath.inherit(before)
     const link = world.store.link(this.session, () => this.host.view)
     const isHere = (): boolean => this.#life === life && !this.#isDead
     this.host = new Host({
@@ -263,8 +268,8 @@ export class WorldHost {
     })
   }
 
-  #newDatapath(world: World, options: WorldOptions): MemoryDatapath {
-    return new MemoryDatapath(
+  #newDatapath(world: World, options: WorldOptions): SurvivingDatapath {
+    return new SurvivingDatapath(
       {
         output: (ifindex, frame) => world.deliver(this.#watcher.portOf(ifindex), frame),
         tunnel: ({ remote, key }, frame) => {
