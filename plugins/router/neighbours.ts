@@ -10,6 +10,7 @@
 import {
   Allowance,
   address,
+  CachePolicy,
   type Clock,
   derive,
   frames,
@@ -25,8 +26,13 @@ import type { RouterSettings } from './settings.ts'
 
 /** It was asked for, and has not answered yet. */
 export const NEIGHBOUR_PENDING = -1
-/** It was asked for, and did not answer. */
+/** It was asked for, and did not answer: it may yet. */
 export const NEIGHBOUR_FAILED = -2
+/** Nobody can be there: the address is on no link of the port, or not that of the peer. */
+export const NEIGHBOUR_NONE = -3
+/** How long a drop for want of its MAC, one of the two above, may be kept. */
+export const policyOf = (mac: number): number =>
+  mac === NEIGHBOUR_FAILED ? CachePolicy.unresolved : CachePolicy.short
 
 /** What a table of neighbours is made of. */
 export interface NeighbourNeeds {

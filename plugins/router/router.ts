@@ -35,7 +35,7 @@ import { type Attachment, Attachments } from './attachments.ts'
 import { badHeader, type ErrorKind, type ErrorSender, Errors, tooBig } from './errors.ts'
 import { hearArp, hearDiscovery, isDiscovery } from './link.ts'
 import type { RouterModel } from './models.ts'
-import { NEIGHBOUR_FAILED, NEIGHBOUR_PENDING, type NeighbourNeeds } from './neighbours.ts'
+import { NEIGHBOUR_NONE, NEIGHBOUR_PENDING, type NeighbourNeeds, policyOf } from './neighbours.ts'
 import { Options, readOptions } from './options.ts'
 import { LearnedRoutes } from './routing/learned.ts'
 import type { Route } from './routing/route.ts'
@@ -206,9 +206,9 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
       return ctx.drop('router.subnet-broadcast')
     const mac = this.#macOf(ctx, attached, next)
     if (mac === NEIGHBOUR_PENDING) return ctx.postpone(attached.neighbours.waitingFor(next))
-    if (mac === NEIGHBOUR_FAILED) {
-      const error = route.gateway === null ? Errors.hostUnreachable : Errors.noRoute
-      return this.#fail(ctx, 'router.no-neighbour', error)
+    if (mac < 0) {
+      this.#tell(ctx, route.gateway === null ? Errors.hostUnreachable : Errors.noRoute)
+      return ctx.drop('router.no-neighbour', policyOf(mac))
     }
     ctx.key.ethSrc = out.mac
     ctx.key.ethDst = mac
@@ -219,9 +219,9 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     // At the other end of the link is a router: it is the only neighbour, and we know it.
     if (peer !== null) {
       ctx.tag(peer.port.tag)
-      return peer.owns(next.family, next.words) ? peer.port.mac : NEIGHBOUR_FAILED
+      return peer.owns(next.family, next.words) ? peer.port.mac : NEIGHBOUR_NONE
     }
-    if (port.onLink(next.family, next.words) === undefined) return NEIGHBOUR_FAILED
+    if (port.onLink(next.family, next.words) === undefined) return NEIGHBOUR_NONE
     ctx.tag(neighbours.tag(next))
     return neighbours.find(next, ctx.dryRun)
   }
@@ -254,7 +254,7 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     if (!isNear || src === undefined) return null
     const mac = peer === null ? neighbours.find(next) : peer.port.mac
     if (mac === NEIGHBOUR_PENDING) return undefined
-    if (mac === NEIGHBOUR_FAILED) return null
+    if (mac < 0) return null
     return { port: port.id, srcMac: port.port.mac, dstMac: mac, src: src.words }
   }
 

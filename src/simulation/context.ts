@@ -137,15 +137,13 @@ export class SimulationContext {
 
   /** `reason` is `room.why`; it is counted as drop.room.why. */
   drop(reason: string, cachePolicy: number = CachePolicy.normal): Verdict {
-    this.outcome.dropReason = reason
-    if (cachePolicy > this.outcome.cachePolicy) this.outcome.cachePolicy = cachePolicy
+    this.outcome.drop(reason, cachePolicy)
     return Verdict.drop
   }
 
   /** A filter's drop that the sender is told of, where the device can. */
   reject(reason: string): Verdict {
-    this.outcome.dropReason = reason
-    this.outcome.cachePolicy = CachePolicy.short
+    this.outcome.drop(reason, CachePolicy.short)
     return Verdict.reject
   }
 

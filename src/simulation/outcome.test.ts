@@ -51,3 +51,24 @@ test('a walk sends, counts and delivers 64 times each, at most', () => {
   const { emitted, counts, deliveries } = outcome
   assert.deepEqual([emitted.length, counts.length, deliveries.length], [64, 64, 64])
 })
+
+test('an outcome is unresolved when all its drops are; one that refuses makes it none', () => {
+  const { normal, short, unresolved } = CachePolicy
+  for (const { drops, policy } of [
+    { drops: [normal], policy: normal },
+    { drops: [normal, normal], policy: normal },
+    { drops: [short, normal], policy: short },
+    { drops: [unresolved], policy: unresolved },
+    { drops: [unresolved, unresolved], policy: unresolved },
+    { drops: [unresolved, short], policy: short },
+    { drops: [short, unresolved], policy: short },
+    { drops: [unresolved, normal], policy: short },
+    { drops: [normal, unresolved], policy: short },
+    { drops: [unresolved, normal, unresolved], policy: short }
+  ]) {
+    const outcome = new Outcome()
+    for (const each of drops) outcome.drop('a.b', each)
+    assert.equal(outcome.cachePolicy, policy, `${drops}`)
+    assert.equal(outcome.isUnresolved, policy === unresolved)
+  }
+})

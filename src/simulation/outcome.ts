@@ -89,6 +89,22 @@ export class Outcome {
     if (this.deliveries.length > 0) this.deliveries.length = 0
   }
 
+  /**
+   * A branch ends so. Of several drops all have to be for want of an answer: what one refuses is
+   * refused.
+   */
+  drop(reason: string, cachePolicy: number): void {
+    const isFirst = this.dropReason === ''
+    this.dropReason = reason
+    if (isFirst) this.cachePolicy = Math.max(cachePolicy, this.cachePolicy)
+    else if (this.cachePolicy !== cachePolicy) this.cachePolicy = CachePolicy.short
+  }
+
+  /** It is a drop, and only for want of an answer that may yet come. */
+  get isUnresolved(): boolean {
+    return this.cachePolicy === CachePolicy.unresolved
+  }
+
   /** Depends on this, too. With more tags than there is room for it is not kept as a flow. */
   tag(tag: Tag): void {
     if (this.tagCount < DEDUPE_MAX && this.#isTagged(tag)) return

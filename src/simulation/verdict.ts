@@ -16,5 +16,9 @@ export const Verdict = {
 } as const
 export type Verdict = (typeof Verdict)[keyof typeof Verdict]
 
-/** How long an outcome may be kept: `short` for drops that should be looked at again soon. */
-export const CachePolicy = { normal: 0, short: 1 } as const
+/**
+ * How long an outcome may be kept. A drop that is `short` is looked at again soon; one that is
+ * `unresolved` too: it is for want of an answer that may yet come (nobody says where the next hop
+ * is), and no refusal, so that what an earlier agent left in the kernel goes on meanwhile.
+ */
+export const CachePolicy = { normal: 0, short: 1, unresolved: 2 } as const

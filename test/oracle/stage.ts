@@ -274,7 +274,7 @@ export class Stage {
     for (const { host } of this.world.hosts.values()) {
       const { cache } = host.worker
       for (let id = 1; id < cache.table.top; id++)
-        if (cache.get(id)?.cachePolicy === CachePolicy.short) cache.remove(id)
+        if ((cache.get(id)?.cachePolicy ?? 0) !== CachePolicy.normal) cache.remove(id)
       cache.flush()
     }
   }

@@ -22,7 +22,7 @@ export interface MaintenanceSettings {
   readonly idleMs: number
   /** A flow in use is walked again this often. */
   readonly checkMs: number
-  /** A drop with CachePolicy.short is walked again this often. */
+  /** A drop that is to be looked at again soon (CachePolicy) is walked again this often. */
   readonly shortMs: number
   /** Flows looked at in one tick. */
   readonly perTickMax: number
@@ -37,7 +37,9 @@ const MAINTENANCE_DEFAULTS: MaintenanceSettings = {
   perTickMax: 4096
 }
 
-const ADOPT_TRIES_MAX = 40 // ticks until a flow whose devices never come is let go
+// Until a flow whose devices never come, or whose next hop never answers, is let go: the agents of
+// other hosts may begin as we do.
+const CONFIRM_MS_MAX = 30_000
 const LOOK_MS = 3 // of walks in one tick; meanwhile packets wait
 const FULL_FRACTION = 0.95 // above this, the flows unused for longest go
 
@@ -55,7 +57,7 @@ export class FlowMaintenance {
   readonly #parts: MaintenanceParts
   readonly #settings: MaintenanceSettings
   #stats: StatsBatch | null = null // made by the first look
-  readonly #adopted = new Map<number, number>() // id → tries
+  readonly #adopted = new Map<number, number>() // id → since when it is walked; 0: not yet
   readonly #expired: Counter
   readonly #evicted: Counter
   readonly #revalidated: Counter
@@ -178,15 +180,15 @@ export class FlowMaintenance {
     if (!worker.mayConfirm) return // a store that is away for long takes no flow away
     const until = clock.now() + LOOK_MS
     let left = Math.min(this.#adopted.size, this.#settings.perTickMax)
-    for (const [id, tries] of this.#adopted) {
-      if (left-- === 0 || clock.now() > until) break
-      const holds = worker.revalidate(id)
+    for (const [id, since] of this.#adopted) {
+      const now = clock.now()
+      if (left-- === 0 || now > until) break
+      const standing = worker.revalidate(id)
+      const isOpen = standing === 'unknown' || standing === 'unresolved'
       this.#adopted.delete(id)
-      if (holds === undefined && tries < ADOPT_TRIES_MAX) {
-        this.#adopted.set(id, tries + 1) // behind all others
-        continue
-      }
-      if (holds === true) this.#kept.value++
+      if (isOpen && (since === 0 || now - since < CONFIRM_MS_MAX))
+        this.#adopted.set(id, since === 0 ? now : since) // behind all others
+      else if (standing === 'holds') this.#kept.value++
       else this.#disown(id)
     }
   }
@@ -209,13 +211,13 @@ export class FlowMaintenance {
     const flow = worker.cache.get(id)
     if (flow === undefined || this.#adopted.has(id)) return
     const { idleMs, shortMs, checkMs } = this.#settings
-    if (flow.cachePolicy === CachePolicy.short && now - flow.createdMs >= shortMs)
+    if (flow.cachePolicy !== CachePolicy.normal && now - flow.createdMs >= shortMs)
       return this.#expire(id)
     if (now - flow.usedMs >= idleMs) return this.#expire(id)
     if (now - flow.checkedMs < checkMs) return
-    const holds = worker.revalidate(id)
-    if (holds === true) this.#revalidated.value++
-    else if (holds === false) this.#disown(id)
+    const standing = worker.revalidate(id)
+    if (standing === 'holds') this.#revalidated.value++
+    else if (standing !== 'unknown') this.#disown(id)
   }
 
   #expire(id: number): void {

@@ -32,6 +32,12 @@ interface Parts {
   readonly events: HostEvents
 }
 
+/**
+ * What a walk says of a flow: the outcome is the same; it is another; the walk lacks something, or
+ * ends for want of an answer that may yet come.
+ */
+export type Standing = 'holds' | 'differs' | 'unknown' | 'unresolved'
+
 // A flow that has to be found anew.
 interface Outdated {
   readonly id: number
@@ -131,14 +137,12 @@ export class Revalidator {
     return wider !== 0
   }
 
-  /**
-   * True: the outcome is the same, and the flow now carries the tags of today. undefined: it cannot
-   * be said yet.
-   */
-  revalidate(id: number): boolean | undefined {
-    const isSame = this.#agrees(id)
-    const isElsewhere = isSame === false && this.#parts.ctx.passedOver
-    return isElsewhere ? this.#keepingWay(() => this.#agrees(id)) : isSame
+  /** A flow that holds now carries the tags of today. */
+  revalidate(id: number): Standing {
+    const standing = this.#standing(id)
+    const isOther = standing === 'differs' || standing === 'unresolved'
+    const isElsewhere = isOther && this.#parts.ctx.passedOver
+    return isElsewhere ? this.#keepingWay(() => this.#standing(id)) : standing
   }
 
   // Where the agent of a gateway is gone, what went by it goes on so.
@@ -150,32 +154,34 @@ export class Revalidator {
     return result
   }
 
-  #agrees(id: number): boolean | undefined {
+  #standing(id: number): Standing {
     const { ctx, cache, conclusion, flowState, drops } = this.#parts
     const { egress } = conclusion
     const flow = cache.get(id)
-    if (flow === undefined) return true
+    if (flow === undefined) return 'holds'
     const mask = cache.table.mask(id)
     const verdict = this.#walk(cache.table.key(id), mask)
-    if (verdict === Verdict.postpone || !egress.translate(ctx)) return undefined
-    if (!flowState.prepare(ctx)) return undefined
-    if (ctx.state.pendingCount > 0) return false // its state is gone
+    if (verdict === Verdict.postpone || !egress.translate(ctx)) return 'unknown'
+    const isUnresolved = verdict === Verdict.drop && ctx.outcome.isUnresolved
+    if (isUnresolved && flow.actions.count > 0) return 'unresolved'
+    if (!flowState.prepare(ctx)) return 'unknown'
+    if (ctx.state.pendingCount > 0) return 'differs' // its state is gone
     if (!ctx.outcome.cacheable || this.#isWider(mask) || ctx.outcome.ttlMin !== flow.ttlMin)
-      return false
-    if (!egress.actions.equals(flow.actions)) return false
+      return 'differs'
+    if (!egress.actions.equals(flow.actions)) return 'differs'
     // May take this very flow, by the tags it had.
     if (ctx.outcome.stale.length > 0) this.#parts.events.stale(ctx.outcome.stale)
-    if (cache.get(id) !== flow) return true
+    if (cache.get(id) !== flow) return 'holds'
     // An agent of before may have known of no limits.
     if (!sameLimits(egress.limits, flow.limits)) {
       cache.replace(id, conclusion.flow())
-      return true
+      return 'holds'
     }
     cache.retag(id, ctx.outcome.tags, ctx.outcome.tagCount)
     flow.links = flowState.links(ctx)
     flow.dropped = drops.ofFlow(egress.actions)
     flow.checkedMs = ctx.now
-    return true
+    return 'holds'
   }
 
   #walk(key: Int32Array, mask: Int32Array): Verdict {

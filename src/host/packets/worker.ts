@@ -27,7 +27,7 @@ import { Conclusion } from './conclusion.ts'
 import { Drops } from './drops.ts'
 import { HeldPackets } from './held-packets.ts'
 import { PostponedPackets } from './postponed.ts'
-import { Revalidator } from './revalidator.ts'
+import { Revalidator, type Standing } from './revalidator.ts'
 import { Arena, waitingPacketOf, waitingPacketOwn } from './waiting-packet.ts'
 import type { WaitingPacket } from './waiting-room.ts'
 import { type WorkerCounters, workerCounters } from './worker-counters.ts'
@@ -298,9 +298,9 @@ export class Worker {
     return this.#conclusion.concludes(verdict)
   }
 
-  /** Does today's topology and state still give a flow's outcome? undefined: not known. */
-  revalidate(id: number): boolean | undefined {
-    return this.isReady ? this.#revalidator.revalidate(id) : undefined
+  /** Does today's topology and state still give a flow's outcome? */
+  revalidate(id: number): Standing {
+    return this.isReady ? this.#revalidator.revalidate(id) : 'unknown'
   }
 
   /** Whether bindings are known, and the state an earlier agent left is here. */
