@@ -123,7 +123,7 @@ const files = (folder: string, count: number, text = '// A sample.\n'): Source[]
   Array.from({ length: count }, (_, i) => ({ path: `${folder}/f${i}.ts`, text }))
 const needs = (count: number): string =>
   Array.from({ length: count }, (_, i) => `import './f${i}.ts'\n`).join('')
-const none: Exceptions = { folders: {}, imports: {} }
+const none: Exceptions = { folders: {}, floors: {}, imports: {} }
 const treeFindings = (sources: readonly Source[], excused: Partial<Exceptions> = {}): string =>
   checkTree(sources, [...sources.map(({ path }) => path), 'docs/a.md'], { ...none, ...excused })
     .map(({ path, line, message }) => `${path}:${line} ${message}`)
@@ -139,6 +139,36 @@ test('a folder of more than sixteen files is refused, tests and protocols aside'
     text
   }))
   assert.equal(treeFindings([...files('src/host/a', 16), ...tests]), '')
+})
+
+// f0 imports f1, f1 imports f2, and so on; `at` says in which file each is.
+const chain = (count: number, how: (i: number) => string, at = (i: number) => `f${i}`): Source[] =>
+  Array.from({ length: count }, (_, i) => {
+    const up = at(i).includes('/') ? '../' : './'
+    const needed = i < count - 1 ? `${how(i)} '${up}${at(i + 1)}.ts'` : ''
+    return { path: `src/host/a/${at(i)}.ts`, text: `// A.\n${needed}\n` }
+  })
+
+test('a folder of more than seven floors is refused, with the chain that makes them', () => {
+  const runs = (i: number): string => `import { f${i + 1} } from`
+  const types = (i: number): string => `import type { F${i + 1} } from`
+  for (const how of [runs, types]) {
+    assert.match(
+      treeFindings(chain(8, how)),
+      /^src\/host\/a:1 8 floors: give .*\(7 at most\): f0.ts > f1.ts > .* > f7.ts$/
+    )
+    assert.equal(treeFindings(chain(7, how)), '')
+  }
+  const inFolders = (i: number): string => `d${i}/f`
+  assert.match(treeFindings(chain(8, runs, inFolders)), /^src\/host\/a:1 8 floors: .*d0 > d1 > /)
+  // A subfolder is one floor, however many it has; what knows each other by its types shares one.
+  const low = chain(7, runs).map(({ path, text }) => ({ path: path.replace('/a/', '/a/d/'), text }))
+  const high = { path: 'src/host/a/g.ts', text: "// A.\nimport { f0 } from './d/f0.ts'\n" }
+  assert.equal(treeFindings([...low, high]), '')
+  const back = { path: 'src/host/a/f7.ts', text: "// A.\nimport type { F6 } from './f6.ts'\n" }
+  assert.equal(treeFindings([...chain(8, types).slice(0, 7), back]), '')
+  assert.equal(treeFindings(chain(8, runs), { floors: { 'src/host/a': 8 } }), '')
+  assert.match(treeFindings(chain(7, runs), { floors: { 'src/host/a': 8 } }), /8 and has 7: shrink/)
 })
 
 test('a file of more than eighteen imports is refused', () => {

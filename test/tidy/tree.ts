@@ -1,9 +1,11 @@
-// The rules about the tree as a whole: how many files a folder holds, how many others a file needs,
-// that a file which a comment names is there, and that a class has a test. What is over a bound is
-// listed with its number, and may only shrink: a list longer than what it excuses is refused too.
+// The rules about the tree as a whole: how many files a folder holds and on how many floors, how
+// many others a file needs, that a file which a comment names is there, that a class has a test.
+// What is over a bound is listed with its number, and may only shrink: a list longer than what it
+// excuses is refused too.
 
 import { dirname } from 'node:path/posix'
 import { circles } from './circles.ts'
+import { floors } from './floors.ts'
 import type { Finding } from './rules.ts'
 import { imports, lineAt, scan } from './scan.ts'
 
@@ -14,6 +16,7 @@ export interface Source {
 
 export interface Exceptions {
   readonly folders: Readonly<Record<string, number>>
+  readonly floors: Readonly<Record<string, number>>
   readonly imports: Readonly<Record<string, number>>
 }
 
@@ -23,10 +26,12 @@ interface TreeFinding extends Finding {
 
 const FOLDER_FILES_MAX = 16
 const IMPORTS_MAX = 18
+const FLOORS_MAX = 7
 
 /** What is over its bound today. A number may only become smaller. */
 export const exceptions: Exceptions = {
   folders: {},
+  floors: {},
   imports: {}
 }
 
@@ -38,6 +43,7 @@ export function checkTree(
 ): TreeFinding[] {
   return [
     ...crowdedFolders(sources, excused.folders),
+    ...tallFolders(sources, excused.floors),
     ...manyImports(sources, excused.imports),
     ...namedFiles(sources, all),
     ...untested(sources),
@@ -56,6 +62,19 @@ function crowdedFolders(
     if (!isTest(path)) sizes.set(dirname(path), (sizes.get(dirname(path)) ?? 0) + 1)
   sizes.delete('src/wire') // its files have one shape: a protocol each
   return over(sizes, FOLDER_FILES_MAX, excused, 'files: give those that belong together a folder')
+}
+
+function tallFolders(
+  sources: readonly Source[],
+  excused: Readonly<Record<string, number>>
+): TreeFinding[] {
+  const chains = floors(sources)
+  const counts = new Map([...chains].map(([folder, chain]) => [folder, chain.length]))
+  const message = 'floors: give those that belong together a folder'
+  return over(counts, FLOORS_MAX, excused, message).map(finding => ({
+    ...finding,
+    message: `${finding.message}: ${chains.get(finding.path)?.join(' > ')}`
+  }))
 }
 
 function manyImports(
