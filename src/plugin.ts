@@ -62,7 +62,12 @@ export { CachePolicy, Verdict } from './simulation/verdict.ts'
 export { WAIT_FOR_PULL, waitForDevice } from './simulation/waits.ts'
 export * as state from './state/record.ts'
 export { isOver } from './state/timeouts.ts'
-export type { DeviceFactory, LiveDevice, Models } from './topology/factory.ts'
+export {
+  type DeviceFactory,
+  type LiveDevice,
+  type Models,
+  statelessDevice
+} from './topology/factory.ts'
 export type { Interest } from './topology/interest.ts'
 export type { Stored } from './topology/model.ts'
 export type { PortGroupModel } from './topology/models.ts'
@@ -106,7 +111,28 @@ export interface Plugin<N extends Needs = Needs, S = object> {
   setup(given: Given<N>, registry: Registry, settings: S): Running | undefined
 }
 
-/** Identity at run time; at compile time it ties `setup` to `needs`. */
-export const definePlugin = <const N extends Needs, S = object>(
-  plugin: Plugin<N, S>
-): Plugin<N, S> => plugin
+/** What a plugin says of itself; what it leaves out it does without. */
+export interface PluginDefinition<N extends Needs, S>
+  extends Omit<Plugin<N, S>, 'needs' | 'setup'> {
+  /** Services that `setup` is given; default: none. */
+  readonly needs?: N
+  /** Kinds of devices whose factories need no service; others are registered in `setup`. */
+  readonly devices?: Readonly<Record<string, DeviceFactory>>
+  /** As a plugin's; default: nothing but `devices` is brought. */
+  readonly setup?: (given: Given<N>, registry: Registry, settings: S) => Running | undefined
+}
+
+/** Makes it whole, and ties `setup` to `needs` at compile time. */
+export function definePlugin<const N extends Needs = Record<never, never>, S = object>(
+  definition: PluginDefinition<N, S>
+): Plugin<N, S> {
+  const { devices = {}, needs = {} as N, setup, ...said } = definition
+  return {
+    ...said,
+    needs,
+    setup(given, registry, settings) {
+      for (const [kind, factory] of Object.entries(devices)) registry.device(kind, factory)
+      return setup?.(given, registry, settings)
+    }
+  }
+}

@@ -30,6 +30,5 @@ export default definePlugin({
       make: (id, models) => new Bridge(id, models, services)
     }
     registry.device('bridge', factory)
-    return undefined
   }
 })

@@ -6,7 +6,6 @@ import { RuleActions } from './token.ts'
 
 export default definePlugin({
   name: 'firewall',
-  needs: {},
   provides: [RuleActions],
   setup(_, registry) {
     const compiler = new RuleCompiler()
@@ -19,6 +18,5 @@ export default definePlugin({
     }
     registry.device('chain', factory)
     registry.provide(RuleActions, compiler)
-    return undefined
   }
 })

@@ -28,7 +28,6 @@ export default definePlugin({
       interests,
       make: (id, models) => new Router(id, models, needs)
     })
-    return undefined
   }
 })
 

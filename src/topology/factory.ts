@@ -3,7 +3,7 @@
 // them.  A device stays while its models change: `update` reads them again and says what became
 // stale, so that only the flows that depended on it go.
 
-import type { Tag } from '../flow/tag.ts'
+import { deviceTag, type Tag } from '../flow/tag.ts'
 import type { Device, DeviceId, Port, PortId } from '../simulation/device.ts'
 import type { Interest } from './interest.ts'
 import type { Stored } from './model.ts'
@@ -56,3 +56,29 @@ export interface DeviceFactory {
   /** Called once everything named is there. */
   make(id: DeviceId, models: Models): LiveDevice
 }
+
+/**
+ * Makes devices that remember nothing from one packet to the next. `read` is given the ports of the
+ * device and says what becomes of a packet; it is asked again after every change, and every flow
+ * through the device is walked again.
+ */
+export const statelessDevice = (
+  read: (id: DeviceId, models: Models) => Device['process']
+): DeviceFactory => ({
+  interests: id => [{ kind: 'port', field: 'device', value: id }],
+  make(id, models) {
+    const tag = deviceTag(id)
+    let process = read(id, models)
+    return {
+      id,
+      process(ctx) {
+        ctx.tag(tag)
+        return process(ctx)
+      },
+      update(changed) {
+        process = read(id, changed)
+        return [tag]
+      }
+    }
+  }
+})

@@ -95,6 +95,5 @@ export default definePlugin({
         }
       }
     })
-    return undefined
   }
 })
