@@ -4,6 +4,8 @@
 //                        hosts keep the older opening until its time is over (a fault of the check)
 //   stateful-hosts-2005  an answer that the opener's port refuses: its use was told to nobody while
 //                        it was being loaded who shares the ports
+//   stateful-hosts-90002 an answer that a route sends to another than the opener: the host that it
+//                        leaves by hears of the connection, and holds it (a fault of the check)
 
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
