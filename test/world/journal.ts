@@ -36,12 +36,15 @@ export class WorldJournal {
     this.#saved = []
   }
 
-  load(port: number, table: StateTable, timeouts: Timeouts, host: () => Host): void {
+  /** `host`: undefined once the agent that asked is gone. */
+  load(port: number, table: StateTable, timeouts: Timeouts, host: () => Host | undefined): void {
     this.#clock.after(this.#delayMs, () => {
+      const asker = host()
+      if (asker === undefined) return
       const saved = this.#saved.filter(batch => batch.port === port).map(({ bytes }) => bytes)
       const hashes = restore(table, saved, this.#clock.wall(), { timeouts })
-      host().replication.imported(hashes)
-      host().replication.handover.loaded(port)
+      asker.replication.imported(hashes)
+      asker.replication.handover.loaded(port)
     })
   }
 }

@@ -306,7 +306,10 @@ export class WorldHost {
     return {
       ...common,
       saver: kept ? this.#journal.saver(isHere) : null,
-      load: kept ? port => this.#journal.load(port, table, timeouts, () => this.host) : null,
+      load: kept
+        ? port =>
+            this.#journal.load(port, table, timeouts, () => (isHere() ? this.host : undefined))
+        : null,
       recover: kept && this.#life > 1,
       openExchange: listener => {
         this.exchange = new MemoryExchange({ ...given, kinds: stamp, random, listener, sealer })
