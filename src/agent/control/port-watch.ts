@@ -1,5 +1,5 @@
 // The ports that are active on a host, for control sides: the table in which agents say so, and
-// the model of each. test/plugins/stranger.test.ts holds it.
+// the model of each.
 
 import { token } from '../../core/token.ts'
 import type { PortModel } from '../../topology/models.ts'
