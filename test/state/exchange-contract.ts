@@ -19,7 +19,7 @@ export type ExchangeTest = (
 export function exchangeContract(name: string, open: OpenRig): void {
   describe(`exchange contract: ${name}`, () => {
     const exchangeTest: ExchangeTest = (title, count, body) => {
-      test(title, { timeout: 120_000 }, async () => {
+      test(title, { timeout: 600_000 }, async () => {
         const rig = await open(count)
         try {
           assert.equal(rig.hosts.length, count)

@@ -238,16 +238,15 @@ describe('with a scripted peer', options, () => {
   test('a host whose kernel sends probes back is there, though its agent is away', async () => {
     const [host, peer] = await met({ deadMs: 200 })
     peer.reflects = true
-    await until('away', () => host.liveness.at(-1)?.agent === false)
-    await until('probes', () => host.count('received-probe') > 5)
-    assert.deepEqual(host.liveness.at(-1), { word: 2, host: true, agent: false })
+    // On a busy machine the peer may reflect too late, and be there again when it does.
+    const isThere = (): boolean => host.liveness.at(-1)?.host === true
+    await until('away', () => host.liveness.at(-1)?.agent === false && isThere())
+    await until('probes', () => host.count('received-probe') > 5 && isThere())
     peer.reflects = false
     await until('dead', () => host.liveness.at(-1)?.host === false)
-    assert.deepEqual(host.liveness, [
-      { word: 2, host: true, agent: true },
-      { word: 2, host: true, agent: false },
-      { word: 2, host: false, agent: false }
-    ])
+    const [first, ...after] = host.liveness
+    assert.deepEqual(first, { word: 2, host: true, agent: true })
+    assert.ok(after.every(({ agent }) => !agent))
   })
 
   test('whoever acknowledges nothing is waited for once', async () => {
