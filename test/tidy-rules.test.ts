@@ -304,6 +304,8 @@ test('a core that names a plugin is found, in code and nowhere else', () => {
     []
   )
   assert.deepEqual(lines('src/host/a.ts', "const kind = 'routers'"), [])
+  assert.deepEqual(lines('src/api/a.ts', 'say(`\nTry:\n  mezzo router list`)'), [3])
+  assert.deepEqual(lines('src/api/a.ts', 'say(`mezzo port list`) // mezzo router list'), [])
   for (const path of ['plugins/router/a.ts', 'src/demo/a.ts', 'src/host/a.test.ts'])
     assert.deepEqual(lines(path, "kind === 'router'"), [])
 })

@@ -80,7 +80,7 @@ export const sectionsOf = (plugins: readonly Resources[]) => ({
       {
         default: 'off',
         description:
-          'what new ports of bridges may send that say nothing of it; services: no answers of ' +
+          'what new ports of stations may send that say nothing of it; services: no answers of ' +
           'DHCP and routers; addresses: nothing until their addresses are listed'
       }
     )

@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
+import { generalHelp } from '../../src/api/cli/help.ts'
+import type { Noun } from '../../src/api/cli/words/nouns.ts'
 import { call, openSystem, type System } from './fixture.ts'
 
 const NOWHERE = 'http://127.0.0.1:1'
@@ -43,6 +45,26 @@ test('F7: help without a server is the help there is with one', async () => {
   const { out } = await mezzo(['rule', 'help'])
   assert.match(out, /mezzo rule create .*--first/)
   assert.match(out, /natTargets/)
+})
+
+test('F7: the examples of the help are of a declared kind, and do what they say', async () => {
+  const { out } = await mezzo(['help'], system.url)
+  const shown = [...out.matchAll(/mezzo (\w[\w-]*) (create|set|show|delete) (.*?)(?: {2}|$)/gm)]
+  const words = shown
+    .filter(([, kind]) => kind === shown[0]![1])
+    .map(([, kind, verb, rest]) => [kind!, verb!, ...rest!.split(' ')])
+  const order = ['create', 'show', 'set', 'delete']
+  words.sort((a, b) => order.indexOf(a[1]!) - order.indexOf(b[1]!))
+  assert.deepEqual(
+    words.map(([, verb]) => verb),
+    order
+  )
+  for (const each of words) {
+    const { exit, err } = await mezzo(each, system.url)
+    assert.equal(exit, 0, `${each.join(' ')}: ${err}`)
+  }
+  const tee = { kind: 'tee', plural: 'tees', settable: ['name'], fields: {}, references: {} }
+  assert.match(generalHelp([tee as object as Noun]), /mezzo tee set tee1 name=tee2$/m)
 })
 
 test('F7: a typo is told as one, with a server and without', async () => {

@@ -9,9 +9,7 @@ export const generalHelp = (nouns: readonly Noun[]): string => `\
 mezzo NOUN VERB [words] [--json] [--api URL]
 
 Every noun:
-  mezzo bridge list [field=value …]     mezzo bridge create name=br1
-  mezzo bridge show br1                 mezzo bridge set br1 adminStateUp=false
-  mezzo bridge delete br1               mezzo bridge help
+${indented(examplesOf(nouns))}
 
 Besides:
 ${indented(pairs(actions.map(a => [commandOf(a), a.summary])))}
@@ -25,6 +23,22 @@ Wherever an id is taken, a name, the beginning of an id or DEVICE:NAME will do.
                 the service or of this tree, whichever answers, else http://127.0.0.1:8181
   MEZZO_TOKEN   the token, when the server wants one; or MEZZO_TOKEN_FILE, a file with it
 Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reached.`
+
+// Of the first kind whose objects stand alone and have names: what there is, plugins say.
+function examplesOf(nouns: readonly Noun[]): string {
+  const named = nouns.find(each => each.owner === undefined && each.settable.includes('name'))
+  if (named === undefined) return 'mezzo NOUN list, show, create, set, delete, help'
+  const { kind, fields, settable } = named
+  const name = `${kind}1`
+  const flag = settable.find(field => fields[field]?.type === 'boolean')
+  const setting = flag === undefined ? `name=${kind}2` : `${flag}=${!fields[flag]!.default}`
+  const verbs = [
+    ['list [field=value …]', `create name=${name}`],
+    [`show ${name}`, `set ${name} ${setting}`],
+    [`delete ${name}`, 'help']
+  ]
+  return pairs(verbs.map(row => row.map(words => `mezzo ${kind} ${words}`)))
+}
 
 const commandOf = ({ noun, verb, words }: (typeof actions)[number]): string =>
   ['mezzo', noun, verb, words].filter(part => part).join(' ')

@@ -2,7 +2,7 @@
 
 import type { SwaggerOptions } from '@fastify/swagger'
 
-const description = `Virtual bridges, routers, firewalls and the ports between them. Lists are
+const description = `Virtual devices, as plugins bring them, and the ports between them. Lists are
 plain arrays; where there is more, the Link header says how to go on. An object's version is its
 ETag; If-Match makes a change conditional. Refusals have one shape, Error, and change nothing.`
 

@@ -326,7 +326,7 @@ export const plainSchemas: readonly JsonSchema[] = [
       host: OTHER,
       packet: '02:4d:00:00:00:05 > 02:4d:00:00:00:01 IPv4 10.0.1.5 > 10.0.2.7 ttl 64 ICMP echo',
       assumed: ['src=02:4d:00:00:00:05'],
-      lines: ['in   port 1 of bridge br1', 'out  port 2 of bridge br1'],
+      lines: ['in   a of device 6d2f01c4', 'out  b of device 6d2f01c4'],
       verdict: 'forward',
       dropReason: null,
       mask: ['eth-dst'],
