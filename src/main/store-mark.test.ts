@@ -90,3 +90,28 @@ test('D5: a store of another path, and flow state alone, keep nobody from starti
   const none = { pins: '', flowState: undefined as unknown as string }
   assert.equal(await start('third.db', false, none), undefined)
 })
+
+test('D5: of several that begin on a new store at once, each is let in again', async () => {
+  const machines = ['a', 'b', 'c', 'd'].map(name => ({
+    pins: join(folder, name),
+    flowState: join(folder, `${name}-state`)
+  }))
+  const storePath = join(folder, 'mezzo.db')
+  const store = await openSqliteStore({
+    path: storePath,
+    models: coreModels,
+    clock: new SystemClock()
+  })
+  try {
+    const check = (uses: { pins: string; flowState: string }) =>
+      checkStore(store, { storePath, mayBeNew: false, ...uses })
+    await Promise.all(machines.map(check))
+    for (const { pins } of machines) {
+      mkdirSync(pins, { recursive: true })
+      writeFileSync(join(pins, 'flows'), '')
+    }
+    for (const uses of machines) assert.equal(await check(uses), undefined, uses.pins)
+  } finally {
+    await store.close()
+  }
+})
