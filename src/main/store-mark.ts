@@ -7,13 +7,16 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { fail } from '../core/errors.ts'
+import { fail, isFailure } from '../core/errors.ts'
+import { storeIdentityModel } from '../topology/models.ts'
 import type { Store } from '../topology/store.ts'
 
 const TABLE = 'system'
-const TABLE_BEFORE = 'house' // where older stores keep it
+const TABLE_BEFORE = 'house' // where still older stores keep it
 const KEY = 'store-id'
 const MARK = 'store-id.json'
+// There is one: who creates it second is refused.
+const IDENTITY = '6d7a5354-0000-4000-8000-000000000002'
 
 /** The store, and what of this machine belongs to it. */
 export interface StorePaths {
@@ -38,8 +41,7 @@ interface Marked {
  */
 export async function checkStore(store: Store, paths: StorePaths): Promise<string | undefined> {
   const path = paths.storePath
-  const known = (await store.table(TABLE).get(KEY)) ?? (await store.table(TABLE_BEFORE).get(KEY))
-  const id = known ?? randomUUID()
+  const id = await identityOf(store)
   const { pins, flowState } = markedOf(paths)
   const isForeign = (marked: Marked | undefined): marked is Marked => {
     const said = marked === undefined ? undefined : marksOf(marked)[path]
@@ -51,10 +53,31 @@ export async function checkStore(store: Store, paths: StorePaths): Promise<strin
   const note = isForeign(flowState)
     ? `the store ${path} is ${how}: the flow state in ${flowState.path} belongs to one that is gone`
     : undefined
-  if (known === undefined) await store.table(TABLE).seed(KEY, id)
   for (const marked of [pins, flowState]) if (marked !== undefined) mark(marked, path, id)
   return note
 }
+
+// Several may ask a new store at once: an object is made by one of them, and the others read it.
+async function identityOf(store: Store): Promise<string> {
+  const { kind } = storeIdentityModel
+  const read = async (): Promise<string | undefined> =>
+    (await store.read(kind, IDENTITY))?.value.identity as string | undefined
+  const there = await read()
+  if (there !== undefined) return there
+  const identity = (await identityBefore(store)) ?? randomUUID()
+  try {
+    await store.write([{ op: 'create', kind, value: { id: IDENTITY, identity } }])
+    return identity
+  } catch (error) {
+    const made = isFailure(error, 'EXISTS') ? await read() : undefined
+    if (made === undefined) throw error
+    return made
+  }
+}
+
+// Older stores have it in a table.
+const identityBefore = async (store: Store): Promise<string | undefined> =>
+  (await store.table(TABLE).get(KEY)) ?? (await store.table(TABLE_BEFORE).get(KEY))
 
 function markedOf({ pins, flowState }: StorePaths): { pins?: Marked; flowState?: Marked } {
   const pinned = resolve(pins) // a bpffs, which holds no files

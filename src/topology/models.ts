@@ -172,11 +172,21 @@ export const stateKeyModel = defineModel({
   hidden: true
 })
 
+/** One object of a store: what tells it from every other store. See src/main/store-mark.ts. */
+export const storeIdentityModel = defineModel({
+  kind: 'store-identity',
+  plural: 'store-identities',
+  summary: 'What tells this store from every other one.',
+  schema: object({ identity: Uuid('of the store') }),
+  hidden: true
+})
+
 /** Models that no plugin brings. */
 export const coreModels = [
   hostModel,
   tunnelZoneModel,
   tunnelZoneHostModel,
   portGroupModel,
-  stateKeyModel
+  stateKeyModel,
+  storeIdentityModel
 ] as const
