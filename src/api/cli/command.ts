@@ -86,7 +86,7 @@ async function run({ words, json, help, version, api }: Options, given: Given): 
   const context: Context = { client, nouns, names: new Names(client, nouns), out }
   const job = jobOf(nouns, noun, verb)
   // A word that means nothing is told first: it would mean nothing to a server either.
-  if (fault !== undefined && !job.isLocal) throw fault
+  if (fault !== undefined && !job.withoutModels) throw fault
   try {
     await job.run(context, rest)
   } catch (error) {
@@ -110,7 +110,7 @@ async function knownNouns(client: Client): Promise<{ nouns: Nouns; fault?: unkno
 }
 
 interface Job {
-  readonly isLocal: boolean // it asks no server
+  readonly withoutModels: boolean // it needs no models of the server
   run(context: Context, rest: readonly string[]): Promise<void>
 }
 
@@ -120,18 +120,18 @@ function jobOf(nouns: Nouns, word: string, verb: string | undefined): Job {
   const action = actions.find(a =>
     a.verb === undefined ? a.noun === word : a.noun === name && a.verb === (verb ?? 'list')
   )
-  const isLocal = action?.isLocal === true
+  const withoutModels = action?.withoutModels === true
   if (action !== undefined && action.verb !== undefined)
-    return { isLocal, run: (context, rest) => action.run(context, rest) }
+    return { withoutModels, run: (context, rest) => action.run(context, rest) }
   if (action !== undefined) {
     const first = verb === undefined ? [] : [verb]
-    return { isLocal, run: (context, rest) => action.run(context, [...first, ...rest]) }
+    return { withoutModels, run: (context, rest) => action.run(context, [...first, ...rest]) }
   }
   const own = actions.filter(a => a.noun === name).map(a => a.verb!)
   if (noun === undefined && own.length === 0) throw noNoun(nouns, word)
   const does = noun && Object.hasOwn(verbs, verb ?? 'list') ? verbs[verb ?? 'list'] : undefined
   if (noun !== undefined && does !== undefined)
-    return { isLocal, run: (context, rest) => does(context, noun, rest) }
+    return { withoutModels, run: (context, rest) => does(context, noun, rest) }
   const known = noun === undefined ? own : [...Object.keys(verbs), ...own]
   const nearest = verb === undefined ? undefined : meant(verb, known)
   const hint = nearest === undefined ? '' : `: did you mean ${nearest}?`

@@ -13,8 +13,8 @@ export interface Action {
   readonly words: string
   /** A sentence for the help. */
   readonly summary: string
-  /** It asks no server. */
-  readonly isLocal?: boolean
+  /** It does without the models of the server; default: false. */
+  readonly withoutModels?: boolean
   /** Does it; throws Failure with the exit code. */
   run(context: Context, words: readonly string[]): Promise<void>
 }

@@ -39,7 +39,7 @@ export const completionOf = (actions: () => readonly Action[]): Action => ({
   verb: undefined,
   words: 'bash | zsh',
   summary: 'Print what a shell needs: source <(mezzo completion bash).',
-  isLocal: true,
+  withoutModels: true,
   async run(context, [shell, line = '']) {
     if (shell === 'complete') return complete(context, actions(), line)
     const text = shell === 'bash' ? BASH : shell === 'zsh' ? ZSH : undefined

@@ -21,10 +21,12 @@ export const demoActions: readonly Action[] = [
     verb: 'list',
     words: '',
     summary: "List the demo's connections: how many live, and their longest silence.",
+    withoutModels: true,
     run: list
   },
-  faultOf('kill', ['host'], 'A gateway dies: its agent, and every cable.'),
-  faultOf('restore', ['host'], 'It comes back.'),
+  faultOf('kill', ['host'], 'A gateway dies: its agent, and every cable; or a server does.'),
+  faultOf('stop', ['host'], 'All servers of a kind die: zookeeper.'),
+  faultOf('restore', ['host'], 'It comes back, or they do.'),
   faultOf('restart', ['host'], 'The agent of a host crashes and is started again.'),
   faultOf('move', ['vm', 'host'], 'A virtual machine moves to another host.')
 ]
@@ -36,6 +38,7 @@ function faultOf(verb: string, fields: readonly string[], summary: string): Acti
     verb,
     words: shape,
     summary,
+    withoutModels: true, // the controller that has them may be dead
     async run({ client, out }, words) {
       if (words.length !== fields.length) throw usage(`expected mezzo demo ${verb} ${shape}`)
       await mustRun(client)

@@ -30,7 +30,7 @@ export const storeActions: readonly Action[] = [
     verb: 'backup',
     words: 'STORE FILE',
     summary: `Write all objects of a store to a file; STORE is ${PLACE}.`,
-    isLocal: true,
+    withoutModels: true,
     run: backup
   },
   {
@@ -38,7 +38,7 @@ export const storeActions: readonly Action[] = [
     verb: 'restore',
     words: 'FILE STORE',
     summary: 'Make all objects of a backup in an empty store.',
-    isLocal: true,
+    withoutModels: true,
     run: restoreFile
   },
   {
@@ -46,7 +46,7 @@ export const storeActions: readonly Action[] = [
     verb: 'migrate',
     words: 'STORE STORE',
     summary: 'Make all objects of one store in another, which is empty.',
-    isLocal: true,
+    withoutModels: true,
     run: migrate
   },
   {
@@ -54,7 +54,7 @@ export const storeActions: readonly Action[] = [
     verb: 'check',
     words: 'STORE [--repair]',
     summary: 'Look whether a store keeps its own rules; mend references that lead nowhere.',
-    isLocal: true,
+    withoutModels: true,
     run: check
   }
 ]
