@@ -3,66 +3,27 @@
 // run must find the machine as if nothing had been.
 
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { pairs } from '../../src/demo/plan/plan.ts'
 import { classes, speakers } from '../../src/demo/plan/talks.ts'
 import type { Report } from '../../src/demo/report/report.ts'
-import { Lab, until } from '../../src/lab/index.ts'
-import { kernelUnavailable } from '../../src/main/kernel.ts'
+import { until } from '../../src/lab/index.ts'
+import {
+  assertNothingLeft,
+  LIMIT_MS,
+  mezzo,
+  mounts,
+  namespaces,
+  reportOf,
+  skip,
+  start,
+  startIn
+} from './fixtures/demo.ts'
 
-const top = join(import.meta.dirname, '..', '..')
-const skip = kernelUnavailable() ?? Lab.available() ?? false
-const LIMIT_MS = 120_000 // of what takes an idle machine a tenth of it
 const timeout = 2 * LIMIT_MS
-
-interface Ended {
-  readonly status: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-const start = (...args: string[]) => startIn(process.env, ...args)
-
-function startIn(env: NodeJS.ProcessEnv, ...args: string[]) {
-  const options = { cwd: top, timeout: LIMIT_MS, env }
-  const child = spawn(process.execPath, ['src/main.ts', ...args], options)
-  let stdout = ''
-  let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', text => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', text => (stderr += text))
-  const ended = once(child, 'close').then(([status]): Ended => ({ status, stdout, stderr }))
-  return { child, ended, printed: () => stdout, complained: () => stderr }
-}
-
-async function reportOf(...args: string[]): Promise<Report> {
-  const { status, stdout, stderr } = await start('--once', '--json', ...args).ended
-  assert.equal(status, 0, `${stdout.slice(-2000)}${stderr}`)
-  return JSON.parse(stdout) as Report // one document and nothing else
-}
-
-const namespaces = (): string[] =>
-  existsSync('/run/netns')
-    ? readdirSync('/run/netns').filter(name => /^mz-demo(-\d)?\./.test(name))
-    : []
-const mounts = (): string[] =>
-  readFileSync('/proc/self/mounts', 'utf8')
-    .split('\n')
-    .filter(line => /mezzo-lab\/mz-demo/.test(line))
-const leftFolders = (): string[] =>
-  existsSync('/run/mezzo-lab')
-    ? readdirSync('/run/mezzo-lab').filter(name => name.startsWith('mz-demo'))
-    : []
-
-function assertNothingLeft(): void {
-  assert.deepEqual([namespaces(), mounts(), leftFolders()], [[], [], []])
-  const probe = join(top, 'native', 'build', 'lab', 'probe')
-  assert.equal(spawnSync('pgrep', ['-f', probe], { encoding: 'utf8' }).stdout, '')
-}
 
 function assertSound(report: Report, datapath: string): void {
   assert.deepEqual(report.faults, [])
@@ -202,18 +163,6 @@ for (const args of [[], ['--memory']])
     demo.child.kill('SIGINT')
     assert.equal((await demo.ended).status, 0)
   })
-
-async function mezzo(url: string, ...words: string[]) {
-  const child = spawn(process.execPath, ['src/api/cli/mezzo.ts', '--api', url, ...words], {
-    cwd: top,
-    timeout: LIMIT_MS
-  })
-  let output = ''
-  for (const pipe of [child.stdout, child.stderr])
-    pipe.setEncoding('utf8').on('data', text => (output += text))
-  const [status] = await once(child, 'close')
-  return { status: status as number, output }
-}
 
 test('what a killed demo leaves, the next removes', { skip, timeout }, async () => {
   const demo = start('--set', 'api.port=0')
