@@ -97,11 +97,14 @@ const host = (name: string): HostReport => ({
   drops_by_reason: { 'agent.unreachable-port': 8, 'router.no-neighbour': 1 },
   records: { connection: 51 },
   held: 12,
-  acknowledged_us_p50: 100
+  acknowledged_us_p50: 100,
+  store_away_ms: 0,
+  backup_waiting_bytes: 0
 })
 
 const report: Report = {
   ok: false,
+  services: [],
   datapath: 'memory',
   reason: 'no network namespaces here: mount --make-shared /run/netns failed: not permitted',
   api: 'http://127.0.0.1:43817',
@@ -119,5 +122,6 @@ const report: Report = {
     { tenant: 'blue', out_by: 'gateway2', back_by: 'gateway2' }
   ],
   survival: [],
+  opened_meanwhile: 0,
   faults: ['red-web1 to outside (203.0.113.10): 1 questions without an answer']
 }

@@ -11,15 +11,15 @@ import { flowStateOf } from '../main/state-settings.ts'
 import type { Resources } from '../resource.ts'
 import { addDemoRoutes } from './fault-routes.ts'
 import type { Faults } from './faults.ts'
-import type { Passed } from './ground.ts'
-import { hosts } from './plan/plan.ts'
+import type { Passed, Renewed } from './ground.ts'
+import { LocalSite } from './local-site.ts'
 import { Check } from './report/check.ts'
 import { type Report, reportHost, reportPairs, round } from './report/report.ts'
 import { outcomeText, Survival } from './report/survival.ts'
 import { reportWays, type WayReport } from './report/ways.ts'
 import { Screen } from './screen/screen.ts'
-import { Site } from './site.ts'
-import { STOPPED, stopSignal } from './stop.ts'
+import type { Site } from './site.ts'
+import { STOPPED, type Stop, stopSignal } from './stop.ts'
 
 /** What the demo is started with. */
 export interface DemoOptions {
@@ -29,6 +29,8 @@ export interface DemoOptions {
   readonly json: boolean
   /** Without a kernel, even where one could be had. */
   readonly memory: boolean
+  /** As a cluster of processes. */
+  readonly cluster: boolean
   readonly config: ApplianceConfig
   /** The plugins' data. */
   readonly plugins: readonly Resources[]
@@ -44,16 +46,34 @@ const SETTLED_MS = 30_000
 export async function runDemo(options: DemoOptions): Promise<number> {
   // Refuses what does not go together, before anything is built.
   flowStateOf(options.config.state, options.plugins)
-  const demo = new Demo(options)
+  let demo: Demo | undefined
   try {
+    demo = new Demo(options, await open(options))
     return await demo.run()
   } catch (error) {
     if (!(error instanceof LabError)) throw error
     process.stderr.write(`mezzo: ${error.message}\n`)
     return 1
   } finally {
-    await demo.close()
+    await demo?.close()
   }
+}
+
+interface Opened {
+  readonly site: Site
+  readonly stop: Stop
+  /** Why there is no kernel datapath, when one was asked for. */
+  readonly reason: string | null
+}
+
+async function open(options: DemoOptions): Promise<Opened> {
+  const reason = options.memory ? null : (kernelUnavailable() ?? Lab.available())
+  if (options.cluster && reason !== null) throw new LabError(`no cluster: ${reason}`)
+  const stop = stopSignal()
+  const isMemory = options.memory || reason !== null
+  if (!options.cluster) return { site: new LocalSite({ ...options, isMemory, stop }), stop, reason }
+  const { ClusterSite } = await import('./cluster/cluster-site.ts')
+  return { site: await ClusterSite.prepare({ ...options, stop }), stop, reason }
 }
 
 class Demo {
@@ -61,21 +81,22 @@ class Demo {
   readonly #screen = new Screen(process.stdout)
   readonly #startedMs = performance.now()
   readonly #reason: string | null
-  readonly #stop = stopSignal()
+  readonly #stop: Stop
   readonly #site: Site
   #building: Promise<Check> | null = null
   #check: Check | null = null
   #survival: Survival | null = null
   #faults: Faults | null = null
+  readonly #renewed: Renewed[] = []
   #passed: readonly Passed[] = []
   #passedMs = 0
   #ways: readonly WayReport[] = []
 
-  constructor(options: DemoOptions) {
+  constructor(options: DemoOptions, { site, stop, reason }: Opened) {
     this.#options = options
-    this.#reason = options.memory ? null : (kernelUnavailable() ?? Lab.available())
-    const isMemory = options.memory || this.#reason !== null
-    this.#site = new Site({ ...options, isMemory, stop: this.#stop })
+    this.#site = site
+    this.#stop = stop
+    this.#reason = reason
   }
 
   async run(): Promise<number> {
@@ -147,10 +168,11 @@ class Demo {
   async #suffer(check: Check): Promise<void> {
     const faults = this.#faults!
     await this.#sleep(STEADY_MS)
-    await faults.kill('gateway1')
-    await this.#settle()
-    await faults.move('red-db1', 'compute1')
-    await this.#settle()
+    for (const step of this.#site.ordeal) {
+      const renewed = await step(faults)
+      if (renewed !== undefined) this.#renewed.push(renewed)
+      await this.#settle()
+    }
     await check.round(() => this.#draw())
     await this.#watch()
   }
@@ -171,7 +193,7 @@ class Demo {
   // --- showing -----------------------------------------------------------------------------------
 
   async #conclude(): Promise<number> {
-    await this.#fresh()
+    await this.#site.refresh()
     const report = this.#report()
     if (this.#options.json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`)
     else this.#screen.print(report, false)
@@ -179,7 +201,7 @@ class Demo {
   }
 
   async #live(check: Check): Promise<number> {
-    await this.#fresh()
+    await this.#site.refresh()
     if (!this.#screen.isLive) this.#screen.print(this.#report(), true)
     await Promise.race([Promise.all([this.#ask(check), this.#show()]), this.#stop.signal])
     this.#screen.leave('taking everything down')
@@ -215,19 +237,15 @@ class Demo {
     if (!this.#screen.isLive && !this.#stop.stopped) this.#screen.say(text)
   }
 
-  // The agents tell their counters twice a second; a dead one has told its last.
-  async #fresh(): Promise<void> {
-    const alive = this.#site.agents.filter(agent => agent.alive)
-    await Promise.all(alive.map(agent => agent.freshCounters()))
-  }
-
   #draw(): void {
     if (!this.#options.json && !this.#stop.stopped)
       this.#screen.draw(this.#report(), !this.#options.once)
   }
 
   #report(): Report {
-    const faults = [...(this.#check?.faults() ?? []), ...(this.#survival?.faults() ?? [])]
+    const lost = this.#survival?.faults() ?? []
+    const refused = this.#renewed.flatMap(({ wrong }) => wrong)
+    const faults = [...(this.#check?.faults() ?? []), ...lost, ...refused]
     if (this.#isFallback) faults.unshift(`no kernel datapath: ${this.#reason}`)
     return {
       ok: faults.length === 0,
@@ -235,11 +253,13 @@ class Demo {
       reason: this.#reason,
       api: this.#site.url,
       seconds: round((performance.now() - this.#startedMs) / 1000, 2),
-      hosts: hosts.flatMap(name => reportHost(this.#site.agent(name))),
+      hosts: this.#site.hosts.map(reportHost),
+      services: this.#site.services,
       pairs: this.#check === null ? [] : reportPairs(this.#check),
       connections: this.#survival?.standing ?? [],
       ways: this.#ways,
       survival: this.#survival?.outcomes ?? [],
+      opened_meanwhile: this.#renewed.reduce((sum, { opened }) => sum + opened, 0),
       faults
     }
   }

@@ -25,11 +25,12 @@ export interface DemoView {
   faults(): Faults | null
 }
 
-type Verb = 'kill' | 'restore' | 'restart'
+type Verb = 'kill' | 'stop' | 'restore' | 'restart'
 
 const summaries: Readonly<Record<Verb, string>> = {
-  kill: 'A gateway dies: its agent, and every cable.',
-  restore: 'It comes back.',
+  kill: 'A gateway dies: its agent, and every cable. Or a server of the cluster does.',
+  stop: 'All servers of a kind die.',
+  restore: 'It comes back, or they do.',
   restart: 'The agent of a host crashes and is started again.'
 }
 

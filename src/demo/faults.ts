@@ -2,26 +2,36 @@
 // started again, a virtual machine moves. One at a time, and what makes no sense is refused.
 // test/lab/demo.test.ts holds it.
 
-import type { Agent } from '../agent/agent.ts'
 import { conflict, invalid } from '../api/http/refusal.ts'
-import { until } from '../lab/index.ts'
 import type { Ground } from './ground.ts'
 import { type GatewayName, gateways, type HostName, hosts, type VmPlan, vms } from './plan/plan.ts'
+
+/** Processes beside the agents that may be killed and started again. */
+export interface Services {
+  /** What they are called, the kinds and whichever leads among them. */
+  readonly names: readonly string[]
+  /** Names of several together. */
+  readonly kinds: readonly string[]
+  /** Kills what has the name and runs; throws a conflict when nothing of it does. */
+  kill(name: string): Promise<string>
+  /** Starts what has the name and was killed; throws a conflict when nothing of it was. */
+  restore(name: string): Promise<string>
+}
 
 /** What faults are made on. */
 export interface FaultParts {
   readonly ground: Ground
-  /** A host's agent; undefined when it is dead. */
-  agent(host: HostName): Agent | undefined
-  /** Starts the agent of a host; resolves when it is up. */
+  /** The agent of a host ends in the middle of whatever it does. */
+  killAgent(host: HostName): Promise<void> | undefined
+  /** Starts the agent of a host; resolves when its ports are up. */
   startAgent(host: HostName): Promise<void>
-  /** The API's move of a VM's port. */
-  movePort(vm: string, to: HostName): Promise<void>
+  /** A VM's cable and its port go to another host. */
+  move(vm: string, to: HostName): Promise<unknown>
+  /** The other processes that may die; without, there are none. */
+  readonly services?: Services
   /** Before anything happens. */
   begin(fault: string): Promise<void>
 }
-
-const READY_MS = 30_000
 
 /** Makes faults, one after the other: kills and restores gateways, restarts agents, moves VMs. */
 export class Faults {
@@ -40,37 +50,54 @@ export class Faults {
   }
 
   /**
-   * The agent's thread ends in the middle of whatever it does, and every cable goes down. Agents
-   * are threads of the demo's one process, so it is no kill -9; it says as little goodbye.
+   * A gateway's agent ends in the middle of whatever it does, and every cable goes down: a process
+   * of its own by kill -9, a thread as abruptly. Or a service is killed.
    */
   kill(name: unknown): Promise<string> {
     return this.#next(async () => {
-      const gateway = gatewayOf(name)
+      const service = this.#serviceOf(name)
+      if (service !== undefined) return this.#onService('kill', service)
+      const gateway = this.#gatewayOf(name)
       if (this.#dead.has(gateway)) throw conflict(fault('host', name, 'a gateway that is alive'))
       const other = gateways.find(each => each !== gateway && !this.#dead.has(each))
       if (other === undefined)
         throw conflict(fault('host', name, 'one of two: the other gateway is dead already'))
-      const { ground, begin, agent } = this.#parts
+      const { ground, begin, killAgent } = this.#parts
       await begin(`kill ${gateway}`)
       this.#dead.add(gateway)
       const [cables] = await Promise.all([
         ground.cut(gateway),
-        agent(gateway)?.kill(),
+        killAgent(gateway),
         ground.returnBy(other)
       ])
       return `${gateway} is dead: its agent, and ${cables} cables; the outside answers by ${other}`
     })
   }
 
-  /** A dead gateway comes back; throws when it is none. */
+  /** All services of a kind are killed; throws when there is no such kind. */
+  stop(name: unknown): Promise<string> {
+    return this.#next(async () => {
+      const { services } = this.#parts
+      if (services === undefined)
+        throw invalid([fault('host', name, 'a cluster: `npm start -- --cluster` has servers')])
+      const kind = services.kinds.find(each => each === name)
+      if (kind === undefined) throw unknown('host', name, services.kinds)
+      await this.#parts.begin(`stop ${kind}`)
+      return services.kill(kind)
+    })
+  }
+
+  /** A dead gateway or service comes back; throws when it is none. */
   restore(name: unknown): Promise<string> {
     return this.#next(async () => {
-      const gateway = gatewayOf(name)
+      const service = this.#serviceOf(name)
+      if (service !== undefined) return this.#onService('restore', service)
+      const gateway = this.#gatewayOf(name)
       if (!this.#dead.has(gateway)) throw conflict(fault('host', name, 'a gateway that is dead'))
-      const { ground, begin } = this.#parts
+      const { ground, begin, startAgent } = this.#parts
       await begin(`restore ${gateway}`)
       await ground.mend(gateway)
-      await this.#start(gateway)
+      await startAgent(gateway)
       this.#dead.delete(gateway)
       const back = this.#dead.size === 0 ? 'gateway2' : gateway
       await ground.returnBy(back)
@@ -84,10 +111,10 @@ export class Faults {
       const host = hosts.find(each => each === name)
       if (host === undefined) throw unknown('host', name, hosts)
       if (this.#dead.has(host)) throw conflict(fault('host', name, 'a host that is alive'))
-      const { agent, begin } = this.#parts
+      const { killAgent, startAgent, begin } = this.#parts
       await begin(`restart ${host}`)
-      await agent(host)?.kill()
-      await this.#start(host)
+      await killAgent(host)
+      await startAgent(host)
       return `the agent of ${host} crashed and runs again`
     })
   }
@@ -101,21 +128,27 @@ export class Faults {
         throw unknown('host', to, ['compute1', 'compute2'])
       const from = this.#places.get(vm.name)!
       if (from === host) throw conflict(fault('host', to, `another host: ${vm.name} is there`))
-      const { ground, begin, movePort } = this.#parts
+      const { begin, move } = this.#parts
       await begin(`move ${vm.name} ${host}`)
+      await move(vm.name, host)
       this.#places.set(vm.name, host)
-      await Promise.all([ground.move(vm.name, host), movePort(vm.name, host)])
       return `${vm.name} has moved from ${from} to ${host}`
     })
   }
 
-  async #start(host: HostName): Promise<void> {
-    await this.#parts.startAgent(host)
-    const bound = async (): Promise<boolean> => {
-      const status = await this.#parts.agent(host)?.status()
-      return status !== undefined && status.bound > 0
-    }
-    await until(`the ports of ${host} are up`, bound, READY_MS)
+  #serviceOf(name: unknown): string | undefined {
+    return this.#parts.services?.names.find(each => each === name)
+  }
+
+  async #onService(verb: 'kill' | 'restore', name: string): Promise<string> {
+    await this.#parts.begin(`${verb} ${name}`)
+    return this.#parts.services![verb](name)
+  }
+
+  #gatewayOf(name: unknown): GatewayName {
+    const gateway = gateways.find(each => each === name)
+    if (gateway !== undefined) return gateway
+    throw unknown('host', name, [...gateways, ...(this.#parts.services?.names ?? [])])
   }
 
   #next<T>(make: () => Promise<T>): Promise<T> {
@@ -123,12 +156,6 @@ export class Faults {
     this.#last = made.catch(() => {})
     return made
   }
-}
-
-function gatewayOf(name: unknown): GatewayName {
-  const gateway = gateways.find(each => each === name)
-  if (gateway === undefined) throw unknown('host', name, gateways)
-  return gateway
 }
 
 // By its name, or by its place in the plan: vm2 is red-web2.

@@ -56,6 +56,14 @@ export interface Ground {
   close(): Promise<void>
 }
 
+/** What came of connections that were opened for a moment. */
+export interface Renewed {
+  /** So many were to be opened. */
+  readonly opened: number
+  /** What went wrong, as sentences. */
+  readonly wrong: readonly string[]
+}
+
 /** What went by an uplink. */
 export interface Passed {
   readonly uplink: Uplink

@@ -1,21 +1,12 @@
-// What the demo builds, and takes away again: a ground, a store with its API, an agent for each
-// host. The order of what is done with it is demo.ts's. test/lab/demo.test.ts holds it.
+// What the demo builds, shows and takes away: the hosts of one process (local-site.ts), or a whole
+// cluster of processes (cluster/cluster-site.ts). What is asked of both is here.
 
-import type { Agent } from '../agent/agent.ts'
-import type { AgentsView } from '../api/agents.ts'
-import { Ports } from '../api/rest/ports.ts'
-import { openLog } from '../core/log.ts'
-import { LabError, until } from '../lab/index.ts'
-import { API_PORT, tokenOf } from '../main/api-settings.ts'
-import { Appliance } from '../main/appliance.ts'
+import type { ApiOptions } from '../api/server.ts'
 import type { ApplianceConfig } from '../main/run.ts'
-import { flowStateOf } from '../main/state-settings.ts'
 import type { Resources } from '../resource.ts'
-import { activeTable } from '../topology/port-status.ts'
-import { Faults } from './faults.ts'
-import type { Agents, Ground, Heard } from './ground.ts'
-import { type HostName, hosts, uplinks, vms } from './plan/plan.ts'
-import { type Built, buildTopology } from './plan/topology.ts'
+import type { Faults } from './faults.ts'
+import type { Ground, Heard, Renewed } from './ground.ts'
+import type { HostView, ServiceReport } from './report/report.ts'
 import type { Stop } from './stop.ts'
 
 /** What a site is made of. */
@@ -23,190 +14,36 @@ export interface SiteOptions {
   readonly config: ApplianceConfig
   /** The plugins' data. */
   readonly plugins: readonly Resources[]
-  /** Whether it stands in memory, without a kernel. */
-  readonly isMemory: boolean
   readonly stop: Stop
 }
 
-const READY_MS = 30_000
-// Nobody is asked which interfaces there are: a cable comes while its port moves.
-const noAgents: AgentsView = {
-  hosts: () => [],
-  interfaces: async () => undefined,
-  flows: async () => [],
-  trace: () => Promise.reject(new Error('no agent')),
-  answer: () => Promise.reject(new Error('no agent')),
-  metrics: () => [],
-  state: () => Promise.reject(new Error('no agent')),
-  peers: () => Promise.reject(new Error('no agent'))
-}
-
 /** Routes that whoever opens the API adds to it. */
-type Routes = NonNullable<Parameters<Appliance['listen']>[2]>
+export type Routes = NonNullable<ApiOptions['more']>
 
-/** The demo's hosts, VMs, store and agents, from the first to the last of them. */
-export class Site {
-  readonly #options: SiteOptions
-  readonly #agents = new Map<string, Agent>()
-  #ground: Ground | null = null
-  #appliance: Appliance | null = null
-  #built: Built | null = null
-  #url = ''
+/** Something that `--once` does, and what came of connections that were opened then. */
+export type Step = (faults: Faults) => Promise<Renewed | undefined>
 
-  constructor(options: SiteOptions) {
-    this.#options = options
-  }
-
+/** The demo's network, and whatever makes it real. */
+export interface Site {
   /** null until it was opened. */
-  get ground(): Ground | null {
-    return this.#ground
-  }
-
+  readonly ground: Ground | null
   /** Where the API is; '' until it listens. */
-  get url(): string {
-    return this.#url
-  }
-
-  /** A host's agent; undefined until it was started. */
-  agent(host: HostName): Agent | undefined {
-    return this.#agents.get(host)
-  }
-
-  /** The agents that were started, dead ones included. */
-  get agents(): readonly Agent[] {
-    return [...this.#agents.values()]
-  }
-
+  readonly url: string
+  /** The hosts whose agents were started, dead ones included. */
+  readonly hosts: readonly HostView[]
+  /** The other processes it stands on; none where all is one process. */
+  readonly services: readonly ServiceReport[]
+  /** What `--once` does to it, in this order. */
+  readonly ordeal: readonly Step[]
   /**
    * Builds all of it and waits until first packets will find what they need. Throws LabError when
    * it is told to stop meanwhile; what stands then is for `close`.
    */
-  async build(heard: Heard, routes: Routes): Promise<Ground> {
-    const { config, plugins } = this.#options
-    const ground = await this.#openGround(heard)
-    this.#ground = ground
-    this.#goOn()
-    const named = plugins.filter(({ name }) => name in config.plugins)
-    const log = openLog(config.log)
-    const appliance = await Appliance.open({
-      storePath: ':memory:',
-      plugins: named,
-      installed: plugins,
-      log
-    })
-    this.#appliance = appliance
-    const built = buildTopology(ground.underlay)
-    this.#built = built
-    await appliance.store.write(built.changes)
-    this.#goOn()
-    await Promise.all([
-      this.#listen(appliance, routes),
-      ground.populate(this.#doors()),
-      ...hosts.map(name => this.#startAgent(appliance, ground, { id: built.hosts[name], name }))
-    ])
-    await Promise.race([this.#ready(appliance), this.#options.stop.signal])
-    this.#goOn()
-    return ground
-  }
-
+  build(heard: Heard, routes: Routes): Promise<Ground>
   /** What may be done to it; `begin` is called before each fault. Only once it is built. */
-  faults(begin: (fault: string) => Promise<void>): Faults {
-    const [appliance, ground] = [this.#appliance!, this.#ground!]
-    const { hosts: ids, ports } = this.#built!
-    const moves = new Ports(appliance.store, noAgents)
-    return new Faults({
-      ground,
-      agent: host => this.#agents.get(host),
-      startAgent: name => this.#startAgent(appliance, ground, { id: ids[name], name }),
-      movePort: (vm, to) => moves.move(ports.get(vm)!, { host: ids[to], interface: vm }, undefined),
-      begin
-    })
-  }
-
+  faults(begin: (fault: string) => Promise<void>): Faults
+  /** Resolves when counters and services have been looked at anew. */
+  refresh(): Promise<void>
   /** Takes away what there is of it. */
-  async close(): Promise<void> {
-    await this.#appliance?.close()
-    await this.#ground?.close()
-  }
-
-  #goOn(): void {
-    if (this.#options.stop.stopped) throw new LabError('stopped')
-  }
-
-  async #openGround(heard: Heard): Promise<Ground> {
-    if (this.#options.isMemory) {
-      const { MemoryGround } = await import('./memory/memory-ground.ts')
-      return new MemoryGround(heard)
-    }
-    const { KernelGround } = await import('./kernel/kernel-ground.ts')
-    return KernelGround.open(heard)
-  }
-
-  async #startAgent(
-    appliance: Appliance,
-    ground: Ground,
-    host: { id: string; name: HostName }
-  ): Promise<void> {
-    const { config, plugins } = this.#options
-    const { plugins: settings, state: flowState, flows } = config
-    const state = flowStateOf(flowState, plugins)
-    const maintenance = { idleMs: flows.idleMs, checkMs: flows.checkMs }
-    const stateStore = { ...flowState.store, path: `${ground.folder}/flow-state` }
-    const given = ground.agentOptions(host.name)
-    const agent = await appliance.startAgent({
-      ...host,
-      ...given,
-      settings,
-      state,
-      maintenance,
-      stateStore
-    })
-    this.#agents.set(host.name, agent)
-  }
-
-  // The usual port, so that the command line finds it; any other when somebody has it.
-  async #listen(appliance: Appliance, routes: Routes): Promise<void> {
-    const { api } = this.#options.config
-    const { address: host, port = API_PORT } = api
-    const token = tokenOf(api)
-    try {
-      this.#url = await appliance.listen({ host, port }, token, routes)
-    } catch (error) {
-      const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
-      if (cause?.code !== 'EADDRINUSE') throw error
-      this.#url = await appliance.listen({ host, port: 0 }, token, routes)
-    }
-  }
-
-  // Every port is bound, every agent has been told so, and what first packets need is loaded.
-  async #ready(appliance: Appliance): Promise<void> {
-    const wanted = vms.length + uplinks.length
-    const up = new Map<string, number>() // by host
-    const bound = async (): Promise<boolean> => {
-      for (const { host } of this.#agents.values()) {
-        const rows = await appliance.store.table(activeTable(host.id)).entries()
-        up.set(host.id, rows.length)
-      }
-      return [...up.values()].reduce((sum, n) => sum + n, 0) === wanted
-    }
-    await until('every port is bound', bound, READY_MS)
-    await until('every agent is ready', () => this.#agentsReady(up), READY_MS)
-  }
-
-  // Each has heard of the ports of the hosts it has met.
-  async #agentsReady(up: ReadonlyMap<string, number>): Promise<boolean> {
-    const agents = [...this.#agents.values()]
-    const states = await Promise.all(agents.map(agent => agent.status()))
-    return states.every(
-      ({ active, dryRuns }) =>
-        dryRuns === 0 && Object.entries(active).every(([host, n]) => n >= (up.get(host) ?? 0))
-    )
-  }
-
-  #doors(): Agents {
-    return {
-      input: (host, name, frame) => this.#agents.get(host)?.input(name, frame),
-      fromUnderlay: (host, key, src, frame) => this.#agents.get(host)?.fromUnderlay(key, src, frame)
-    }
-  }
+  close(): Promise<void>
 }

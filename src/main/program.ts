@@ -18,6 +18,8 @@ const USAGE = `usage: npm start -- [options]
                    what became of the connections, take it all down
   --json           with --once: print the result as JSON
   --memory         the demo without a kernel, as on a machine without root
+  --cluster        the demo as a cluster: ZooKeeper, Cassandra, a controller and agents, each a
+                   process of its own; with --once, ZooKeeper dies under traffic
   --no-demo        run the bare appliance
   --config FILE    the configuration (default config/demo.json, with --no-demo
                    config/appliance.json)
@@ -42,6 +44,7 @@ async function main(): Promise<number> {
       once: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       memory: { type: 'boolean', default: false },
+      cluster: { type: 'boolean', default: false },
       demo: { type: 'boolean', default: true },
       config: { type: 'string' },
       plugins: { type: 'string', multiple: true, default: [] },
@@ -54,10 +57,12 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`)
     return 0
   }
-  const { once, json, memory, demo } = values
+  const { once, json, memory, cluster, demo } = values
   if (json && !once) throw new UsageError('--json needs --once')
-  if (!demo && (once || memory))
-    throw new UsageError('--no-demo goes with neither --once nor --memory')
+  if (!demo && (once || memory || cluster))
+    throw new UsageError('--no-demo goes with none of --once, --memory and --cluster')
+  if (cluster && memory)
+    throw new UsageError('--cluster has processes of its own, for which --memory has no place')
   const plugins = await loadResources(values.plugins.map(dir => pathToFileURL(`${dir}/`)))
   const file = values.config ?? roleFile(demo ? 'demo' : 'appliance')
   const overrides = parseOverrides(values.set)
@@ -68,7 +73,7 @@ async function main(): Promise<number> {
   // What it left behind, a disk that does not answer, would keep the process.
   if (!demo) process.exit(await runAppliance(config, plugins, openLog(config.log)))
   const { runDemo } = await import('../demo/demo.ts')
-  return runDemo({ once, json, memory, config, plugins })
+  return runDemo({ once, json, memory, cluster, config, plugins })
 }
 
 // What the demo would leave out in silence is refused.

@@ -4,7 +4,7 @@
 
 import { type Job, type Lab, LabError, type Machine, type Vm } from '../../lab/index.ts'
 import { tool } from '../../lab/traffic/traffic.ts'
-import type { Agents, Answered, AskOptions, Ground, Heard, Passed } from '../ground.ts'
+import type { Agents, Answered, AskOptions, Ground, Heard, Passed, Renewed } from '../ground.ts'
 import { labelOf } from '../ground.ts'
 import {
   families,
@@ -56,13 +56,17 @@ export class KernelGround implements Ground {
   readonly #probes = new Map<string, Job>()
   readonly #waiting = new Map<number, (answered: Answered) => void>()
   #asked = 0
+  #talks: KernelTalks | null = null
 
-  /** Makes the hosts; throws LabError when this machine cannot. */
-  static async open(heard: Heard): Promise<KernelGround> {
+  /**
+   * Makes the hosts, and beside them in the underlay namespaces of the names in `others`; throws
+   * LabError when this machine cannot.
+   */
+  static async open(heard: Heard, others: readonly string[] = []): Promise<KernelGround> {
     const lab = await openPlace()
     try {
       const underlay = await lab.underlay({ mtu: UNDERLAY_MTU })
-      await Promise.all(hosts.map(name => lab.host(name, { underlay })))
+      await Promise.all([...hosts, ...others].map(name => lab.host(name, { underlay })))
       return new KernelGround(lab, heard)
     } catch (error) {
       await lab.close()
@@ -77,6 +81,12 @@ export class KernelGround implements Ground {
     this.folder = lab.folder
     const entries = hosts.map(name => [name, this.#host(name).underlay.ip] as const)
     this.underlay = Object.fromEntries(entries) as Record<HostName, string>
+  }
+
+  /** A host or one of the others, and its address in the underlay. */
+  placed(name: string): { machine: Machine; address: string } {
+    const machine = this.#lab.machines.get(name) as Awaited<ReturnType<Lab['host']>>
+    return { machine, address: machine.underlay.ip }
   }
 
   agentOptions(host: HostName): ReturnType<Ground['agentOptions']> {
@@ -103,8 +113,14 @@ export class KernelGround implements Ground {
     })
   }
 
-  converse(): Promise<Conversation> {
-    return KernelTalks.open(name => this.#lab.machines.get(name) as Machine)
+  async converse(): Promise<Conversation> {
+    this.#talks = await KernelTalks.open(name => this.#lab.machines.get(name) as Machine)
+    return this.#talks
+  }
+
+  /** Opens as many connections again as the plan has, and ends them; only after `converse`. */
+  renew(): Promise<Renewed> {
+    return this.#talks!.renew()
   }
 
   async cut(host: HostName): Promise<number> {

@@ -2,9 +2,11 @@
 // has to come and the longest time in which none came. A VIP's may end at either member.
 // test/lab/demo.test.ts holds it.
 
+import { reasonOf } from '../../core/errors.ts'
 import { LabError, type Machine } from '../../lab/index.ts'
 import { CrowdEnd, CrowdServer } from '../../lab/traffic/crowd.ts'
 import { tool } from '../../lab/traffic/traffic.ts'
+import type { Renewed } from '../ground.ts'
 import {
   type Connection,
   type Conversation,
@@ -27,8 +29,10 @@ const words: Readonly<Record<number, string>> = { 1: 'closed', 2: 'wrong bytes',
 
 /** The plan's connections, by programs in the namespaces. */
 export class KernelTalks implements Conversation {
+  readonly #machine: (name: string) => Machine
   readonly #clients: ReadonlyMap<Talk, CrowdEnd>
   readonly #servers: ReadonlyMap<string, CrowdServer>
+  #renewed = 0
 
   /** Opens all connections; throws when one cannot be opened. */
   static async open(machine: (name: string) => Machine): Promise<KernelTalks> {
@@ -37,17 +41,35 @@ export class KernelTalks implements Conversation {
       names.map(async name => [name, await CrowdServer.start(machine(name), SERVER_PORT)] as const)
     )
     const clients = await Promise.all(
-      talks.map(async talk => [talk, await openTalk(talk, machine(talk.from))] as const)
+      talks.map(
+        async talk => [talk, await openTalk(talk, machine(talk.from), groupOf(talk))] as const
+      )
     )
-    return new KernelTalks(new Map(clients), new Map(servers))
+    return new KernelTalks(machine, new Map(clients), new Map(servers))
   }
 
   private constructor(
+    machine: (name: string) => Machine,
     clients: ReadonlyMap<Talk, CrowdEnd>,
     servers: ReadonlyMap<string, CrowdServer>
   ) {
+    this.#machine = machine
     this.#clients = clients
     this.#servers = servers
+  }
+
+  /** Opens as many connections again, each of which has to be answered, and ends them. */
+  async renew(): Promise<Renewed> {
+    this.#renewed += talks.length
+    const tried = talks.map(async talk => {
+      const client = await openTalk(talk, this.#machine(talk.from), groupOf(talk) + this.#renewed)
+      await client.stop()
+    })
+    const settled = await Promise.allSettled(tried)
+    const wrong = settled.flatMap(each =>
+      each.status === 'rejected' ? [reasonOf(each.reason)] : []
+    )
+    return { opened: talks.reduce((sum, { count }) => sum + count, 0), wrong }
   }
 
   mark(): void {
@@ -69,17 +91,17 @@ export class KernelTalks implements Conversation {
 
 const groupOf = ({ id }: Talk): number => id + 1
 
-async function openTalk(talk: Talk, machine: Machine): Promise<CrowdEnd> {
+async function openTalk(talk: Talk, machine: Machine, group: number): Promise<CrowdEnd> {
   const { speaks, to, port, count } = talk
   const client = new CrowdEnd(machine, [
-    ...[await tool('crowd'), '--to', to, '--port', `${port}`, '--group', `${groupOf(talk)}`],
+    ...[await tool('crowd'), '--to', to, '--port', `${port}`, '--group', `${group}`],
     ...['--speaks', speaks, '--count', `${count}`, '--every-ms', `${EVERY_MS}`],
     ...['--per-s', `${PER_SECOND}`]
   ])
   const { failed } = await client.answer<{ failed: number }>(OPEN_MS)
-  if (failed > 0)
-    throw new LabError(`${failed} of ${count} connections from ${talk.from} to ${to} do not open`)
-  return client
+  if (failed === 0) return client
+  await client.stop()
+  throw new LabError(`${failed} of ${count} connections from ${talk.from} to ${to} do not open`)
 }
 
 function connection(talk: Talk, id: number, here?: End, there?: End): Connection {

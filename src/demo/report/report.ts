@@ -1,7 +1,5 @@
 // What the demo has seen, as one document: `--json` prints it, the table shows it.
 
-import type { Agent } from '../../agent/agent.ts'
-import type { CountersSnapshot } from '../../core/counters.ts'
 import { ACKNOWLEDGED_US } from '../../state/exchange/counters.ts'
 import { pairs } from '../plan/plan.ts'
 import type { Check } from './check.ts'
@@ -37,6 +35,10 @@ export interface HostReport {
   readonly held: number
   /** Half of all state messages were acknowledged within so many µs; null without any. */
   readonly acknowledged_us_p50: number | null
+  /** For so long the store of the topology has been away. */
+  readonly store_away_ms: number
+  /** Bytes of flow state that wait to be backed up. */
+  readonly backup_waiting_bytes: number
 }
 
 /** A pair in the report. */
@@ -65,6 +67,15 @@ export interface PairReport {
   readonly ok: boolean
 }
 
+/** A process the demo stands on, beside the agents. */
+export interface ServiceReport {
+  readonly name: string
+  /** It was not killed. */
+  readonly alive: boolean
+  /** What it is at the moment: a server's part in its ensemble; '' when there is nothing to say. */
+  readonly role: string
+}
+
 /** Everything the demo has seen, as `--json` prints it. */
 export interface Report {
   /** Nothing is wrong. */
@@ -79,6 +90,8 @@ export interface Report {
   readonly seconds: number
   /** By host. */
   readonly hosts: readonly HostReport[]
+  /** The other processes it stands on; none in one process. */
+  readonly services: readonly ServiceReport[]
   /** Who reaches whom. */
   readonly pairs: readonly PairReport[]
   /** What stands, by class. */
@@ -87,6 +100,8 @@ export interface Report {
   readonly ways: readonly WayReport[]
   /** What the connections have gone through. */
   readonly survival: readonly Outcome[]
+  /** Connections opened beside them after faults, each for a moment; refused ones are `faults`. */
+  readonly opened_meanwhile: number
   /** What is wrong, in sentences. */
   readonly faults: readonly string[]
 }
@@ -112,17 +127,28 @@ export const reportPairs = (check: Check): PairReport[] =>
     }
   })
 
-/** None, for one that does not run yet. */
-export function reportHost(agent: Agent | undefined): HostReport[] {
-  if (agent === undefined) return []
-  const { host, counters, alive, stateKinds } = agent
-  const value = (name: string): number => counters.counters[name] ?? counters.gauges[name] ?? 0
+/** A host of the demo, and what it counts. */
+export interface HostView {
+  readonly name: string
+  /** Its agent runs. */
+  readonly alive: boolean
+  /** Names of the kinds of flow state. */
+  readonly stateKinds: readonly string[]
+  /** A counter or a gauge of it, as it was told last; 0 when there is none. */
+  value(name: string): number
+  /** Packets dropped, by reason. */
+  drops(): Readonly<Record<string, number>>
+}
+
+/** A host as its agent counts. */
+export function reportHost(host: HostView): HostReport {
+  const value = (name: string): number => host.value(name)
   const hits = value('datapath.hits')
   const misses = value('datapath.misses')
-  const drops = dropsOf(counters)
-  const report = {
+  const drops = Object.entries(host.drops()).filter(([, n]) => n > 0)
+  return {
     name: host.name,
-    alive,
+    alive: host.alive,
     ports: value('agent.ports-bound'),
     flows: value('flows.live'),
     masks: value('flows.masks'),
@@ -130,13 +156,14 @@ export function reportHost(agent: Agent | undefined): HostReport[] {
     misses,
     hit_rate: hits + misses === 0 ? null : round(hits / (hits + misses), 4),
     upcalls: value('packets.walked'),
-    drops: Object.values(drops).reduce((sum, n) => sum + n, 0),
-    drops_by_reason: drops,
-    records: Object.fromEntries(stateKinds.map(kind => [kind, value(`state.${kind}`)])),
+    drops: drops.reduce((sum, [, n]) => sum + n, 0),
+    drops_by_reason: Object.fromEntries(drops),
+    records: Object.fromEntries(host.stateKinds.map(kind => [kind, value(`state.${kind}`)])),
     held: value('state.held'),
-    acknowledged_us_p50: medianAcknowledged(value)
+    acknowledged_us_p50: medianAcknowledged(value),
+    store_away_ms: value('store.away-ms'),
+    backup_waiting_bytes: value('state.store-queued-bytes')
   }
-  return [report]
 }
 
 function medianAcknowledged(value: (name: string) => number): number | null {
@@ -147,11 +174,6 @@ function medianAcknowledged(value: (name: string) => number): number | null {
     if (left <= 0) return us
   }
   return Number.POSITIVE_INFINITY
-}
-
-function dropsOf({ counters }: CountersSnapshot): Record<string, number> {
-  const drops = Object.entries(counters).filter(([name, n]) => name.startsWith('drop.') && n > 0)
-  return Object.fromEntries(drops.map(([name, n]) => [name.slice('drop.'.length), n]))
 }
 
 /** Rounds to so many digits behind the point. */

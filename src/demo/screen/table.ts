@@ -40,20 +40,23 @@ export function tableOf(report: Report, options: TableOptions): string[] {
     ...summary(report, options.paint),
     ...connectionLines(report, options.paint, shown.length === 0 ? 2 : 4),
     '',
-    ...hostLines(report.hosts, options.paint),
+    ...serviceLines(report, options.paint),
+    ...hostLines(report, options.paint),
     ...(shown.length > 0 ? [options.paint(HOST_LEGEND, 'dim')] : []),
     ...(options.live ? ['', ...hints(report, options.paint, shown.length === 0)] : [])
   ]
 }
 
-function head({ datapath, reason, seconds }: Report, paint: Paint): string[] {
+function head({ datapath, reason, seconds, services }: Report, paint: Paint): string[] {
   const what = paint(
     'Mezzo: two compute hosts, two gateways, two tenants with the same addresses',
     'bold'
   )
   const ground =
     datapath === 'ebpf'
-      ? 'eBPF datapath; hosts and virtual machines are network namespaces'
+      ? `eBPF datapath; hosts and virtual machines are network namespaces${
+          services.length > 0 ? ', agents and servers processes' : ''
+        }`
       : 'memory datapath; no packet leaves this process'
   const why = reason === null ? [] : [paint(`No kernel datapath: ${reason}`, 'bad')]
   return [...why, what, paint(`${ground}; ${seconds.toFixed(0)} s`, 'dim')]
@@ -166,8 +169,20 @@ const wayText = ({ tenant, out_by, back_by }: WayReport): string =>
 
 // --- hosts ---------------------------------------------------------------------------------------
 
-function hostLines(hosts: readonly HostReport[], paint: Paint): string[] {
-  const heads = ['ports', 'flows', 'hits', 'records', 'held', 'ack µs']
+// Of a cluster: who is there, and who of the ensemble leads it.
+function serviceLines({ services, opened_meanwhile: opened }: Report, paint: Paint): string[] {
+  if (services.length === 0) return []
+  const shown = services.map(({ name, alive, role }) =>
+    alive ? `${name}${role === '' ? '' : ` (${role})`}` : paint(`${name} dead`, 'bad')
+  )
+  const meanwhile = opened === 0 ? [] : [`${opened} more connections were opened after faults`]
+  return [shown.join(', '), ...meanwhile, '']
+}
+
+function hostLines({ hosts, services }: Report, paint: Paint): string[] {
+  const isCluster = services.length > 0
+  const ofCluster = isCluster ? ['store', 'backup'] : []
+  const heads = ['ports', 'flows', 'hits', 'records', 'held', 'ack µs', ...ofCluster]
   const line = ([name, ...cells]: string[], drops: string): string =>
     `${name!.padEnd(NAME)}${cells.map(text => text.padStart(COLUMN)).join('')}  ${drops}`
   const rows = hosts.map(host => {
@@ -176,10 +191,19 @@ function hostLines(hosts: readonly HostReport[], paint: Paint): string[] {
     const records = Object.values(host.records).reduce((sum, n) => sum + n, 0)
     const { ports, flows, held, acknowledged_us_p50: us } = host
     const cells = [ports, flows, rate, records, held, us === null ? '-' : `≤${us}`].map(String)
-    return line([host.name, ...cells], dropText(host))
+    const health = isCluster ? healthOf(host) : []
+    return line([host.name, ...cells, ...health], dropText(host))
   })
   return [paint(line(['host', ...heads], 'drops'), 'bold'), ...rows]
 }
+
+const KIB = 1024
+
+// How the store of the topology is, and the backup of flow state.
+const healthOf = ({ store_away_ms: ms, backup_waiting_bytes: bytes }: HostReport): string[] => [
+  ms === 0 ? 'ok' : `-${(ms / 1000).toFixed(0)} s`,
+  bytes < KIB ? 'ok' : `${Math.ceil(bytes / KIB)} KiB`
+]
 
 const HOST_LEGEND =
   'hits: packets no agent had to see; records: flow state; held: waited for its acknowledgement'
@@ -189,7 +213,7 @@ const dropText = ({ drops, drops_by_reason }: HostReport): string => {
   return `${drops} (${first[0]}${more.length > 0 ? ', …' : ''})`
 }
 
-function hints({ api }: Report, paint: Paint, short: boolean): string[] {
+function hints({ api, services }: Report, paint: Paint, short: boolean): string[] {
   const where = api.endsWith(':8181') ? '' : `MEZZO_API=${api} `
   const mezzo = `${where}npm run -s mezzo -- demo`
   if (short)
@@ -202,6 +226,12 @@ function hints({ api }: Report, paint: Paint, short: boolean): string[] {
     `Try  ${mezzo} kill gateway1        (then restore gateway1)`,
     `     ${mezzo} move red-web2 compute1`,
     `     ${mezzo} restart compute2`,
+    ...(services.length === 0
+      ? []
+      : [
+          `     ${mezzo} kill leader          (then restore leader; cassandra, controller)`,
+          `     ${mezzo} stop zookeeper       (all of it; then restore zookeeper)`
+        ]),
     `     ${where}npm run -s mezzo -- trace red-db1 'tcp 10.0.2.21:5000 > 203.0.113.10:80 S'`,
     paint('Ctrl-C takes everything down', 'dim')
   ]

@@ -1,0 +1,209 @@
+// The demo as a cluster on one machine: ZooKeeper, Cassandra, a controller and four agents, each a
+// process of its own in a namespace of its own, as they would be on machines of their own. All that
+// is done to them is done from outside: settings in files, requests to APIs, signals.
+// test/lab/demo-cluster.test.ts holds it.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { openLog } from '../../core/log.ts'
+import { LabError, until } from '../../lab/index.ts'
+import { API_PORT, tokenOf } from '../../main/api-settings.ts'
+import { assemblyOf } from '../../topology/assembly/assemble.ts'
+import { Faults } from '../faults.ts'
+import type { Heard } from '../ground.ts'
+import { KernelGround } from '../kernel/kernel-ground.ts'
+import { type HostName, hosts, uplinks, vms } from '../plan/plan.ts'
+import { type Built, buildTopology } from '../plan/topology.ts'
+import type { HostView, ServiceReport } from '../report/report.ts'
+import type { Routes, Site, SiteOptions, Step } from '../site.ts'
+import { openFront } from './front.ts'
+import { installServers } from './install.ts'
+import { ordealOf } from './ordeal.ts'
+import { Program } from './program.ts'
+import { Servers, serverNames } from './servers.ts'
+import { agentSettings, controllerSettings, documentOf, placeOf } from './settings.ts'
+
+const READY_MS = 60_000
+const RESTORE_MS = 60_000
+const STORE_MS = 60_000
+const cli = join(import.meta.dirname, '../../api/cli/mezzo.ts')
+
+/** The demo's cluster, from the first to the last of its processes. */
+export class ClusterSite implements Site {
+  readonly #options: SiteOptions
+  readonly #agents = new Map<HostName, Program>()
+  #ground: KernelGround | null = null
+  #servers: Servers | null = null
+  #controller: Program | null = null
+  #front: { readonly url: string; close(): Promise<void> } | null = null
+  #built: Built | null = null
+  readonly #stateKinds: readonly string[]
+
+  /** Installs what it needs and is not there; throws LabError when something cannot be had. */
+  static async prepare(options: SiteOptions): Promise<ClusterSite> {
+    await installServers()
+    return new ClusterSite(options)
+  }
+
+  private constructor(options: SiteOptions) {
+    this.#options = options
+    this.#stateKinds = assemblyOf(options.plugins).stateKinds.map(({ name }) => name)
+  }
+
+  get ground(): KernelGround | null {
+    return this.#ground
+  }
+
+  get url(): string {
+    return this.#front?.url ?? ''
+  }
+
+  get hosts(): readonly HostView[] {
+    return hosts.flatMap(name => {
+      const agent = this.#agents.get(name)
+      return agent === undefined ? [] : [viewOf(agent, this.#stateKinds)]
+    })
+  }
+
+  get services(): readonly ServiceReport[] {
+    return this.#servers?.reports ?? []
+  }
+
+  get ordeal(): readonly Step[] {
+    return ordealOf({
+      renew: () => this.#ground!.renew(),
+      storeIs: state => this.#storeIs(state)
+    })
+  }
+
+  async build(heard: Heard, routes: Routes): Promise<KernelGround> {
+    const ground = await KernelGround.open(heard, serverNames)
+    this.#ground = ground
+    this.#goOn()
+    const [servers] = await Promise.all([
+      Servers.start(name => ground.placed(name)),
+      ground.populate({ input: () => {}, fromUnderlay: () => {} })
+    ])
+    this.#servers = servers
+    this.#goOn()
+    await this.#fill(ground, servers)
+    this.#goOn()
+    const shared = { servers, folder: ground.folder, config: this.#options.config }
+    const { machine } = ground.placed('controller')
+    const controller = new Program(machine, ground.folder, controllerSettings(shared))
+    this.#controller = controller
+    servers.controller = controller
+    for (const name of hosts) {
+      const settings = agentSettings(name, shared)
+      this.#agents.set(name, new Program(ground.placed(name).machine, ground.folder, settings))
+    }
+    const programs = [controller, ...this.#agents.values()]
+    await Promise.all(programs.map(program => program.start()))
+    this.#goOn()
+    await this.#listen(controller, routes)
+    await Promise.race([this.#ready(), this.#options.stop.signal])
+    this.#goOn()
+    return ground
+  }
+
+  faults(begin: (fault: string) => Promise<void>): Faults {
+    const [ground, servers] = [this.#ground!, this.#servers!]
+    return new Faults({
+      ground,
+      killAgent: host => this.#agents.get(host)?.kill(),
+      startAgent: host => this.#startAgent(host),
+      move: (vm, to) => this.#move(vm, to),
+      services: servers,
+      begin
+    })
+  }
+
+  async refresh(): Promise<void> {
+    const programs = [...this.#agents.values()].map(program => program.refresh())
+    await Promise.all([this.#servers?.refresh(), ...programs])
+  }
+
+  async close(): Promise<void> {
+    await this.#front?.close()
+    await Promise.all([...this.#agents.values()].map(program => program.stop()))
+    await this.#controller?.stop()
+    await this.#servers?.close()
+    await this.#ground?.close()
+  }
+
+  #goOn(): void {
+    if (this.#options.stop.stopped) throw new LabError('stopped')
+  }
+
+  #storeIs(state: 'away' | 'there'): Promise<void> {
+    const isSo = async (): Promise<boolean> => {
+      await this.refresh()
+      const alive = [...this.#agents.values()].filter(agent => agent.alive)
+      return alive.every(agent => agent.value('store.away-ms') > 0 === (state === 'away'))
+    }
+    return until(`the store is ${state} for every agent`, isSo, STORE_MS)
+  }
+
+  // As an operator would fill an empty store: with a backup, by the command line.
+  async #fill(ground: KernelGround, servers: Servers): Promise<void> {
+    const built = buildTopology(ground.underlay)
+    this.#built = built
+    const file = join(ground.folder, 'topology.json')
+    writeFileSync(file, JSON.stringify(documentOf(built)), { mode: 0o600 })
+    const { machine } = ground.placed('controller')
+    const command = [process.execPath, cli, 'store', 'restore', file, placeOf(servers)]
+    await machine.must(command, { timeoutMs: RESTORE_MS })
+  }
+
+  async #startAgent(host: HostName): Promise<void> {
+    const agent = this.#agents.get(host)!
+    await agent.start()
+    await until(`the ports of ${host} are up`, () => hasPorts(agent, 1), READY_MS)
+  }
+
+  // The interface is there before the port comes: the host is asked whether it is.
+  async #move(vm: string, to: HostName): Promise<void> {
+    await this.#ground!.move(vm, to)
+    const { hosts: ids, ports } = this.#built!
+    const body = { host: ids[to], interface: vm }
+    await this.#controller!.client.send('POST', `/ports/${ports.get(vm)}/move`, body)
+  }
+
+  // The usual port, so that the command line finds it; any other when somebody has it.
+  async #listen({ socket }: Program, routes: Routes): Promise<void> {
+    const { api, log: logging } = this.#options.config
+    const { address: host, port = API_PORT } = api
+    const given = { socket, routes, token: tokenOf(api), log: openLog(logging) }
+    try {
+      this.#front = await openFront({ ...given, listen: { host, port } })
+    } catch (error) {
+      const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
+      if (cause?.code !== 'EADDRINUSE') throw error
+      this.#front = await openFront({ ...given, listen: { host, port: 0 } })
+    }
+  }
+
+  async #ready(): Promise<void> {
+    const up = [...this.#agents].map(([host, agent]) =>
+      until(`the ports of ${host} are up`, () => hasPorts(agent, portsOf(host)), READY_MS)
+    )
+    await Promise.all(up)
+  }
+}
+
+const viewOf = (program: Program, stateKinds: readonly string[]): HostView => ({
+  name: program.name,
+  alive: program.alive,
+  stateKinds,
+  value: name => program.value(name),
+  drops: () => program.drops()
+})
+
+async function hasPorts(agent: Program, least: number): Promise<boolean> {
+  await agent.refresh()
+  return agent.value('agent.ports-bound') >= least
+}
+
+const portsOf = (host: HostName): number =>
+  [...vms.filter(vm => vm.host === host), ...uplinks.filter(({ gateway }) => gateway === host)]
+    .length

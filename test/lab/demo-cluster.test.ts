@@ -1,0 +1,99 @@
+// `npm start -- --cluster`: ZooKeeper, Cassandra, a controller and four agents as processes of their
+// own.  Whatever of them dies, and in what company, no connection is lost and no new one refused.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Report } from '../../src/demo/report/report.ts'
+import { until } from '../../src/lab/index.ts'
+import { missingForNode } from '../../src/lab/services/cassandra.ts'
+import { missingForServer } from '../../src/lab/services/zookeeper.ts'
+import { assertNothingLeft, LIMIT_MS, mezzo, reportOf, skip, start } from './fixtures/demo.ts'
+
+const reason = skip || (missingForServer() ?? missingForNode() ?? false)
+const timeout = 2 * LIMIT_MS
+
+const FAULTS = [
+  'kill leader',
+  'restore leader',
+  'stop zookeeper',
+  'kill gateway1',
+  'restore zookeeper',
+  'move red-db1 compute1'
+]
+
+test('--once: the leader dies, then all of the ensemble, then a gateway; nothing is lost', {
+  skip: reason,
+  timeout
+}, async () => {
+  const report = await reportOf('--cluster')
+  assert.deepEqual([report.ok, report.datapath, report.faults], [true, 'ebpf', []])
+  assert.deepEqual(
+    report.survival.map(({ fault, total, survived, resets }) => [fault, total, survived, resets]),
+    FAULTS.map(fault => [fault, 32, 32, 0])
+  )
+  assert.equal(report.opened_meanwhile, 32 * 8)
+  const [leading, ...more] = report.services.filter(({ role }) => role === 'leader')
+  assert.ok(leading !== undefined && more.length === 0, 'one leads')
+  assert.ok(report.services.every(({ alive }) => alive))
+  assert.deepEqual(
+    report.hosts.map(({ name, alive, ports }) => [name, alive, ports]),
+    [
+      ['compute1', true, 3], // red-db1 has moved here
+      ['compute2', true, 3],
+      ['gateway1', false, 2],
+      ['gateway2', true, 2]
+    ]
+  )
+  assertNothingLeft()
+})
+
+const commands: [string[], number, RegExp][] = [
+  [['kill', 'nobody'], 1, /host is "nobody"; expected one of gateway1, .*zookeeper1, .*leader/],
+  [['stop', 'cassandra'], 1, /host is "cassandra"; expected one of zookeeper/],
+  [['restore', 'cassandra'], 1, /expected one that is dead/],
+  [['kill', 'zookeeper1'], 0, /zookeeper1 is dead/],
+  [['kill', 'zookeeper1'], 1, /expected one that is alive/],
+  [['kill', 'cassandra'], 0, /cassandra is dead/],
+  [['restart', 'compute1'], 0, /crashed and runs again/],
+  [['restore', 'cassandra'], 0, /cassandra is back/],
+  [['restore', 'zookeeper1'], 0, /zookeeper1 is back/],
+  [['kill', 'controller'], 0, /controller is dead/],
+  [['restart', 'compute2'], 0, /crashed and runs again/],
+  [['stop', 'zookeeper'], 0, /zookeeper1, zookeeper2, zookeeper3 are dead/],
+  [['kill', 'gateway1'], 0, /gateway1 is dead/],
+  [['restore', 'zookeeper'], 0, /zookeeper1, zookeeper2, zookeeper3 are back/],
+  [['restore', 'controller'], 0, /controller is back/],
+  [['restore', 'gateway1'], 0, /gateway1 is back/],
+  [['move', 'vm2', 'compute1'], 0, /red-web2 has moved from compute2 to compute1/]
+]
+
+test('whatever is killed by command, connections live', { skip: reason, timeout }, async t => {
+  const demo = start('--cluster', '--set', 'api.port=0')
+  t.after(() => demo.child.kill('SIGINT'))
+  const table = (): boolean => /Ctrl-C/.test(demo.printed()) || demo.child.exitCode !== null
+  await until('the table', table, LIMIT_MS)
+  const url = /API {2}(\S+)/.exec(demo.printed())?.[1]
+  assert.ok(url !== undefined, demo.complained())
+  for (const [words, status, text] of commands) {
+    const done = await mezzo(url, 'demo', ...words)
+    assert.deepEqual([words, done.status], [words, status], done.output + demo.complained())
+    assert.match(done.output, text)
+    if (words.join(' ') !== 'kill controller') continue
+    const asked = await mezzo(url, 'bridge', 'list')
+    assert.match(asked.output, /the controller does not answer; .* restore controller/)
+  }
+  const whole = async () => {
+    const { connections } = (await (await fetch(`${url}/demo`)).json()) as Report
+    return connections.every(({ alive, total, resets }) => alive === total && resets === 0)
+  }
+  await until('every connection lives', whole, LIMIT_MS)
+  assert.match((await mezzo(url, 'bridge', 'list')).output, /red-web/)
+  demo.child.kill('SIGINT')
+  assert.equal((await demo.ended).status, 0)
+  assertNothingLeft()
+})
+
+test('without a kernel there is none', async () => {
+  const { status, stderr } = await start('--cluster', '--memory').ended
+  assert.deepEqual([status, /--cluster .* --memory/.test(stderr)], [2, true], stderr)
+})
