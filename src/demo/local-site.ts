@@ -6,7 +6,6 @@ import type { AgentsView } from '../api/agents.ts'
 import { Ports } from '../api/rest/ports.ts'
 import { openLog } from '../core/log.ts'
 import { LabError, until } from '../lab/index.ts'
-import { API_PORT, tokenOf } from '../main/api-settings.ts'
 import { Appliance } from '../main/appliance.ts'
 import { flowStateOf } from '../main/state-settings.ts'
 import { activeTable } from '../topology/port-status.ts'
@@ -16,6 +15,7 @@ import { type HostName, hosts, uplinks, vms } from './plan/plan.ts'
 import { type Built, buildTopology } from './plan/topology.ts'
 import type { HostView } from './report/report.ts'
 import type { Routes, Site, SiteOptions, Step } from './site.ts'
+import { atUsualPort } from './usual-port.ts'
 
 /** What it is made of. */
 interface LocalSiteOptions extends SiteOptions {
@@ -170,18 +170,10 @@ export class LocalSite implements Site {
     await until(`the ports of ${host.name} are up`, bound, READY_MS)
   }
 
-  // The usual port, so that the command line finds it; any other when somebody has it.
   async #listen(appliance: Appliance, routes: Routes): Promise<void> {
-    const { api } = this.#options.config
-    const { address: host, port = API_PORT } = api
-    const token = tokenOf(api)
-    try {
-      this.#url = await appliance.listen({ host, port }, token, routes)
-    } catch (error) {
-      const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
-      if (cause?.code !== 'EADDRINUSE') throw error
-      this.#url = await appliance.listen({ host, port: 0 }, token, routes)
-    }
+    this.#url = await atUsualPort(this.#options.config.api, (at, token) =>
+      appliance.listen(at, token, routes)
+    )
   }
 
   // Every port is bound, every agent has been told so, and what first packets need is loaded.

@@ -1,5 +1,5 @@
-// `npm start -- --cluster`: ZooKeeper, Cassandra, a controller and four agents as processes of their
-// own.  Whatever of them dies, and in what company, no connection is lost and no new one refused.
+// `npm start -- --cluster`: ZooKeeper, Cassandra, a controller and four agents as processes of
+// their own.  Whatever of them dies, no connection is lost and no new one refused.
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

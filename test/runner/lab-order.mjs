@@ -2,9 +2,19 @@
 // to at once; then those that take longest, so that none of them is the last to begin; then the
 // others.  A file that is not named here is one of those.
 
-const computing = ['demo', 'oracle', 'packets', 'matrix', 'tunnels', 'l2', 'datapath-gso']
+const computing = [
+  'demo',
+  'demo-cluster',
+  'oracle',
+  'packets',
+  'matrix',
+  'tunnels',
+  'l2',
+  'datapath-gso'
+]
 const longest = [
   'demo',
+  'demo-cluster',
   'moves',
   'survival',
   'upcalls',

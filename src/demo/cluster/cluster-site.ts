@@ -5,9 +5,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openLog } from '../../core/log.ts'
 import { LabError, until } from '../../lab/index.ts'
-import { API_PORT, tokenOf } from '../../main/api-settings.ts'
 import { assemblyOf } from '../../topology/assembly/assemble.ts'
 import { Faults } from '../faults.ts'
 import type { Heard } from '../ground.ts'
@@ -100,7 +98,8 @@ export class ClusterSite implements Site {
     const programs = [controller, ...this.#agents.values()]
     await Promise.all(programs.map(program => program.start()))
     this.#goOn()
-    await this.#listen(controller, routes)
+    const { config } = this.#options
+    this.#front = await openFront({ socket: controller.socket, routes, config })
     await Promise.race([this.#ready(), this.#options.stop.signal])
     this.#goOn()
     return ground
@@ -167,20 +166,6 @@ export class ClusterSite implements Site {
     const { hosts: ids, ports } = this.#built!
     const body = { host: ids[to], interface: vm }
     await this.#controller!.client.send('POST', `/ports/${ports.get(vm)}/move`, body)
-  }
-
-  // The usual port, so that the command line finds it; any other when somebody has it.
-  async #listen({ socket }: Program, routes: Routes): Promise<void> {
-    const { api, log: logging } = this.#options.config
-    const { address: host, port = API_PORT } = api
-    const given = { socket, routes, token: tokenOf(api), log: openLog(logging) }
-    try {
-      this.#front = await openFront({ ...given, listen: { host, port } })
-    } catch (error) {
-      const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
-      if (cause?.code !== 'EADDRINUSE') throw error
-      this.#front = await openFront({ ...given, listen: { host, port: 0 } })
-    }
   }
 
   async #ready(): Promise<void> {

@@ -6,43 +6,42 @@ import { request } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { plainSchemas } from '../../api/document/schemas.ts'
 import { newHttp } from '../../api/http/http.ts'
-import { type Listener, listen, type TcpAddress } from '../../api/http/listener.ts'
+import { type Listener, listen } from '../../api/http/listener.ts'
 import { Refusal } from '../../api/http/refusal.ts'
 import { secure } from '../../api/http/security.ts'
-import type { Log } from '../../core/log.ts'
+import { openLog } from '../../core/log.ts'
+import type { ApplianceConfig } from '../../main/run.ts'
 import type { Routes } from '../site.ts'
+import { atUsualPort } from '../usual-port.ts'
 
 /** What it is opened with. */
 export interface FrontOptions {
   /** The socket of the controller's API. */
   readonly socket: string
-  readonly listen: TcpAddress
-  /** What every request must show; undefined: none. */
-  readonly token: string | undefined
   /** The demo's. */
   readonly routes: Routes
-  readonly log: Log
+  /** Where it listens, and what it asks for. */
+  readonly config: ApplianceConfig
 }
 
 const PATIENCE_MS = 30_000
 
 /** Listens when it resolves. */
-export async function openFront(options: FrontOptions): Promise<Listener> {
-  const app = newHttp(options.log)
-  secure(app, options.token)
-  // Schemas are there to be read: bodies are judged by the routes, answers are ours.
-  app.setValidatorCompiler(() => () => true)
-  app.setSerializerCompiler(() => data => JSON.stringify(data))
-  for (const schema of plainSchemas) app.addSchema(schema)
-  options.routes(app)
-  await app.register(async inner => passOn(inner, options.socket))
-  await app.ready()
-  const listener = await listen(options.listen, app.routing)
-  const close = async (): Promise<void> => {
-    await listener.close()
-    await app.close()
-  }
-  return { ...listener, close }
+export async function openFront({ socket, routes, config }: FrontOptions): Promise<Listener> {
+  return atUsualPort(config.api, async (at, token) => {
+    const app = newHttp(openLog(config.log))
+    secure(app, token)
+    // Schemas are there to be read: bodies are judged by the routes, answers are ours.
+    app.setValidatorCompiler(() => () => true)
+    app.setSerializerCompiler(() => data => JSON.stringify(data))
+    for (const schema of plainSchemas) app.addSchema(schema)
+    routes(app)
+    await app.register(async inner => passOn(inner, socket))
+    await app.ready()
+    const listener = await listen(at, app.routing)
+    const close = (): Promise<void> => listener.close().then(() => app.close())
+    return { ...listener, close }
+  })
 }
 
 // Bodies go through as they are: the controller judges them.

@@ -23,6 +23,7 @@ const LEADER = 'leader'
 /** A machine, and its address in the underlay. */
 export interface Placed {
   readonly machine: Machine
+  /** IPv4. */
   readonly address: string
 }
 
@@ -36,6 +37,7 @@ export class Servers implements Services {
   /** Their own, `zookeeper` for all of the ensemble, and `leader` for whichever leads it. */
   readonly names = [...serverNames, ALL, LEADER]
   readonly kinds = [ALL]
+  /** Where agents back flow state up. */
   readonly cassandra: CassandraNode
   readonly #ensemble: ReadonlyMap<string, ZooKeeperServer>
   readonly #dead = new Set<string>()
