@@ -2,6 +2,7 @@
 // stands in the chain of its tag's bucket and in the list of its flow; nothing is allocated for a
 // flow but when the table grows. tag-index.test.ts holds it.
 
+import { less } from '../core/assert.ts'
 import type { Tag } from './tag.ts'
 
 const NONE = 0 // no link, no flow
@@ -53,7 +54,7 @@ export class OwnTags {
       else this.#heads[this.#bucket(this.#tag[link]!)] = next
       this.#further[link] = this.#free
       this.#free = link
-      this.#size--
+      this.#size = less(this.#size, 1, 'tags of single flows')
       link = further
     }
   }

@@ -2,6 +2,7 @@
 // arrays.  It stores keys and gives numbers; what a number means is the caller's business.  A
 // lookup allocates nothing.  The memory datapath forwards by it, the agent keeps its books in it.
 
+import { invariant, less } from '../core/assert.ts'
 import { WORDS } from './key.ts'
 
 const SUBTABLES_MAX = 256
@@ -82,7 +83,7 @@ export class FlowTable {
     subtable.remove(this.keys, id)
     this.#subtableOf[id] = undefined
     this.#free.push(id)
-    this.#size--
+    this.#size = less(this.#size, 1, 'flows')
     if (subtable.size === 0) this.#subtables.splice(this.#subtables.indexOf(subtable), 1)
     return true
   }
@@ -143,9 +144,12 @@ class Subtable {
     const slots = this.#slots
     const last = slots.length - 1
     let slot = this.#hash(keys, id * WORDS) & last
-    while (slots[slot] !== id) slot = (slot + 1) & last
+    while (slots[slot] !== id) {
+      invariant(slots[slot] !== EMPTY, 'a flow is found where its key says')
+      slot = (slot + 1) & last
+    }
     slots[slot] = GONE
-    this.size--
+    this.size = less(this.size, 1, 'flows of a mask')
   }
 
   #place(keys: Int32Array, id: number): void {

@@ -3,6 +3,7 @@
 // thousand of them cost little more than their links.  The tags of flow state, which hardly two
 // flows have in common, do not count for that: they are kept flow by flow (own-tags.ts).
 
+import { invariant } from '../core/assert.ts'
 import { OwnTags } from './own-tags.ts'
 import { isStateTag, type Tag } from './tag.ts'
 
@@ -43,6 +44,7 @@ export class TagIndex {
 
   #join(flow: number, group: Group): void {
     if (flow >= this.#next.length) this.#grow(flow)
+    invariant(this.#groupOf[flow] === undefined, 'a flow is added once')
     const { head } = group
     this.#next[flow] = head
     this.#previous[flow] = 0
@@ -99,9 +101,11 @@ export class TagIndex {
   }
 
   #dissolve(group: Group): void {
-    const alike = this.#groups.get(group.hash)!
+    const alike = this.#groups.get(group.hash) ?? []
+    const at = alike.indexOf(group)
+    invariant(at >= 0, 'flows with the same tags are found by them')
     if (alike.length === 1) this.#groups.delete(group.hash)
-    else alike.splice(alike.indexOf(group), 1)
+    else alike.splice(at, 1)
     for (const tag of group.tags) {
       const groups = this.#byTag.get(tag)
       groups?.delete(group)

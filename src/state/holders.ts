@@ -4,6 +4,8 @@
 // loses what is established to others while he holds less than they.
 // native/addon/state/evict.c says the same. test/state/memory-table.test.ts holds it.
 
+import { less } from '../core/assert.ts'
+
 /** A record that may go; `goesBefore` says which of two. */
 export interface Candidate {
   /** The record's slot. */
@@ -35,7 +37,7 @@ export class Holders {
 
   /** The port has one less. */
   letGo(port: number): void {
-    const left = this.heldBy(port) - 1
+    const left = less(this.heldBy(port), 1, 'records of a port')
     if (left > 0) this.#counts.set(port, left)
     else this.#counts.delete(port)
   }

@@ -3,7 +3,7 @@
 // records, but only once the earliest deadline it knows of has passed.
 // test/state/memory-table.test.ts holds it.
 
-import { less } from '../core/assert.ts'
+import { invariant, less } from '../core/assert.ts'
 import { judge, merge } from './conflict.ts'
 import { type Candidate, goesBefore, Holders, RICH } from './holders.ts'
 import { hasReturn, keyHash, RECORD_WORDS, RecordWord, StateFlag, sameKey } from './record.ts'
@@ -225,7 +225,8 @@ export class MemoryStateTable implements StateTable {
 
   #unfile(id: number): void {
     const words = id * RECORD_WORDS
-    this.#counts[this.#words[words]! >>> 16]!--
+    const kind = this.#words[words]! >>> 16
+    this.#counts[kind] = less(this.#counts[kind]!, 1, 'records of a kind')
     this.#holders.letGo(this.#words[words + RecordWord.ingress]!)
     this.#unlink(id << 1)
     if (hasReturn(this.#words, words)) this.#unlink((id << 1) | 1)
@@ -321,7 +322,10 @@ export class MemoryStateTable implements StateTable {
       return
     }
     let before = this.#buckets[bucket]!
-    while (this.#chain[before] !== handle) before = this.#chain[before]!
+    while (this.#chain[before] !== handle) {
+      invariant(before !== 0, 'a record is found where its key says')
+      before = this.#chain[before]!
+    }
     this.#chain[before] = after
   }
 

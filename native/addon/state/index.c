@@ -117,8 +117,10 @@ void index_remove(struct state_table *t, uint32_t id, uint32_t side)
 	struct entry *e = entry_of(t, id);
 	uint32_t *at = bucket_of(&t->index, e->hash[side]);
 
-	while (*at != (id << 1 | side))
+	while (*at != (id << 1 | side)) {
+		assert(*at); /* it is where its key says */
 		at = next_of(t, *at);
+	}
 	*at = e->next[side];
 	assert(t->index.handles > 0);
 	t->index.handles--;

@@ -5,6 +5,7 @@
  * wrong, so a record that lives longer than the wheel reaches is filed at a place of its own in
  * the further half: records that came at once do not come up at once, ever again.
  */
+#include <assert.h>
 #include "parts.h"
 
 #define LIST 0x80000000u /* in `before`: not an id but the list it heads */
@@ -52,10 +53,11 @@ void wheel_remove(struct state_table *t, uint32_t id)
 {
 	struct entry *e = entry_of(t, id);
 
-	if (e->before & LIST)
-		t->wheel.heads[e->before & ~LIST] = e->later;
-	else
-		entry_of(t, e->before)->later = e->later;
+	uint32_t *at = e->before & LIST ? &t->wheel.heads[e->before & ~LIST]
+					: &entry_of(t, e->before)->later;
+
+	assert(*at == id);
+	*at = e->later;
 	if (e->later)
 		entry_of(t, e->later)->before = e->before;
 }

@@ -2,6 +2,7 @@
 // a freed one goes to the end of the queue, so that a packet that still walks it in the kernel is
 // long gone when it is written again. test/lab/datapath-ebpf.test.ts holds it.
 
+import { invariant } from '../../core/assert.ts'
 import { ACTION_WORDS, type ActionList } from '../../flow/actions.ts'
 import { ACTIONS_MAX, CHUNK_ACTIONS, CHUNK_WORDS, ChunkWord, FlowWord } from '../../native/abi.ts'
 import { type Addon, check, type HostHandle } from '../../native/addon.ts'
@@ -77,6 +78,7 @@ export class ActionChunks {
   }
 
   #push(chunk: number): void {
+    invariant(this.#free < this.#queue.length, 'a chunk is given back once')
     this.#queue[(this.#head + this.#free) % this.#queue.length] = chunk
     this.#free++
   }

@@ -2,6 +2,7 @@
 // what the kernel cannot say: which mask slot and which chunks each flow holds.
 // test/lab/datapath-conformance.test.ts holds it.
 
+import { less } from '../../core/assert.ts'
 import { ACTION_WORDS, ActionList, ActionType, OUT_PEER } from '../../flow/actions.ts'
 import { WORDS, Word } from '../../flow/key.ts'
 import {
@@ -273,7 +274,7 @@ export class KernelFlows {
     this.#chunks.release(this.#firstChunk[id]!)
     this.#slots[id] = NONE
     this.#firstChunk[id] = 0
-    this.#size--
+    this.#size = less(this.#size, 1, 'flows in the kernel')
   }
 
   #reserve(capacity: number): void {

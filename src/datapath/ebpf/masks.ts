@@ -3,6 +3,7 @@
 // place, so a packet never meets half a mask with flows behind it.
 // test/lab/datapath-ebpf.test.ts holds it.
 
+import { less } from '../../core/assert.ts'
 import { WORDS, Word } from '../../flow/key.ts'
 import { MASKS_MAX, MASKS_WORDS, MasksWord } from '../../native/abi.ts'
 
@@ -31,7 +32,7 @@ export class MaskSlots {
 
   /** Ends the hold of `restore`. */
   settle(): void {
-    for (let slot = 0; slot < this.count; slot++) this.#references[slot]!--
+    for (let slot = 0; slot < this.count; slot++) this.#letGo(slot)
     this.#shrink()
   }
 
@@ -62,7 +63,7 @@ export class MaskSlots {
 
   /** One less does; a mask without flows may be given up. */
   release(slot: number): void {
-    this.#references[slot]!--
+    this.#letGo(slot)
     if (this.#references[slot] === 0 && slot === this.count - 1) this.#shrink()
   }
 
@@ -70,6 +71,10 @@ export class MaskSlots {
   read(slot: number, into: Int32Array, at: number): void {
     const from = this.#at(slot)
     for (let w = 0; w < WORDS; w++) into[at + w] = this.words[from + w]!
+  }
+
+  #letGo(slot: number): void {
+    this.#references[slot] = less(this.#references[slot]!, 1, 'flows under a mask')
   }
 
   #at(slot: number): number {

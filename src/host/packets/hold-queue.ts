@@ -3,7 +3,7 @@
 // flow wait behind them, so that none overtakes its state, and later fragments of a held packet, so
 // that they keep their order. Bounded in packets and bytes; held-packets.ts lets them leave.
 
-import { less } from '../../core/assert.ts'
+import { invariant, less } from '../../core/assert.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Counter, Counters, Histogram } from '../../core/counters.ts'
 import type { ActionList } from '../../flow/actions.ts'
@@ -90,6 +90,7 @@ export class HoldQueue {
     const packets = this.#open
     this.#open = []
     if (ticket === 0) return this.#leave(packets)
+    invariant(!this.#byTicket.has(ticket), 'a ticket holds one burst')
     this.#byTicket.set(ticket, { packets, sinceMs: this.#clock.now() })
     return []
   }

@@ -148,7 +148,7 @@ export class WaitingRoom {
     const quota = this.#quotas.get(origin)!
     quota.entries.delete(entry)
     if (quota.entries.size === 0) this.#quotas.delete(origin)
-    const rest = quota.byCause.get(cause)! - 1
+    const rest = less(quota.byCause.get(cause) ?? 0, 1, 'packets that wait for one cause')
     if (rest === 0) quota.byCause.delete(cause)
     else quota.byCause.set(cause, rest)
     const { length } = waiting.frame

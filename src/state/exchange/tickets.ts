@@ -1,6 +1,7 @@
 // Tickets of flushes: released when every message they wait for is done, or at the bound.
 // test/state/memory-exchange.test.ts holds it.
 
+import { invariant } from '../../core/assert.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 
 const TICKET_MAX = 0x7fff_ffff
@@ -41,6 +42,7 @@ export class Tickets {
   open(waits: Map<number, number>): number {
     const { clock, boundMs } = this.#given
     const ticket = this.next()
+    invariant(!this.#open.has(ticket), 'a ticket is of one flush')
     const timer = clock.after(boundMs, () => {
       this.#open.delete(ticket)
       this.#given.late([...waits.keys()])

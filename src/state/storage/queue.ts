@@ -3,6 +3,7 @@
 // lost while there is room.  What comes when it is full is left out: it is the newest, but its flow
 // lives here, and is saved again when the flow is refreshed. test/state/journal.test.ts holds it.
 
+import { invariant, less } from '../../core/assert.ts'
 import { BATCH_BYTES_MAX, type SavedBatch } from './store.ts'
 
 /** A batch that is still to be written. */
@@ -75,7 +76,9 @@ export class SaveQueue {
 
   /** Lets the first `count` go. */
   drop(count: number): void {
-    for (let i = this.#head; i < this.#head + count; i++) this.#bytes -= costOf(this.#items[i]!)
+    invariant(count <= this.length, 'no more batches leave than wait')
+    for (let i = this.#head; i < this.#head + count; i++)
+      this.#bytes = less(this.#bytes, costOf(this.#items[i]!), 'bytes to be written')
     this.#head += count
     if (this.#head < CUT_MIN && this.#head < this.#items.length) return
     this.#items = this.#items.slice(this.#head)
