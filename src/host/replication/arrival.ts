@@ -14,12 +14,15 @@ import type { FlowCache } from '../flows/flow-cache.ts'
 import type { FlowLinks } from './record-use.ts'
 import { Streams } from './streams.ts'
 
-/** Judges a SYN or a RST by what was sent before it. */
+/**
+ * Decides whether a SYN or RST of a known connection is walked, and whether a RST is believed (RFC
+ * 5961 §3).
+ */
 export class Arrival {
   readonly #table: StateTable
   readonly #doubted: Counter
   readonly #record = new Int32Array(RECORD_WORDS)
-  /** How far connections have come, and the packet judged last. */
+  /** How far each connection has come, and the packet that `judges` saw last. */
   readonly streams: Streams
 
   constructor(table: StateTable, counters: Counters) {

@@ -35,7 +35,10 @@ export class Asking implements Puller {
     return peers?.some(peer => exchange.isReady(peer)) === true
   }
 
-  /** Asks for it, once.  What the packet waits for; '' when nobody can be asked. */
+  /**
+   * Asks the peers for the records that the walk lacked, once for a packet. Gives the cause to wait
+   * for; '' when nobody can be asked, or too much was asked already.
+   */
   pull(ctx: SimulationContext): string {
     if (ctx.pulled || !this.canPull(ctx) || !this.#mayAsk(ctx.now)) return ''
     const exchange = this.#exchange!

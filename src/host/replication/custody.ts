@@ -17,9 +17,9 @@ import type { HostEvents } from '../events.ts'
 import type { StateSaver } from './record-use.ts'
 import type { ReplicationTargets } from './targets.ts'
 
-/** What custody is made of. */
+/** What `Custody` is given. */
 export interface CustodyParts {
-  /** hostHash of this host. */
+  /** hostHash of this host: what devices here said of themselves is ours. */
   readonly word: number
   readonly table: StateTable
   readonly exchange: Exchange | null
@@ -71,7 +71,10 @@ export class Custody {
     this.#forgotten = parts.counters.claim('state.forgotten', help)
   }
 
-  /** Bindings or groups may have changed. */
+  /**
+   * Call it when bindings or port groups may have changed: what is no longer ours is handed over,
+   * after 2 s.
+   */
   refresh(): void {
     const ours = this.#parts.targets.ours()
     const before = this.#ours
@@ -93,7 +96,7 @@ export class Custody {
     this.#arm(PAUSE_MS)
   }
 
-  /** Forgets nothing more. */
+  /** Stops permanently: nothing more is handed over or forgotten. */
   close(): void {
     this.#isClosed = true
     this.#timer?.cancel()

@@ -24,11 +24,11 @@ import { Asking } from './asking.ts'
 import { PORT_FULL, type PortQuota } from './port-quota.ts'
 import { type FlowLinks, RecordUse, type RecordUseParts, tagsOf } from './record-use.ts'
 
-/** What flow state is made of. */
+/** What `FlowState` is given. */
 export interface FlowStateParts extends RecordUseParts {
   /** hostHash of this host. */
   readonly word: number
-  /** Names, by number from 1. */
+  /** Names of the kinds of records, by number from 1. */
   readonly kinds: readonly string[]
   readonly quota: PortQuota
 }
@@ -165,12 +165,15 @@ export class FlowState {
     return true
   }
 
-  /** Sends what was committed.  A ticket to wait for, or 0. */
+  /**
+   * Sends the records of all walks since the last flush. Gives the ticket their packets are held
+   * for; 0: nothing is waited for.
+   */
   flush(): number {
     return this.#parts.exchange?.flush() ?? 0
   }
 
-  /** What the walk that was committed last has met: for its flow.  null: nothing. */
+  /** The records that the walk concluded last has met, for its flow to rest on; null: none. */
   links(ctx: SimulationContext): FlowLinks | null {
     const { refs, stamps, refCount, pendingCount } = ctx.state
     if (refCount === 0 || ctx.isOnlyAbout) return null
@@ -182,7 +185,7 @@ export class FlowState {
     return { met, entry, outs, sharedMs: pendingCount > 0 ? now : 0 }
   }
 
-  /** The flow of the walk that was committed last. */
+  /** The flow that the walk concluded last comes to, with these actions. */
   flow(ctx: SimulationContext, actions: ActionList): NewFlow {
     const links = this.links(ctx)
     const { ttlMin, cachePolicy, tags, tagCount } = ctx.outcome
@@ -200,7 +203,7 @@ export class FlowState {
     }
   }
 
-  /** Called every tick. */
+  /** Call it every tick: expires records, tells uses and counts that had to wait. */
   tick(): void {
     this.#parts.quota.tick()
     this.use.tick()

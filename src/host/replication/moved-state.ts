@@ -7,7 +7,7 @@ import { RECORD_WORDS, RecordWord } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
 import type { StateSaver } from './record-use.ts'
 
-/** What this is made of. */
+/** What `MovedState` is given. */
 export interface MovedStateParts {
   readonly table: StateTable
   /** null: nothing is kept. */
@@ -36,7 +36,10 @@ export class MovedState {
     this.#parts = parts
   }
 
-  /** A port is active here, and others were asked for the state of its flows. */
+  /**
+   * A port (its number) is active here, and peers were asked for the state of its flows: what they
+   * give is saved at once, and again after 4 and 15 s.
+   */
   came(port: number): void {
     if (this.#parts.saver === null) return
     this.gone(port)
@@ -45,14 +48,14 @@ export class MovedState {
     this.#timers.set(port, timers)
   }
 
-  /** A port is bound elsewhere, or nowhere. */
+  /** A port (its number) is bound elsewhere, or nowhere: nothing more of it is saved. */
   gone(port: number): void {
     for (const timer of this.#timers.get(port) ?? []) timer.cancel()
     this.#timers.delete(port)
     this.#wanted.delete(port)
   }
 
-  /** Saves nothing more. */
+  /** Stops permanently: nothing more is saved. */
   close(): void {
     for (const port of [...this.#timers.keys()]) this.gone(port)
     this.#timer?.cancel()

@@ -10,27 +10,27 @@ import type { StateTable } from '../../state/table.ts'
 import type { HostEvents } from '../events.ts'
 import type { ReplicationTargets } from './targets.ts'
 
-/** Another host, by what the topology says. */
+/** Another host of our tunnel zones, as the topology has it. */
 export interface OtherHost {
   /** Id. */
   readonly host: string
-  /** Int32. */
+  /** Its underlay IPv4 address, int32. */
   readonly address: number
-  /** Our underlay address towards it, int32. */
+  /** Our underlay IPv4 address towards it, int32. */
   readonly local: number
 }
 
-/** How another host looks from here. */
+/** A peer as it looks from here, for the API. */
 export interface PeerState {
   /** Its id. */
   readonly host: string
-  /** Its machine answers. */
+  /** Its machine answers: its agent, or its kernel for it. */
   readonly alive: boolean
-  /** Its agent takes state. */
+  /** Its agent has a session with us and takes state. */
   readonly agentAlive: boolean
 }
 
-/** What this is made of. */
+/** What `Peers` is given. */
 export interface PeersParts {
   readonly exchange: Exchange | null
   readonly table: StateTable
@@ -92,7 +92,7 @@ export class Peers {
     parts.counters.gauge('state.peers', alive, 'Hosts whose agents exchange state with us')
   }
 
-  /** Takes over the hosts of our tunnel zones. */
+  /** Replaces the list of peers by these: the other hosts of our tunnel zones. */
   set(others: readonly OtherHost[]): void {
     this.#byWord.clear()
     const peers: Peer[] = []
@@ -107,14 +107,14 @@ export class Peers {
       this.#settling ??= this.#parts.clock.after(SETTLE_MS, () => this.#settle())
   }
 
-  /** Gives nothing more. */
+  /** Stops permanently: transfers end where they are. */
   close(): void {
     this.#isClosed = true
     this.#settling?.cancel()
     this.#transfers.length = 0
   }
 
-  /** All other hosts that we share tunnels with. */
+  /** All peers, and whether each answers. */
   list(): PeerState[] {
     return [...this.#byWord].map(([word, { host }]) => {
       const state = this.#state.get(word)
@@ -122,18 +122,21 @@ export class Peers {
     })
   }
 
-  /** Calls once everybody who would answer has had the time to. */
+  /**
+   * Calls `then` once all peers have answered, or 400 ms after the first list of them; at once
+   * without an exchange.
+   */
   settled(then: () => void): void {
     if (this.#isSettled || this.#parts.exchange === null) then()
     else this.#onSettled.push(then)
   }
 
-  /** The id of a peer, by its word; undefined: it is none. */
+  /** Id of the peer with this hostHash; undefined: there is none. */
   hostOf(word: number): string | undefined {
     return this.#byWord.get(word)?.host
   }
 
-  /** Hosts that take state now. */
+  /** Ids of the peers that take state now. */
   ready(): string[] {
     const { exchange } = this.#parts
     return [...this.#byWord]
@@ -146,7 +149,10 @@ export class Peers {
     this.#parts.exchange?.ask(hostHash(host), ports)
   }
 
-  /** A host is to have what concerns it, or all that is known of these ports. */
+  /**
+   * Sends a host, a slice at a time, all records of these ports (by number); without `ports`, all
+   * records that concern it.
+   */
   give(host: string, ports?: readonly number[]): void {
     const wanted = ports === undefined ? null : new Set(ports)
     this.#transfer(hostHash(host), wanted)
@@ -179,7 +185,10 @@ export class Peers {
     this.#transfer(word, null)
   }
 
-  /** A host asks for all that is known of these ports. */
+  /**
+   * A host (hostHash) asks for all records of these ports (by number): they are sent, and then it
+   * is told that they were.
+   */
   asked(word: number, ports: readonly number[]): void {
     this.#transfer(word, new Set(ports))
   }

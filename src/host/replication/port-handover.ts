@@ -10,7 +10,7 @@ import type { HostEvents } from '../events.ts'
 import type { MovedState } from './moved-state.ts'
 import type { Peers } from './peers.ts'
 
-/** What this is made of. */
+/** What `PortHandover` is given. */
 export interface PortHandoverParts {
   /** Whom to ask for a port's state. */
   readonly peers: Pick<Peers, 'settled' | 'ready' | 'ask' | 'asked' | 'give' | 'hostOf'>
@@ -150,7 +150,7 @@ export class PortHandover {
     else this.#questions.push(then)
   }
 
-  /** Waits for no answer any more. */
+  /** Stops permanently: no answer is waited for. */
   close(): void {
     for (const timer of this.#timers) timer.cancel()
     this.#questions.length = 0

@@ -12,7 +12,7 @@ import { refusalsTable } from '../../topology/port-status.ts'
 import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
 
-/** The reason of packets whose port has met its bound. */
+/** Drop reason of packets that would open more connections than their port may have. */
 export const PORT_FULL = 'state.port-full'
 
 const PORTS_MAX = 256 // with a counter of their own; more are counted together
@@ -24,14 +24,14 @@ interface Refusals {
   told: number
 }
 
-/** What this is made of. */
+/** What `PortQuota` is given. */
 export interface PortQuotaParts {
   /** Records whose first packet came in by one port; 0: no bound. */
   readonly max: number
   readonly table: StateTable
   /** Where the count of a port is told. */
   readonly view: Pick<TopologyView, 'table'>
-  /** Id of ours. */
+  /** Id of this host. */
   readonly host: string
   readonly clock: Clock
   readonly counters: Counters
@@ -47,7 +47,10 @@ export class PortQuota {
     this.#parts = parts
   }
 
-  /** What is known already is of a connection that has its place. */
+  /**
+   * Whether the walk would open more connections than its port may have. Records that are known
+   * already have their place and are let pass.
+   */
   isFull({ state, entryPort }: SimulationContext): boolean {
     const { max, table } = this.#parts
     if (max === 0 || entryPort === null) return false
@@ -57,12 +60,15 @@ export class PortQuota {
     return false
   }
 
-  /** A packet that came in by this port was dropped for it. */
+  /** Counts a packet of this port that was dropped because its port is full. */
   refused({ id }: Port): void {
     this.#of(id).counter.value++
   }
 
-  /** Called every tick. */
+  /**
+   * Call it every tick: writes changed counts into this host's table of refusals, every 5 s at
+   * most.
+   */
   tick(): void {
     const now = this.#parts.clock.now()
     if (this.#refusals.size === 0 || now - this.#toldMs < TELL_MS) return

@@ -15,19 +15,19 @@ import type { HostEvents } from '../events.ts'
 import type { Arrival } from './arrival.ts'
 import type { ReplicationTargets } from './targets.ts'
 
-/** What a flow owes to state, and keeps alive by being used. */
+/** The records that a flow rests on: while it is used, they are kept alive. */
 export interface FlowLinks {
-  /** Handles, each with its stamp behind it. */
+  /** Handles of the records, each followed by its stamp. */
   readonly met: readonly number[]
   /** The ports it enters and leaves by: whose hosts are told of its use.  None: it is dropped. */
   readonly entry: Port | null
   /** The ports its packets leave by. */
   readonly outs: readonly Port[]
-  /** When the peers last heard that it is in use. */
+  /** When peers last heard that the flow is in use, on Clock.now()'s scale; 0: never. */
   sharedMs: number
 }
 
-/** Until when, by packets with which TCP flags, and how far they came; 0: not known. */
+/** What use the datapath has seen of a flow. */
 export interface Used {
   /** When the last packet came, on Clock.now()'s scale. */
   readonly usedMs: number
@@ -37,15 +37,15 @@ export interface Used {
   readonly tcpNext: number
 }
 
-/** What keeps records beyond this agent. */
+/** Where records outlive this agent: a journal or a database. */
 export interface StateSaver {
-  /** Keeps a record that has changed. */
+  /** Keeps the record at record[at], which has been idle for `idleMs`. */
   add(record: Int32Array, at: number, idleMs: number): void
   /** The port (its number) is elsewhere: what was kept of it no longer counts. */
   forget(port: number): void
 }
 
-/** What this is made of. */
+/** What `RecordUse` is given. */
 export interface RecordUseParts {
   readonly table: StateTable
   /** null: state is not shared. */
@@ -101,7 +101,7 @@ export class RecordUse {
     return isMemory(this.#parts.timeouts, kind)
   }
 
-  /** A flow was used. */
+  /** A flow was used: its records live on, and peers are told, now and then. */
   used(links: FlowLinks, { usedMs, tcpFlags, tcpNext }: Used): void {
     if (links.outs.length === 0) return // what is dropped keeps nothing alive, and answers nothing
     const now = this.#parts.clock.now()

@@ -21,19 +21,22 @@ import { PortQuota } from './port-quota.ts'
 import type { StateParts } from './state-parts.ts'
 import { ReplicationTargets } from './targets.ts'
 
-/** What this is made of. */
+/** What `StateReplication` is given. */
 export interface StateReplicationParts {
   /** Id of this host. */
   readonly host: string
   readonly view: TopologyView
-  /** Table, exchange and store. */
+  /** Where records are, what shares them, and what keeps them. */
   readonly state: StateParts
   readonly clock: Clock
   readonly counters: Counters
   readonly events: HostEvents
 }
 
-/** All of flow state on one host. */
+/**
+ * Flow state of one host: its table, its peers, and what moves with ports. Holds the parts
+ * together.
+ */
 export class StateReplication {
   readonly flowState: FlowState
   readonly peers: Peers

@@ -12,7 +12,7 @@ import { WAIT_FOR_GROUPS } from '../waits.ts'
 const CACHED_MAX = 65_536
 const NOBODY: readonly number[] = Object.freeze([])
 
-/** Which hosts get the state of which connection. */
+/** Which hosts get the records of which connection: those that may see its other half. */
 export class ReplicationTargets {
   readonly #host: string
   readonly #view: TopologyView
@@ -20,7 +20,7 @@ export class ReplicationTargets {
   readonly #before = new Map<string, readonly string[]>() // before the last changes
   readonly #ofWay = new Map<string, Map<string, readonly number[]>>() // by entry and outs
   #pathCount = 0
-  /** Why `of` gave undefined. */
+  /** What `of` lacked when it gave undefined: the cause to wait for. */
   waitingFor = ''
 
   constructor(host: string, view: TopologyView) {
@@ -28,7 +28,10 @@ export class ReplicationTargets {
     this.#view = view
   }
 
-  /** Words of the hosts (hostHash), ours not among them.  undefined: not known yet. */
+  /**
+   * hostHash of each host that may see the other half of what enters by `entry` and leaves by
+   * `outs`, this one aside; undefined: not known yet, see `waitingFor`.
+   */
   of(entry: Port | null, outs: readonly Port[]): readonly number[] | undefined {
     const from = entry === null ? '' : entry.id
     const to = outs.length === 1 ? outs[0]!.id : outs.map(({ id }) => id).join(' ')
@@ -79,7 +82,7 @@ export class ReplicationTargets {
     return numbers
   }
 
-  /** The topology has changed. */
+  /** Call it when the topology has changed: what was found out is forgotten. */
   refresh(): void {
     for (const [port, hosts] of this.#ofPort)
       if (!this.#before.has(port)) this.#before.set(port, hosts)

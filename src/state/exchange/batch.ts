@@ -6,7 +6,7 @@ import { BODY_BYTES_MAX } from './message.ts'
 
 const REQUEST_BYTES = 4
 
-/** Entries gathered into the body of one message, as many as it holds. */
+/** Gathers records into the body of one message, as many as it holds. */
 export class Batch {
   readonly #bytes = new Uint8Array(BODY_BYTES_MAX)
   readonly #view = new DataView(this.#bytes.buffer)

@@ -5,9 +5,9 @@
 import { KeyWord, RECORD_WORDS, RecordWord } from '../record.ts'
 import { KINDS_MAX } from '../table.ts'
 
-/** The largest entry: a record with both keys of IPv6. */
+/** Bytes of the largest entry: a record with two IPv6 keys. */
 export const ENTRY_BYTES_MAX = 124
-/** The largest key, of IPv6. */
+/** Bytes of the largest key, an IPv6 one. */
 export const KEY_BYTES_MAX = 48
 
 const WITH_B = 0x80

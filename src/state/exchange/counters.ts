@@ -36,7 +36,7 @@ export const exchangeCounters = [
 
 export type ExchangeCounter = (typeof exchangeCounters)[number]
 
-/** How often each happened. */
+/** How often each of `exchangeCounters` happened. */
 export type ExchangeCounts = Record<ExchangeCounter, number>
 
 /** All counters at 0. */

@@ -3,7 +3,7 @@
 // TypeScript over the world's underlay, one in native code on sockets, with a thread of its own.
 // The bytes are described in docs/flow-state.md; codec.ts writes and reads them.
 
-/** A host we may exchange state with.  `word` is hostHash of its id. */
+/** A host we may exchange state with. */
 export interface Peer {
   /** hostHash of its id. */
   readonly word: number
@@ -13,7 +13,7 @@ export interface Peer {
   readonly local: number
 }
 
-/** A word changed: `host` answers or not; `agent`: it takes state, or only its kernel forwards. */
+/** Whether a peer answers, as it has just changed. */
 export interface Liveness {
   /** hostHash of the host's id. */
   readonly word: number
@@ -23,7 +23,10 @@ export interface Liveness {
   readonly agent: boolean
 }
 
-/** What an exchange tells, in turns of its own. */
+/**
+ * Whoever uses an exchange. Called in turns of the event loop of its own, never from within a call
+ * of the exchange.
+ */
 export interface ExchangeListener {
   /**
    * Everybody who could has acknowledged what `flush` gave this ticket, or the bound has passed.
@@ -54,7 +57,7 @@ export interface ExchangeListener {
 export interface ExchangeSettings {
   /** Bound of a held packet. */
   readonly holdMs: number
-  /** First; doubles. */
+  /** Time until a message is sent again the first time; doubles with each try. */
   readonly retransmitMs: number
   /** How often a host says that it is there. */
   readonly heartbeatMs: number
@@ -70,7 +73,7 @@ export const EXCHANGE_DEFAULT: ExchangeSettings = {
   deadMs: 125
 }
 
-/** UDP payload of one message. */
+/** Bytes of UDP payload that a message has at most. */
 export const MESSAGE_BYTES_MAX = 1400
 
 /** Whether a record can be on its way to peers before a packet is. */
@@ -99,8 +102,9 @@ export interface Exchange {
   /** Puts a record into the messages being made for these peers (words). */
   share(record: Int32Array, at: number, peers: readonly number[]): void
   /**
-   * Sends them.  Gives a ticket that `released` will name, or 0 when nobody has to be waited for.
-   * What finds no room, for nobody asked `room`, waits its turn, or is owed.
+   * Sends what `share` has gathered. Gives a ticket that `released` will name; 0: nobody has to be
+   * waited for. A record that finds no room, because nobody asked `room` before, waits its turn or
+   * is owed (`owed`).
    */
   flush(): number
   /**

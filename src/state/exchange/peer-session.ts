@@ -17,11 +17,11 @@ const AWAY_AFTER = 2 // times deadMs: the agent of a host that is there
 const REQUEST_BYTES = 4
 const EMPTY = new Uint8Array()
 
-/** What the session with a peer is made of. */
+/** What `PeerSession` is given. */
 export interface PeerSessionOptions
   extends Pick<SendQueueOptions, 'clock' | 'settings' | 'counts'> {
   readonly random: Random
-  /** Our own word. */
+  /** hostHash of this host. */
   readonly host: number
   /** Our stamp of the kinds of records. */
   readonly kinds?: number | undefined
@@ -50,9 +50,12 @@ export class PeerSession {
   readonly refreshes = new Batch()
   /** Bodies of state that were full before the flush. */
   readonly made: Uint8Array[] = []
-  /** It let a ticket come to its bound, and has acknowledged nothing since. */
+  /**
+   * It did not acknowledge before a ticket's bound, and has acknowledged nothing since: packets do
+   * not wait for it.
+   */
   isLate = false
-  /** Number of the last ask or tell that was made for it. */
+  /** Number of the last ask or tell that was sent to it. */
   serial = 0
   readonly #given: PeerSessionOptions
   #heardAt: number // anything in session
@@ -77,24 +80,24 @@ export class PeerSession {
     this.#heardAt = this.#probedAt = given.clock.now()
   }
 
-  /** Whether it can take another record now. */
+  /** Whether the records of one more packet could be on their way to it at once. */
   get room(): Room {
     if (!this.session.isUp) return Room.nobody
     return this.sendQueue.room - this.made.length >= MESSAGES_OF_A_RECORD ? Room.open : Room.full
   }
 
-  /** Passes for a host that is there from now on, until its silence has been long enough. */
+  /** Counts its silence from now on: it is taken to be there. */
   pardon(): void {
     this.#heardAt = this.#probedAt = this.#given.clock.now()
   }
 
-  /** We ourselves did not listen for so long. */
+  /** This process did not listen for so long: the peer's silence is shorter by it. */
   excuse(ms: number): void {
     this.#heardAt += ms
     this.#probedAt += ms
   }
 
-  /** Something came in session. */
+  /** Notes that a message of the session came. */
   hear(): void {
     this.#heardAt = this.#given.clock.now()
   }

@@ -8,7 +8,7 @@ interface Pull {
   readonly timer: Timer
 }
 
-/** What pulls are made of. */
+/** What `Pulls` is given. */
 export interface PullsOptions {
   readonly clock: Clock
   /** How long an answer is waited for. */

@@ -13,14 +13,14 @@ import type { PeerSession } from './peer-session.ts'
 const WORD_BYTES = 4 // a request, a serial, a port
 const SEQUENCE_BYTES = 8
 
-/** What messages have an effect on. */
+/** What `Receiver` is given: what messages act on. */
 export interface ReceiverOptions {
   readonly table: StateTable
   readonly listener: ExchangeListener
   readonly counts: ExchangeCounts
   /** Calls the listener, later. */
   readonly call: (what: () => void) => void
-  /** A peer is to have this record. */
+  /** Sends this record to a peer: ours is newer than the one it sent. */
   readonly refresh: (record: Int32Array, idleMs: number, word: number) => void
   /** A peer has answered a pull. */
   readonly answered: (request: number, word: number, found: boolean) => void

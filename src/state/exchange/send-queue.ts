@@ -17,7 +17,7 @@ const QUEUE_AWAY_MAX = 64 // without a session
 const TRIES_MS = 4 // times holdMs
 const DRAINED = 64 // with no more than this under way, there is room to make good what was left out
 
-/** A message that is acknowledged. */
+/** A message that is sent until it is acknowledged. */
 export interface Outgoing {
   /** A value of MessageType. */
   readonly type: number
@@ -36,7 +36,7 @@ interface Flight {
   timer: Timer
 }
 
-/** What a send queue is made of. */
+/** What `SendQueue` is given. */
 export interface SendQueueOptions {
   readonly clock: Clock
   readonly settings: ExchangeSettings
@@ -66,12 +66,12 @@ export class SendQueue {
     this.#given = given
   }
 
-  /** Messages that packets wait for that could go out at once. */
+  /** How many messages that packets wait for could go out at once. */
   get room(): number {
     return this.#isUp ? Math.max(0, IN_FLIGHT_MAX - this.#inFlight.size) : 0
   }
 
-  /** Whether any other message could. */
+  /** Whether a message that no packet waits for could go out at once. */
   get isOpen(): boolean {
     return this.room > RESERVED
   }
@@ -123,7 +123,7 @@ export class SendQueue {
     this.#given.counts.overflowed++
   }
 
-  /** Whether that was news. */
+  /** The peer acknowledges a sequence; false when it had before, or it is none of ours. */
   acknowledge(sequence: number): boolean {
     const flight = this.#flights.get(sequence)
     if (flight === undefined) return false

@@ -9,7 +9,10 @@ import { MessageType } from './message.ts'
 /** How far a message may be behind the newest and still be taken (as RFC 4303 §3.4.3). */
 export const REPLAY_WINDOW = 4096
 
-/** What a message with a good tag is to a session. */
+/**
+ * What a message with a good tag is to a session: of it, its first, of an earlier one, a
+ * repetition, or a hello.
+ */
 export type Judgement = 'member' | 'begins' | 'stale-epoch' | 'replayed' | 'greeting'
 
 /** The epochs that a hello is sent with. */
@@ -22,11 +25,11 @@ export interface Greeting {
 
 /** The two epochs that hold between us and a peer. */
 export class Session {
-  /** Ours; 0: none. */
+  /** Our epoch; 0: none yet. */
   own = 0n
-  /** The peer's; 0: there is no session. */
+  /** The peer's epoch; 0: there is no session. */
   theirs = 0n
-  /** Ours, of the next session. */
+  /** Our epoch of the next session. */
   fresh: bigint
   readonly #random: Random
   readonly #seen = new ReplayWindow()
@@ -42,7 +45,7 @@ export class Session {
     return this.theirs !== 0n
   }
 
-  /** Of the next message to the peer, whatever its epoch. */
+  /** Sequence of the next message to the peer; it goes on from session to session. */
   nextSequence(): number {
     return ++this.#sequence
   }
@@ -67,7 +70,7 @@ export class Session {
     this.theirs = 0n
   }
 
-  /** For a peer with which there is no session. */
+  /** What a hello says to a peer with which there is no session. */
   get greeting(): Greeting {
     return { own: this.fresh, theirs: 0n }
   }

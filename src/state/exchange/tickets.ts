@@ -11,7 +11,7 @@ interface Ticket {
   readonly timer: Timer
 }
 
-/** What tickets are made of. */
+/** What `Tickets` is given. */
 export interface TicketsOptions {
   readonly clock: Clock
   /** How long an acknowledgement is waited for. */

@@ -35,7 +35,7 @@ export class Presence implements Liveness {
     this.self = { pid: process.pid, started: '', namespace: 'zookeeper', boot: process.key }
   }
 
-  /** What this machine's sessions are known by. */
+  /** Name under which this process's sessions stand in the tables. */
   get key(): string {
     return this.self.boot
   }
@@ -59,7 +59,7 @@ export class Presence implements Liveness {
     await this.#look()
   }
 
-  /** There is a connection. */
+  /** A connection is there: nobody is taken for dead until it is as old as a session's time. */
   returned(): void {
     this.#connectedAt = this.#clock.now()
   }

@@ -31,7 +31,7 @@ const TABLES = [
 const LOGS = ['object_log']
 const ROWS = 256
 
-/** The rows of everything, a few at a time; nobody may change them meanwhile. */
+/** All rows as lines of JSON, read a few at a time; nobody may change them meanwhile. */
 export async function dump(database: Database, pace: Pace): Promise<Uint8Array> {
   const lines: string[] = []
   for (const table of TABLES) {
@@ -49,7 +49,7 @@ export async function dump(database: Database, pace: Pace): Promise<Uint8Array> 
   return Buffer.from(lines.join('\n'))
 }
 
-/** Within a transaction: what was there goes, and what was dumped is there. */
+/** Replaces all rows by those of a dump. Call it within a transaction. */
 export function load(database: Database, bytes: Uint8Array): void {
   for (const table of [...TABLES, ...LOGS]) database.run(`DELETE FROM ${table}`)
   const text = Buffer.from(bytes).toString()

@@ -29,7 +29,7 @@ export const estatesOf = (database: Database, sessions: ReadonlySet<string>): Es
     )
   }))
 
-/** Within a transaction. */
+/** Gives sessions back what they owned and nobody else has taken. Call it within a transaction. */
 export function claim(database: Database, sessions: Sessions, estates: readonly Estate[]): void {
   const lease = `UPDATE leases SET session = ?
                  WHERE pool = ? AND block = ? AND epoch = ? AND session IS NULL`

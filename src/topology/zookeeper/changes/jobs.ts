@@ -13,14 +13,14 @@ export interface Job {
   readonly done: (result: unknown) => void
   /** It was refused, or its patience is over. */
   readonly failed: (error: unknown) => void
-  /** One of the two was called. */
+  /** `done` or `failed` was called. */
   isSettled: boolean
-  /** Of its patience. */
+  /** How often its patience was renewed. */
   renewals: number
   timer: Timer | undefined
 }
 
-/** What a job came to. */
+/** What a write came to: what `run` gave, or why it was refused. */
 export type Outcome = { readonly result: unknown } | { readonly error: unknown }
 
 /** How long a change that is not patient waits for a connection. */
@@ -43,7 +43,7 @@ export class Jobs {
     this.#unavailable = unavailable
   }
 
-  /** How many. */
+  /** Writes that wait. */
   get length(): number {
     return this.#jobs.length
   }
@@ -67,18 +67,18 @@ export class Jobs {
     })
   }
 
-  /** The first of them; they stay. */
+  /** The first `count` of them, which stay in the queue. */
   first(count: number): readonly Job[] {
     return this.#jobs.slice(0, count)
   }
 
-  /** The first of them are done. */
+  /** Takes the first of them out and settles each with its outcome. */
   settle(outcomes: readonly Outcome[]): void {
     const jobs = this.#jobs.splice(0, outcomes.length)
     for (const [i, job] of jobs.entries()) settle(job, outcomes[i]!)
   }
 
-  /** Ends all of them with this error. */
+  /** Takes all of them out; each fails with this error. */
   failAll(error: Error): void {
     for (const job of this.#jobs.splice(0)) settle(job, { error })
   }

@@ -24,7 +24,7 @@ export class Log {
     this.#zk = zk
   }
 
-  /** In a new session nothing is watched yet. */
+  /** Call it in a new session of ZooKeeper: nothing is watched there yet. */
   renewed(): void {
     this.#watched = 0
   }

@@ -28,7 +28,7 @@ export class Replica {
     this.#n = row?.n ?? 0
   }
 
-  /** The last change that is in here. */
+  /** Number of the last change that the copy includes. */
   get n(): number {
     return this.#n
   }
@@ -38,7 +38,7 @@ export class Replica {
     return this.#store
   }
 
-  /** From now on a copy of this store; begins anew when it was one of another. */
+  /** Makes it a copy of this store (its id): emptied when it was one of another. */
   belong(store: string): void {
     if (this.#store === store) return
     this.#database.write(() => {
@@ -50,7 +50,7 @@ export class Replica {
     this.#n = 0
   }
 
-  /** Now it is this process that has it; gives the one that had it before. */
+  /** Notes that this process has the copy; gives the process that had it before, if any. */
   succeed(process: string): string | undefined {
     const sql = 'SELECT process FROM replica'
     const before = this.#database.get<{ process: string }>(sql)?.process
@@ -58,7 +58,7 @@ export class Replica {
     return before === '' ? undefined : before
   }
 
-  /** Takes in the next change; false when it does not fit. */
+  /** Applies change n, a changeset; false when it does not fit: the copy has gone astray. */
   apply(n: number, changes: Uint8Array): boolean {
     if (n !== this.#n + 1)
       throw fail('STORE_FILE', { path: `/log/${n}`, reason: `it comes after ${this.#n}` })
@@ -72,7 +72,7 @@ export class Replica {
     return fits
   }
 
-  /** Everything as it was after change n. */
+  /** Replaces the copy by a base: everything as it was after change n. */
   restore(n: number, bytes: Uint8Array): void {
     this.#database.write(() => {
       load(this.#database, bytes)

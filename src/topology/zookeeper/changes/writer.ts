@@ -33,7 +33,7 @@ const BEHIND_MAX = 500
 
 /** What a writer counts. */
 export interface WriterCounters {
-  /** Appended by us. */
+  /** Changes that this process appended. */
   readonly changes: number
   /** Of ours, those that another change came before: they are tried again. */
   readonly lost: number
@@ -108,7 +108,7 @@ export class Writer implements Commits {
     return `no connection to ZooKeeper: ${this.#zk.fault}`
   }
 
-  /** Nothing goes on before an operator has mended it. */
+  /** Whether nothing goes on until an operator has mended something: see `fault`. */
   get isHalted(): boolean {
     return this.#halted !== undefined
   }

@@ -9,24 +9,24 @@ export class Audience {
   readonly #watchers = new Set<TableWatcher>()
   #newcomers: TableWatcher[] = []
 
-  /** How many, those that were told nothing yet included. */
+  /** Watchers, those included that were told nothing yet. */
   get size(): number {
     return this.#watchers.size + this.#newcomers.length
   }
 
-  /** It is told what there is before it is told changes. */
+  /** Adds a watcher; it is told what there is, by `admit`, before it is told changes. */
   add(watcher: TableWatcher): void {
     this.#newcomers.push(watcher)
   }
 
-  /** It is told nothing more. */
+  /** Takes a watcher away: it is told nothing more. */
   remove(watcher: TableWatcher): void {
     this.#watchers.delete(watcher)
     this.#newcomers = this.#newcomers.filter(each => each !== watcher)
     watcher.close()
   }
 
-  /** From now on newcomers hear what all the others do. */
+  /** Tells all that were added since the last time what there is; from now on they hear changes. */
   admit(everything: () => Iterable<TableEntry>): void {
     if (this.#newcomers.length === 0) return
     const events = [...everything()].map(entry => Object.freeze({ op: 'put' as const, entry }))
@@ -36,7 +36,7 @@ export class Audience {
     }
   }
 
-  /** Tells everybody who knows what there was before. */
+  /** Tells these changes to all that were admitted. */
   tell(events: readonly TableEvent[]): void {
     for (const watcher of [...this.#watchers]) watcher.tell(events)
   }

@@ -5,12 +5,12 @@ import type { ZooKeeper } from '../client/client.ts'
 
 /** What tables on ZooKeeper are made of. */
 export interface TableParts {
-  /** The client. */
+  /** The connection with ZooKeeper. */
   readonly zk: ZooKeeper
   readonly clock: Clock
-  /** Our process, and the next of the numbers of what it makes. */
+  /** Name of this process: it knows its changes by it. */
   readonly by: string
-  /** The number of our next change. */
+  /** Gives the number of this process's next change. */
   readonly serial: () => number
   /** Sessions of this process. */
   readonly own: ReadonlySet<string>
@@ -18,22 +18,22 @@ export interface TableParts {
   readonly lasts: (session: string) => boolean
   /** Resolves when what others appended until now can be read. */
   readonly fresh: () => Promise<void>
-  /** Those whose sessions last. */
+  /** Names of the processes that have sessions. */
   readonly processes: () => ReadonlySet<string>
   readonly counters: TableCounters
 }
 
-/** What tables count, all together. */
+/** What the tables of a process count, all together. */
 export interface TableCounters {
-  /** Appended by us. */
+  /** Changes that this process appended. */
   changes: number
-  /** Ours and others'. */
+  /** Changes applied, ours and others'. */
   applied: number
-  /** Of ours, whose outcome had to be found out. */
+  /** Changes of ours whose outcome had to be found out after a lost connection. */
   unknown: number
-  /** From a base. */
+  /** Times that a table was read anew from a base. */
   reloads: number
-  /** Made by us. */
+  /** Bases that this process made. */
   bases: number
   /** Changes that somebody else removed. */
   gaps: number

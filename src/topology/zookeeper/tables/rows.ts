@@ -8,13 +8,13 @@ import type { TableEntry, TableEvent } from '../../store.ts'
 
 /** One step of a change.  Without a value: the owner's row goes, if it says `was` when given. */
 export interface Step {
-  /** The session; '' for a seed. */
+  /** Session that owns the row; '' for a seed. */
   readonly owner: string
-  /** The key. */
+  /** The row's key. */
   readonly key: string
-  /** The value; undefined: it is removed. */
+  /** The row's new value; undefined: the row is removed. */
   readonly value?: string | undefined
-  /** Only if the entry has this value; undefined: whatever it has. */
+  /** The row is removed only if it has this value; undefined: whatever it has. */
   readonly was?: string | undefined
 }
 
@@ -44,7 +44,7 @@ export class Rows {
     this.#lasts = lasts
   }
 
-  /** Rows of all owners. */
+  /** How many rows there are, of all owners. */
   get size(): number {
     return this.#size
   }
@@ -59,7 +59,10 @@ export class Rows {
     return this.#keys.has(owner)
   }
 
-  /** What is seen under a key. */
+  /**
+   * The value that is seen under a key: of the newest row whose owner's session lasts, else of a
+   * seed.
+   */
   get(key: string): string | undefined {
     return this.#slots.get(key)?.shown?.value
   }

@@ -21,20 +21,20 @@ interface Held {
   usedAt: number
 }
 
-/** What they are made of. */
+/** What `SharedTables` is given. */
 export interface SharedTablesParts {
-  /** The client. */
+  /** The connection with ZooKeeper. */
   readonly zk: ZooKeeper
   readonly file: SharedFile
-  /** Our process. */
+  /** Name of this process. */
   readonly by: string
   /** Brings the sessions up to date. */
   readonly fresh: () => Promise<void>
-  /** How long a table stays that nobody needs. */
+  /** How long a table that nobody needs is still followed; default: a minute. */
   readonly idleMs?: number | undefined
   /** Whether it is us who look after what all have left. */
   readonly isFirst: () => boolean
-  /** How often that is looked for. */
+  /** How often tables with nothing left in them are looked for; default: every 10 minutes. */
   readonly sweepMs?: number | undefined
 }
 
@@ -52,7 +52,7 @@ const IDLE_POLL_MS = 5
 
 /** The tables that this machine follows, each with its log. */
 export class SharedTables {
-  /** What they count, all together. */
+  /** What all tables count together. */
   readonly counters = newTableCounters()
   readonly #file: SharedFile
   readonly #zk: ZooKeeper
@@ -96,12 +96,12 @@ export class SharedTables {
     this.#sweeping = this.#clock.after(sweepMs, () => void this.#sweep())
   }
 
-  /** Tables that are held. */
+  /** How many tables are followed here. */
   get size(): number {
     return this.#held.size
   }
 
-  /** Of all tables that are held. */
+  /** How many rows they have together. */
   get rows(): number {
     let sum = 0
     for (const { log } of this.#held.values()) sum += log.rows.size
@@ -114,7 +114,7 @@ export class SharedTables {
     return undefined
   }
 
-  /** What a session has of them. */
+  /** The shared tables as a session sees and writes them. */
   of(session: string): SessionTables {
     return {
       table: (name, watches) => this.#table(session, name, watches),
@@ -122,7 +122,7 @@ export class SharedTables {
     }
   }
 
-  /** Sessions may have begun or ended. */
+  /** Call it when sessions may have begun or ended: rows come into sight or go. */
   sessionsChanged(): void {
     const before = this.#sessions
     const now = this.#allSessions()

@@ -66,22 +66,22 @@ export class TableLog {
     })
   }
 
-  /** Whether it was read. */
+  /** Whether the table was read to its end once. */
   get isLoaded(): boolean {
     return this.#reader.isLoaded
   }
 
-  /** Why it cannot be followed, for people. */
+  /** Why the table cannot be followed, a sentence for people; undefined: it can. */
   get fault(): string | undefined {
     return this.#fault === undefined ? undefined : reasonOf(this.#fault)
   }
 
-  /** Writes that are not yet stored. */
+  /** How many writes of ours are not stored yet. */
   get pending(): number {
     return this.#pending.length + this.#stored.length
   }
 
-  /** Somebody here has rows in it, listens, or waits. */
+  /** Whether a session here has rows in it, watches it, or waits for a write. */
   get isNeeded(): boolean {
     if (this.pending + this.#asked.length + this.#audience.size > 0) return true
     for (const session of this.#parts.own) if (this.rows.owns(session)) return true
@@ -114,19 +114,21 @@ export class TableLog {
     })
   }
 
-  /** Tells what there is, then each change. */
+  /** Adds a watcher: it is told what there is, then each change. */
   watch(watcher: TableWatcher): void {
     this.#audience.add(watcher)
     if (this.isLoaded && !this.#isRunning) this.#audience.admit(() => this.rows.shown())
     this.#wake()
   }
 
-  /** Tells it nothing more. */
+  /** Takes a watcher away: it is told nothing more. */
   unwatch(watcher: TableWatcher): void {
     this.#audience.remove(watcher)
   }
 
-  /** There is a connection: what has come meanwhile is looked for. */
+  /**
+   * A connection is there again: changes that came meanwhile are read, and ours are tried again.
+   */
   connected(isNewSession: boolean): Promise<void> {
     if (isNewSession) {
       this.#reader.renewed()
@@ -142,7 +144,7 @@ export class TableLog {
     if (this.rows.owns(owner)) this.#tell(this.rows.look(owner))
   }
 
-  /** Nobody needs it: nothing of it comes any more. */
+  /** Stops permanently: the table is no longer followed, and writes that wait are refused. */
   close(): void {
     this.#isClosed = true
     this.#refuse(fail('STORE_UNAVAILABLE', { reason: 'it is closed' }))

@@ -12,15 +12,17 @@ import { fromBlob, type TableChange } from './change.ts'
 import type { TableParts } from './parts.ts'
 import type { Rows, Step } from './rows.ts'
 
-/** What a reader tells. */
+/** Whoever reads a table. */
 export interface TableReaderListener {
   /** Entries have changed. */
   tell(events: readonly TableEvent[]): void
-  /** Changes before this one are applied; undefined: the table has begun anew. */
+  /**
+   * All changes before number n are applied; undefined: the table was removed and has begun anew.
+   */
   reached(n: number | undefined): void
   /** Rows of ours that a base has left out. */
   forgotten(steps: readonly Step[]): void
-  /** There may be something new. */
+  /** ZooKeeper says that there may be changes to read: call `follow`. */
   stirred(): void
 }
 
@@ -51,7 +53,7 @@ export class TableReader {
     this.#listener = listener
   }
 
-  /** All there was when we last could look is here. */
+  /** Whether everything is here that there was when it was last looked for. */
   get isLoaded(): boolean {
     return this.#isLoaded
   }
@@ -66,7 +68,7 @@ export class TableReader {
     return (this.#last.get(by) ?? -1) >= serial
   }
 
-  /** In a new session nothing is watched yet. */
+  /** Call it in a new session of ZooKeeper: nothing is watched there yet. */
   renewed(): void {
     this.#watched = -1
     this.#isWatched = false

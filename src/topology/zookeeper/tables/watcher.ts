@@ -28,7 +28,7 @@ export class TableWatcher {
     })
   }
 
-  /** All there is, before the first change. */
+  /** Tells all there is, before the first change. */
   begin(events: readonly TableEvent[]): void {
     this.tell(events)
     void this.idle().then(this.#isReady)
@@ -42,7 +42,7 @@ export class TableWatcher {
     this.#telling ??= this.#tellAll()
   }
 
-  /** Resolves when all has been told. */
+  /** Resolves when everything it was given so far has been told. */
   async idle(): Promise<void> {
     while (this.#telling !== undefined) await this.#telling
   }
