@@ -45,6 +45,10 @@ const sentences = {
 
   // agents
   AGENT_START: 'the agent of host {host} did not start: {reason}',
+  SEAT_TAKEN:
+    'host {name} ({id}) has an agent already: {who}. A second one is refused; a machine of its ' +
+    'own needs an id of its own: see host.idFile',
+  NAME_TAKEN: 'host {name} ({id}) is another machine already; give this one another host.name{how}',
   AGENT_GONE: 'the agent of host {host} does not run',
 
   // limits and lower rooms

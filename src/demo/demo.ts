@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Lab, LabError } from '../lab/index.ts'
-import { kernelUnavailable } from '../main/kernel.ts'
+import { kernelUnavailable } from '../main/host/kernel.ts'
 import type { ApplianceConfig } from '../main/run.ts'
 import { flowStateOf } from '../main/state-settings.ts'
 import type { Resources } from '../resource.ts'

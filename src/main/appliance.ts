@@ -18,7 +18,7 @@ import { SystemRandom } from '../core/random.ts'
 import { type FlowStateStoreSettings, openFlowStateStore } from '../state/storage/open.ts'
 import type { FlowStateStore } from '../state/storage/store.ts'
 import { assemblyOf, modelsOf } from '../topology/assembly/assemble.ts'
-import { identityOf } from './identity.ts'
+import { identityOf } from './host/identity.ts'
 import { openStore, type SqliteStore, type StorePlace } from './store.ts'
 
 /** What an appliance is made of. */

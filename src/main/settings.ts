@@ -20,6 +20,12 @@ export const sectionsOf = (plugins: readonly Resources[]) => ({
         description: "this machine's own name if absent"
       })
     ),
+    idFile: Type.Optional(
+      Type.String({
+        minLength: 1,
+        description: 'where its id is kept; beside the store, with -host-id behind, if absent'
+      })
+    ),
     netns: Type.Optional(
       Type.String({ minLength: 1, description: 'network namespace the packets live in, a path' })
     ),

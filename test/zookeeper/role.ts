@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { Job } from '../../src/lab/index.ts'
+import { Job, run } from '../../src/lab/index.ts'
 import { type Answer, call } from '../api/fixture.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -22,6 +22,16 @@ export const lineOf = (
     `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`
   ])
 ]
+
+/** What it says when it does not start. */
+export async function refusalOf(
+  role: string,
+  settings: Readonly<Record<string, unknown>>
+): Promise<string> {
+  const { status, stderr } = await run(lineOf(role, settings), { timeoutMs: START_MS })
+  assert.equal(status, 1, stderr)
+  return stderr
+}
 
 /** One that runs. */
 export class Role {

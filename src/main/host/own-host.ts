@@ -1,16 +1,14 @@
-// This machine as a host: its agent on its own interfaces.  The host and its id are kept in the
-// store, so that a restart finds its bindings again.
+// This machine as a host: its agent on its own interfaces.
 
-import { randomUUID } from 'node:crypto'
-import { hostname } from 'node:os'
 import { resolve } from 'node:path'
-import type { ThreadSettings } from '../agent/messages.ts'
-import { fail } from '../core/errors.ts'
-import type { Log } from '../core/log.ts'
-import type { Appliance, HostOptions } from './appliance.ts'
-import { debugOf } from './debug-settings.ts'
+import type { ThreadSettings } from '../../agent/messages.ts'
+import { fail } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
+import type { Appliance, HostOptions } from '../appliance.ts'
+import { debugOf } from '../debug-settings.ts'
+import type { ApplianceConfig } from '../run.ts'
 import { kernelUnavailable } from './kernel.ts'
-import type { ApplianceConfig } from './run.ts'
+import { ownHost } from './seat.ts'
 
 interface Running {
   readonly appliance: Appliance
@@ -25,8 +23,7 @@ export async function startHost(
   state: NonNullable<HostOptions['state']>,
   { appliance, log, onDeath }: Running
 ): Promise<{ host: string; datapath: string }> {
-  const host = await ownHost(appliance, config.host.name ?? hostname())
-  await takeSeat(appliance, host)
+  const host = await ownHost(config, appliance, log)
   const datapath = datapathOf(config, log)
   const { idleMs, checkMs } = config.flows
   const debug = debugOf(config.datapath.debug)
@@ -55,19 +52,4 @@ function datapathOf(config: ApplianceConfig, log: Log): ThreadSettings['datapath
   }
   const netns = config.host.netns ?? null
   return { kind: 'ebpf', netns, pins: pins === '' ? null : resolve(pins), flowsMax, creditsPerPort }
-}
-
-async function ownHost(appliance: Appliance, name: string): Promise<{ id: string; name: string }> {
-  for await (const { id, value } of appliance.store.list('host'))
-    if (value.name === name) return { id, name }
-  const id = randomUUID()
-  await appliance.store.write([{ op: 'create', kind: 'host', value: { id, name } }])
-  return { id, name }
-}
-
-// Two agents of one host would take each other's programs off the interfaces.  The seat goes with
-// the session, so a process that was killed does not keep it.
-async function takeSeat({ store }: Appliance, host: { id: string; name: string }): Promise<void> {
-  const seat = await store.lease(`agent/${host.id}`, 1)
-  if (seat === undefined) throw fail('EXISTS', { kind: 'an agent of host', id: host.name })
 }

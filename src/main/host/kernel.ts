@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync } from 'node:fs'
 
-const addon = new URL('../../native/build/mezzo.node', import.meta.url)
+const addon = new URL('../../../native/build/mezzo.node', import.meta.url)
 
 // Bits of include/uapi/linux/capability.h.  CAP_SYS_ADMIN stands for the newer two; besides, it
 // mounts the bpffs and enters namespaces, where that is asked for.

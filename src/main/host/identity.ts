@@ -2,9 +2,9 @@
 
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import type { HostIdentity } from '../agent/registrar.ts'
+import type { HostIdentity } from '../../agent/registrar.ts'
 
-const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
 const { version } = JSON.parse(manifest) as { version: string }
 
 /** `api` gives where the API listens now. */

@@ -1,0 +1,95 @@
+// Which host this machine is, and that it is that host alone.  Its id is in a file (host-id.ts).
+// Without one it becomes a host that stands in the store by its name and was no machine's yet, or a
+// new one.  Nobody takes what is another's: the seat is taken before anything is written.
+// test/zookeeper/host-id.test.ts holds it.
+
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { fail } from '../../core/errors.ts'
+import type { Log } from '../../core/log.ts'
+import { HOSTS_TABLE, registrationOf, SEEN_TABLE } from '../../topology/hosts/registration.ts'
+import type { Store, Versioned } from '../../topology/store.ts'
+import type { Appliance } from '../appliance.ts'
+import type { ApplianceConfig } from '../run.ts'
+import { idFileOf, readHostId, writeHostId } from './host-id.ts'
+
+/** A host, as its agent is told. */
+interface OwnHost {
+  readonly id: string
+  readonly name: string
+}
+
+/** The host that this machine is; made where there is none.  Throws SEAT_TAKEN, NAME_TAKEN. */
+export async function ownHost(
+  { host, store: { kind, path } }: Pick<ApplianceConfig, 'host' | 'store'>,
+  { store, clock }: Pick<Appliance, 'store' | 'clock'>,
+  log: Log
+): Promise<OwnHost> {
+  const file = idFileOf(host, { path })
+  const kept = file === undefined ? undefined : readHostId(file)
+  const name = host.name ?? hostname()
+  const isShared = kind === 'zookeeper'
+  const id = kept ?? (await byName(store, name, isShared, file)) ?? randomUUID()
+  await takeSeat(store, id)
+  const known = await store.read('host', id)
+  if (known === undefined || host.name !== undefined) await mustBeFree(store, { id, name })
+  await store.table(SEEN_TABLE).seed(id, String(Math.round(clock.wall())))
+  if (file !== undefined && kept === undefined) writeHostId(file, id)
+  if (known === undefined) {
+    await store.write([{ op: 'create', kind: 'host', value: { id, name } }])
+    return { id, name }
+  }
+  const before = String(known.value.name)
+  if (before === name) return { id, name }
+  if (host.name === undefined) {
+    log.info({ machine: name, host: before }, 'the machine has another name than its host')
+    return { id, name: before }
+  }
+  log.warn({ before, name }, 'the host is renamed')
+  await store.write([{ op: 'update', kind: 'host', value: { ...known.value, name } }])
+  return { id, name }
+}
+
+// A store of this machine alone knows no other machines.
+async function byName(
+  store: Store,
+  name: string,
+  isShared: boolean,
+  file: string | undefined
+): Promise<string | undefined> {
+  const found = await named(store, name)
+  if (found === undefined || !isShared) return found?.id
+  const isSomebody = (await store.table(SEEN_TABLE).get(found.id)) !== undefined
+  if (isSomebody) throw taken(name, found.id, file)
+  return found.id
+}
+
+async function mustBeFree(store: Store, { id, name }: OwnHost): Promise<void> {
+  const found = await named(store, name)
+  if (found !== undefined && found.id !== id) throw taken(name, found.id, undefined)
+}
+
+async function named(store: Store, name: string): Promise<Versioned | undefined> {
+  for await (const host of store.list('host')) if (host.value.name === name) return host
+  return undefined
+}
+
+function taken(name: string, id: string, file: string | undefined): Error {
+  const how = file === undefined ? '' : `; if it is this machine, write its id into ${file}`
+  return fail('NAME_TAKEN', { name, id, how })
+}
+
+// Two agents of one host would take each other's programs off the interfaces.  The seat goes with
+// the session, so a process that was killed does not keep it.
+async function takeSeat(store: Store, id: string): Promise<void> {
+  if ((await store.lease(`agent/${id}`, 1)) !== undefined) return
+  const host = await store.read('host', id)
+  const first = registrationOf(await store.table(HOSTS_TABLE).get(id))
+  const name = String(host?.value.name ?? 'without a name')
+  const { machine, addresses = [], pid, since } = first ?? {}
+  const who =
+    first === undefined
+      ? 'one that begins'
+      : `on ${machine} (${addresses.join(', ') || 'no address'}), pid ${pid}, since ${since}`
+  throw fail('SEAT_TAKEN', { name, id, who })
+}
