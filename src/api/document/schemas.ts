@@ -5,7 +5,7 @@
 import type { JsonSchema } from '../../core/config/schema.ts'
 import type { Model } from '../../topology/model.ts'
 import { echoOf, fieldsOf, isRequired, ownerOf, readOnlyFields } from '../rest/catalogue.ts'
-import type { Managed } from '../rest/objects.ts'
+import type { Managed } from '../rest/maker.ts'
 import { exampleOf } from './examples.ts'
 
 /** An id. */
@@ -305,6 +305,26 @@ export const plainSchemas: readonly JsonSchema[] = [
     },
     { port: ID, packet: 'icmp 10.0.1.5 > 10.0.2.7' },
     ['port', 'host', 'interface', 'packet', 'frame']
+  ),
+  record(
+    'Batch',
+    'Objects to be made together, each with its kind.',
+    {
+      objects: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 1000,
+        items: { type: 'object', properties: { kind: text('as GET /models names it') } },
+        description: 'fields as in a POST of the kind; an `id` of its own lets others refer to it'
+      }
+    },
+    { objects: [{ kind: 'chain', id: ID, name: 'guard' }] }
+  ),
+  record(
+    'BatchResult',
+    'The ids of what was made, in the order of the batch.',
+    { ids: { type: 'array', items: UUID } },
+    { ids: [ID] }
   ),
   record(
     'TraceResult',

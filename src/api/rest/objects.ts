@@ -4,22 +4,15 @@
 // test/api/crud.test.ts holds it.
 
 import { isFailure, show } from '../../core/errors.ts'
-import type { Random } from '../../core/random.ts'
-import type { Completing, Fault, Model, Stored } from '../../topology/model.ts'
+import type { Fault, Model, Stored } from '../../topology/model.ts'
 import type { Change, Store, Versioned } from '../../topology/store.ts'
 import { applyDefaults, checkObject } from '../../topology/validation.ts'
-import { invalid, notFound, precondition } from '../http/refusal.ts'
-import {
-  type Catalogue,
-  echoOf,
-  kindsOf,
-  ownerOf,
-  readOnlyFields,
-  statusFields
-} from './catalogue.ts'
-import { newId } from './make.ts'
+import { invalid, notFound, precondition, Refusal } from '../http/refusal.ts'
+import { Batch } from './batch.ts'
+import { type Catalogue, echoOf, ownerOf, readOnlyFields, statusFields } from './catalogue.ts'
+import { collect, type MakerRules, type Managed, ObjectMaker, refuse } from './maker.ts'
 import { merge, plain, sameValue } from './merge.ts'
-import { inOrder, place } from './order.ts'
+import { inOrder } from './order.ts'
 
 /** What a request says of the version it means: nothing, or the text of If-Match. */
 export type Expected = { readonly versions: readonly number[]; readonly text: string } | undefined
@@ -34,6 +27,13 @@ export interface Selection {
   readonly limit: number
 }
 
+/** An object that is to be made. */
+export interface NewItem {
+  readonly model: Model
+  /** As a client has sent it. */
+  readonly body: unknown
+}
+
 /** Some objects of a list. */
 export interface Page {
   /** In order. */
@@ -42,33 +42,23 @@ export interface Page {
   readonly next: string | undefined
 }
 
-/** Fields that have routes of their own: a change of them touches more than one object. */
-export type Managed = Readonly<Record<string, Readonly<Record<string, string>>>>
-
-/** What bodies must keep besides their schemas. */
-export interface Rules {
-  readonly managed: Managed
-  /** What a port has that is made without saying so. */
-  readonly newPorts: Completing['newPorts']
-}
-
 const ATTEMPTS_MAX = 5
 
 /** The objects of the store as the API changes them: checked, in order, with versions. */
 export class Objects {
   readonly #store: Store
   readonly #catalogue: Catalogue
-  readonly #random: Random
   readonly #managed: Managed
-  readonly #completing: Completing
+  readonly #rules: MakerRules
+  readonly #maker: ObjectMaker
   #turn: Promise<void> = Promise.resolve()
 
-  constructor(store: Store, catalogue: Catalogue, random: Random, { managed, newPorts }: Rules) {
+  constructor(store: Store, catalogue: Catalogue, rules: MakerRules) {
     this.#store = store
     this.#catalogue = catalogue
-    this.#random = random
-    this.#managed = managed
-    this.#completing = { random, newPorts }
+    this.#managed = rules.managed
+    this.#rules = rules
+    this.#maker = new ObjectMaker(store, catalogue, rules)
   }
 
   /** The object; throws 404. */
@@ -90,15 +80,29 @@ export class Objects {
 
   /** `fixed` are fields the path has already said. */
   async create(model: Model, body: unknown, fixed: Readonly<Record<string, string>> = {}) {
-    const given = plain(body)
-    refuse([...fixedFaults(given, fixed), ...this.#givenFaults(model, given)])
-    const id = given.id ?? newId(this.#random)
-    const value = await this.#made(model, { ...given, ...fixed, id: id as string })
+    const value = await this.#maker.made(model, body, fixed)
     await this.#inTurn(model, async () => {
-      const { object, moved } = await this.#placed(model, value, undefined)
+      const { object, moved } = await this.#maker.placed(model, value, undefined)
       await this.#store.write([{ op: 'create', kind: model.kind, value: object }, ...moved])
     })
     return this.read(model.kind, value.id)
+  }
+
+  /**
+   * Creates several, of which later ones may refer to earlier ones; all of them or none. Throws as
+   * `create`; the fields of faults then say which object it was. Gives their ids.
+   */
+  async createAll(items: readonly NewItem[]): Promise<string[]> {
+    const ordered = items.find(({ model }) => model.ordered !== undefined)?.model
+    let ids: string[] = []
+    await this.#inTurn(ordered ?? items[0]!.model, async () => {
+      const batch = new Batch(this.#store)
+      const maker = new ObjectMaker(batch, this.#catalogue, this.#rules)
+      ids = []
+      for (const [i, item] of items.entries()) ids.push(await made(batch, maker, item, i))
+      await this.#store.write(batch.changes)
+    })
+    return ids
   }
 
   /** PUT: the whole object; throws 400, 404, 409 or 412. */
@@ -147,7 +151,7 @@ export class Objects {
         const value = applyDefaults(model, edited)
         refuse(checkObject(model, value))
         if (sameValue(value, current.value)) return
-        const { object, moved } = await this.#placed(model, value, current.value)
+        const { object, moved } = await this.#maker.placed(model, value, current.value)
         const { kind } = model
         const update: Change = { op: 'update', kind, value: object, version: current.version }
         await this.#store.write([update, ...moved])
@@ -179,70 +183,7 @@ export class Objects {
       }
   }
 
-  async #made(model: Model, given: Stored): Promise<Stored> {
-    const echo = echoOf(model)
-    const typed = echo === undefined ? given : await this.#echoed(model, echo, given)
-    const whole = applyDefaults(model, typed)
-    const value = model.complete?.(whole, this.#completing) ?? whole
-    await this.#check(model, value)
-    return value
-  }
-
-  async #check(model: Model, value: Stored): Promise<void> {
-    refuse(checkObject(model, value))
-    refuse(await this.#kinFaults(model, value))
-  }
-
-  // A port of a router is a router port: filled in when absent, refused when wrong.
-  async #echoed(model: Model, echo: string, given: Stored): Promise<Stored> {
-    const owner = ownerOf(model)
-    const id = owner === undefined ? undefined : given[owner.field]
-    if (owner === undefined || typeof id !== 'string') return given
-    for (const kind of kindsOf(owner)) {
-      if ((await this.#store.read(kind, id)) === undefined) continue
-      if (given[echo] !== undefined && given[echo] !== kind)
-        refuse([{ field: echo, value: given[echo], expected: `"${kind}": ${id} is a ${kind}` }])
-      return { ...given, [echo]: kind }
-    }
-    const expected = `the id of a ${kindsOf(owner).join(' or ')} that exists`
-    throw invalid([{ field: owner.field, value: id, expected }])
-  }
-
-  async #placed(model: Model, value: Stored, before: Stored | undefined) {
-    const field = model.ordered
-    const owner = ownerOf(model)
-    if (field === undefined || owner === undefined) return { object: value, moved: [] }
-    if (before !== undefined && before[field] === value[field]) return { object: value, moved: [] }
-    const index = { field: owner.field, value: String(value[owner.field]) }
-    const siblings = await collect(this.#store.list(model.kind, index))
-    const others = siblings.filter(sibling => sibling.id !== value.id)
-    const wanted = value[field] as number | undefined
-    const { position, moved } = place(others, field, wanted)
-    const changes = moved.map(({ object, position }) => ({
-      op: 'update' as const,
-      kind: model.kind,
-      value: { ...object.value, [field]: position },
-      version: object.version
-    }))
-    return { object: { ...value, [field]: position }, moved: changes }
-  }
-
   // ---- faults
-
-  #givenFaults(model: Model, given: Readonly<Record<string, unknown>>): Fault[] {
-    const untaken: readonly (readonly [string, string])[] = [
-      ...readOnlyFields(model).map(field => [field, 'nothing: Mezzo gives it out'] as const),
-      ...statusFields(model).map(field => [field, 'nothing: it is what hosts report'] as const),
-      ...Object.entries(this.#managed[model.kind] ?? {}).map(
-        ([field, route]) => [field, `nothing here; use ${route}`] as const
-      )
-    ]
-    const faults: Fault[] = []
-    for (const [field, expected] of untaken)
-      if (Object.hasOwn(given, field) && !faults.some(fault => fault.field === field))
-        faults.push({ field, value: given[field], expected })
-    return faults
-  }
 
   // What an object is born with, and what has a route of its own, stays as it is.
   #fixityFaults(model: Model, current: Stored, edited: Stored): Fault[] {
@@ -261,21 +202,6 @@ export class Objects {
     const managed = Object.keys(this.#managed[model.kind] ?? {})
     const fields = [...readOnlyFields(model), ...managed, ownerOf(model)?.field, echoOf(model)]
     return fields.filter(field => field !== undefined)
-  }
-
-  // What belongs to a device points only at what is of the same device: a route at its router's
-  // own ports.
-  async #kinFaults(model: Model, value: Stored): Promise<Fault[]> {
-    const faults: Fault[] = []
-    for (const { field, kind, owner, theirs } of this.#catalogue.kin(model)) {
-      const id = value[field]
-      if (typeof id !== 'string' || Object.hasOwn(this.#managed[model.kind] ?? {}, field)) continue
-      const target = await this.#store.read(kind, id)
-      if (target === undefined || target.value[theirs] === value[owner]) continue
-      const expected = `a ${kind} whose ${theirs} is ${value[owner]}`
-      faults.push({ field, value: id, expected })
-    }
-    return faults
   }
 
   // ---- lists
@@ -311,32 +237,26 @@ export class Objects {
   }
 }
 
-async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
-  const items: T[] = []
-  for await (const item of source) items.push(item)
-  return items
-}
-
 const holds = (value: unknown, text: string): boolean =>
   Array.isArray(value) ? value.map(String).includes(text) : String(value) === text
-
-function refuse(faults: readonly Fault[]): void {
-  if (faults.length > 0) throw invalid(faults)
-}
 
 function check(current: Versioned, expected: Expected): void {
   if (expected !== undefined && !expected.versions.includes(current.version))
     throw precondition(current.kind, current.id, current.version, expected.text)
 }
 
-// The path says whose port it is; a body that says otherwise is a mistake.
-function fixedFaults(
-  given: Readonly<Record<string, unknown>>,
-  fixed: Readonly<Record<string, string>>
-): Fault[] {
-  return Object.entries(fixed).flatMap(([field, value]) =>
-    given[field] === undefined || given[field] === value
-      ? []
-      : [{ field, value: given[field], expected: `${show(value)}, as in the path` }]
-  )
+// An item's fault is one of `objects[3].name`.
+async function made(batch: Batch, maker: ObjectMaker, item: NewItem, i: number): Promise<string> {
+  const { model, body } = item
+  try {
+    const value = await maker.made(model, body)
+    const { object, moved } = await maker.placed(model, value, undefined)
+    batch.create(model.kind, object)
+    for (const change of moved) batch.update(change)
+    return value.id
+  } catch (error) {
+    if (!(error instanceof Refusal) || error.status !== 400) throw error
+    const faults = error.faults.map(fault => ({ ...fault, field: `objects[${i}].${fault.field}` }))
+    throw invalid(faults)
+  }
 }

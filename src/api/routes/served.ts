@@ -49,7 +49,7 @@ export interface Served extends Sources {
 export function servedOf(sources: Sources): Served {
   const { store, agents, random, newPorts = 'off' } = sources
   const catalogue = new Catalogue(sources.models)
-  const objects = new Objects(store, catalogue, random, { managed: managedFields, newPorts })
+  const objects = new Objects(store, catalogue, { managed: managedFields, newPorts, random })
   const ports = new Ports(store, agents)
   const statuses = new Statuses(store)
   const tracer = new Tracer(store, ports, agents)
