@@ -318,7 +318,7 @@ export const plainSchemas: readonly JsonSchema[] = [
         description: 'fields as in a POST of the kind; an `id` of its own lets others refer to it'
       }
     },
-    { objects: [{ kind: 'chain', id: ID, name: 'guard' }] }
+    { objects: [{ kind: 'port-group', id: ID, name: 'uplinks' }] }
   ),
   record(
     'BatchResult',

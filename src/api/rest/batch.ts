@@ -34,11 +34,13 @@ export class Batch implements Reader {
     this.#changes.set(key, before === undefined ? change : { ...before, value: change.value })
   }
 
+  /** The object as the batch will leave it; undefined: there is none. */
   async read(kind: string, id: ObjectId): Promise<Versioned | undefined> {
     const change = this.#changes.get(keyOf(kind, id))
     return change === undefined ? this.#store.read(kind, id) : asStored(change)
   }
 
+  /** Those of the store as the batch will leave them, then those of the batch. */
   async *list(kind: string, index?: { field: string; value: string }): AsyncGenerator<Versioned> {
     for await (const object of this.#store.list(kind, ...(index === undefined ? [] : [index])))
       if (!this.#changes.has(keyOf(kind, object.id))) yield object

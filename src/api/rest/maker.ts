@@ -28,9 +28,11 @@ export type Managed = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 /** What bodies must keep besides their schemas. */
 export interface MakerRules {
+  /** By kind: the field, and the route that changes it. */
   readonly managed: Managed
   /** What a port has that is made without saying so. */
   readonly newPorts: Completing['newPorts']
+  /** For ids. */
   readonly random: Random
 }
 
@@ -39,6 +41,7 @@ export type Update = Extract<Change, { readonly op: 'update' }>
 
 /** An object in its place. */
 export interface PlacedObject {
+  /** With its position. */
   readonly object: Stored
   /** Siblings that make room. */
   readonly moved: readonly Update[]

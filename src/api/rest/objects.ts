@@ -29,6 +29,7 @@ export interface Selection {
 
 /** An object that is to be made. */
 export interface NewItem {
+  /** Of its kind. */
   readonly model: Model
   /** As a client has sent it. */
   readonly body: unknown

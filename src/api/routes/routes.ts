@@ -4,6 +4,7 @@
 import type { FastifyInstance } from 'fastify'
 import { modelSchemas, plainSchemas } from '../document/schemas.ts'
 import { managedFields } from '../rest/ports.ts'
+import { addBatchRoute } from './batch.ts'
 import { addHostRoutes } from './hosts.ts'
 import { addPluginRoutes } from './plugins.ts'
 import { addPortRoutes } from './ports.ts'
@@ -16,6 +17,7 @@ import { addTraceRoute } from './trace.ts'
 const all: readonly ((app: FastifyInstance, served: Served) => void)[] = [
   addIndex,
   addResources,
+  addBatchRoute,
   addPortRoutes,
   addHostRoutes,
   addStateRoutes,
