@@ -117,7 +117,7 @@ export class Agent {
     try {
       await agent.#up()
       await agent.control.start()
-      agent.register()
+      void agent.register()
       return agent
     } catch (error) {
       if (agent.#alive) await agent.#thread.terminate()
@@ -201,9 +201,9 @@ export class Agent {
     return this.#snapshot
   }
 
-  /** What the store is told of the host has changed. */
-  register(): void {
-    void this.#registrar?.look()
+  /** What the store is told of the host may have changed; resolves when it is told. */
+  async register(): Promise<void> {
+    await this.#registrar?.look()
   }
 
   /** The first flows, `limit` at most. */

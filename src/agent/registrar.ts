@@ -1,6 +1,6 @@
 // Says in the store what there is to know of a host, while its agent lives: at the start, and then
-// every ten seconds what has changed.  A store that is away is told later; nothing waits for it.
-// test/api/hosts.test.ts holds it.
+// every ten seconds what has changed; as often it looks which tunnel zones the host is to join.
+// A store that is away is told later; nothing waits for it.  test/api/hosts.test.ts holds it.
 
 import type { Clock, Timer } from '../core/clock.ts'
 import type { CountersSnapshot } from '../core/counters.ts'
@@ -14,6 +14,7 @@ import {
   TOLD_MAX
 } from '../topology/hosts/registration.ts'
 import type { Store } from '../topology/store.ts'
+import { AutoJoin } from './auto-join.ts'
 
 /** What only the program knows of a host. */
 export interface HostIdentity {
@@ -32,7 +33,7 @@ export interface RegistrarParts {
   /** Id of the host. */
   readonly host: string
   /** Of the agent's session, which the entry goes with. */
-  readonly store: Pick<Store, 'table'>
+  readonly store: Pick<Store, 'table' | 'list' | 'write'>
   readonly clock: Clock
   readonly log: Log
   readonly identity: HostIdentity
@@ -50,6 +51,7 @@ const SEEN_MS = 60_000
 export class Registrar {
   readonly #parts: RegistrarParts
   readonly #since: string
+  readonly #autoJoin: AutoJoin
   #said = ''
   #seenAt = -Infinity
   #saying: Promise<void> | undefined
@@ -59,6 +61,7 @@ export class Registrar {
 
   constructor(parts: RegistrarParts) {
     this.#parts = parts
+    this.#autoJoin = new AutoJoin(parts.host, parts.store, parts.log)
     this.#since = new Date(parts.clock.wall()).toISOString()
   }
 
@@ -110,10 +113,12 @@ export class Registrar {
 
   async #say(): Promise<void> {
     const { store, host, clock } = this.#parts
-    const text = JSON.stringify(await this.#registration())
+    const interfaces = await this.#parts.interfaces()
+    const text = JSON.stringify(this.#registration(interfaces))
     if (text !== this.#said && !this.#isStopped) await store.table(HOSTS_TABLE).put(host, text)
     this.#said = text
     if (clock.now() - this.#seenAt >= SEEN_MS && !this.#isStopped) await this.#seen()
+    if (!this.#isStopped) await this.#autoJoin.look(interfaces)
   }
 
   async #seen(): Promise<void> {
@@ -122,10 +127,10 @@ export class Registrar {
     this.#seenAt = clock.now()
   }
 
-  async #registration(): Promise<Registration> {
+  #registration(interfaces: readonly Interface[]): Registration {
     const { identity, counters: countersOf } = this.#parts
     const { counters, gauges } = countersOf()
-    const all = (await this.#parts.interfaces()).filter(({ kind }) => kind !== 'loopback')
+    const all = interfaces.filter(({ kind }) => kind !== 'loopback')
     const addressed = all.filter(({ addresses }) => addresses.length > 0)
     const others = all.filter(({ addresses }) => addresses.length === 0)
     const { role, version, machine } = identity

@@ -175,7 +175,7 @@ export class Appliance implements AgentsView {
     const routes = this.#controls
     const given = { ...common, routes, clock, random, log, newPorts }
     this.#api = await openApi({ ...given, listen, token, more })
-    for (const agent of this.#agents.values()) agent.register()
+    for (const agent of this.#agents.values()) void agent.register()
     return this.#api.url
   }
 

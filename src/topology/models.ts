@@ -1,7 +1,7 @@
 // The models no plugin owns: hosts, tunnel zones, groups of ports, and what all ports have.
 
 import Type, { type Static } from 'typebox'
-import { isNode, parseIp } from '../wire/address.ts'
+import { isNode, parseIp, parsePrefix } from '../wire/address.ts'
 import type { portFields } from './assembly/port-fields.ts'
 import { hostStatus } from './hosts/registration.ts'
 import { defineModel, type Fault, type ModelValue, type Stored } from './model.ts'
@@ -36,11 +36,37 @@ export const tunnelZoneModel = defineModel({
   summary: 'Hosts that reach each other by one kind of tunnel.',
   schema: object({
     name: Name,
-    type: Type.Union([Type.Literal('vxlan'), Type.Literal('gre')], { default: 'vxlan' })
+    type: Type.Union([Type.Literal('vxlan'), Type.Literal('gre')], { default: 'vxlan' }),
+    autoJoin: Type.Optional(
+      Type.Object(
+        {
+          interface: Type.Optional(
+            Type.String({ format: 'interface', description: 'hosts that have an address on it' })
+          ),
+          network: Type.Optional(
+            Type.String({ format: 'cidr', description: 'hosts that have an address within it' })
+          )
+        },
+        {
+          additionalProperties: false,
+          description: 'which hosts join by themselves: either interface or network (IPv4)',
+          examples: [{ network: '10.0.0.0/24' }]
+        }
+      )
+    )
   }),
-  unique: [['name']]
+  unique: [['name']],
+  validate: ({ autoJoin }) => (autoJoin === undefined ? [] : autoJoinFaults(autoJoin))
 })
 export type TunnelZoneModel = ModelValue<typeof tunnelZoneModel>
+
+function autoJoinFaults(autoJoin: unknown): Fault[] {
+  const { interface: name, network } = autoJoin as { interface?: string; network?: string }
+  if ((name === undefined) === (network === undefined))
+    return [{ field: 'autoJoin', value: autoJoin, expected: 'either interface or network' }]
+  if (network === undefined || parsePrefix(network).family === 4) return []
+  return [{ field: 'autoJoin.network', value: network, expected: 'a network of IPv4' }]
+}
 
 /** A host's membership of a tunnel zone. */
 export const tunnelZoneHostModel = defineModel({
@@ -50,7 +76,14 @@ export const tunnelZoneHostModel = defineModel({
   schema: object({
     zone: Uuid('the tunnel zone'),
     host: Uuid('the host'),
-    address: Type.String({ format: 'ipv4', description: 'underlay IPv4 address' })
+    address: Type.String({ format: 'ipv4', description: 'underlay IPv4 address' }),
+    joinedBy: Type.Optional(
+      Type.String({
+        format: 'ipv4',
+        readOnly: true,
+        description: 'the address it joined by itself with; while that is its address, it follows'
+      })
+    )
   }),
   references: [
     { field: 'zone', kind: 'tunnel-zone', onDelete: 'cascade' },

@@ -45,7 +45,7 @@ describe('hosts', () => {
     await call(`${served.url}/ports/${port}/binding`, 'PUT', { host: HOST, interface: 'tap0' })
     await eventually(async () => {
       await served.system.agent(HOST)?.freshCounters()
-      served.system.agent(HOST)?.register()
+      await served.system.agent(HOST)?.register()
       assert.equal((await host()).ports, 1)
     })
     const { flows, upcalls } = await host()
