@@ -137,7 +137,7 @@ export class Agent {
     const { host, store, log, controls = [] } = options
     const given = { host, store, log, clock: this.#clock, random: new SystemRandom() }
     this.control = new ControlSide({ ...given, controls, settings: options.plugins })
-    this.#thread = new Thread(new URL('./thread.ts', import.meta.url), {
+    this.#thread = new Thread(new URL('./thread/thread.ts', import.meta.url), {
       workerData: threadSettings(options),
       resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB }
     })

@@ -1,5 +1,5 @@
-// The network interfaces of a host, as the kernel reports them. agent/kernel-platform.ts has the
-// kernel's, agent/memory-platform.ts and test/world have their own.
+// The network interfaces of a host, as the kernel reports them. kernel-platform.ts has those of the
+// kernel, memory-platform.ts and test/world have their own.
 
 /** An interface of this host. */
 export interface Interface {

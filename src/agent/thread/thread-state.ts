@@ -2,18 +2,18 @@
 // What outlives the agent is kept by the main thread, which is asked by messages.
 // test/nat-agents.test.ts holds it.
 
-import type { Clock } from '../core/clock.ts'
-import type { Random } from '../core/random.ts'
-import type { StateParts } from '../host/replication/state-parts.ts'
-import type { Exchange, ExchangeListener } from '../state/exchange/exchange.ts'
-import { MemoryExchange } from '../state/exchange/memory-exchange.ts'
-import { kindsStamp, type StateKind } from '../state/kinds.ts'
-import { MemoryStateTable } from '../state/memory-table.ts'
-import { hostHash } from '../state/record.ts'
-import { restore } from '../state/storage/recollection.ts'
-import { StateSaver } from '../state/storage/saver.ts'
-import type { StateTable } from '../state/table.ts'
-import type { FromThread, StateSettings } from './messages.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Random } from '../../core/random.ts'
+import type { StateParts } from '../../host/replication/state-parts.ts'
+import type { Exchange, ExchangeListener } from '../../state/exchange/exchange.ts'
+import { MemoryExchange } from '../../state/exchange/memory-exchange.ts'
+import { kindsStamp, type StateKind } from '../../state/kinds.ts'
+import { MemoryStateTable } from '../../state/memory-table.ts'
+import { hostHash } from '../../state/record.ts'
+import { restore } from '../../state/storage/recollection.ts'
+import { StateSaver } from '../../state/storage/saver.ts'
+import type { StateTable } from '../../state/table.ts'
+import type { FromThread, StateSettings } from '../messages.ts'
 
 /** What this is made of. */
 export interface ThreadStateParts {

@@ -1,15 +1,15 @@
 // A host with a kernel: the eBPF datapath and the interfaces of the thread's network namespace.
 
-import type { Clock } from '../core/clock.ts'
-import type { Datapath } from '../datapath/datapath.ts'
-import { openEbpf } from '../datapath/ebpf/ebpf.ts'
-import type { Interface, InterfaceWatcher } from '../host/ports/interface.ts'
-import { enterNamespace, loadAddon } from '../native/addon.ts'
-import { NativeExchange } from '../native/exchange.ts'
-import { NativeStateTable } from '../native/state-table.ts'
-import { kindsStamp, type StateKind } from '../state/kinds.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Datapath } from '../../datapath/datapath.ts'
+import { openEbpf } from '../../datapath/ebpf/ebpf.ts'
+import type { Interface, InterfaceWatcher } from '../../host/ports/interface.ts'
+import { enterNamespace, loadAddon } from '../../native/addon.ts'
+import { NativeExchange } from '../../native/exchange.ts'
+import { NativeStateTable } from '../../native/state-table.ts'
+import { kindsStamp, type StateKind } from '../../state/kinds.ts'
+import type { KernelSettings, StateSettings } from '../messages.ts'
 import { leadOut } from './default-routes.ts'
-import type { KernelSettings, StateSettings } from './messages.ts'
 import type { NativeState } from './thread-state.ts'
 
 /**

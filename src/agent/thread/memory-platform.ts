@@ -1,10 +1,10 @@
 // A host without a kernel: frames come from and go to the main thread as messages, where the
 // tests' or the demo's virtual machines are. test/nat-agents.test.ts holds it.
 
-import { MemoryDatapath } from '../datapath/memory/memory.ts'
-import type { Interface, InterfaceWatcher } from '../host/ports/interface.ts'
-import { parseIpv4 } from '../wire/address.ts'
-import type { FromThread, MemorySettings } from './messages.ts'
+import { MemoryDatapath } from '../../datapath/memory/memory.ts'
+import type { Interface, InterfaceWatcher } from '../../host/ports/interface.ts'
+import { parseIpv4 } from '../../wire/address.ts'
+import type { FromThread, MemorySettings } from '../messages.ts'
 
 const UNDERLAY = 1
 

@@ -1,14 +1,14 @@
 // What a packet thread stands on: the kernel, by the addon, or memory. kernel-platform.ts and
 // memory-platform.ts are the two; this chooses, and puts the decorators around the datapath.
 
-import type { Clock } from '../core/clock.ts'
-import type { Log } from '../core/log.ts'
-import type { Datapath } from '../datapath/datapath.ts'
-import { decorate } from '../datapath/decorators/decorate.ts'
-import type { InterfaceWatcher } from '../host/ports/interface.ts'
-import { hostHash } from '../state/record.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Log } from '../../core/log.ts'
+import type { Datapath } from '../../datapath/datapath.ts'
+import { decorate } from '../../datapath/decorators/decorate.ts'
+import type { InterfaceWatcher } from '../../host/ports/interface.ts'
+import { hostHash } from '../../state/record.ts'
+import type { FromThread, ThreadSettings } from '../messages.ts'
 import { MemoryPlatform } from './memory-platform.ts'
-import type { FromThread, ThreadSettings } from './messages.ts'
 import type { NativeState } from './thread-state.ts'
 
 /** A datapath, and what belongs to it. */
