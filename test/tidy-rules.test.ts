@@ -152,13 +152,19 @@ const chain = (count: number, how: (i: number) => string, at = (i: number) => `f
 test('a folder of more than seven floors is refused, with the chain that makes them', () => {
   const runs = (i: number): string => `import { f${i + 1} } from`
   const types = (i: number): string => `import type { F${i + 1} } from`
-  for (const how of [runs, types]) {
+  const handed = (i: number): string => `export { f${i + 1} } from`
+  for (const how of [runs, types, handed]) {
     assert.match(
       treeFindings(chain(8, how)),
       /^src\/host\/a:1 8 floors: give .*\(7 at most\): f0.ts > f1.ts > .* > f7.ts$/
     )
     assert.equal(treeFindings(chain(7, how)), '')
   }
+  const late = chain(8, runs).map(({ path, text }) => ({
+    path,
+    text: text.replace(/import .* from ('.*')/, 'await import($1)')
+  }))
+  assert.match(treeFindings(late), /^src\/host\/a:1 8 floors/)
   const inFolders = (i: number): string => `d${i}/f`
   assert.match(treeFindings(chain(8, runs, inFolders)), /^src\/host\/a:1 8 floors: .*d0 > d1 > /)
   // A subfolder is one floor, however many it has; what knows each other by its types shares one.

@@ -9,7 +9,7 @@ import type { Source } from './tree.ts'
 /** A finding for each import that closes a circle. */
 export function circles(sources: readonly Source[]): (Finding & { readonly path: string })[] {
   const atRunTime = (path: string, text: string): Arrow[] =>
-    arrows(path, scan(text)).filter(({ isType }) => !isType)
+    arrows(path, scan(text)).filter(({ when }) => when === 'start')
   const all = new Map(
     sources
       .filter(({ path }) => /^(?:src|plugins)\/.*\.ts$/.test(path))

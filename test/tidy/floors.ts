@@ -15,9 +15,9 @@ type Graph = ReadonlyMap<string, ReadonlySet<string>>
 export function floors(sources: readonly Source[]): Map<string, readonly string[]> {
   const ours = sources.filter(({ path }) => /^(?:src|plugins)\/.*(?<!\.test)\.ts$/.test(path))
   const all = ours.flatMap(({ path, text }) =>
-    arrows(path, scan(text)).map(({ to, isType }) => ({ from: path, to, isType }))
+    arrows(path, scan(text)).map(({ to, when }) => ({ from: path, to, when }))
   )
-  const runs = all.filter(({ isType }) => !isType)
+  const runs = all.filter(({ when }) => when !== 'type')
   const folders = new Set(ours.flatMap(({ path }) => foldersOf(path)))
   return new Map(
     [...folders].map(folder => {
