@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { checkInvariants } from '../world/invariants.ts'
 import type { World, WorldHost } from '../world/world.ts'
 import { back, FAR, open, out } from './two-gateways.ts'
 
@@ -22,8 +23,8 @@ const exchanged = (world: World, port: string, frame: Uint8Array): string =>
 
 const sent = (world: World, port: number): string => exchanged(world, 'vm', out(port, 'PA'))
 
-// Connections by up0, whose flows all kernels have, and then no agent and no session any more.
-function left(): { world: World; h1: WorldHost; g0: WorldHost; g1: WorldHost } {
+// Connections by up0, whose flows all kernels have.
+function opened(): World {
   const world = open({ journal: true })
   for (const n of [0, 1]) knows(world, n)
   world.settle(50)
@@ -32,6 +33,12 @@ function left(): { world: World; h1: WorldHost; g0: WorldHost; g1: WorldHost } {
     assert.equal(exchanged(world, 'up0', back(0, port, 'SA')), 'vm')
     for (const _ of [1, 2]) assert.equal(sent(world, port), 'up0')
   }
+  return world
+}
+
+// The same, and then no agent and no session any more.
+function left(): { world: World; h1: WorldHost; g0: WorldHost; g1: WorldHost } {
+  const world = opened()
   world.settle(2000) // what is kept for the next agents has been given
   const [h1, g0, g1] = ['h1', 'g0', 'g1'].map(id => world.hosts.get(id)!)
   for (const host of world.hosts.values()) host.kill()
@@ -104,5 +111,44 @@ describe('a next hop that nobody knows any more, when all agents begin anew', ()
     world.settle(5000)
     for (const port of PORTS) assert.equal(sent(world, port), '')
     assert.equal(h1.host.maintenance.unconfirmed, 0)
+  })
+})
+
+describe('connections of which nobody had saved anything when all agents died', () => {
+  // What is kept is gone, as if it had not yet been given.
+  function forgotten(): World {
+    const world = opened()
+    for (const host of world.hosts.values()) host.kill()
+    for (const host of world.hosts.values()) host.forgetKept()
+    world.settle(100)
+    return world
+  }
+
+  // The outside alone speaks, until it hears an answer.
+  const answered = (world: World, port: number): boolean =>
+    exchanged(world, 'up0', back(0, port, 'PA')) === 'vm' && sent(world, port) === 'up0'
+
+  test('the flows of their openers vouch for them: nothing is lost', () => {
+    const world = forgotten()
+    for (const host of world.hosts.values()) host.restart('keeps')
+    world.settle(15_000)
+    for (const port of PORTS) assert.ok(answered(world, port), `${port}`)
+    checkInvariants(world)
+    const { table } = world.hosts.get('g1')!.host.replication.flowState
+    assert.ok(table.size >= PORTS.length, 'the group knows of them')
+    world.settle(120_000)
+    for (const port of PORTS) assert.ok(answered(world, port), `${port} after two minutes`)
+  })
+
+  test('what today no packet may open is vouched for by none', () => {
+    const world = forgotten()
+    world.store.put('rule', { id: 'no', chain: 'watch', position: 0, action: 'drop' } as never)
+    for (const host of world.hosts.values()) host.restart('keeps')
+    world.settle(15_000)
+    for (const port of PORTS) {
+      assert.equal(exchanged(world, 'up0', back(0, port, 'PA')), '')
+      assert.equal(sent(world, port), '')
+    }
+    assert.equal(world.hosts.get('h1')!.host.maintenance.unconfirmed, 0)
   })
 })
