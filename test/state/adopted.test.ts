@@ -137,6 +137,7 @@ describe('connections of which nobody had saved anything when all agents died', 
     const { table } = world.hosts.get('g1')!.host.replication.flowState
     assert.ok(table.size >= PORTS.length, 'the group knows of them')
     world.settle(120_000)
+    knows(world, 0)
     for (const port of PORTS) assert.ok(answered(world, port), `${port} after two minutes`)
   })
 

@@ -183,7 +183,9 @@ export class FlowMaintenance {
     for (const [id, since] of this.#adopted) {
       const now = clock.now()
       if (left-- === 0 || now > until) break
-      const standing = worker.revalidate(id)
+      let standing = worker.revalidate(id)
+      // All agents may have died before anybody had saved it: the kernel's flow vouches for it.
+      if (standing === 'forgotten' && worker.takeUp()) standing = worker.revalidate(id)
       const isOpen = standing === 'unknown' || standing === 'unresolved'
       this.#adopted.delete(id)
       if (isOpen && (since === 0 || now - since < CONFIRM_MS_MAX))

@@ -33,10 +33,11 @@ interface Parts {
 }
 
 /**
- * What a walk says of a flow: the outcome is the same; it is another; the walk lacks something, or
- * ends for want of an answer that may yet come.
+ * What a walk says of a flow: the outcome is the same; it would be, but nobody knows its connection
+ * any more; it is another; the walk lacks something, or ends for want of an answer that may yet
+ * come.
  */
-export type Standing = 'holds' | 'differs' | 'unknown' | 'unresolved'
+export type Standing = 'holds' | 'forgotten' | 'differs' | 'unknown' | 'unresolved'
 
 // A flow that has to be found anew.
 interface Outdated {
@@ -165,10 +166,10 @@ export class Revalidator {
     const isUnresolved = verdict === Verdict.drop && ctx.outcome.isUnresolved
     if (isUnresolved && flow.actions.count > 0) return 'unresolved'
     if (!flowState.prepare(ctx)) return 'unknown'
-    if (ctx.state.pendingCount > 0) return 'differs' // its state is gone
     if (!ctx.outcome.cacheable || this.#isWider(mask) || ctx.outcome.ttlMin !== flow.ttlMin)
       return 'differs'
     if (!egress.actions.equals(flow.actions)) return 'differs'
+    if (ctx.state.pendingCount > 0) return 'forgotten'
     // May take this very flow, by the tags it had.
     if (ctx.outcome.stale.length > 0) this.#parts.events.stale(ctx.outcome.stale)
     if (cache.get(id) !== flow) return 'holds'

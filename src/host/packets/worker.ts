@@ -303,6 +303,11 @@ export class Worker {
     return this.isReady ? this.#revalidator.revalidate(id) : 'unknown'
   }
 
+  /** Writes what the flow that was revalidated last would leave.  False: there is no room. */
+  takeUp(): boolean {
+    return this.#state.takeUp(this.ctx)
+  }
+
   /** Whether bindings are known, and the state an earlier agent left is here. */
   get isReady(): boolean {
     const { bindings, handover } = this.#parts

@@ -145,14 +145,35 @@ export class FlowState {
     }
   }
 
+  /**
+   * Writes what a flow of the kernel would leave, whose walk it is, when nobody knows its
+   * connection any more: as of one that was opened unseen. Nobody waits for it. False: there is no
+   * room.
+   */
+  takeUp(ctx: SimulationContext): boolean {
+    if (this.#refusal(ctx) !== '') return false
+    const { exchange, saver } = this.#parts
+    const { pending, pendingCount } = ctx.state
+    const { outPorts } = ctx.outcome
+    const out = outPorts.length === 1 ? outPorts[0] : undefined
+    for (let i = 0; i < pendingCount; i++) {
+      const at = i * RECORD_WORDS
+      if (!this.#write(ctx, at, out, false)) return false
+      if (this.#peers.length > 0) exchange?.refresh(pending, at, 0, this.#peers)
+      saver?.add(pending, at, 0)
+    }
+    return true
+  }
+
   // Files pending[at].  False when a better record stands in its way.
-  #write({ state, entryPort, tcpFlagsUnseen }: SimulationContext, at: number, out?: Port): boolean {
+  #write(ctx: SimulationContext, at: number, out?: Port, sees = true): boolean {
+    const { state, entryPort, tcpFlagsUnseen } = ctx
     const { table, clock, word, events } = this.#parts
     const words = state.pending
     words[at + RecordWord.ingress] = entryPort?.number ?? 0
     words[at + RecordWord.egress] = out?.number ?? 0
     words[at + RecordWord.owner] = word
-    const isSeen = tcp.opens(tcpFlagsUnseen) || (words[at]! & 255) !== Protocol.tcp
+    const isSeen = sees && (tcp.opens(tcpFlagsUnseen) || (words[at]! & 255) !== Protocol.tcp)
     openAt(words, at, clock.wall(), isSeen)
     const put = table.put(words, at, 0)
     if (put === Put.refused) {
