@@ -64,9 +64,9 @@ export class Role {
   }
 
   /** A request with its token. */
-  ask(path: string, method = 'GET', body?: unknown): Promise<Answer> {
-    const headers = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
-    return call(`${this.url}${path}`, method, body, headers)
+  ask(path: string, method = 'GET', body?: unknown, more: object = {}): Promise<Answer> {
+    const token = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
+    return call(`${this.url}${path}`, method, body, { ...token, ...more })
   }
 
   /** As systemd does it; gives the exit code. */
