@@ -16,7 +16,8 @@ const ids: Readonly<Record<string, string>> = {
   'port moved back': 'MIG-01, ST-02: ',
   'compute restarted': 'ST-03, INV-23: ',
   'gateway restarted': 'ST-03, INV-23: ',
-  'all restarted': 'ST-03, INV-23: '
+  'all restarted': 'ST-03, INV-23: ',
+  'all restarted twice': 'ST-03, INV-23: '
 }
 
 describe('no connection is lost', { skip }, () => {

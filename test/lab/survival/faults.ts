@@ -33,5 +33,13 @@ export const faults: readonly Fault[] = [
   { name: 'port moved back', happen: ground => move(ground, 'compute1') },
   { name: 'compute restarted', happen: ground => restart(ground, ['compute1']) },
   { name: 'gateway restarted', happen: ground => restart(ground, ['gateway1']) },
-  { name: 'all restarted', happen: ground => restart(ground, [...ground.net.hosts]) }
+  { name: 'all restarted', happen: ground => restart(ground, [...ground.net.hosts]) },
+  {
+    // The second time before they have told each other all, or are confirmed.
+    name: 'all restarted twice',
+    happen: async ground => {
+      await restart(ground, [...ground.net.hosts])
+      await restart(ground, [...ground.net.hosts])
+    }
+  }
 ]
