@@ -26,6 +26,8 @@ export interface HostIdentity {
   readonly machine: string
   /** Where its API listens now; undefined: nowhere. */
   readonly api: () => string | undefined
+  /** Where other hosts ask it; undefined: nowhere. */
+  readonly cluster: () => string | undefined
 }
 
 /** What a registrar works with. */
@@ -134,10 +136,11 @@ export class Registrar {
     const addressed = all.filter(({ addresses }) => addresses.length > 0)
     const others = all.filter(({ addresses }) => addresses.length === 0)
     const { role, version, machine } = identity
-    const api = identity.api()
+    const [api, cluster] = [identity.api(), identity.cluster()]
     return {
       ...{ role, version, machine, pid: process.pid, since: this.#since },
       ...(api !== undefined && { api }),
+      ...(cluster !== undefined && { cluster }),
       addresses: addressed.flatMap(({ addresses }) => addresses).slice(0, TOLD_MAX),
       interfaces: [...addressed, ...others].map(({ name }) => name).slice(0, TOLD_MAX),
       ports: gauges['agent.ports-bound'] ?? 0,

@@ -12,6 +12,8 @@ export interface AgentInfo {
   readonly name: string
   /** It has answered of late. */
   readonly alive: boolean
+  /** When it was, of one that is not alive, as far as it is known. */
+  readonly lastSeen?: string
 }
 
 /** An interface of a host. */
@@ -133,7 +135,7 @@ export interface HostCounters {
 /** What the API knows of agents; each question ends with an error when the agent is away. */
 export interface AgentsView {
   /** Hosts with an agent, alive or not. */
-  hosts(): readonly AgentInfo[]
+  hosts(): Promise<readonly AgentInfo[]>
   /** undefined: no agent of that host reports here. */
   interfaces(hostId: string): Promise<readonly InterfaceInfo[] | undefined>
   /** The first flows of a host. */

@@ -26,7 +26,7 @@ interface LocalSiteOptions extends SiteOptions {
 const READY_MS = 30_000
 // Nobody is asked which interfaces there are: a cable comes while its port moves.
 const noAgents: AgentsView = {
-  hosts: () => [],
+  hosts: async () => [],
   interfaces: async () => undefined,
   flows: async () => [],
   trace: () => Promise.reject(new Error('no agent')),

@@ -2,9 +2,9 @@
 // a rule; the demo runs three).  Whatever starts here stops here.
 // test/api/boundaries.test.ts holds it.
 
-import { Agent, type AgentOptions, EMPTY_SNAPSHOT } from '../agent/agent.ts'
+import { Agent, type AgentOptions } from '../agent/agent.ts'
 import { loadControls, placesOf } from '../agent/plugins.ts'
-import type { AgentsView, HostCounters, StateQuery } from '../api/agents.ts'
+import { Cluster, type ClusterPlace } from '../api/cluster/cluster.ts'
 import { Health } from '../api/health.ts'
 import type { Listen, Listener, TcpAddress } from '../api/http/listener.ts'
 import { openMetrics } from '../api/metrics.ts'
@@ -16,9 +16,9 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
 import { type FlowStateStoreSettings, openFlowStateStore } from '../state/storage/open.ts'
-import type { FlowStateStore } from '../state/storage/store.ts'
 import { assemblyOf, modelsOf } from '../topology/assembly/assemble.ts'
 import { identityOf } from './host/identity.ts'
+import { LocalAgents } from './local-agents.ts'
 import { openStore, type SqliteStore, type StorePlace } from './store.ts'
 
 /** What an appliance is made of. */
@@ -68,7 +68,7 @@ const NOT_URGENT =
   'heartbeats have no real-time priority (CAP_SYS_NICE): a busy machine may be taken for dead'
 
 /** A store, the API, and agents of this process. */
-export class Appliance implements AgentsView {
+export class Appliance {
   readonly store: SqliteStore
   /** The machine's time. */
   readonly clock = new SystemClock()
@@ -80,12 +80,15 @@ export class Appliance implements AgentsView {
   readonly #places: AgentOptions['places']
   readonly #controls: NonNullable<AgentOptions['controls']>
   readonly #agents = new Map<string, Agent>()
+  /** The agents of this process. */
+  readonly local = new LocalAgents(this.#agents)
   readonly #beginning = new Set<Promise<unknown>>() // agents, the API
   readonly #unwatch: () => void
   readonly #noted: string[] = []
   #isClosing = false
   #api: Api | null = null
   #metrics: Listener | null = null
+  #cluster: Cluster | null = null
 
   /** Opens the store; nothing else runs yet. */
   static async open(options: ApplianceOptions): Promise<Appliance> {
@@ -129,15 +132,41 @@ export class Appliance implements AgentsView {
   /** The address of the counters alone.  Without it packets go on: it is an error in the log. */
   serveMetrics(listen: TcpAddress): Promise<string | undefined> {
     return this.#begin(async () => {
-      const { health, counters } = this
+      const { health, counters, local: agents } = this
       const log = this.#options.log.room('api')
       try {
-        this.#metrics = await openMetrics({ health, agents: this, counters, log, listen })
+        this.#metrics = await openMetrics({ health, agents, counters, log, listen })
       } catch (error) {
         log.error({ err: error }, reasonOf(error))
       }
       return this.#metrics?.url
     })
+  }
+
+  /** The API that is opened later asks for all hosts that share the store. */
+  join(): Promise<void> {
+    return this.#begin(async () => {
+      const { store, local, clock, counters } = this
+      const log = this.#options.log.room('cluster')
+      const reading = new Set(
+        this.#controls.flatMap(({ name, routes = [] }) =>
+          routes.filter(({ method }) => method === 'GET').map(({ id }) => `${name}/${id}`)
+        )
+      )
+      const isRead = (plugin: string, route: string) => reading.has(`${plugin}/${route}`)
+      const random = new SystemRandom()
+      this.#cluster = new Cluster({ store, local, clock, counters, log, random, isRead })
+      await this.#cluster.ready()
+    })
+  }
+
+  /** Lets others ask for a host of this process, once it has joined. */
+  serveHosts(place: ClusterPlace): Promise<void> {
+    return this.#begin(async () => this.#cluster?.serve(place, () => this.#register()))
+  }
+
+  #register(): void {
+    for (const agent of this.#agents.values()) void agent.register()
   }
 
   /** Starts an agent; resolves when it is up, rejects with the reason when it cannot be. */
@@ -171,11 +200,12 @@ export class Appliance implements AgentsView {
     const { health } = this
     const { newPorts } = this.#options
     const stateKinds = this.#assembly.stateKinds.map(({ name }) => name)
-    const common = { store, stateKinds, models, health, agents: this, counters }
+    const agents = this.#cluster?.agents ?? this.local
+    const common = { store, stateKinds, models, health, agents, counters }
     const routes = this.#controls
     const given = { ...common, routes, clock, random, log, newPorts }
     this.#api = await openApi({ ...given, listen, token, more })
-    for (const agent of this.#agents.values()) void agent.register()
+    this.#register()
     return this.#api.url
   }
 
@@ -196,7 +226,10 @@ export class Appliance implements AgentsView {
       assembly: this.#assembly,
       places: this.#places,
       controls: this.#controls,
-      identity: identityOf(options.role ?? 'host', () => this.#address()),
+      identity: identityOf(options.role ?? 'host', {
+        api: () => this.#address(),
+        cluster: () => this.#cluster?.address
+      }),
       ...(options.debug === undefined ? {} : { debug: options.debug }),
       ...(options.bindings === undefined ? {} : { bindings: options.bindings }),
       ...(options.maintenance === undefined ? {} : { maintenance: options.maintenance }),
@@ -217,7 +250,7 @@ export class Appliance implements AgentsView {
     return urls.find(url => url.startsWith('http')) ?? urls[0]
   }
 
-  #openStateStore({ id, stateStore }: HostOptions): Promise<FlowStateStore> | undefined {
+  #openStateStore({ id, stateStore }: HostOptions) {
     if (stateStore === undefined || stateStore.kind === 'none') return undefined
     return openFlowStateStore(stateStore, id, this.#options.log.room('state'), this.clock)
   }
@@ -242,59 +275,10 @@ export class Appliance implements AgentsView {
     for (const agent of this.#agents.values())
       parts.add(`the agent of ${agent.host.name}`, { stop: () => agent.stop(keep) })
     parts.add('the metrics', { stop: () => this.#metrics?.close() })
+    parts.add('what other hosts ask', { stop: () => this.#cluster?.close() })
     parts.add('the API', { stop: () => this.#api?.close() })
     await parts.start() // they are up: this is their order, and they stop against it
     await parts.stop()
-  }
-
-  // --- AgentsView --------------------------------------------------------------------------------
-
-  hosts(): { id: string; name: string; alive: boolean }[] {
-    return [...this.#agents.values()].map(({ host, alive }) => ({ ...host, alive }))
-  }
-
-  async interfaces(host: string) {
-    const agent = this.#agents.get(host)
-    if (agent?.alive !== true) return undefined
-    const interfaces = await agent.interfaces()
-    return interfaces.map(({ ifindex: index, ...rest }) => {
-      const { name, mac, mtu, up, addresses, refusal } = rest
-      return { index, name, mac, mtu, up, addresses, refusal }
-    })
-  }
-
-  async flows(host: string, { limit }: { limit: number }) {
-    return this.#running(host).flows(limit)
-  }
-
-  async state(host: string, { limit, ...filter }: StateQuery) {
-    return this.#running(host).state(limit, filter)
-  }
-
-  async peers(host: string) {
-    return this.#running(host).peers()
-  }
-
-  async trace(host: string, request: { portId: string; frame: Uint8Array }) {
-    return this.#running(host).trace(request.portId, request.frame)
-  }
-
-  // Of routes that plugins have declared.
-  async answer(
-    host: string,
-    plugin: string,
-    route: string,
-    request: Parameters<AgentsView['answer']>[3]
-  ) {
-    return this.#running(host).control.answer(plugin, route, request)
-  }
-
-  metrics(): HostCounters[] {
-    return [...this.#agents.values()].flatMap(({ host, counters, kept, control }) => [
-      { host: host.name, source: 'control', snapshot: control.counters },
-      { host: host.name, source: 'packets', snapshot: counters },
-      { host: host.name, source: 'state', snapshot: { ...EMPTY_SNAPSHOT, gauges: kept } }
-    ])
   }
 
   // What an operator would not notice before it hurts.
@@ -305,11 +289,5 @@ export class Appliance implements AgentsView {
     const { state, fault } = this.store.report()
     const ofStore = state === 'connected' && fault !== undefined ? [`the store: ${fault}`] : []
     return [...this.#noted, ...ofStore, ...notUrgent]
-  }
-
-  #running(host: string): Agent {
-    const agent = this.#agents.get(host)
-    if (agent?.alive !== true) throw fail('AGENT_GONE', { host: agent?.host.name ?? host })
-    return agent
   }
 }

@@ -9,6 +9,7 @@ import { settleMemory } from '../core/settle.ts'
 import type { Resources } from '../resource.ts'
 import { listensOf, tokenOf } from './api-settings.ts'
 import { Appliance } from './appliance.ts'
+import { joins } from './cluster-settings.ts'
 import { startHost } from './host/own-host.ts'
 import type { sectionsOf } from './settings.ts'
 import { flowStateOf } from './state-settings.ts'
@@ -48,6 +49,7 @@ export async function runAppliance(
   const stopped = stopSignal()
   try {
     await mustBeOurs(config, store, appliance)
+    if (joins(config.cluster, config.store)) await appliance.join()
     const serves = config.host.packets
       ? await startHost(config, state, { appliance, log, onDeath: () => stopped.now(1) })
       : { packets: false }

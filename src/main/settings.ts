@@ -5,6 +5,7 @@ import Type from 'typebox'
 import { logSection, section } from '../core/config/config.ts'
 import type { Resources } from '../resource.ts'
 import { apiSection, metricsSection } from './api-settings.ts'
+import { clusterSection } from './cluster-settings.ts'
 import { debugSection } from './debug-settings.ts'
 import { stateSectionOf } from './state-settings.ts'
 import { storeSection } from './store-settings.ts'
@@ -41,6 +42,7 @@ export const sectionsOf = (plugins: readonly Resources[]) => ({
     })
   }),
   store: storeSection,
+  cluster: clusterSection,
   bindings: section({
     interfaces: Type.Array(Type.String({ minLength: 1, maxLength: 15 }), {
       default: [],

@@ -47,7 +47,7 @@ export class MemoryAgents implements AgentsView {
     this.reporting.set(id, { info: { id, name, alive: true }, interfaces: described })
   }
 
-  hosts(): AgentInfo[] {
+  async hosts(): Promise<AgentInfo[]> {
     return [...this.reporting.values()].map(({ info }) => info)
   }
 

@@ -78,7 +78,7 @@ describe('bindings through the API', { skip }, () => {
     assert.match(await refused(await freePort(), body, 409, 'interface'), new RegExp(net.port(a)))
     await net.host('one').ip('link add spare0 type veth peer name spare1')
     const seen = async (): Promise<boolean> =>
-      JSON.stringify(await net.appliance.interfaces(net.hostId('one'))).includes('spare0')
+      JSON.stringify(await net.appliance.local.interfaces(net.hostId('one'))).includes('spare0')
     await until('the agent has seen spare0', seen)
     await refused(net.port(a), { ...body, interface: 'spare0' }, 409, 'id')
     await net.host('one').ip('link del spare0')

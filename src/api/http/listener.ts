@@ -12,8 +12,10 @@ import {
   unlinkSync
 } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
 import { dirname, join } from 'node:path'
+import type { TlsOptions } from 'node:tls'
 import { fail, reasonOf } from '../../core/errors.ts'
 import { refuseGarbage, timeouts } from './http.ts'
 
@@ -48,16 +50,24 @@ const SOCKET_BYTES_MAX = 88
 /** Whether it is a Unix domain socket. */
 export const isUnix = (listen: Listen): listen is UnixAddress => 'socket' in listen
 
-/** Begins to listen; throws UNAVAILABLE when the address cannot be had. */
-export async function listen(where: Listen, answer: RequestListener): Promise<Listener> {
-  const server = createServer(timeouts, answer)
+/** Begins to listen, by TLS if that is given; throws UNAVAILABLE when the address is not free. */
+export async function listen(
+  where: Listen,
+  answer: RequestListener,
+  tls?: TlsOptions
+): Promise<Listener> {
+  const server =
+    tls === undefined
+      ? createServer(timeouts, answer)
+      : createSecureServer({ ...timeouts, ...tls }, answer)
   server.on('clientError', refuseGarbage)
   try {
     if (isUnix(where)) return await onSocket(server, where.socket)
     await opened(server, where)
     const { address, family, port } = server.address() as AddressInfo
     const host = family === 'IPv6' ? `[${address}]` : address
-    return { url: `http://${host}:${port}`, server, close: () => closed(server) }
+    const scheme = tls === undefined ? 'http' : 'https'
+    return { url: `${scheme}://${host}:${port}`, server, close: () => closed(server) }
   } catch (error) {
     server.close()
     const at = isUnix(where) ? where.socket : `${where.host}:${where.port}`

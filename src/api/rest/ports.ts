@@ -8,7 +8,7 @@ import { isFailure } from '../../core/errors.ts'
 import type { Fault, Stored } from '../../topology/model.ts'
 import type { Store, Versioned } from '../../topology/store.ts'
 import type { AgentsView } from '../agents.ts'
-import { conflict, invalid, notFound, precondition } from '../http/refusal.ts'
+import { conflict, invalid, notFound, precondition, refusalOf } from '../http/refusal.ts'
 import type { Managed } from './maker.ts'
 import type { Expected } from './objects.ts'
 
@@ -177,7 +177,7 @@ export class Ports {
     for (const [field, value] of Object.entries({ host, previousHost }))
       if (value !== undefined && (await this.#store.read('host', value)) === undefined)
         throw invalid([{ field, value, expected: 'the id of a host that exists' }])
-    const there = await this.#agents.interfaces(host)
+    const there = await this.#agents.interfaces(host).catch(unlessAway)
     if (there === undefined) return
     const found = there.find(each => each.name === name)
     if (found !== undefined && found.refusal === null) return
@@ -257,4 +257,9 @@ async function again(attempt: () => Promise<void>): Promise<void> {
     } catch (error) {
       if (!isFailure(error, 'CONFLICT') || n >= ATTEMPTS_MAX) throw error
     }
+}
+
+// Whoever cannot be asked is as good as away.
+function unlessAway(error: unknown): undefined {
+  if (refusalOf(error)?.status !== 503) throw error
 }

@@ -1,7 +1,8 @@
 // Several new objects in one request: all of them are made, or none.
 
 import type { FastifyInstance } from 'fastify'
-import { refTo, schemaNamed } from '../document/schemas.ts'
+import { schemaNamed } from '../document/plain-schemas.ts'
+import { refTo } from '../document/schemas.ts'
 import { invalid } from '../http/refusal.ts'
 import type { Catalogue } from '../rest/catalogue.ts'
 import type { NewItem } from '../rest/objects.ts'

@@ -1,7 +1,7 @@
 // What agents know of their hosts, now: interfaces, and the live flow table.
 
 import type { FastifyInstance } from 'fastify'
-import type { AgentsView } from '../agents.ts'
+import type { AgentInfo, AgentsView } from '../agents.ts'
 import { refTo } from '../document/schemas.ts'
 import { Refusal } from '../http/refusal.ts'
 import { idOf, queryOf } from './request.ts'
@@ -40,7 +40,7 @@ export function addHostRoutes(app: FastifyInstance, { objects, ports, agents }: 
     async handle(request) {
       noQuery(request)
       const { id } = await objects.read('host', idOf(request))
-      const interfaces = (await agents.interfaces(id)) ?? away(id)
+      const interfaces = (await agents.interfaces(id)) ?? (await silent(agents, id))
       const bound = new Map<string, string>()
       for await (const binding of ports.bindings(id)) bound.set(binding.interface, binding.port)
       return interfaces.map(each => ({ ...each, port: bound.get(each.name) }))
@@ -60,7 +60,7 @@ export function addHostRoutes(app: FastifyInstance, { objects, ports, agents }: 
     async handle(request) {
       const { id } = await objects.read('host', idOf(request))
       const { limit } = queryOf(request, [])
-      mustReport(agents, id)
+      await mustReport(agents, id)
       return agents.flows(id, { limit })
     }
   })
@@ -72,16 +72,27 @@ function noQuery(request: Parameters<typeof queryOf>[0]): void {
   queryOf(request, [])
 }
 
-/** Throws 503 unless the host's agent reports. */
-export function mustReport(agents: AgentsView, id: string): void {
-  if (!agents.hosts().some(host => host.id === id && host.alive)) away(id)
+async function silent(agents: AgentsView, id: string): Promise<never> {
+  away(
+    id,
+    (await agents.hosts()).find(each => each.id === id)
+  )
 }
 
-function away(host: string): never {
+/** Throws 503 unless the host's agent reports. */
+export async function mustReport(agents: AgentsView, id: string): Promise<void> {
+  const host = (await agents.hosts()).find(each => each.id === id)
+  if (host?.alive !== true) away(id, host)
+}
+
+function away(id: string, host?: AgentInfo): never {
+  const { name, lastSeen } = host ?? {}
+  const which = name === undefined ? id : `${name} (${id})`
+  const seen = lastSeen === undefined ? '' : `; it was seen last ${lastSeen}`
   throw new Refusal({
     status: 503,
     code: 'UNAVAILABLE',
-    message: `the agent of host ${host} does not report here`,
-    faults: [{ field: 'id', value: host, expected: 'a host whose agent is alive; see /agents' }]
+    message: `the agent of host ${which} does not report here${seen}`,
+    faults: [{ field: 'id', value: id, expected: 'a host whose agent is alive; see /agents' }]
   })
 }

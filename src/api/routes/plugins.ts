@@ -34,7 +34,7 @@ function addPluginRoute(
     async handle(request, reply) {
       const { filters } = queryOf(request, Object.keys(query))
       const { id: host } = await objects.read('host', idOf(request))
-      mustReport(agents, host)
+      await mustReport(agents, host)
       const given = { query: filters as Record<string, string>, body: request.body }
       const said = await agents.answer(host, plugin, id, given)
       return answer === undefined ? reply.code(204).send() : said

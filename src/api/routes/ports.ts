@@ -1,7 +1,8 @@
 // The routes of what a port's other end is: its link, its binding, and the list of all bindings.
 
 import type { FastifyInstance } from 'fastify'
-import { refTo, schemaNamed } from '../document/schemas.ts'
+import { schemaNamed } from '../document/plain-schemas.ts'
+import { refTo } from '../document/schemas.ts'
 import type { Binding, BindingPut, Ports } from '../rest/ports.ts'
 import { bodyOf, expectedOf, idOf, LIMIT_MAX, linkNext, queryOf } from './request.ts'
 import { addRoute, ifMatch, pageQuery } from './route.ts'

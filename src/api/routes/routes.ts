@@ -2,7 +2,8 @@
 // and refuses; what is asked of it is answered from here.
 
 import type { FastifyInstance } from 'fastify'
-import { modelSchemas, plainSchemas } from '../document/schemas.ts'
+import { plainSchemas } from '../document/plain-schemas.ts'
+import { modelSchemas } from '../document/schemas.ts'
 import { managedFields } from '../rest/ports.ts'
 import { addBatchRoute } from './batch.ts'
 import { addHostRoutes } from './hosts.ts'

@@ -39,7 +39,7 @@ export function addStateRoutes(app: FastifyInstance, served: Served): void {
       const { limit, filters } = queryOf(request, ['kind', 'protocol', 'address'])
       const query = { limit, ...filters, protocol: protocolOf(filters.protocol) }
       checkFilters(query, kinds)
-      mustReport(agents, id)
+      await mustReport(agents, id)
       return agents.state(id, query)
     }
   })
@@ -56,7 +56,7 @@ export function addStateRoutes(app: FastifyInstance, served: Served): void {
     async handle(request) {
       queryOf(request, [])
       const { id } = await objects.read('host', idOf(request))
-      mustReport(agents, id)
+      await mustReport(agents, id)
       return agents.peers(id)
     }
   })

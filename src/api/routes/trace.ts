@@ -1,7 +1,8 @@
 // The walk of a packet that somebody describes.
 
 import type { FastifyInstance } from 'fastify'
-import { refTo, schemaNamed } from '../document/schemas.ts'
+import { schemaNamed } from '../document/plain-schemas.ts'
+import { refTo } from '../document/schemas.ts'
 import { Throttle } from '../http/throttle.ts'
 import type { TraceBody } from '../trace/tracer.ts'
 import { AGENT_TIMEOUT_MS } from './hosts.ts'

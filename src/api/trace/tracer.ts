@@ -53,7 +53,7 @@ export class Tracer {
     if ((body.packet === undefined) === (body.frame === undefined))
       throw invalid([{ field: 'packet', value: body.packet, expected: 'either packet or frame' }])
     const port = await this.#entry(body)
-    const host = this.#walker(port, body.port === undefined ? undefined : body.host)
+    const host = await this.#walker(port, body.port === undefined ? undefined : body.host)
     const { frame, assumed } = await this.#frame(port, body)
     const result = await this.#agents.trace(host, { portId: port.id, frame })
     return { port: port.id, host, packet: describeFrame(frame), assumed, ...result }
@@ -79,8 +79,8 @@ export class Tracer {
   }
 
   // Any host walks alike; the one the port is bound on knows most.
-  #walker(port: Versioned, wanted: string | undefined): string {
-    const alive = this.#agents.hosts().filter(host => host.alive)
+  async #walker(port: Versioned, wanted: string | undefined): Promise<string> {
+    const alive = (await this.#agents.hosts()).filter(host => host.alive)
     const bound = alive.find(host => host.id === port.value.host)
     if (wanted === undefined && (bound ?? alive[0]) !== undefined) return (bound ?? alive[0]!).id
     if (alive.some(host => host.id === wanted)) return wanted!

@@ -4,7 +4,7 @@
 
 import { request } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import { plainSchemas } from '../../api/document/schemas.ts'
+import { plainSchemas } from '../../api/document/plain-schemas.ts'
 import { newHttp } from '../../api/http/http.ts'
 import { type Listener, listen } from '../../api/http/listener.ts'
 import { Refusal } from '../../api/http/refusal.ts'

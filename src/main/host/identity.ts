@@ -7,10 +7,8 @@ import type { HostIdentity } from '../../agent/registrar.ts'
 const manifest = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
 const { version } = JSON.parse(manifest) as { version: string }
 
-/** `api` gives where the API listens now. */
-export const identityOf = (role: string, api: HostIdentity['api']): HostIdentity => ({
-  role,
-  version,
-  machine: hostname(),
-  api
-})
+/** `places` give where it listens now. */
+export const identityOf = (
+  role: string,
+  places: Pick<HostIdentity, 'api' | 'cluster'>
+): HostIdentity => ({ role, version, machine: hostname(), ...places })

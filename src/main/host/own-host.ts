@@ -39,6 +39,8 @@ export async function startHost(
     stateStore: config.state.store,
     onDeath
   })
+  const { address, port } = config.cluster
+  await appliance.serveHosts({ host: host.id, address, port })
   return { host: host.name, datapath: datapath.kind }
 }
 

@@ -25,6 +25,7 @@ const told = {
   pid: Count('of its agent'),
   since: Type.String({ format: 'date-time', description: 'its agent runs since then' }),
   api: Type.Optional(Text('where its API listens')),
+  cluster: Type.Optional(Text('where other hosts ask it')),
   addresses: Type.Array(Type.String(), {
     maxItems: TOLD_MAX,
     description: 'IPv4 addresses of its interfaces'

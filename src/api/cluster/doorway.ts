@@ -1,0 +1,95 @@
+// Where other hosts ask this one: TLS with the cluster's key, on an address of its own, and nothing
+// there but questions about the hosts of this process.  None is passed on to a third.
+// test/zookeeper/one-api.test.ts holds it.
+
+import type { FastifyInstance } from 'fastify'
+import type { Counter, Counters } from '../../core/counters.ts'
+import type { Log } from '../../core/log.ts'
+import type { AgentsView } from '../agents.ts'
+import { newHttp } from '../http/http.ts'
+import { type Listener, listen, type TcpAddress } from '../http/listener.ts'
+import { notFound, Refusal } from '../http/refusal.ts'
+import { secure } from '../http/security.ts'
+import { IDENTITY, TLS } from './credential.ts'
+import { answerOf, type IsRead } from './questions.ts'
+
+/** What it is made of. */
+export interface DoorwayParts {
+  /** The hosts of this process, and no others. */
+  readonly agents: AgentsView
+  /** Which routes of plugins only read. */
+  readonly isRead: IsRead
+  /** The cluster's; undefined: not known, so nobody is let in. */
+  readonly key: () => Buffer | undefined
+  readonly counters: Counters
+  readonly log: Log
+}
+
+const HANDSHAKE_MS = 5_000
+const CONNECTIONS_MAX = 256
+
+/** Answers the questions of other hosts. */
+export class Doorway {
+  readonly #parts: DoorwayParts
+  readonly #app: FastifyInstance
+  readonly #refused: Counter
+  #listener: Listener | undefined
+
+  constructor(parts: DoorwayParts) {
+    this.#parts = parts
+    const { agents, isRead, counters, log } = parts
+    const answered = counters.claim('cluster.answered', 'Questions of other hosts answered')
+    this.#refused = counters.claim('cluster.refused', "Connections without the cluster's secret")
+    this.#app = newHttp(log)
+    secure(this.#app, undefined, true)
+    this.#app.setNotFoundHandler(() => {
+      throw new Refusal({ status: 404, code: 'NOT_FOUND', message: 'there is nothing here' })
+    })
+    this.#app.post<{ Params: { host: string; topic: string } }>(
+      '/hosts/:host/:topic',
+      async request => {
+        const { host, topic } = request.params
+        const here = (await agents.hosts()).find(({ id }) => id === host)
+        if (here === undefined) throw notFound('host', host)
+        const answer = await answerOf(agents, isRead, { host, topic, details: request.body })
+        answered.value++
+        return { answer: answer ?? null }
+      }
+    )
+  }
+
+  /** Where it listens; undefined: nowhere. */
+  get address(): string | undefined {
+    return this.#listener?.url.replace('https://', '')
+  }
+
+  /** Listens there, and nowhere else. Throws UNAVAILABLE when it cannot. */
+  async open(at: TcpAddress): Promise<void> {
+    await this.#app.ready()
+    await this.#shut()
+    const { log, key } = this.#parts
+    const pskCallback = (_: unknown, identity: string): Buffer | null =>
+      identity === IDENTITY ? (key() ?? null) : null
+    const tls = { ...TLS, pskCallback, handshakeTimeout: HANDSHAKE_MS }
+    this.#listener = await listen(at, this.#app.routing, tls)
+    const { server, url } = this.#listener
+    server.maxConnections = CONNECTIONS_MAX
+    server.on('tlsClientError', error => {
+      this.#refused.value++
+      log.debug({ err: error }, 'a connection without the secret of the cluster')
+    })
+    log.info({ url }, 'other hosts may ask')
+  }
+
+  /** Listens no more. */
+  async close(): Promise<void> {
+    await this.#shut()
+    await this.#app.close()
+  }
+
+  async #shut(): Promise<void> {
+    const before = this.#listener
+    this.#listener = undefined
+    await before?.close()
+  }
+}

@@ -1,0 +1,36 @@
+// Which hosts are there, of all that share the store: what their agents say while they live.
+// test/zookeeper/one-api.test.ts holds it.
+
+import type { Store } from '../store.ts'
+import { HOSTS_TABLE, type Registration, registrationOf, SEEN_TABLE } from './registration.ts'
+
+/** A host that the store knows. */
+export interface KnownHost {
+  readonly id: string
+  readonly name: string
+  /** Undefined: its agent does not live. */
+  readonly registration: Registration | undefined
+  /** When it was, ISO 8601; undefined: it lives, or never has. */
+  readonly lastSeen: string | undefined
+}
+
+/** All hosts of the store. */
+export async function knownHosts(
+  store: Pick<Store, 'table' | 'lives' | 'list'>
+): Promise<KnownHost[]> {
+  const registered = new Map<string, Registration>()
+  for (const { key, value, owner } of await store.table(HOSTS_TABLE).entries()) {
+    const registration = registrationOf(value)
+    if (registration !== undefined && (await store.lives(owner))) registered.set(key, registration)
+  }
+  const entries = await store.table(SEEN_TABLE).entries()
+  const seen = new Map(entries.map(({ key, value }) => [key, Number(value)]))
+  const known: KnownHost[] = []
+  for await (const { id, value } of store.list('host')) {
+    const registration = registered.get(id)
+    const at = registration === undefined ? (seen.get(id) ?? 0) : 0
+    const lastSeen = at > 0 ? new Date(at).toISOString() : undefined
+    known.push({ id, name: String(value.name), registration, lastSeen })
+  }
+  return known
+}
