@@ -258,6 +258,17 @@ describe('ports are leased', () => {
     assert.equal(site.world.store.leases.holders(POOL).get(block), 'session-h1', again)
   })
 
+  test('a block that another host has by now is lost alone, and once', () => {
+    const site = snatLab()
+    const out = only(site.exchange('d1', udp('d1', hostIp.up)), 'up')
+    const { leases } = site.world.hosts.get('h1')!.host
+    const block = flowOf(out).sport >>> 6
+    assert.ok(leases.held(POOL).includes(block))
+    for (let i = 0; i < 2; i++) leases.lost(POOL, block)
+    assert.ok(!leases.held(POOL).includes(block))
+    assert.equal(site.world.counter('nat.blocks-lost'), 1)
+  })
+
   test('NT-02 no block to be had is a named drop, and ends when there is one', () => {
     const site = snatLab()
     site.world.store.leases.away = true

@@ -153,6 +153,7 @@ export class Agent {
     )
     this.#leaseServer = new LeaseServer(options.store, options.log, {
       answered: (pool, block) => this.#send({ is: 'leased', pool, block }),
+      lost: (pool, block) => this.#send({ is: 'lease-lost', pool, block }),
       lostAll: () => this.#send({ is: 'leases-lost' })
     })
     const { identity } = options

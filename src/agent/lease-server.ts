@@ -10,13 +10,13 @@ import type { Lease, Store } from '../topology/store.ts'
 export class LeaseServer {
   readonly #store: Pick<Store, 'lease'>
   readonly #log: Log
-  readonly #packets: Pick<LeaseClient, 'answered' | 'lostAll'>
+  readonly #packets: Pick<LeaseClient, 'answered' | 'lost' | 'lostAll'>
   readonly #leases = new Map<string, Lease>()
 
   constructor(
     store: Pick<Store, 'lease'>,
     log: Log,
-    packets: Pick<LeaseClient, 'answered' | 'lostAll'>
+    packets: Pick<LeaseClient, 'answered' | 'lost' | 'lostAll'>
   ) {
     this.#store = store
     this.#log = log
@@ -28,7 +28,7 @@ export class LeaseServer {
     try {
       // Of one block it is a seat, which anybody may take when its holder is gone.
       const lease = await this.#store.lease(pool, blocks, { block, first, lingers: blocks > 1 })
-      if (lease !== undefined) this.#leases.set(nameOf(pool, lease.block), lease)
+      if (lease !== undefined) this.#keep(lease)
       this.#packets.answered(pool, lease?.block)
     } catch (error) {
       this.#failed(error)
@@ -46,6 +46,18 @@ export class LeaseServer {
     } catch (error) {
       this.#failed(error)
     }
+  }
+
+  #keep(lease: Lease): void {
+    const { pool, block } = lease
+    const name = nameOf(pool, block)
+    this.#leases.set(name, lease)
+    void lease.lost.then(() => {
+      if (this.#leases.get(name) !== lease) return
+      this.#leases.delete(name)
+      this.#log.warn({ pool, block }, 'a lease was lost: others had taken this host for dead')
+      this.#packets.lost(pool, block)
+    })
   }
 
   #failed(error: unknown): void {

@@ -36,6 +36,7 @@ export type ToThread =
   // What was kept of a port's flow state, as encodeRecords wrote it; none when it is away.
   | { readonly is: 'loaded'; readonly port: number; readonly saved: readonly Uint8Array[] }
   | { readonly is: 'leased'; readonly pool: string; readonly block: number | undefined }
+  | { readonly is: 'lease-lost'; readonly pool: string; readonly block: number }
   | { readonly is: 'leases-lost' }
   | { readonly is: 'call'; readonly id: number; readonly call: Call }
   | { readonly is: 'frame'; readonly interface: string; readonly frame: Uint8Array }

@@ -76,10 +76,13 @@ export class LeaseClient implements Leases {
   /** The session is over, and with it all that it held. */
   lostAll(): void {
     for (const [pool, blocks] of [...this.#held])
-      for (const block of [...blocks]) {
-        this.#drop(pool, block)
-        for (const fire of this.#listeners) fire(pool, block)
-      }
+      for (const block of [...blocks]) this.lost(pool, block)
+  }
+
+  /** It is not ours any more. */
+  lost(pool: string, block: number): void {
+    if (!this.#drop(pool, block)) return
+    for (const fire of this.#listeners) fire(pool, block)
   }
 
   #drop(pool: string, block: number): boolean {

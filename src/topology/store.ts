@@ -108,6 +108,11 @@ export interface Lease {
   readonly block: number
   /** Grows with every grant of the block: late writers are fenced. */
   readonly epoch: number
+  /**
+   * Resolves when others have taken this session for dead, and the block is not its any more: who
+   * acts under it must stop.  It never does for one that was given back or closed.
+   */
+  readonly lost: Promise<void>
   /** Gives it back. */
   release(): Promise<void>
 }

@@ -8,11 +8,22 @@ import { isFailure } from '../../src/core/errors.ts'
 import { SystemRandom } from '../../src/core/random.ts'
 import { openSqliteStore, type SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { rotateStateKey, watchStateKey } from '../../src/topology/state-key.ts'
+import type { Lease } from '../../src/topology/store.ts'
 import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
 import { create, models, newId } from './models.ts'
 
 export interface Order {
-  readonly do: 'write' | 'put' | 'lease' | 'churn' | 'count' | 'key' | 'rotate' | 'close'
+  readonly do:
+    | 'write'
+    | 'put'
+    | 'lease'
+    | 'lost'
+    | 'release'
+    | 'churn'
+    | 'count'
+    | 'key'
+    | 'rotate'
+    | 'close'
   readonly name?: string
   readonly id?: string
   readonly times?: number
@@ -20,6 +31,8 @@ export interface Order {
 
 const clock = new SystemClock()
 const random = new SystemRandom()
+const lost: number[] = []
+let held: Lease | undefined
 const answer = (value: unknown): void => {
   process.stdout.write(`${JSON.stringify(value)}\n`)
 }
@@ -37,11 +50,25 @@ const work: Record<Order['do'], (store: SqliteStore, order: Order) => Promise<un
   // 'away' while there is no connection.
   async lease(store) {
     try {
-      return (await store.lease('pool', 1)) ?? null
+      const lease = await store.lease('pool', 1)
+      if (lease === undefined) return null
+      held = lease
+      void lease.lost.then(() => lost.push(lease.epoch))
+      const { pool, block, epoch } = lease
+      return { pool, block, epoch }
     } catch (error) {
       if (isFailure(error, 'STORE_UNAVAILABLE')) return 'away'
       throw error
     }
+  },
+  // Epochs of leases it was told are not its any more.
+  async lost() {
+    return lost
+  },
+  // Of the lease it had last, whoever has it now.
+  async release() {
+    await held?.release()
+    return held?.epoch
   },
   // Writes pairs that only make sense together until it is killed.
   async churn(store) {

@@ -120,8 +120,25 @@ describe('processes on one store in ZooKeeper', { skip }, () => {
         ])
       )
       assert.equal(await process.tell({ do: 'lease' }), null, 'the lease is ours now')
+      await eventually(async () => assert.deepEqual(await process.tell({ do: 'lost' }), [1]))
+      assert.equal(await process.tell({ do: 'release' }), 1)
+      assert.equal(await process.tell({ do: 'lease' }), null, 'a late release frees nothing')
       await lease.release()
       assert.ok(await process.tell({ do: 'lease' }))
+    }))
+
+  test('one that stalls, and whose lease nobody has taken, holds it as before', t =>
+    within(t, async ({ store, other }) => {
+      const table = store.table('t')
+      const process = await other()
+      await process.tell({ do: 'put' })
+      assert.ok(await process.tell({ do: 'lease' }))
+      process.pause()
+      await eventually(async () => assert.deepEqual(await pairs(table), []))
+      process.resume()
+      await eventually(async () => assert.equal((await pairs(table)).length, 1))
+      assert.equal(await store.lease('pool', 1), undefined)
+      assert.deepEqual(await process.tell({ do: 'lost' }), [])
     }))
 
   test('a copy goes on where it was, at once also after kill -9; one process has it', t =>

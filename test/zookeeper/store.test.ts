@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { LeaseServer } from '../../src/agent/lease-server.ts'
 import { sleep } from '../../src/core/clock.ts'
+import { silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import { FaultProxy } from '../../src/lab/services/fault-proxy.ts'
 import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
@@ -176,6 +178,26 @@ describe('the store on ZooKeeper on bad days', { skip }, () => {
       assert.equal(await a.lease('taken', 1), undefined, 'a late release frees nothing')
       assert.equal(await b.lease('kept', 1), undefined, 'what nobody took is held as before')
       await same(a, b)
+    }))
+
+  test('an agent is told which of its leases others took meanwhile, and of no other', () =>
+    within(async ({ proxy, open }) => {
+      const [a, b] = [await open({ via: proxy }), await open()]
+      const told: string[] = []
+      const leases = new LeaseServer(a, silentLog(), {
+        answered: (pool, block) => told.push(`${pool} has ${block}`),
+        lost: (pool, block) => told.push(`${pool} lost ${block}`),
+        lostAll: () => told.push('all')
+      })
+      for (const pool of ['kept', 'taken'])
+        await leases.ask({ pool, blocks: 1, block: undefined, first: 0 })
+      proxy.blackHole = true
+      await eventuallyLease(b, 'taken')
+      proxy.heal()
+      await eventually(() => assert.deepEqual(told, ['kept has 0', 'taken has 0', 'taken lost 0']))
+      await leases.release('taken', 0) // late
+      assert.equal(await a.lease('taken', 1), undefined)
+      assert.equal(await b.lease('kept', 1), undefined)
     }))
 
   test('who is cut off a second time has the whole time again until what it learned goes', () =>

@@ -115,6 +115,8 @@ function received(message: ToThread): void {
       return packetSide.view.tableWritten(message.name, message.key)
     case 'leased':
       return packetSide.leases.answered(message.pool, message.block)
+    case 'lease-lost':
+      return packetSide.leases.lost(message.pool, message.block)
     case 'leases-lost':
       return packetSide.leases.lostAll()
     case 'state-key':

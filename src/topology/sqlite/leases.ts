@@ -144,6 +144,50 @@ export class Leases {
   }
 }
 
+/** A lease that a session of this process holds, as far as it knows. */
+export interface WatchedLease extends Grant {
+  /** Id of the session. */
+  readonly session: string
+  /** Its pool. */
+  readonly pool: string
+  /** Called once when it is not held any more. */
+  readonly lost: () => void
+}
+
+/**
+ * The leases held here.  A session that others have taken for dead may have lost some to them: it
+ * is told, and acts under them no more.
+ */
+export class LeaseWatch {
+  readonly #database: Database
+  readonly #all = new Set<WatchedLease>()
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  /** From now on it is looked after. */
+  add(held: WatchedLease): void {
+    this.#all.add(held)
+  }
+
+  /** It was given back, or went with its session. */
+  remove(held: WatchedLease): void {
+    this.#all.delete(held)
+  }
+
+  /** Tells of each that is not held any more. */
+  look(): void {
+    const sql = 'SELECT 1 FROM leases WHERE pool = ? AND block = ? AND epoch = ? AND session = ?'
+    for (const held of [...this.#all]) {
+      const { pool, block, epoch, session } = held
+      if (this.#database.get(sql, pool, block, epoch, session) !== undefined) continue
+      this.#all.delete(held)
+      held.lost()
+    }
+  }
+}
+
 interface Held {
   readonly block: number
   readonly session: string

@@ -13,7 +13,7 @@ import { ChangeNotifier } from './change-notifier.ts'
 import { Database, isDatabaseError } from './database.ts'
 import { Entries } from './entries.ts'
 import { EntryFeed } from './entry-feed.ts'
-import { Leases } from './leases.ts'
+import { Leases, LeaseWatch } from './leases.ts'
 import { ObjectFeed } from './object-feed.ts'
 import { Objects } from './objects.ts'
 import { type Liveness, ProcessLiveness, Sessions } from './sessions.ts'
@@ -51,6 +51,8 @@ export interface SharedFile {
   readonly trim: () => void
   /** Something has changed: watches are told. */
   readonly committed: () => void
+  /** What sessions held was claimed again: who has lost something is told. */
+  readonly claimed: () => void
 }
 
 type AnyCursor = { load(pace: Pace): Promise<void> }
@@ -73,6 +75,7 @@ export class SharedDatabase {
   readonly objects: Objects
   readonly entries: Entries
   readonly leases: Leases
+  readonly leaseWatch: LeaseWatch
   readonly sessions: Sessions
   readonly objectFeed: ObjectFeed
   readonly entryFeed: EntryFeed
@@ -92,14 +95,16 @@ export class SharedDatabase {
     this.objects = new Objects(this.database)
     this.entries = new Entries(this.database)
     this.leases = new Leases(this.database, options.random)
+    this.leaseWatch = new LeaseWatch(this.database)
     this.sessions = new Sessions(this.database, options.liveness ?? new ProcessLiveness())
     this.#trimmer = new Trimmer(this.database, options.logMax)
     const { database, sessions } = this
     const { clock } = options
     const trim = (): void => this.#trimmer.trim(this.objects.head(), this.entries.head())
     const committed = (): void => this.#committed()
+    const claimed = (): void => this.leaseWatch.look()
     this.#commits =
-      options.commits?.({ database, clock, sessions, trim, committed }) ??
+      options.commits?.({ database, clock, sessions, trim, committed, claimed }) ??
       new Transactions(database, clock, trim, committed)
     const isShared = options.commits === undefined && !this.database.inMemory
     if (isShared) this.#notifier = new ChangeNotifier(options.path, () => this.look())
@@ -247,10 +252,19 @@ export class SharedDatabase {
     const period = this.#notifier?.deaf === true ? DEAF_TICK_MS : TICK_MS
     this.#tick = this.clock.after(period, () => {
       this.look()
+      if (!this.isReplica) this.#lookAtLeases()
       void this.reap().finally(() => {
         if (!this.#closed) this.#arm()
       })
     })
+  }
+
+  #lookAtLeases(): void {
+    try {
+      this.leaseWatch.look()
+    } catch (error) {
+      if (!isDatabaseError(error)) throw error // else the next tick tries again
+    }
   }
 
   /** Ends the sessions of processes that died. */

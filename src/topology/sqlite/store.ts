@@ -23,6 +23,7 @@ import type {
 import type { Index } from '../write/kinds.ts'
 import { Write } from '../write/write.ts'
 import { isBusy, MEMORY } from './database.ts'
+import type { WatchedLease } from './leases.ts'
 import { SqliteRecords } from './records.ts'
 import { SharedDatabase } from './shared-database.ts'
 import type { SessionTables } from './table.ts'
@@ -91,6 +92,7 @@ export class SqliteStore implements Store {
   readonly #watches = new Set<Watch>()
   readonly #tables = new Map<string, ReplicatedTable>()
   readonly #ofSession: SessionTables
+  readonly #leases = new Set<WatchedLease>()
   #closing: Promise<void> | undefined
 
   constructor(shared: SharedDatabase, session: string) {
@@ -193,11 +195,21 @@ export class SqliteStore implements Store {
       return leases.grant(this.session, pool, blocks, wish)
     })
     if (grant === undefined) return undefined
+    const { promise: lost, resolve } = Promise.withResolvers<void>()
+    const ended = (): void => {
+      this.#leases.delete(held)
+      resolve()
+    }
+    const held = { session: this.session, pool, ...grant, lost: ended }
+    this.#leases.add(held)
+    this.#shared.leaseWatch.add(held)
     const release = async (): Promise<void> => {
       if (this.#closing !== undefined) return // it went with the session
+      this.#leases.delete(held)
+      this.#shared.leaseWatch.remove(held)
       await this.#shared.transact(() => leases.release(this.session, pool, grant))
     }
-    return Object.freeze({ pool, ...grant, release })
+    return Object.freeze({ pool, ...grant, lost, release })
   }
 
   close(): Promise<void> {
@@ -212,6 +224,7 @@ export class SqliteStore implements Store {
 
   async #close(end: () => Promise<void>): Promise<void> {
     for (const watch of this.#watches) watch.close()
+    for (const held of this.#leases) this.#shared.leaseWatch.remove(held)
     const { clock, sessions, isReplica } = this.#shared
     try {
       await within(clock, CLOSE_MS, this.#ofSession.idle())

@@ -1,7 +1,6 @@
 // Makes changes together with other machines. A change is first tried on our copy; what it comes to
 // is appended to the log under the next number. When another machine was faster, its change has
-// that number: it is applied, and ours is tried again, on what is true now. Jobs that wait for the
-// same answer become one change. test/zookeeper/contract.test.ts holds it.
+// that number: it is applied, and ours is tried again. test/zookeeper/contract.test.ts holds it.
 //
 //   jobs ──► follow ──► try ──► append n+1 ──► kept: apply, done
 //              ▲                   │ lost: another's, or the connection was cut and it
@@ -343,6 +342,7 @@ export class Writer implements Commits {
       return
     }
     if (this.#estates === estates) this.#estates = undefined
+    if (estates !== undefined) this.#file.claimed()
     this.#jobs.settle(outcomes)
   }
 
