@@ -74,6 +74,7 @@ test('whatever is killed by command, connections live', { skip: reason, timeout 
   await until('the table', table, LIMIT_MS)
   const url = /API {2}(\S+)/.exec(demo.printed())?.[1]
   assert.ok(url !== undefined, demo.complained())
+  await answersForAll(url)
   for (const [words, status, text] of commands) {
     const done = await mezzo(url, 'demo', ...words)
     assert.deepEqual([words, done.status], [words, status], done.output + demo.complained())
@@ -92,6 +93,20 @@ test('whatever is killed by command, connections live', { skip: reason, timeout 
   assert.equal((await demo.ended).status, 0)
   assertNothingLeft()
 })
+
+// The controller has no agent; what it tells of hosts it has asked them.
+async function answersForAll(url: string): Promise<void> {
+  for (const host of ['compute1', 'compute2', 'gateway1', 'gateway2']) {
+    const flows = await mezzo(url, 'flow', 'list', host)
+    assert.deepEqual([flows.status, /output|tunnel/.test(flows.output)], [0, true], flows.output)
+    const state = await mezzo(url, 'state', 'list', host)
+    assert.deepEqual([state.status, /tcp/.test(state.output)], [0, true], state.output)
+    const interfaces = await mezzo(url, 'host', 'interfaces', host)
+    assert.equal(interfaces.status, 0, interfaces.output)
+  }
+  const list = await mezzo(url, 'host', 'list')
+  assert.equal([...list.output.matchAll(/(compute|gateway)\d +true/g)].length, 4, list.output)
+}
 
 test('without a kernel there is none', async () => {
   const { status, stderr } = await start('--cluster', '--memory').ended
