@@ -98,6 +98,11 @@ export interface LeaseWish {
    * session of the same label that asks for it by number, or finds nothing else.
    */
   readonly lingers?: boolean
+  /**
+   * What this process says in shared tables stands and falls with it: once another has it, what it
+   * had said is gone, and it says nothing more (SESSION_LOST).
+   */
+  readonly guards?: boolean
 }
 
 /** A block that this session holds. */

@@ -27,6 +27,7 @@ export interface Order {
   readonly name?: string
   readonly id?: string
   readonly times?: number
+  readonly guards?: boolean
 }
 
 const clock = new SystemClock()
@@ -44,13 +45,18 @@ const work: Record<Order['do'], (store: SqliteStore, order: Order) => Promise<un
   },
   async put(store, { times = 1 }) {
     const table = store.table('t')
-    await Promise.all(Array.from({ length: times }, (_, i) => table.put(`k${i}`, store.session)))
-    return store.session
+    try {
+      await Promise.all(Array.from({ length: times }, (_, i) => table.put(`k${i}`, store.session)))
+      return store.session
+    } catch (error) {
+      if (isFailure(error, 'SESSION_LOST')) return 'refused'
+      throw error
+    }
   },
   // 'away' while there is no connection.
-  async lease(store) {
+  async lease(store, { guards = false }) {
     try {
-      const lease = await store.lease('pool', 1)
+      const lease = await store.lease('pool', 1, { guards })
       if (lease === undefined) return null
       held = lease
       void lease.lost.then(() => lost.push(lease.epoch))

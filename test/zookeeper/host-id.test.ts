@@ -174,6 +174,31 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
     assert.ok((await namesOf(second)).some(([each]) => each === id))
   })
 
+  test('one that stalls until another has its seat ends when it goes on', async () => {
+    const first = await start({ ...on('f', 'stalls'), 'store.zookeeper.sessionMs': 2_000 })
+    await start(on('h', 'sees it stall'))
+    const id = idOf('f')
+    mkdirSync(join(folder, 'g'))
+    writeFileSync(idFile('g'), `${id}\n`)
+    first.job.signal('SIGSTOP')
+    let second: Role | undefined
+    try {
+      await eventually(async () => {
+        second = await start(on('g', 'stalls'))
+      })
+    } finally {
+      first.job.signal('SIGCONT')
+    }
+    await first.job.waitFor(/"this host has another agent by now/, 60_000)
+    assert.equal((await first.job.exited).status, 1)
+    await eventually(async () => {
+      const host = (await second!.ask(`/hosts/${id}`)).body
+      assert.deepEqual([host.alive, host.pid], [true, second!.job.pid])
+    })
+    const next = await second!.ask('/bridges', 'POST', { name: 'made by the second' })
+    assert.equal(next.status, 201)
+  })
+
   test('a host that was made by hand is taken once, by its name', async () => {
     const role = await start(on('a', 'twin'))
     const made = (await role.ask('/hosts', 'POST', { name: 'planned' })).body.id

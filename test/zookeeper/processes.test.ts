@@ -127,6 +127,24 @@ describe('processes on one store in ZooKeeper', { skip }, () => {
       assert.ok(await process.tell({ do: 'lease' }))
     }))
 
+  test('INV-18 what one says late, whose place another has taken, is refused', t =>
+    within(t, async ({ store, other }) => {
+      const table = store.table('t')
+      const process = await other()
+      await process.tell({ do: 'put', times: 3 })
+      assert.ok(await process.tell({ do: 'lease', guards: true }))
+      process.pause()
+      const late = process.tell({ do: 'put', times: 2 }) // before it can know
+      await eventually(async () => assert.deepEqual(await pairs(table), []))
+      await freed(store)
+      await table.put('k0', 'ours')
+      process.resume()
+      assert.equal(await late, 'refused')
+      await eventually(async () => assert.deepEqual(await process.tell({ do: 'lost' }), [1]))
+      assert.equal(await process.tell({ do: 'put', times: 2 }), 'refused')
+      assert.deepEqual(await pairs(table), [['k0', 'ours']])
+    }))
+
   test('one that stalls, and whose lease nobody has taken, holds it as before', t =>
     within(t, async ({ store, other }) => {
       const table = store.table('t')

@@ -23,7 +23,10 @@ export async function startHost(
   state: NonNullable<HostOptions['state']>,
   { appliance, log, onDeath }: Running
 ): Promise<{ host: string; datapath: string }> {
-  const host = await ownHost(config, appliance, log)
+  const host = await ownHost(config, appliance, log, id => {
+    log.error({ host: id }, 'this host has another agent by now, for this one had stalled: it ends')
+    onDeath()
+  })
   const datapath = datapathOf(config, log)
   const { idleMs, checkMs } = config.flows
   const debug = debugOf(config.datapath.debug)

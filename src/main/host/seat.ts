@@ -8,7 +8,7 @@ import { hostname } from 'node:os'
 import { fail } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { HOSTS_TABLE, registrationOf, SEEN_TABLE } from '../../topology/hosts/registration.ts'
-import type { Store, Versioned } from '../../topology/store.ts'
+import type { Lease, Store, Versioned } from '../../topology/store.ts'
 import type { Appliance } from '../appliance.ts'
 import type { ApplianceConfig } from '../run.ts'
 import { idFileOf, readHostId, writeHostId } from './host-id.ts'
@@ -19,18 +19,23 @@ interface OwnHost {
   readonly name: string
 }
 
-/** The host that this machine is; made where there is none.  Throws SEAT_TAKEN, NAME_TAKEN. */
+/**
+ * The host that this machine is; made where there is none.  Throws SEAT_TAKEN, NAME_TAKEN.  When
+ * another has taken its seat, because this process stalled for too long, `unseated` is called.
+ */
 export async function ownHost(
   { host, store: { kind, path } }: Pick<ApplianceConfig, 'host' | 'store'>,
   { store, clock }: Pick<Appliance, 'store' | 'clock'>,
-  log: Log
+  log: Log,
+  unseated: (host: string) => void
 ): Promise<OwnHost> {
   const file = idFileOf(host, { path })
   const kept = file === undefined ? undefined : readHostId(file)
   const name = host.name ?? hostname()
   const isShared = kind === 'zookeeper'
   const id = kept ?? (await byName(store, name, isShared, file)) ?? randomUUID()
-  await takeSeat(store, id)
+  const seat = await takeSeat(store, id)
+  void seat.lost.then(() => unseated(id))
   const known = await store.read('host', id)
   if (known === undefined || host.name !== undefined) await mustBeFree(store, { id, name })
   await store.table(SEEN_TABLE).seed(id, String(Math.round(clock.wall())))
@@ -81,8 +86,9 @@ function taken(name: string, id: string, file: string | undefined): Error {
 
 // Two agents of one host would take each other's programs off the interfaces.  The seat goes with
 // the session, so a process that was killed does not keep it.
-async function takeSeat(store: Store, id: string): Promise<void> {
-  if ((await store.lease(`agent/${id}`, 1)) !== undefined) return
+async function takeSeat(store: Store, id: string): Promise<Lease> {
+  const seat = await store.lease(`agent/${id}`, 1, { guards: true })
+  if (seat !== undefined) return seat
   const host = await store.read('host', id)
   const first = registrationOf(await store.table(HOSTS_TABLE).get(id))
   const name = String(host?.value.name ?? 'without a name')

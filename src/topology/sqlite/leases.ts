@@ -150,6 +150,8 @@ export interface WatchedLease extends Grant {
   readonly session: string
   /** Its pool. */
   readonly pool: string
+  /** The tables of this process go with it. */
+  readonly guards: boolean
   /** Called once when it is not held any more. */
   readonly lost: () => void
 }
@@ -161,6 +163,8 @@ export interface WatchedLease extends Grant {
 export class LeaseWatch {
   readonly #database: Database
   readonly #all = new Set<WatchedLease>()
+  /** One that guards this process was lost. */
+  isFenced = false
 
   constructor(database: Database) {
     this.#database = database
@@ -183,8 +187,18 @@ export class LeaseWatch {
       const { pool, block, epoch, session } = held
       if (this.#database.get(sql, pool, block, epoch, session) !== undefined) continue
       this.#all.delete(held)
+      if (held.guards) this.isFenced = true
       held.lost()
     }
+  }
+
+  /** Whether another has one of those that guard this process, as the database says. */
+  areTaken(): boolean {
+    const sql = `SELECT 1 FROM leases
+                 WHERE pool = ? AND block = ? AND epoch = ? AND (session IS NULL OR session = ?)`
+    return [...this.#all].some(({ guards, pool, block, epoch, session }) => {
+      return guards && this.#database.get(sql, pool, block, epoch, session) === undefined
+    })
   }
 }
 

@@ -51,8 +51,7 @@ export interface SharedFile {
   readonly trim: () => void
   /** Something has changed: watches are told. */
   readonly committed: () => void
-  /** What sessions held was claimed again: who has lost something is told. */
-  readonly claimed: () => void
+  readonly leaseWatch: LeaseWatch
 }
 
 type AnyCursor = { load(pace: Pace): Promise<void> }
@@ -98,13 +97,12 @@ export class SharedDatabase {
     this.leaseWatch = new LeaseWatch(this.database)
     this.sessions = new Sessions(this.database, options.liveness ?? new ProcessLiveness())
     this.#trimmer = new Trimmer(this.database, options.logMax)
-    const { database, sessions } = this
+    const { database, sessions, leaseWatch } = this
     const { clock } = options
     const trim = (): void => this.#trimmer.trim(this.objects.head(), this.entries.head())
     const committed = (): void => this.#committed()
-    const claimed = (): void => this.leaseWatch.look()
     this.#commits =
-      options.commits?.({ database, clock, sessions, trim, committed, claimed }) ??
+      options.commits?.({ database, clock, sessions, trim, committed, leaseWatch }) ??
       new Transactions(database, clock, trim, committed)
     const isShared = options.commits === undefined && !this.database.inMemory
     if (isShared) this.#notifier = new ChangeNotifier(options.path, () => this.look())

@@ -200,7 +200,8 @@ export class SqliteStore implements Store {
       this.#leases.delete(held)
       resolve()
     }
-    const held = { session: this.session, pool, ...grant, lost: ended }
+    const { guards = false } = wish
+    const held = { session: this.session, pool, ...grant, guards, lost: ended }
     this.#leases.add(held)
     this.#shared.leaseWatch.add(held)
     const release = async (): Promise<void> => {

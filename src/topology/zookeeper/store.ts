@@ -87,11 +87,13 @@ async function openOn(
       }
       const fresh = (): Promise<void> => writer!.fresh()
       tables = new SharedTables({
+        isClaiming: () => writer!.claims.pending !== undefined,
         ...{ zk, file, by: key, fresh, isFirst: () => presence.isFirst },
         ...{ idleMs: options.tableIdleMs, sweepMs: options.tableSweepMs }
       })
       writer = new Writer(zk, { ...file, committed }, presence, options.baseEvery)
       writer.onClose(() => tables!.close())
+      writer.claims.onSettled(() => tables!.claimed())
       return writer
     },
     tablesOf: session => tables!.of(session),

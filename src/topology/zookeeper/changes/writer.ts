@@ -17,7 +17,7 @@ import { isZooKeeperError } from '../client/errors.ts'
 import type { Blob } from '../nodes/blob.ts'
 import type { Presence } from '../presence.ts'
 import { dump, pointerOf, putBase, readBase } from './base.ts'
-import { claim, type Estate, estatesOf } from './estate.ts'
+import { Claims } from './estate.ts'
 import { type Job, Jobs, type Outcome, PATIENCE_MS } from './jobs.ts'
 import { type Appended, Log } from './log.ts'
 import { Replica } from './replica.ts'
@@ -49,6 +49,8 @@ export interface WriterCounters {
 /** Makes changes together with other machines, one after the other. */
 export class Writer implements Commits {
   readonly replica: Replica
+  /** What is to be claimed after the end of a session. */
+  readonly claims: Claims
   /** How often each happened. */
   readonly counters = { changes: 0, lost: 0, unknown: 0, applied: 0, bases: 0, reloads: 0 }
   readonly #zk: ZooKeeper
@@ -59,7 +61,6 @@ export class Writer implements Commits {
   readonly #baseEvery: number
   readonly #jobs: Jobs
   #asked: (() => void)[] = [] // by who wants to know that all is here
-  #estates: Estate[] | undefined // to be claimed again
   #session = ''
   #base = { n: -1, version: -1, isWatched: false }
   #serial = 0
@@ -84,6 +85,7 @@ export class Writer implements Commits {
     this.#clock = file.clock
     this.#baseEvery = baseEvery
     this.#log = new Log(zk)
+    this.claims = new Claims(file)
     this.#jobs = new Jobs(
       file.clock,
       () => this.#mayWait(),
@@ -96,7 +98,7 @@ export class Writer implements Commits {
         presence.lost()
         this.#heldAt = this.#clock.now()
       }
-      if (condition === 'expired') this.#estates ??= estatesOf(file.database, file.sessions.own)
+      if (condition === 'expired') this.claims.note()
     })
   }
 
@@ -323,12 +325,11 @@ export class Writer implements Commits {
   // --- our changes
 
   async #commit(isSure: boolean): Promise<void> {
-    const estates = this.#estates
+    const { pending } = this.claims
     const batch = this.#jobs.first(BATCH)
-    if (batch.length === 0 && estates === undefined) return
-    const { database, sessions } = this.#file
-    const { result: outcomes, changes } = database.dryRun(() => {
-      if (estates !== undefined) claim(database, sessions, estates)
+    if (batch.length === 0 && pending === undefined) return
+    const { result: outcomes, changes } = this.#file.database.dryRun(() => {
+      this.claims.claim()
       return batch.map(job => this.#attempt(job))
     })
     const isTold = changes.length > 0 && !outcomes.some(outcome => 'error' in outcome)
@@ -341,8 +342,7 @@ export class Writer implements Commits {
       this.#mustFollow = true
       return
     }
-    if (this.#estates === estates) this.#estates = undefined
-    if (estates !== undefined) this.#file.claimed()
+    this.claims.settle(pending)
     this.#jobs.settle(outcomes)
   }
 

@@ -20,6 +20,8 @@ export interface TableParts {
   readonly fresh: () => Promise<void>
   /** Names of the processes that have sessions. */
   readonly processes: () => ReadonlySet<string>
+  /** Not before what was held over the end of a session has been claimed, nor once it is fenced. */
+  readonly mayWrite: () => boolean
   readonly counters: TableCounters
 }
 

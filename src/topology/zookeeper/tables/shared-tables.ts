@@ -32,6 +32,8 @@ export interface SharedTablesParts {
   readonly fresh: () => Promise<void>
   /** How long a table that nobody needs is still followed; default: a minute. */
   readonly idleMs?: number | undefined
+  /** Whether what was held over the end of a session is still to be claimed. */
+  readonly isClaiming: () => boolean
   /** Whether it is us who look after what all have left. */
   readonly isFirst: () => boolean
   /** How often tables with nothing left in them are looked for; default: every 10 minutes. */
@@ -86,6 +88,7 @@ export class SharedTables {
       serial: () => this.#serial++,
       own: file.sessions.own,
       lasts: session => this.#sessions.has(session),
+      mayWrite: () => !parts.isClaiming() && !file.leaseWatch.isFenced,
       processes: () => new Set(this.#column('boot')),
       counters: this.counters
     }
@@ -145,6 +148,15 @@ export class SharedTables {
     this.#held.clear()
   }
 
+  /** What was held was claimed, and changes may be made again; or is another's, and none may. */
+  claimed(): void {
+    const { isFenced } = this.#file.leaseWatch
+    for (const { log } of this.#held.values()) {
+      if (isFenced) log.fence(fenced())
+      else log.claimed()
+    }
+  }
+
   #allSessions(): ReadonlySet<string> {
     return new Set(this.#column('id'))
   }
@@ -187,6 +199,7 @@ export class SharedTables {
   }
 
   async #write(name: string, step: Step): Promise<void> {
+    if (this.#file.leaseWatch.isFenced) throw fenced()
     if (this.#pending >= PENDING_MAX)
       throw fail('LIMIT', { what: 'the queue of table entries to store', limit: PENDING_MAX })
     this.#pending++
@@ -278,5 +291,7 @@ export class SharedTables {
     this.#timer = this.#clock.after(this.#idleMs / LOOKS_PER_IDLE, () => this.#letGo())
   }
 }
+
+const fenced = (): Error => fail('SESSION_LOST', { session: 'of this process' })
 
 const byKey = (a: TableEntry, b: TableEntry): number => (a.key < b.key ? -1 : 1)

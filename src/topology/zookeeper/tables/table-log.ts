@@ -10,7 +10,7 @@
 import { fail, isFailure, reasonOf } from '../../../core/errors.ts'
 import { SEED } from '../../sqlite/entries.ts'
 import type { TableEvent } from '../../store.ts'
-import { isUnknown, isZooKeeperError } from '../client/errors.ts'
+import { isUnknown, isZooKeeperError, ZooKeeperError } from '../client/errors.ts'
 import { toNode } from '../nodes/blob.ts'
 import { Audience } from './audience.ts'
 import { compact } from './base.ts'
@@ -153,6 +153,17 @@ export class TableLog {
     this.#reader.close()
   }
 
+  /** Changes may be made again. */
+  claimed(): void {
+    this.#wake()
+  }
+
+  /** Another is what this process was: nothing of what was to be said here is. */
+  fence(error: Error): void {
+    this.#claims = []
+    for (const { failed } of this.#pending.splice(0)) failed(error)
+  }
+
   #tell(events: readonly TableEvent[]): void {
     if (events.length > 0) this.#audience.tell(events)
   }
@@ -176,7 +187,8 @@ export class TableLog {
 
   #hasWork(): boolean {
     if (this.#isClosed || this.#fault !== undefined || !this.#parts.zk.connected) return false
-    const waiting = [this.#asked, this.#pending, this.#claims, this.#toClean]
+    const writes = [this.#pending, this.#claims, this.#toClean]
+    const waiting = this.#parts.mayWrite() ? [this.#asked, ...writes] : [this.#asked]
     return this.#isBehind || waiting.some(({ length }) => length > 0)
   }
 
@@ -215,6 +227,7 @@ export class TableLog {
     await this.#audience.heard()
     for (const { done } of asked) done()
     this.#asked = this.#asked.filter(each => !asked.includes(each))
+    if (!this.#parts.mayWrite()) return
     await this.#claim()
     await this.#flush()
     if (this.#hasAppended) await this.#compact()
@@ -280,11 +293,12 @@ export class TableLog {
 
   // Gives the number of the change.  Throws when nothing was done.
   async #append(steps: readonly Step[], at?: number): Promise<number> {
-    const { zk, by, serial, counters } = this.#parts
+    const { zk, by, serial, counters, mayWrite } = this.#parts
     const change: TableChange = { by, serial: serial(), steps, at }
     const node = await toNode(zk, 0, toBlob(change))
     const reader = this.#reader
     for (;;) {
+      if (!mayWrite()) throw new ZooKeeperError('SESSION_EXPIRED', reader.path)
       try {
         const n = await zk.append(reader.path, node)
         counters.changes++
