@@ -171,8 +171,8 @@ export interface Store {
   ): Watch
   /** The shared table of this name. */
   table(name: string): ReplicatedTable
-  /** Whether a session lives, as far as is known here; false: it has ended, closed or left. */
-  lives(session: string): Promise<boolean>
+  /** Those of the sessions that live, as far as is known; others have ended, closed or left. */
+  living(sessions: Iterable<string>): Promise<ReadonlySet<string>>
   /**
    * A free block of the pool: any that nobody has had yet, else the one given back the longest ago;
    * undefined if none.

@@ -73,12 +73,11 @@ function ownershipTests(test: StoreTest): void {
 function sessionTests(test: StoreTest): void {
   test('INV-18 a session lives until it closes or leaves, and others know', async ground => {
     const [a, b, c] = [await ground.session(), await ground.session(), await ground.session()]
-    for (const each of [a, b, c]) assert.equal(await a.lives(each.session), true)
+    const all = [a, b, c].map(({ session }) => session)
+    assert.deepEqual([...(await a.living(all))].sort(), [...all].sort())
     await b.close()
     await c.leave()
-    for (const each of [b, c]) assert.equal(await a.lives(each.session), false)
-    assert.equal(await a.lives('nobody.0'), false)
-    assert.equal(await a.lives(''), false, 'a seed has no session')
+    assert.deepEqual([...(await a.living([...all, 'nobody.0', '']))], [a.session])
   })
 }
 

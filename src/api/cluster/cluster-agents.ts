@@ -26,7 +26,7 @@ export interface ClusterAgentsParts {
   /** Those of this process. */
   readonly local: AgentsView
   /** Where hosts register. */
-  readonly store: Pick<Store, 'table' | 'lives' | 'list'>
+  readonly store: Pick<Store, 'table' | 'living' | 'list'>
   readonly caller: Caller
   /** Which routes of plugins only read. */
   readonly isRead: IsRead

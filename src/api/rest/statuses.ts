@@ -13,9 +13,9 @@ type Values = ReadonlyMap<string, string | undefined>
 
 /** Adds to objects what hosts report of them. */
 export class Statuses {
-  readonly #store: Pick<Store, 'table' | 'lives'>
+  readonly #store: Pick<Store, 'table' | 'living'>
 
-  constructor(store: Pick<Store, 'table' | 'lives'>) {
+  constructor(store: Pick<Store, 'table' | 'living'>) {
     this.#store = store
   }
 
@@ -63,10 +63,8 @@ export class Statuses {
   }
 
   async #ofLiving(entries: readonly TableEntry[]): Promise<Values> {
-    const living = new Map<string, boolean>()
-    for (const { owner } of entries)
-      if (!living.has(owner)) living.set(owner, await this.#store.lives(owner))
-    const left = entries.filter(({ owner }) => living.get(owner))
+    const living = await this.#store.living(entries.map(({ owner }) => owner))
+    const left = entries.filter(({ owner }) => living.has(owner))
     return new Map(left.map(({ key, value }) => [key, value]))
   }
 }

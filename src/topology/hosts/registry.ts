@@ -16,12 +16,14 @@ export interface KnownHost {
 
 /** All hosts of the store. */
 export async function knownHosts(
-  store: Pick<Store, 'table' | 'lives' | 'list'>
+  store: Pick<Store, 'table' | 'living' | 'list'>
 ): Promise<KnownHost[]> {
   const registered = new Map<string, Registration>()
-  for (const { key, value, owner } of await store.table(HOSTS_TABLE).entries()) {
+  const said = await store.table(HOSTS_TABLE).entries()
+  const living = await store.living(said.map(({ owner }) => owner))
+  for (const { key, value, owner } of said) {
     const registration = registrationOf(value)
-    if (registration !== undefined && (await store.lives(owner))) registered.set(key, registration)
+    if (registration !== undefined && living.has(owner)) registered.set(key, registration)
   }
   const entries = await store.table(SEEN_TABLE).entries()
   const seen = new Map(entries.map(({ key, value }) => [key, Number(value)]))

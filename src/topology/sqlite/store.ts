@@ -181,10 +181,11 @@ export class SqliteStore implements Store {
     return table
   }
 
-  async lives(session: string): Promise<boolean> {
+  async living(sessions: Iterable<string>): Promise<ReadonlySet<string>> {
     this.#checkOpen()
     await this.#shared.fresh()
-    return this.#shared.sessions.lives(session)
+    const known = this.#shared.sessions
+    return new Set([...new Set(sessions)].filter(session => known.lives(session)))
   }
 
   async lease(pool: string, blocks: number, wish: LeaseWish = {}): Promise<Lease | undefined> {
