@@ -35,7 +35,7 @@ export interface RegistrarParts {
   /** Id of the host. */
   readonly host: string
   /** Of the agent's session, which the entry goes with. */
-  readonly store: Pick<Store, 'table' | 'list' | 'write'>
+  readonly store: Pick<Store, 'table' | 'read' | 'list' | 'write'>
   readonly clock: Clock
   readonly log: Log
   readonly identity: HostIdentity
@@ -54,10 +54,11 @@ export class Registrar {
   readonly #parts: RegistrarParts
   readonly #since: string
   readonly #autoJoin: AutoJoin
-  #said = ''
+  #fault = ''
   #seenAt = -Infinity
   #saying: Promise<void> | undefined
   #isAgain = false
+  #isSwept = false
   #timer: Timer | undefined
   #isStopped = false
 
@@ -105,7 +106,7 @@ export class Registrar {
     do {
       this.#isAgain = false
       await this.#say().catch(error => {
-        if (!this.#isStopped) this.#parts.log.debug({ reason: reasonOf(error) }, 'not registered')
+        if (!this.#isStopped) this.#failed(reasonOf(error))
       })
     } while (this.#isAgain)
     if (this.#isStopped) return
@@ -113,14 +114,32 @@ export class Registrar {
     this.#timer = this.#parts.clock.after(PERIOD_MS, () => void this.look())
   }
 
+  // Once, however often it is tried.
+  #failed(reason: string): void {
+    if (reason !== this.#fault) this.#parts.log.warn({ reason }, 'the host is not registered')
+    this.#fault = reason
+  }
+
   async #say(): Promise<void> {
     const { store, host, clock } = this.#parts
     const interfaces = await this.#parts.interfaces()
     const text = JSON.stringify(this.#registration(interfaces))
-    if (text !== this.#said && !this.#isStopped) await store.table(HOSTS_TABLE).put(host, text)
-    this.#said = text
+    const table = store.table(HOSTS_TABLE)
+    // Also when another, that has the seat no more, has written over it.
+    if ((await table.get(host)) !== text && !this.#isStopped) await table.put(host, text)
     if (clock.now() - this.#seenAt >= SEEN_MS && !this.#isStopped) await this.#seen()
     if (!this.#isStopped) await this.#autoJoin.look(interfaces)
+    if (!this.#isSwept) await this.#sweep()
+    this.#fault = ''
+  }
+
+  // Of hosts that have been deleted nobody asks any more.
+  async #sweep(): Promise<void> {
+    const { store } = this.#parts
+    const seen = store.table(SEEN_TABLE)
+    for (const { key } of await seen.entries())
+      if (!this.#isStopped && (await store.read('host', key)) === undefined) await seen.unseed(key)
+    this.#isSwept = true
   }
 
   async #seen(): Promise<void> {

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { after, before, describe, test } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
-import { HOSTS_TABLE, registrationOf } from '../../src/topology/hosts/registration.ts'
+import { HOSTS_TABLE, registrationOf, SEEN_TABLE } from '../../src/topology/hosts/registration.ts'
 import { eventually } from '../store/ground.ts'
 import { call } from './fixture.ts'
 import { HOST, openSystem, post, type ServedSystem } from './system.ts'
@@ -83,6 +83,26 @@ describe('hosts', () => {
     await isAlive(false)
     await served.start()
     await isAlive(true)
+  })
+
+  test('when a host was seen is forgotten with it, by whichever agent begins next', async () => {
+    const seen = served.system.store.table(SEEN_TABLE)
+    await seen.seed('6f1c0a52-3b7e-4d11-9a53-0d5a1f6b2c01', '1')
+    await served.system.agent(HOST)?.stop()
+    await served.start()
+    await eventually(async () =>
+      assert.deepEqual(
+        (await seen.entries()).map(({ key }) => key),
+        [HOST]
+      )
+    )
+  })
+
+  test('what a later version adds is left out', () => {
+    const said = { role: 'x', version: '9', machine: 'm', pid: 1, since: '2026-01-01T00:00:00Z' }
+    const more = { addresses: [], interfaces: [], ports: 0, flows: 0, upcalls: 0 }
+    const known = registrationOf(JSON.stringify({ ...said, ...more, later: [1] }))
+    assert.deepEqual(known, { ...said, ...more })
   })
 
   test('what somebody else wrote there is no registration', async () => {

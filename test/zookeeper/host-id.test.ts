@@ -174,6 +174,26 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
     assert.ok((await namesOf(second)).some(([each]) => each === id))
   })
 
+  test('one that stalls, and whose seat nobody has taken, goes on', async () => {
+    const first = await start({ ...on('i', 'goes on'), 'store.zookeeper.sessionMs': 2_000 })
+    const watcher = await start(on('h', 'sees it stall'))
+    const id = idOf('i')
+    const isAlive = (alive: boolean) =>
+      eventually(async () => {
+        const found = (await hostsOf(watcher)).find(each => each.id === id)
+        assert.equal(found?.alive, alive)
+      })
+    await isAlive(true)
+    first.job.signal('SIGSTOP')
+    await isAlive(false)
+    first.job.signal('SIGCONT')
+    await isAlive(true)
+    mkdirSync(join(folder, 'j'))
+    writeFileSync(idFile('j'), id)
+    assert.match(await refusalOf('appliance', on('j', 'goes on')), /has an agent already/)
+    assert.ok(first.job.running)
+  })
+
   test('one that stalls until another has its seat ends when it goes on', async () => {
     const first = await start({ ...on('f', 'stalls'), 'store.zookeeper.sessionMs': 2_000 })
     await start(on('h', 'sees it stall'))

@@ -56,6 +56,7 @@ export class Cluster {
   #wanted: string | undefined
   #moving: Promise<void> = Promise.resolve()
   #retry: Timer | undefined
+  #fault = ''
   #isClosed = false
 
   constructor(parts: ClusterParts) {
@@ -121,8 +122,11 @@ export class Cluster {
     this.#retry?.cancel()
     try {
       await this.#doorway.open({ host, port: this.#place!.port })
+      this.#fault = ''
     } catch (error) {
-      log.error({ err: error }, reasonOf(error))
+      if (this.#isClosed) return
+      if (reasonOf(error) !== this.#fault) log.error({ err: error }, reasonOf(error))
+      this.#fault = reasonOf(error)
       this.#retry = clock.after(RETRY_MS, () => void this.#move(host))
     }
     this.#moved()

@@ -38,14 +38,11 @@ export async function ownHost(
   void seat.lost.then(() => unseated(id))
   const known = await store.read('host', id)
   if (known === undefined || host.name !== undefined) await mustBeFree(store, { id, name })
-  await store.table(SEEN_TABLE).seed(id, String(Math.round(clock.wall())))
   if (file !== undefined && kept === undefined) writeHostId(file, id)
-  if (known === undefined) {
-    await store.write([{ op: 'create', kind: 'host', value: { id, name } }])
-    return { id, name }
-  }
-  const before = String(known.value.name)
-  if (before === name) return { id, name }
+  if (known === undefined) await store.write([{ op: 'create', kind: 'host', value: { id, name } }])
+  await store.table(SEEN_TABLE).seed(id, String(Math.round(clock.wall())))
+  const before = String(known?.value.name ?? name)
+  if (known === undefined || before === name) return { id, name }
   if (host.name === undefined) {
     log.info({ machine: name, host: before }, 'the machine has another name than its host')
     return { id, name: before }

@@ -38,7 +38,8 @@ const told = {
   flows: Count('in its table'),
   upcalls: Count('packets that came up and were walked, since its agent began')
 }
-const Told = Type.Object(told)
+// What later versions add is optional, and left out by earlier ones.
+const Told = Type.Object(told, { additionalProperties: false })
 
 /** What an agent says of its host. */
 export type Registration = Static<typeof Told>
@@ -47,7 +48,8 @@ export type Registration = Static<typeof Told>
 export function registrationOf(text: string | undefined): Registration | undefined {
   try {
     const said: unknown = text === undefined ? undefined : JSON.parse(text)
-    return Value.Check(Told, said) ? said : undefined
+    const known = Value.Clean(Told, said)
+    return Value.Check(Told, known) ? known : undefined
   } catch {
     return undefined
   }
