@@ -44,6 +44,7 @@ const more = {
     ['openjdk-17-jre-headless', 'keytool', 'makes its certificate'],
     ['libzookeeper-java', '/usr/share/java/zookeeper.jar', 'is that server']
   ],
+  model: [['spin', 'spin', 'looks at all states of a protocol']],
   kernels: [
     ['qemu-system-x86', 'qemu-system-x86_64', 'boots other kernels'],
     ['busybox-static', '/usr/share/doc/busybox-static', 'is their user space'],
