@@ -34,7 +34,7 @@ const isParseError = (error: unknown): boolean =>
   error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
 
 // Sections of the settings that the demo does not read.
-const ownToDemo = ['host', 'store', 'bindings', 'datapath', 'ports', 'metrics']
+const ownToDemo = ['host', 'store', 'cluster', 'bindings', 'datapath', 'ports', 'metrics']
 
 const roles = new URL('../../config/', import.meta.url)
 

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { request as plainly } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
+import { type AddressInfo, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -16,6 +17,7 @@ import { silentLog } from '../../src/core/log.ts'
 import { SystemRandom } from '../../src/core/random.ts'
 import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import { Appliance } from '../../src/main/appliance.ts'
+import { HOSTS_TABLE, registrationOf } from '../../src/topology/hosts/registration.ts'
 import { rotateStateKey, watchStateKey } from '../../src/topology/state-key.ts'
 import { type Answer, call } from '../api/fixture.ts'
 import { eventually } from '../store/ground.ts'
@@ -222,8 +224,8 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     const psk = clusterKey(secret)
     const one = `/hosts/${ids.get('one')}`
     for (const [path, body, status] of [
-      [`/hosts/${ids.get('two')}/peers`, {}, 404], // it is not passed on
-      [`${one}/nothing`, {}, 404],
+      [`/hosts/${ids.get('two')}/peers`, {}, 421], // it is not passed on
+      [`${one}/nothing`, {}, 501],
       [`${one}/flows`, { limit: 1e9 }, 400],
       [`${one}/flows`, {}, 400],
       [`${one}/trace`, { port, frame: 'zz' }, 400],
@@ -233,6 +235,43 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
       ['/', {}, 404]
     ] as const)
       assert.equal(await atDoorOf('one', { psk, path, body }), status, path)
+  })
+
+  test('whatever is where a host says it is: 503 that names the host', async () => {
+    const ghost = await made('/hosts', { name: 'ghost' })
+    const table = front.store.table(HOSTS_TABLE)
+    const one = (await listOf('/hosts')).find(({ name }) => name === 'one')!
+    const silent = createServer(() => {})
+    const closes = createServer(socket => socket.destroy())
+    const speaks = createServer(socket => socket.end('HTTP/1.1 200 OK\r\n\r\n{}'))
+    const at = async (listener: Server): Promise<string> => {
+      await new Promise<void>(done => listener.listen(0, '127.0.0.1', done))
+      return `127.0.0.1:${(listener.address() as AddressInfo).port}`
+    }
+    const registration = registrationOf(await table.get(String(one.id)))
+    try {
+      for (const [cluster, reason] of [
+        [one.cluster, /is not here/],
+        [await at(silent), /no answer within 5 s/],
+        [await at(closes), /127\.0\.0\.1:\d+: /],
+        [await at(speaks), /127\.0\.0\.1:\d+: .*SSL/],
+        ['127.0.0.1:99999', /99999/],
+        ['nobody', /has not said where it may be asked/],
+        [undefined, /has not said where it may be asked/]
+      ] as const) {
+        await table.put(ghost, JSON.stringify({ ...registration, cluster }))
+        await eventually(async () => {
+          const { status, body } = await ask(`/hosts/${ghost}/flows`)
+          assert.deepEqual([status, body.error.code], [503, 'UNAVAILABLE'])
+          assert.match(body.error.message, new RegExp(`host ghost \\(${ghost}\\) does not answer`))
+          assert.match(body.error.message, reason)
+        })
+      }
+    } finally {
+      for (const listener of [silent, closes, speaks]) listener.close()
+    }
+    await table.remove(ghost)
+    await ask(`/hosts/${ghost}`, 'DELETE')
   })
 
   test('a new secret takes the place of the old one everywhere', async () => {

@@ -31,6 +31,7 @@ export interface CallerParts {
 export const ANSWER_MS = 5_000
 const BYTES_MAX = 8 << 20
 const ASKS_MAX = 64
+const MISDIRECTED = 421
 
 /** Asks other hosts. */
 export class Caller {
@@ -120,7 +121,8 @@ function readAnswer(host: Asked, status: number, text: string): unknown {
   const said = JSON.parse(text) as { answer?: unknown } & Partial<ErrorBody>
   if (status === 200) return said.answer
   const { code = 'UNAVAILABLE', message = `status ${status}`, faults = [] } = said.error ?? {}
-  if (status >= 500 || status < 400) throw away(host, message)
+  const isRefusal = status >= 400 && status < 500 && status !== MISDIRECTED
+  if (!isRefusal) throw away(host, message)
   throw new Refusal({
     ...{ status, code: code as ErrorCode, faults },
     message: `host ${host.name}: ${message}`

@@ -8,7 +8,7 @@ import type { Log } from '../../core/log.ts'
 import type { AgentsView } from '../agents.ts'
 import { newHttp } from '../http/http.ts'
 import { type Listener, listen, type TcpAddress } from '../http/listener.ts'
-import { notFound, Refusal } from '../http/refusal.ts'
+import { Refusal } from '../http/refusal.ts'
 import { secure } from '../http/security.ts'
 import { IDENTITY, TLS } from './credential.ts'
 import { answerOf, type IsRead } from './questions.ts'
@@ -50,7 +50,7 @@ export class Doorway {
       async request => {
         const { host, topic } = request.params
         const here = (await agents.hosts()).find(({ id }) => id === host)
-        if (here === undefined) throw notFound('host', host)
+        if (here === undefined) throw elsewhere(host)
         const answer = await answerOf(agents, isRead, { host, topic, details: request.body })
         answered.value++
         return { answer: answer ?? null }
@@ -93,3 +93,7 @@ export class Doorway {
     await before?.close()
   }
 }
+
+// RFC 9110, section 15.5.20: whoever asked has an address that is another host's by now.
+const elsewhere = (host: string): Refusal =>
+  new Refusal({ status: 421, code: 'NOT_FOUND', message: `host ${host.slice(0, 64)} is not here` })

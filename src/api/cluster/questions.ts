@@ -87,7 +87,7 @@ function askedOf(topic: string, details: unknown): Asked {
   if (!Object.hasOwn(shapes, topic)) {
     const expected = `one of ${Object.keys(shapes).join(', ')}: is it another version?`
     const message = `the question ${topic.slice(0, TEXT_MAX)} is not known; expected ${expected}`
-    throw new Refusal({ status: 404, code: 'NOT_FOUND', message })
+    throw new Refusal({ status: 501, code: 'UNSUPPORTED', message })
   }
   const faults = checkValue(shapes[topic as Topic], details)
   if (faults.length > 0) throw invalid(faults)

@@ -29,7 +29,7 @@ export const placeOf = ({ addresses }: Servers): string =>
 /** Of the controller: store and API, no packets. */
 export const controllerSettings = (shared: Shared): Settings => ({
   ...common('controller', shared),
-  host: { packets: false }
+  host: { role: 'controller', packets: false }
 })
 
 /** Of an agent. */
@@ -47,7 +47,7 @@ export function agentSettings(host: HostName, shared: Shared): Settings {
   const { store: _, ...state } = config.state
   return {
     ...common(host, shared),
-    host: { name: host },
+    host: { name: host, role: host.replace(/\d+$/, '') },
     state: { ...state, store: { kind: 'cassandra', cassandra } },
     datapath: { kind: 'ebpf', pins: join(folder, `${host}-bpf`), flowsMax: FLOWS_MAX },
     flows: config.flows
