@@ -17,9 +17,9 @@ import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
 import { type FlowStateStoreSettings, openFlowStateStore } from '../state/storage/open.ts'
 import { assemblyOf, modelsOf } from '../topology/assembly/assemble.ts'
+import { openStore, type SqliteStore, type StorePlace } from '../topology/place/store-place.ts'
 import { identityOf } from './host/identity.ts'
 import { LocalAgents } from './local-agents.ts'
-import { openStore, type SqliteStore, type StorePlace } from './store.ts'
 
 /** What an appliance is made of. */
 export interface ApplianceOptions {

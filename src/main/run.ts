@@ -7,15 +7,15 @@ import { fail } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import { settleMemory } from '../core/settle.ts'
 import type { Resources } from '../resource.ts'
+import { nameOf, type StorePlace } from '../topology/place/store-place.ts'
+import { storePlaceOf } from '../topology/place/store-settings.ts'
 import { listensOf, tokenOf } from './api-settings.ts'
 import { Appliance } from './appliance.ts'
 import { joins } from './cluster-settings.ts'
 import { startHost } from './host/own-host.ts'
 import type { sectionsOf } from './settings.ts'
 import { flowStateOf } from './state-settings.ts'
-import { nameOf, type StorePlace } from './store.ts'
 import { checkStore } from './store-mark.ts'
-import { storePlaceOf } from './store-settings.ts'
 
 /** A configuration, complete. */
 export type ApplianceConfig = Config<ReturnType<typeof sectionsOf>>

@@ -4,11 +4,11 @@
 import Type from 'typebox'
 import { logSection, section } from '../core/config/config.ts'
 import type { Resources } from '../resource.ts'
+import { storeSection } from '../topology/place/store-settings.ts'
 import { apiSection, metricsSection } from './api-settings.ts'
 import { clusterSection } from './cluster-settings.ts'
 import { debugSection } from './debug-settings.ts'
 import { stateSectionOf } from './state-settings.ts'
-import { storeSection } from './store-settings.ts'
 
 /** `plugins`: those installed, whose kinds of state have settings too. */
 export const sectionsOf = (plugins: readonly Resources[]) => ({

@@ -9,7 +9,7 @@ import { isFailure } from '../../src/core/errors.ts'
 import { type StreamServer, until, type Vm } from '../../src/lab/index.ts'
 import { FaultProxy } from '../../src/lab/services/fault-proxy.ts'
 import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
-import type { StorePlace } from '../../src/main/store.ts'
+import type { StorePlace } from '../../src/topology/place/store-place.ts'
 import { activeTable } from '../../src/topology/port-status.ts'
 import { allReceived, type Device, Network, reaches, Streams, sleep } from './fixtures/index.ts'
 

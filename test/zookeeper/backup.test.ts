@@ -2,7 +2,7 @@
 // restoration, check; and what they say when it cannot be.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -32,7 +32,7 @@ async function mezzo(...words: string[]) {
 describe('mezzo store', { skip: missingForServer() ?? false }, () => {
   let server: ZooKeeperServer
   before(async () => {
-    server = await ZooKeeperServer.make()
+    server = await ZooKeeperServer.make({ tls: true })
     await server.start()
   })
   after(() => server.close())
@@ -57,6 +57,56 @@ describe('mezzo store', { skip: missingForServer() ?? false }, () => {
     assert.equal(JSON.parse(readFileSync(file('b.json'), 'utf8')).objects.bridge[0].name, 'net')
     assert.equal((await mezzo('store', 'restore', file('b.json'), file('new.db'))).exit, 0)
     assert.equal((await mezzo('store', 'check', file('new.db'))).exit, 0)
+  })
+
+  test('init makes a store where there is none; no other command does by a slip', async () => {
+    const { address: host, port } = server
+    for (const place of [file('init.db'), `zookeeper:${host}:${port}/init`]) {
+      for (const words of [
+        ['check', place],
+        ['backup', place, file('no.json')],
+        ['migrate', place, file('no.db')]
+      ]) {
+        const none = await mezzo('store', ...words)
+        assert.deepEqual([none.exit, /does not exist/.test(none.err)], [1, true], none.err)
+      }
+      const made = await mezzo('store', 'init', place)
+      assert.deepEqual([made.exit, made.out.startsWith('made ')], [0, true], made.err)
+      assert.equal((await mezzo('store', 'check', place)).exit, 0)
+      const again = await mezzo('store', 'init', place)
+      assert.deepEqual([again.exit, /exists already/.test(again.err)], [1, true])
+    }
+    assert.ok(!existsSync(file('no.json')) && !existsSync(file('no.db')))
+  })
+
+  test('takes the settings of a process: TLS, a name and its password', async () => {
+    const zookeeper = {
+      servers: [`${server.address}:${server.securePort}`],
+      chroot: '/secured',
+      ...{ tls: true, caFile: server.caFile },
+      ...{ username: 'mezzo', passwordFile: file('password') }
+    }
+    const config = (name: string, more: object = {}): string => {
+      const store = { kind: 'zookeeper', zookeeper: { ...zookeeper, ...more } }
+      writeFileSync(file(name), JSON.stringify({ log: { level: 'info' }, store }))
+      return `config:${file(name)}`
+    }
+    writeFileSync(file('password'), 'right\n')
+    writeFileSync(file('wrong'), 'wrong\n')
+    const place = config('c.json')
+    assert.equal((await mezzo('store', 'init', place)).exit, 0)
+    assert.equal((await mezzo('store', 'restore', file('b.json'), place)).exit, 0)
+    assert.equal((await mezzo('store', 'check', place)).exit, 0)
+    for (const [more, complaint] of [
+      [{ passwordFile: file('wrong') }, /name and password/],
+      [{ caFile: undefined }, /certificate/],
+      [{ caFile: file('none') }, /store\.zookeeper\.caFile is .*ENOENT/],
+      [{ server: [] }, /store\.zookeeper\.server/]
+    ] as const) {
+      const { exit, err } = await mezzo('store', 'check', config('w.json', more))
+      assert.deepEqual([exit, complaint.test(err)], [1, true], err)
+    }
+    assert.match((await mezzo('store', 'check', `config:${file('gone')}`)).err, /gone/)
   })
 
   test('says what is wrong: a full store, a file that is there, no file, no place', async () => {

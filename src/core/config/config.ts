@@ -97,6 +97,15 @@ export function loadConfig<S extends Sections>(source: ConfigSource<S>): Config<
   return freeze(config) as Config<S>
 }
 
+/** One section of a file, complete and frozen; the others are not looked at. */
+export function loadSection<T extends TObject>(file: string, name: string, of: T): Static<T> {
+  const schema = Type.Object({ [name]: of })
+  const config = Value.Default(schema, { [name]: readObject(file)[name] ?? {} })
+  const problem = problemsOf(schema, config)[0]
+  if (problem !== undefined) throw refuse(file, problem, {})
+  return (freeze(config) as Record<string, Static<T>>)[name]!
+}
+
 /** Overrides as they come from a command line: `store.path=/tmp/x`, `api.port=0`. */
 export function parseOverrides(settings: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(

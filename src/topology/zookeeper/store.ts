@@ -9,10 +9,12 @@ import { newSession, type SqliteStore, type SqliteStoreOptions } from '../sqlite
 import { Writer } from './changes/writer.ts'
 import { ZooKeeper, type ZooKeeperOptions } from './client/client.ts'
 import { isZooKeeperError } from './client/errors.ts'
-import { openLayout } from './nodes/layout.ts'
+import { type Must, openLayout } from './nodes/layout.ts'
 import { Presence } from './presence.ts'
 import { reportOf } from './report.ts'
 import { SharedTables } from './tables/shared-tables.ts'
+
+export type { Must } from './nodes/layout.ts'
 
 /** What a session with a store on ZooKeeper is opened with. */
 export interface ZooKeeperStoreOptions extends SqliteStoreOptions {
@@ -32,6 +34,8 @@ export interface ZooKeeperStoreOptions extends SqliteStoreOptions {
   readonly tableIdleMs?: number
   /** How often one of all looks for tables of which nothing is left. */
   readonly tableSweepMs?: number
+  /** `find`: refuse a place where there is no store; `make`: where there is one. */
+  readonly must?: Must | undefined
   /** How long opening waits for a connection. */
   readonly openMs?: number
 }
@@ -53,7 +57,7 @@ export async function openZooKeeperStore(options: ZooKeeperStoreOptions): Promis
   try {
     if (!(await zk.ready(openMs)))
       throw fail('STORE_UNAVAILABLE', { reason: `no connection to ZooKeeper: ${zk.fault}` })
-    const id = await openLayout(zk, whereOf(options), random)
+    const id = await openLayout(zk, whereOf(options), random, options.must)
     return await openOn(zk, id, options)
   } catch (error) {
     await zk.close()

@@ -9,10 +9,7 @@ import { Exit, Failure, usage } from '../client.ts'
 import { pairs, table } from '../print.ts'
 import type { Context } from '../words/context.ts'
 import { type Action, nothing } from './action.ts'
-
-const PLACE = 'a path, or zookeeper:SERVER[:PORT][,…]/CHROOT'
-const SERVERS = /^zookeeper:([^/]+)(\/.+)$/
-const PORT = 2181
+import { PLACE, within } from './store-place.ts'
 
 const clock = new SystemClock()
 
@@ -24,6 +21,14 @@ export const storeActions: readonly Action[] = [
     words: '',
     summary: 'Say how the store is: its servers, its state, what went wrong last.',
     run: status
+  },
+  {
+    noun: 'store',
+    verb: 'init',
+    words: 'STORE',
+    summary: 'Make a new store, where there is none.',
+    withoutModels: true,
+    run: init
   },
   {
     noun: 'store',
@@ -70,10 +75,17 @@ async function status({ client, out }: Context, words: readonly string[]): Promi
   if (report.state !== 'connected') throw new Failure(Exit.refused, 'the store is not well')
 }
 
+async function init({ out }: Context, words: readonly string[]): Promise<void> {
+  const [place, ...more] = words
+  if (place === undefined || more.length > 0) throw usage('expected STORE')
+  const where = await within(place, async store => store.report().where, 'make')
+  await out({ where }, async () => `made ${where}`)
+}
+
 async function backup({ out }: Context, words: readonly string[]): Promise<void> {
   const [place, file] = two(words, 'STORE FILE')
   const { documentOf } = await import('../../../topology/backup/document.ts')
-  const document = await within(place, (store, models) => documentOf(store, models))
+  const document = await within(place, (store, models) => documentOf(store, models), 'find')
   // It holds secrets, of BGP say.
   await writeFile(file, `${JSON.stringify(document, null, 1)}\n`, { mode: 0o600, flag: 'wx' })
   const count = Object.values(document.objects).reduce((sum, { length }) => sum + length, 0)
@@ -95,7 +107,7 @@ async function migrate({ out }: Context, words: readonly string[]): Promise<void
   const [from, to] = two(words, 'STORE STORE')
   const { documentOf } = await import('../../../topology/backup/document.ts')
   const { restore } = await import('../../../topology/backup/restore.ts')
-  const document = await within(from, (store, models) => documentOf(store, models))
+  const document = await within(from, (store, models) => documentOf(store, models), 'find')
   const count = await within(to, (store, models) => restore(store, models, document, clock))
   await out({ count }, async () => `${count} objects`)
 }
@@ -105,12 +117,13 @@ async function check({ out }: Context, words: readonly string[]): Promise<void> 
   const [place, ...more] = words.filter(word => word !== '--repair')
   if (place === undefined || more.length > 0) throw usage('expected STORE [--repair]')
   const { audit, repair } = await import('../../../topology/backup/audit.ts')
-  const faults = await within(place, async (store, models) => {
+  const look = async (store: Store, models: readonly Model[]): ReturnType<typeof audit> => {
     const found = await audit(store, models)
     if (!isRepair || found.length === 0) return found
     await repair(store, models, found)
     return audit(store, models)
-  })
+  }
+  const faults = await within(place, look, 'find')
   const rows = faults.map(({ kind, id, field, value, expected }) => [
     ...[kind, id, field, JSON.stringify(value) ?? '-', expected]
   ])
@@ -123,42 +136,4 @@ function two(words: readonly string[], shape: string): readonly [string, string]
   const [a, b, ...more] = words
   if (a === undefined || b === undefined || more.length > 0) throw usage(`expected ${shape}`)
   return [a, b]
-}
-
-async function within<T>(
-  place: string,
-  work: (store: Store, models: readonly Model[]) => Promise<T>
-): Promise<T> {
-  const { loadResources } = await import('../../../agent/resources.ts')
-  const { modelsOf } = await import('../../../topology/assembly/assemble.ts')
-  const models = modelsOf(await loadResources())
-  const store = await opened(place, models)
-  try {
-    return await work(store, models)
-  } finally {
-    await store.close()
-  }
-}
-
-async function opened(place: string, models: readonly Model[]): Promise<Store> {
-  const common = { models, clock, session: 'command-line' }
-  if (!place.startsWith('zookeeper:')) {
-    const { openSqliteStore } = await import('../../../topology/sqlite/store.ts')
-    return openSqliteStore({ ...common, path: place })
-  }
-  const [, list, chroot] = SERVERS.exec(place) ?? []
-  if (list === undefined || chroot === undefined)
-    throw usage(`the store is "${place}"; expected ${PLACE}`)
-  const servers = list.split(',').map(each => {
-    const [host = '', port = PORT] = each.split(':')
-    return { host, port: Number(port) }
-  })
-  const { openZooKeeperStore } = await import('../../../topology/zookeeper/store.ts')
-  return openZooKeeperStore({ ...common, servers, chroot, ...credentials() })
-}
-
-function credentials() {
-  const { MEZZO_ZOOKEEPER_USERNAME: username, MEZZO_ZOOKEEPER_PASSWORD: password } = process.env
-  if (username === undefined || password === undefined) return {}
-  return { credentials: { username, password } }
 }

@@ -16,6 +16,7 @@ import { isZooKeeperError } from '../client/errors.ts'
 const LAYOUT_VERSION = 2
 const DIGITS = 12
 const ID_BYTES = 12
+const NAMES_TOLD = 4
 
 /** The node of a change. */
 export const logPath = (n: number): string => `/log/${numbered(n)}`
@@ -23,10 +24,21 @@ export const logPath = (n: number): string => `/log/${numbered(n)}`
 /** A number of a fixed width, so that names sort as numbers do. */
 export const numbered = (n: number): string => String(n).padStart(DIGITS, '0')
 
+/** What has to be true of a place where a store is opened. */
+export type Must = 'find' | 'make'
+
 /** Makes the nodes when they are not there; gives the id of the store.  Refuses another layout. */
-export async function openLayout(zk: ZooKeeper, where: string, random: Random): Promise<string> {
-  const found = (await zk.get('/schema')) ?? (await makeLayout(zk, random))
+export async function openLayout(
+  zk: ZooKeeper,
+  where: string,
+  random: Random,
+  must?: Must
+): Promise<string> {
   const path = `ZooKeeper ${where}`
+  const there = await zk.get('/schema')
+  if (must === 'make' && there !== undefined) throw fail('EXISTS', { kind: 'store', id: path })
+  if (must === 'find' && there === undefined) throw fail('NOT_FOUND', { kind: 'store', id: path })
+  const found = there ?? (await makeLayout(zk, path, random))
   const { version, tables, id } = parsed(found.data, path)
   const known = `this Mezzo knows layout ${LAYOUT_VERSION} with tables ${SCHEMA_VERSION}`
   if (version !== LAYOUT_VERSION || tables !== SCHEMA_VERSION) {
@@ -38,7 +50,8 @@ export async function openLayout(zk: ZooKeeper, where: string, random: Random): 
   return id
 }
 
-async function makeLayout(zk: ZooKeeper, random: Random): Promise<{ data: Buffer }> {
+async function makeLayout(zk: ZooKeeper, path: string, random: Random): Promise<{ data: Buffer }> {
+  await mustBeFree(zk, path)
   const id = Buffer.from(random.bytes(ID_BYTES)).toString('hex')
   const schema = { version: LAYOUT_VERSION, tables: SCHEMA_VERSION, id }
   const data = Buffer.from(JSON.stringify(schema))
@@ -58,6 +71,15 @@ async function makeLayout(zk: ZooKeeper, random: Random): Promise<{ data: Buffer
     if (others !== undefined) return others
     throw fail('STORE_FILE', { path: '/log', reason: 'it is there, but there is no /schema' })
   }
+}
+
+// A node that somebody else uses, by a slip of the pen in `chroot` say, is left alone.
+async function mustBeFree(zk: ZooKeeper, path: string): Promise<void> {
+  const names = (await zk.children('/')) ?? []
+  if (names.length === 0 || names.includes('schema')) return
+  const some = names.slice(0, NAMES_TOLD).join(', ')
+  const reason = `it is no store, and not empty: there are ${some}, and no schema`
+  throw fail('STORE_FILE', { path, reason })
 }
 
 function parsed(data: Buffer, path: string): Record<string, unknown> {

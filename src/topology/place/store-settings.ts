@@ -4,9 +4,9 @@
 import { readFileSync } from 'node:fs'
 import { isIPv4, isIPv6 } from 'node:net'
 import Type, { type Static } from 'typebox'
-import { section } from '../core/config/config.ts'
-import { fail, reasonOf, show } from '../core/errors.ts'
-import type { StorePlace } from './store.ts'
+import { section } from '../../core/config/config.ts'
+import { fail, reasonOf, show } from '../../core/errors.ts'
+import type { StorePlace } from './store-place.ts'
 
 const file = (description: string) => Type.Optional(Type.String({ minLength: 1, description }))
 

@@ -2,10 +2,10 @@
 
 import { mkdirSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import type { Clock } from '../core/clock.ts'
-import type { Model } from '../topology/model.ts'
-import { openSqliteStore, type SqliteStore } from '../topology/sqlite/store.ts'
-import type { ZooKeeperStoreOptions } from '../topology/zookeeper/store.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Model } from '../model.ts'
+import { openSqliteStore, type SqliteStore } from '../sqlite/store.ts'
+import type { ZooKeeperStoreOptions } from '../zookeeper/store.ts'
 
 export type { SqliteStore }
 
@@ -33,7 +33,7 @@ export async function openStore(
   const common = { models, clock, session: 'appliance', lingerMs: LINGER_MS }
   if (place.kind === 'sqlite') return openSqliteStore({ ...common, path: place.path })
   const { kind: _, copyPath, ...cluster } = place
-  const { openZooKeeperStore } = await import('../topology/zookeeper/store.ts')
+  const { openZooKeeperStore } = await import('../zookeeper/store.ts')
   return openZooKeeperStore({ ...common, ...cluster, path: copyPath })
 }
 
