@@ -214,6 +214,34 @@ test('files that import each other in a circle at run time are refused', () => {
   assert.equal(treeFindings(at(two, "import { type X, c } from './c/c.ts'", '')), '')
 })
 
+test('C files that include or call each other in a circle are refused', () => {
+  const at = (lower: string, header = '', more: Source[] = []): string =>
+    treeFindings([
+      { path: 'native/addon/a/low.c', text: `/* Low. */\n#include "all.h"\n${lower}` },
+      { path: 'native/addon/a/all.h', text: `/* All. */\n${header}int low(void);\n` },
+      {
+        path: 'native/addon/b/high.c',
+        text: '/* High. */\n#include "a/all.h"\nint high(void)\n{\n\treturn low();\n}\n'
+      },
+      ...more
+    ])
+  const calls = (name: string, before = ''): string =>
+    `${before}int low(void)\n{\n\treturn ${name};\n}\n`
+  const circle = /a circle of files: native\/addon\/a\/low.c → native\/addon\/b\/high.c → /
+  assert.match(at(calls('high()')), circle)
+  assert.match(at(calls('later(high)')), circle)
+  const own = 'static int high(void)\n{\n\treturn 1;\n}\n\n'
+  for (const good of ['1', 'x->high', 'sizeof(struct high)', '1 /* high() */', '"high"[0]'])
+    assert.equal(at(calls(good)), '', good)
+  assert.equal(at(calls('high()', own)), '')
+  const back = { path: 'native/addon/b/b.h', text: '/* B. */\n#include "a/all.h"\n' }
+  assert.equal(at(calls('1'), '', [back]), '')
+  assert.match(
+    at(calls('1'), '#include "b/b.h"\n', [back]),
+    /b.h:2 a circle of files: native\/addon\/a\/all.h → native\/addon\/b\/b.h → /
+  )
+})
+
 test('a class has a test of its name, or says which holds it', () => {
   const path = 'src/host/a.ts'
   const held = { path: 'test/b.test.ts', text: '// A test.\n' }

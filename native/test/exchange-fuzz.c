@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "exchange/exchange.h"
+#include "exchange/parts.h"
 
 #define ROUNDS 1000000
 #define PEERS 4
@@ -204,7 +204,7 @@ static void act(struct exchange *x, uint64_t now)
 		tick_peers(x, &x->mine, now);
 		break;
 	case 5:
-		send_again(x, &x->mine, now);
+		send_due(x, &x->mine, now);
 		pass_bounds(x, now);
 		break;
 	case 6:

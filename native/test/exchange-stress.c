@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "exchange/exchange.h"
+#include "exchange/parts.h"
 
 #define FLUSHES 20000
 #define PORT 24790

@@ -1,5 +1,5 @@
 // What the native exchange counts, in the order of enum exchange_counter of
-// native/addon/exchange/exchange.h, made of the lists of native/include/abi.h.
+// native/addon/exchange/parts.h, made of the lists of native/include/abi.h.
 // Names that the exchange in TypeScript has too mean the same.
 
 import { MessageType, refusals } from '../state/exchange/message.ts'

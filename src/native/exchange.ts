@@ -1,5 +1,5 @@
 // The exchange on sockets of the underlay, with a thread of its own in native code
-// (native/addon/exchange/exchange.h): messages go out from the calling thread, and come in, are
+// (native/addon/exchange/parts.h): messages go out from the calling thread, and come in, are
 // filed in the native table and acknowledged without the event loop.  The listener is called in
 // turns of the loop's, with what has happened since the last.  It belongs to the thread and the
 // network namespace that it was made in. test/state/native-contract.test.ts holds it.
@@ -37,7 +37,7 @@ const VXLAN_PORT = 4789
 const PEERS_MAX = 1024
 const PEER_WORDS = 3
 const ASK_PORTS_MAX = 335 // of one message
-/** READ_WORDS of native/addon/exchange/exchange.h, and some. */
+/** READ_WORDS of native/addon/exchange/parts.h, and some. */
 const READ_WORDS = 65_536
 
 /** The exchange in native code, on sockets of the underlay. */

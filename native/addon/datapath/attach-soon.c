@@ -83,15 +83,15 @@ static void complete(napi_env env, napi_status status, void *data)
 	free(job);
 }
 
-static int begin(napi_env env, struct args *a, struct attaching *job)
+static int begin(napi_env env, struct attaching *job, napi_value handle, napi_value done)
 {
 	napi_value name;
 
 	if (napi_create_string_utf8(env, "mezzo-attach", NAPI_AUTO_LENGTH, &name) != napi_ok ||
 	    napi_create_async_work(env, NULL, name, run, complete, job, &job->work) != napi_ok)
 		return -ENOMEM;
-	if (napi_create_reference(env, a->v[4], 1, &job->done) != napi_ok ||
-	    napi_create_reference(env, a->v[0], 1, &job->handle) != napi_ok ||
+	if (napi_create_reference(env, done, 1, &job->done) != napi_ok ||
+	    napi_create_reference(env, handle, 1, &job->handle) != napi_ok ||
 	    napi_queue_async_work(env, job->work) != napi_ok) {
 		napi_delete_async_work(env, job->work);
 		return -ENOMEM;
@@ -101,28 +101,17 @@ static int begin(napi_env env, struct args *a, struct attaching *job)
 	return 0;
 }
 
-/* attachSoon(handle, ifindex, class, clsact, done): done(what attach would have given) */
-napi_value attach_soon(napi_env env, napi_callback_info info)
+int begin_attaching(struct args *a, struct host *h, int slot, bool clsact)
 {
-	struct args a = take_args(env, info);
-	struct host *h = arg_host(&a, 0);
-	uint32_t ifindex = arg_u32(&a, 1), class = arg_u32(&a, 2);
-	struct attaching *job;
-	int slot, e;
+	struct attaching *job = calloc(1, sizeof(*job));
+	int e;
 
-	if (h == NULL || ifindex == 0 || class >= MZ_CLASSES || a.n < 5)
-		return number(env, h == NULL ? -EBADF : -EINVAL);
-	slot = take_slot(h, ifindex, class);
-	if (slot < 0)
-		return number(env, slot);
-	job = calloc(1, sizeof(*job));
-	if (job)
-		*job = (struct attaching){ .host = h, .at = h->attached[slot], .slot = slot,
-					   .clsact = arg_bool(&a, 3) };
-	e = job ? begin(env, &a, job) : -ENOMEM;
-	if (e) {
-		free_slot(h, slot);
+	if (job == NULL)
+		return -ENOMEM;
+	*job = (struct attaching){ .host = h, .at = h->attached[slot], .slot = slot,
+				   .clsact = clsact };
+	e = begin(a->env, job, a->v[0], a->v[4]);
+	if (e)
 		free(job);
-	}
-	return number(env, e);
+	return e;
 }

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "exchange/clock.h"
 #include "node/addon.h"
-#include "exchange/exchange.h"
 
 #define FRAMES_MAX 64
 #define DESCRIPTOR_WORDS 8

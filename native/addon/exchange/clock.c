@@ -5,7 +5,7 @@
 #define _GNU_SOURCE
 #include <sys/timerfd.h>
 #include <time.h>
-#include "exchange.h"
+#include "parts.h"
 
 #define NS_PER_S 1000000000ull
 

@@ -5,7 +5,7 @@
  * test/state/vectors.json holds both to it.
  */
 #include <string.h>
-#include "exchange.h"
+#include "codec.h"
 
 #define MAGIC 0x4d5a
 #define MESSAGE_VERSION 1

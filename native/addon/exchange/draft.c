@@ -5,7 +5,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include "exchange.h"
+#include "parts.h"
 
 #define REFRESH_WAIT 1000000ull /* ns */
 

@@ -9,7 +9,7 @@
 #if defined(__x86_64__) && !defined(PORTABLE_SHA256)
 #include <immintrin.h>
 #endif
-#include "exchange.h"
+#include "codec.h"
 
 #define BLOCK 64
 #define DIGEST 32

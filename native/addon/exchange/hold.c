@@ -6,7 +6,7 @@
  * the loop reads it: what must not be lost has its room kept.
  */
 #include <string.h>
-#include "exchange.h"
+#include "parts.h"
 
 #define IDS 0x3fffffffu       /* a ticket is a small integer in JavaScript */
 #define PULL_BIT 0x40000000u  /* and no pull's is another's */

@@ -8,42 +8,17 @@
 #include <errno.h>
 #include <netinet/ip.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "exchange.h"
+#include "parts.h"
 
 #define ROOM (8 << 20)
 #define TOS_EF 0xb8
 #define PRIORITY 6            /* the highest that needs no privilege: socket(7) */
 #define PROBE_AFTER 2         /* heartbeats of silence */
 #define AWAY_AFTER 2          /* times `dead`: an agent may be slow where a kernel is not */
-
-/* --- the index by word ---------------------------------------------------------------------- */
-
-static uint32_t slot_of(uint32_t word)
-{
-	return (word * 0x9e3779b1u) >> 20 & (PEER_SLOTS - 1);
-}
-
-struct peer *find_peer(struct exchange *x, uint32_t word)
-{
-	for (uint32_t s = slot_of(word); x->by_word[s]; s = (s + 1) & (PEER_SLOTS - 1))
-		if (x->peers[x->by_word[s] - 1]->word == word)
-			return x->peers[x->by_word[s] - 1];
-	return NULL;
-}
-
-static void index_peer(struct exchange *x, uint32_t i)
-{
-	uint32_t s = slot_of(x->peers[i]->word);
-
-	while (x->by_word[s])
-		s = (s + 1) & (PEER_SLOTS - 1);
-	x->by_word[s] = i + 1;
-}
 
 uint64_t new_epoch(void)
 {
@@ -133,7 +108,7 @@ void free_peers(struct exchange *x)
 	for (uint32_t i = 0; i < x->peer_count; i++)
 		free_peer(x, x->peers[i]);
 	x->peer_count = 0;
-	memset(x->by_word, 0, sizeof(x->by_word));
+	forget_index(x);
 }
 
 /* Takes those out that are not in the new list; sessions with the others go on. */
@@ -156,7 +131,7 @@ static void sift(struct exchange *x, const uint32_t *triples, uint32_t n)
 			free_peer(x, x->peers[i]);
 	}
 	x->peer_count = left;
-	memset(x->by_word, 0, sizeof(x->by_word));
+	forget_index(x);
 	for (uint32_t i = 0; i < left; i++)
 		index_peer(x, i);
 }

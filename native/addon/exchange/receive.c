@@ -6,7 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <string.h>
-#include "exchange.h"
+#include "parts.h"
 
 #define GREET_EVERY 20000000ull /* ns */
 #define PROBE_FRESH 1000000000ull

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include "exchange.h"
+#include "parts.h"
 
 bool has_room(const struct exchange *x, const struct peer *p, uint32_t messages)
 {
@@ -61,6 +61,20 @@ void send_waiting(struct exchange *x, struct sendq *o, struct peer *p)
 		TAKE(p->waiting_count, 1);
 		u->bulk = true;
 		dispatch(x, o, u);
+	}
+}
+
+void send_due(struct exchange *x, struct sendq *o, uint64_t now)
+{
+	struct under_way *u;
+
+	while ((u = send_again(x, o, now))) {
+		struct peer *p = u->peer;
+
+		x->count[COUNT_GIVEN_UP]++;
+		lacks(x, p, u->type);
+		forget(x, u);
+		send_waiting(x, o, p);
 	}
 }
 

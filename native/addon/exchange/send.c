@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include "exchange.h"
+#include "parts.h"
 
 #define NS_PER_MS 1000000ull
 #define KEPT_HOLDS 4          /* times the bound of a held packet, then it is given up */
@@ -179,7 +179,7 @@ static void send_once(struct exchange *x, struct sendq *o, struct under_way *u, 
 	arm(x, u->due);
 }
 
-static void forget(struct exchange *x, struct under_way *u)
+void forget(struct exchange *x, struct under_way *u)
 {
 	struct peer *p = u->peer;
 
@@ -245,25 +245,19 @@ void acknowledged(struct exchange *x, struct peer *p, uint64_t sequence, uint64_
 	forget(x, s->of);
 }
 
-void send_again(struct exchange *x, struct sendq *o, uint64_t now)
+struct under_way *send_again(struct exchange *x, struct sendq *o, uint64_t now)
 {
 	for (int i = 0; i < SENDS_MAX; i++) {
 		struct under_way *u;
 
 		/* what is sent goes on to the next list, due later than now */
 		while ((u = x->queues[i].first) && u->due <= now) {
-			if (since(u->born, now) >= KEPT_HOLDS * x->hold || u->sends == SENDS_MAX) {
-				struct peer *p = u->peer;
-
-				x->count[COUNT_GIVEN_UP]++;
-				lacks(x, p, u->type);
-				forget(x, u);
-				send_waiting(x, o, p);
-				continue;
-			}
+			if (since(u->born, now) >= KEPT_HOLDS * x->hold || u->sends == SENDS_MAX)
+				return u;
 			dequeue(x, u);
 			x->count[COUNT_RETRANSMITTED]++;
 			send_once(x, o, u, now);
 		}
 	}
+	return NULL;
 }

@@ -17,7 +17,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
-#include "exchange.h"
+#include "parts.h"
 
 #define REALTIME_PRIORITY 5   /* below what steers hardware, above what computes */
 #define BATCHES_MAX 64        /* from one socket before what is due has its turn */
@@ -32,7 +32,7 @@ void announce(struct exchange *x)
 	x->told |= fire;
 	pthread_mutex_unlock(&x->lock);
 	if (fire && x->notify)
-		x->notify(x);
+		x->notify(x->loop);
 }
 
 /* --- sockets -------------------------------------------------------------------------------- */
@@ -115,7 +115,7 @@ static void run_due(struct exchange *x, uint64_t now)
 		judge_silent(x, now);
 	if (x->refresh_due && now >= x->refresh_due)
 		send_drafts(x, &x->out, REFRESHED);
-	send_again(x, &x->out, now);
+	send_due(x, &x->out, now);
 	pass_bounds(x, now);
 	x->armed = UINT64_MAX;
 	arm(x, next_due(x));

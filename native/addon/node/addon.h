@@ -40,6 +40,11 @@ bool arg_bool(struct args *a, size_t i);
 void arg_text(struct args *a, size_t i, char *into, size_t size);
 struct span arg_span(struct args *a, size_t i);
 
+/* --- state.c: the table behind a handle ----------------------------------------------------- */
+
+struct state_table;
+struct state_table *arg_state(struct args *a, size_t i);
+
 /* --- waiter.c: a thread that tells the loop when a descriptor is readable ------------------- */
 
 struct waiter {
@@ -116,8 +121,12 @@ int map_ring(struct ring *r, int fd, uint32_t size);
 void unmap_ring(struct ring *r, uint32_t size);
 int attach_program(struct host *h, struct attachment *at, const char *program, bool clsact);
 void detach_program(struct host *h, struct attachment *at, bool keep);
-int take_slot(struct host *h, uint32_t ifindex, uint32_t class);
+/* Where the program of an interface is remembered, or with 0 a free place; -ENOSPC: nowhere. */
+int slot_of(struct host *h, uint32_t ifindex);
 void free_slot(struct host *h, int slot);
+/* Attaches what a slot says on a thread of libuv's pool (attach-soon.c).  Of the arguments the
+ * first is the host's handle, the fifth is called with what came of it. */
+int begin_attaching(struct args *a, struct host *h, int slot, bool clsact);
 /* What is under way for an interface, or with 0 for any, is done when it returns. */
 void await_attaching(struct host *h, uint32_t ifindex);
 int make_inject_pair(const char *name, const char *peer);

@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "exchange/exchange.h"
+#include "addon.h"
+#include "exchange/parts.h"
 
 #define KEY_BYTES 32
 
@@ -46,9 +47,10 @@ static void unlock_and_send(struct exchange *x)
 
 /* --- its life ------------------------------------------------------------------------------- */
 
-static void call_loop(struct exchange *x)
+/* An exchange's loop is a napi_threadsafe_function. */
+static void call_loop(void *loop)
 {
-	napi_call_threadsafe_function(x->tell, NULL, napi_tsfn_nonblocking);
+	napi_call_threadsafe_function(loop, NULL, napi_tsfn_nonblocking);
 }
 
 static void called(napi_env env, napi_value fire, void *context, void *data)
@@ -64,44 +66,45 @@ static void called(napi_env env, napi_value fire, void *context, void *data)
 
 static void at_exit(void *context);
 
-static void shut(struct exchange *x)
+/* `env`: NULL when it ends, and forgets its hooks itself */
+static void shut(struct exchange *x, napi_env env)
 {
 	stop_thread(x);
-	if (x->tell) {
-		napi_remove_env_cleanup_hook(x->env, at_exit, x);
-		napi_release_threadsafe_function(x->tell, napi_tsfn_abort);
-		x->tell = NULL;
-	}
+	if (x->loop && env)
+		napi_remove_env_cleanup_hook(env, at_exit, x);
+	if (x->loop)
+		napi_release_threadsafe_function(x->loop, napi_tsfn_abort);
+	x->loop = NULL;
 	shut_exchange(x);
 }
 
 static void at_exit(void *context)
 {
-	shut(context);
+	shut(context, NULL);
 }
 
 static void finalize(napi_env env, void *data, void *hint)
 {
 	struct exchange *x = data;
 
-	(void)env;
 	(void)hint;
-	shut(x);
+	shut(x, env);
 	x->magic = 0;
 	free(x);
 }
 
 static int start(struct exchange *x, napi_env env, napi_value fire)
 {
+	napi_threadsafe_function tell;
 	napi_value name;
 
-	x->env = env;
 	if (napi_create_string_utf8(env, "mezzo-exchange", NAPI_AUTO_LENGTH, &name) != napi_ok ||
 	    napi_create_threadsafe_function(env, fire, NULL, name, 0, 1, NULL, NULL, NULL, called,
-					    &x->tell) != napi_ok)
+					    &tell) != napi_ok)
 		return -EINVAL;
 	/* added after the function's own hook, so it runs before it */
 	napi_add_env_cleanup_hook(env, at_exit, x);
+	x->loop = tell;
 	x->notify = call_loop;
 	return start_thread(x);
 }
@@ -124,7 +127,7 @@ napi_value exchange_open(napi_env env, napi_callback_info info)
 	e = start(x, env, a.v[2]);
 	if (!e && napi_create_external(env, x, finalize, NULL, &handle) == napi_ok)
 		return handle;
-	shut(x);
+	shut(x, env);
 	free(x);
 	return number(env, e ? e : -ENOMEM);
 }
@@ -137,7 +140,7 @@ napi_value exchange_close(napi_env env, napi_callback_info info)
 
 	if (x == NULL)
 		return number(env, -EBADF);
-	shut(x);
+	shut(x, env);
 	return number(env, 0);
 }
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "addon.h"
 #include "state/state.h"
 
 #define STATE_MAGIC 0x6d7a5374

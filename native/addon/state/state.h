@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table of flow state, for the addon's own files: table.c keeps it, exchange.c fills it
+ * The table of flow state, for the addon's own files: table.c keeps it, the exchange fills it
  * from other hosts, on a thread of its own.  Every function takes the table's lock itself and holds
  * it for one record, or for a few.  Meanings are those of src/state/table.ts.
  */
 #ifndef MEZZO_STATE_H
 #define MEZZO_STATE_H
 
-#include "node/addon.h"
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/types.h>
+#include "abi.h"
 
 #define ENUM_TIMEOUT(name, word) name,
 enum timeout { MZ_TIMEOUTS(ENUM_TIMEOUT) TIMEOUTS };
@@ -54,6 +59,5 @@ void state_inform(struct state_table *t, struct state_info *into);
 void state_stop_clock(struct state_table *t, int64_t ms);
 /* As keyHash of src/state/record.ts. */
 uint32_t state_hash(const struct mz_state_key *key);
-struct state_table *arg_state(struct args *a, size_t i);
 
 #endif

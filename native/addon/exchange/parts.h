@@ -1,72 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The exchange of flow state between hosts (docs/flow-state.md): the files that make it up.
- *   node/exchange.c  the addon's functions, on the packet thread
- *   thread.c     the exchange's own thread: sockets, timers · clock.c: when it is woken
+ * The exchange of flow state between hosts (docs/flow-state.md), for its own files and for the
+ * addon's functions (node/exchange.c).  A file calls those that stand below it, and no other:
+ *   thread.c     the exchange's own thread: sockets, timers
  *   receive.c    frames in: what is refused, sessions, each type of message
- *   send.c       frames out: messages under way, acknowledgements, what is sent again
- *   room.c       what goes out now, waits its turn, or is owed
- *   draft.c      entries on their way into a message
+ *   peers.c      the peers, their sockets, whether they live · draft.c: entries of a message to be
+ *   room.c       what goes out now, waits its turn, is given up, or is owed
+ *   send.c       frames out: messages under way, acknowledgements
  *   hold.c       tickets and pulls, what the agent hears
- *   peers.c      the peers, their sockets and whether they live
- *   codec.c      the bytes (of bytes.h) · hmac.c the tag
+ *   clock.c · lookup.c, peers by word · codec.c and hmac.c, the bytes (codec.h)
  */
-#ifndef MEZZO_EXCHANGE_H
-#define MEZZO_EXCHANGE_H
+#ifndef MEZZO_EXCHANGE_PARTS_H
+#define MEZZO_EXCHANGE_PARTS_H
 
 #include <assert.h>
 #include <netinet/in.h>
-#include "exchange/bytes.h"
+#include <pthread.h>
+#include "exchange/clock.h"
+#include "exchange/codec.h"
 #include "state/state.h"
 
 #define EXCHANGE_MAGIC 0x6d7a4558
-
-/* --- hmac.c: RFC 2104 over SHA-256 (RFC 6234), with the key's blocks done before --- */
-
-struct hmac_key {
-	uint32_t inner[8], outer[8];
-};
-void hmac_set_key(struct hmac_key *k, const uint8_t *key, size_t len);
-void hmac_tag(const struct hmac_key *k, const uint8_t *data, size_t len, uint8_t tag[32]);
-bool same_bytes(const uint8_t *a, const uint8_t *b, size_t len); /* in constant time */
-
-/* --- codec.c: the bytes ------------------------------------------------------------ */
-
-#define MESSAGE_MAX 1400
-#define HEADER_BYTES 40
-#define TAG_BYTES 16
-#define BODY_MAX (MESSAGE_MAX - HEADER_BYTES - TAG_BYTES)
-#define ENTRY_MAX 124
-#define VXLAN_BYTES 8
-#define FRAME_BYTES 50        /* VXLAN, inner Ethernet, IPv4 and UDP */
-#define DATAGRAM_MAX (FRAME_BYTES + MESSAGE_MAX)
-#define PROBE_ASKED 0x50
-#define PROBE_ANSWERED 0x51
-
-#define ENUM_MESSAGE(name, word) MESSAGE_##name,
-enum message_type { MESSAGE_NONE, MZ_MESSAGE_TYPES(ENUM_MESSAGE) MESSAGE_TYPES };
-#define ENUM_REFUSAL(name, word) name,
-enum refusal { TAKEN, MZ_REFUSALS(ENUM_REFUSAL) REFUSALS };
-
-struct message {
-	uint8_t type;
-	uint16_t kinds;       /* of records, as the sender numbers them; 0: not told */
-	uint32_t sender, receiver;
-	uint64_t sender_epoch, receiver_epoch, sequence;
-	const uint8_t *body;
-	size_t len;           /* of the body */
-};
-void write_frame(uint8_t *at, uint8_t mark, size_t message_len);
-/* The message behind the headers, or NULL. `mark`: the byte behind the VNI. */
-const uint8_t *read_frame(const uint8_t *at, size_t len, uint8_t *mark, size_t *message_len);
-/* Header, body and tag at `at`; gives the length. */
-size_t write_message(uint8_t *at, const struct message *m, const struct hmac_key *k);
-enum refusal read_message(const uint8_t *at, size_t len, struct message *m);
-size_t write_entry(uint8_t *at, const struct mz_state *s, uint32_t idle_ms);
-/* Bytes read, 0 when it is no entry. */
-size_t read_entry(const uint8_t *at, size_t len, struct mz_state *s, uint32_t *idle_ms);
-size_t write_key(uint8_t *at, const struct mz_state_key *k);
-size_t read_key(const uint8_t *at, size_t len, struct mz_state_key *k);
 
 /* --- what is under way ---------------------------------------------------------------------- */
 
@@ -245,25 +199,14 @@ struct exchange {
 	bool running, realtime;
 	uint64_t looked, used; /* when the thread last asked how much it runs, ns */
 	pthread_t thread;
-	void (*notify)(struct exchange *x); /* has the loop read the news; once until it has */
-	napi_env env;
-	napi_threadsafe_function tell;
+	void (*notify)(void *loop); /* has the loop read the news; once until it has */
+	void *loop;          /* NULL: nobody reads it */
 	uint64_t count[COUNTERS_KEPT];
 	struct sendq mine;   /* of the thread that opened it */
 	struct sendq out;    /* of the exchange's own */
 	uint8_t in[BATCH][DATAGRAM_MAX + 1]; /* what is longer is told by its length */
 };
 
-/* --- clock.c ----------------------------------------------------------------------- */
-
-uint64_t now_ns(void);
-/* Two threads look at the clock: what the other noted may be a little later than `now`. */
-static inline uint64_t since(uint64_t then, uint64_t now)
-{
-	return now > then ? now - then : 0;
-}
-/* The timer fires at `due` at the latest. */
-void arm(struct exchange *x, uint64_t due);
 /* Takes from a count that must hold as much: one that wrapped would hold packets for ever, so the
  * process ends instead; the kernel forwards on, and the next agent adopts. */
 #define TAKE(count, n) do { \
@@ -271,9 +214,15 @@ void arm(struct exchange *x, uint64_t due);
 	(count) -= (n); \
 } while (0)
 
-/* --- peers.c ----------------------------------------------------------------------- */
+/* --- lookup.c ---------------------------------------------------------------------- */
 
 struct peer *find_peer(struct exchange *x, uint32_t word);
+/* The peer in place i of the list. */
+void index_peer(struct exchange *x, uint32_t i);
+void forget_index(struct exchange *x);
+
+/* --- peers.c ----------------------------------------------------------------------- */
+
 /* Triples of word, address, local; gives a negative errno when an address has no socket. */
 int replace_peers(struct exchange *x, const uint32_t *triples, uint32_t n);
 /* Heartbeats, probes and judgement, every heartbeat. */
@@ -286,6 +235,8 @@ void free_peers(struct exchange *x);
 
 /* --- send.c ------------------------------------------------------------------------ */
 
+/* Without the lock, or when the queue is full. */
+void flush_sendq(struct exchange *x, struct sendq *o);
 void send_plain(struct exchange *x, struct sendq *o, struct peer *p, uint8_t type,
 		const uint8_t *body, size_t len);
 /* A hello may have other epochs than the session. */
@@ -296,7 +247,10 @@ void dispatch(struct exchange *x, struct sendq *o, struct under_way *u);
 void acknowledged(struct exchange *x, struct peer *p, uint64_t sequence, uint64_t now);
 void send_acks(struct exchange *x, struct sendq *o, struct peer *p);
 void send_all_acks(struct exchange *x, struct sendq *o);
-void send_again(struct exchange *x, struct sendq *o, uint64_t now);
+/* Sends again what is due.  Gives the first that has been sent for long enough, which whoever asks
+ * has to forget before it asks again; NULL when there is none. */
+struct under_way *send_again(struct exchange *x, struct sendq *o, uint64_t now);
+void forget(struct exchange *x, struct under_way *u);
 /* Forgets all that was sent to a peer, and releases what waits for it. */
 void forget_sent(struct exchange *x, struct peer *p);
 
@@ -308,6 +262,8 @@ void send_kept(struct exchange *x, struct sendq *o, struct peer *p, uint8_t type
 /* State that packets wait for.  In its turn no ticket waits for it. */
 void send_awaited(struct exchange *x, struct sendq *o, struct peer *p, uint32_t ticket,
 		  const uint8_t *body, size_t len);
+/* Sends again what is due, and gives up what has been sent for long enough. */
+void send_due(struct exchange *x, struct sendq *o, uint64_t now);
 /* Sends of what waits as much as there is room for. */
 void send_waiting(struct exchange *x, struct sendq *o, struct peer *p);
 /* For so many messages that packets wait for. */
@@ -364,6 +320,5 @@ int start_thread(struct exchange *x);
 void stop_thread(struct exchange *x);
 /* Without the lock: calls the loop if there is news for it. */
 void announce(struct exchange *x);
-void flush_sendq(struct exchange *x, struct sendq *o);
 
 #endif
