@@ -6,7 +6,12 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { after, before, describe, test } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
-import { HOSTS_TABLE, registrationOf, SEEN_TABLE } from '../../src/topology/hosts/registration.ts'
+import {
+  HOSTS_TABLE,
+  registrationOf,
+  SEEN_TABLE,
+  seenOf
+} from '../../src/topology/hosts/registration.ts'
 import { eventually } from '../store/ground.ts'
 import { call } from './fixture.ts'
 import { HOST, openSystem, post, type ServedSystem } from './system.ts'
@@ -96,6 +101,12 @@ describe('hosts', () => {
         [HOST]
       )
     )
+  })
+
+  test('when it was seen may be nonsense in the store', async () => {
+    assert.equal(seenOf('1000'), '1970-01-01T00:00:01.000Z')
+    for (const text of [undefined, '', '0', '-1', 'x', '9e99', 'Infinity', 'NaN'])
+      assert.equal(seenOf(text), undefined, text)
   })
 
   test('what a later version adds is left out', () => {

@@ -18,9 +18,13 @@ const TEXT_MAX = 255
 const Text = (description: string) => Type.String({ maxLength: TEXT_MAX, description })
 const Count = (description: string) => Type.Integer({ minimum: 0, description })
 
+// In the order in which people look at them.
 const told = {
   role: Text('what its configuration calls it'),
   version: Text('of its Mezzo'),
+  ports: Count('bound there, and up'),
+  flows: Count('in its table'),
+  upcalls: Count('packets that came up and were walked, since its agent began'),
   machine: Text("the machine's own name"),
   pid: Count('of its agent'),
   since: Type.String({ format: 'date-time', description: 'its agent runs since then' }),
@@ -33,10 +37,7 @@ const told = {
   interfaces: Type.Array(Type.String(), {
     maxItems: TOLD_MAX,
     description: 'their names; those with addresses first, and no more than 64'
-  }),
-  ports: Count('bound there, and up'),
-  flows: Count('in its table'),
-  upcalls: Count('packets that came up and were walked, since its agent began')
+  })
 }
 // What later versions add is optional, and left out by earlier ones.
 const Told = Type.Object(told, { additionalProperties: false })
@@ -55,6 +56,15 @@ export function registrationOf(text: string | undefined): Registration | undefin
   }
 }
 
+// ECMA-262, section 21.4.1.1.
+const TIME_MAX = 8.64e15
+
+/** When a host was seen, ISO 8601; undefined for an entry that does not say it. */
+export function seenOf(text: string | undefined): string | undefined {
+  const at = Number(text)
+  return at > 0 && at <= TIME_MAX ? new Date(at).toISOString() : undefined
+}
+
 const shown = Object.entries(told).map(([name, schema]) => [
   name,
   Type.Optional(Type.Unsafe({ ...schema, readOnly: true }))
@@ -64,14 +74,14 @@ const shown = Object.entries(told).map(([name, schema]) => [
 export const hostStatus: Status = {
   fields: Type.Object({
     alive: Type.Optional(Type.Boolean({ readOnly: true, description: 'its agent runs' })),
-    ...Object.fromEntries(shown),
     lastSeen: Type.Optional(
       Type.String({
         format: 'date-time',
         readOnly: true,
         description: 'of one that is not alive: when it was, to a minute'
       })
-    )
+    ),
+    ...Object.fromEntries(shown)
   }),
   references: {},
   entries: ({ id }) => [
@@ -81,7 +91,7 @@ export const hostStatus: Status = {
   read: (_, [said, seen]) => {
     const registration = registrationOf(said)
     if (registration !== undefined) return { alive: true, ...registration }
-    const at = Number(seen)
-    return { alive: false, ...(at > 0 && { lastSeen: new Date(at).toISOString() }) }
+    const lastSeen = seenOf(seen)
+    return { alive: false, ...(lastSeen !== undefined && { lastSeen }) }
   }
 }

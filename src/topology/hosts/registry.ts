@@ -2,7 +2,13 @@
 // test/zookeeper/one-api.test.ts holds it.
 
 import type { Store } from '../store.ts'
-import { HOSTS_TABLE, type Registration, registrationOf, SEEN_TABLE } from './registration.ts'
+import {
+  HOSTS_TABLE,
+  type Registration,
+  registrationOf,
+  SEEN_TABLE,
+  seenOf
+} from './registration.ts'
 
 /** A host that the store knows. */
 export interface KnownHost {
@@ -26,12 +32,11 @@ export async function knownHosts(
     if (registration !== undefined && living.has(owner)) registered.set(key, registration)
   }
   const entries = await store.table(SEEN_TABLE).entries()
-  const seen = new Map(entries.map(({ key, value }) => [key, Number(value)]))
+  const seen = new Map(entries.map(({ key, value }) => [key, seenOf(value)]))
   const known: KnownHost[] = []
   for await (const { id, value } of store.list('host')) {
     const registration = registered.get(id)
-    const at = registration === undefined ? (seen.get(id) ?? 0) : 0
-    const lastSeen = at > 0 ? new Date(at).toISOString() : undefined
+    const lastSeen = registration === undefined ? seen.get(id) : undefined
     known.push({ id, name: String(value.name), registration, lastSeen })
   }
   return known
