@@ -60,7 +60,7 @@ describe('joining a tunnel zone', () => {
     for (const id of hosts) await system.agent(id)?.register()
   }
 
-  test('hosts with an address in the network, and those alone', async () => {
+  test('HO-04 hosts with an address in the network, and those alone', async () => {
     await zoneWith({ network: '192.0.2.0/24' })
     const a = await host('a', '192.0.2.1')
     const b = await host('b', '192.0.2.2')
@@ -86,7 +86,7 @@ describe('joining a tunnel zone', () => {
     await addressesAre({ [a]: '192.0.2.1' })
   })
 
-  test('an entry follows its host, unless an operator has made or changed it', async () => {
+  test('HO-04 an entry follows its host, unless an operator has made or changed it', async () => {
     const zone = await zoneWith({ network: '192.0.2.0/24' })
     const made = await post(`${url}/hosts`, { name: 'made' })
     const entry = { zone, host: made, address: '192.0.2.77' }

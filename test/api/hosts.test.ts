@@ -31,7 +31,7 @@ describe('hosts', () => {
   const isAlive = (alive: boolean) =>
     eventually(async () => assert.equal((await host()).alive, alive))
 
-  test('a host says who it is, what it has, where its API is', async () => {
+  test('HO-03 a host says who it is, what it has, where its API is', async () => {
     await isAlive(true)
     await eventually(async () => assert.equal((await host()).api, served.url))
     const { name, role, version, machine, pid, addresses, interfaces, lastSeen } = await host()
@@ -75,7 +75,7 @@ describe('hosts', () => {
     assert.equal((await call(`${served.url}/hosts/${HOST}`, 'PUT', await host())).status, 200)
   })
 
-  test('one that dies is seen no more, from when it was seen last; and is back', async () => {
+  test('HO-03 one that dies is seen no more, from when it was seen last; and is back', async () => {
     const before = (await host()).since
     await served.system.agent(HOST)?.kill()
     await isAlive(false)

@@ -74,7 +74,7 @@ describe('the id of a host, in a store of its own', () => {
     assert.equal(statSync(idFile('own')).mode & 0o777, 0o600)
   })
 
-  test('a machine that is renamed stays the host it was, by the name the host has', async () => {
+  test('HO-01 a machine that is renamed stays the host it was, by its own name', async () => {
     assert.notEqual(hostname(), 'before')
     const role = await start(settings)
     assert.deepEqual(await namesOf(role), [[id, 'before']])
@@ -90,7 +90,7 @@ describe('the id of a host, in a store of its own', () => {
     assert.match(said, new RegExp(`host other \\(${other}\\) is another machine already`))
   })
 
-  test('a second agent of the same id is refused, and hears who the first is', async () => {
+  test('HO-02 a second agent of the same id is refused, and hears who the first is', async () => {
     const first = await start(settings)
     await eventually(async () => assert.ok((await hostsOf(first)).some(({ alive }) => alive)))
     const said = await refusalOf('appliance', settings)
@@ -136,7 +136,7 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
     'host.name': called
   })
 
-  test('two machines of one name do not become one, whether the first runs or not', async () => {
+  test('HO-01 two machines of one name do not become one, running or not', async () => {
     const first = await start(on('a', 'twin'))
     const id = idOf('a')
     const isRefused = async (): Promise<void> => {
@@ -158,7 +158,7 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
     )
   })
 
-  test('a copied disk is refused while the first runs; the reinstalled is let in', async () => {
+  test('HO-02 a copied disk is refused while the first runs, not later', async () => {
     const first = await start(on('a', 'twin'))
     const id = idOf('a')
     await eventually(async () =>

@@ -130,7 +130,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     })
   }
 
-  test('a controller without an agent answers for every host', async () => {
+  test('HO-05 a controller without an agent answers for every host', async () => {
     const agents = (await listOf('/agents')).map(({ name, alive }) => [name, alive])
     assert.deepEqual(agents.sort(), [
       ['one', true],
@@ -196,7 +196,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     assert.ok((await bind('tap1')).status < 300)
   })
 
-  test('without the secret, or with another, nothing is answered; it is counted', async () => {
+  test('HO-06 without the secret, or with another, no answer; it is counted', async () => {
     const right = clusterKey(secret)
     const wrong = clusterKey(new Uint8Array(32))
     const count = async (name: string) => {
@@ -220,7 +220,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     assert.equal(await count('answered'), answered)
   })
 
-  test('with it, only what is meant to be asked, and only of hosts that are here', async () => {
+  test('HO-06 with it, only what is meant to be asked, and of hosts here', async () => {
     const psk = clusterKey(secret)
     const one = `/hosts/${ids.get('one')}`
     for (const [path, body, status] of [
@@ -284,7 +284,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     })
   })
 
-  test('a host that is stopped: 503 that names it, within a bound; then it is back', async () => {
+  test('HO-05 a host that is stopped: 503 that names it, in time; then it is back', async () => {
     const id = ids.get('two')!
     const bounded = async (path: string, method?: string, body?: unknown): Promise<string> => {
       const answer = await ask(path, method, body)
@@ -305,7 +305,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     await eventually(async () => assert.equal((await ask(`/hosts/${id}/flows`)).status, 200))
   })
 
-  test('a host that is killed: 503 that names it, and when it was seen last', async () => {
+  test('HO-05 a host that is killed: 503 that names it, and when it was seen last', async () => {
     const id = ids.get('one')!
     await roles.get('one')!.job.stop('SIGKILL')
     await eventually(async () => {
