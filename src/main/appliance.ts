@@ -288,6 +288,8 @@ export class Appliance {
     )
     const { state, fault } = this.store.report()
     const ofStore = state === 'connected' && fault !== undefined ? [`the store: ${fault}`] : []
-    return [...this.#noted, ...ofStore, ...notUrgent]
+    const ofCluster = this.#cluster?.note
+    const known = [...this.#noted, ...ofStore, ...notUrgent]
+    return ofCluster === undefined ? known : [...known, ofCluster]
   }
 }

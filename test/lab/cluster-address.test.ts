@@ -80,6 +80,8 @@ describe('where a host is asked', { skip: Lab.available() ?? false }, () => {
     const { status, body } = await ask()
     assert.equal(status, 503)
     assert.match(body.error.message, /host one .* has not said where it may be asked/)
+    const { notes } = await host.health.report()
+    assert.match(notes.join(), /other hosts cannot ask this one: it has no address in a tunnel z/)
   })
 
   test('it is asked at its address in a tunnel zone, and follows it', async () => {
@@ -99,7 +101,14 @@ describe('where a host is asked', { skip: Lab.available() ?? false }, () => {
     await moveTo(LATE)
     await eventually(() => assert.match(lines.join(''), /"level":"error".*198\.51\.100\.3.*EADDR/))
     await eventually(async () => assert.equal((await ask()).status, 503))
+    await eventually(async () => {
+      const { notes } = await host.health.report()
+      assert.match(notes.join(), /other hosts cannot ask this one: .*198\.51\.100\.3.*EADDR/)
+    })
     await ip('add', LATE)
     await isAskedAt(LATE)
+    await eventually(async () =>
+      assert.doesNotMatch((await host.health.report()).notes.join(), /other hosts/)
+    )
   })
 })

@@ -82,6 +82,13 @@ export class Cluster {
     return this.#doorway.address
   }
 
+  /** Why other hosts cannot ask, when they are meant to. */
+  get note(): string | undefined {
+    if (this.#place === undefined || this.address !== undefined) return undefined
+    const why = 'it has no address in a tunnel zone, and cluster.address is not set'
+    return `other hosts cannot ask this one: ${this.#fault === '' ? why : this.#fault}`
+  }
+
   /** Listens for other hosts; `moved` is called when it listens elsewhere. */
   async serve(place: ClusterPlace, moved: () => void): Promise<void> {
     this.#place = place
