@@ -42,7 +42,8 @@ const more = {
     ['util-linux', 'setpriv', 'ends the server with its test'],
     ['openjdk-17-jre-headless', 'java', 'runs a ZooKeeper server'],
     ['openjdk-17-jre-headless', 'keytool', 'makes its certificate'],
-    ['libzookeeper-java', '/usr/share/java/zookeeper.jar', 'is that server']
+    ['libzookeeper-java', '/usr/share/java/zookeeper.jar', 'is that server'],
+    ['faketime', 'faketime', 'steps the clock of a process']
   ],
   model: [['spin', 'spin', 'looks at all states of a protocol']],
   kernels: [

@@ -43,9 +43,10 @@ export class Role {
   static async start(
     role: string,
     settings: Readonly<Record<string, unknown>>,
-    token?: string
+    token?: string,
+    env: Readonly<Record<string, string>> = {}
   ): Promise<Role> {
-    const job = new Job(lineOf(role, settings))
+    const job = new Job(lineOf(role, settings), { env })
     try {
       await job.waitFor(/"ready"|^mezzo: /m, START_MS)
       const url = /"url":"(http[^"]+)","msg":"the API listens"/.exec(job.output)?.[1]
