@@ -74,7 +74,11 @@ export class Health {
 
   async #look(): Promise<HealthReport> {
     const { store } = this.#parts
-    const notes = this.#parts.notes()
+    const { state, fault } = store.report()
+    // One of the tables, say, that somebody has damaged.
+    const part =
+      state === 'connected' && fault !== undefined ? [`a part of the store: ${fault}`] : []
+    const notes = [...this.#parts.notes(), ...part]
     for (const note of notes) if (!this.#noted.has(note)) this.#parts.log.warn({}, note)
     this.#noted = new Set(notes)
     const unreadable = await faultOf(() => store.read('host', NOBODY))
