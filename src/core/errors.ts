@@ -34,7 +34,7 @@ const sentences = {
   STORE_UNAVAILABLE: 'the store is not available: {reason}',
   STORE_FILE: '{path} cannot be used as a store: {reason}',
   STORE_FOREIGN:
-    'the store {path} is {how}; the kernel forwards by one that is gone (pins in {pins}), and ' +
+    'the store {path} is {how}; the kernel forwards by {other} (pins in {pins}), and ' +
     'goes on. Put that one back, or start once with --set store.mayBeNew=true to serve this one',
   SESSION_LOST: 'session {session} has ended: its entries and leases are gone',
 

@@ -91,6 +91,26 @@ test('D5: a store of another path, and flow state alone, keep nobody from starti
   assert.equal(await start('third.db', false, none), undefined)
 })
 
+test('an empty store of a cluster at another node is refused, while there are pins', async () => {
+  const check = async (storePath: string, isEmpty: boolean, mayBeNew = false) => {
+    const store = await openSqliteStore({ models: coreModels, clock: new SystemClock() })
+    try {
+      if (!isEmpty)
+        await store.write([{ op: 'create', kind: 'host', value: { id: ID, name: 'h' } }])
+      return await checkStore(store, { storePath, mayBeNew, pins, flowState })
+    } finally {
+      await store.close()
+    }
+  }
+  await check('zookeeper:/new', true)
+  forward()
+  const slip = { code: 'STORE_FOREIGN', message: /\/nwe is empty; .* forwards by zookeeper:\/new / }
+  await assert.rejects(check('zookeeper:/nwe', true), slip)
+  await assert.rejects(check('zookeeper:/nwe', true), slip)
+  assert.equal(await check('zookeeper:/moved-to', false), undefined)
+  assert.equal(await check('zookeeper:/meant', true, true), undefined)
+})
+
 test('D5: of several that begin on a new store at once, each is let in again', async () => {
   const machines = ['a', 'b', 'c', 'd'].map(name => ({
     pins: join(folder, name),

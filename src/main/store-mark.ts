@@ -48,8 +48,9 @@ export async function checkStore(store: Store, paths: StorePaths): Promise<strin
     return said !== undefined && said !== id && holds(marked!.path)
   }
   const how = (await hasHost(store)) ? 'another one' : 'empty'
-  if (isForeign(pins) && !paths.mayBeNew)
-    throw fail('STORE_FOREIGN', { path, how, pins: pins.path })
+  const other = isForeign(pins) ? 'one that is gone' : mistaken(pins, path, how)
+  if (pins !== undefined && other !== undefined && !paths.mayBeNew)
+    throw fail('STORE_FOREIGN', { path, how, other, pins: pins.path })
   const note = isForeign(flowState)
     ? `the store ${path} is ${how}: the flow state in ${flowState.path} belongs to one that is gone`
     : undefined
@@ -96,6 +97,14 @@ const holds = (path: string): boolean =>
 async function hasHost(store: Store): Promise<boolean> {
   for await (const _ of store.list('host')) return true
   return false
+}
+
+// An empty store of a cluster, which was just made because its name has a slip of the pen: who
+// moves to a cluster brings the topology there first.  Gives the one by which the kernel forwards.
+function mistaken(pins: Marked | undefined, path: string, how: string): string | undefined {
+  if (pins === undefined || how !== 'empty' || !path.startsWith('zookeeper:')) return undefined
+  const marks = marksOf(pins)
+  return Object.hasOwn(marks, path) || !holds(pins.path) ? undefined : Object.keys(marks).at(-1)
 }
 
 const MARKS_MAX = 64
