@@ -8,9 +8,10 @@ import { reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Interface } from '../host/ports/interface.ts'
 import {
-  HOSTS_TABLE,
+  hostTable,
+  REGISTRATION,
   type Registration,
-  SEEN_TABLE,
+  SEEN,
   TOLD_MAX
 } from '../topology/hosts/registration.ts'
 import type { Store } from '../topology/store.ts'
@@ -35,7 +36,7 @@ export interface RegistrarParts {
   /** Id of the host. */
   readonly host: string
   /** Of the agent's session, which the entry goes with. */
-  readonly store: Pick<Store, 'table' | 'read' | 'list' | 'write'>
+  readonly store: Pick<Store, 'table' | 'list' | 'write'>
   readonly clock: Clock
   readonly log: Log
   readonly identity: HostIdentity
@@ -54,11 +55,11 @@ export class Registrar {
   readonly #parts: RegistrarParts
   readonly #since: string
   readonly #autoJoin: AutoJoin
+  #said = ''
   #fault = ''
   #seenAt = -Infinity
   #saying: Promise<void> | undefined
   #isAgain = false
-  #isSwept = false
   #timer: Timer | undefined
   #isStopped = false
 
@@ -90,8 +91,8 @@ export class Registrar {
     this.close()
     const { store, host } = this.#parts
     void store
-      .table(HOSTS_TABLE)
-      .remove(host)
+      .table(hostTable(host))
+      .remove(REGISTRATION)
       .catch(() => {}) // it goes with the session
   }
 
@@ -124,27 +125,17 @@ export class Registrar {
     const { store, host, clock } = this.#parts
     const interfaces = await this.#parts.interfaces()
     const text = JSON.stringify(this.#registration(interfaces))
-    const table = store.table(HOSTS_TABLE)
-    // Also when another, that has the seat no more, has written over it.
-    if ((await table.get(host)) !== text && !this.#isStopped) await table.put(host, text)
+    const table = store.table(hostTable(host))
+    if (text !== this.#said && !this.#isStopped) await table.put(REGISTRATION, text)
+    this.#said = text
     if (clock.now() - this.#seenAt >= SEEN_MS && !this.#isStopped) await this.#seen()
     if (!this.#isStopped) await this.#autoJoin.look(interfaces)
-    if (!this.#isSwept) await this.#sweep()
     this.#fault = ''
-  }
-
-  // Of hosts that have been deleted nobody asks any more.
-  async #sweep(): Promise<void> {
-    const { store } = this.#parts
-    const seen = store.table(SEEN_TABLE)
-    for (const { key } of await seen.entries())
-      if (!this.#isStopped && (await store.read('host', key)) === undefined) await seen.unseed(key)
-    this.#isSwept = true
   }
 
   async #seen(): Promise<void> {
     const { store, host, clock } = this.#parts
-    await store.table(SEEN_TABLE).seed(host, String(Math.round(clock.wall())))
+    await store.table(hostTable(host)).seed(SEEN, String(Math.round(clock.wall())))
     this.#seenAt = clock.now()
   }
 

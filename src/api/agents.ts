@@ -136,6 +136,8 @@ export interface HostCounters {
 export interface AgentsView {
   /** Hosts with an agent, alive or not. */
   hosts(): Promise<readonly AgentInfo[]>
+  /** One of them; undefined: there is none. */
+  host(hostId: string): Promise<AgentInfo | undefined>
   /** undefined: no agent of that host reports here. */
   interfaces(hostId: string): Promise<readonly InterfaceInfo[] | undefined>
   /** The first flows of a host. */

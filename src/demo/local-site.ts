@@ -27,6 +27,7 @@ const READY_MS = 30_000
 // Nobody is asked which interfaces there are: a cable comes while its port moves.
 const noAgents: AgentsView = {
   hosts: async () => [],
+  host: async () => undefined,
   interfaces: async () => undefined,
   flows: async () => [],
   trace: () => Promise.reject(new Error('no agent')),

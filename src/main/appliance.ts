@@ -143,8 +143,11 @@ export class Appliance {
     })
   }
 
-  /** The API that is opened later asks for all hosts that share the store. */
-  join(): Promise<void> {
+  /**
+   * The API that is opened later asks for all hosts that share the store. A process that has none
+   * follows what they say, and knows it while the store is away.
+   */
+  join(follows = false): Promise<void> {
     return this.#begin(async () => {
       const { store, local, clock, counters } = this
       const log = this.#options.log.room('cluster')
@@ -157,6 +160,7 @@ export class Appliance {
       const random = new SystemRandom()
       this.#cluster = new Cluster({ store, local, clock, counters, log, random, isRead })
       await this.#cluster.ready()
+      if (follows) await this.#cluster.follow()
     })
   }
 

@@ -16,6 +16,11 @@ export class LocalAgents implements AgentsView {
     return [...this.#agents.values()].map(({ host, alive }) => ({ ...host, alive }))
   }
 
+  async host(id: string): Promise<AgentInfo | undefined> {
+    const agent = this.#agents.get(id)
+    return agent === undefined ? undefined : { ...agent.host, alive: agent.alive }
+  }
+
   async interfaces(host: string) {
     const agent = this.#agents.get(host)
     if (agent?.alive !== true) return undefined

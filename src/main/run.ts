@@ -49,7 +49,7 @@ export async function runAppliance(
   const stopped = stopSignal()
   try {
     await mustBeOurs(config, store, appliance)
-    if (joins(config.cluster, config.store)) await appliance.join()
+    if (joins(config.cluster, config.store)) await appliance.join(!config.host.packets)
     const serves = config.host.packets
       ? await startHost(config, state, { appliance, log, onDeath: () => stopped.now(1) })
       : { packets: false }

@@ -52,6 +52,8 @@ export interface Status {
   readonly references: Readonly<Record<string, string>>
   /** Which entries an object's status is made of. */
   readonly entries: (value: Stored) => readonly StatusEntry[]
+  /** Those that stand for as long as the object. */
+  readonly seeds?: (id: ObjectId) => readonly StatusEntry[]
   /** `found` are the values of these entries, in their order. */
   readonly read: (
     value: Stored,

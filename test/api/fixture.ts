@@ -51,6 +51,10 @@ export class MemoryAgents implements AgentsView {
     return [...this.reporting.values()].map(({ info }) => info)
   }
 
+  async host(id: string): Promise<AgentInfo | undefined> {
+    return this.reporting.get(id)?.info
+  }
+
   async interfaces(hostId: string): Promise<InterfaceInfo[] | undefined> {
     return this.reporting.get(hostId)?.interfaces
   }

@@ -7,9 +7,10 @@ import { hostname } from 'node:os'
 import { after, before, describe, test } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
 import {
-  HOSTS_TABLE,
+  hostTable,
+  REGISTRATION,
   registrationOf,
-  SEEN_TABLE,
+  SEEN,
   seenOf
 } from '../../src/topology/hosts/registration.ts'
 import { eventually } from '../store/ground.ts'
@@ -90,17 +91,14 @@ describe('hosts', () => {
     await isAlive(true)
   })
 
-  test('when a host was seen is forgotten with it, by whichever agent begins next', async () => {
-    const seen = served.system.store.table(SEEN_TABLE)
-    await seen.seed('6f1c0a52-3b7e-4d11-9a53-0d5a1f6b2c01', '1')
-    await served.system.agent(HOST)?.stop()
-    await served.start()
-    await eventually(async () =>
-      assert.deepEqual(
-        (await seen.entries()).map(({ key }) => key),
-        [HOST]
-      )
-    )
+  test('when a host was seen is forgotten with it', async () => {
+    const id = await post(`${served.url}/hosts`, { name: 'forgotten' })
+    const table = served.system.store.table(hostTable(id))
+    await table.seed(SEEN, '1000')
+    const { alive, lastSeen } = (await call(`${served.url}/hosts/${id}`)).body
+    assert.deepEqual([alive, lastSeen], [false, '1970-01-01T00:00:01.000Z'])
+    assert.equal((await call(`${served.url}/hosts/${id}`, 'DELETE')).status, 204)
+    assert.deepEqual(await table.entries(), [])
   })
 
   test('when it was seen may be nonsense in the store', async () => {
@@ -120,7 +118,7 @@ describe('hosts', () => {
     for (const text of ['', 'nonsense', '{}', '[]', '{"role":1}']) {
       assert.equal(registrationOf(text), undefined)
       if (text === '') continue
-      await served.system.store.table(HOSTS_TABLE).put(HOST, text)
+      await served.system.store.table(hostTable(HOST)).put(REGISTRATION, text)
       assert.equal((await host()).alive, false)
     }
   })

@@ -17,7 +17,7 @@ import { silentLog } from '../../src/core/log.ts'
 import { SystemRandom } from '../../src/core/random.ts'
 import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import { Appliance } from '../../src/main/appliance.ts'
-import { HOSTS_TABLE, registrationOf } from '../../src/topology/hosts/registration.ts'
+import { hostTable, REGISTRATION, registrationOf } from '../../src/topology/hosts/registration.ts'
 import { rotateStateKey, watchStateKey } from '../../src/topology/state-key.ts'
 import { type Answer, call } from '../api/fixture.ts'
 import { eventually } from '../store/ground.ts'
@@ -239,7 +239,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
 
   test('whatever is where a host says it is: 503 that names the host', async () => {
     const ghost = await made('/hosts', { name: 'ghost' })
-    const table = front.store.table(HOSTS_TABLE)
+    const table = front.store.table(hostTable(ghost))
     const one = (await listOf('/hosts')).find(({ name }) => name === 'one')!
     const silent = createServer(() => {})
     const closes = createServer(socket => socket.destroy())
@@ -248,7 +248,9 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
       await new Promise<void>(done => listener.listen(0, '127.0.0.1', done))
       return `127.0.0.1:${(listener.address() as AddressInfo).port}`
     }
-    const registration = registrationOf(await table.get(String(one.id)))
+    const registration = registrationOf(
+      await front.store.table(hostTable(String(one.id))).get(REGISTRATION)
+    )
     try {
       for (const [cluster, reason] of [
         [one.cluster, /is not here/],
@@ -259,7 +261,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
         ['nobody', /has not said where it may be asked/],
         [undefined, /has not said where it may be asked/]
       ] as const) {
-        await table.put(ghost, JSON.stringify({ ...registration, cluster }))
+        await table.put(REGISTRATION, JSON.stringify({ ...registration, cluster }))
         await eventually(async () => {
           const { status, body } = await ask(`/hosts/${ghost}/flows`)
           assert.deepEqual([status, body.error.code], [503, 'UNAVAILABLE'])
@@ -270,7 +272,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     } finally {
       for (const listener of [silent, closes, speaks]) listener.close()
     }
-    await table.remove(ghost)
+    await table.remove(REGISTRATION)
     await ask(`/hosts/${ghost}`, 'DELETE')
   })
 
@@ -315,6 +317,17 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     })
     roles.set('one', await Role.start('compute', asHost('one')))
     await eventually(async () => assert.equal((await ask(`/hosts/${id}/flows`)).status, 200))
+  })
+
+  test('a controller follows what hosts say before anybody asks', async () => {
+    const tables = async (role: Role): Promise<number> =>
+      Number(((await role.ask('/store')).body.counters as Record<string, number>).tables)
+    const fresh = await Role.start('appliance', { ...settings('fresh'), 'host.packets': false })
+    try {
+      await eventually(async () => assert.ok((await tables(fresh)) >= ids.size))
+    } finally {
+      await fresh.stop()
+    }
   })
 
   test('while ZooKeeper is away all of it goes on', async () => {

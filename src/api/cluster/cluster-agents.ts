@@ -3,7 +3,7 @@
 
 import type { ControlRequest } from '../../agent/control/control.ts'
 import { fail } from '../../core/errors.ts'
-import { type KnownHost, knownHosts } from '../../topology/hosts/registry.ts'
+import { type KnownHost, knownHost, knownHosts } from '../../topology/hosts/registry.ts'
 import type { Store } from '../../topology/store.ts'
 import type {
   AgentInfo,
@@ -26,7 +26,7 @@ export interface ClusterAgentsParts {
   /** Those of this process. */
   readonly local: AgentsView
   /** Where hosts register. */
-  readonly store: Pick<Store, 'table' | 'living' | 'list'>
+  readonly store: Pick<Store, 'table' | 'living' | 'read' | 'list'>
   readonly caller: Caller
   /** Which routes of plugins only read. */
   readonly isRead: IsRead
@@ -45,6 +45,14 @@ export class ClusterAgents implements AgentsView {
     const here = await local.hosts()
     const others = (await knownHosts(store)).filter(({ id }) => here.every(each => each.id !== id))
     return [...here, ...others.map(infoOf)]
+  }
+
+  async host(id: string): Promise<AgentInfo | undefined> {
+    const { local, store } = this.#parts
+    const here = await local.host(id)
+    if (here !== undefined) return here
+    const known = await knownHost(store, id)
+    return known === undefined ? undefined : infoOf(known)
   }
 
   async interfaces(host: string): Promise<readonly InterfaceInfo[] | undefined> {
@@ -96,12 +104,12 @@ export class ClusterAgents implements AgentsView {
   }
 
   async #isHere(host: string): Promise<boolean> {
-    return (await this.#parts.local.hosts()).some(({ id }) => id === host)
+    return (await this.#parts.local.host(host)) !== undefined
   }
 
   async #ask<T extends Topic>(id: string, topic: T, details: Details<T>): Promise<unknown> {
     const { store, caller } = this.#parts
-    const host = (await knownHosts(store)).find(each => each.id === id)
+    const host = await knownHost(store, id)
     if (host === undefined) throw fail('NOT_FOUND', { kind: 'host', id })
     return caller.ask({ id, name: host.name, at: addressOf(host) }, topic, details)
   }

@@ -7,7 +7,8 @@ import type { Counters } from '../../core/counters.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import type { Random } from '../../core/random.ts'
-import { tunnelZoneHostModel } from '../../topology/models.ts'
+import { hostTable } from '../../topology/hosts/registration.ts'
+import { hostModel, tunnelZoneHostModel } from '../../topology/models.ts'
 import type { Store, Watch } from '../../topology/store.ts'
 import type { AgentsView } from '../agents.ts'
 import { Caller } from './caller.ts'
@@ -53,6 +54,8 @@ export class Cluster {
   #place: ClusterPlace | undefined
   #moved: () => void = () => {}
   #zones: Watch | undefined
+  #hosts: Watch | undefined
+  readonly #followed = new Map<string, Watch>() // by host
   #wanted: string | undefined
   #moving: Promise<void> = Promise.resolve()
   #retry: Timer | undefined
@@ -80,6 +83,24 @@ export class Cluster {
   /** Where other hosts ask; undefined: nowhere. */
   get address(): string | undefined {
     return this.#doorway.address
+  }
+
+  /** What hosts say stays known here, also while the store is away. For those who have none. */
+  follow(): Promise<void> {
+    const { store } = this.#parts
+    this.#hosts = store.watch({ kind: hostModel.kind }, events => {
+      for (const event of events) {
+        const id = event.op === 'put' ? event.object.id : event.id
+        if (event.op === 'delete') this.#followed.get(id)?.close()
+        if (event.op === 'delete') this.#followed.delete(id)
+        else if (!this.#followed.has(id))
+          this.#followed.set(
+            id,
+            store.table(hostTable(id)).watch(() => {})
+          )
+      }
+    })
+    return this.#hosts.ready
   }
 
   /** Why other hosts cannot ask, when they are meant to. */
@@ -111,6 +132,8 @@ export class Cluster {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#zones?.close()
+    this.#hosts?.close()
+    for (const watch of this.#followed.values()) watch.close()
     this.#retry?.cancel()
     this.#credential.close()
     await this.#moving

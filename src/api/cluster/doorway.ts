@@ -49,8 +49,7 @@ export class Doorway {
       '/hosts/:host/:topic',
       async request => {
         const { host, topic } = request.params
-        const here = (await agents.hosts()).find(({ id }) => id === host)
-        if (here === undefined) throw elsewhere(host)
+        if ((await agents.host(host)) === undefined) throw elsewhere(host)
         const answer = await answerOf(agents, isRead, { host, topic, details: request.body })
         answered.value++
         return { answer: answer ?? null }

@@ -3,7 +3,7 @@
 // never stored. test/api/ports.test.ts holds it.
 
 import { isFailure } from '../../core/errors.ts'
-import type { Model, StatusEntry, Stored } from '../../topology/model.ts'
+import type { Model, ObjectId, StatusEntry, Stored } from '../../topology/model.ts'
 import type { Store, TableEntry } from '../../topology/store.ts'
 
 // Of so many entries of a table each is asked for; of more, the table as a whole.
@@ -41,6 +41,12 @@ export class Statuses {
     })
   }
 
+  /** The object is gone, and with it what stood for it. */
+  async forget({ status }: Model, id: ObjectId): Promise<void> {
+    for (const { table, key } of status?.seeds?.(id) ?? [])
+      await this.#store.table(table).unseed(key)
+  }
+
   // Undefined: the store is away, and nothing is known of the table.
   async #values(name: string, wanted: readonly StatusEntry[]): Promise<Values | undefined> {
     try {
@@ -53,7 +59,8 @@ export class Statuses {
 
   async #read(name: string, wanted: readonly StatusEntry[]): Promise<Values> {
     const table = this.#store.table(name)
-    if (wanted.some(({ ofLiving }) => ofLiving)) return this.#ofLiving(await table.entries())
+    const mortal = wanted.filter(({ ofLiving }) => ofLiving).map(({ key }) => key)
+    if (mortal.length > 0) return this.#ofLiving(await table.entries(), new Set(mortal))
     const keys = new Set(wanted.map(({ key }) => key))
     const pairs =
       keys.size > ASKED_MAX
@@ -62,9 +69,9 @@ export class Statuses {
     return new Map(pairs)
   }
 
-  async #ofLiving(entries: readonly TableEntry[]): Promise<Values> {
+  async #ofLiving(entries: readonly TableEntry[], mortal: ReadonlySet<string>): Promise<Values> {
     const living = await this.#store.living(entries.map(({ owner }) => owner))
-    const left = entries.filter(({ owner }) => living.has(owner))
+    const left = entries.filter(({ key, owner }) => !mortal.has(key) || living.has(owner))
     return new Map(left.map(({ key, value }) => [key, value]))
   }
 }

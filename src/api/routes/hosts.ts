@@ -73,15 +73,12 @@ function noQuery(request: Parameters<typeof queryOf>[0]): void {
 }
 
 async function silent(agents: AgentsView, id: string): Promise<never> {
-  away(
-    id,
-    (await agents.hosts()).find(each => each.id === id)
-  )
+  away(id, await agents.host(id))
 }
 
 /** Throws 503 unless the host's agent reports. */
 export async function mustReport(agents: AgentsView, id: string): Promise<void> {
-  const host = (await agents.hosts()).find(each => each.id === id)
+  const host = await agents.host(id)
   if (host?.alive !== true) away(id, host)
 }
 

@@ -102,6 +102,7 @@ function addItem(app: FastifyInstance, model: Model, sources: Sources): void {
     refusals: [409, 412],
     async handle(request, reply) {
       await objects.remove(model, idOf(request), expectedOf(request))
+      await statuses.forget(model, idOf(request))
       return reply.code(204).send()
     }
   })

@@ -80,12 +80,14 @@ export class Tracer {
 
   // Any host walks alike; the one the port is bound on knows most.
   async #walker(port: Versioned, wanted: string | undefined): Promise<string> {
-    const alive = (await this.#agents.hosts()).filter(host => host.alive)
-    const bound = alive.find(host => host.id === port.value.host)
-    if (wanted === undefined && (bound ?? alive[0]) !== undefined) return (bound ?? alive[0]!).id
-    if (alive.some(host => host.id === wanted)) return wanted!
-    if (wanted !== undefined)
+    if (wanted !== undefined) {
+      if ((await this.#agents.host(wanted))?.alive === true) return wanted
       throw conflict({ field: 'host', value: wanted, expected: 'a host whose agent is alive' })
+    }
+    const bound = port.value.host === undefined ? undefined : String(port.value.host)
+    if (bound !== undefined && (await this.#agents.host(bound))?.alive === true) return bound
+    const any = (await this.#agents.hosts()).find(({ alive }) => alive)
+    if (any !== undefined) return any.id
     const message = 'no agent reports here, so nobody can walk the packet'
     throw new Refusal({ status: 503, code: 'UNAVAILABLE', message })
   }

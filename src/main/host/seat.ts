@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { fail } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
-import { HOSTS_TABLE, registrationOf, SEEN_TABLE } from '../../topology/hosts/registration.ts'
+import { hostTable, REGISTRATION, registrationOf, SEEN } from '../../topology/hosts/registration.ts'
 import type { Lease, Store, Versioned } from '../../topology/store.ts'
 import type { Appliance } from '../appliance.ts'
 import type { ApplianceConfig } from '../run.ts'
@@ -40,7 +40,7 @@ export async function ownHost(
   if (known === undefined || host.name !== undefined) await mustBeFree(store, { id, name })
   if (file !== undefined && kept === undefined) writeHostId(file, id)
   if (known === undefined) await store.write([{ op: 'create', kind: 'host', value: { id, name } }])
-  await store.table(SEEN_TABLE).seed(id, String(Math.round(clock.wall())))
+  await store.table(hostTable(id)).seed(SEEN, String(Math.round(clock.wall())))
   const before = String(known?.value.name ?? name)
   if (known === undefined || before === name) return { id, name }
   if (host.name === undefined) {
@@ -61,7 +61,7 @@ async function byName(
 ): Promise<string | undefined> {
   const found = await named(store, name)
   if (found === undefined || !isShared) return found?.id
-  const isSomebody = (await store.table(SEEN_TABLE).get(found.id)) !== undefined
+  const isSomebody = (await store.table(hostTable(found.id)).get(SEEN)) !== undefined
   if (isSomebody) throw taken(name, found.id, file)
   return found.id
 }
@@ -87,7 +87,7 @@ async function takeSeat(store: Store, id: string): Promise<Lease> {
   const seat = await store.lease(`agent/${id}`, 1, { guards: true })
   if (seat !== undefined) return seat
   const host = await store.read('host', id)
-  const first = registrationOf(await store.table(HOSTS_TABLE).get(id))
+  const first = registrationOf(await store.table(hostTable(id)).get(REGISTRATION))
   const name = String(host?.value.name ?? 'without a name')
   const { machine, addresses = [], pid, since } = first ?? {}
   const who =

@@ -1,15 +1,18 @@
-// What an agent says of its host while it lives: an entry of a table that all share, which goes
-// with the agent's session, and beside it, for as long as the host is known, when it was last seen.
+// What an agent says of its host while it lives: an entry that goes with the agent's session, and
+// beside it, for as long as the host is known, when it was last seen.  Each host has a table of its
+// own: who asks for none of them hears nothing of what they say every ten seconds.
 // test/api/hosts.test.ts holds it.
 
 import Type, { type Static } from 'typebox'
 import Value from 'typebox/value'
 import type { Status } from '../model.ts'
 
-/** Host → what its agent says of it. */
-export const HOSTS_TABLE = 'hosts'
-/** Host → when it was seen last, ms since 1970; such a host is some machine's for good. */
-export const SEEN_TABLE = 'hosts-seen'
+/** Of a host: what its agent says of it, and when it was seen last. */
+export const hostTable = (host: string): string => `host/${host}`
+/** What its agent says of it. */
+export const REGISTRATION = 'registration'
+/** When it was seen last, ms since 1970; such a host is some machine's for good. */
+export const SEEN = 'seen'
 
 /** Interfaces and addresses that are told, of each so many. */
 export const TOLD_MAX = 64
@@ -85,9 +88,10 @@ export const hostStatus: Status = {
   }),
   references: {},
   entries: ({ id }) => [
-    { table: HOSTS_TABLE, key: id, ofLiving: true },
-    { table: SEEN_TABLE, key: id }
+    { table: hostTable(id), key: REGISTRATION, ofLiving: true },
+    { table: hostTable(id), key: SEEN }
   ],
+  seeds: id => [{ table: hostTable(id), key: SEEN }],
   read: (_, [said, seen]) => {
     const registration = registrationOf(said)
     if (registration !== undefined) return { alive: true, ...registration }

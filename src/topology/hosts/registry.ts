@@ -1,12 +1,13 @@
 // Which hosts are there, of all that share the store: what their agents say while they live.
 // test/zookeeper/one-api.test.ts holds it.
 
-import type { Store } from '../store.ts'
+import type { Store, TableEntry } from '../store.ts'
 import {
-  HOSTS_TABLE,
+  hostTable,
+  REGISTRATION,
   type Registration,
   registrationOf,
-  SEEN_TABLE,
+  SEEN,
   seenOf
 } from './registration.ts'
 
@@ -20,24 +21,39 @@ export interface KnownHost {
   readonly lastSeen: string | undefined
 }
 
+type Source = Pick<Store, 'table' | 'living' | 'read' | 'list'>
+
+interface Named {
+  readonly id: string
+  readonly name: string
+}
+
 /** All hosts of the store. */
-export async function knownHosts(
-  store: Pick<Store, 'table' | 'living' | 'list'>
-): Promise<KnownHost[]> {
-  const registered = new Map<string, Registration>()
-  const said = await store.table(HOSTS_TABLE).entries()
-  const living = await store.living(said.map(({ owner }) => owner))
-  for (const { key, value, owner } of said) {
-    const registration = registrationOf(value)
-    if (registration !== undefined && living.has(owner)) registered.set(key, registration)
-  }
-  const entries = await store.table(SEEN_TABLE).entries()
-  const seen = new Map(entries.map(({ key, value }) => [key, seenOf(value)]))
-  const known: KnownHost[] = []
-  for await (const { id, value } of store.list('host')) {
-    const registration = registered.get(id)
-    const lastSeen = registration === undefined ? seen.get(id) : undefined
-    known.push({ id, name: String(value.name), registration, lastSeen })
-  }
-  return known
+export async function knownHosts(store: Source): Promise<KnownHost[]> {
+  const hosts: Named[] = []
+  for await (const { id, value } of store.list('host')) hosts.push({ id, name: String(value.name) })
+  return allOf(store, hosts)
+}
+
+/** One of them; undefined when there is none. */
+export async function knownHost(store: Source, id: string): Promise<KnownHost | undefined> {
+  const host = await store.read('host', id)
+  if (host === undefined) return undefined
+  return (await allOf(store, [{ id, name: String(host.value.name) }]))[0]
+}
+
+async function allOf(store: Source, hosts: readonly Named[]): Promise<KnownHost[]> {
+  const tables = await Promise.all(hosts.map(({ id }) => store.table(hostTable(id)).entries()))
+  const living = await store.living(tables.flat().map(({ owner }) => owner))
+  return hosts.map((host, i) => ({ ...host, ...saidIn(tables[i]!, living) }))
+}
+
+function saidIn(
+  entries: readonly TableEntry[],
+  living: ReadonlySet<string>
+): Pick<KnownHost, 'registration' | 'lastSeen'> {
+  const said = entries.find(({ key, owner }) => key === REGISTRATION && living.has(owner))
+  const registration = registrationOf(said?.value)
+  const seen = entries.find(({ key }) => key === SEEN)
+  return { registration, lastSeen: registration === undefined ? seenOf(seen?.value) : undefined }
 }
