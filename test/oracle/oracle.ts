@@ -40,7 +40,8 @@ export const cacheOracle = (plugins = PLUGINS, look?: Look): Oracle =>
 export const hostsOracle = (plugins = PLUGINS): Oracle =>
   compare({ cache: true, spread: true }, { cache: true, spread: false }, plugins, invariantLook)
 
-const STATEFUL = { share: true, journal: true, calmMs: 300, answer: answerAndServe }
+/** How worlds that share flow state are played on. */
+export const STATEFUL = { share: true, journal: true, calmMs: 300, answer: answerAndServe }
 
 export const statefulCacheOracle = (plugins = PLUGINS): Oracle =>
   compare(
@@ -65,7 +66,7 @@ export type Look = (stage: Stage, move: Move) => string | undefined
 const SELF = /(\S+):\d+ > \1:\d+/
 
 // Once hosts have had the time to hand over, every record is where it belongs.
-const invariantLook: Look = ({ world }, move) => {
+export const invariantLook: Look = ({ world }, move) => {
   if (move.is !== 'fault' || !move.calm || !(world instanceof World)) return undefined
   const faults = faultsIn(world).filter(text => !SELF.test(text))
   return faults.length === 0 ? undefined : faults.join('\n')

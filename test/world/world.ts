@@ -4,7 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
-import { VirtualClock } from '../../src/core/clock.ts'
+import { type Clock, VirtualClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { SeededRandom } from '../../src/core/random.ts'
@@ -60,6 +60,8 @@ export interface WorldOptions {
   readonly statesPerPort?: number
   /** What all plugins declare; that of `plugins/` when left out. */
   readonly assembly?: Assembly
+  /** Where the topology is; in memory when left out. */
+  readonly storeOf?: (clock: Clock) => WorldStore
   // By plugin.
   readonly settings?: Readonly<Record<string, Record<string, unknown>>>
 }
@@ -88,7 +90,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.#options = options
-    this.store = new WorldStore(this.clock)
+    this.store = options.storeOf?.(this.clock) ?? new WorldStore(this.clock)
     this.#random = new SeededRandom(options.seed ?? 1)
     this.store.put('tunnel-zone', { id: ZONE, name: ZONE, type: options.tunnel ?? 'vxlan' })
     for (const { kind, value } of options.objects) this.store.put(kind, value)
