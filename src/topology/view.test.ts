@@ -209,7 +209,7 @@ test('it ends where the store is, whatever was told when, and wakes who asked to
           waiting.add(`port/${PORTS[n]}`)
         else if (what === 'askBox' && ground.view.device('bridge', BOXES[device]!) === undefined)
           waiting.add(`bridge/${BOXES[device]}`)
-        else if (what === 'hear') hearAndCompare(ground, peer)
+        else if (what === 'hear') hearAndCompare(ground, peer, up ? 1 : 3)
         else if (what === 'wait') ground.clock.advance(IDLE_MS)
         else change(ground, what, n, device, peer, up)
       }
@@ -222,13 +222,15 @@ test('it ends where the store is, whatever was told when, and wakes who asked to
 })
 
 // What was known and is now otherwise has been said to be stale.
-function hearAndCompare(ground: Ground, n: number): void {
+function hearAndCompare(ground: Ground, n: number, count: number): void {
   const { view, stale } = ground
   const ports = PORTS.map(id => view.port(id))
   const boxes = BOXES.map(id => view.device('bridge', id) as Box | null | undefined)
   const reads = boxes.map(box => box?.read)
   stale.length = 0
-  ground.deliver(n)
+  view.together(() => {
+    for (let i = 0; i < count; i++) ground.deliver(n + i)
+  })
   for (const [i, before] of ports.entries()) {
     const now = view.port(PORTS[i]!)
     const known = before !== null && before !== undefined

@@ -15,6 +15,7 @@ import type { PortModel } from './models.ts'
 import { compilePort, portChange } from './port.ts'
 import { PortActivity } from './port-activity.ts'
 import { activeTable, hostOfActiveTable } from './port-status.ts'
+import { Renewals } from './renewals.ts'
 import { objectKey, Replica } from './replica.ts'
 import type { TableEvent, WatchEvent } from './store.ts'
 import { type Slot, Sweeper } from './sweeper.ts'
@@ -60,6 +61,7 @@ export class TopologyView implements Topology, Models {
   readonly #pinned = new Set<string>() // interest keys that others than devices have asked for
   readonly #leaving = new Map<string, boolean>() // interest key → somebody wants it again
   #asking: Slot | null = null // the device that is made or updated
+  readonly #renewals: Renewals
   readonly #sweeper: Sweeper
   #isClosed = false
 
@@ -77,6 +79,8 @@ export class TopologyView implements Topology, Models {
     this.#link = link
     this.#listener = listener
     this.#estates = new Estates(host, link.session, clock)
+    const told = (): void => listener.topologyChanged()
+    this.#renewals = new Renewals({ renew: slot => this.#refresh(slot), changed: told })
     const changed = (port: PortId): void => this.#portMoved(port)
     const [estates, ports] = [this.#estates, this.#ports]
     const met = (host: string): void => this.#listenTo(host)
@@ -113,6 +117,7 @@ export class TopologyView implements Topology, Models {
     let slots = this.#slots.get(kind)
     const slot = slots?.get(id)
     if (slot !== undefined) {
+      this.#renewals.beforeUse(slot)
       slot.isUsed = true
       return slot.device
     }
@@ -200,11 +205,16 @@ export class TopologyView implements Topology, Models {
     return { ports: this.#ports.size, devices, interests, letGo: this.#sweeper.letGo }
   }
 
+  /** What the work brings is taken in together: a device hears of it once, at the end. */
+  together(work: () => void): void {
+    this.#renewals.together(work)
+  }
+
   /** Objects of an interest changed; `ready`: all that there are have been told. */
   apply(key: string, events: readonly WatchEvent[], ready: boolean): void {
     const watched = this.#replica.watched(key)
     if (watched === undefined || this.#isClosed) return
-    const becameReady = ready && !watched.ready
+    const { interest, ready: wasReady } = watched
     const changed = this.#replica.apply(key, events, ready)
     const dirty = new Set<Slot>(this.#users.get(key))
     for (const object of changed) {
@@ -214,10 +224,9 @@ export class TopologyView implements Topology, Models {
       // named it by its id must hear of its end too.
       this.#addUsers(object, dirty)
     }
-    for (const slot of dirty) this.#refresh(slot)
-    if (becameReady && 'id' in watched.interest && watched.interest.kind === 'port')
-      this.#listener.wake(waitForPort(watched.interest.id))
-    this.#listener.topologyChanged()
+    this.#renewals.add(dirty)
+    if (ready && !wasReady && 'id' in interest && interest.kind === 'port')
+      this.#listener.wake(waitForPort(interest.id))
   }
 
   /** Entries of a shared table changed; `ready` likewise. */
@@ -262,8 +271,7 @@ export class TopologyView implements Topology, Models {
   }
 
   #refreshUsers(interest: Interest): void {
-    for (const slot of [...(this.#users.get(interestKey(interest)) ?? [])]) this.#refresh(slot)
-    this.#listener.topologyChanged()
+    this.#renewals.add([...(this.#users.get(interestKey(interest)) ?? [])])
   }
 
   // Who speaks for a host is known by what it says of its ports.
@@ -316,8 +324,7 @@ export class TopologyView implements Topology, Models {
     this.#recompile(key)
     const dirty = new Set<Slot>()
     for (const by of this.#replica.namedBy(key)) this.#addUsers(by, dirty)
-    for (const slot of dirty) this.#refresh(slot)
-    this.#listener.topologyChanged()
+    this.#renewals.add(dirty)
   }
 
   // Brings a device up to date with the models it named.

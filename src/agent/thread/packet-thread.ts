@@ -95,9 +95,20 @@ function tell(room: string, read: () => Record<string, number>): void {
   for (const name of Object.keys(last)) counters.gauge(`${room}.${name}`, () => fresh()[name] ?? 0)
 }
 
+// What has come by the next turn is taken in together: the answers to what a large device asked for
+// come in many messages.
+const inbox: ToThread[] = []
 main.on('message', (messages: readonly ToThread[]) => {
-  for (const message of messages) received(message)
+  const isFirst = inbox.length === 0
+  for (const message of messages) inbox.push(message)
+  if (isFirst) clock.soon(takeIn)
 })
+
+function takeIn(): void {
+  packetSide.view.together(() => {
+    for (const message of inbox.splice(0)) received(message)
+  })
+}
 
 // After a stop further messages, even of the same batch, are ignored.
 let isStopping = false
