@@ -58,6 +58,7 @@ interface Run {
   answered: ((rttMs: number | null) => void) | undefined
   sequence: number
   duplicates: number
+  answeredMs: number | null
   ttl: number | undefined
   readonly errors: PingError[]
 }
@@ -165,6 +166,7 @@ export class MemoryVm {
       answered: undefined,
       sequence: 0,
       duplicates: 0,
+      answeredMs: null,
       ttl: undefined,
       errors: []
     }
@@ -240,19 +242,21 @@ export class MemoryVm {
       return
     }
     run.ttl = ttl
+    run.answeredMs ??= this.#clock.now()
     if (waited) run.answered?.(this.#clock.now() - run.sentAt)
     else run.duplicates++ // or so late that it counted as lost
   }
 }
 
 function result(what: string, rttMs: readonly (number | null)[], run: Run): PingResult {
-  const { duplicates, ttl, errors } = run
+  const { duplicates, answeredMs, ttl, errors } = run
   const received = rttMs.filter(rtt => rtt !== null).length
   const [first = null, ...rest] = rttMs
   const later = median(rest.filter(rtt => rtt !== null))
   const texts = errors.map(error => `, ${error.text} from ${error.from}`)
   const output = `${what}: ${received} of ${rttMs.length} answered${texts.join('')}`
-  return { sent: rttMs.length, received, duplicates, rttMs, first, later, ttl, errors, output }
+  const sent = rttMs.length
+  return { sent, received, duplicates, answeredMs, rttMs, first, later, ttl, errors, output }
 }
 
 function ownPrefixes(addresses: readonly string[], mac: number): Prefix[] {

@@ -42,6 +42,8 @@ export interface PingResult {
   readonly rttMs: readonly (number | null)[]
   /** Of the very first packet, which is the one simulated; null when it was lost. */
   readonly first: number | null
+  /** When the first answer of all came, of the machine's monotonic clock; null: never. */
+  readonly answeredMs: number | null
   /** Median of all later ones. */
   readonly later: number | null
   /** TTL or hop limit of the last answer. */
@@ -69,6 +71,7 @@ export function pingLimitMs(options: PingOptions): number {
 
 interface Told {
   readonly sent: number
+  readonly answeredUs: number // 0: never
   readonly rttUs: readonly number[] // -1: no answer
   readonly ttl: number
   readonly duplicates: number
@@ -77,14 +80,15 @@ interface Told {
 
 /** Reads what the program printed. */
 export function parsePing(output: string): PingResult {
-  const { sent, rttUs, ttl, duplicates, errors: refusals } = JSON.parse(output) as Told
+  const { sent, answeredUs, rttUs, ttl, duplicates, errors: refusals } = JSON.parse(output) as Told
   const rttMs = rttUs.map(us => (us < 0 ? null : us / 1000))
   const errors = refusals.map(each => ({ ...each, mtu: each.mtu === 0 ? undefined : each.mtu }))
   const received = rttMs.filter(rtt => rtt !== null).length
   const [first = null, ...rest] = rttMs
   const later = median(rest.filter(rtt => rtt !== null))
   const about = { sent, received, duplicates, rttMs, first, later, errors, output }
-  return { ...about, ttl: ttl === 0 ? undefined : ttl }
+  const answeredMs = answeredUs === 0 ? null : answeredUs / 1000
+  return { ...about, answeredMs, ttl: ttl === 0 ? undefined : ttl }
 }
 
 /** The middle value; null of none. */
