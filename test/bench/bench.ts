@@ -5,6 +5,7 @@
 import { Lab } from '../../src/lab/index.ts'
 import { optionsOf } from '../options.ts'
 import { type Compared, checkOut, compare } from './against.ts'
+import { networks, routed, tableChanges } from './cluster.ts'
 import type { Figures, Scale } from './figures.ts'
 import * as figures from './figures.ts'
 import { nat } from './nat.ts'
@@ -31,13 +32,17 @@ const suites: Record<string, Suite> = {
   sharing: { needsLab: true, measure: sharing },
   hold: { needsLab: true, measure: holding },
   'state-memory': { needsLab: false, measure: async () => stateMemory() },
-  nat: { needsLab: true, measure: nat }
+  nat: { needsLab: true, measure: nat },
+  'table-changes': { needsLab: false, measure: tableChanges },
+  networks: { needsLab: true, measure: networks },
+  routed: { needsLab: true, measure: routed }
 }
 
 // One after the other, each with agents of its own: what half a million connections leave behind
 // takes its agents minutes to forget, and would be measured along.
 const groups: Record<string, readonly string[]> = {
-  state: ['snat', 'sharing', 'hold', 'state-memory', 'nat']
+  state: ['snat', 'sharing', 'hold', 'state-memory', 'nat'],
+  cluster: ['table-changes', 'networks', 'routed']
 }
 
 // What each figure means and what it should reach.
@@ -66,7 +71,17 @@ const goals: Record<string, string> = {
   nat_vs_nft: 'x nft source NAT, 64 B, 1 flow; goal >= 1.4',
   nat_vs_nft_1k: 'x nft source NAT, 1 000 flows',
   crr_snat_vs_veth: 'x raw veth, connections through SNAT; goal >= 0.4',
-  crr_snat_shared_vs_veth: 'x raw veth, each told a second gateway first'
+  crr_snat_shared_vs_veth: 'x raw veth, each told a second gateway first',
+  api_creates_per_s: 'creates/s, one client, one after the other, ZooKeeper; goal >= 200',
+  api_batched_creates_per_s: 'creates/s in batches of 600; goal >= 2 000',
+  table_change_ms_p99: "ms until another process's watch has it, 100 000 rows; goal < 10",
+  network_to_first_packet_ms_p99_10: 'ms, POST of a network to the first answer; goal < 50',
+  network_to_first_packet_ms_p99_1k: 'ms, beside 1 000 networks',
+  network_to_first_packet_ms_p99_5k: 'ms, beside 5 000; goal <= 1.5 x that of 10',
+  agent_start_ms: 'ms of an agent in a world of 6 000 objects; goal < 1 000 with 1 000',
+  rss_mb_more_than_at_10_5k: 'MB more of an agent that serves one port; goal < 10',
+  routed_networks_500_first_ms: 'ms, the first ping through a router of 500 networks',
+  routed_networks_2000_first_ms: 'ms, the same of 2 000'
 }
 
 const {
