@@ -25,7 +25,7 @@ export {
   type Stored
 } from './topology/model.ts'
 export { AdminStateUp, Name, object, Uuid } from './topology/models.ts'
-export { securityFaults } from './topology/port-security.ts'
+export { securityFaults } from './topology/ports/port-security.ts'
 export * as address from './wire/address.ts'
 
 /** Identity: it says what the default export of `resources.ts` is. */

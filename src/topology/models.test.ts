@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { portFields } from './assembly/port-fields.ts'
 import { commonPortFields, tunnelZoneHostModel } from './models.ts'
-import { knownFields } from './port.ts'
+import { knownFields } from './ports/port.ts'
 import { checkObject } from './validation.ts'
 
 const ID = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99'

@@ -14,7 +14,7 @@ import type { DeviceFactory, LiveDevice, Models } from './factory.ts'
 import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'
 import type { PortModel } from './models.ts'
-import { activeTable } from './port-status.ts'
+import { activeTable } from './ports/port-status.ts'
 import type { Versioned, WatchEvent } from './store.ts'
 import { TopologyView } from './view.ts'
 
@@ -161,17 +161,19 @@ const PORTS = ['p0', 'p1', 'p2', 'p3']
 const BOXES = ['d0', 'd1']
 const step = fc.record({
   do: fc.constantFrom(
-    'port',
-    'port',
-    'unport',
-    'box',
-    'unbox',
-    'askPort',
-    'askBox',
-    'hear',
-    'hear',
-    'hear',
-    'wait'
+    ...[
+      'port',
+      'port',
+      'unport',
+      'box',
+      'unbox',
+      'askPort',
+      'askBox',
+      'hear',
+      'hear',
+      'hear',
+      'wait'
+    ]
   ),
   n: fc.nat({ max: 3 }),
   device: fc.nat({ max: 1 }),
@@ -179,14 +181,9 @@ const step = fc.record({
   up: fc.boolean()
 })
 
-function change(
-  ground: Ground,
-  what: string,
-  n: number,
-  device: number,
-  peer: number,
-  up: boolean
-) {
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never
+
+function change(ground: Ground, { do: what, n, device, peer, up }: Step): void {
   const id = PORTS[n]!
   if (what === 'unport') ground.delete('port', id)
   else if (what === 'box') ground.put('bridge', { id: BOXES[device]!, name: `name ${peer}` })
@@ -204,14 +201,15 @@ test('it ends where the store is, whatever was told when, and wakes who asked to
     fc.property(fc.array(step, { maxLength: 60, size: 'max' }), steps => {
       const ground = new Ground()
       const waiting = new Set<string>()
-      for (const { do: what, n, device, peer, up } of steps) {
+      for (const each of steps) {
+        const { do: what, n, device, peer, up } = each
         if (what === 'askPort' && ground.view.port(PORTS[n]!) === undefined)
           waiting.add(`port/${PORTS[n]}`)
         else if (what === 'askBox' && ground.view.device('bridge', BOXES[device]!) === undefined)
           waiting.add(`bridge/${BOXES[device]}`)
         else if (what === 'hear') hearAndCompare(ground, peer, up ? 1 : 3)
         else if (what === 'wait') ground.clock.advance(IDLE_MS)
-        else change(ground, what, n, device, peer, up)
+        else change(ground, each)
       }
       ground.settle()
       for (const text of waiting) assert.ok(ground.woken.includes(text), text)
@@ -228,9 +226,7 @@ function hearAndCompare(ground: Ground, n: number, count: number): void {
   const boxes = BOXES.map(id => view.device('bridge', id) as Box | null | undefined)
   const reads = boxes.map(box => box?.read)
   stale.length = 0
-  view.together(() => {
-    for (let i = 0; i < count; i++) ground.deliver(n + i)
-  })
+  view.together(() => Array.from({ length: count }, (_, i) => ground.deliver(n + i)))
   for (const [i, before] of ports.entries()) {
     const now = view.port(PORTS[i]!)
     const known = before !== null && before !== undefined

@@ -12,16 +12,15 @@ import type { DeviceFactory, LiveDevice, Models } from './factory.ts'
 import { type Interest, interestKey } from './interest.ts'
 import type { Stored } from './model.ts'
 import type { PortModel } from './models.ts'
-import { compilePort, portChange } from './port.ts'
-import { PortActivity } from './port-activity.ts'
-import { activeTable, hostOfActiveTable } from './port-status.ts'
+import { compilePort, portChange } from './ports/port.ts'
+import { PortActivity } from './ports/port-activity.ts'
+import { activeTable, hostOfActiveTable } from './ports/port-status.ts'
 import { Renewals } from './renewals.ts'
 import { objectKey, Replica } from './replica.ts'
 import type { TableEvent, WatchEvent } from './store.ts'
 import { type Slot, Sweeper } from './sweeper.ts'
 import { Estates } from './tables/estates.ts'
 import { SharedTable, type TableLink } from './tables/shared-table.ts'
-import type { Table } from './tables/table.ts'
 
 /** The way to whoever holds the store. */
 export interface ViewLink extends TableLink {
@@ -150,7 +149,7 @@ export class TopologyView implements Topology, Models {
       .sort((a, b) => a.number - b.number)
   }
 
-  table(name: string, rows?: 'lasting'): Table {
+  table(name: string, rows?: 'lasting'): SharedTable {
     const table = this.#openTable(name)
     if (this.#asking === null) this.need({ table: name })
     else {

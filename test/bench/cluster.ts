@@ -1,5 +1,5 @@
-// A cluster's control side: a store that machines share, an API, two agents as processes. Each figure
-// is taken on ZooKeeper and, as the rival, on the embedded store, which is a file of one machine.
+// A cluster's control side: a store that machines share, an API, two agents as processes. Each
+// figure is taken on ZooKeeper and, as the rival, on the embedded store, a file of one machine.
 // What is loaded beside what is measured comes through the API, a batch at a time.
 
 import { randomUUID } from 'node:crypto'

@@ -10,7 +10,7 @@ import { type StreamServer, until, type Vm } from '../../src/lab/index.ts'
 import { FaultProxy } from '../../src/lab/services/fault-proxy.ts'
 import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import type { StorePlace } from '../../src/topology/place/store-place.ts'
-import { activeTable } from '../../src/topology/port-status.ts'
+import { activeTable } from '../../src/topology/ports/port-status.ts'
 import { allReceived, type Device, Network, reaches, Streams, sleep } from './fixtures/index.ts'
 
 const skip = Network.skip() || (missingForServer() ?? false)

@@ -6,7 +6,7 @@ import { allModels } from '../../../test/api/fixture.ts'
 import { eventually } from '../../../test/store/ground.ts'
 import { SystemClock } from '../../core/clock.ts'
 import type { Stored } from '../../topology/model.ts'
-import { activeTable } from '../../topology/port-status.ts'
+import { activeTable } from '../../topology/ports/port-status.ts'
 import { openSqliteStore } from '../../topology/sqlite/store.ts'
 import { PortWatch } from './port-watch.ts'
 

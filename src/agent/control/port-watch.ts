@@ -3,7 +3,7 @@
 
 import { token } from '../../core/token.ts'
 import type { PortModel } from '../../topology/models.ts'
-import { activeTable } from '../../topology/port-status.ts'
+import { activeTable } from '../../topology/ports/port-status.ts'
 import type { Store, TableEvent, Watch } from '../../topology/store.ts'
 
 /** Hears which ports are active on a host. */

@@ -4,7 +4,7 @@
 // whatever else (a network card, a VLAN of one) the settings must name.
 
 import { isReserved } from '../../topology/models.ts'
-import { bindingFaultsTable } from '../../topology/port-status.ts'
+import { bindingFaultsTable } from '../../topology/ports/port-status.ts'
 import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
 import type { Interface } from './interface.ts'

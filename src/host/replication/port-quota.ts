@@ -8,7 +8,7 @@ import type { SimulationContext } from '../../simulation/context.ts'
 import type { Port, PortId } from '../../simulation/device.ts'
 import { RECORD_WORDS } from '../../state/record.ts'
 import type { StateTable } from '../../state/table.ts'
-import { refusalsTable } from '../../topology/port-status.ts'
+import { refusalsTable } from '../../topology/ports/port-status.ts'
 import type { Table } from '../../topology/tables/table.ts'
 import type { TopologyView } from '../../topology/view.ts'
 

@@ -11,7 +11,7 @@ import {
   parsePrefix
 } from '../../wire/address.ts'
 import type { Fault, Stored } from '../model.ts'
-import { allowedAddresses, allowedServices } from '../port-security.ts'
+import { allowedAddresses, allowedServices } from '../ports/port-security.ts'
 
 /** Fields of a port whatever device it belongs to. */
 export const portFields = {

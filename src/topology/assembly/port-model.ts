@@ -4,7 +4,7 @@ import Type, { type TSchema } from 'typebox'
 import { fail } from '../../core/errors.ts'
 import { type Completing, defineModel, type Fault, type Model, type Stored } from '../model.ts'
 import { commonPortFaults, commonPortFields, object, PORT_NUMBER_MAX, Uuid } from '../models.ts'
-import { portStatus } from '../port-status.ts'
+import { portStatus } from '../ports/port-status.ts'
 import type { DeviceKind, ServiceKind } from './resources.ts'
 
 /** `filterKind`: of what `inFilter` and `outFilter` name; '': ports have neither. */

@@ -2,7 +2,7 @@
 
 import { SystemClock, sleep } from '../../../core/clock.ts'
 import { visible } from '../../../core/config/visible.ts'
-import { AGENT_SILENT } from '../../../topology/port-status.ts'
+import { AGENT_SILENT } from '../../../topology/ports/port-status.ts'
 import { type Client, usage } from '../client.ts'
 import { table } from '../print.ts'
 import type { Context } from '../words/context.ts'

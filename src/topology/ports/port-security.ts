@@ -3,9 +3,9 @@
 // The port's device enforces it (Device.admit).
 
 import Type from 'typebox'
-import type { AllowedNetwork, PortSecurity } from '../simulation/device.ts'
-import * as address from '../wire/address.ts'
-import type { Fault, Stored } from './model.ts'
+import type { AllowedNetwork, PortSecurity } from '../../simulation/device.ts'
+import * as address from '../../wire/address.ts'
+import type { Fault, Stored } from '../model.ts'
 
 const PAIRS_MAX = 64
 const IPS_MAX = 64

@@ -1,11 +1,11 @@
 // Port models, compiled: text becomes numbers once, so the walk meets only numbers.
 
-import { deviceTag, egressTag } from '../flow/tag.ts'
-import type { Port, PortAddress } from '../simulation/device.ts'
-import { parseMac, parsePrefix } from '../wire/address.ts'
-import { type Assembly, NO_PLUGINS } from './assembly/assembly.ts'
-import type { Stored } from './model.ts'
-import type { PortModel } from './models.ts'
+import { deviceTag, egressTag } from '../../flow/tag.ts'
+import type { Port, PortAddress } from '../../simulation/device.ts'
+import { parseMac, parsePrefix } from '../../wire/address.ts'
+import { type Assembly, NO_PLUGINS } from '../assembly/assembly.ts'
+import type { Stored } from '../model.ts'
+import type { PortModel } from '../models.ts'
 import { compileSecurity, securityText } from './port-security.ts'
 
 /** `active`, `attended`: as `Port` has them, of a port that is bound. */

@@ -3,7 +3,7 @@
 // them.  Whoever has never met a port of a host hears nothing of them.
 
 import Type from 'typebox'
-import type { Status, Stored } from './model.ts'
+import type { Status, Stored } from '../model.ts'
 
 const ACTIVE = 'active/'
 

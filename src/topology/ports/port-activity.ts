@@ -3,10 +3,10 @@
 // port of that host is met.  What an agent said that is gone stands a while, and while we are
 // young, silence is no answer either.
 
-import type { Clock, Timer } from '../core/clock.ts'
-import type { Port, PortId } from '../simulation/device.ts'
-import type { PortModel } from './models.ts'
-import type { Estates } from './tables/estates.ts'
+import type { Clock, Timer } from '../../core/clock.ts'
+import type { Port, PortId } from '../../simulation/device.ts'
+import type { PortModel } from '../models.ts'
+import type { Estates } from '../tables/estates.ts'
 
 /** What this is made of. */
 export interface PortActivityParts {

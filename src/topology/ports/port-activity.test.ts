@@ -2,12 +2,12 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { VirtualClock } from '../core/clock.ts'
-import type { Port, PortId } from '../simulation/device.ts'
-import type { PortModel } from './models.ts'
+import { VirtualClock } from '../../core/clock.ts'
+import type { Port, PortId } from '../../simulation/device.ts'
+import type { PortModel } from '../models.ts'
+import { Estates, GRACE_MS } from '../tables/estates.ts'
 import { compilePort } from './port.ts'
 import { PortActivity } from './port-activity.ts'
-import { Estates, GRACE_MS } from './tables/estates.ts'
 
 const model = (id: string, host: string): PortModel => ({
   ...{ id, number: 1, type: 'bridge', device: 'd' },
