@@ -1,7 +1,9 @@
 // How the hosts of one store ask each other, so that the API of any of them answers for all.
 
+import { isIP } from 'node:net'
 import Type, { type Static } from 'typebox'
 import { section } from '../core/config/config.ts'
+import { fail, show } from '../core/errors.ts'
 
 /** Where other hosts ask when a configuration names no port. */
 const CLUSTER_PORT = 8183
@@ -15,7 +17,7 @@ export const clusterSection = section({
   ),
   address: Type.Optional(
     Type.String({
-      format: 'ip',
+      minLength: 1,
       description: 'where other hosts ask this one; its address in a tunnel zone if absent'
     })
   ),
@@ -27,8 +29,14 @@ export const clusterSection = section({
   })
 })
 
-/** Whether this process takes part. */
-export const joins = (
-  { enabled }: Static<typeof clusterSection>,
+/** Whether this process takes part.  Refuses, by name, an address that is none. */
+export function joins(
+  { enabled, address }: Static<typeof clusterSection>,
   { kind }: { kind: string }
-): boolean => enabled ?? kind === 'zookeeper'
+): boolean {
+  if (address !== undefined && !isIP(address)) {
+    const expected = 'an IP address such as 10.0.0.1'
+    throw fail('INVALID', { field: 'cluster.address', value: show(address), expected })
+  }
+  return enabled ?? kind === 'zookeeper'
+}

@@ -39,6 +39,7 @@ export async function runAppliance(
     })
   const named = plugins.filter(({ name }) => name in config.plugins)
   const store = storePlaceOf(config.store)
+  const isOfCluster = joins(config.cluster, config.store)
   const appliance = await Appliance.open({
     store,
     plugins: named,
@@ -49,7 +50,7 @@ export async function runAppliance(
   const stopped = stopSignal()
   try {
     await mustBeOurs(config, store, appliance)
-    if (joins(config.cluster, config.store)) await appliance.join(!config.host.packets)
+    if (isOfCluster) await appliance.join(!config.host.packets)
     const serves = config.host.packets
       ? await startHost(config, state, { appliance, log, onDeath: () => stopped.now(1) })
       : { packets: false }

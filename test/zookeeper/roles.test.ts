@@ -55,6 +55,7 @@ describe('a controller', () => {
     for (const [wrong, complaint] of [
       [{ 'api.tokenFile': join(folder, 'none') }, /api\.tokenFile is .*none.*ENOENT/],
       [{ 'api.enabled': false }, /api\.enabled is false; expected true where host\.packets/],
+      [{ 'cluster.address': 'here' }, /cluster\.address is "here"; expected an IP address/],
       [{ 'host.packets': 'no' }, /host\.packets is "no"; expected/],
       [{ 'store.kind': 'zookeeper', 'store.zookeeper.servers': [] }, /zookeeper\.servers/]
     ] as const) {
