@@ -59,11 +59,17 @@ describe('agents on a store in ZooKeeper', { skip }, () => {
     b = await vm('b', 'compute2', red, 1, 12)
     c = await vm('c', 'compute2', blue, 2, 13)
     await net.start()
-    for (const host of ['compute1', 'compute2'])
+    for (const host of ['compute1', 'compute2']) {
+      const up = new Set<string>() // a port that is made may come before its interface is up
       net.appliance.store.table(activeTable(net.hostId(host))).watch(events => {
-        for (const event of events)
-          if (event.op === 'delete' || event.entry.value === '') unbound.push(host)
+        for (const event of events) {
+          const [key, value] =
+            event.op === 'delete' ? [event.key, ''] : [event.entry.key, event.entry.value]
+          if (value !== '') up.add(key)
+          else if (up.delete(key)) unbound.push(`${host}: ${key}`)
+        }
       })
+    }
     for (const to of [b, c]) await reaches(a, to.address())
     for (const to of [b, c]) listeners.set(to.address(), await to.tcp.serve())
   })
