@@ -5,6 +5,7 @@ import { PassThrough } from 'node:stream'
 import { describe, type TestContext, test } from 'node:test'
 import { stripVTControlCharacters } from 'node:util'
 import fc from 'fast-check'
+import { parsePacket } from '../src/api/trace/packet.ts'
 import { hosts } from '../src/demo/plan/plan.ts'
 import { classes, speakers } from '../src/demo/plan/talks.ts'
 import type { HostReport, Report } from '../src/demo/report/report.ts'
@@ -47,6 +48,12 @@ describe('F13: lines of the demo on a narrow terminal', () => {
 
   test('a word that is longer than a line is broken, and it ends', () => {
     assert.deepEqual(fold('abcdefghijkl', 5), ['abcde', '  fgh', '  ijk', '  l'])
+  })
+
+  test('the packet that the demo proposes to trace is one', () => {
+    const lines = tableOf(report, { paint: plain, live: true }).join('\n')
+    const packet = /trace \S+ '(.*)'/.exec(lines)?.[1]
+    assert.equal(parsePacket(packet).protocol, 'tcp')
   })
 
   for (const [columns, rows] of [
