@@ -232,7 +232,7 @@ function hints({ api, services }: Report, paint: Paint, short: boolean): string[
           `     ${mezzo} kill leader          (then restore leader; cassandra, controller)`,
           `     ${mezzo} stop zookeeper       (all of it; then restore zookeeper)`
         ]),
-    `     ${where}npm run -s mezzo -- trace red-db1 'tcp 10.0.2.21:5000 > 203.0.113.10:80 S'`,
+    `     ${where}npm run -s mezzo -- trace red-db1 'tcp 10.0.2.21:5000 > 203.0.113.10:80'`,
     paint('Ctrl-C takes everything down', 'dim')
   ]
 }
