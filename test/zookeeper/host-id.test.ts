@@ -196,16 +196,13 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
 
   test('one that stalls until another has its seat ends when it goes on', async () => {
     const first = await start({ ...on('f', 'stalls'), 'store.zookeeper.sessionMs': 2_000 })
-    await start(on('h', 'sees it stall'))
     const id = idOf('f')
     mkdirSync(join(folder, 'g'))
     writeFileSync(idFile('g'), `${id}\n`)
     first.job.signal('SIGSTOP')
     let second: Role | undefined
     try {
-      await eventually(async () => {
-        second = await start(on('g', 'stalls'))
-      })
+      second = await start(on('g', 'stalls'))
     } finally {
       first.job.signal('SIGCONT')
     }
@@ -217,6 +214,15 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
     })
     const next = await second!.ask('/bridges', 'POST', { name: 'made by the second' })
     assert.equal(next.status, 201)
+  })
+
+  test('a machine that died is replaced, though nobody but the new one is there', async () => {
+    const first = await start(on('dead', 'replaced'))
+    mkdirSync(join(folder, 'new'))
+    writeFileSync(idFile('new'), `${idOf('dead')}\n`)
+    await first.job.stop('SIGKILL')
+    const second = await start(on('new', 'replaced'))
+    assert.ok((await namesOf(second)).some(([id]) => id === idOf('dead')))
   })
 
   test('a host that was made by hand is taken once, by its name', async () => {

@@ -5,6 +5,7 @@
 
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { type Clock, sleep } from '../../core/clock.ts'
 import { fail } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { hostTable, REGISTRATION, registrationOf, SEEN } from '../../topology/hosts/registration.ts'
@@ -12,6 +13,10 @@ import type { Lease, Store, Versioned } from '../../topology/store.ts'
 import type { Appliance } from '../appliance.ts'
 import type { ApplianceConfig } from '../run.ts'
 import { idFileOf, readHostId, writeHostId } from './host-id.ts'
+
+/** For how many times that of a session another is waited for that may be dead. */
+const SESSIONS = 2
+const RETRY_MS = 500
 
 /** A host, as its agent is told. */
 interface OwnHost {
@@ -34,7 +39,7 @@ export async function ownHost(
   const name = host.name ?? hostname()
   const isShared = kind === 'zookeeper'
   const id = kept ?? (await byName(store, name, isShared, file)) ?? randomUUID()
-  const seat = await takeSeat(store, id)
+  const seat = await takeSeat(store, id, clock)
   void seat.lost.then(() => unseated(id))
   const known = await store.read('host', id)
   if (known === undefined || host.name !== undefined) await mustBeFree(store, { id, name })
@@ -82,10 +87,16 @@ function taken(name: string, id: string, file: string | undefined): Error {
 }
 
 // Two agents of one host would take each other's programs off the interfaces.  The seat goes with
-// the session, so a process that was killed does not keep it.
-async function takeSeat(store: Store, id: string): Promise<Lease> {
-  const seat = await store.lease(`agent/${id}`, 1, { guards: true })
-  if (seat !== undefined) return seat
+// the session, so a process that was killed does not keep it: whether one is dead is judged by who
+// has been there for as long as a session lasts, and that may be nobody but us.
+async function takeSeat(store: Store, id: string, clock: Clock): Promise<Lease> {
+  const until = clock.now() + SESSIONS * (store.report().sessionMs ?? 0)
+  for (;;) {
+    const seat = await store.lease(`agent/${id}`, 1, { guards: true })
+    if (seat !== undefined) return seat
+    if (clock.now() >= until) break
+    await sleep(clock, RETRY_MS)
+  }
   const host = await store.read('host', id)
   const first = registrationOf(await store.table(hostTable(id)).get(REGISTRATION))
   const name = String(host?.value.name ?? 'without a name')
