@@ -27,12 +27,22 @@ const typesWords = ['--noEmit', '-p', root, '--incremental', '--tsBuildInfoFile'
 // first; in one process what shares most of its code.
 const waitingJobs = [
   ['test/state/native-contract.test.ts'],
-  ['test/store/processes.test.ts'],
   ['test/api/connections.test.ts', 'test/api/health.test.ts'],
-  ['test/state/journal.test.ts', 'test/state/native-exchange.test.ts']
+  [
+    'test/state/journal.test.ts',
+    'test/state/native-exchange.test.ts',
+    'test/store/processes.test.ts'
+  ],
+  ['src/agent/control/processes.test.ts', 'test/launch.test.ts']
 ]
-// What computes longest is a process of its own, so that the cores share it.
-const longFiles = ['test/oracle/stateful.test.ts', 'test/oracle/cache.test.ts']
+const waitingLanes = 2
+// What computes longest is a process of its own, so that the cores share it: first what is longest
+// and cannot be shared.
+const longFiles = [
+  'test/model/lease.test.ts',
+  'test/oracle/stateful.test.ts',
+  'test/oracle/cache.test.ts'
+]
 // Most of a file of the lab is waiting: one more of them than there are cores keeps these busy.
 const cores = availableParallelism()
 const labLanes = {
@@ -73,7 +83,7 @@ await modes[mode]()
 finish()
 
 // Jobs that compute have as many lanes as there are cores; those that wait for real time most of
-// the while have one beside them. Who is done with his own kind helps with the other.
+// the while have two beside them. Who is done with his own kind helps with the other.
 async function runCheck() {
   // Whoever waits for `check` is writing code: all of the generated cases are for `npm test`.
   const env = mode === 'check' ? { ORACLE_SHARE: process.env.ORACLE_SHARE ?? '0.2' } : {}
@@ -92,13 +102,11 @@ async function runCheck() {
       await job.run()
   }
   const lanes = Array.from({ length: availableParallelism() }, () => lane(computing, waiting))
-  await Promise.all([...lanes, lane(waiting, computing)])
+  const beside = Array.from({ length: waitingLanes }, () => lane(waiting, computing))
+  await Promise.all([...lanes, ...beside])
 }
 
-/**
- * In one process what shares most of its code, the longest first; elsewhere each file is one. A new
- * folder of test/ joins by being there.
- */
+/** In one process what shares most of its code. A new folder of test/ joins by being there. */
 function unitJobs() {
   const there = files => files.filter(file => existsSync(join(root, file)))
   const [waiting, long] = [waitingJobs.map(there), there(longFiles)]
@@ -106,18 +114,18 @@ function unitJobs() {
   const apart = [...together, 'test/lab', 'test/cassandra', 'test/zookeeper']
   const entries = readdirSync(join(root, 'test'), { withFileTypes: true })
   const folders = entries.filter(each => each.isDirectory()).map(({ name }) => `test/${name}`)
-  const alone = folders.filter(folder => !apart.includes(folder)).flatMap(findIn)
-  const isNamed = file => [...waiting.flat(), ...long].includes(file)
-  const jobOf = name => ({ name, files: findIn(name).filter(file => !isNamed(file)) })
+  const others = folders.filter(folder => !apart.includes(folder)).flatMap(findIn)
+  const unnamed = files => files.filter(file => ![...waiting.flat(), ...long].includes(file))
+  const jobOf = name => ({ name, files: unnamed(findIn(name)) })
   return [
     ...long.map(file => ({ name: file, files: [file] })),
     jobOf('test/oracle'),
     { name: 'plugins', files: find('plugins', '.test.ts') },
     ...waiting.map(files => ({ name: files.join(', '), files, waits: true })),
     ...together.slice(1).map(jobOf),
-    { name: 'src', files: find('src', '.test.ts') },
-    { name: 'test', files: findIn('test') },
-    ...alone.map(file => ({ name: file, files: [file] }))
+    { name: 'src', files: unnamed(find('src', '.test.ts')) },
+    jobOf('test'),
+    { name: 'other folders', files: unnamed(others) }
   ]
 }
 

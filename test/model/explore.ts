@@ -66,8 +66,14 @@ export function missingForModels(): string | undefined {
     : `${program} is not installed; node setup.mjs --model does`
 }
 
-/** Looks at all states.  Throws when there were more than there is room or time for. */
-export async function explore({ defines, isLive = false }: Model): Promise<Explored> {
+/**
+ * Looks at all states.  Throws when there were more than there is room or time for.  What is over
+ * in a moment is compiled with less `effort`: that takes a multiple of the look.
+ */
+export async function explore(
+  { defines, isLive = false }: Model,
+  effort: 0 | 1 | 2 = 2
+): Promise<Explored> {
   const folder = mkdtempSync(join(tmpdir(), 'mezzo-model-'))
   const given = { cwd: folder, timeoutMs: COMPILE_MS }
   try {
@@ -75,7 +81,7 @@ export async function explore({ defines, isLive = false }: Model): Promise<Explo
     await must(['spin', '-a', ...flags, FILE], given)
     const kind = isLive ? '-DNFAIR=3' : '-DSAFETY'
     const limit = `-DMEMLIM=${MEMORY_MB}`
-    await must(['gcc', '-O2', '-w', kind, limit, '-o', 'pan', 'pan.c'], given)
+    await must(['gcc', `-O${effort}`, '-w', kind, limit, '-o', 'pan', 'pan.c'], given)
     const words = [`-m${DEPTH}`, ...(isLive ? ['-a', '-f'] : [])]
     const { stdout } = await run([join(folder, 'pan'), ...words], {
       cwd: folder,
