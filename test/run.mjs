@@ -110,7 +110,7 @@ async function runCheck() {
 function unitJobs() {
   const there = files => files.filter(file => existsSync(join(root, file)))
   const [waiting, long] = [waitingJobs.map(there), there(longFiles)]
-  const together = ['test/oracle', 'test/state', 'test/store', 'test/api']
+  const together = ['test/api', 'test/oracle', 'test/state', 'test/store']
   const apart = [...together, 'test/lab', 'test/cassandra', 'test/zookeeper']
   const entries = readdirSync(join(root, 'test'), { withFileTypes: true })
   const folders = entries.filter(each => each.isDirectory()).map(({ name }) => `test/${name}`)
@@ -119,10 +119,9 @@ function unitJobs() {
   const jobOf = name => ({ name, files: unnamed(findIn(name)) })
   return [
     ...long.map(file => ({ name: file, files: [file] })),
-    jobOf('test/oracle'),
+    ...together.map(jobOf),
     { name: 'plugins', files: find('plugins', '.test.ts') },
     ...waiting.map(files => ({ name: files.join(', '), files, waits: true })),
-    ...together.slice(1).map(jobOf),
     { name: 'src', files: unnamed(find('src', '.test.ts')) },
     jobOf('test'),
     { name: 'other folders', files: unnamed(others) }

@@ -20,7 +20,16 @@ export interface FunctionBody {
 
 const KEYWORDS_BEFORE_REGEX = /\b(return|typeof|case|in|of|do|else|void|delete|throw|await|yield)$/
 
+// Nearly every rule looks at every file.
+const scanned = new Map<string, Scanned>()
+
 export function scan(text: string): Scanned {
+  const known = scanned.get(text) ?? scanAnew(text)
+  scanned.set(text, known)
+  return known
+}
+
+function scanAnew(text: string): Scanned {
   const out = text.split('')
   const comments = text.replace(/[^\n]/g, ' ').split('')
   const blank = (from: number, to: number): void => {
