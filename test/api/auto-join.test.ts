@@ -1,5 +1,6 @@
 // Hosts that join a tunnel zone by themselves: which do, how they follow their addresses, and what
-// they leave to the operator.  Agents are real, on memory datapaths.
+// they leave to the operator.  One host of a test has an agent, real and on a memory datapath, that
+// looks when it registers; for the others the test looks, as an agent takes long to start.
 
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
@@ -55,18 +56,22 @@ describe('joining a tunnel zone', () => {
       assert.deepEqual(Object.fromEntries(found), expected)
     })
 
-  // So much later than all looks that were asked for: each has looked once more.
-  const look = async (...hosts: string[]): Promise<void> => {
-    for (const id of hosts) await system.agent(id)?.register()
-  }
+  // So much later than all looks that were asked for: it has looked once more.
+  const look = async (id: string): Promise<void> => system.agent(id)?.register()
+
+  const bare = (name: string): Promise<string> => post(`${url}/hosts`, { name })
+
+  const lookFor = (id: string, ...addresses: string[]): Promise<void> =>
+    new AutoJoin(id, system.store, log).look([{ name: 'eth0', addresses }])
 
   test('HO-04 hosts with an address in the network, and those alone', async () => {
     await zoneWith({ network: '192.0.2.0/24' })
     const a = await host('a', '192.0.2.1')
-    const b = await host('b', '192.0.2.2')
-    const c = await host('c', '198.51.100.3')
+    const [b, c] = [await bare('b'), await bare('c')]
+    await lookFor(b, '192.0.2.2')
+    await lookFor(c, '198.51.100.3')
     await addressesAre({ [a]: '192.0.2.1', [b]: '192.0.2.2' })
-    await look(c)
+    await lookFor(c, '198.51.100.3')
     await addressesAre({ [a]: '192.0.2.1', [b]: '192.0.2.2' })
     for (const { address, joinedBy } of await members()) assert.equal(joinedBy, address)
   })
@@ -88,40 +93,35 @@ describe('joining a tunnel zone', () => {
 
   test('HO-04 an entry follows its host, unless an operator has made or changed it', async () => {
     const zone = await zoneWith({ network: '192.0.2.0/24' })
-    const made = await post(`${url}/hosts`, { name: 'made' })
+    const [made, changed] = [await bare('made'), await bare('changed')]
     const entry = { zone, host: made, address: '192.0.2.77' }
     await post(`${url}/tunnel-zone-hosts`, entry)
-    await start(made, '192.0.2.3')
+    await lookFor(made, '192.0.2.3')
+    await lookFor(changed, '192.0.2.2')
     const follows = await host('follows', '192.0.2.1')
-    const changed = await host('changed', '192.0.2.2')
     await addressesAre({ [made]: '192.0.2.77', [follows]: '192.0.2.1', [changed]: '192.0.2.2' })
     const { id } = (await members()).find(each => each.host === changed)!
     await call(`${url}/tunnel-zone-hosts/${id}`, 'PATCH', { address: '192.0.2.99' })
-    for (const [each, address] of [
-      [follows, '192.0.2.11'],
-      [changed, '192.0.2.12'],
-      [made, '192.0.2.13']
-    ] as const) {
-      await system.agent(each)?.stop()
-      await start(each, address)
-      await look(each)
+    const startAnew = async (address: string): Promise<void> => {
+      await system.agent(follows)?.stop()
+      await start(follows, address)
+      await look(follows)
     }
+    await startAnew('192.0.2.11')
+    await lookFor(changed, '192.0.2.12')
+    await lookFor(made, '192.0.2.13')
     const expected = { [made]: '192.0.2.77', [follows]: '192.0.2.11', [changed]: '192.0.2.99' }
     await addressesAre(expected)
-    await system.agent(follows)?.stop()
-    await start(follows, '198.51.100.1')
-    await look(follows, changed, made)
+    await startAnew('198.51.100.1')
+    await lookFor(changed, '192.0.2.12')
+    await lookFor(made, '192.0.2.13')
     await addressesAre(expected)
   })
 
   test('two that look at once make one entry; an address somebody has is not taken', async () => {
     await zoneWith({ network: '192.0.2.0/24' })
-    const [a, b] = [
-      await post(`${url}/hosts`, { name: 'a' }),
-      await post(`${url}/hosts`, { name: 'b' })
-    ]
-    const interfaces = [{ name: 'eth0', addresses: ['127.0.0.1', '192.0.2.1', '192.0.2.2'] }]
-    const joining = (id: string) => new AutoJoin(id, system.store, log).look(interfaces)
+    const [a, b] = [await bare('a'), await bare('b')]
+    const joining = (id: string) => lookFor(id, '127.0.0.1', '192.0.2.1', '192.0.2.2')
     await Promise.all(Array.from({ length: 8 }, () => joining(a)))
     await joining(b)
     await addressesAre({ [a]: '192.0.2.1' })
