@@ -276,7 +276,20 @@ test('the exit status tells a refusal from wrong usage from silence', async () =
   }
   const stranger = await mezzo(['bridge', 'list'], '')
   assert.equal(stranger.exit, 1)
-  assert.match(stranger.err, /expected Bearer and the token/)
+  assert.match(stranger.err, /needs a valid token: MEZZO_TOKEN, or MEZZO_TOKEN_FILE/)
+  assert.match((await mezzo(['health'], '')).out, /^status +ok$/m)
+})
+
+test('what cannot be asked is told with its reason, not only with its id', async () => {
+  await done('host', 'create', 'name=absent')
+  for (const words of [
+    ['flow', 'list', 'absent'],
+    ['host', 'peers', 'absent']
+  ]) {
+    const { exit, err } = await mezzo(words)
+    assert.deepEqual([exit, /the agent of host absent.* does not report here/.test(err)], [1, true])
+  }
+  await done('host', 'delete', 'absent')
 })
 
 test('C3: the command line speaks to a socket, and says whom it did not find', async () => {

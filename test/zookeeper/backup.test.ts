@@ -51,7 +51,11 @@ describe('mezzo store', { skip: missingForServer() ?? false }, () => {
     })
     assert.equal((await store.read('bridge', real.id))?.value.name, 'net')
     await store.close()
-    assert.equal((await mezzo('store', 'check', cluster)).exit, 0)
+    assert.deepEqual(await mezzo('store', 'check', cluster), {
+      exit: 0,
+      out: 'no faults\n',
+      err: ''
+    })
     assert.equal((await mezzo('store', 'backup', cluster, file('b.json'))).exit, 0)
     assert.equal(statSync(file('b.json')).mode & 0o777, 0o600)
     assert.equal(JSON.parse(readFileSync(file('b.json'), 'utf8')).objects.bridge[0].name, 'net')
@@ -111,9 +115,16 @@ describe('mezzo store', { skip: missingForServer() ?? false }, () => {
 
   test('says what is wrong: a full store, a file that is there, no file, no place', async () => {
     const full = await mezzo('store', 'restore', file('b.json'), file('real.db'))
-    assert.deepEqual([full.exit, /exists already/.test(full.err)], [1, true])
-    assert.match((await mezzo('store', 'backup', file('real.db'), file('b.json'))).err, /EEXIST/)
-    assert.match((await mezzo('store', 'restore', file('none'), file('x.db'))).err, /ENOENT/)
+    assert.deepEqual(
+      [full.exit, /the store is not empty: .* exists already/.test(full.err)],
+      [1, true]
+    )
+    const again = await mezzo('store', 'backup', file('real.db'), file('b.json'))
+    assert.match(again.err, /b\.json is there already; expected a file that is not/)
+    const none = await mezzo('store', 'restore', file('none'), file('x.db'))
+    assert.match(none.err, /none cannot be read: ENOENT/)
+    const backup = await mezzo('store', 'init', `config:${file('b.json')}`)
+    assert.match(backup.err, /b\.json: store is missing; expected a section of settings/)
     const nowhere = await mezzo('store', 'check', 'zookeeper:host')
     assert.deepEqual([nowhere.exit, /expected a path, or/.test(nowhere.err)], [2, true])
     writeFileSync(file('text'), 'not a database at all, but long enough to be taken for one')

@@ -333,6 +333,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
   test('while ZooKeeper is away all of it goes on', async () => {
     await server.kill()
     await eventually(async () => assert.equal((await ask('/store')).body.state, 'away'))
+    assert.ok(Number.isInteger((await ask('/store')).body.awayMs))
     for (const id of ids.values()) assert.equal((await ask(`/hosts/${id}/flows`)).status, 200)
     await server.start()
     await eventually(async () => assert.equal((await ask('/store')).body.state, 'connected'))

@@ -165,7 +165,7 @@ describe('processes on one store in ZooKeeper', { skip }, () => {
       await store.write([host])
       const process = await other('copy')
       assert.ok(await process.tell({ do: 'lease' }))
-      await refused(open('copy'), 'STORE_FILE', 'copy', 'locked')
+      await refused(open('copy'), 'STORE_FILE', 'copy', 'another process works with it')
       await process.kill()
       await store.write([create('host', { name: 'b' })])
       const next = await open('copy', 60_000)
