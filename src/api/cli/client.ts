@@ -47,6 +47,7 @@ function placeOf(text: string): Place {
   throw usage(`--api is "${text}"; expected ${expected}`)
 }
 
+const NO_TOKEN = 401
 const NOT_WELL = 503
 const TIMEOUT_MS = 30_000
 const REPLY_MAX = 64 * 1024 * 1024
@@ -180,10 +181,13 @@ interface Refused {
   }
 }
 
-// One line a fault; the sentence when there are none.
+// One line a fault; the sentence when there are none, or when what was asked is not at fault.
 function refusalText({ status, text }: Reply): string {
   try {
     const { error } = JSON.parse(text) as Refused
+    if (status === NO_TOKEN && error?.message !== undefined)
+      return `${visible(error.message)}: MEZZO_TOKEN, or MEZZO_TOKEN_FILE, a file with it`
+    if (status === NOT_WELL && error?.message !== undefined) return visible(error.message)
     const faults = (error?.faults ?? []).map(({ field, value, expected }) => {
       const is = value === null ? 'is missing' : `is ${JSON.stringify(value)}`
       return `${field} ${is}; expected ${expected}`

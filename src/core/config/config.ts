@@ -97,10 +97,13 @@ export function loadConfig<S extends Sections>(source: ConfigSource<S>): Config<
   return freeze(config) as Config<S>
 }
 
-/** One section of a file, complete and frozen; the others are not looked at. */
+/** One section that a file must have, complete and frozen; the others are not looked at. */
 export function loadSection<T extends TObject>(file: string, name: string, of: T): Static<T> {
   const schema = Type.Object({ [name]: of })
-  const config = Value.Default(schema, { [name]: readObject(file)[name] ?? {} })
+  const raw = readObject(file)
+  if (!Object.hasOwn(raw, name))
+    throw fail('CONFIG_MISSING_KEY', { file, key: name, expected: 'a section of settings' })
+  const config = Value.Default(schema, { [name]: raw[name] })
   const problem = problemsOf(schema, config)[0]
   if (problem !== undefined) throw refuse(file, problem, {})
   return (freeze(config) as Record<string, Static<T>>)[name]!

@@ -41,7 +41,8 @@ export async function restore(
 async function refuseFull(store: Store, models: readonly Model[]): Promise<void> {
   for (const { kind, hidden } of models) {
     if (hidden === true) continue
-    for await (const { id } of store.list(kind)) throw fail('EXISTS', { kind, id })
+    for await (const { id } of store.list(kind))
+      throw fail('EXISTS', { kind: `the store is not empty: ${kind}`, id })
   }
 }
 

@@ -209,6 +209,10 @@ export const translated = (error: unknown): unknown =>
 
 function unusable(path: string, error: unknown): unknown {
   if (isFailure(error)) return error
-  const reason = codeOf(error) === SQLITE_NOTADB ? 'it is not a database' : reasonOf(error)
-  return fail('STORE_FILE', { path, reason }, error)
+  return fail('STORE_FILE', { path, reason: whyUnusable(error) }, error)
+}
+
+function whyUnusable(error: unknown): string {
+  if (isBusy(error)) return `another process works with it (${reasonOf(error)})`
+  return codeOf(error) === SQLITE_NOTADB ? 'it is not a database' : reasonOf(error)
 }

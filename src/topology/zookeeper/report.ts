@@ -24,7 +24,7 @@ export function reportOf({ zk, writer, tables, where }: Reported): StoreReport {
     session: zk.session,
     sessionMs: zk.sessionMs,
     change: writer.replica.n,
-    awayMs: zk.awayMs,
+    awayMs: Math.round(zk.awayMs),
     lagMs: writer.lagMs,
     counters: {
       ...prefixed('', zk.counters),

@@ -89,6 +89,7 @@ export const actions: readonly Action[] = [
     verb: undefined,
     words: '',
     summary: 'Say whether the server can do its work.',
+    withoutModels: true, // it asks for no token
     async run({ client, out }) {
       const { isWell, said } = await client.report<Readonly<Record<string, unknown>>>('/health')
       const rows = Object.entries(said).map(([name, value]) => [name, [value].flat().join('\n')])

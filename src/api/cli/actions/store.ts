@@ -3,12 +3,13 @@
 
 import { readFile, writeFile } from 'node:fs/promises'
 import { SystemClock } from '../../../core/clock.ts'
+import { reasonOf } from '../../../core/errors.ts'
 import type { Model } from '../../../topology/model.ts'
 import type { Store } from '../../../topology/store.ts'
 import { Exit, Failure, usage } from '../client.ts'
 import { pairs, table } from '../print.ts'
 import type { Context } from '../words/context.ts'
-import { type Action, nothing } from './action.ts'
+import type { Action } from './action.ts'
 import { PLACE, within } from './store-place.ts'
 
 const clock = new SystemClock()
@@ -87,16 +88,30 @@ async function backup({ out }: Context, words: readonly string[]): Promise<void>
   const { documentOf } = await import('../../../topology/backup/document.ts')
   const document = await within(place, (store, models) => documentOf(store, models), 'find')
   // It holds secrets, of BGP say.
-  await writeFile(file, `${JSON.stringify(document, null, 1)}\n`, { mode: 0o600, flag: 'wx' })
+  await writeNew(file, `${JSON.stringify(document, null, 1)}\n`)
   const count = Object.values(document.objects).reduce((sum, { length }) => sum + length, 0)
   await out({ count }, async () => `${count} objects`)
+}
+
+async function writeNew(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text, { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    const reason = isThere
+      ? 'is there already; expected a file that is not'
+      : `cannot be written: ${reasonOf(error)}`
+    throw new Failure(Exit.refused, `${file} ${reason}`)
+  }
 }
 
 async function restoreFile({ out }: Context, words: readonly string[]): Promise<void> {
   const [file, place] = two(words, 'FILE STORE')
   const { parseDocument } = await import('../../../topology/backup/document.ts')
   const { restore } = await import('../../../topology/backup/restore.ts')
-  const text = await readFile(file, 'utf8')
+  const text = await readFile(file, 'utf8').catch(error => {
+    throw new Failure(Exit.refused, `${file} cannot be read: ${reasonOf(error)}`)
+  })
   const count = await within(place, (store, models) =>
     restore(store, models, parseDocument(text, models), clock)
   )
@@ -128,7 +143,7 @@ async function check({ out }: Context, words: readonly string[]): Promise<void> 
     ...[kind, id, field, JSON.stringify(value) ?? '-', expected]
   ])
   const head = ['kind', 'id', 'field', 'value', 'expected']
-  await out(faults, async () => (rows.length === 0 ? nothing() : table(head, rows)))
+  await out(faults, async () => (rows.length === 0 ? 'no faults' : table(head, rows)))
   if (faults.length > 0) throw new Failure(Exit.refused, `${faults.length} faults`)
 }
 
