@@ -6,13 +6,14 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { request as plainly } from 'node:http'
 import { type RequestOptions, request } from 'node:https'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { ConnectionOptions } from 'node:tls'
 import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import { clusterKey, IDENTITY, TLS } from '../../src/api/cluster/credential.ts'
+import { CONNECTIONS_PER_SOURCE_MAX } from '../../src/api/http/connections.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { SystemRandom } from '../../src/core/random.ts'
 import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
@@ -218,6 +219,26 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     assert.equal(inTheClear, 'refused')
     await eventually(async () => assert.ok((await count('refused')) >= refused + 5))
     assert.equal(await count('answered'), answered)
+  })
+
+  test('HO-06 whoever opens connections and has not got it keeps nobody out', async () => {
+    const host = (await listOf('/hosts')).find(({ name }) => name === 'one')!
+    const [address, at] = String(host.cluster).split(':')
+    const silent = Array.from({ length: 300 }, () => connect(Number(at), address))
+    for (const socket of silent) socket.on('error', () => {})
+    try {
+      await eventually(async () => assert.ok(silent.every(({ connecting }) => !connecting)))
+      for (let i = 0; i < 3; i++)
+        assert.equal(await atDoorOf('one', { psk: clusterKey(secret) }), 200)
+    } finally {
+      for (const socket of silent) socket.destroy()
+    }
+    const counted = async (name: string): Promise<number> => {
+      const page = String((await roles.get('one')!.ask('/metrics')).body)
+      return Number(new RegExp(`^mezzo_cluster_${name}\\S* (\\d+)`, 'm').exec(page)?.[1])
+    }
+    assert.ok((await counted('connections_closed_total')) >= 300 - CONNECTIONS_PER_SOURCE_MAX)
+    await eventually(async () => assert.equal(await counted('connections'), 0))
   })
 
   test('HO-06 with it, only what is meant to be asked, and of hosts here', async () => {
