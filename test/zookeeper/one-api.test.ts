@@ -235,7 +235,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     }
     const counted = async (name: string): Promise<number> => {
       const page = String((await roles.get('one')!.ask('/metrics')).body)
-      return Number(new RegExp(`^mezzo_cluster_${name}\\S* (\\d+)`, 'm').exec(page)?.[1])
+      return Number(new RegExp(`^mezzo_cluster_${name}\\{\\S* (\\d+)`, 'm').exec(page)?.[1])
     }
     assert.ok((await counted('connections_closed_total')) >= 300 - CONNECTIONS_PER_SOURCE_MAX)
     await eventually(async () => assert.equal(await counted('connections'), 0))

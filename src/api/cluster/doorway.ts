@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Counter, Counters } from '../../core/counters.ts'
 import type { Log } from '../../core/log.ts'
 import type { AgentsView } from '../agents.ts'
+import { Connections } from '../http/connections.ts'
 import { newHttp } from '../http/http.ts'
 import { type Listener, listen, type TcpAddress } from '../http/listener.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -26,13 +27,13 @@ export interface DoorwayParts {
 }
 
 const HANDSHAKE_MS = 5_000
-const CONNECTIONS_MAX = 256
 
 /** Answers the questions of other hosts. */
 export class Doorway {
   readonly #parts: DoorwayParts
   readonly #app: FastifyInstance
   readonly #refused: Counter
+  readonly #connections: Connections
   #listener: Listener | undefined
 
   constructor(parts: DoorwayParts) {
@@ -41,6 +42,7 @@ export class Doorway {
     const answered = counters.claim('cluster.answered', 'Questions of other hosts answered')
     this.#refused = counters.claim('cluster.refused', "Connections without the cluster's secret")
     this.#app = newHttp(log)
+    this.#connections = new Connections(this.#app, counters, 'cluster') // before any other hook
     secure(this.#app, undefined, true)
     this.#app.setNotFoundHandler(() => {
       throw new Refusal({ status: 404, code: 'NOT_FOUND', message: 'there is nothing here' })
@@ -72,7 +74,7 @@ export class Doorway {
     const tls = { ...TLS, pskCallback, handshakeTimeout: HANDSHAKE_MS }
     this.#listener = await listen(at, this.#app.routing, tls)
     const { server, url } = this.#listener
-    server.maxConnections = CONNECTIONS_MAX
+    this.#connections.watch(server)
     server.on('tlsClientError', error => {
       this.#refused.value++
       log.debug({ err: error }, 'a connection without the secret of the cluster')

@@ -2,7 +2,7 @@
 // them; when one more comes than there is room for, the connection goes that has been without an
 // answer under way for longest: first of the source that is over its share, else of the one that
 // holds most.  So whoever opens many and says nothing closes his own, and nobody is kept out.
-// test/api/connections.test.ts holds it.
+// test/api/connections.test.ts holds it; test/zookeeper/one-api.test.ts, over TLS.
 
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
@@ -21,6 +21,7 @@ const SILENCE_MS = 60_000
 export class Connections {
   readonly #bySource = new Map<string, Set<Socket>>() // the longest without an answer first
   readonly #answering = new Map<Socket, number>() // how many requests of it are being answered
+  readonly #below = new WeakMap<Socket, Socket>() // of a TLS connection: the one that it is on
   readonly #closed: Counter
   #count = 0
 
@@ -39,6 +40,7 @@ export class Connections {
   /** Bounds the connections that come to this server from now on. */
   watch(server: Server): void {
     server.on('connection', (socket: Socket) => this.#opened(socket))
+    server.on('secureConnection', (socket: Socket) => this.#secured(socket))
     server.timeout = SILENCE_MS
   }
 
@@ -53,6 +55,12 @@ export class Connections {
     this.#bySource.set(source, own.add(socket))
     this.#count++
     socket.once('close', () => this.#gone(source, socket))
+  }
+
+  // Node says of neither which the other is; both know the port that it comes from.
+  #secured(secure: Socket): void {
+    for (const socket of this.#bySource.get(sourceOf(secure)) ?? [])
+      if (socket.remotePort === secure.remotePort) this.#below.set(secure, socket)
   }
 
   #gone(source: string, socket: Socket): void {
@@ -81,11 +89,13 @@ export class Connections {
     return false
   }
 
-  #begin(socket: Socket): void {
+  #begin(of: Socket): void {
+    const socket = this.#below.get(of) ?? of
     this.#answering.set(socket, (this.#answering.get(socket) ?? 0) + 1)
   }
 
-  #end(socket: Socket): void {
+  #end(of: Socket): void {
+    const socket = this.#below.get(of) ?? of
     const before = this.#answering.get(socket)
     if (before === undefined) return
     if (before > 1) this.#answering.set(socket, before - 1)
