@@ -114,6 +114,19 @@ describe('hosts', () => {
     assert.deepEqual(known, { ...said, ...more })
   })
 
+  test('interfaces that no port can have leave room for what a host says', async () => {
+    const odd = Array.from({ length: 64 }, (_, i) => `${'\u001b'.repeat(13)}${i + 10}`)
+    const own = await openSystem([...odd, 'tap0'])
+    try {
+      await eventually(async () => {
+        const { body } = await call(`${own.url}/hosts/${HOST}`)
+        assert.deepEqual([body.alive, body.interfaces], [true, ['underlay', 'tap0']])
+      })
+    } finally {
+      await own.system.close()
+    }
+  })
+
   test('what somebody else wrote there is no registration', async () => {
     for (const text of ['', 'nonsense', '{}', '[]', '{"role":1}']) {
       assert.equal(registrationOf(text), undefined)
