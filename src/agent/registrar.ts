@@ -7,6 +7,7 @@ import type { CountersSnapshot } from '../core/counters.ts'
 import { reasonOf } from '../core/errors.ts'
 import type { Log } from '../core/log.ts'
 import type { Interface } from '../host/ports/interface.ts'
+import { isInterfaceName } from '../topology/formats.ts'
 import {
   hostTable,
   REGISTRATION,
@@ -142,7 +143,8 @@ export class Registrar {
   #registration(interfaces: readonly Interface[]): Registration {
     const { identity, counters: countersOf } = this.#parts
     const { counters, gauges } = countersOf()
-    const all = interfaces.filter(({ kind }) => kind !== 'loopback')
+    // Names that no port can have may be long in JSON: the entry would have no room for them.
+    const all = interfaces.filter(({ kind, name }) => kind !== 'loopback' && isInterfaceName(name))
     const addressed = all.filter(({ addresses }) => addresses.length > 0)
     const others = all.filter(({ addresses }) => addresses.length === 0)
     const { role, version, machine } = identity

@@ -72,6 +72,9 @@ export const formats: Readonly<Record<string, TextFormat>> = {
   }
 }
 
+/** Whether a port may be bound to an interface of this name. */
+export const isInterfaceName = (text: string): boolean => formats.interface!.check(text)
+
 for (const [name, { check }] of Object.entries(formats)) Format.Set(name, check)
 
 /** What a field of this format should hold, in plain words. */

@@ -101,9 +101,15 @@ export async function withNames(message: string, { client, nouns }: Context): Pr
     const name = await nameOf(client, nouns, said === undefined ? nouns.all : [said], id!)
     named.set(id!, name ?? id!)
   }
-  return message.replace(ID_IN_TEXT, (text, _, id: string) => text.replace(id, named.get(id) ?? id))
+  const nameIn = (text: string, id: string): string => text.replace(id, () => named.get(id) ?? id)
+  // A sentence that has both says each thing once.
+  const short = message.replace(NAME_AND_ID, (text, name: string, id: string) =>
+    named.get(id) === name ? name : text
+  )
+  return short.replace(ID_IN_TEXT, (text, _, id: string) => nameIn(text, id))
 }
 
+const NAME_AND_ID = new RegExp(`(\\S+) \\((${UUID.source.slice(1, -1)})\\)`, 'g')
 const ID_IN_TEXT = new RegExp(`(?:\\b([a-z-]+) )?"?(${UUID.source.slice(1, -1)})`, 'g')
 
 async function nameOf(
