@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { command } from '../../src/api/cli/command.ts'
 import { countStore } from '../../src/api/store-counters.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
@@ -38,6 +39,16 @@ describe('the API of a store on ZooKeeper', { skip: missingForServer() ?? false 
     await server.close()
   })
 
+  const complaintOf = async (...words: string[]): Promise<string> => {
+    let complaint = ''
+    const exit = await command(words, {
+      api: system.url,
+      say: () => {},
+      complain: text => (complaint += text)
+    })
+    assert.equal(exit, 0, complaint)
+    return complaint
+  }
   const report = async () => (await call(`${system.url}/store`)).body
 
   test('it says its servers, its session, its last change', async () => {
@@ -69,6 +80,9 @@ describe('the API of a store on ZooKeeper', { skip: missingForServer() ?? false 
     const read = await fetch(`${system.url}/bridges/${bridge}`)
     assert.equal(read.status, 200)
     assert.match(String(read.headers.get('warning')), /^110 /)
+    const shown = /^mezzo: the store is away: this is what is known of it$/
+    assert.match(await complaintOf('bridge', 'list'), shown)
+    assert.match(await complaintOf('bridge', 'show', 'kept', '--json'), shown)
     assert.equal(((await read.json()) as { name: string }).name, 'kept')
     assert.equal((await call(`${system.url}/ports/${port}`)).status, 200)
     const written = await call(`${system.url}/bridges`, 'POST', { name: 'new' })
@@ -78,6 +92,7 @@ describe('the API of a store on ZooKeeper', { skip: missingForServer() ?? false 
     await server.start()
     await eventually(async () => assert.equal((await report()).state, 'connected'))
     assert.equal((await fetch(`${system.url}/bridges`)).headers.get('warning'), null)
+    assert.equal(await complaintOf('bridge', 'list'), '')
     assert.match(String((await report()).lastError), /127|closed/)
     await create('/bridges', { name: 'new' })
   })
