@@ -26,6 +26,7 @@ interface Reply {
   readonly status: number
   readonly next: string | undefined // path of the rest of a list
   readonly text: string
+  readonly warning: string | undefined
 }
 
 /** An object as the API gives it. */
@@ -57,11 +58,17 @@ const PAGES_MAX = 1000
 export class Client {
   #places: readonly Place[] // the first that answers is the one
   readonly #token: string | undefined
+  #warning: string | undefined
 
   /** `places` are tried in their order. */
   constructor(places: readonly string[], token: string | undefined) {
     this.#places = places.map(placeOf)
     this.#token = token
+  }
+
+  /** What the server has warned of with its last answer. */
+  get warning(): string | undefined {
+    return this.#warning
   }
 
   /** The JSON at a path. */
@@ -117,6 +124,7 @@ export class Client {
       try {
         const reply = await this.#requestAt(place, method, path, body)
         this.#places = [place]
+        this.#warning = reply.warning
         return reply
       } catch (error) {
         if (!isAbsent(error) || this.#places.length === 1)
@@ -160,7 +168,9 @@ async function replyOf(response: IncomingMessage): Promise<Reply> {
   }
   const next = /<([^>]+)>; rel="next"/.exec(String(response.headers.link ?? ''))?.[1]
   const text = Buffer.concat(chunks).toString('utf8')
-  return { status: response.statusCode ?? 0, next, text }
+  // RFC 7234, section 5.5: a code, who warns, and the text in quotes.
+  const warning = /^\d{3} \S+ "([^"]*)"/.exec(String(response.headers.warning ?? ''))?.[1]
+  return { status: response.statusCode ?? 0, next, text, warning }
 }
 
 const isAbsent = (error: unknown): boolean =>

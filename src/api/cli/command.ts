@@ -76,7 +76,7 @@ export async function command(args: readonly string[], given: Given): Promise<nu
 }
 
 async function run({ words, json, help, version, api }: Options, given: Given): Promise<void> {
-  const { token, say } = given
+  const { token, say, complain } = given
   if (version) return say(await versionText())
   const client = new Client(api === undefined ? PLACES : [api], token)
   const [noun, verb, ...rest] = words[0] === 'help' ? words.slice(1) : words
@@ -89,6 +89,7 @@ async function run({ words, json, help, version, api }: Options, given: Given): 
   if (fault !== undefined && !job.withoutModels) throw fault
   try {
     await job.run(context, rest)
+    if (client.warning !== undefined) complain(`mezzo: ${visibleLines(client.warning)}`)
   } catch (error) {
     if (!(error instanceof Failure) || error.exit !== Exit.refused) throw error
     throw new Failure(error.exit, await withNames(error.message, context))
