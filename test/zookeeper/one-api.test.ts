@@ -31,7 +31,8 @@ interface Asked {
   readonly path?: string
   readonly psk?: Uint8Array
   readonly identity?: string
-  readonly body?: unknown
+  readonly body?: unknown // a text is sent as it is
+  readonly hear?: (part: string) => void
 }
 
 describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
@@ -123,11 +124,11 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     }
     return new Promise(done => {
       const sent = request(how, answer => {
-        answer.resume()
-        done(answer.statusCode ?? 0)
+        answer.on('data', part => asked.hear?.(String(part)))
+        answer.on('end', () => done(answer.statusCode ?? 0))
       })
       sent.on('error', error => done(error.message))
-      sent.end(JSON.stringify(body))
+      sent.end(typeof body === 'string' ? body : JSON.stringify(body))
     })
   }
 
@@ -256,6 +257,11 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
       ['/', {}, 404]
     ] as const)
       assert.equal(await atDoorOf('one', { psk, path, body }), status, path)
+    const body = `{"limit":${'['.repeat(50_000)}${']'.repeat(50_000)}}`
+    let said = ''
+    const hear = (part: string): string => (said += part)
+    assert.equal(await atDoorOf('one', { psk, path: `${one}/flows`, body, hear }), 400)
+    assert.match(said, /nested deeper than 16/)
   })
 
   test('whatever is where a host says it is: 503 that names the host', async () => {
