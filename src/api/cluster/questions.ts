@@ -5,6 +5,7 @@ import Type, { type Static } from 'typebox'
 import { checkValue } from '../../topology/validation.ts'
 import type { AgentsView } from '../agents.ts'
 import { invalid, Refusal } from '../http/refusal.ts'
+import { plain } from '../rest/merge.ts'
 
 const LIMIT_MAX = 1000
 const TEXT_MAX = 255
@@ -89,7 +90,7 @@ function askedOf(topic: string, details: unknown): Asked {
     const message = `the question ${topic.slice(0, TEXT_MAX)} is not known; expected ${expected}`
     throw new Refusal({ status: 501, code: 'UNSUPPORTED', message })
   }
-  const faults = checkValue(shapes[topic as Topic], details)
+  const faults = checkValue(shapes[topic as Topic], plain(details)) // no deeper than one may walk
   if (faults.length > 0) throw invalid(faults)
   return { topic, details } as Asked
 }
