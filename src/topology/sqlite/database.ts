@@ -150,8 +150,11 @@ export class Database {
   }
 
   #recognise(): void {
-    const id = this.#pragma('application_id')
-    const tables = this.#handle.prepare('SELECT count(*) AS n FROM sqlite_schema').get()
+    // Of one moment: another process may make the file a store between two looks.
+    const [id, tables] = this.read(() => [
+      this.#pragma('application_id'),
+      this.get<{ n: number }>('SELECT count(*) AS n FROM sqlite_schema')
+    ])
     if (id !== APPLICATION_ID && (id !== 0 || tables?.n !== 0))
       throw fail('STORE_FILE', { path: this.path, reason: 'it is a database of something else' })
     this.#handle.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL')
