@@ -54,3 +54,14 @@ test('work that fails leaves nobody out of date', () => {
   renewals.add([b])
   assert.deepEqual(said, ['a', 'changed', 'b', 'changed'])
 })
+
+test('closed amid what is taken in together: nobody is brought up to date any more', () => {
+  const { said, renewals } = opened()
+  renewals.together(() => {
+    renewals.add([a])
+    renewals.close()
+    renewals.add([b])
+  })
+  renewals.add([a])
+  assert.deepEqual(said, [])
+})
