@@ -17,6 +17,7 @@ export class Renewals {
   readonly #parts: RenewalParts
   #due: Set<Slot> | null = null // null: nothing is taken in together
   #hasChanged = false
+  #isClosed = false
 
   constructor(parts: RenewalParts) {
     this.#parts = parts
@@ -24,6 +25,7 @@ export class Renewals {
 
   /** Something came for these devices. */
   add(slots: Iterable<Slot>): void {
+    if (this.#isClosed) return
     if (this.#due === null) {
       for (const slot of slots) this.#parts.renew(slot)
       this.#parts.changed()
@@ -36,6 +38,13 @@ export class Renewals {
   /** Somebody is about to use the device: it cannot wait. */
   beforeUse(slot: Slot): void {
     if (this.#due?.delete(slot) === true) this.#parts.renew(slot)
+  }
+
+  /** Nothing is brought up to date any more: a device would begin what nobody ends. */
+  close(): void {
+    this.#isClosed = true
+    this.#due?.clear()
+    this.#hasChanged = false
   }
 
   /** Devices hear at the end of the work, once, of all that it brings. */

@@ -250,6 +250,7 @@ export class TopologyView implements Topology, Models {
   /** What comes later changes nothing, and nothing is made any more. */
   close(): void {
     this.#isClosed = true
+    this.#renewals.close()
     this.#sweeper.close()
     this.#activity.close()
     this.#estates.close()
