@@ -100,6 +100,7 @@ export async function measureWalk(): Promise<number> {
 export async function measureFlows(): Promise<number> {
   const world = await openWorld(true)
   const { host, datapath } = world.hosts.get('a')!
+  datapath.keeps = false
   const source = new Source(datapath)
   const rates: number[] = []
   for (let round = 0; round < 9; round++) {

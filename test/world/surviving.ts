@@ -26,6 +26,8 @@ export class SurvivingDatapath extends MemoryDatapath {
   readonly #names = new Map<number, string>() // of those, by id
   readonly #others = new Set<number>() // interfaces that this agent has not spoken of
   #left: Kept[] = []
+  /** Whether flows are kept for the next agent; the bench has none, and measures without. */
+  keeps = true
 
   override attach(port: PhysicalPort): void {
     super.attach(port)
@@ -45,11 +47,13 @@ export class SurvivingDatapath extends MemoryDatapath {
 
   override install(batch: FlowBatch): void {
     super.install(batch)
+    if (!this.keeps) return
     for (let i = 0; i < batch.count; i++) if (batch.result[i] !== 0) this.#keep(keptOf(batch, i))
   }
 
   override remove(batch: FlowBatch): void {
     super.remove(batch)
+    if (!this.keeps) return
     for (const id of batch.ids.subarray(0, batch.count)) {
       const name = this.#names.get(id)
       if (name === undefined) continue
