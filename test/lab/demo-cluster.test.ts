@@ -79,6 +79,11 @@ test('whatever is killed by command, connections live', { skip: reason, timeout 
     const done = await mezzo(url, 'demo', ...words)
     assert.deepEqual([words, done.status], [words, status], done.output + demo.complained())
     assert.match(done.output, text)
+    if (words[0] === 'stop' && status === 0)
+      await until('the table tells that the store is away', async () => {
+        const { hosts } = (await (await fetch(`${url}/demo`)).json()) as Report
+        return hosts.every(host => host.store_away_ms > 0)
+      })
     if (words.join(' ') !== 'kill controller') continue
     const asked = await mezzo(url, 'bridge', 'list')
     assert.match(asked.output, /the controller does not answer; .* restore controller/)

@@ -5,6 +5,7 @@
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { LabError, until } from '../../lab/index.ts'
 import { assemblyOf } from '../../topology/assembly/assemble.ts'
 import { Faults } from '../faults.ts'
@@ -24,6 +25,7 @@ import { agentSettings, controllerSettings, documentOf, placeOf } from './settin
 const READY_MS = 60_000
 const RESTORE_MS = 60_000
 const STORE_MS = 60_000
+const LOOK_MS = 1_000
 const cli = join(import.meta.dirname, '../../api/cli/mezzo.ts')
 
 /** The demo's cluster, from the first to the last of its processes. */
@@ -35,6 +37,7 @@ export class ClusterSite implements Site {
   #controller: Program | null = null
   #front: { readonly url: string; close(): Promise<void> } | null = null
   #built: Built | null = null
+  #isClosing = false
   readonly #stateKinds: readonly string[]
 
   /** Installs what it needs and is not there; throws LabError when something cannot be had. */
@@ -102,6 +105,7 @@ export class ClusterSite implements Site {
     this.#front = await openFront({ socket: controller.socket, routes, config })
     await Promise.race([this.#ready(), this.#options.stop.signal])
     this.#goOn()
+    void this.#look()
     return ground
   }
 
@@ -123,6 +127,7 @@ export class ClusterSite implements Site {
   }
 
   async close(): Promise<void> {
+    this.#isClosing = true
     await this.#front?.close()
     await Promise.all([...this.#agents.values()].map(program => program.stop()))
     await this.#controller?.stop()
@@ -132,6 +137,14 @@ export class ClusterSite implements Site {
 
   #goOn(): void {
     if (this.#options.stop.stopped) throw new LabError('stopped')
+  }
+
+  // Agents of one process tell what they count; other processes have to be asked.
+  async #look(): Promise<void> {
+    while (!this.#isClosing) {
+      await this.refresh()
+      await sleep(LOOK_MS, undefined, { ref: false })
+    }
   }
 
   #storeIs(state: 'away' | 'there'): Promise<void> {

@@ -116,9 +116,8 @@ export class Servers implements Services {
     return `${found.join(', ')} ${found.length === 1 ? 'is' : 'are'} back`
   }
 
-  /** Ends all of them, and removes what they have written. */
+  /** Ends all but the controller, and removes what they have written. */
   async close(): Promise<void> {
-    await this.#controller?.stop()
     await Promise.all([...this.#ensemble.values(), this.cassandra].map(each => each.close()))
   }
 
