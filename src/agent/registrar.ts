@@ -15,6 +15,7 @@ import {
   SEEN,
   TOLD_MAX
 } from '../topology/hosts/registration.ts'
+import { isOwn } from '../topology/models.ts'
 import type { Store } from '../topology/store.ts'
 import { AutoJoin } from './auto-join.ts'
 
@@ -144,7 +145,9 @@ export class Registrar {
     const { identity, counters: countersOf } = this.#parts
     const { counters, gauges } = countersOf()
     // Names that no port can have may be long in JSON: the entry would have no room for them.
-    const all = interfaces.filter(({ kind, name }) => kind !== 'loopback' && isInterfaceName(name))
+    const all = interfaces.filter(
+      ({ kind, name }) => kind !== 'loopback' && !isOwn(name) && isInterfaceName(name)
+    )
     const addressed = all.filter(({ addresses }) => addresses.length > 0)
     const others = all.filter(({ addresses }) => addresses.length === 0)
     const { role, version, machine } = identity

@@ -34,6 +34,11 @@ test('C9: a file holds the token, when nobody else can read it', () => {
     assert.throws(() => token(undefined, file('bad', mode)), /api\.tokenFile .*mode 0.*chmod 600/)
   assert.throws(() => token(undefined, join(folder, 'none')), /api\.tokenFile .*can be read/)
   assert.throws(() => token(undefined, file('empty', 0o600, '\n')), /something in it/)
+  assert.throws(
+    () => token(undefined, file('lines', 0o600, `# of compute1\n\n${TOKEN}\n`)),
+    (error: Error) =>
+      /api\.tokenFile .*of 3 lines.*one line/.test(error.message) && !/horse/.test(error.message)
+  )
   assert.throws(() => token(TOKEN, file('two', 0o600)), /not both/)
   assert.equal(token(TOKEN), TOKEN)
   assert.equal(token(), undefined)

@@ -8,6 +8,7 @@ import { fail, reasonOf } from '../core/errors.ts'
 import { isSecretName } from '../core/log.ts'
 
 const OTHERS = 0o077
+const LINES = /\r\n|\r|\n/
 
 /** Where a secret may stand. */
 export interface SecretSource {
@@ -40,14 +41,18 @@ function fromFile(field: string, file: string): string {
 }
 
 function read(field: string, file: string): string {
+  let secret: string
   try {
-    const secret = readFileSync(file, 'utf8').trim()
-    if (secret !== '') return secret
+    secret = readFileSync(file, 'utf8').trim()
   } catch (error) {
     const expected = `a file that can be read (${reasonOf(error)})`
     throw fail('INVALID', { field, value: file, expected }, error)
   }
-  throw fail('INVALID', { field, value: file, expected: 'a file with something in it' })
+  if (secret === '')
+    throw fail('INVALID', { field, value: file, expected: 'a file with something in it' })
+  if (!LINES.test(secret)) return secret
+  const value = `${file} of ${secret.split(LINES).length} lines`
+  throw fail('INVALID', { field, value, expected: 'a file of one line: the secret, nothing else' })
 }
 
 function mustBePrivate(field: string, file: string): void {

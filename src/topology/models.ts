@@ -143,8 +143,10 @@ type WalkFields = typeof commonPortFields &
 /** A port of any device, with the fields that the walk knows. */
 export type PortModel = Static<ReturnType<typeof object<WalkFields>>> & { readonly id: string }
 
-/** Interfaces that no host can give: its loopback, and the pair that packets are sent by. */
-export const isReserved = (name: string): boolean => name === 'lo' || name.startsWith('mzinj')
+/** Interfaces of Mezzo itself: the pair that packets are sent by. */
+export const isOwn = (name: string): boolean => name.startsWith('mzinj')
+/** Interfaces that no host can give: its loopback, and our own. */
+export const isReserved = (name: string): boolean => name === 'lo' || isOwn(name)
 
 /** Faults that the schema cannot say, of what all ports have. */
 export function commonPortFaults(port: Stored): Fault[] {

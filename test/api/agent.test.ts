@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { until } from '../../src/lab/index.ts'
 import type { Appliance } from '../../src/main/appliance.ts'
 import { eth } from '../../src/wire/builder.ts'
 import { call } from './fixture.ts'
@@ -12,7 +13,7 @@ let system: Appliance
 let url: string
 
 before(async () => {
-  ;({ system, url } = await openSystem(['tap0']))
+  ;({ system, url } = await openSystem(['tap0', 'mzinj0', 'mzinj1']))
 })
 after(() => system.close())
 
@@ -32,7 +33,7 @@ test('a described packet is walked by the agent; interfaces and bindings are its
   const binding = `${url}/ports/${ends[0]}/binding`
   const wrong = await call(binding, 'PUT', { host: HOST, interface: 'nosuch0' })
   assert.equal(wrong.status, 400)
-  assert.match(wrong.body.error.faults[0]!.expected, /tap0/)
+  assert.match(wrong.body.error.faults[0]!.expected, /tap0$/)
   assert.equal((await call(binding, 'PUT', { host: HOST, interface: 'tap0' })).status, 200)
 
   const walk = async (packet: string) =>
@@ -46,6 +47,26 @@ test('a described packet is walked by the agent; interfaces and bindings are its
   const flows = (await call(`${url}/hosts/${HOST}/flows`)).body as unknown as unknown[]
   assert.deepEqual(flows, [], 'a trace installs nothing')
 })
+
+test('the interfaces of a host are told without those that are Mezzo its own', async () => {
+  const told = (await call(`${url}/hosts/${HOST}/interfaces`)).body as unknown as Named[]
+  assert.deepEqual(
+    told.map(({ name }) => name),
+    ['underlay', 'tap0']
+  )
+  const registered = async (): Promise<unknown> =>
+    (await call(`${url}/hosts/${HOST}`)).body.interfaces
+  await until('the host is registered', async () => (await registered()) !== undefined)
+  assert.deepEqual(await registered(), ['underlay', 'tap0'])
+  const port = await post(`/bridges/${await post('/bridges', { name: 'own' })}/ports`, {})
+  const binding = { host: HOST, interface: 'mzinj0' }
+  const refused = await call(`${url}/ports/${port}/binding`, 'PUT', binding)
+  assert.match(refused.body.error.faults[0]!.expected, /Mezzo itself uses it/)
+})
+
+interface Named {
+  readonly name: string
+}
 
 test('F12: an agent with hours of work before it stops all the same', async () => {
   const busy = await openSystem(['tap0'])

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -36,9 +36,9 @@ async function mezzo(words: readonly string[], token = TOKEN): Promise<Run> {
   return { exit, ...run }
 }
 
-function program(words: readonly string[]): Promise<Run> {
+function program(words: readonly string[], more: NodeJS.ProcessEnv = {}): Promise<Run> {
   const path = fileURLToPath(new URL('../../src/api/cli/mezzo.ts', import.meta.url))
-  const env = { ...process.env, MEZZO_API: system.url, MEZZO_TOKEN: TOKEN }
+  const env = { ...process.env, MEZZO_API: system.url, MEZZO_TOKEN: TOKEN, ...more }
   const child = spawn(process.execPath, [path, ...words], { env })
   let out = ''
   let err = ''
@@ -278,6 +278,22 @@ test('the exit status tells a refusal from wrong usage from silence', async () =
   assert.equal(stranger.exit, 1)
   assert.match(stranger.err, /needs a valid token: MEZZO_TOKEN, or MEZZO_TOKEN_FILE/)
   assert.match((await mezzo(['health'], '')).out, /^status +ok$/m)
+})
+
+test('C9: a file of a token holds it in one line, and nothing else', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mezzo-cli-'))
+  const path = join(folder, 'token')
+  const asked = () => program(['health', '--json'], { MEZZO_TOKEN: '', MEZZO_TOKEN_FILE: path })
+  for (const text of [`${TOKEN}\nanother\n`, '\n']) {
+    writeFileSync(path, text)
+    const { exit, err } = await asked()
+    assert.equal(exit, 2)
+    assert.match(err, /MEZZO_TOKEN_FILE: .*token is not one line/)
+    assert.ok(!err.includes(TOKEN))
+  }
+  writeFileSync(path, `${TOKEN}\n`)
+  assert.equal((await asked()).exit, 0)
+  rmSync(folder, { recursive: true })
 })
 
 test('what cannot be asked is told with its reason, not only with its id', async () => {

@@ -14,11 +14,18 @@ function token(): string | undefined {
   const { MEZZO_TOKEN, MEZZO_TOKEN_FILE } = process.env
   if (MEZZO_TOKEN || !MEZZO_TOKEN_FILE) return MEZZO_TOKEN || undefined
   try {
-    return readFileSync(MEZZO_TOKEN_FILE, 'utf8').trim()
+    const token = readFileSync(MEZZO_TOKEN_FILE, 'utf8').trim()
+    if (/^[^\r\n]+$/.test(token)) return token
+    const which = visible(MEZZO_TOKEN_FILE)
+    return wrong(`MEZZO_TOKEN_FILE: ${which} is not one line: the token, nothing else`)
   } catch (error) {
-    process.stderr.write(`mezzo: MEZZO_TOKEN_FILE cannot be read: ${visible(reasonOf(error))}\n`)
-    process.exit(Exit.usage)
+    return wrong(`MEZZO_TOKEN_FILE cannot be read: ${visible(reasonOf(error))}`)
   }
+}
+
+function wrong(what: string): never {
+  process.stderr.write(`mezzo: ${what}\n`)
+  process.exit(Exit.usage)
 }
 
 process.exitCode = await command(process.argv.slice(2), {

@@ -6,6 +6,7 @@
 
 import { isFailure } from '../../core/errors.ts'
 import type { Fault, Stored } from '../../topology/model.ts'
+import { isOwn } from '../../topology/models.ts'
 import type { Store, Versioned } from '../../topology/store.ts'
 import type { AgentsView } from '../agents.ts'
 import { conflict, invalid, notFound, precondition, refusalOf } from '../http/refusal.ts'
@@ -185,8 +186,9 @@ export class Ports {
       const expected = `an interface that may be bound: ${found.refusal}`
       throw invalid([{ field: 'interface', value: name, expected }])
     }
-    const names = there.slice(0, NAMES_LISTED).map(each => each.name)
-    const more = there.length > names.length ? ', …' : ''
+    const all = there.map(each => each.name).filter(each => !isOwn(each))
+    const names = all.slice(0, NAMES_LISTED)
+    const more = all.length > names.length ? ', …' : ''
     const expected = `an interface of that host; there are ${names.join(', ') || 'none'}${more}`
     throw invalid([{ field: 'interface', value: name, expected }])
   }

@@ -1,6 +1,7 @@
 // What agents know of their hosts, now: interfaces, and the live flow table.
 
 import type { FastifyInstance } from 'fastify'
+import { isOwn } from '../../topology/models.ts'
 import type { AgentInfo, AgentsView } from '../agents.ts'
 import { refTo } from '../document/schemas.ts'
 import { Refusal } from '../http/refusal.ts'
@@ -43,7 +44,9 @@ export function addHostRoutes(app: FastifyInstance, { objects, ports, agents }: 
       const interfaces = (await agents.interfaces(id)) ?? (await silent(agents, id))
       const bound = new Map<string, string>()
       for await (const binding of ports.bindings(id)) bound.set(binding.interface, binding.port)
-      return interfaces.map(each => ({ ...each, port: bound.get(each.name) }))
+      return interfaces
+        .filter(({ name }) => !isOwn(name))
+        .map(each => ({ ...each, port: bound.get(each.name) }))
     }
   })
   addRoute(app, {

@@ -73,6 +73,12 @@ test('name and password come from files or the environment, and are never shown'
     })
     writeFileSync(passwordFile, '\n')
     assert.throws(() => placeOf({ servers, username: 'm', passwordFile }), /password of m/)
+    writeFileSync(passwordFile, 'name\nright\n')
+    assert.throws(
+      () => placeOf({ servers, username: 'm', passwordFile }),
+      (error: Error) =>
+        /one line, the password of m/.test(error.message) && !/right/.test(error.message)
+    )
     const both = { MEZZO_ZOOKEEPER_USERNAME: 'e', MEZZO_ZOOKEEPER_PASSWORD: 'p' }
     const other = placeOf({ servers }, both)
     assert.equal(other.kind === 'zookeeper' && other.credentials?.password, 'p')

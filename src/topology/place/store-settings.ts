@@ -120,8 +120,8 @@ function credentialsOf(
       : read('passwordFile', passwordFile)?.replace(/\r?\n$/, '')
   if (username === undefined && password === undefined) return undefined
   if (username === undefined) throw refused('username', undefined, 'one, for there is a password')
-  if (password === undefined || password === '')
-    throw refused('passwordFile', passwordFile, `a file with the password of ${username}`)
+  if (password === undefined || password === '' || /[\r\n]/.test(password))
+    throw refused('passwordFile', passwordFile, `a file of one line, the password of ${username}`)
   return { username, password }
 }
 
