@@ -71,7 +71,8 @@ test('what cannot be a route is refused by field', async t => {
     [['bgp', 'nowhere', [hop]], /prefix is nowhere/],
     [['bgp', '10.0.0.0/8', []], /nextHops is 0/],
     [['bgp', '10.0.0.0/8', [{ port: 'p', gateway: '::1' }]], /nextHops.gateway is ::1/],
-    [['bgp', '10.0.0.0/8', [{ port: 'p', weight: -1 }]], /nextHops.weight is -1/]
+    [['bgp', '10.0.0.0/8', [{ port: 'p', weight: -1 }]], /nextHops.weight is -1/],
+    [['bgp', '10.0.0.0/8', [{ port: 'p', share: 0 }]], /nextHops.share is 0/]
   ] as const
   for (const [[origin, prefix, hops], expected] of bad)
     await assert.rejects(routes.put(ROUTER, origin, prefix, hops), expected)

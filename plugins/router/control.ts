@@ -3,6 +3,7 @@
 
 import { address, defineControl, fail, Store, ThisHost } from '../../src/control.ts'
 import { HOPS_MAX, type LearnedHop, learnedTable, Routes } from './token.ts'
+import { SHARE_MAX } from './weight.ts'
 
 const WEIGHT_MAX = 0x7fff_ffff
 
@@ -58,13 +59,15 @@ class RouteWriter implements Routes {
   }
 }
 
-function checkHop({ gateway, weight }: LearnedHop, family: 4 | 6): void {
+function checkHop({ gateway, weight, share = 1 }: LearnedHop, family: 4 | 6): void {
   if (gateway !== undefined) {
     const expected = `an IPv${family} address`
     need(parsedIp(gateway)?.family === family, 'nextHops.gateway', gateway, expected)
   }
   const isWeight = weight === undefined || (Number.isInteger(weight) && weight >= 0)
   need(isWeight && (weight ?? 0) <= WEIGHT_MAX, 'nextHops.weight', weight, 'a whole number from 0')
+  const isShare = Number.isInteger(share) && share >= 1 && share <= SHARE_MAX
+  need(isShare, 'nextHops.share', share, `a whole number from 1 to ${SHARE_MAX}`)
 }
 
 function need<T>(found: T, field: string, value: unknown, expected: string): NonNullable<T> {

@@ -18,7 +18,7 @@ import {
   stationFaults,
   Uuid
 } from '../../src/resource.ts'
-import { WEIGHT_DEFAULT } from './weight.ts'
+import { SHARE_MAX, WEIGHT_DEFAULT } from './weight.ts'
 
 const WEIGHT_MAX = 0x7fff_ffff
 
@@ -84,6 +84,13 @@ export const routeModel = defineModel({
         maximum: WEIGHT_MAX,
         default: WEIGHT_DEFAULT,
         description: 'the lower wins among routes of one destination'
+      })
+    ),
+    share: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: SHARE_MAX,
+        description: 'of routes of one weight: what it takes of the flows beside the others; 1'
       })
     )
   }),

@@ -12,6 +12,8 @@ export interface LearnedHop {
   readonly gateway?: string
   /** Of routes as long, the lowest wins, equal ones share; 100 when left out. */
   readonly weight?: number
+  /** Of those that share: what it takes of the flows beside the others, 1 to SHARE_MAX; 1. */
+  readonly share?: number
 }
 
 /** Routes that were learned from outside. */

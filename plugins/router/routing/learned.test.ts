@@ -51,7 +51,15 @@ test('equal next hops share, and what is no route is counted', () => {
   learn(lab, 'h1 bgp 172.16.0.0/16', [by('d2'), by('d3')])
   const exits = Array.from({ length: 40 }, (_, i) => lab.exitOf('d1', udp('d1', FAR, 1000 + i)))
   assert.deepEqual([...new Set(exits)].sort(), ['d2', 'd3'])
-  for (const value of ['', 'null', '{}', '[1]', '[{"port":7}]', '[{"port":"d2","gateway":1}]'])
+  for (const value of [
+    '',
+    'null',
+    '{}',
+    '[1]',
+    '[{"port":7}]',
+    '[{"port":"d2","gateway":1}]',
+    '[{"port":"d2","share":-1}]'
+  ])
     learn(lab, `h1 bgp 172.16.${value.length}.0/24`, value)
-  assert.equal(lab.world.counter('router.learned-refused'), 6)
+  assert.equal(lab.world.counter('router.learned-refused'), 7)
 })

@@ -5,6 +5,7 @@ import type { Clock, Table, Timer } from '../../../src/plugin.ts'
 import type { RouterCounters } from '../counters.ts'
 import type { RouteModel } from '../models.ts'
 import { HOPS_MAX, type LearnedHop } from '../token.ts'
+import { SHARE_MAX } from '../weight.ts'
 
 /** Next hops of one router's learned routes, all in all. */
 const LEARNED_MAX = 65_536
@@ -84,6 +85,8 @@ function parsed(value: string): LearnedHop[] | undefined {
 
 function isHop(hop: unknown): hop is LearnedHop {
   if (typeof hop !== 'object' || hop === null) return false
-  const { port, gateway = '', weight = 0 } = hop as Record<string, unknown>
-  return typeof port === 'string' && typeof gateway === 'string' && typeof weight === 'number'
+  const { port, gateway = '', weight = 0, share = 1 } = hop as Record<string, unknown>
+  const isShare = Number.isInteger(share) && Number(share) >= 1 && Number(share) <= SHARE_MAX
+  const isPlace = typeof port === 'string' && typeof gateway === 'string'
+  return isPlace && typeof weight === 'number' && isShare
 }

@@ -24,6 +24,8 @@ export interface Route {
   readonly srcLength: number
   /** Of routes as long, the lowest weight wins; equal ones share. */
   readonly weight: number
+  /** Among those, what it takes of the flows beside the others' shares: 1 to SHARE_MAX. */
+  readonly share: number
   readonly port: RouterPort | null
   /** Next hop; null: the destination itself is at the port. */
   readonly gateway: Int32Array | null
@@ -50,7 +52,7 @@ export function* routesOfPort(port: RouterPort): Generator<Route> {
   for (const given of port.port.addresses) {
     const { family } = given
     const text = address.formatPrefix(given)
-    const common = { family, srcWords: ANY, srcLength: 0, gateway: null, port }
+    const common = { family, srcWords: ANY, srcLength: 0, share: 1, gateway: null, port }
     const length = family === 4 ? 32 : 128
     const name = `${port.id}/${text}`
     const own = { words: given.words, length, weight: LOCAL_WEIGHT, text: `local ${text}` }
@@ -82,6 +84,7 @@ export function routeOfModel(
     srcWords: source?.words ?? ANY,
     srcLength: source?.length ?? 0,
     weight: model.weight ?? WEIGHT_DEFAULT,
+    share: model.share ?? 1,
     port: port ?? null,
     gateway: gateway?.words ?? null,
     hash: tagOf(model.port ?? kind, gateway === null ? '' : address.formatIp(gateway)),

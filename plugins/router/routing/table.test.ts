@@ -75,6 +75,38 @@ test('RT-06 the longest prefix wins whatever the weights, IPv4 and IPv6', () => 
   assert.equal(routes.find(packet('2001:db9::7')), undefined)
 })
 
+// Which route each of many flows takes.
+const choices = (routes: Routes): (string | undefined)[] =>
+  Array.from({ length: 6000 }, (_, i) => routes.find(packet('10.2.2.3', '10.0.1.1', 1 + i)))
+
+test('equal routes take flows by their shares, and a change moves only what it must', () => {
+  const routes = new Routes()
+  const via = (gateway: string, share?: number) => ({
+    destination: '10.0.0.0/8',
+    gateway,
+    ...(share === undefined ? {} : { share })
+  })
+  routes.add('one', via('10.0.9.1'))
+  routes.add('three', via('10.0.9.3', 3))
+  routes.add('six', via('10.0.9.6', 6))
+  const before = choices(routes)
+  for (const [id, of10] of [
+    ['one', 1],
+    ['three', 3],
+    ['six', 6]
+  ] as const) {
+    const taken = before.filter(choice => choice === id).length
+    assert.ok(Math.abs(taken - 600 * of10) < 150, `${id} took ${taken} of 6000`)
+  }
+  routes.add('one', via('10.0.9.1', 4))
+  const grown = choices(routes)
+  assert.ok(grown.some((choice, i) => choice !== before[i]))
+  for (const [i, choice] of grown.entries()) assert.ok(choice === before[i] || choice === 'one')
+  routes.remove('three')
+  for (const [i, choice] of choices(routes).entries())
+    assert.ok(choice === grown[i] || grown[i] === 'three')
+})
+
 test('RT-05 of equal prefixes the lowest weight wins; weight 100 where none is given', () => {
   const routes = new Routes()
   routes.add('b', { destination: '10.0.0.0/8' })

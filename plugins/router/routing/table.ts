@@ -173,16 +173,18 @@ function isFor(key: FlowKey, route: Route, first: number): boolean {
   return true
 }
 
-// Rendezvous hashing (Thaler and Ravishankar 1998): each flow ranks the next hops by a hash of
-// both and takes the first.  When a next hop goes, only its own flows move; every agent decides
-// alike.
+// Weighted rendezvous hashing (Thaler and Ravishankar 1998; the weights by Schindelhauer and
+// Schomaker 2005): each flow ranks the next hops by a hash of both and takes the first.  When a
+// next hop goes, only its own flows move, when its share grows, only towards it; every agent
+// decides alike.
 function spread(key: FlowKey, list: readonly Route[], weight: number, first: number): Route {
   const flow = flowHash(key, first)
   let best: Route | undefined
-  let highest = -1
+  let highest = 0
   for (const route of list) {
     if (route.weight !== weight || !isFor(key, route, first)) continue
-    const score = hashWith(flow, route.hash) >>> 0
+    const drawn = ((hashWith(flow, route.hash) >>> 0) + 0.5) / 2 ** 32 // above 0, below 1
+    const score = route.share / -Math.log(drawn)
     if (score <= highest) continue
     highest = score
     best = route
