@@ -21,6 +21,7 @@ export {
   type Fault,
   type Model,
   type ModelValue,
+  type ObjectReader,
   type Status,
   type Stored
 } from './topology/model.ts'

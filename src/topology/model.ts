@@ -42,6 +42,11 @@ export interface StatusEntry {
   readonly key: string
   /** Counts only while the session lives that wrote it. */
   readonly ofLiving?: boolean
+  /**
+   * The key ends in a space: all entries of living sessions are meant that have one more word, and
+   * `read` is given them as JSON, a list of [the word, the value].
+   */
+  readonly isPrefix?: boolean
 }
 
 /** What hosts report of an object: read from a replicated table when somebody looks at it. */
@@ -59,6 +64,17 @@ export interface Status {
     value: Stored,
     found: readonly (string | undefined)[]
   ) => Readonly<Record<string, unknown>>
+}
+
+/** Where a model's owner looks at other objects, as they are now. */
+export interface ObjectReader {
+  /** undefined: there is none. */
+  read(kind: string, id: ObjectId): Promise<{ readonly value: Stored } | undefined>
+  /** All of a kind, or those whose indexed field has a value. */
+  list(
+    kind: string,
+    index?: { field: string; value: string }
+  ): AsyncIterable<{ readonly value: Stored }>
 }
 
 /** What a new object is completed with. */
@@ -90,6 +106,8 @@ export interface Model<S extends TObject = TObject> {
   readonly sequences: Readonly<Record<string, { sequence: string; min: number; max: number }>>
   /** Faults the schema cannot say. Called on create and update with the whole object. */
   readonly validate: (value: Stored) => readonly Fault[]
+  /** Faults that other objects tell. The API asks, on create and update; the store does not. */
+  readonly related?: (value: Stored, others: ObjectReader) => Promise<readonly Fault[]>
   /** What a new object is where its body is silent; called before `validate`. */
   readonly complete?: (value: Stored, given: Completing) => Stored
   /** Field that keeps siblings in order (a rule's position). */

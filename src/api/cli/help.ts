@@ -24,13 +24,15 @@ Wherever an id is taken, a name, the beginning of an id or DEVICE:NAME will do.
   MEZZO_TOKEN   the token, when the server wants one; or MEZZO_TOKEN_FILE, a file with it
 Exit status: 0 done, 1 refused by the server, 2 wrong usage, 3 server not reached.`
 
-// Of the first kind whose objects stand alone and have names: what there is, plugins say.
+// Of the first kind whose objects stand alone and have names, and something else to set: what there
+// is, plugins say.
 function examplesOf(nouns: readonly Noun[]): string {
-  const named = nouns.find(each => each.owner === undefined && each.settable.includes('name'))
+  const alone = nouns.filter(each => each.owner === undefined && each.settable.includes('name'))
+  const named = alone.find(each => flagOf(each) !== undefined) ?? alone[0]
   if (named === undefined) return 'mezzo NOUN list, show, create, set, delete, help'
-  const { kind, fields, settable } = named
+  const { kind, fields } = named
   const name = `${kind}1`
-  const flag = settable.find(field => fields[field]?.type === 'boolean')
+  const flag = flagOf(named)
   const setting = flag === undefined ? `name=${kind}2` : `${flag}=${!fields[flag]!.default}`
   const verbs = [
     ['list [field=value …]', `create name=${name}`],
@@ -39,6 +41,9 @@ function examplesOf(nouns: readonly Noun[]): string {
   ]
   return pairs(verbs.map(row => row.map(words => `mezzo ${kind} ${words}`)))
 }
+
+const flagOf = ({ fields, settable }: Noun): string | undefined =>
+  settable.find(field => fields[field]?.type === 'boolean')
 
 const commandOf = ({ noun, verb, words }: (typeof actions)[number]): string =>
   ['mezzo', noun, verb, words].filter(part => part).join(' ')
@@ -73,7 +78,8 @@ function rowOf(noun: Noun, field: string, schema: FieldSchema): [string, string]
 }
 
 function fieldText(noun: Noun, field: string, schema: FieldSchema): string {
-  const type = noun.references[field]?.join(' or ') ?? typeText(schema)
+  const named = noun.references[field]?.join(' or ')
+  const type = schema.writeOnly === true ? '@FILE' : (named ?? typeText(schema))
   const fallback =
     schema.default === undefined ? '' : `, ${JSON.stringify(schema.default)} if absent`
   const about = schema.description === undefined ? '' : `: ${schema.description}`

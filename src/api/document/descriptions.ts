@@ -15,7 +15,7 @@ function describe(model: Catalogue['models'][number], catalogue: Catalogue): unk
     kind: model.kind,
     plural: model.plural,
     summary: model.summary,
-    fields: whole.properties,
+    fields: { ...whole.properties, ...create.properties }, // what is never shown may be set
     settable: Object.keys(create.properties ?? {}),
     required: create.required,
     example: create.examples?.[0],

@@ -4,7 +4,14 @@
 
 import type { JsonSchema } from '../../core/config/schema.ts'
 import type { Model } from '../../topology/model.ts'
-import { echoOf, fieldsOf, isRequired, ownerOf, readOnlyFields } from '../rest/catalogue.ts'
+import {
+  echoOf,
+  fieldsOf,
+  isRequired,
+  ownerOf,
+  readOnlyFields,
+  writeOnlyFields
+} from '../rest/catalogue.ts'
 import type { Managed } from '../rest/maker.ts'
 import { exampleOf } from './examples.ts'
 import { object, UUID } from './shapes.ts'
@@ -45,7 +52,7 @@ export function modelSchemas(model: Model, managed: Managed): ModelSchemas {
     whole: object(
       name,
       model.summary,
-      { id: UUID, ...fields, ...told },
+      { id: UUID, ...without(fields, writeOnlyFields(model)), ...told },
       ['id', ...required],
       example
     ),

@@ -80,6 +80,7 @@ export const kindsOf = ({ kind }: Reference): readonly string[] =>
 interface FieldSchema {
   readonly type?: string
   readonly readOnly?: boolean
+  readonly writeOnly?: boolean
   readonly default?: unknown
   readonly anyOf?: readonly { readonly const?: unknown }[]
 }
@@ -113,6 +114,10 @@ export function echoOf(model: Model): string | undefined {
 /** Fields that the system sets. */
 export const readOnlyFields = (model: Model): string[] =>
   Object.entries(fieldsOf(model)).flatMap(([name, field]) => (field.readOnly ? [name] : []))
+
+/** Fields that are taken and never shown: a password. A PUT without them keeps them. */
+export const writeOnlyFields = (model: Model): string[] =>
+  Object.entries(fieldsOf(model)).flatMap(([name, field]) => (field.writeOnly ? [name] : []))
 
 /** What hosts report: shown, never taken. */
 export const statusFields = (model: Model): string[] =>

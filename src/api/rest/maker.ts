@@ -83,6 +83,12 @@ export class ObjectMaker {
   async #check(model: Model, value: Stored): Promise<void> {
     refuse(checkObject(model, value))
     refuse(await this.#kinFaults(model, value))
+    refuse(await this.relatedFaults(model, value))
+  }
+
+  /** What its model's owner finds wrong with it beside other objects. */
+  async relatedFaults(model: Model, value: Stored): Promise<readonly Fault[]> {
+    return (await model.related?.(value, this.#reader)) ?? []
   }
 
   // A port of a router is a router port: filled in when absent, refused when wrong.

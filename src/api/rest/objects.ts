@@ -9,7 +9,14 @@ import type { Change, Store, Versioned } from '../../topology/store.ts'
 import { applyDefaults, checkObject } from '../../topology/validation.ts'
 import { invalid, notFound, precondition, Refusal } from '../http/refusal.ts'
 import { Batch } from './batch.ts'
-import { type Catalogue, echoOf, ownerOf, readOnlyFields, statusFields } from './catalogue.ts'
+import {
+  type Catalogue,
+  echoOf,
+  ownerOf,
+  readOnlyFields,
+  statusFields,
+  writeOnlyFields
+} from './catalogue.ts'
 import { collect, type MakerRules, type Managed, ObjectMaker, refuse } from './maker.ts'
 import { merge, plain, sameValue } from './merge.ts'
 import { inOrder } from './order.ts'
@@ -110,8 +117,9 @@ export class Objects {
   replace(model: Model, id: string, body: unknown, expected: Expected): Promise<Versioned> {
     const given: Record<string, unknown> = { ...plain(body) }
     for (const field of statusFields(model)) delete given[field] // as it was read: it may be old
+    const unsaid = [...writeOnlyFields(model), ...(model.ordered ? [model.ordered] : [])]
     return this.#change(model, id, expected, current => {
-      const kept = [...this.#fixedFields(model), ...(model.ordered ? [model.ordered] : [])]
+      const kept = [...this.#fixedFields(model), ...unsaid]
         .filter(field => current.value[field] !== undefined)
         .map(field => [field, current.value[field]])
       return { ...Object.fromEntries(kept), id, ...given }
@@ -152,6 +160,7 @@ export class Objects {
         const value = applyDefaults(model, edited)
         refuse(checkObject(model, value))
         if (sameValue(value, current.value)) return
+        refuse(await this.#maker.relatedFaults(model, value))
         const { object, moved } = await this.#maker.placed(model, value, current.value)
         const { kind } = model
         const update: Change = { op: 'update', kind, value: object, version: current.version }

@@ -1,10 +1,11 @@
 // What hosts report of objects, shown among their fields: a model says in which entries of
 // replicated tables it is, and how it reads.  It is no part of the object: no version, and it is
-// never stored. test/api/ports.test.ts holds it.
+// never stored. And what is never shown is left out here. test/api/ports.test.ts holds it.
 
 import { isFailure } from '../../core/errors.ts'
 import type { Model, ObjectId, StatusEntry, Stored } from '../../topology/model.ts'
 import type { Store, TableEntry } from '../../topology/store.ts'
+import { writeOnlyFields } from './catalogue.ts'
 
 // Of so many entries of a table each is asked for; of more, the table as a whole.
 const ASKED_MAX = 16
@@ -26,7 +27,10 @@ export class Statuses {
 
   /** The objects with their statuses, each table read once. */
   async allShown(model: Model, values: readonly Stored[]): Promise<readonly Stored[]> {
-    const { status } = model
+    return (await this.#told(model, values)).map(value => withoutSecrets(model, value))
+  }
+
+  async #told({ status }: Model, values: readonly Stored[]): Promise<readonly Stored[]> {
     if (status === undefined) return values
     const entries = values.map(status.entries)
     const found = new Map<string, Values | undefined>()
@@ -59,6 +63,8 @@ export class Statuses {
 
   async #read(name: string, wanted: readonly StatusEntry[]): Promise<Values> {
     const table = this.#store.table(name)
+    const prefixes = wanted.filter(({ isPrefix }) => isPrefix).map(({ key }) => key)
+    if (prefixes.length > 0) return this.#beginning(await table.entries(), new Set(prefixes))
     const mortal = wanted.filter(({ ofLiving }) => ofLiving).map(({ key }) => key)
     if (mortal.length > 0) return this.#ofLiving(await table.entries(), new Set(mortal))
     const keys = new Set(wanted.map(({ key }) => key))
@@ -69,9 +75,27 @@ export class Statuses {
     return new Map(pairs)
   }
 
+  // Of sessions that live; each key is one of the prefixes and a rest behind its last space.
+  async #beginning(entries: readonly TableEntry[], prefixes: ReadonlySet<string>): Promise<Values> {
+    const living = await this.#store.living(entries.map(({ owner }) => owner))
+    const found = new Map<string, [string, string][]>([...prefixes].map(each => [each, []]))
+    for (const { key, value, owner } of entries) {
+      const rest = key.slice(key.lastIndexOf(' ') + 1)
+      if (living.has(owner)) found.get(key.slice(0, -rest.length))?.push([rest, value])
+    }
+    return new Map([...found].map(([key, rows]) => [key, JSON.stringify(rows)]))
+  }
+
   async #ofLiving(entries: readonly TableEntry[], mortal: ReadonlySet<string>): Promise<Values> {
     const living = await this.#store.living(entries.map(({ owner }) => owner))
     const left = entries.filter(({ key, owner }) => !mortal.has(key) || living.has(owner))
     return new Map(left.map(({ key, value }) => [key, value]))
   }
+}
+
+function withoutSecrets(model: Model, value: Stored): Stored {
+  const hidden = writeOnlyFields(model)
+  if (hidden.length === 0) return value
+  const shown = Object.entries(value).filter(([field]) => !hidden.includes(field))
+  return Object.fromEntries(shown) as unknown as Stored
 }

@@ -1,9 +1,10 @@
 // key=value words into a body.  The model's schema says what a value is: a number, a list, the id
 // of something.  What does not fit is sent as it is: the server's refusal is the better sentence.
 
+import { readFile } from 'node:fs/promises'
 import { suggested } from '../../../core/config/nearest.ts'
 import { reasonOf } from '../../../core/errors.ts'
-import { usage } from '../client.ts'
+import { Exit, Failure, usage } from '../client.ts'
 import type { Names } from './names.ts'
 import type { FieldSchema, Noun } from './nouns.ts'
 
@@ -23,7 +24,8 @@ export async function bodyOf(noun: Noun, words: readonly string[], names: Names)
     const schema = Object.hasOwn(noun.fields, field) ? noun.fields[field] : undefined
     if (schema === undefined) throw unknown(noun, field)
     const kinds = noun.references[field]
-    body[field] = kinds === undefined ? typed(schema, text) : await idsOf(schema, text, kinds)
+    if (schema.writeOnly === true) body[field] = await secretIn(field, text)
+    else body[field] = kinds === undefined ? typed(schema, text) : await idsOf(schema, text, kinds)
   }
   return body
 
@@ -32,6 +34,18 @@ export async function bodyOf(noun: Noun, words: readonly string[], names: Names)
     if (schema.type !== 'array') return names.id(kinds, text)
     return Promise.all(text.split(',').map(part => names.id(kinds, part)))
   }
+}
+
+// A word of a command is seen by all users of the machine, and kept by the shell.
+async function secretIn(field: string, text: string): Promise<string | null> {
+  if (text === '') return null
+  if (!text.startsWith('@'))
+    throw usage(`${field} is a secret: expected ${field}=@FILE, whose first line is read`)
+  const file = text.slice(1)
+  const read = await readFile(file, 'utf8').catch(error => {
+    throw new Failure(Exit.usage, `${field}: ${file} cannot be read: ${reasonOf(error)}`)
+  })
+  return read.split('\n', 1)[0]!.trim()
 }
 
 /** Filters of a list: field=value, references by name as well. */

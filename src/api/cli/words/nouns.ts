@@ -22,6 +22,8 @@ export interface FieldSchema {
   readonly default?: unknown
   /** Set by the system. */
   readonly readOnly?: boolean
+  /** Never shown: a secret. */
+  readonly writeOnly?: boolean
   /** For the help. */
   readonly description?: string
   /** The least number. */

@@ -1,0 +1,189 @@
+// Routers outside with which ours speak BGP.
+
+import Type from 'typebox'
+import {
+  AdminStateUp,
+  address,
+  defineModel,
+  type Fault,
+  type ModelValue,
+  Name,
+  type ObjectReader,
+  object,
+  type Status,
+  type Stored,
+  Uuid
+} from '../../../src/resource.ts'
+import { Asn, asnFaults } from '../models.ts'
+import { reportsIn, reportsOf, reportTable, type SessionReport } from '../table.ts'
+
+const HOLD_MIN = 3 // RFC 4271 §4.2
+const PREFIXES_MAX = 65_536 // as many as a router takes of what is learned
+
+const seconds = (value: number, minimum: number, description: string) =>
+  Type.Integer({ default: value, minimum, maximum: 65_535, description })
+
+const session = object({
+  host: Type.String({ description: 'the gateway' }),
+  port: Type.String({ description: 'its uplink port' }),
+  state: Type.String(),
+  since: Type.Optional(Type.String()),
+  reason: Type.Optional(Type.String()),
+  received: Type.Optional(Type.Integer()),
+  sent: Type.Optional(Type.Integer()),
+  bfd: Type.Optional(Type.String())
+})
+
+const peerStatus: Status = {
+  fields: object({
+    passwordSet: Type.Optional(
+      Type.Boolean({ readOnly: true, description: 'there is a password, which is never shown' })
+    ),
+    state: Type.Optional(
+      Type.String({
+        readOnly: true,
+        description: 'established: at every gateway that has it; else of the first that is not'
+      })
+    ),
+    sessions: Type.Optional(
+      Type.Array(session, { readOnly: true, description: 'as each gateway sees it' })
+    )
+  }),
+  references: {},
+  entries: ({ id, router }) => [
+    { table: reportTable(router as string), key: reportsOf('peer', id), isPrefix: true }
+  ],
+  read: ({ password }, [text]) => {
+    const isKnown = ({ state }: SessionReport) => typeof state === 'string'
+    const sessions = reportsIn<SessionReport>(text, isKnown)
+    const worst = sessions.find(({ state }) => state !== 'established') ?? sessions[0]
+    return { passwordSet: password !== undefined, state: worst?.state ?? 'none', sessions }
+  }
+}
+
+/** A peer in the store. */
+export const bgpPeerModel = defineModel({
+  kind: 'bgp-peer',
+  plural: 'bgp-peers',
+  summary: 'A router outside, with which the uplink ports of a router speak BGP.',
+  schema: object({
+    router: Uuid('the router it is a peer of'),
+    port: Type.Optional(Uuid('the only port; without, every port whose network has the address')),
+    name: Type.Optional(Name),
+    address: Type.String({ format: 'ip', description: 'IPv4 or IPv6', examples: ['192.0.2.1'] }),
+    asn: Asn('its autonomous system; another is refused'),
+    keepaliveS: Type.Optional(seconds(3, 1, 'between two signs of life')),
+    holdS: Type.Optional(seconds(9, 0, 'after so long a silence the session ends; 0: never')),
+    connectS: Type.Optional(seconds(5, 1, 'between two attempts')),
+    password: Type.Optional(
+      Type.String({
+        pattern: '^[!-~]{1,80}$',
+        writeOnly: true,
+        description: 'for TCP MD5 (RFC 2385); never shown, null takes it away'
+      })
+    ),
+    multihop: Type.Optional(
+      Type.Integer({
+        minimum: 2,
+        maximum: 255,
+        description: 'hops to it, at most; without: it is a neighbour on the link'
+      })
+    ),
+    bfd: Type.Optional(
+      object({
+        intervalMs: Type.Integer({ minimum: 50, maximum: 60_000, default: 300 }),
+        multiplier: Type.Integer({ minimum: 2, maximum: 255, default: 3 })
+      })
+    ),
+    maximumPrefixes: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: PREFIXES_MAX,
+        default: 10_000,
+        description: 'a peer that tells more is shut'
+      })
+    ),
+    importPolicy: Type.Optional(Uuid('of what it tells; without, all is taken')),
+    exportPolicy: Type.Optional(Uuid('of what it is told; without, all our networks')),
+    adminStateUp: Type.Optional(AdminStateUp)
+  }),
+  references: [
+    { field: 'router', kind: 'router', onDelete: 'cascade' },
+    { field: 'port', kind: 'port', onDelete: 'cascade' },
+    { field: 'importPolicy', kind: 'bgp-policy', onDelete: 'refuse' },
+    { field: 'exportPolicy', kind: 'bgp-policy', onDelete: 'refuse' }
+  ],
+  indexes: ['router'],
+  unique: [['router', 'port', 'address']],
+  validate: peerFaults,
+  related: relatedFaults,
+  status: peerStatus
+})
+export type BgpPeerModel = ModelValue<typeof bgpPeerModel>
+
+function peerFaults(value: Stored): Fault[] {
+  const peer = value as BgpPeerModel
+  const { asn, keepaliveS = 3, holdS = 9, multihop, port } = peer
+  const faults = asnFaults(asn, 'asn')
+  const need = (ok: boolean, field: keyof BgpPeerModel, expected: string): void => {
+    if (!ok) faults.push({ field, value: peer[field], expected })
+  }
+  const ip = address.parseIp(peer.address)
+  const isLocal = ip.family === 6 && address.ipv6IsLinkLocal(ip.words[0]!)
+  need(address.isNode(ip) && !isLocal, 'address', 'the address of one node, none of one link alone')
+  need(holdS === 0 || holdS >= HOLD_MIN, 'holdS', `0, or ${HOLD_MIN} and more`)
+  need(holdS === 0 || keepaliveS < holdS, 'keepaliveS', `less than holdS, which is ${holdS}`)
+  need(multihop === undefined || port !== undefined, 'port', 'one: a peer over several hops')
+  return faults
+}
+
+async function relatedFaults(value: Stored, others: ObjectReader): Promise<readonly Fault[]> {
+  const peer = value as BgpPeerModel
+  const fault = (await twin(peer, others)) ?? (await strayAddress(peer, others))
+  return fault === undefined ? [] : [fault]
+}
+
+// Two peers that would be one session at some port.
+async function twin(peer: BgpPeerModel, others: ObjectReader): Promise<Fault | undefined> {
+  const ours = canonical(peer.address)
+  const of = { field: 'router', value: peer.router }
+  for await (const { value } of others.list('bgp-peer', of)) {
+    const { id, port, address: theirs } = value as BgpPeerModel
+    if (id === peer.id || canonical(theirs) !== ours) continue
+    if (port !== undefined && peer.port !== undefined && port !== peer.port) continue
+    const expected = `one that no other bgp-peer of the router has; bgp-peer ${id} has this one`
+    return { field: 'address', value: peer.address, expected }
+  }
+  return undefined
+}
+
+// A neighbour is in the network of a port, and is not the port.
+async function strayAddress(peer: BgpPeerModel, others: ObjectReader): Promise<Fault | undefined> {
+  if (peer.multihop !== undefined) return undefined
+  const ip = address.parseIp(peer.address)
+  const networks: string[] = []
+  for await (const { value } of others.list('port', { field: 'device', value: peer.router })) {
+    const { id, addresses = [] } = value as Stored & { addresses?: readonly string[] }
+    if (peer.port !== undefined && id !== peer.port) continue
+    for (const text of addresses) {
+      const prefix = address.parsePrefix(text)
+      if (address.formatIp(prefix) === address.formatIp(ip))
+        return faultOf(peer, `it is our port's`)
+      if (address.prefixContains(prefix, ip)) return undefined
+      networks.push(address.formatPrefix(address.networkOf(prefix)))
+    }
+  }
+  const which = peer.port === undefined ? 'a port of the router' : 'the port'
+  const there = networks.length === 0 ? 'there are none' : networks.slice(0, LISTED).join(', ')
+  return faultOf(peer, `this is in no network of ${which}: ${there}`)
+}
+
+const LISTED = 8
+
+const faultOf = ({ address: value }: BgpPeerModel, why: string): Fault => ({
+  field: 'address',
+  value,
+  expected: `the address of a neighbour, or multihop; ${why}`
+})
+
+const canonical = (text: string): string => address.formatIp(address.parseIp(text))
