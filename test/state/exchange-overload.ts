@@ -13,6 +13,38 @@ const AT_ONCE = 500
 const RECORDS_MAX = 20_000 // of a machine that is too slow to fill the way to a peer
 const KNOWN = 5000
 const ROUNDS_MAX = 60
+const OPENS_PER_S = 500
+const OPENS_MS = 10_000
+const TICK_MS = 10
+
+// Opens connections at a steady pace, each with a packet that waits for the peer, which is slow.
+// Gives those that found room, and how many packets left before the peer held their state.
+async function openSteadily(rig: ExchangeRig) {
+  const [a, b] = rig.hosts as [(typeof rig.hosts)[0], (typeof rig.hosts)[0]]
+  const opened: Int32Array[] = []
+  const waiting = new Map<number, Int32Array>() // by ticket
+  let early = 0
+  let refused = 0
+  const leaves = (one: Int32Array): void => {
+    if (!holds(b, one)) early++
+  }
+  a.heard.onReleased = ticket => leaves(waiting.get(ticket)!)
+  for (let ms = 0; ms < OPENS_MS; ms += TICK_MS) {
+    for (let i = 0; i < (OPENS_PER_S * TICK_MS) / 1000; i++) {
+      if (a.exchange.room([b.word]) !== Room.open) refused++
+      else {
+        const one = record({ src: opened.length })
+        opened.push(one)
+        a.exchange.share(one, 0, [b.word])
+        const ticket = a.exchange.flush()
+        if (ticket === 0) leaves(one)
+        else waiting.set(ticket, one)
+      }
+    }
+    await rig.pass(TICK_MS)
+  }
+  return { opened, early, refused }
+}
 
 // Shares records, each as if a packet waited for it, until there is no room: those that were.
 async function fill(rig: ExchangeRig): Promise<Int32Array[]> {
@@ -69,6 +101,24 @@ export const overloadTests = (test: ExchangeTest): unknown =>
       })
       // several times may be told at once
       assert.ok(a.heard.debts.length <= a.exchange.counters().owed!)
+    })
+
+    test('D3: a peer that acknowledges a tenth of what opens has all afterwards', 2, async rig => {
+      const [a, b] = rig.hosts as [(typeof rig.hosts)[0], (typeof rig.hosts)[0]]
+      const signs = a.heard.signs.length
+      rig.faults({ acknowledgedPerS: OPENS_PER_S / 10 })
+      const { opened, early, refused } = await openSteadily(rig)
+      const counts = a.exchange.counters()
+      assert.ok(refused + counts.overflowed! + counts['bound-passed']! > 0, 'it was overloaded')
+      // A busy machine may have ended the session: then nobody is waited for.
+      const byName = counts['bound-passed']! + counts['passed-over']!
+      if (a.heard.signs.length === signs)
+        assert.ok(early <= byName, `${early} left before their state, ${byName} by name`)
+      makeGood(a, opened)
+      for (const each of opened) a.exchange.refresh(each, 0, 0, [b.word])
+      rig.faults({})
+      await rig.until('it has all', holdsAll(b, opened))
+      await rig.until('no more is owed', () => a.exchange.backlog(b.word) === 0)
     })
 
     test('D3: refreshes that find no room are owed', 2, async rig => {

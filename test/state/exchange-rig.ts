@@ -22,6 +22,7 @@ export interface Faults {
   readonly duplicate?: number
   readonly reorder?: number
   readonly unacknowledged?: number // of acknowledgements
+  readonly acknowledgedPerS?: number // messages of acknowledgements that pass, not a probability
 }
 
 export interface Host {

@@ -2,6 +2,7 @@
 // seeded die.
 
 import assert from 'node:assert/strict'
+import { Allowance } from '../../src/core/allowance.ts'
 import { VirtualClock } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import { EXCHANGE_DEFAULT, type Peer } from '../../src/state/exchange/exchange.ts'
@@ -40,6 +41,7 @@ export class MemoryRig implements ExchangeRig {
   readonly #random: SeededRandom
   readonly #sent = new Map<string, Uint8Array[]>()
   #faults: Faults = {}
+  #acknowledged: Allowance | null = null
 
   constructor(count: number, seed = 4) {
     this.#random = new SeededRandom(seed)
@@ -66,7 +68,9 @@ export class MemoryRig implements ExchangeRig {
   }
 
   faults(of: Faults): void {
+    const { acknowledgedPerS: perS } = of
     this.#faults = of
+    this.#acknowledged = perS === undefined ? null : new Allowance(1, perS)
   }
 
   stop(host: number, kernel: 'forwards' | 'gone'): void {
@@ -130,8 +134,8 @@ export class MemoryRig implements ExchangeRig {
     const sent = this.#sent.get(way(from, to.word)) ?? []
     this.#sent.set(way(from, to.word), sent)
     if (sent.push(message) > SENT_MAX) sent.shift()
-    const { drop = 0, duplicate = 0, reorder = 0, unacknowledged = 0 } = this.#faults
-    if (isAcknowledgement(message) && this.#random.chance(unacknowledged)) return
+    const { drop = 0, duplicate = 0, reorder = 0 } = this.#faults
+    if (isAcknowledgement(message) && this.#isLost()) return
     for (let copies = this.#random.chance(duplicate) ? 2 : 1; copies > 0; copies--) {
       if (this.#random.chance(drop)) continue
       const late = this.#random.chance(reorder) ? this.#random.below(REORDERED_MS * 100) / 100 : 0
@@ -140,6 +144,12 @@ export class MemoryRig implements ExchangeRig {
           this.#hostOf(to.word).exchange.receive(address, message)
       })
     }
+  }
+
+  // An acknowledgement.
+  #isLost(): boolean {
+    if (this.#acknowledged?.take(this.clock.now()) === false) return true
+    return this.#random.chance(this.#faults.unacknowledged ?? 0)
   }
 
   #isReachable(from: number, to: number): boolean {

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { setPriority } from 'node:os'
+import { Allowance } from '../../src/core/allowance.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import { NativeExchange } from '../../src/native/exchange.ts'
@@ -54,6 +55,7 @@ export class NativeRig implements ExchangeRig {
   readonly #sockets = new Map<number, Socket>()
   readonly #sent = new Map<string, Uint8Array[]>()
   #faults: Faults = {}
+  #acknowledged: Allowance | null = null
   #isOpen = true
 
   static async open(count: number): Promise<NativeRig> {
@@ -99,7 +101,9 @@ export class NativeRig implements ExchangeRig {
   }
 
   faults(of: Faults): void {
+    const { acknowledgedPerS: perS } = of
     this.#faults = of
+    this.#acknowledged = perS === undefined ? null : new Allowance(1, perS)
   }
 
   stop(host: number, kernel: 'forwards' | 'gone'): void {
@@ -164,9 +168,8 @@ export class NativeRig implements ExchangeRig {
     const sent = this.#sent.get(`${from} ${to}`) ?? []
     this.#sent.set(`${from} ${to}`, sent)
     if (sent.push(bytes.slice(FRAME_BYTES)) > SENT_MAX) sent.shift()
-    const { drop = 0, duplicate = 0, reorder = 0, unacknowledged = 0 } = this.#faults
-    if (isAcknowledgement(bytes.subarray(FRAME_BYTES)) && this.#random.chance(unacknowledged))
-      return
+    const { drop = 0, duplicate = 0, reorder = 0 } = this.#faults
+    if (isAcknowledgement(bytes.subarray(FRAME_BYTES)) && this.#isLost()) return
     for (let copies = this.#random.chance(duplicate) ? 2 : 1; copies > 0; copies--) {
       if (this.#random.chance(drop)) continue
       const pass = () => {
@@ -179,6 +182,12 @@ export class NativeRig implements ExchangeRig {
 
   #deliver(from: number, to: number, bytes: Uint8Array): void {
     if (this.#isOpen) this.#sockets.get(from)!.send(bytes, PORT, textOf(this.hosts[to]!.address))
+  }
+
+  // An acknowledgement.
+  #isLost(): boolean {
+    if (this.#acknowledged?.take(this.#clock.now()) === false) return true
+    return this.#random.chance(this.#faults.unacknowledged ?? 0)
   }
 
   #isReachable(from: number, to: number): boolean {
