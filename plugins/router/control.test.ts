@@ -63,6 +63,48 @@ test('routes are put, replaced and withdrawn, each origin its own', async t => {
   assert.deepEqual(Object.keys(await rows()), ['h1 other 172.16.0.0/16'])
 })
 
+test('many routes are changed at once; what is wrong with one is wrong with all', async t => {
+  const { store, routes, rows } = await open()
+  t.after(() => store.close())
+  const prefixes = Array.from({ length: 3000 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`)
+  const all = (nextHops: object[]) =>
+    prefixes.map(prefix => ({ prefix, nextHops: nextHops as [typeof hop] }))
+  await routes.change(ROUTER, 'bgp', all([hop]))
+  assert.equal(Object.keys(await rows()).length, 3000)
+  const table = store.table(learnedTable(ROUTER))
+  const key = `h1 bgp ${prefixes[0]}`
+  await table.put(key, 'by hand')
+  await routes.change(ROUTER, 'bgp', all([hop]))
+  assert.equal(await table.get(key), 'by hand', 'nothing new is nothing to write')
+  await routes.change(ROUTER, 'bgp', all([{ ...hop, weight: 9 }]))
+  assert.equal(await table.get(key), JSON.stringify([{ ...hop, weight: 9 }]))
+  const bad = [...all([]), { prefix: '10.0.0.0/8', nextHops: [{ port: 'p', weight: -1 }] }]
+  await assert.rejects(routes.change(ROUTER, 'bgp', bad), /nextHops.weight is -1/)
+  assert.equal(Object.keys(await rows()).length, 3000)
+  await routes.change(ROUTER, 'bgp', [
+    { prefix: prefixes[0]!, nextHops: [] },
+    { prefix: prefixes[1]!, nextHops: [] },
+    { prefix: prefixes[1]!, nextHops: [{ ...hop, weight: 3 }] }
+  ])
+  assert.equal(Object.keys(await rows()).length, 2999)
+  await routes.withdraw(ROUTER, 'bgp')
+  assert.deepEqual(await rows(), {})
+})
+
+test('changes that come while earlier ones are stored: the last of a prefix stands', async t => {
+  const { store, routes, rows } = await open()
+  t.after(() => store.close())
+  const writes: Promise<void>[] = []
+  for (let i = 0; i < 50; i++) {
+    const nextHops = i % 3 === 2 ? [] : [{ ...hop, weight: i }]
+    writes.push(routes.change(ROUTER, 'bgp', [{ prefix: '10.0.0.0/8', nextHops }]))
+  }
+  writes.push(routes.put(ROUTER, 'bgp', '10.1.0.0/16', [hop]), routes.withdraw(ROUTER, 'bgp'))
+  writes.push(routes.put(ROUTER, 'bgp', '10.2.0.0/16', [hop]))
+  await Promise.all(writes)
+  assert.deepEqual(Object.keys(await rows()), ['h1 bgp 10.2.0.0/16'])
+})
+
 test('what cannot be a route is refused by field', async t => {
   const { store, routes } = await open()
   t.after(() => store.close())

@@ -16,6 +16,14 @@ export interface LearnedHop {
   readonly share?: number
 }
 
+/** What is learned of a prefix. */
+export interface LearnedRoute {
+  /** In its shortest form or another. */
+  readonly prefix: string
+  /** None: it is withdrawn. */
+  readonly nextHops: readonly LearnedHop[]
+}
+
 /** Routes that were learned from outside. */
 export interface Routes {
   /**
@@ -29,6 +37,12 @@ export interface Routes {
     prefix: string,
     nextHops: readonly LearnedHop[]
   ): Promise<void>
+  /**
+   * Many at once, as `put` and `withdraw` would; of one prefix the last counts. All are checked
+   * before any is put; what has not changed costs nothing. Resolves when all of it is stored, or
+   * what has taken its place: while the store is away that is later, and nobody need wait for it.
+   */
+  change(router: string, origin: string, changes: readonly LearnedRoute[]): Promise<void>
   /** Takes back what this host has put of an origin: of one prefix, or all. */
   withdraw(router: string, origin: string, prefix?: string): Promise<void>
 }
