@@ -82,6 +82,28 @@ test('one that is wrong is named by its place, and none is made', async () => {
   )
 })
 
+test('one id is not a bridge and a router: the second is refused, by the first', async () => {
+  const id = randomUUID()
+  const [bridge, router] = [
+    { kind: 'bridge', id, name: 'b' },
+    { kind: 'router', id, name: 'r' }
+  ]
+  await refused([bridge, router], 409, 'id')
+  for (const [first, second] of [
+    [bridge, router],
+    [router, bridge]
+  ]) {
+    const { error } = (await post([first, second])).body
+    assert.equal(error.faults[0]?.expected, `an id no ${first!.kind} has`)
+  }
+  assert.equal((await call(at('/bridges'), 'POST', { id, name: 'b' })).status, 201)
+  const second = await call(at('/routers'), 'POST', { id, name: 'r' })
+  assert.equal(second.status, 409)
+  assert.deepEqual(second.body.error.faults, [
+    { field: 'id', value: id, expected: 'an id no bridge has' }
+  ])
+})
+
 test('a batch is a list of one to a thousand', async () => {
   for (const objects of [undefined, 'x', [], Array.from({ length: 1001 }, () => ({}))]) {
     const { status, body } = await post(objects)

@@ -112,16 +112,20 @@ test('what was written past us is found, and mended where that can be told', asy
   raw.exec(`UPDATE objects SET value = replace(value, '"b"', '5') WHERE kind = 'bridge'`)
   raw.exec(`UPDATE objects SET value = replace(value, '"number":3', '"number":1')
             WHERE kind = 'seat'`)
+  raw.exec(`INSERT INTO objects (kind, id, version, value) SELECT 'router', id, 1, value
+            FROM objects WHERE kind = 'bridge' AND value LIKE '%"a"%'`)
   raw.close()
   const found = await audit(store, models)
   const said = found.map(({ kind, field, repair }) => [kind, field, repair]).sort()
   assert.deepEqual(said, [
+    ['bridge', 'id', undefined],
     ['bridge', 'name', undefined],
+    ['router', 'id', undefined],
     ['seat', 'seat', undefined],
     ['team', 'members', 'clear']
   ])
   assert.equal(await repair(store, models, found), 1)
   const left = await audit(store, models)
-  assert.deepEqual(left.map(({ kind }) => kind).sort(), ['bridge', 'seat'])
+  assert.deepEqual(left.map(({ kind }) => kind).sort(), ['bridge', 'bridge', 'router', 'seat'])
   await store.close()
 })

@@ -13,6 +13,7 @@ export function writeTests(test: StoreTest): void {
   atomicTests(test)
   versionTests(test)
   refusalTests(test)
+  rivalTests(test)
   listTests(test)
   sequenceTests(test)
 }
@@ -140,6 +141,22 @@ async function count(store: Store, id: string, times: number): Promise<void> {
       assert.equal((error as MezzoError).code, 'CONFLICT')
     }
   }
+}
+
+function rivalTests(test: StoreTest): void {
+  test('one id is not a bridge and a router: a port could mean either', async ground => {
+    const [store, other] = [await ground.session(), await ground.session()]
+    const bridge = create('bridge')
+    const { id } = bridge.value
+    const router = { op: 'create', kind: 'router', value: { id } } as const
+    await refused(store.write([bridge, router]), 'EXISTS', 'bridge', id)
+    await refused(store.write([router, bridge]), 'EXISTS', 'router', id)
+    await store.write([bridge])
+    await refused(other.write([router]), 'EXISTS', 'bridge', id)
+    await other.write([remove('bridge', id), router])
+    await refused(store.write([bridge]), 'EXISTS', 'router', id)
+    await store.write([{ op: 'create', kind: 'chain', value: { id } }])
+  })
 }
 
 function refusalTests(test: StoreTest): void {

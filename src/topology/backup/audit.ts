@@ -15,6 +15,7 @@ import {
   numbersOf,
   pointers
 } from '../write/indexing.ts'
+import { rivalsOf } from '../write/kinds.ts'
 
 /** What is wrong with an object. */
 export interface ObjectFault extends Fault {
@@ -32,7 +33,9 @@ export async function audit(store: Store, models: readonly Model[]): Promise<Obj
     for await (const { value } of store.list(model.kind)) objects.push({ model, value })
   const there = new Set(objects.map(({ model, value }) => `${model.kind} ${value.id}`))
   const taken = new Map<string, string>()
+  const rivals = rivalsOf(models)
   return objects.flatMap(({ model, value }) => [
+    ...ofId(model, value, [...(rivals.get(model.kind) ?? [])], there),
     ...ofShape(model, value),
     ...ofPointers(model, value, there),
     ...ofWhatIsAlone(model, value, taken)
@@ -56,6 +59,20 @@ function ofPointers(model: Model, value: Stored, there: ReadonlySet<string>): Ob
     expected: `a ${kindsOf(reference).join(' or ')} that is there`,
     repair: repairOf[reference.onDelete]
   }))
+}
+
+// Of two that share an id a field that may name either means the first kind, always.
+function ofId(
+  { kind }: Model,
+  { id }: Stored,
+  rivals: readonly string[],
+  there: ReadonlySet<string>
+): ObjectFault[] {
+  const others = rivals.filter(other => there.has(`${other} ${id}`))
+  return others.map(other => {
+    const expected = `another than that of a ${other}`
+    return { kind, id, field: 'id', value: id, expected, repair: undefined }
+  })
 }
 
 const repairOf = { clear: 'clear', cascade: 'delete', refuse: undefined } as const

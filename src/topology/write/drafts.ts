@@ -54,10 +54,13 @@ export class Drafts {
 
   /** The kind of the object at the end of a pointer, after the write; undefined: there is none. */
   kindOf({ reference, target }: Pointer): string | undefined {
-    return kindsOf(reference).find(kind => {
-      const draft = this.#drafts.get(`${kind} ${target}`)
-      return draft === undefined ? this.#records.exists(kind, target) : draft.after !== undefined
-    })
+    return kindsOf(reference).find(kind => this.isThere(kind, target))
+  }
+
+  /** Whether there is such an object after the write. */
+  isThere(kind: string, id: string): boolean {
+    const draft = this.#drafts.get(`${kind} ${id}`)
+    return draft === undefined ? this.#records.exists(kind, id) : draft.after !== undefined
   }
 }
 

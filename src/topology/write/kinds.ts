@@ -4,6 +4,7 @@
 
 import { fail, show } from '../../core/errors.ts'
 import type { Model } from '../model.ts'
+import { kindsOf } from './indexing.ts'
 
 /** Selects the objects of a kind whose field has a value, or has it among its items. */
 export interface Index {
@@ -13,13 +14,17 @@ export interface Index {
   readonly value: string
 }
 
+const NOBODY: ReadonlySet<string> = new Set()
+
 /** The models by kind, and which of them refer to which. */
 export class Kinds {
   readonly #models: ReadonlyMap<string, Model>
+  readonly #rivals: ReadonlyMap<string, ReadonlySet<string>>
 
   /** Throws EXISTS or INVALID for models that make no sense together. */
   constructor(models: readonly Model[]) {
     this.#models = checkedModels(models)
+    this.#rivals = rivalsOf(models)
   }
 
   /** Whether there is such a kind. */
@@ -33,6 +38,11 @@ export class Kinds {
     if (model !== undefined) return model
     const expected = `one of ${[...this.#models.keys()].join(', ')}`
     throw fail('INVALID', { field: 'kind', value: show(kind), expected })
+  }
+
+  /** Kinds that some field may name in this one's place: an id says which object is meant. */
+  rivals(kind: string): ReadonlySet<string> {
+    return this.#rivals.get(kind) ?? NOBODY
   }
 
   /** Refuses a kind nobody declared, and a selection by a field its model does not index. */
@@ -54,6 +64,18 @@ function checkedModels(models: readonly Model[]): ReadonlyMap<string, Model> {
     byKind.set(model.kind, model)
   }
   return byKind
+}
+
+/** By kind, those that a field of several kinds may name beside it. */
+export function rivalsOf(models: readonly Model[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const rivals = new Map<string, Set<string>>()
+  for (const kinds of models.flatMap(({ references }) => references.map(kindsOf)))
+    for (const kind of kinds) {
+      const others = rivals.get(kind) ?? new Set()
+      for (const other of kinds) if (other !== kind) others.add(other)
+      rivals.set(kind, others)
+    }
+  return rivals
 }
 
 function checkFields(model: Model): void {

@@ -72,7 +72,20 @@ export class Write {
     draft.after = undefined
   }
 
+  // A port's `device` names a bridge or a router: one id is not to be both.
+  #checkIds(changed: readonly Draft[]): void {
+    const made = changed.filter(({ before }) => before === undefined)
+    const later = new Set(made.map(({ model, id }) => `${model.kind} ${id}`))
+    for (const { model, id } of made) {
+      later.delete(`${model.kind} ${id}`)
+      for (const kind of this.#kinds.rivals(model.kind))
+        if (!later.has(`${kind} ${id}`) && this.#drafts.isThere(kind, id))
+          throw fail('EXISTS', { kind, id })
+    }
+  }
+
   #saves(changed: readonly Draft[]): Save[] {
+    this.#checkIds(changed)
     const links = changed.map(draft => {
       checkLength(draft)
       return linksOf(draft, this.#drafts)
