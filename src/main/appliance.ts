@@ -4,7 +4,7 @@
 
 import { Agent, type AgentOptions } from '../agent/agent.ts'
 import { loadControls, placesOf } from '../agent/plugins.ts'
-import { Cluster, type ClusterPlace } from '../api/cluster/cluster.ts'
+import { Cluster, type ClusterPlace, type EffectOf } from '../api/cluster/cluster.ts'
 import { Health } from '../api/health.ts'
 import type { Listen, Listener, TcpAddress } from '../api/http/listener.ts'
 import { openMetrics } from '../api/metrics.ts'
@@ -151,14 +151,13 @@ export class Appliance {
     return this.#begin(async () => {
       const { store, local, clock, counters } = this
       const log = this.#options.log.room('cluster')
-      const reading = new Set(
-        this.#controls.flatMap(({ name, routes = [] }) =>
-          routes.filter(({ method }) => method === 'GET').map(({ id }) => `${name}/${id}`)
-        )
-      )
-      const isRead = (plugin: string, route: string) => reading.has(`${plugin}/${route}`)
+      const effectOf: EffectOf = (plugin, operation) => {
+        const { routes = [] } = this.#controls.find(({ name }) => name === plugin) ?? {}
+        const method = routes.find(({ id }) => id === operation)?.method
+        return method === undefined ? undefined : method === 'GET' ? 'reads' : 'changes'
+      }
       const random = new SystemRandom()
-      this.#cluster = new Cluster({ store, local, clock, counters, log, random, isRead })
+      this.#cluster = new Cluster({ store, local, clock, counters, log, random, effectOf })
       await this.#cluster.ready()
       if (follows) await this.#cluster.follow()
     })

@@ -47,20 +47,34 @@ export class Caller {
     this.#failed = counters.claim('cluster.unanswered', 'Of them, those without an answer')
   }
 
-  /** The answer; throws what the host refuses, or 503 naming it. */
-  async ask<T extends Topic>(host: Asked, topic: T, details: Details<T>): Promise<unknown> {
+  /**
+   * The answer; throws what the host refuses, or 503 naming it.  It is asked once: of what changes
+   * something there the 503 says so when it may have been done.
+   */
+  async ask<T extends Topic>(
+    host: Asked,
+    topic: T,
+    details: Details<T>,
+    changes = false
+  ): Promise<unknown> {
     const psk = this.#parts.key()
     if (psk === undefined) throw away(host, 'the secret of the cluster is not known here yet')
     if (this.#underWay >= ASKS_MAX) throw away(host, `${ASKS_MAX} others are being asked already`)
     this.#asked.value++
     this.#underWay++
+    let wasSent = false
+    const sent = (): void => {
+      wasSent = true
+    }
     try {
-      const { status, text } = await this.#send(host, topic, JSON.stringify(details), psk)
+      const { status, text } = await this.#send(host, topic, JSON.stringify(details), psk, sent)
       return readAnswer(host, status, text)
     } catch (error) {
       if (error instanceof Refusal && error.status !== 503) throw error
       this.#failed.value++
-      throw error instanceof Refusal ? error : away(host, reasonOf(error))
+      if (error instanceof Refusal) throw error
+      const isOpen = changes && wasSent ? '; whether it was done there is not known' : ''
+      throw away(host, `${reasonOf(error)}${isOpen}`)
     } finally {
       this.#underWay--
     }
@@ -70,7 +84,8 @@ export class Caller {
     { id, at: { host, port } }: Asked,
     topic: Topic,
     body: string,
-    psk: Buffer
+    psk: Buffer,
+    sent: () => void
   ): Promise<{ status: number; text: string }> {
     const { clock } = this.#parts
     return new Promise((done, failed) => {
@@ -89,6 +104,7 @@ export class Caller {
         failed(new Error(`${host}:${port}: ${error.message.trim()}`, { cause: error }))
       }
       asked.on('error', end)
+      asked.on('socket', socket => socket.once('secureConnect', sent))
       asked.on('response', response => {
         const parts: Buffer[] = []
         let size = 0

@@ -19,7 +19,7 @@ import type {
 } from '../agents.ts'
 import type { TcpAddress } from '../http/listener.ts'
 import { away, type Caller } from './caller.ts'
-import type { Details, IsRead, Topic } from './questions.ts'
+import type { Details, EffectOf, Topic } from './questions.ts'
 
 /** What they are found by. */
 export interface ClusterAgentsParts {
@@ -28,8 +28,8 @@ export interface ClusterAgentsParts {
   /** Where hosts register. */
   readonly store: Pick<Store, 'table' | 'living' | 'read' | 'list'>
   readonly caller: Caller
-  /** Which routes of plugins only read. */
-  readonly isRead: IsRead
+  /** What the routes of plugins do. */
+  readonly effectOf: EffectOf
 }
 
 /** Agents, wherever they run. */
@@ -89,13 +89,10 @@ export class ClusterAgents implements AgentsView {
     request: ControlRequest
   ): Promise<unknown> {
     if (await this.#isHere(host)) return this.#parts.local.answer(host, plugin, route, request)
-    if (!this.#parts.isRead(plugin, route)) {
-      const what = `${plugin} ${route} by the API of another host`
-      throw fail('UNSUPPORTED', { what, expected: 'the API of the host itself, see /hosts' })
-    }
     const { query, body } = request
     const details = { plugin, operation: route, query, ...(body !== undefined && { body }) }
-    return this.#ask(host, 'plugin', details)
+    const changes = this.#parts.effectOf(plugin, route) === 'changes'
+    return this.#ask(host, 'plugin', details, changes)
   }
 
   /** Of this process alone: Prometheus asks each. */
@@ -107,11 +104,16 @@ export class ClusterAgents implements AgentsView {
     return (await this.#parts.local.host(host)) !== undefined
   }
 
-  async #ask<T extends Topic>(id: string, topic: T, details: Details<T>): Promise<unknown> {
+  async #ask<T extends Topic>(
+    id: string,
+    topic: T,
+    details: Details<T>,
+    changes = false
+  ): Promise<unknown> {
     const { store, caller } = this.#parts
     const host = await knownHost(store, id)
     if (host === undefined) throw fail('NOT_FOUND', { kind: 'host', id })
-    return caller.ask({ id, name: host.name, at: addressOf(host) }, topic, details)
+    return caller.ask({ id, name: host.name, at: addressOf(host) }, topic, details, changes)
   }
 }
 

@@ -15,15 +15,17 @@ import { Caller } from './caller.ts'
 import { ClusterAgents } from './cluster-agents.ts'
 import { Credential } from './credential.ts'
 import { Doorway } from './doorway.ts'
-import type { IsRead } from './questions.ts'
+import type { EffectOf } from './questions.ts'
+
+export type { EffectOf } from './questions.ts'
 
 /** What it is made of. */
 export interface ClusterParts {
   readonly store: Store
   /** The agents of this process. */
   readonly local: AgentsView
-  /** Which routes of plugins only read. */
-  readonly isRead: IsRead
+  /** What the routes of plugins do. */
+  readonly effectOf: EffectOf
   readonly clock: Clock
   readonly random: Random
   readonly counters: Counters
@@ -64,12 +66,12 @@ export class Cluster {
 
   constructor(parts: ClusterParts) {
     this.#parts = parts
-    const { store, local, isRead, random, clock, counters, log } = parts
+    const { store, local, effectOf, random, clock, counters, log } = parts
     this.#credential = new Credential(store, random)
     const key = (): Buffer | undefined => this.#credential.key
     const caller = new Caller({ clock, key, counters })
-    this.agents = new ClusterAgents({ local, store, caller, isRead })
-    this.#doorway = new Doorway({ agents: local, isRead, key, counters, log })
+    this.agents = new ClusterAgents({ local, store, caller, effectOf })
+    this.#doorway = new Doorway({ agents: local, effectOf, key, counters, log })
   }
 
   /** Waits for its secret, not for ever: without it, who asks hears so. */

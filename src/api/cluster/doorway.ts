@@ -12,14 +12,14 @@ import { type Listener, listen, type TcpAddress } from '../http/listener.ts'
 import { Refusal } from '../http/refusal.ts'
 import { secure } from '../http/security.ts'
 import { IDENTITY, TLS } from './credential.ts'
-import { answerOf, type IsRead } from './questions.ts'
+import { answerOf, type EffectOf } from './questions.ts'
 
 /** What it is made of. */
 export interface DoorwayParts {
   /** The hosts of this process, and no others. */
   readonly agents: AgentsView
-  /** Which routes of plugins only read. */
-  readonly isRead: IsRead
+  /** What the routes of plugins do. */
+  readonly effectOf: EffectOf
   /** The cluster's; undefined: not known, so nobody is let in. */
   readonly key: () => Buffer | undefined
   readonly counters: Counters
@@ -38,7 +38,7 @@ export class Doorway {
 
   constructor(parts: DoorwayParts) {
     this.#parts = parts
-    const { agents, isRead, counters, log } = parts
+    const { agents, effectOf, counters, log } = parts
     const answered = counters.claim('cluster.answered', 'Questions of other hosts answered')
     this.#refused = counters.claim('cluster.refused', "Connections without the cluster's secret")
     this.#app = newHttp(log)
@@ -52,7 +52,7 @@ export class Doorway {
       async request => {
         const { host, topic } = request.params
         if ((await agents.host(host)) === undefined) throw elsewhere(host)
-        const answer = await answerOf(agents, isRead, { host, topic, details: request.body })
+        const answer = await answerOf(agents, effectOf, { host, topic, details: request.body })
         answered.value++
         return { answer: answer ?? null }
       }

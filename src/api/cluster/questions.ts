@@ -1,5 +1,6 @@
 // What one host asks of another: the questions of the API that only the host's own agent can
-// answer, as JSON.  They read; nothing can be changed by them.
+// answer, as JSON.  They read; of the routes of plugins those that change something are passed on
+// too, once: who asks hears what became of it, or that it is not known.
 
 import Type, { type Static } from 'typebox'
 import { checkValue } from '../../topology/validation.ts'
@@ -48,13 +49,13 @@ export type Topic = keyof typeof shapes
 /** With what. */
 export type Details<T extends Topic> = Static<(typeof shapes)[T]>
 
-/** Whether a route of a plugin only reads. */
-export type IsRead = (plugin: string, operation: string) => boolean
+/** What a route of a plugin does; undefined: the plugin has declared none of that name. */
+export type EffectOf = (plugin: string, operation: string) => 'reads' | 'changes' | undefined
 
 /** The agent's answer; throws a Refusal for a question that is none. */
 export async function answerOf(
   agents: AgentsView,
-  isRead: IsRead,
+  effectOf: EffectOf,
   { host, topic, details }: { host: string; topic: string; details: unknown }
 ): Promise<unknown> {
   const asked = askedOf(topic, details)
@@ -73,8 +74,8 @@ export async function answerOf(
     }
     case 'plugin': {
       const { plugin, operation, query, body } = asked.details
-      if (!isRead(plugin, operation)) {
-        const expected = 'the operation of a route that only reads'
+      if (effectOf(plugin, operation) === undefined) {
+        const expected = 'the operation of a route that the plugin has here'
         throw invalid([{ field: 'operation', value: operation, expected }])
       }
       return agents.answer(host, plugin, operation, { query, body })
