@@ -9,6 +9,7 @@ import { after, before, describe, test } from 'node:test'
 import { loadResources } from '../../src/agent/resources.ts'
 import { command } from '../../src/api/cli/command.ts'
 import { SystemClock } from '../../src/core/clock.ts'
+import { makeCertificate } from '../../src/lab/services/service.ts'
 import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import { modelsOf } from '../../src/topology/assembly/assemble.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
@@ -111,6 +112,43 @@ describe('mezzo store', { skip: missingForServer() ?? false }, () => {
       assert.deepEqual([exit, complaint.test(err)], [1, true], err)
     }
     assert.match((await mezzo('store', 'check', `config:${file('gone')}`)).err, /gone/)
+  })
+
+  test('shows its own certificate to servers that demand one', async () => {
+    const strict = await ZooKeeperServer.make({ tls: 'mutual' })
+    try {
+      await strict.start()
+      const { certFile, keyFile } = strict.client
+      const servers = [`${strict.address}:${strict.securePort}`]
+      const known = { servers, chroot: '/known', tls: true, caFile: strict.caFile }
+      const config = (name: string, more: object): string => {
+        const store = { kind: 'zookeeper', zookeeper: { ...known, ...more } }
+        writeFileSync(file(name), JSON.stringify({ store }))
+        return `config:${file(name)}`
+      }
+      const place = config('strict.json', { certFile, keyFile })
+      const made = await mezzo('store', 'init', place)
+      assert.deepEqual([made.exit, made.err], [0, ''])
+      assert.equal((await mezzo('store', 'restore', file('b.json'), place)).exit, 0)
+      assert.match((await mezzo('store', 'check', place)).out, /^no faults/)
+      makeCertificate({ folder, name: 'stranger', address: strict.address, for: 'clients' })
+      const stranger = { certFile: file('stranger.pem'), keyFile: file('stranger-key.pem') }
+      const refused = async (name: string, more: object, complaint: RegExp): Promise<void> => {
+        const { exit, err } = await mezzo('store', 'check', config(name, more))
+        assert.deepEqual([exit, complaint.test(err)], [1, true], err)
+      }
+      const certificate = /no connection to ZooKeeper: .*certificate/i
+      await Promise.all([
+        refused('none.json', {}, certificate),
+        refused('stranger.json', stranger, certificate)
+      ])
+      const other = { certFile, keyFile: stranger.keyFile }
+      await refused('other.json', other, /store\.zookeeper\.keyFile is .*key of the certificate/)
+      const text = { certFile: file('b.json'), keyFile }
+      await refused('text.json', text, /store\.zookeeper\.certFile is .*a certificate, PEM/)
+    } finally {
+      await strict.close()
+    }
   })
 
   test('says what is wrong: a full store, a file that is there, no file, no place', async () => {

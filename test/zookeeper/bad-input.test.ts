@@ -40,6 +40,7 @@ describe('bad input for a store on ZooKeeper', { skip: missingForServer() ?? fal
     'store.kind': 'zookeeper',
     'store.path': join(folder, `${++serial}.db`),
     'store.zookeeper.servers': [`${server.address}:${server.port}`],
+    'store.zookeeper.create': true,
     'store.zookeeper.chroot': chroot,
     'api.socket': '',
     'api.port': 0,
@@ -110,6 +111,7 @@ describe('bad input for a store on ZooKeeper', { skip: missingForServer() ?? fal
         ['/a', { 'store.zookeeper.servers': ['127.0.9.3:1'] }, /127\.0\.9\.3:1: .*ECONNREFUSED/],
         ['/a', { 'store.zookeeper.servers': [at(babbler)] }, /speaks another language/],
         ['/a', { 'store.zookeeper.servers': [at(mute)] }, /did not answer in time/],
+        ['/wel', { 'store.zookeeper.create': false }, /zookeeper\.chroot is "\/wel".*store init/],
         ['/owned', password('wrong'), /name and password/],
         ['/owned', {}, /name and password/],
         ['/kafka', {}, /\/kafka cannot be used as a store: it is no store.*brokers/],
@@ -121,7 +123,7 @@ describe('bad input for a store on ZooKeeper', { skip: missingForServer() ?? fal
       )
       for (const [i, said] of refusals.entries()) assert.match(said, wrong[i]![2])
       assert.deepEqual(await zk.children('/kafka'), ['brokers'])
-      assert.equal(await zk.exists('/a'), false)
+      for (const path of ['/a', '/wel']) assert.equal(await zk.exists(path), false)
       for (const role of [well, owned]) await isWell(role)
     } finally {
       for (const each of [babbler, mute]) each.close()

@@ -29,6 +29,7 @@ describe('a step of the wall clock', { skip: missing ?? false }, () => {
       'store.kind': 'zookeeper',
       'store.path': join(folder, `${name}.db`),
       'store.zookeeper.servers': [`${server.address}:${server.port}`],
+      'store.zookeeper.create': true,
       'store.zookeeper.sessionMs': SESSION_MS,
       'host.name': name,
       'state.store.path': join(folder, `${name}-state`),

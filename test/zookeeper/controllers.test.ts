@@ -138,6 +138,7 @@ describe('two controllers', { skip: missingForServer() ?? false }, () => {
     const settings = {
       'store.kind': 'zookeeper',
       'store.zookeeper.servers': [`${server.address}:${server.port}`],
+      'store.zookeeper.create': true,
       'store.path': join(folder, `${name}.db`),
       'api.socket': join(folder, `${name}.sock`),
       'api.tokenFile': tokenFile,

@@ -133,6 +133,7 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
     ...machine(name),
     'store.kind': 'zookeeper',
     'store.zookeeper.servers': [`${server.address}:${server.port}`],
+    'store.zookeeper.create': true,
     'host.name': called
   })
 

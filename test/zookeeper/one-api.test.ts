@@ -52,6 +52,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     'store.kind': 'zookeeper',
     'store.path': join(folder, name, 'mezzo.db'),
     'store.zookeeper.servers': [`${server.address}:${server.port}`],
+    'store.zookeeper.create': true,
     'store.zookeeper.chroot': '/one',
     'store.zookeeper.sessionMs': 4_000,
     'state.store.path': join(folder, name, 'state'),

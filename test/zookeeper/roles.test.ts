@@ -78,6 +78,7 @@ describe('roles on ZooKeeper', { skip: missingForServer() ?? false }, () => {
     await server.start()
     const shared = {
       'store.kind': 'zookeeper',
+      'store.zookeeper.create': true,
       'store.zookeeper.servers': [`${server.address}:${server.port}`]
     }
     const running: Role[] = []

@@ -105,10 +105,12 @@ interface CertificateOptions {
   /** Its key store is `NAME.p12`, of the password `changeit`; its certificate `NAME.pem`. */
   readonly name: string
   readonly address: string
+  /** Of a client: with its key in `NAME-key.pem`, and the store of who trusts it. */
+  readonly for?: 'clients'
 }
 
 /** Makes a key store and the certificate to trust, valid for two days. */
-export function makeCertificate({ folder, name, address }: CertificateOptions): void {
+export function makeCertificate({ folder, name, address, for: of }: CertificateOptions): void {
   const store = ['-keystore', join(folder, `${name}.p12`), '-storepass', STORE_PASSWORD]
   keytool([
     ...['-genkeypair', '-alias', name, '-keyalg', 'EC', '-validity', '2', ...store],
@@ -116,12 +118,21 @@ export function makeCertificate({ folder, name, address }: CertificateOptions): 
   ])
   const file = join(folder, `${name}.pem`)
   keytool(['-exportcert', '-rfc', '-alias', name, '-file', file, ...store])
+  if (of !== 'clients') return
+  const trust = ['-keystore', join(folder, `${name}-trust.p12`), '-storepass', STORE_PASSWORD]
+  keytool(['-importcert', '-noprompt', '-alias', name, '-file', file, ...trust])
+  mustRun('openssl', [
+    ...['pkcs12', '-in', join(folder, `${name}.p12`), '-passin', `pass:${STORE_PASSWORD}`],
+    ...['-nodes', '-nocerts', '-out', join(folder, `${name}-key.pem`)]
+  ])
 }
 
-function keytool(args: readonly string[]): void {
+const keytool = (args: readonly string[]): void => mustRun('keytool', args)
+
+function mustRun(program: string, args: readonly string[]): void {
   const options = { encoding: 'utf8', timeout: KEYTOOL_MS_MAX } as const
-  const { status, error, stdout, stderr } = spawnSync('keytool', args, options)
-  if (status !== 0) throw new LabError(`keytool: ${error?.message ?? ''} ${stdout}${stderr}`)
+  const { status, error, stdout, stderr } = spawnSync(program, args, options)
+  if (status !== 0) throw new LabError(`${program}: ${error?.message ?? ''} ${stdout}${stderr}`)
 }
 
 /** Ports that are free at a loopback address. All are held until all are found. */

@@ -36,8 +36,11 @@ interface Member {
 export interface ZooKeeperOptions {
   /** Default: free ports of an address of the loopback. */
   readonly place?: Place
-  /** Whether it speaks TLS too; it has a certificate of its own then. Default: false. */
-  readonly tls?: boolean
+  /**
+   * Whether it speaks TLS too; it has a certificate of its own then. `mutual`: who speaks it has to
+   * have one as well. Default: false.
+   */
+  readonly tls?: boolean | 'mutual'
 }
 
 /** A ZooKeeper server, alone or one of an ensemble. */
@@ -48,17 +51,25 @@ export class ZooKeeperServer extends Service {
   readonly securePort: number
   /** The certificate to trust; only when made with TLS. */
   readonly caFile: string
-  readonly #tls: boolean
+  /** The one certificate that it lets in, and its key; only when made with `mutual`. */
+  readonly client: { readonly certFile: string; readonly keyFile: string }
+  readonly #tls: boolean | 'mutual'
   readonly #member: Member | undefined
 
-  private constructor(place: Place, tls: boolean, member?: Member) {
+  private constructor(place: Place, tls: boolean | 'mutual', member?: Member) {
     super('zookeeper', place)
     this.port = place.ports[0]!
     this.securePort = place.ports[1]!
     this.#tls = tls
     this.#member = member
     this.caFile = join(this.folder, 'server.pem')
-    if (tls) makeCertificate({ folder: this.folder, name: 'server', address: this.address })
+    const named = (name: string): string => join(this.folder, name)
+    this.client = { certFile: named('client.pem'), keyFile: named('client-key.pem') }
+    const { folder, address } = this
+    if (tls) makeCertificate({ folder, name: 'server', address })
+    if (tls === 'mutual') {
+      makeCertificate({ folder, name: 'client', address, for: 'clients' })
+    }
     writeFileSync(join(this.folder, 'zoo.cfg'), this.#configuration())
     if (member === undefined) return
     mkdirSync(join(this.folder, 'data'))
@@ -97,7 +108,7 @@ export class ZooKeeperServer extends Service {
       'zookeeper.4lw.commands.whitelist': '*',
       'zookeeper.admin.enableServer': 'false',
       'zookeeper.forceSync': 'no',
-      ...(this.#tls
+      ...(this.#tls !== false
         ? { 'zookeeper.serverCnxnFactory': 'org.apache.zookeeper.server.NettyServerCnxnFactory' }
         : {})
     }
@@ -131,9 +142,16 @@ export class ZooKeeperServer extends Service {
       `ssl.keyStore.location=${join(this.folder, 'server.p12')}`,
       'ssl.keyStore.password=changeit',
       'ssl.keyStore.type=PKCS12',
-      'ssl.clientAuth=none'
+      ...(this.#tls === 'mutual'
+        ? [
+            'ssl.clientAuth=need',
+            `ssl.trustStore.location=${join(this.folder, 'client-trust.p12')}`,
+            'ssl.trustStore.password=changeit',
+            'ssl.trustStore.type=PKCS12'
+          ]
+        : ['ssl.clientAuth=none'])
     ]
-    return `${[...lines, ...(this.#tls ? tls : [])].join('\n')}\n`
+    return `${[...lines, ...(this.#tls === false ? [] : tls)].join('\n')}\n`
   }
 }
 

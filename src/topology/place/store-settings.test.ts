@@ -33,9 +33,12 @@ test('an ensemble with its defaults, and the copy beside the path', () => {
     ],
     chroot: '/mezzo',
     sessionMs: 6000,
+    must: 'find',
     credentials: undefined,
     tls: undefined
   })
+  const made = placeOf({ servers, create: true })
+  assert.equal(made.kind === 'zookeeper' && made.must, undefined)
   const inMemory = placeOf({ servers }, {}, { path: ':memory:' })
   assert.equal(inMemory.kind === 'zookeeper' && inMemory.copyPath, ':memory:')
 })

@@ -3,6 +3,7 @@
 
 import { readFileSync } from 'node:fs'
 import { isIPv4, isIPv6 } from 'node:net'
+import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import Type, { type Static } from 'typebox'
 import { section } from '../../core/config/config.ts'
 import { fail, reasonOf, show } from '../../core/errors.ts'
@@ -20,7 +21,11 @@ const zookeeper = section(
     chroot: Type.String({
       pattern: '^(/[A-Za-z0-9_.-]+)+$',
       default: '/mezzo',
-      description: 'the node that all of the store is below; made when it is not there'
+      description: 'the node that all of the store is below'
+    }),
+    create: Type.Boolean({
+      default: false,
+      description: 'make a new store where there is none; else only `mezzo store init` does'
     }),
     sessionMs: Type.Integer({
       minimum: 1000,
@@ -85,15 +90,34 @@ export function storePlaceOf(
   if (!zookeeper.tls)
     for (const [name, value] of Object.entries({ caFile, certFile, keyFile }))
       if (value !== undefined) throw refused(name, value, 'none without store.zookeeper.tls')
-  const tls = { ca: read('caFile', caFile), cert: read('certFile', certFile) }
   return {
     kind,
     copyPath: path === ':memory:' ? path : `${path}${COPY}`,
     servers: servers.map(serverOf),
     chroot,
     sessionMs,
+    must: zookeeper.create ? undefined : 'find',
     credentials: credentialsOf(zookeeper, environment),
-    tls: zookeeper.tls ? { ...tls, key: read('keyFile', keyFile) } : undefined
+    tls: zookeeper.tls ? tlsOf(zookeeper) : undefined
+  }
+}
+
+function tlsOf({ caFile, certFile, keyFile }: Settings['zookeeper']): SecureContextOptions {
+  const ca = read('caFile', caFile)
+  const cert = read('certFile', certFile)
+  const key = read('keyFile', keyFile)
+  mustServe('caFile', caFile, { ca }, 'certificates, PEM')
+  mustServe('certFile', certFile, { cert }, 'a certificate, PEM')
+  mustServe('keyFile', keyFile, { cert, key }, `the key of the certificate in ${certFile}, PEM`)
+  return { ca, cert, key }
+}
+
+// What TLS would throw at when the first server is dialled.
+function mustServe(name: string, path: unknown, made: SecureContextOptions, expected: string) {
+  try {
+    createSecureContext(made)
+  } catch (error) {
+    throw refused(name, path, `${expected} (${reasonOf(error)})`)
   }
 }
 

@@ -64,6 +64,7 @@ async function placeOf(text: string): Promise<StorePlace> {
   const [, list, chroot] = SERVERS.exec(text) ?? []
   if (list === undefined || chroot === undefined)
     throw usage(`the store is "${text}"; expected ${PLACE}`)
-  const zookeeper = { servers: list.split(','), chroot, sessionMs: SESSION_MS, tls: false }
+  const common = { sessionMs: SESSION_MS, tls: false, create: false }
+  const zookeeper = { servers: list.split(','), chroot, ...common }
   return storePlaceOf({ kind: 'zookeeper', path: ':memory:', mayBeNew: false, zookeeper })
 }
