@@ -16,6 +16,7 @@ export {
 } from './agent/control/control.ts'
 export { PortActivity, type PortListener } from './agent/control/port-watch.ts'
 export { Processes, type ProcessOptions, type Supervised } from './agent/control/processes.ts'
+export { Punt, type PuntRules, type PuntService } from './agent/control/punt.ts'
 export { Clock, type Timer } from './core/clock.ts'
 export type { JsonSchema } from './core/config/schema.ts'
 export { Counters } from './core/counters.ts'

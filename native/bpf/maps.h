@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
  *
- * The maps.  `flows`, `masks`, `chunks`, `stats` and `peers` are pinned by the agent and outlive
- * it, so that the next one adopts them; all others are new with each load.  Sizes are set by the
- * loader.
+ * The maps.  `flows`, `masks`, `chunks`, `stats`, `peers` and those of punts are pinned by the
+ * agent and outlive it, so that the next one adopts them; all others are new with each load.  Sizes
+ * are set by the loader.
  */
 #ifndef MEZZO_MAPS_H
 #define MEZZO_MAPS_H
@@ -95,6 +95,22 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } peers SEC(".maps");
+
+/* Uplink ports whose control plane stands beside the walk, and what their rules list. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 2 * MZ_PUNTS_MAX);
+	__type(key, __u32);
+	__type(value, struct mz_punt);
+} punts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MZ_PUNT_LISTED_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct mz_punt_listed);
+	__type(value, __u32);
+} punt_lists SEC(".maps");
 
 /* Actions of packet-outs, written through shared memory just before the frame is sent. */
 struct {

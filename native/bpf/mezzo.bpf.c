@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
 /*
- * The three programs.  `port` runs where frames enter from VMs and uplinks, `underlay` where
- * tunnels arrive, `inject` on the private device that frames of the agent's own leave by.  All
- * three end in the same lookup and the same action interpreter.
+ * The programs.  `port` runs where frames enter from VMs and uplinks, `underlay` where tunnels
+ * arrive, `inject` on the private device that frames of the agent's own leave by.  These end in the
+ * same lookup and the same action interpreter.  `uplink` is `port` where a control plane stands
+ * beside the walk, and `outward` runs where frames of that come back.
  */
 #include "actions.h"
 #include "lookup.h"
 #include "parse.h"
+#include "punt.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -79,15 +81,11 @@ static __always_inline int is_judged(struct mz_packet *p)
 	return flags & TCP_RST || (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
+/* A packet that has been parsed. */
+static __always_inline int forward(struct __sk_buff *skb, struct mz_packet *p)
 {
-	struct mz_flow *flow;
+	struct mz_flow *flow = lookup(p);
 
-	if (mz_parse(skb, p)) {
-		count(MZ_CNT_PARSE);
-		return TC_ACT_SHOT;
-	}
-	flow = lookup(p);
 	if (!flow) {
 		count(MZ_CNT_MISS);
 		return mz_upcall(skb, p, MZ_UP_MISS, 0);
@@ -111,6 +109,15 @@ static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
 	return run_flow(skb, p, flow);
 }
 
+static __always_inline int process(struct __sk_buff *skb, struct mz_packet *p)
+{
+	if (mz_parse(skb, p)) {
+		count(MZ_CNT_PARSE);
+		return TC_ACT_SHOT;
+	}
+	return forward(skb, p);
+}
+
 SEC("tc")
 int port(struct __sk_buff *skb)
 {
@@ -119,6 +126,28 @@ int port(struct __sk_buff *skb)
 	p.key.k.in_port = skb->ifindex;
 	p.ingress = 1;
 	return process(skb, &p);
+}
+
+SEC("tc")
+int uplink(struct __sk_buff *skb)
+{
+	struct mz_packet p = {};
+	int r;
+
+	p.key.k.in_port = skb->ifindex;
+	p.ingress = 1;
+	if (mz_parse(skb, &p)) {
+		count(MZ_CNT_PARSE);
+		return TC_ACT_SHOT;
+	}
+	r = mz_punt(skb, &p);
+	return r == CONTINUE ? forward(skb, &p) : r;
+}
+
+SEC("tc")
+int outward(struct __sk_buff *skb)
+{
+	return punt_back(skb);
 }
 
 SEC("tc")

@@ -148,6 +148,39 @@ struct mz_port {
 #define MZ_PORTS_MAX 4096
 #define MZ_LOCALS_MAX 256     /* underlay addresses */
 #define MZ_PEERS_MAX 65536    /* those of other hosts */
+/* --- punt: the control plane of uplink ports, which stands beside the walk ---------------- */
+#define MZ_CLASS_PUNT 3       /* of our end of a veth pair whose other end has a control plane */
+#define MZ_PUNTS_MAX 256      /* uplink ports that have one */
+#define MZ_PUNT_LISTED_MAX 65536
+/* What is policed each by itself; the counters of each kind stand in this order. */
+#define MZ_PUNT_CLASSES(X) \
+	X(ROUTING, "routing") \
+	X(BFD, "bfd") \
+	X(NEIGHBOUR, "neighbour") \
+	X(ICMP, "icmp") \
+	X(OTHER, "other")
+#define MZ_ENUM_PUNT(name, word) MZ_PUNT_##name,
+enum mz_punt_class { MZ_PUNT_CLASSES(MZ_ENUM_PUNT) MZ_PUNT_CLASSES_END };
+#define MZ_PUNT_BUCKETS 8     /* a power of two */
+/* By interface: of a bound one, and of the veth's end that leads back to it. */
+struct mz_punt {
+	__u32 out;            /* the other of the two */
+	__u32 owner;          /* whose rules: hash of the port's id; 0: it is the way back */
+	__u32 mac_hi;         /* the port's: first four bytes */
+	__u32 mac_lo;         /* last two */
+	__u32 interval_ns[MZ_PUNT_BUCKETS]; /* between packets of a class, in the long run */
+	__u32 burst_ns[MZ_PUNT_BUCKETS];    /* how far it may be ahead of that */
+	__u64 next_ns[MZ_PUNT_BUCKETS];     /* when the next one is due: the kernel's */
+};
+#define MZ_PUNT_OWN 1         /* what rules list: address of the port */
+#define MZ_PUNT_PEER 2        /* address that BGP and BFD are heard from */
+#define MZ_PUNT_SERVICE 3     /* words[3]: protocol << 16 | port */
+struct mz_punt_listed {
+	__u32 ifindex;
+	__u32 what;           /* MZ_PUNT_* << 8 | version of the address, 0 of a service */
+	__u32 words[4];       /* as in the flow key */
+};
+
 struct mz_credit {
 	__s64 left;
 	__s64 pad[7];         /* a cache line each: ports run on different CPUs */
@@ -222,8 +255,22 @@ struct mz_state {
 	X(PARSE, "not-ethernet") \
 	X(SYN_UP, "syn-upcalls") \
 	X(PROBE, "probes") \
-	X(PROBE_STRANGER, "strange-probes")
-#define MZ_CNT_MAX 32
+	X(PROBE_STRANGER, "strange-probes") \
+	X(PUNTED_ROUTING, "punted-routing") \
+	X(PUNTED_BFD, "punted-bfd") \
+	X(PUNTED_NEIGHBOUR, "punted-neighbour") \
+	X(PUNTED_ICMP, "punted-icmp") \
+	X(PUNTED_OTHER, "punted-other") \
+	X(PUNT_POLICED_ROUTING, "punt-policed-routing") \
+	X(PUNT_POLICED_BFD, "punt-policed-bfd") \
+	X(PUNT_POLICED_NEIGHBOUR, "punt-policed-neighbour") \
+	X(PUNT_POLICED_ICMP, "punt-policed-icmp") \
+	X(PUNT_POLICED_OTHER, "punt-policed-other") \
+	X(PUNT_STRANGER, "punt-strangers") \
+	X(PUNT_FRAGMENT, "punt-fragments") \
+	X(PUNT_OUT, "punt-injected") \
+	X(PUNT_OUT_REFUSED, "punt-inject-refused")
+#define MZ_CNT_MAX 64
 enum mz_counter { MZ_DATAPATH_COUNTERS(MZ_ENUM_COUNTER) MZ_CNT_NAMED };
 
 /* What `open` is given. */

@@ -26,6 +26,11 @@ static void layouts(void)
 	FIELD(mz_flow, act);
 	SIZE(mz_chunk); FIELD(mz_chunk, n); FIELD(mz_chunk, next); FIELD(mz_chunk, act);
 	SIZE(mz_stats); SIZE(mz_masks); FIELD(mz_masks, n); FIELD(mz_masks, mask);
+	SIZE(mz_punt); FIELD(mz_punt, out); FIELD(mz_punt, owner); FIELD(mz_punt, mac_hi);
+	FIELD(mz_punt, mac_lo); FIELD(mz_punt, interval_ns); FIELD(mz_punt, burst_ns);
+	FIELD(mz_punt, next_ns);
+	SIZE(mz_punt_listed); FIELD(mz_punt_listed, ifindex); FIELD(mz_punt_listed, what);
+	FIELD(mz_punt_listed, words);
 	SIZE(mz_upcall); SIZE(mz_port); SIZE(mz_config); SIZE(mz_credit);
 }
 
@@ -64,7 +69,7 @@ static void actions(void)
 
 static void lists(void)
 {
-	LIST(MZ_DATAPATH_COUNTERS); LIST(MZ_DATAPATH_SETTINGS);
+	LIST(MZ_DATAPATH_COUNTERS); LIST(MZ_DATAPATH_SETTINGS); LIST(MZ_PUNT_CLASSES);
 	LIST(MZ_STATE_KINDS); LIST(MZ_TIMEOUTS); LIST(MZ_STATE_INFO);
 	LIST(MZ_MESSAGE_TYPES); LIST(MZ_REFUSALS); LIST(MZ_NEWS);
 	LIST(MZ_EXCHANGE_SETTINGS); LIST(MZ_EXCHANGE_COUNTERS); LIST(MZ_EXCHANGE_GAUGES);
@@ -83,7 +88,9 @@ int main(void)
 	NUMBER(MZ_FRAG_LATER); NUMBER(MZ_FRAG_UNREAD); NUMBER(MZ_IP_OPTIONS); NUMBER(MZ_IP_AH);
 	NUMBER(MZ_UP_MISS); NUMBER(MZ_UP_TTL); NUMBER(MZ_UP_MTU);
 	NUMBER(MZ_UP_ACTION); NUMBER(MZ_UP_SYN); NUMBER(MZ_FLOW_STATEFUL); NUMBER(MZ_CLASS_VM);
-	NUMBER(MZ_CLASS_UPLINK); NUMBER(MZ_CLASS_TUNNEL);
+	NUMBER(MZ_CLASS_UPLINK); NUMBER(MZ_CLASS_TUNNEL); NUMBER(MZ_CLASS_PUNT);
+	NUMBER(MZ_PUNTS_MAX); NUMBER(MZ_PUNT_LISTED_MAX); NUMBER(MZ_PUNT_BUCKETS);
+	NUMBER(MZ_PUNT_OWN); NUMBER(MZ_PUNT_PEER); NUMBER(MZ_PUNT_SERVICE);
 	printf("  \"MZ_ABI_VERSION\": %d\n}\n", MZ_ABI_VERSION);
 	return 0;
 }

@@ -14,6 +14,7 @@ import router from './control.ts'
 import { learnedTable, Routes } from './token.ts'
 
 const clock = new SystemClock()
+const asks = { kind: 'memory', ask: async () => undefined } as const
 const ROUTER = '3c7d2c52-6a5c-4b33-8b06-8c6f6f0b1a99'
 const hop = { port: 'p', gateway: '10.0.0.1' }
 
@@ -32,7 +33,7 @@ async function open() {
     controls: [speaker, router], // providers are set up before those who need them
     settings: { speaker: {}, router: {} },
     host: { id: 'h1', name: 'compute1' },
-    ...{ store, clock, random: new SystemRandom(), log: silentLog() }
+    ...{ store, clock, random: new SystemRandom(), log: silentLog(), asks }
   })
   await side.start()
   const rows = async () => {
@@ -124,7 +125,7 @@ test('a need that no control side answers is a fault that names it', async t => 
   const { store } = await open()
   t.after(() => store.close())
   const alone = defineControl({ name: 'alone', needs: { routes: Routes }, setup: () => undefined })
-  const given = { store, clock, random: new SystemRandom(), log: silentLog() }
+  const given = { store, clock, random: new SystemRandom(), log: silentLog(), asks }
   const host = { id: 'h1', name: 'compute1' }
   assert.throws(
     () => new ControlSide({ controls: [alone], settings: { alone: {} }, host, ...given }),

@@ -135,7 +135,8 @@ export class Agent {
     this.#options = options
     this.host = options.host
     const { host, store, log, controls = [] } = options
-    const given = { host, store, log, clock: this.#clock, random: new SystemRandom() }
+    const asks = { kind: options.datapath.kind, ask: (call: Call) => this.#call(call) }
+    const given = { host, store, log, clock: this.#clock, random: new SystemRandom(), asks }
     this.control = new ControlSide({ ...given, controls, settings: options.plugins })
     this.#thread = new Thread(new URL('./thread/thread.ts', import.meta.url), {
       workerData: threadSettings(options),

@@ -3,6 +3,7 @@
 
 import type { CountersSnapshot } from '../core/counters.ts'
 import type { DatapathDebug } from '../datapath/decorators/decorate.ts'
+import type { PuntRules } from '../datapath/punt.ts'
 import type { LeaseAsked } from '../host/lease-client.ts'
 import type { MaintenanceSettings } from '../host/packets/maintenance.ts'
 import type { BindingRules } from '../host/ports/bindable.ts'
@@ -80,6 +81,7 @@ export type Call =
   | { readonly name: 'peers' }
   | { readonly name: 'status' }
   | { readonly name: 'counters' }
+  | { readonly name: 'punt'; readonly port: string; readonly rules: PuntRules | null }
   | { readonly name: 'stop'; readonly keep: boolean }
 
 /** An interface, and why it may not be bound; null: it may. */

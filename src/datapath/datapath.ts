@@ -8,6 +8,7 @@ import { ACTION_WORDS, type ActionList } from '../flow/actions.ts'
 import { WORDS } from '../flow/key.ts'
 import { type Limits, NO_LIMITS } from '../flow/size.ts'
 import type { RawFrame } from '../wire/frames.ts'
+import type { PortPunt } from './punt.ts'
 
 /** Why a frame came up. MZ_UP_* in abi.h. */
 export const Reason = { miss: 0, ttl: 1, mtu: 2, action: 3, syn: 4 } as const
@@ -222,6 +223,8 @@ export interface PhysicalPort {
   readonly portClass: number
   /** A veth whose other end is in another namespace: bpf_redirect_peer applies. */
   readonly peerRedirect: boolean
+  /** Id of the port behind it; undefined: it is none's. */
+  readonly port?: string
 }
 
 /** What a datapath has room for. */
@@ -246,6 +249,12 @@ export interface Datapath {
   attachSoon(port: PhysicalPort, done: (isThere: boolean) => void): void
   /** Takes no more frames from the interface. Idempotent. */
   detach(ifindex: number): void
+  /**
+   * What the port at this interface, which is attached, has of a control plane beside the walk;
+   * null: nothing any more. It outlives the agent with the flows. Throws UNAVAILABLE: then there is
+   * none.
+   */
+  punt(ifindex: number, rules: PortPunt | null): void
   /** The underlay addresses of the other hosts: whose probes are answered. */
   setPeers(addresses: readonly number[]): void
   /** Lets go of interfaces that an earlier agent took frames from and this one does not. */

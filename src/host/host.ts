@@ -15,6 +15,7 @@ import { assemble, type PluginParts } from './plugins.ts'
 import { LocalDeliveries } from './ports/local-deliveries.ts'
 import type { PortBindings } from './ports/port-bindings.ts'
 import { portsOf } from './ports/ports.ts'
+import type { Punts } from './ports/punts.ts'
 import type { DryRun } from './prefetch/dry-run.ts'
 import { prefetch } from './prefetch/prefetch.ts'
 import { PeerLiveness } from './replication/liveness.ts'
@@ -30,6 +31,8 @@ export class Host {
   /** What plugins hold of what all hosts share. */
   readonly leases: LeaseClient
   readonly bindings: PortBindings
+  /** What of its uplink ports stands beside the walk. */
+  readonly punts: Punts
   readonly worker: Worker
   readonly maintenance: FlowMaintenance
   readonly #lives: Lifecycle
@@ -59,7 +62,7 @@ export class Host {
     const common = { host, view, datapath, watcher, clock, counters, events }
     const keeps = (): boolean => this.#keep
     const placed = { ...common, rules, replication, deliveries, keeps }
-    const { bindings, ingress, readiness } = portsOf(placed, lives)
+    const { bindings, ingress, readiness, punts } = portsOf(placed, lives)
     const { flowState, handover, targets } = replication
     const walks = { ...common, bindings, flowState, handover, ingress }
     this.worker = new Worker({ ...walks, burstBytes })
@@ -72,6 +75,7 @@ export class Host {
     this.replication = replication
     this.leases = leases
     this.bindings = bindings
+    this.punts = punts
     this.#lives = lives
   }
 

@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { PortClass, Reason } from '../datapath/datapath.ts'
+import { PUNT_CLASSES } from '../datapath/punt.ts'
 import { ACTION_WORDS, ActionType, OUT_PEER, TunnelKind } from '../flow/actions.ts'
 import { Fragment, IP_AH, IP_OPTIONS, VLAN_PRESENT, WORDS, Word } from '../flow/key.ts'
 import { refusals } from '../state/exchange/message.ts'
@@ -61,6 +62,25 @@ test('flows, chunks and masks have the sizes and places', { skip }, () => {
   assert.equal(c['mz_masks.mask'], abi.MasksWord.masks * 4)
 })
 
+test('rules of punts have the words and places', { skip }, () => {
+  const c = said()
+  const at = { ...abi.PuntWord, next: abi.PUNT_WORDS }
+  const times: Record<string, string> = {
+    ...{ interval: 'interval_ns', burst: 'burst_ns', next: 'next_ns' }
+  }
+  for (const [name, word] of Object.entries(at))
+    assert.equal(c[`mz_punt.${times[name] ?? snake(name)}`], word * 4, name)
+  assert.equal(c['mz_punt_listed.what'], 4)
+  assert.equal(c['mz_punt_listed.words'], 8)
+  assert.equal(c['sizeof.mz_punt_listed'], (abi.PUNT_LISTED_WORDS + 1) * 4)
+  assert.ok(PUNT_CLASSES.length <= abi.PUNT_BUCKETS)
+  for (const kind of ['punted', 'punt-policed'])
+    assert.deepEqual(
+      abi.counterNames.filter(name => name.startsWith(`${kind}-`)),
+      PUNT_CLASSES.map(name => `${kind}-${name}`)
+    )
+})
+
 test('records of flow state have the words, kinds and flags', { skip }, () => {
   const c = said()
   for (const [name, word] of Object.entries(KeyWord))
@@ -102,7 +122,13 @@ test('numbers that both sides name are the same', { skip }, () => {
     ['MZ_FLOW_STATEFUL', abi.FLOW_STATEFUL],
     ['MZ_CLASS_VM', PortClass.vm],
     ['MZ_CLASS_UPLINK', PortClass.uplink],
-    ['MZ_CLASS_TUNNEL', PortClass.tunnel]
+    ['MZ_CLASS_TUNNEL', PortClass.tunnel],
+    ['MZ_CLASS_PUNT', abi.PUNT_CLASS],
+    ['MZ_PUNTS_MAX', abi.PUNTS_MAX],
+    ['MZ_PUNT_BUCKETS', abi.PUNT_BUCKETS],
+    ['MZ_PUNT_OWN', abi.PuntList.own],
+    ['MZ_PUNT_PEER', abi.PuntList.peer],
+    ['MZ_PUNT_SERVICE', abi.PuntList.service]
   ]
   for (const [name, ours] of pairs) assert.equal(c[name], ours, name)
 })
@@ -112,6 +138,7 @@ test('every list that crosses by its order has that order', { skip }, () => {
   const lists: Record<string, readonly string[]> = {
     MZ_DATAPATH_COUNTERS: abi.counterNames,
     MZ_DATAPATH_SETTINGS: abi.datapathSettings,
+    MZ_PUNT_CLASSES: PUNT_CLASSES,
     MZ_EXCHANGE_SETTINGS: abi.exchangeSettings,
     MZ_TIMEOUTS: abi.timeoutNames,
     MZ_STATE_INFO: abi.stateInfo,

@@ -19,6 +19,21 @@ export const FRAME_MAX = 65600
 /** Underlay addresses of this host. */
 export const LOCALS_MAX = 256
 
+/** Uplink ports whose control plane stands beside the walk. */
+export const PUNTS_MAX = 256
+/** Struct mz_punt up to its times, in words. */
+export const PUNT_WORDS = 20
+/** Where it has what. */
+export const PuntWord = { out: 0, owner: 1, macHi: 2, macLo: 3, interval: 4, burst: 12 } as const
+/** Words of `interval`, and of `burst`. */
+export const PUNT_BUCKETS = 8
+/** Struct mz_punt_listed without its interface, in words. */
+export const PUNT_LISTED_WORDS = 5
+/** What is listed. */
+export const PuntList = { own: 1, peer: 2, service: 3 } as const
+/** Of our end of a veth pair, where PortClass has those of ports. */
+export const PUNT_CLASS = 3
+
 /** Struct mz_flow, in words; behind `room`, in the upper half, is `mtu`. */
 export const FLOW_WORDS = 44
 /** Where a flow has what; flags are the upper half of `counts`. */
@@ -37,7 +52,7 @@ export const MASKS_WORDS = 2 + MASKS_MAX * 20
 export const MasksWord = { count: 0, masks: 2 } as const
 
 /** Counters the kernel's programs have room for. */
-export const COUNTERS_MAX = 32
+export const COUNTERS_MAX = 64
 
 // The lists of abi.h: what crosses the boundary by its place in an order.
 
@@ -59,7 +74,21 @@ export const counterNames = [
   'not-ethernet',
   'syn-upcalls',
   'probes',
-  'strange-probes'
+  'strange-probes',
+  'punted-routing',
+  'punted-bfd',
+  'punted-neighbour',
+  'punted-icmp',
+  'punted-other',
+  'punt-policed-routing',
+  'punt-policed-bfd',
+  'punt-policed-neighbour',
+  'punt-policed-icmp',
+  'punt-policed-other',
+  'punt-strangers',
+  'punt-fragments',
+  'punt-injected',
+  'punt-inject-refused'
 ] as const
 
 /** What `open` is given. */

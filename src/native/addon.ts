@@ -40,6 +40,13 @@ export interface Addon {
   detach(host: HostHandle, ifindex: number): number
   /** Fills in the interfaces that have programs of an earlier agent; gives how many. */
   pinned(host: HostHandle, ifindexes: Uint32Array): number
+  /**
+   * Rules of the port at this interface, laid out by PuntWord, and what they list; empty: none any
+   * more.
+   */
+  punt(host: HostHandle, ifindex: number, rules: Uint32Array, lists: Uint32Array): number
+  /** Fills in three words for each that there are: interface, our end of the veth pair, owner. */
+  punts(host: HostHandle, into: Uint32Array): number
   /** Underlay addresses of this host: what comes to them may be a tunnel's packet. */
   setLocals(host: HostHandle, addresses: Uint32Array): number
   /** Underlay addresses of other hosts, whose probes are answered. */

@@ -143,8 +143,8 @@ type WalkFields = typeof commonPortFields &
 /** A port of any device, with the fields that the walk knows. */
 export type PortModel = Static<ReturnType<typeof object<WalkFields>>> & { readonly id: string }
 
-/** Interfaces of Mezzo itself: the pair that packets are sent by. */
-export const isOwn = (name: string): boolean => name.startsWith('mzinj')
+/** Interfaces of Mezzo itself: pairs that packets are sent by, and that lead to control planes. */
+export const isOwn = (name: string): boolean => /^mz(?:inj|u[0-9a-f]{8}$)/.test(name)
 /** Interfaces that no host can give: its loopback, and our own. */
 export const isReserved = (name: string): boolean => name === 'lo' || isOwn(name)
 

@@ -11,6 +11,7 @@ import type {
   StatsBatch
 } from '../../src/datapath/datapath.ts'
 import type { EbpfDatapath } from '../../src/datapath/ebpf/ebpf.ts'
+import type { PortPunt } from '../../src/datapath/punt.ts'
 import type { ActionList } from '../../src/flow/actions.ts'
 
 // Alters what is installed in the kernel, behind the agent's back.
@@ -43,6 +44,10 @@ export class DatapathInside implements Datapath {
 
   detach(ifindex: number): void {
     this.#inside(() => this.#kernel.detach(ifindex))
+  }
+
+  punt(ifindex: number, rules: PortPunt | null): void {
+    this.#inside(() => this.#kernel.punt(ifindex, rules))
   }
 
   setPeers(addresses: readonly number[]): void {

@@ -23,11 +23,10 @@ static void run(napi_env env, void *data)
 {
 	struct attaching *job = data;
 	struct host *h = job->host;
-	bool tunnel = job->at.port_class == MZ_CLASS_TUNNEL;
 	int back = visit_namespace(h->namespace);
 
 	(void)env;
-	job->result = attach_program(h, &job->at, tunnel ? "underlay" : "port", job->clsact);
+	job->result = attach_program(h, &job->at, program_of(h, &job->at), job->clsact);
 	leave_namespace(back);
 	pthread_mutex_lock(&h->attach_lock);
 	job->ran = true;

@@ -41,13 +41,13 @@ napi_value attach_port(napi_env env, napi_callback_info info)
 	uint32_t ifindex = arg_u32(&a, 1), class = arg_u32(&a, 2);
 	int slot, back, e;
 
-	if (h == NULL || ifindex == 0 || class >= MZ_CLASSES)
+	if (h == NULL || ifindex == 0 || class > MZ_CLASS_PUNT)
 		return number(env, h == NULL ? -EBADF : -EINVAL);
 	slot = take_slot(h, ifindex, class);
 	if (slot < 0)
 		return number(env, slot);
 	back = visit_namespace(h->namespace);
-	e = attach_program(h, &h->attached[slot], class == MZ_CLASS_TUNNEL ? "underlay" : "port",
+	e = attach_program(h, &h->attached[slot], program_of(h, &h->attached[slot]),
 			   arg_bool(&a, 3));
 	leave_namespace(back);
 	if (e < 0)
@@ -83,7 +83,7 @@ napi_value attach_soon(napi_env env, napi_callback_info info)
 	uint32_t ifindex = arg_u32(&a, 1), class = arg_u32(&a, 2);
 	int slot, e;
 
-	if (h == NULL || ifindex == 0 || class >= MZ_CLASSES || a.n < 5)
+	if (h == NULL || ifindex == 0 || class > MZ_CLASS_PUNT || a.n < 5)
 		return number(env, h == NULL ? -EBADF : -EINVAL);
 	slot = take_slot(h, ifindex, class);
 	if (slot < 0)

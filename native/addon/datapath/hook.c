@@ -111,6 +111,33 @@ int attach_program(struct host *h, struct attachment *at, const char *name, bool
 	return 1;
 }
 
+const char *program_of(struct host *h, const struct attachment *at)
+{
+	struct mz_punt rules;
+
+	if (at->port_class == MZ_CLASS_TUNNEL)
+		return "underlay";
+	if (at->port_class == MZ_CLASS_PUNT)
+		return "outward";
+	return bpf_map_lookup_elem(h->punts, &at->ifindex, &rules) ? "port" : "uplink";
+}
+
+int swap_program(struct host *h, struct attachment *at)
+{
+	struct bpf_program *program;
+	int e;
+
+	program = bpf_object__find_program_by_name(h->object, program_of(h, at));
+	if (program == NULL)
+		return -ENOENT;
+	if (at->link >= 0)
+		return bpf_link_update(at->link, bpf_program__fd(program), NULL);
+	e = attach_clsact(at, bpf_program__fd(program));
+	if (!e)
+		note_clsact(h, at, bpf_program__fd(program));
+	return e;
+}
+
 void detach_program(struct host *h, struct attachment *at, bool keep)
 {
 	char path[PATH_SIZE + 32];

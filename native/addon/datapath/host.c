@@ -28,7 +28,7 @@
 enum { MZ_DATAPATH_SETTINGS(ENUM_SETTING) SETTINGS };
 
 static const char *const pinned_maps[] = {
-	"flows", "masks", "chunks", "stats", "peers"
+	"flows", "masks", "chunks", "stats", "peers", "punts", "punt_lists"
 };
 static const char *const ring_names[MZ_CLASSES] = { "up_vm", "up_uplink", "up_tunnel" };
 
@@ -126,6 +126,8 @@ static int find_maps(struct host *h, const uint32_t *settings)
 	h->locals = fd_of(h, "locals");
 	h->peers = fd_of(h, "peers");
 	h->counters = fd_of(h, "counters");
+	h->punts = fd_of(h, "punts");
+	h->punt_lists = fd_of(h, "punt_lists");
 	fd = fd_of(h, "credits");
 	h->credits = mmap(NULL, credits_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	fd = fd_of(h, "outs");

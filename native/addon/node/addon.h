@@ -91,6 +91,7 @@ struct host {
 	uint32_t inject_ifindex;
 	struct attachment inject;
 	int flows, masks, chunks, stats, config, ports, locals, peers, counters;
+	int punts, punt_lists;
 	uint32_t flows_max, chunks_max, credits_max, cpus;
 	uint32_t stats_top;       /* ids above it have never been used */
 	struct ring rings[MZ_CLASSES];
@@ -121,6 +122,9 @@ int map_ring(struct ring *r, int fd, uint32_t size);
 void unmap_ring(struct ring *r, uint32_t size);
 int attach_program(struct host *h, struct attachment *at, const char *program, bool clsact);
 void detach_program(struct host *h, struct attachment *at, bool keep);
+/* Which program an interface of this class is to have now, and that in the place of another. */
+const char *program_of(struct host *h, const struct attachment *at);
+int swap_program(struct host *h, struct attachment *at);
 /* Where the program of an interface is remembered, or with 0 a free place; -ENOSPC: nowhere. */
 int slot_of(struct host *h, uint32_t ifindex);
 void free_slot(struct host *h, int slot);
@@ -151,6 +155,8 @@ napi_value attach_port(napi_env env, napi_callback_info info);
 napi_value attach_soon(napi_env env, napi_callback_info info);
 napi_value detach_port(napi_env env, napi_callback_info info);
 napi_value list_pinned(napi_env env, napi_callback_info info);
+napi_value set_punt(napi_env env, napi_callback_info info);
+napi_value list_punts(napi_env env, napi_callback_info info);
 napi_value set_locals(napi_env env, napi_callback_info info);
 napi_value set_peers(napi_env env, napi_callback_info info);
 napi_value read_counters(napi_env env, napi_callback_info info);

@@ -16,6 +16,8 @@ static const struct {
 	{ "detach", detach_port },
 	{ "pinned", list_pinned },
 	{ "attachSoon", attach_soon },
+	{ "punt", set_punt },
+	{ "punts", list_punts },
 	{ "setLocals", set_locals },
 	{ "setPeers", set_peers },
 	{ "counters", read_counters },

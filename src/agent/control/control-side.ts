@@ -20,6 +20,7 @@ import {
 } from './control.ts'
 import { PortActivity, PortWatch } from './port-watch.ts'
 import { Processes, Supervisor, supervisorCounters } from './processes.ts'
+import { type PacketThread, Punt, ThreadPunt } from './punt.ts'
 
 /** What control sides are made of. */
 export interface ControlSideParts {
@@ -32,14 +33,18 @@ export interface ControlSideParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
+  /** The packet thread. */
+  readonly asks: PacketThread
 }
 
 const own = new Set<Token<unknown>>([
-  ...[ThisHost, Store, Clock, Random, Log, Counters, PortActivity, Processes, Api]
+  ...[ThisHost, Store, Clock, Random, Log, Counters, PortActivity, Processes, Punt, Api]
 ])
 
 /** All control sides of one host. */
 export class ControlSide {
+  /** Which packets of this host's uplink ports go beside the walk. */
+  readonly punt: Punt
   readonly #counters = new CounterTable()
   readonly #lives: Lifecycle
   readonly #provided: [Token<unknown>, unknown][] = []
@@ -48,6 +53,7 @@ export class ControlSide {
   /** Sets the control sides up. Throws MISSING_SERVICE for a need that nobody answers. */
   constructor(parts: ControlSideParts) {
     this.#lives = new Lifecycle(parts.clock)
+    this.punt = new ThreadPunt(parts.asks)
     const shared = { ...parts, counters: supervisorCounters(this.#counters) }
     const here = parts.controls.filter(({ name }) => parts.settings[name] !== undefined)
     for (const control of order(here, token => (own.has(token) ? 'core' : undefined))) {
@@ -98,6 +104,7 @@ export class ControlSide {
     container.provide(Counters, this.#counters)
     container.provide(PortActivity, new PortWatch(parts.store, parts.host.id))
     container.provide(Processes, processes)
+    container.provide(Punt, this.punt)
     container.provide(Api, {
       answer: (route, answer) => {
         if (!(control.routes ?? []).some(({ id }) => id === route))

@@ -183,6 +183,10 @@ async function answerTo(call: Call): Promise<unknown> {
       }
     case 'counters':
       return counters.snapshot()
+    case 'punt':
+      return call.rules === null
+        ? packetSide.punts.clear(call.port)
+        : packetSide.punts.set(call.port, call.rules)
     case 'stop':
       isStopping = true
       reporting.cancel()

@@ -12,6 +12,7 @@ import type {
   PhysicalPort,
   StatsBatch
 } from '../datapath.ts'
+import type { PortPunt } from '../punt.ts'
 
 /** Passes every call on to `inner`; subclasses override what they are about. */
 export class DatapathDecorator implements Datapath {
@@ -39,6 +40,10 @@ export class DatapathDecorator implements Datapath {
 
   detach(ifindex: number): void {
     this.inner.detach(ifindex)
+  }
+
+  punt(ifindex: number, rules: PortPunt | null): void {
+    this.inner.punt(ifindex, rules)
   }
 
   setPeers(addresses: readonly number[]): void {

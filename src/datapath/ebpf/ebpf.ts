@@ -26,8 +26,10 @@ import {
   PortClass,
   type StatsBatch
 } from '../datapath.ts'
+import type { PortPunt } from '../punt.ts'
 import { KernelFlows } from './flows.ts'
 import { OutQueue } from './out.ts'
+import { KernelPunts } from './punts.ts'
 
 /** What the datapath in the kernel is made of. */
 export interface EbpfOptions extends Partial<DatapathLimits> {
@@ -71,6 +73,7 @@ export class EbpfDatapath implements Datapath {
   readonly #clock: Clock
   readonly #clsact: boolean
   readonly #flows: KernelFlows
+  readonly #punts: KernelPunts
   readonly #out = new OutQueue()
   readonly #ports = new Map<number, PhysicalPort>()
   readonly #counters = new Float64Array(COUNTERS_MAX)
@@ -90,6 +93,8 @@ export class EbpfDatapath implements Datapath {
     this.#host = check(what, this.#addon.open(objectPath, pins, injectName, settings))
     this.interfaces = new InterfaceWatcher(this.#addon)
     this.interfaces.onChange(() => this.#readLocals())
+    const { clsact = false } = options
+    this.#punts = new KernelPunts({ addon: this.#addon, host: this.#host, clsact })
     this.#flows = new KernelFlows({
       addon: this.#addon,
       host: this.#host,
@@ -108,6 +113,7 @@ export class EbpfDatapath implements Datapath {
     // must not take a tunnel to us for somebody else's.
     this.#readLocals()
     if (before?.portClass === portClass) return
+    this.#punts.attaching(ifindex, port.port)
     const result = this.#addon.attach(this.#host, ifindex, portClass, this.#clsact)
     if (result < 0) this.#forget(ifindex)
     check(`interface ${name} (${ifindex})`, result)
@@ -119,6 +125,7 @@ export class EbpfDatapath implements Datapath {
     this.#ports.set(ifindex, port)
     if (before?.portClass === portClass) return done(true)
     this.#readLocals()
+    this.#punts.attaching(ifindex, port.port)
     const attached = (result: number): void => {
       if (result < 0 && this.#ports.get(ifindex) === port) this.#forget(ifindex)
       done(result >= 0)
@@ -128,8 +135,14 @@ export class EbpfDatapath implements Datapath {
   }
 
   detach(ifindex: number): void {
+    this.#punts.detached(ifindex)
     this.#addon.detach(this.#host, ifindex) // the interface may be gone
     this.#forget(ifindex)
+  }
+
+  punt(ifindex: number, rules: PortPunt | null): void {
+    if (rules === null) this.#punts.clear(ifindex)
+    else this.#punts.set(ifindex, rules)
   }
 
   /** Interfaces that an earlier agent attached and this one has not. */
@@ -140,6 +153,7 @@ export class EbpfDatapath implements Datapath {
   }
 
   detachOthers(): void {
+    this.#punts.adopt(ifindex => this.#ports.has(ifindex))
     for (const ifindex of this.leftAttached()) this.#addon.detach(this.#host, ifindex)
   }
 
@@ -217,7 +231,8 @@ export class EbpfDatapath implements Datapath {
     return {
       ...named,
       ...this.#flows.counters(),
-      'out-dropped': this.#outDropped
+      'out-dropped': this.#outDropped,
+      'punt-attach-failed': this.#punts.refused
     }
   }
 

@@ -2,6 +2,7 @@
 // and for machines without root.  It behaves as the kernel does: a hit never comes up, a miss
 // comes up once per packet, bounded by its port's credits.
 
+import { fail } from '../../core/errors.ts'
 import { type ActionList, ActionType } from '../../flow/actions.ts'
 import { extract } from '../../flow/extract.ts'
 import { WORDS, Word } from '../../flow/key.ts'
@@ -109,6 +110,11 @@ export class MemoryDatapath implements Datapath {
 
   detach(ifindex: number): void {
     this.#ports.delete(ifindex)
+  }
+
+  /** Throws UNAVAILABLE: there is no namespace beside it. */
+  punt(): never {
+    throw fail('UNAVAILABLE', { what: 'punt', reason: 'the memory datapath has no namespaces' })
   }
 
   /** Does nothing: probes are the kernel's. */

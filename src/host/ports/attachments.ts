@@ -72,7 +72,8 @@ export class Attachments {
     if (port !== null) this.#events.portComing(port)
     const portClass = port?.isUplink === true ? PortClass.uplink : PortClass.vm
     let isLate = false
-    const physical = { ifindex, name: at.name, portClass, peerRedirect: at.peerElsewhere }
+    const peerRedirect = at.peerElsewhere
+    const physical = { ifindex, name: at.name, portClass, peerRedirect, port: id }
     this.#datapath.attachSoon(physical, isThere => {
       if (this.#coming.get(ifindex) !== coming) return
       coming.isThere = isThere

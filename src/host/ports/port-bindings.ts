@@ -16,6 +16,7 @@ import { type Attachments, interfaceTag } from './attachments.ts'
 import { Bindable, BindingFaults, type BindingRules } from './bindable.ts'
 import type { Interface, InterfaceWatcher } from './interface.ts'
 import { PortMtus } from './port-mtus.ts'
+import type { Punts } from './punts.ts'
 import type { Readiness } from './readiness.ts'
 import type { Tunnel, Tunnels } from './tunnels.ts'
 import type { UnderlayAddresses } from './underlays.ts'
@@ -46,6 +47,8 @@ export interface PortBindingsParts {
   readonly rules: BindingRules
   readonly events: HostEvents
   readonly readiness: Readiness
+  /** Told of where ports are. */
+  readonly punts: Pick<Punts, 'follow'>
 }
 
 /** Where virtual ports are: an interface here, a tunnel to another host, or nowhere. */
@@ -58,6 +61,7 @@ export class PortBindings {
   readonly #events: HostEvents
   readonly #readiness: Readiness
   readonly #clock: Clock
+  readonly #punts: Pick<Punts, 'follow'>
   readonly #byIfindex = new Map<number, Bound>()
   readonly #byPort = new Map<string, Bound>()
   readonly #byNumber = new Map<number, string>()
@@ -79,6 +83,7 @@ export class PortBindings {
     this.#events = parts.events
     this.#readiness = parts.readiness
     this.#clock = parts.clock
+    this.#punts = parts.punts
     this.#mtus = new PortMtus(parts.view, parts.events, parts.host)
     this.#rules = parts.rules
     this.#bindable = new Bindable(parts.rules)
@@ -185,6 +190,7 @@ export class PortBindings {
     this.attachments.keep(present)
     this.#renumber(models)
     const waiting = this.#bindReady(models, present)
+    this.#punts.follow(this.#byPort, interfaces)
     if (!this.#known) this.#learn()
     if (this.#known) this.#tellDown(ours, waiting)
     if (waiting.size > 0) return // an earlier agent's programs go on until ours are there

@@ -8,14 +8,17 @@ import { ANY_BINDING, type BindingRules } from './bindable.ts'
 import { Ingress } from './ingress.ts'
 import type { LocalDeliveries } from './local-deliveries.ts'
 import { PortBindings, type PortBindingsParts } from './port-bindings.ts'
+import { Punts, type PuntsParts } from './punts.ts'
 import { Readiness } from './readiness.ts'
 import { Tunnels, type TunnelsParts } from './tunnels.ts'
 
 /** What ports are made of. */
 export interface PortsParts
-  extends Omit<PortBindingsParts, 'attachments' | 'tunnels' | 'rules' | 'readiness'> {
+  extends Omit<PortBindingsParts, 'attachments' | 'tunnels' | 'rules' | 'readiness' | 'punts'> {
   /** Takes programs on interfaces, and the senders of tunnelled frames. */
-  readonly datapath: AttachmentsParts['datapath'] & TunnelsParts['datapath']
+  readonly datapath: AttachmentsParts['datapath'] &
+    TunnelsParts['datapath'] &
+    PuntsParts['datapath']
   /** Which interfaces may be bound; undefined: taps and veths. */
   readonly rules: BindingRules | undefined
   /** A port waits for the state of its flows. */
@@ -31,6 +34,7 @@ export interface Ports {
   readonly bindings: PortBindings
   readonly ingress: Ingress
   readonly readiness: Readiness
+  readonly punts: Punts
 }
 
 /** They begin and end with the host's other parts. */
@@ -40,7 +44,9 @@ export function portsOf(parts: PortsParts, lives: Lifecycle): Ports {
   const readiness = new Readiness()
   readiness.requires(model => replication.isPortReady(model))
   const attachments = new Attachments(parts)
-  const bindings = new PortBindings({ ...parts, attachments, tunnels, rules, readiness })
+  const punts = new Punts(parts)
+  const placed = { ...parts, attachments, tunnels, rules, readiness, punts }
+  const bindings = new PortBindings(placed)
   lives.add('bindings', { start: () => bindings.start(), stop: () => bindings.close(keeps()) })
-  return { bindings, ingress: new Ingress(bindings, deliveries), readiness }
+  return { bindings, ingress: new Ingress(bindings, deliveries), readiness, punts }
 }

@@ -1,0 +1,98 @@
+// Rules are given by port and put where the port is: whatever comes first, and again when it has
+// moved or our end of the veth pair is another.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CounterTable } from '../../core/counters.ts'
+import type { PortPunt, PuntRules } from '../../datapath/punt.ts'
+import type { Interface } from './interface.ts'
+import { Punts } from './punts.ts'
+
+const rules: PuntRules = {
+  ...{ interface: 'mzu0a1b2c3d', addresses: ['203.0.113.2'], peers: [], services: [] }
+}
+const named = (name: string, ifindex: number): Interface => ({
+  ...{ name, ifindex, up: true, mtu: 1500, mac: '', kind: 'veth', peerElsewhere: true },
+  addresses: []
+})
+const veth = (ifindex: number) => [named('eth7', 3), named('mzu0a1b2c3d', ifindex)]
+const at = (ifindex: number) => new Map([['p', { ifindex }]])
+
+function open() {
+  const told: string[] = []
+  const counters = new CounterTable()
+  const state = { mac: 0x020000000901 as number | undefined, fault: '' }
+  const datapath = {
+    punt: (ifindex: number, punt: PortPunt | null) => {
+      told.push(punt === null ? `${ifindex}: none` : `${ifindex}: ${punt.inside} ${punt.mac}`)
+      if (punt !== null && state.fault !== '') throw new Error(state.fault)
+    }
+  }
+  const view = { port: () => (state.mac === undefined ? null : { mac: state.mac }) }
+  const punts = new Punts({ datapath, view, counters })
+  return { punts, told, state, inForce: () => counters.value('agent.punts'), counters }
+}
+
+test('rules wait for port, interface and MAC, and hold once', () => {
+  const { punts, told, state, inForce } = open()
+  state.mac = undefined
+  punts.set('p', rules)
+  punts.follow(at(3), veth(9))
+  state.mac = 5
+  punts.follow(new Map(), veth(9))
+  punts.follow(at(3), [named('eth7', 3)])
+  assert.deepEqual([told, inForce()], [[], 0])
+  punts.follow(at(3), veth(9))
+  punts.follow(at(3), veth(9))
+  assert.deepEqual([told, inForce()], [['3: 9 5'], 1])
+  punts.set('p', { ...rules, peers: ['203.0.113.1'] })
+  assert.deepEqual(told.splice(0), ['3: 9 5', '3: 9 5'])
+})
+
+test('they follow a port that moves, a veth that is made anew, another MAC', () => {
+  const { punts, told, state } = open()
+  punts.follow(at(3), veth(9))
+  punts.set('p', rules)
+  told.length = 0
+  punts.follow(at(4), veth(9))
+  punts.follow(at(4), veth(10))
+  state.mac = 6
+  punts.follow(at(4), veth(10))
+  punts.follow(at(4), [])
+  punts.follow(at(4), veth(11))
+  punts.follow(new Map(), veth(11))
+  assert.deepEqual(
+    told.map(line => line.split(' ').slice(0, 2).join(' ')),
+    ['3: none', '4: 9', '4: 10', '4: 10', '4: none', '4: 11', '4: none']
+  )
+})
+
+test('none any more, also of what an earlier agent left, as soon as the port is bound', () => {
+  const { punts, told, inForce } = open()
+  punts.clear('p')
+  assert.deepEqual(told, [])
+  punts.follow(at(3), veth(9))
+  punts.follow(at(3), veth(9))
+  assert.deepEqual(told.splice(0), ['3: none'])
+  punts.set('p', rules)
+  punts.clear('p')
+  assert.equal(inForce(), 0)
+  assert.deepEqual(told.splice(0).at(-1), '3: none')
+  punts.follow(at(3), veth(9))
+  assert.deepEqual(told, [])
+})
+
+test('what the datapath refuses is told to who asked, or counted; bad rules leave the old', () => {
+  const { punts, told, state, inForce, counters } = open()
+  punts.follow(at(3), veth(9))
+  state.fault = 'no room'
+  assert.throws(() => punts.set('p', rules), /no room/)
+  assert.deepEqual([told.splice(0).at(-1), inForce()], ['3: none', 0])
+  state.fault = ''
+  punts.set('p', rules)
+  assert.throws(() => punts.set('p', { ...rules, peers: ['x'] }), /peers\[0\] is x/)
+  assert.equal(inForce(), 1)
+  state.fault = 'no room'
+  punts.follow(at(4), veth(9))
+  assert.equal(counters.value('agent.punt-failed'), 1)
+})

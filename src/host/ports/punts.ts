@@ -1,0 +1,117 @@
+// The ports of this host whose control plane stands beside the walk. Rules are by port, as the main
+// thread gives them; in the datapath they are by interface, while the port is bound to one and our
+// end of the veth pair is there. punts.test.ts holds it.
+
+import type { Counter, Counters } from '../../core/counters.ts'
+import type { Datapath } from '../../datapath/datapath.ts'
+import { type PortPunt, type PuntRules, readPuntRules } from '../../datapath/punt.ts'
+import type { PortId } from '../../simulation/device.ts'
+import type { Interface } from './interface.ts'
+
+/** What punts are made of. */
+export interface PuntsParts {
+  /** Where rules are put, by interface. */
+  readonly datapath: Pick<Datapath, 'punt'>
+  /** Where the MAC of a port is known. */
+  readonly view: { port(id: PortId): { readonly mac: number } | null | undefined }
+  readonly counters: Counters
+}
+
+type Read = ReturnType<typeof readPuntRules>
+
+interface Given {
+  /** null: there are to be none, also of those that an earlier agent left. */
+  readonly rules: (Read & { readonly interface: string }) | null
+  /** Of what the datapath was told last; undefined: nothing. */
+  told?: PortPunt & { readonly ifindex: number }
+}
+
+/** Rules of ports, put where these are. */
+export class Punts {
+  readonly #parts: PuntsParts
+  readonly #failed: Counter
+  readonly #given = new Map<PortId, Given>()
+  #bound: ReadonlyMap<PortId, { readonly ifindex: number }> = new Map()
+  #interfaces: readonly Interface[] = []
+
+  constructor(parts: PuntsParts) {
+    this.#parts = parts
+    const { counters } = parts
+    this.#failed = counters.claim('agent.punt-failed', 'Rules of punts that the datapath refused')
+    counters.gauge('agent.punts', () => this.#inForce(), 'Ports with a control plane of their own')
+  }
+
+  /**
+   * These rules, in place of others, as soon as the port is bound and the interface there. Throws
+   * INVALID, UNAVAILABLE: then it has none.
+   */
+  set(port: PortId, rules: PuntRules): void {
+    const read = { ...readPuntRules(rules), interface: rules.interface }
+    const told = this.#given.get(port)?.told
+    const given: Given = { rules: read, ...(told && { told }) }
+    this.#given.set(port, given)
+    try {
+      this.#apply(port, given, true)
+    } catch (error) {
+      this.clear(port)
+      throw error
+    }
+  }
+
+  /** The port has none any more. */
+  clear(port: PortId): void {
+    const told = this.#given.get(port)?.told
+    const given: Given = { rules: null, ...(told && { told }) }
+    this.#given.set(port, given)
+    this.#apply(port, given, false)
+  }
+
+  /** Where ports are bound, and what interfaces there are: `bound` is looked at later too. */
+  follow(
+    bound: ReadonlyMap<PortId, { readonly ifindex: number }>,
+    interfaces: readonly Interface[]
+  ): void {
+    this.#bound = bound
+    this.#interfaces = interfaces
+    for (const [port, given] of this.#given) {
+      try {
+        this.#apply(port, given, false)
+      } catch {
+        this.#failed.value++
+      }
+    }
+  }
+
+  #inForce(): number {
+    return [...this.#given.values()].filter(({ told }) => told !== undefined).length
+  }
+
+  #apply(port: PortId, given: Given, isNew: boolean): void {
+    const { datapath } = this.#parts
+    const { told } = given
+    const at = this.#bound.get(port)
+    const punt = this.#puntOf(port, given)
+    if (told !== undefined && (punt === undefined || told.ifindex !== at?.ifindex)) {
+      delete given.told
+      datapath.punt(told.ifindex, null)
+    }
+    if (at === undefined) return
+    if (given.rules === null) {
+      this.#given.delete(port)
+      if (told?.ifindex !== at.ifindex) datapath.punt(at.ifindex, null)
+      return
+    }
+    if (punt === undefined) return
+    if (!isNew && given.told?.inside === punt.inside && given.told.mac === punt.mac) return
+    given.told = { ...punt, ifindex: at.ifindex } // once, whatever comes of it
+    datapath.punt(at.ifindex, punt)
+  }
+
+  // undefined: something is missing yet.
+  #puntOf(port: PortId, { rules }: Given): PortPunt | undefined {
+    const mac = this.#parts.view.port(port)?.mac
+    const inside = this.#interfaces.find(({ name }) => name === rules?.interface)?.ifindex
+    if (rules === null || mac === undefined || inside === undefined) return undefined
+    return { ...rules, port, mac, inside }
+  }
+}

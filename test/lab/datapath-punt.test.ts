@@ -1,0 +1,215 @@
+// Which frames of an uplink go to the control plane beside it, frame by frame: an interface, our
+// end of a veth pair and the frames that arrive at either's other end. Runs on old kernels too.
+
+import assert from 'node:assert/strict'
+import { after, afterEach, before, describe, test } from 'node:test'
+import { type PortPunt, PUNT_RATES, readPuntRules } from '../../src/datapath/punt.ts'
+import { parseMac } from '../../src/wire/address.ts'
+import { arpRequest, eth, type PacketBuilder, solicit } from '../../src/wire/builder.ts'
+import { type Arrival, FrameBench, hex } from './datapath-frames.ts'
+import { canRun } from './datapath-lab.ts'
+
+const PORT_MAC = '02:00:00:00:09:01'
+const PEER_MAC = '02:00:00:00:09:02'
+const [V4, PEER4, OTHER4] = ['10.9.0.1', '10.9.0.2', '10.9.0.9']
+const [V6, PEER6, OTHER6] = ['fd09::1', 'fd09::2', 'fd09::9']
+const [UPLINK, BESIDE] = [0, 1]
+const PORT = '7a1d2c52-6a5c-4b33-8b06-8c6f6f0b1a01'
+const rules = {
+  ...{ interface: 'h1', addresses: [V4, V6], peers: [PEER4, PEER6] },
+  services: [{ protocol: 'udp', port: 161 }]
+} as const
+
+const frame = (): PacketBuilder => eth(PEER_MAC, PORT_MAC)
+const v4 = (from = PEER4, to = V4, ttl = 64): PacketBuilder => frame().ipv4(from, to, { ttl })
+const v6 = (from = PEER6, to = V6, hopLimit = 64): PacketBuilder =>
+  frame().ipv6(from, to, { hopLimit })
+
+type Fate = 'taken' | 'copied' | 'ordinary' | 'strangers' | 'fragments'
+type Case = readonly [Fate, string, string, PacketBuilder]
+
+const cases: readonly Case[] = [
+  ['taken', 'neighbour', 'ARP request for our address', arpRequest(PEER_MAC, PEER4, V4)],
+  ['taken', 'neighbour', 'the same of a stranger', arpRequest(PEER_MAC, OTHER4, V4)],
+  ['ordinary', '', 'ARP request for another', arpRequest(PEER_MAC, PEER4, OTHER4)],
+  ['copied', 'neighbour', 'ARP reply to us', frame().arpReply(PEER_MAC, PEER4, PORT_MAC, V4)],
+  ['ordinary', '', 'ARP reply to another', frame().arpReply(PEER_MAC, PEER4, PORT_MAC, OTHER4)],
+  ['copied', 'neighbour', 'ARP that tells of a new MAC', arpRequest(PEER_MAC, PEER4, PEER4)],
+  ['ordinary', '', 'ARP that is cut short', eth(PEER_MAC, PORT_MAC, 0x0806).payload(20)],
+  ['taken', 'neighbour', 'solicitation of our address', solicit(PEER_MAC, PEER6, V6)],
+  ['ordinary', '', 'solicitation of another', solicit(PEER_MAC, PEER6, OTHER6)],
+  ['taken', 'neighbour', 'solicitation sent to us alone', v6(PEER6, V6, 255).ns(V6)],
+  ['copied', 'neighbour', 'advertisement to us', v6(PEER6, V6, 255).na(PEER6)],
+  ['copied', 'neighbour', 'advertisement to all', v6(PEER6, 'ff02::1', 255).na(PEER6)],
+  ['ordinary', '', 'advertisement to another', v6(PEER6, OTHER6, 255).na(PEER6)],
+  ['ordinary', '', 'router advertisement', v6(PEER6, 'ff02::1', 255).icmpv6(134)],
+  ['taken', 'icmp', 'echo request', v4(OTHER4).icmpEcho(1, 1).payload(56)],
+  ['taken', 'icmp', 'echo request, IPv6', v6(OTHER6).icmpv6Echo(1, 1).payload(56)],
+  ['ordinary', '', 'echo request to another', v4(PEER4, OTHER4).icmpEcho(1, 1)],
+  ['ordinary', '', 'echo reply', v4().icmpEcho(1, 1, { reply: true })],
+  ['ordinary', '', 'echo reply, IPv6', v6().icmpv6Echo(1, 1, { reply: true })],
+  ['ordinary', '', 'port unreachable', v4().icmp(3, 3).payload(28)],
+  ['ordinary', '', 'packet too big', v6().icmpv6(2, 0, 1400).payload(48)],
+  ['taken', 'routing', 'BGP of a peer', v4().tcp(40000, 179)],
+  ['taken', 'routing', 'BGP of a peer that was called', v4().tcp(179, 40000)],
+  ['taken', 'routing', 'BGP of a peer, IPv6', v6().tcp(40000, 179)],
+  ['taken', 'routing', 'BGP of a peer, IP options', frame().ipv4(PEER4, V4, options()).tcp(1, 179)],
+  ['strangers', '', 'BGP of a stranger', v4(OTHER4).tcp(40000, 179)],
+  ['strangers', '', 'BGP of a stranger, IPv6', v6(OTHER6).tcp(40000, 179)],
+  ['ordinary', '', 'an answer from port 179 to whom we translated', v4(OTHER4).tcp(179, 40000)],
+  ['ordinary', '', 'BGP that passes by', v4(PEER4, OTHER4).tcp(40000, 179)],
+  ['ordinary', '', 'TCP of a peer to another port', v4().tcp(40000, 80)],
+  ['ordinary', '', 'UDP 179', v4().udp(40000, 179)],
+  ['taken', 'bfd', 'BFD', v4(PEER4, V4, 255).udp(49152, 3784).payload(24)],
+  ['taken', 'bfd', 'BFD, IPv6', v6(PEER6, V6, 255).udp(49152, 3784).payload(24)],
+  ['strangers', '', 'BFD that was routed', v4(PEER4, V4, 254).udp(49152, 3784).payload(24)],
+  ['strangers', '', 'BFD of a stranger', v4(OTHER4, V4, 255).udp(49152, 3784).payload(24)],
+  ['taken', 'bfd', 'BFD over several hops', v4(PEER4, V4, 250).udp(49152, 4784).payload(24)],
+  ['strangers', '', 'that of a stranger', v6(OTHER6, V6, 255).udp(49152, 4784).payload(24)],
+  ['taken', 'other', 'a service, of anyone', v4(OTHER4).udp(9, 161)],
+  ['taken', 'other', 'a service, IPv6', v6(OTHER6).udp(9, 161)],
+  ['ordinary', '', 'TCP to the port of a UDP service', v4().tcp(9, 161)],
+  ['ordinary', '', 'a tagged ping', frame().vlan(7).ipv4(PEER4, V4).icmpEcho(1, 1)],
+  [
+    'ordinary',
+    '',
+    'a tagged ARP request',
+    eth(PEER_MAC, PORT_MAC).vlan(7).arpRequest(PEER_MAC, PEER4, V4)
+  ],
+  ['ordinary', '', 'no IP at all', eth(PEER_MAC, PORT_MAC, 0x88cc).payload(60)],
+  ['taken', 'routing', 'behind an extension header', v6().extension('destination').tcp(9, 179)],
+  ['ordinary', '', 'to a later hop of a routing header', routed().tcp(9, 179)]
+]
+
+function options() {
+  return { options: Uint8Array.of(1, 1, 1, 0) }
+}
+
+// Type 0 with a segment left: the address is that of a hop on the way.
+function routed(): PacketBuilder {
+  return v6().extension('routing', Uint8Array.of(0, 1, 0, 0, 0, 0))
+}
+
+describe('datapath: punts', { skip: canRun }, () => {
+  let at: FrameBench
+  before(() => {
+    at = new FrameBench(4)
+    at.datapath.detach(at.ports[BESIDE]!)
+    at.datapath.detach(at.ports[3]!)
+    at.decide(() => null)
+    at.datapath.punt(at.ports[UPLINK]!, punt())
+  })
+  afterEach(() => {
+    at.under.seen.length = 0
+    at.outside.seen.length = 0
+  })
+  after(() => at.close())
+
+  const punt = (more: Partial<PortPunt> = {}): PortPunt => ({
+    ...readPuntRules(rules),
+    ...{ port: PORT, mac: parseMac(PORT_MAC), inside: at.ports[BESIDE]!, ...more }
+  })
+  const counter = (name: string): number => at.datapath.counters()[name]!
+  const marker = v4().tcp(40001, 179).payload('the last one').frame()
+
+  // Sends frames, then one that is known to be taken: what came before that is all. The kernel says
+  // how many have gone up: they may be read later.
+  const sent = async (...frames: Uint8Array[]): Promise<{ beside: string[]; up: string[] }> => {
+    const before = counter('upcalls')
+    at.send(UPLINK, ...frames, marker)
+    const seen: Arrival[] = []
+    while (!seen.some(({ bytes }) => hex(bytes) === hex(marker))) {
+      const more = await at.arrivals(1)
+      assert.notEqual(more.length, 0, 'even the last frame does not come')
+      seen.push(...more)
+    }
+    assert.ok(seen.every(({ port }) => port === BESIDE))
+    const beside = seen.map(({ bytes }) => hex(bytes)).slice(0, -1)
+    const up = await at.upcalls(counter('upcalls') - before)
+    return { beside, up: up.map(({ bytes }) => hex(bytes)) }
+  }
+
+  for (const [fate, class_, name, builder] of cases)
+    test(`${fate} ${class_}: ${name}`, async () => {
+      const bytes = builder.frame(60)
+      const isTaken = fate === 'taken' || fate === 'copied'
+      const counted = isTaken ? `punted-${class_}` : `punt-${fate}`
+      const before = fate === 'ordinary' ? 0 : counter(counted)
+      const isMarker = counted === 'punted-routing' ? 1 : 0 // the marker
+      const { beside, up } = await sent(bytes)
+      assert.deepEqual(beside, isTaken ? [hex(bytes)] : [])
+      assert.deepEqual(up, fate === 'copied' || fate === 'ordinary' ? [hex(bytes)] : [])
+      if (fate !== 'ordinary') assert.equal(counter(counted) - before, 1 + isMarker)
+    })
+
+  test('of a packet in pieces the first is dropped, the others go the ordinary way', async () => {
+    for (const whole of [v4().tcp(9, 179), v6().tcp(9, 179), v4().icmpEcho(1, 1)]) {
+      const pieces = whole.payload(2000).fragments(1280)
+      const before = counter('punt-fragments')
+      const { beside, up } = await sent(...pieces)
+      assert.deepEqual([beside, up], [[], pieces.slice(1).map(hex)])
+      assert.equal(counter('punt-fragments') - before, 1)
+    }
+  })
+
+  test("what the namespace sends in the port's name leaves by the interface alone", async () => {
+    const ours = eth(PORT_MAC, PEER_MAC).ipv4(V4, PEER4).tcp(179, 40000).frame(60)
+    const hello = arpRequest(PORT_MAC, V4, PEER4).frame(60)
+    const before = [counter('punt-injected'), counter('punt-inject-refused')]
+    at.send(BESIDE, eth(PEER_MAC, PORT_MAC).ipv4(V4, PEER4).tcp(179, 1).frame(60))
+    at.send(BESIDE, eth('02:00:00:00:09:03', PEER_MAC).ipv4(V4, PEER4).tcp(179, 1).frame(60))
+    at.send(BESIDE, ours, hello)
+    const seen = await at.arrivals(2)
+    assert.deepEqual(
+      seen.map(({ port, bytes }) => [port, hex(bytes)]),
+      [ours, hello].map(bytes => [UPLINK, hex(bytes)])
+    )
+    assert.deepEqual(await at.upcalls(0), [])
+    const more = [counter('punt-injected'), counter('punt-inject-refused')]
+    assert.deepEqual(
+      more.map((n, i) => n - before[i]!),
+      [2, 2]
+    )
+  })
+
+  test('a class beyond its rate is dropped and counted, others are not', async () => {
+    const rates = { ...PUNT_RATES, icmp: 4 }
+    at.datapath.punt(at.ports[UPLINK]!, punt({ rates }))
+    const before = [counter('punted-icmp'), counter('punt-policed-icmp')]
+    const ping = v4(OTHER4).icmpEcho(1, 1).payload(56).frame()
+    const { beside } = await sent(...Array.from({ length: 50 }, () => ping))
+    assert.ok(beside.length >= 1 && beside.length < 50, `${beside.length}`)
+    const [taken, policed] = [counter('punted-icmp'), counter('punt-policed-icmp')].map(
+      (n, i) => n - before[i]!
+    )
+    assert.deepEqual([taken, policed], [beside.length, 50 - beside.length])
+    at.datapath.punt(at.ports[UPLINK]!, punt())
+  })
+
+  test('rules change, and go', async () => {
+    const stranger = v4(OTHER4).tcp(9, 179).frame(60)
+    const peers = readPuntRules({ ...rules, peers: [PEER4, OTHER4] }).peers
+    at.datapath.punt(at.ports[UPLINK]!, punt({ peers }))
+    assert.deepEqual(await sent(stranger), { beside: [hex(stranger)], up: [] })
+    at.datapath.punt(at.ports[UPLINK]!, punt())
+    assert.deepEqual(await sent(stranger), { beside: [], up: [] })
+    at.datapath.punt(at.ports[UPLINK]!, null)
+    at.send(UPLINK, stranger, marker)
+    const up = await at.upcalls(2)
+    assert.deepEqual(
+      up.map(({ bytes }) => hex(bytes)),
+      [hex(stranger), hex(marker)]
+    )
+    at.datapath.punt(at.ports[UPLINK]!, punt())
+    assert.deepEqual(await sent(), { beside: [], up: [] })
+  })
+
+  test('an interface without a program, or in use, is refused and changes nothing', async () => {
+    const [, beside, vm, free] = at.ports as [number, number, number, number]
+    assert.throws(() => at.datapath.punt(free, punt({ inside: vm })), /ENOENT|no such/i)
+    assert.throws(() => at.datapath.punt(vm, punt()), /EBUSY|busy/i)
+    assert.throws(() => at.datapath.punt(beside, punt({ inside: free })), /EBUSY|busy/i)
+    assert.throws(() => at.datapath.punt(vm, punt({ inside: vm })), /EINVAL|invalid/i)
+    assert.deepEqual(await sent(), { beside: [], up: [] })
+  })
+})
