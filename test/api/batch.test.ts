@@ -4,7 +4,9 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
-import { call, openSystem, type System } from './fixture.ts'
+import { SystemClock } from '../../src/core/clock.ts'
+import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
+import { allModels, call, openSystem, type System } from './fixture.ts'
 import { create } from './samples.ts'
 
 let system: System
@@ -111,4 +113,33 @@ test('a batch is a list of one to a thousand', async () => {
   }
   const many = Array.from({ length: 1000 }, (_, i) => ({ kind: 'bridge', name: `bridge ${i}` }))
   assert.equal((await post(many)).status, 201)
+})
+
+test('a batch of many rules reads those of its chain once, however many come', async () => {
+  const store = await openSqliteStore({ models: await allModels(), clock: new SystemClock() })
+  let lists = 0
+  const counting = new Proxy(store, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (name === 'list') lists++
+      return typeof value === 'function' ? value.bind(target) : value
+    }
+  })
+  const counted = await openSystem({ store: counting })
+  const rules = (chain: string, position?: number) =>
+    Array.from({ length: 300 }, () => ({ kind: 'rule', chain, action: 'drop', position }))
+  const chain = await create(counted, '/chains', { name: 'c' })
+  for (const position of [undefined, undefined, 1, 450]) {
+    const before = lists
+    const url = `${counted.url}/batch`
+    assert.equal((await call(url, 'POST', { objects: rules(chain, position) })).status, 201)
+    assert.equal(lists - before, 1)
+  }
+  const all = (await call(`${counted.url}/chains/${chain}/rules?limit=1000`)).body
+  const positions = (all as unknown as { position: number }[]).map(({ position }) => position)
+  assert.deepEqual(
+    positions,
+    Array.from({ length: 1000 }, (_, i) => i + 1)
+  )
+  await counted.close()
 })

@@ -1,6 +1,6 @@
 // A new object as it will be stored: what the body says, what its path has said, what its model
-// completes, checked against its schema and its kin, and put in its place among its siblings. What
-// is there already is read where the maker is told to. test/api/crud.test.ts holds it.
+// completes, checked against its schema and its kin. What is there already is read where the maker
+// is told to. And the place of an object among its siblings. test/api/crud.test.ts holds it.
 
 import { show } from '../../core/errors.ts'
 import type { Random } from '../../core/random.ts'
@@ -18,7 +18,7 @@ import {
 } from './catalogue.ts'
 import { newId } from './make.ts'
 import { plain } from './merge.ts'
-import { place } from './order.ts'
+import { type Moved, Siblings } from './order.ts'
 
 /** Where what is there is read. */
 export type Reader = Pick<Store, 'read' | 'list'>
@@ -106,29 +106,6 @@ export class ObjectMaker {
     throw invalid([{ field: owner.field, value: id, expected }])
   }
 
-  /**
-   * The object with its position among its siblings, and the siblings that make room; `before`: as
-   * it was, undefined when it is new.
-   */
-  async placed(model: Model, value: Stored, before: Stored | undefined): Promise<PlacedObject> {
-    const field = model.ordered
-    const owner = ownerOf(model)
-    if (field === undefined || owner === undefined) return { object: value, moved: [] }
-    if (before !== undefined && before[field] === value[field]) return { object: value, moved: [] }
-    const index = { field: owner.field, value: String(value[owner.field]) }
-    const siblings = await collect(this.#reader.list(model.kind, index))
-    const others = siblings.filter(sibling => sibling.id !== value.id)
-    const wanted = value[field] as number | undefined
-    const { position, moved } = place(others, field, wanted)
-    const changes = moved.map(({ object, position }) => ({
-      op: 'update' as const,
-      kind: model.kind,
-      value: { ...object.value, [field]: position },
-      version: object.version
-    }))
-    return { object: { ...value, [field]: position }, moved: changes }
-  }
-
   #givenFaults(model: Model, given: Readonly<Record<string, unknown>>): Fault[] {
     const untaken: readonly (readonly [string, string])[] = [
       ...readOnlyFields(model).map(field => [field, 'nothing: Mezzo gives it out'] as const),
@@ -159,6 +136,44 @@ export class ObjectMaker {
     return faults
   }
 }
+
+/**
+ * The object with its position among its siblings, and the siblings that make room; `before`: as
+ * it was, undefined when it is new.
+ */
+export async function placed(
+  reader: Reader,
+  model: Model,
+  value: Stored,
+  before: Stored | undefined
+): Promise<PlacedObject> {
+  const field = model.ordered
+  if (field === undefined || ownerOf(model) === undefined) return { object: value, moved: [] }
+  if (before !== undefined && before[field] === value[field]) return { object: value, moved: [] }
+  const siblings = await siblingsOf(reader, model, value)
+  siblings.add(value.id, value[field] as number | undefined)
+  return {
+    object: { ...value, [field]: siblings.come.get(value.id) },
+    moved: siblings.moved.map(each => updateOf(model.kind, field, each))
+  }
+}
+
+/** Those that an object stands among, without itself. */
+export async function siblingsOf(reader: Reader, model: Model, value: Stored): Promise<Siblings> {
+  const { field: owner } = ownerOf(model)!
+  const index = { field: owner, value: String(value[owner]) }
+  const all = await collect(reader.list(model.kind, index))
+  return new Siblings(
+    all.filter(({ id }) => id !== value.id),
+    model.ordered!
+  )
+}
+
+/** A sibling makes room. */
+export const updateOf = (kind: string, field: string, { object, position }: Moved): Update => ({
+  ...{ op: 'update', kind, value: { ...object.value, [field]: position } },
+  version: object.version
+})
 
 /** All of it, as a list. */
 export async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {

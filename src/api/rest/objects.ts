@@ -17,7 +17,7 @@ import {
   statusFields,
   writeOnlyFields
 } from './catalogue.ts'
-import { collect, type MakerRules, type Managed, ObjectMaker, refuse } from './maker.ts'
+import { collect, type MakerRules, type Managed, ObjectMaker, placed, refuse } from './maker.ts'
 import { merge, plain, sameValue } from './merge.ts'
 import { inOrder } from './order.ts'
 
@@ -90,7 +90,7 @@ export class Objects {
   async create(model: Model, body: unknown, fixed: Readonly<Record<string, string>> = {}) {
     const value = await this.#maker.made(model, body, fixed)
     await this.#inTurn(model, async () => {
-      const { object, moved } = await this.#maker.placed(model, value, undefined)
+      const { object, moved } = await placed(this.#store, model, value, undefined)
       await this.#store.write([{ op: 'create', kind: model.kind, value: object }, ...moved])
     })
     return this.read(model.kind, value.id)
@@ -161,7 +161,7 @@ export class Objects {
         refuse(checkObject(model, value))
         if (sameValue(value, current.value)) return
         refuse(await this.#maker.relatedFaults(model, value))
-        const { object, moved } = await this.#maker.placed(model, value, current.value)
+        const { object, moved } = await placed(this.#store, model, value, current.value)
         const { kind } = model
         const update: Change = { op: 'update', kind, value: object, version: current.version }
         await this.#store.write([update, ...moved])
@@ -260,9 +260,7 @@ async function made(batch: Batch, maker: ObjectMaker, item: NewItem, i: number):
   const { model, body } = item
   try {
     const value = await maker.made(model, body)
-    const { object, moved } = await maker.placed(model, value, undefined)
-    batch.create(model.kind, object)
-    for (const change of moved) batch.update(change)
+    await batch.create(model, value)
     return value.id
   } catch (error) {
     if (!(error instanceof Refusal) || error.status !== 400) throw error

@@ -4,35 +4,67 @@
 
 import type { Versioned } from '../../topology/store.ts'
 
-/** Where an object goes among its siblings. */
-export interface Placed {
-  /** Its position. */
+/** A sibling that makes room, and where it goes. */
+export interface Moved {
+  /** As it is stored. */
+  readonly object: Versioned
+  /** Its new position. */
   readonly position: number
-  /** Siblings that make room, with their new positions. */
-  readonly moved: readonly { readonly object: Versioned; readonly position: number }[]
+}
+
+interface Standing {
+  readonly id: string
+  readonly stored: Versioned | undefined // undefined: it has come
+  position: number
 }
 
 const FIRST = 1
 
-/** Finds a place for an object; without a wish, the last. */
-export function place(
-  siblings: readonly Versioned[],
-  field: string,
-  wanted: number | undefined
-): Placed {
-  const sorted = inOrder(siblings, field)
-  if (wanted === undefined) {
-    const last = sorted.at(-1)
-    return { position: last === undefined ? FIRST : at(last, field) + 1, moved: [] }
+/** Siblings in their order, of those that are stored and of those that come to them. */
+export class Siblings {
+  readonly #field: string
+  readonly #sorted: Standing[]
+
+  constructor(stored: readonly Versioned[], field: string) {
+    this.#field = field
+    this.#sorted = inOrder(stored, field).map(object => ({
+      ...{ id: object.id, stored: object, position: at(object, field) }
+    }))
   }
-  const moved: { object: Versioned; position: number }[] = []
-  let taken = wanted
-  for (const object of sorted) {
-    if (at(object, field) < wanted) continue
-    if (at(object, field) > taken) break
-    moved.push({ object, position: ++taken })
+
+  /** One more comes; without a wish, as the last. */
+  add(id: string, wanted: number | undefined): void {
+    const all = this.#sorted
+    const last = all.at(-1)?.position
+    const position = wanted ?? (last === undefined ? FIRST : last + 1)
+    const from = wanted === undefined ? all.length : this.#firstFrom(position)
+    for (let i = from, taken = position; i < all.length && all[i]!.position <= taken; i++)
+      all[i]!.position = ++taken
+    all.splice(from, 0, { id, stored: undefined, position })
   }
-  return { position: wanted, moved }
+
+  /** Positions of those that have come, by id. */
+  get come(): ReadonlyMap<string, number> {
+    const come = this.#sorted.filter(({ stored }) => stored === undefined)
+    return new Map(come.map(({ id, position }) => [id, position]))
+  }
+
+  /** Those that are stored and have made room. */
+  get moved(): Moved[] {
+    return this.#sorted.flatMap(({ stored: object, position }) =>
+      object === undefined || at(object, this.#field) === position ? [] : [{ object, position }]
+    )
+  }
+
+  #firstFrom(position: number): number {
+    let [low, high] = [0, this.#sorted.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#sorted[middle]!.position < position) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
 }
 
 /** By position; by id where two share one. */
