@@ -2,12 +2,23 @@
 // their own.  Whatever of them dies, no connection is lost and no new one refused.
 
 import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Report } from '../../src/demo/report/report.ts'
 import { until } from '../../src/lab/index.ts'
 import { missingForNode } from '../../src/lab/services/cassandra.ts'
 import { missingForServer } from '../../src/lab/services/zookeeper.ts'
-import { assertNothingLeft, LIMIT_MS, mezzo, reportOf, skip, start } from './fixtures/demo.ts'
+import {
+  assertNothingLeft,
+  LIMIT_MS,
+  mezzo,
+  reportOf,
+  skip,
+  start,
+  startIn
+} from './fixtures/demo.ts'
 
 const reason = skip || (missingForServer() ?? missingForNode() ?? false)
 const timeout = 2 * LIMIT_MS
@@ -45,6 +56,28 @@ test('--once: the leader dies, then all of the ensemble, then a gateway; nothing
     ]
   )
   assertNothingLeft()
+})
+
+test('a VM that cannot be made while servers start: all of them end, and their folders go', {
+  skip: reason,
+  timeout
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'mezzo-no-vm-'))
+  try {
+    const ip = `case "$*" in "netns add "*.red-db1) echo no room >&2; exit 1;; esac`
+    const path = process.env.PATH ?? ''
+    const real = `PATH='${path}' exec ip "$@"`
+    writeFileSync(join(folder, 'ip'), `#!/bin/sh\n${ip}\n${real}\n`, { mode: 0o755 })
+    mkdirSync(join(folder, 'tmp'))
+    const env = { ...process.env, PATH: `${folder}:${path}`, TMPDIR: join(folder, 'tmp') }
+    const { status, stderr } = await startIn(env, '--once', '--json', '--cluster').ended
+    assert.deepEqual([status, /no room/.test(stderr)], [1, true], stderr)
+    const left = readdirSync(join(folder, 'tmp')).filter(name => name.startsWith('mezzo-'))
+    assert.deepEqual(left, [])
+    assertNothingLeft()
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })
 
 const commands: [string[], number, RegExp][] = [

@@ -81,11 +81,10 @@ export class ClusterSite implements Site {
     const ground = await KernelGround.open(heard, serverNames)
     this.#ground = ground
     this.#goOn()
-    const [servers] = await Promise.all([
-      Servers.start(name => ground.placed(name)),
-      ground.populate({ input: () => {}, fromUnderlay: () => {} })
-    ])
-    this.#servers = servers
+    const servers = await Servers.make(name => ground.placed(name))
+    this.#servers = servers // from now on `close` ends them, started or not
+    const agents = { input: () => {}, fromUnderlay: () => {} }
+    await Promise.all([servers.start(), ground.populate(agents)])
     this.#goOn()
     await this.#fill(ground, servers)
     this.#goOn()

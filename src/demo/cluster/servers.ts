@@ -44,24 +44,27 @@ export class Servers implements Services {
   #controller: Program | null = null
   #roles: ReadonlyMap<string, string> = new Map()
 
-  /** Makes and starts all but the controller; `placed` gives the namespace of each by name. */
-  static async start(placed: (name: string) => Placed): Promise<Servers> {
+  /** Makes all but the controller; `placed` gives the namespace of each by name. */
+  static async make(placed: (name: string) => Placed): Promise<Servers> {
     const places = zookeepers.map(name => placeOf(placed(name), ZOOKEEPER_PORTS))
     const ensemble = await ZooKeeperServer.ensemble(places)
-    const cassandra = await CassandraNode.make(placeOf(placed('cassandra'), CASSANDRA_PORTS))
-    const servers = new Servers(ensemble, cassandra)
     try {
-      await Promise.all([...ensemble, cassandra].map(each => each.start()))
+      const cassandra = await CassandraNode.make(placeOf(placed('cassandra'), CASSANDRA_PORTS))
+      return new Servers(ensemble, cassandra)
     } catch (error) {
-      await servers.close()
+      await Promise.all(ensemble.map(each => each.close()))
       throw error
     }
-    return servers
   }
 
   private constructor(ensemble: readonly ZooKeeperServer[], cassandra: CassandraNode) {
     this.#ensemble = new Map(zookeepers.map((name, i) => [name, ensemble[i]!]))
     this.cassandra = cassandra
+  }
+
+  /** Starts them; throws LabError when one does not serve, or they are closed meanwhile. */
+  async start(): Promise<void> {
+    await Promise.all([...this.#ensemble.values(), this.cassandra].map(each => each.start()))
   }
 
   /** As the settings of a store name them. */
