@@ -33,7 +33,11 @@ const waitingJobs = [
     'test/state/native-exchange.test.ts',
     'test/store/processes.test.ts'
   ],
-  ['src/agent/control/processes.test.ts', 'test/launch.test.ts']
+  [
+    'src/agent/control/processes.test.ts',
+    'src/agent/control/outliving.test.ts',
+    'test/launch.test.ts'
+  ]
 ]
 const waitingLanes = 2
 // What computes longest is a process of its own, so that the cores share it: first what is longest

@@ -119,6 +119,8 @@ export interface Addon {
   ): number
   /** Moves the calling thread into a network namespace. */
   enterNamespace(path: string): number
+  /** A socket that listens in a network namespace at an IPv4 address: its descriptor. */
+  listenIn(namespace: string, address: string, port: number): number
   /** Opens a socket for events of interfaces; `fire` is called when some wait. */
   netlinkOpen(fire: () => void): NetlinkHandle | number
   /** Reads one datagram; gives its length, 0 when none is there. `wait`: waits for one. */

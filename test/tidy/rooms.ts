@@ -90,10 +90,13 @@ function checkPlugin(path: string, target: string): string | undefined {
 }
 
 // What may wait and start programs stays out of packet threads.
+const isControl = (path: string): boolean =>
+  /^plugins\/[\w-]+\/(?:control|(?:control|engine)\/(?:[\w-]+\/)*[\w-]+)\.ts$/.test(path)
+
 const checkControl = (path: string): string | undefined =>
-  /^plugins\/[\w-]+\/control(?:\/[\w-]+)?\.ts$/.test(path)
+  isControl(path)
     ? undefined
-    : 'src/control.ts is for control.ts and the folder control/; packet threads load the rest'
+    : 'src/control.ts is for control.ts, control/ and engine/; packet threads load the rest'
 
 // Packet workers never load the schema library (34 MB a thread): it stays in the files of data.
 const isData = (path: string): boolean => /\/(?:resources|models?|settings)\.ts$/.test(path)
@@ -106,7 +109,8 @@ const checkData = (path: string, what: string): string | undefined =>
 function checkOutside(path: string, from: string): string | undefined {
   const plugin = path.startsWith('plugins/')
   const where = plugin ? 'a plugin' : `src/${roomOf(path)}`
-  const allowed = plugin ? ['typebox'] : (rooms[roomOf(path)]?.outside ?? [])
+  const inPlugin = isControl(path) ? ['typebox', 'node:'] : ['typebox']
+  const allowed = plugin ? inPlugin : (rooms[roomOf(path)]?.outside ?? [])
   if (plugin && /^typebox(?:\/|$)/.test(from)) return checkData(path, from)
   const named = allowed.some(name =>
     name === 'node:' ? from.startsWith(name) : `${from}/`.startsWith(`${name}/`)

@@ -173,6 +173,7 @@ napi_value start_upcalls(napi_env env, napi_callback_info info);
 napi_value receive_burst(napi_env env, napi_callback_info info);
 napi_value send_frames(napi_env env, napi_callback_info info);
 napi_value enter_namespace(napi_env env, napi_callback_info info);
+napi_value listen_in(napi_env env, napi_callback_info info);
 napi_value open_netlink(napi_env env, napi_callback_info info);
 napi_value read_netlink(napi_env env, napi_callback_info info);
 napi_value write_netlink(napi_env env, napi_callback_info info);

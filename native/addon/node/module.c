@@ -34,6 +34,7 @@ static const struct {
 	{ "receive", receive_burst },
 	{ "send", send_frames },
 	{ "enterNamespace", enter_namespace },
+	{ "listenIn", listen_in },
 	{ "netlinkOpen", open_netlink },
 	{ "netlinkRead", read_netlink },
 	{ "netlinkWrite", write_netlink },

@@ -1,11 +1,13 @@
 // Programs that a control side keeps running: started again when they end, later each time; what
-// they print goes to the log, bounded; they end with the agent, also when that is killed.
+// they print goes to the log, bounded. They end with the agent, also when that is killed; those
+// that are asked to outlive it go on, and the next agent takes them over.
 
 import type { Clock } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
 import { fail } from '../../core/errors.ts'
 import type { Log } from '../../core/log.ts'
 import { token } from '../../core/token.ts'
+import { OutlivingProgram } from './outliving.ts'
 import { Program } from './program.ts'
 
 /** What is to be kept running. */
@@ -18,7 +20,13 @@ export interface ProcessOptions {
   readonly netns?: string
   /** Variables beside our own. */
   readonly env?: Readonly<Record<string, string>>
-  /** It has started, for the first time or again. */
+  /**
+   * A folder, which is there: the program outlives the agent, and `<name>.pid` in it says which
+   * process it is, to whoever starts it next: if it still runs it is taken over as it is. What it
+   * prints goes by `<name>.out`, which is kept short as long as an agent is there.
+   */
+  readonly outlives?: string
+  /** It has started, for the first time or again; one that is taken over has not. */
   readonly onStart?: () => void
   /** It ended without being asked to; it will be started again. */
   readonly onExit?: (reason: string) => void
@@ -34,6 +42,8 @@ export interface Supervised {
   restart(): void
   /** Ends it for good: asked first (SIGTERM), then killed. Resolves when it is gone. */
   stop(): Promise<void>
+  /** The agent lets it be: it goes on if it outlives the agent, else it is stopped. */
+  letGo(): Promise<void>
 }
 
 /** Programs that are kept running. */
@@ -71,7 +81,7 @@ export interface SupervisorParts {
 /** The programs of one plugin on one host. */
 export class Supervisor implements Processes {
   readonly #parts: SupervisorParts
-  readonly #running = new Map<string, Program>()
+  readonly #running = new Map<string, Program | OutlivingProgram>()
   #isClosed = false
 
   constructor(parts: SupervisorParts) {
@@ -82,14 +92,15 @@ export class Supervisor implements Processes {
     const { name } = options
     if (this.#isClosed) throw new Error(`the agent ends: ${name} is not started`)
     if (this.#running.has(name)) throw fail('EXISTS', { kind: 'process', id: name })
-    const program = new Program(options, this.#parts, () => this.#running.delete(name))
+    const Kind = options.outlives === undefined ? Program : OutlivingProgram
+    const program = new Kind(options, this.#parts, () => this.#running.delete(name))
     this.#running.set(name, program)
     return program
   }
 
-  /** Ends all of them. */
+  /** Ends all of them, but for those that outlive us: these are let go. */
   async close(): Promise<void> {
     this.#isClosed = true
-    await Promise.all([...this.#running.values()].map(each => each.stop()))
+    await Promise.all([...this.#running.values()].map(each => each.letGo()))
   }
 }

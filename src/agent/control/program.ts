@@ -3,16 +3,10 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import type { Readable } from 'node:stream'
 import { type Timer, within } from '../../core/clock.ts'
 import type { ProcessOptions, Supervised, SupervisorParts } from './processes.ts'
+import { ASK_MS, Backoff, PrintedLines } from './supervision.ts'
 
-const BACKOFF_MS = 100 // before the first start after an end; doubles
-const BACKOFF_MS_MAX = 30_000
-const STEADY_MS = 10_000 // who ran so long begins with the least again
-const ASK_MS = 2000 // from SIGTERM to SIGKILL
-const LINE_MAX = 500 // characters
-const LINES_MAX = 20 // a second
 const SETPRIV = '/usr/bin/setpriv'
 
 /** Started when it is made. */
@@ -23,13 +17,11 @@ export class Program implements Supervised {
   #child: ChildProcess | null = null
   #ended: Promise<void> = Promise.resolve()
   #timer: Timer | null = null
-  #backoffMs = BACKOFF_MS
+  readonly #backoff = new Backoff()
   #startedMs = 0
   #starts = 0
   #isStopping = false
   #isAsked = false // to end, and to be started again
-  #lines = 0 // logged in this second
-  #secondMs = 0
 
   /** `gone`: it was stopped, and has ended. */
   constructor(options: ProcessOptions, parts: SupervisorParts, gone: () => void) {
@@ -61,6 +53,10 @@ export class Program implements Supervised {
     this.#gone()
   }
 
+  letGo(): Promise<void> {
+    return this.stop()
+  }
+
   #start(): void {
     const { clock, counters } = this.#parts
     const [program, ...args] = commandOf(this.#options)
@@ -72,7 +68,9 @@ export class Program implements Supervised {
     // A group of its own: what it starts ends with it.
     const child = spawn(program!, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     this.#child = child
-    for (const stream of [child.stdout, child.stderr]) this.#listen(stream)
+    const printed = new PrintedLines(this.#options.name, this.#parts)
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', printed.reader())
     this.#ended = new Promise(done => {
       child.on('error', error => {
         if (child.pid === undefined) this.#died(error.message, done)
@@ -91,9 +89,7 @@ export class Program implements Supervised {
     if (this.#isStopping) return
     if (this.#isAsked) return this.#again(0)
     const { clock, counters, log } = this.#parts
-    if (clock.now() - this.#startedMs >= STEADY_MS) this.#backoffMs = BACKOFF_MS
-    const inMs = this.#backoffMs
-    this.#backoffMs = Math.min(2 * inMs, BACKOFF_MS_MAX)
+    const inMs = this.#backoff.after(clock.now() - this.#startedMs)
     counters.ended.value++
     log.warn({ name: this.#options.name, reason, inMs }, 'a program ended and is started again')
     this.#options.onExit?.(reason)
@@ -112,26 +108,6 @@ export class Program implements Supervised {
     if (await within(this.#parts.clock, ASK_MS, this.#ended)) return
     signal(child, 'SIGKILL')
     await this.#ended
-  }
-
-  #listen(stream: Readable | null): void {
-    if (stream === null) return
-    let rest = ''
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      const lines = `${rest}${text}`.split('\n')
-      rest = lines.pop()!.slice(0, LINE_MAX)
-      for (const line of lines) this.#say(line.slice(0, LINE_MAX))
-    })
-  }
-
-  #say(line: string): void {
-    const { clock, counters, log } = this.#parts
-    if (clock.now() - this.#secondMs >= 1000) {
-      this.#secondMs = clock.now()
-      this.#lines = 0
-    }
-    if (++this.#lines > LINES_MAX) counters.unlogged.value++
-    else log.info({ name: this.#options.name, line }, 'a program says')
   }
 }
 
