@@ -106,6 +106,20 @@ test('changes that come while earlier ones are stored: the last of a prefix stan
   assert.deepEqual(Object.keys(await rows()), ['h1 bgp 10.2.0.0/16'])
 })
 
+test('what an earlier agent of the host has put is known, and can be taken back', async t => {
+  const { store, routes, rows } = await open()
+  t.after(() => store.close())
+  const earlier = await store.fork('earlier')
+  for (const key of ['h1 bgp 10.0.0.0/8', 'h1 bgp 10.1.0.0/16', 'h2 bgp 10.2.0.0/16'])
+    await earlier.table(learnedTable(ROUTER)).put(key, JSON.stringify([hop]))
+  await earlier.leave() // its entries stand until its session expires
+  await routes.put(ROUTER, 'bgp', '10.1.0.0/16', [hop])
+  assert.deepEqual(await routes.prefixes(ROUTER, 'bgp'), ['10.0.0.0/8', '10.1.0.0/16'])
+  await routes.change(ROUTER, 'bgp', [{ prefix: '10.0.0.0/8', nextHops: [] }])
+  assert.deepEqual(await routes.prefixes(ROUTER, 'bgp'), ['10.1.0.0/16'])
+  assert.deepEqual(Object.keys(await rows()), ['h1 bgp 10.1.0.0/16', 'h2 bgp 10.2.0.0/16'])
+})
+
 test('what cannot be a route is refused by field', async t => {
   const { store, routes } = await open()
   t.after(() => store.close())

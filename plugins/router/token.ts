@@ -43,6 +43,11 @@ export interface Routes {
    * what has taken its place: while the store is away that is later, and nobody need wait for it.
    */
   change(router: string, origin: string, changes: readonly LearnedRoute[]): Promise<void>
+  /**
+   * Prefixes that stand as learned by this host of an origin, also those that an earlier agent of
+   * it has put and nobody has taken back.
+   */
+  prefixes(router: string, origin: string): Promise<readonly string[]>
   /** Takes back what this host has put of an origin: of one prefix, or all. */
   withdraw(router: string, origin: string, prefix?: string): Promise<void>
 }

@@ -23,7 +23,10 @@ export const hostModel = defineModel({
   plural: 'hosts',
   summary: 'A machine that runs an agent.',
   schema: object({
-    name: Name
+    name: Name,
+    drain: Type.Optional(
+      Type.Boolean({ description: 'true: traffic from outside is to take other ways' })
+    )
   }),
   unique: [['name']],
   status: hostStatus

@@ -13,6 +13,8 @@ import {
 import { SHARE_MAX } from '../weight.ts'
 
 const WEIGHT_MAX = 0x7fff_ffff
+// Says no more of a route than that an earlier agent's word of it does not hold.
+const NOTHING = '[]'
 
 /** Writes for one host. */
 export class RouteWriter implements Routes {
@@ -47,6 +49,13 @@ export class RouteWriter implements Routes {
       }
       return this.#of(router, origin).write(values)
     })
+  }
+
+  async prefixes(router: string, origin: string): Promise<string[]> {
+    const begin = `${this.#host} ${origin} `
+    const entries = await this.#store.table(learnedTable(router)).entries()
+    const ours = entries.filter(({ key, value }) => key.startsWith(begin) && value !== NOTHING)
+    return ours.map(({ key }) => key.slice(begin.length))
   }
 
   async withdraw(router: string, origin: string, prefix?: string): Promise<void> {
@@ -124,7 +133,10 @@ class OriginWriter {
   }
 
   async #store(): Promise<void> {
-    const values = [...this.#waiting].filter(([key, value]) => this.#said.get(key) !== value)
+    // Of a key that was never said, another's word is to go: an earlier agent's.
+    const values = [...this.#waiting].filter(
+      ([key, value]) => value === undefined || this.#said.get(key) !== value
+    )
     this.#waiting = new Map()
     const writes = values.map(([key, value]) => this.#one(key, value))
     const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected')
@@ -137,8 +149,9 @@ class OriginWriter {
     if (value === undefined) this.#said.delete(key)
     else this.#said.set(key, value)
     try {
-      if (value === undefined) await this.#table.remove(key)
-      else await this.#table.put(key, value)
+      if (value !== undefined) return await this.#table.put(key, value)
+      if (before === undefined) await this.#table.put(key, NOTHING)
+      await this.#table.remove(key)
     } catch (error) {
       if (value === undefined && before !== undefined) this.#said.set(key, '')
       else this.#said.delete(key)

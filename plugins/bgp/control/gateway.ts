@@ -1,0 +1,200 @@
+// The uplink ports of this host, found by what is active here and by what an earlier agent has
+// left. Each is followed in the store until it is not bound here any more. gateway.test.ts holds it.
+
+import type { PortActivity, PortModel, Running, Store, Timer } from '../../../src/control.ts'
+import { type Drain, planOf } from './plan.ts'
+import { RouterWatch } from './router-watch.ts'
+import { Uplink, type UplinkParts, type UplinkStatus } from './uplink.ts'
+
+type Watch = ReturnType<Store['watch']>
+
+/** What a gateway is made of. */
+export interface GatewayParts extends UplinkParts {
+  readonly store: Pick<Store, 'table' | 'watch'>
+  readonly ports: PortActivity
+  readonly host: UplinkParts['host'] & { readonly id: string }
+  /** Between two looks at the sessions. */
+  readonly pollMs: number
+  /** Peers are told so long before that a drained host goes. */
+  readonly tellMs: number
+}
+
+interface Held {
+  readonly watch: Watch
+  model: PortModel | undefined
+  uplink: Uplink | undefined
+}
+
+interface Followed {
+  readonly watch: RouterWatch
+  readonly ports: Set<string>
+}
+
+/** The gateway that this host is, if it is one. */
+export class Gateway implements Running {
+  readonly #parts: GatewayParts
+  readonly #ports = new Map<string, Held>()
+  readonly #routers = new Map<string, Followed>()
+  readonly #ending = new Map<string, Promise<void>>() // by port
+  readonly #watches: Watch[] = []
+  #drain: Drain | null = null // not known yet
+  #telling: Timer | null = null
+  #polling: Timer | null = null
+  #isClosed = false
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts
+  }
+
+  /** How its uplinks are, by port. */
+  get uplinks(): UplinkStatus[] {
+    const statuses = [...this.#ports.values()].flatMap(({ uplink }) => uplink?.status ?? [])
+    return statuses.sort((a, b) => (a.port < b.port ? -1 : 1))
+  }
+
+  /** Traffic is to be led elsewhere. */
+  get isDrained(): boolean {
+    return this.#drain === 'telling' || this.#drain === 'drained'
+  }
+
+  async start(): Promise<void> {
+    const { store, ports, host, engine, log } = this.#parts
+    const own = store.watch({ kind: 'host', id: host.id }, events => {
+      for (const event of events)
+        this.#drainAs(event.op === 'put' && event.object.value.drain === true)
+    })
+    this.#watches.push(own)
+    void own.ready.then(() => this.#drainAs(this.isDrained)).catch(() => {})
+    this.#watches.push(
+      ports.watch({
+        active: port => {
+          if (port.type === 'router' && port.host === host.id) this.#follow(port.id)
+        },
+        gone: () => {} // it may come back: it is let go when it is not bound here any more
+      })
+    )
+    try {
+      for (const id of await engine.places()) this.#follow(id)
+    } catch (error) {
+      log.warn({ err: error }, 'what an earlier agent has left is not known')
+    }
+    this.#poll()
+  }
+
+  /** What speaks goes on for the next agent. */
+  async stop(): Promise<void> {
+    this.#isClosed = true
+    this.#telling?.cancel()
+    this.#polling?.cancel()
+    for (const watch of this.#watches) watch.close()
+    for (const { watch } of this.#routers.values()) watch.close()
+    for (const { watch } of this.#ports.values()) watch.close()
+    const leaving = [...this.#ports.values()].map(({ uplink }) => uplink?.leave())
+    await Promise.allSettled([...leaving, ...this.#ending.values()])
+  }
+
+  #follow(id: string): void {
+    if (this.#isClosed || this.#ports.has(id)) return
+    const ending = this.#ending.get(id)
+    if (ending !== undefined) return void ending.then(() => this.#follow(id))
+    const watch = this.#parts.store.watch({ kind: 'port', id }, events => {
+      for (const event of events)
+        this.#heard(id, event.op === 'put' ? (event.object.value as PortModel) : undefined)
+    })
+    this.#ports.set(id, { watch, model: undefined, uplink: undefined })
+    void watch.ready.then(
+      () => {
+        if (this.#ports.get(id)?.model === undefined) this.#drop(id)
+      },
+      () => {} // the store closes
+    )
+  }
+
+  #heard(id: string, model: PortModel | undefined): void {
+    const held = this.#ports.get(id)
+    if (held === undefined || this.#isClosed) return
+    const isHere = model?.host === this.#parts.host.id && model.type === 'router'
+    if (!isHere) return this.#drop(id)
+    if (held.model === undefined) {
+      held.uplink = new Uplink(this.#parts, model.device, id)
+      this.#of(model.device).ports.add(id)
+    }
+    held.model = model
+    this.#planPort(held)
+  }
+
+  #of(router: string): Followed {
+    let followed = this.#routers.get(router)
+    if (followed === undefined) {
+      const watch = new RouterWatch(this.#parts.store, router, () => this.#planRouter(router))
+      followed = { watch, ports: new Set() }
+      this.#routers.set(router, followed)
+    }
+    return followed
+  }
+
+  #planRouter(router: string): void {
+    for (const id of this.#routers.get(router)?.ports ?? []) {
+      const held = this.#ports.get(id)
+      if (held !== undefined) this.#planPort(held)
+    }
+  }
+
+  #planAll(): void {
+    for (const held of this.#ports.values()) this.#planPort(held)
+  }
+
+  #planPort({ model, uplink }: Held): void {
+    const view = model && this.#routers.get(model.device)?.watch.view
+    if (model === undefined || view === undefined || this.#drain === null) return
+    uplink?.plan(planOf(model, view, this.#drain, []), this.isDrained)
+  }
+
+  // It is not bound here any more, or was never.
+  #drop(id: string): void {
+    const held = this.#ports.get(id)
+    if (held === undefined || this.#isClosed) return
+    this.#ports.delete(id)
+    held.watch.close()
+    const router = held.model?.device ?? ''
+    const followed = this.#routers.get(router)
+    followed?.ports.delete(id)
+    if (followed?.ports.size === 0) {
+      followed.watch.close()
+      this.#routers.delete(router)
+    }
+    this.#end(id, held.uplink)
+  }
+
+  #end(id: string, uplink: Uplink | undefined): void {
+    const { engine, log } = this.#parts
+    const ended = uplink === undefined ? engine.remove(id) : uplink.close()
+    const ending = ended
+      .catch(error => log.warn({ err: error, port: id }, 'what is left of it could not be removed'))
+      .finally(() => this.#ending.delete(id))
+    this.#ending.set(id, ending)
+  }
+
+  #drainAs(isWanted: boolean): void {
+    if (this.#isClosed || (this.#drain !== null && isWanted === this.isDrained)) return
+    this.#telling?.cancel()
+    // An agent that begins on a drained host has told it long ago.
+    const isFirst = this.#drain === null
+    this.#drain = isWanted ? (isFirst ? 'drained' : 'telling') : 'no'
+    if (this.#drain === 'telling')
+      this.#telling = this.#parts.clock.after(this.#parts.tellMs, () => {
+        this.#drain = 'drained'
+        this.#planAll()
+      })
+    this.#planAll()
+  }
+
+  #poll(): void {
+    if (this.#isClosed) return
+    const { clock, pollMs } = this.#parts
+    this.#polling = clock.after(pollMs, async () => {
+      for (const { uplink } of [...this.#ports.values()]) await uplink?.poll()
+      this.#poll()
+    })
+  }
+}

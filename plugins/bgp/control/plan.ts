@@ -1,0 +1,182 @@
+// What an uplink port is to do, out of what is declared: pure, so that it can be looked at.
+// plan.test.ts holds it.
+
+import { address, type PortModel } from '../../../src/control.ts'
+import type { PeerConfig, Policy, SpeakerConfig, UplinkPlace } from '../engine/engine.ts'
+import type { BgpNetworkModel, BgpPolicyModel, BgpSpeakerModel } from '../models.ts'
+import type { BgpPeerModel } from '../peer/model.ts'
+
+/** What is declared of a router. */
+export interface RouterView {
+  /** The operator has not set it down. */
+  readonly isUp: boolean
+  /** In the order of their ids, as all lists here. */
+  readonly speakers: readonly BgpSpeakerModel[]
+  readonly peers: readonly BgpPeerModel[]
+  readonly networks: readonly BgpNetworkModel[]
+  /** Those that peers name, by id. */
+  readonly policies: ReadonlyMap<string, BgpPolicyModel>
+}
+
+/** Whether traffic is to be led elsewhere: peers are told first that it soon will be. */
+export type Drain = 'no' | 'telling' | 'drained'
+
+/** A network at a port. */
+export interface PlannedNetwork {
+  readonly id: string
+  readonly prefix: string
+  /** Why it is not announced; none: it is. */
+  readonly reasons: readonly string[]
+}
+
+/** What a port is to do. */
+export interface UplinkPlan {
+  /** Where its speaker is to stand. */
+  readonly place: Omit<UplinkPlace, 'packetNetns'>
+  /** What it is to do. */
+  readonly config: SpeakerConfig
+  /** Its peers by their addresses, as the engine has them. */
+  readonly peers: ReadonlyMap<string, BgpPeerModel>
+  /** All of the router, announced or not. */
+  readonly networks: readonly PlannedNetwork[]
+}
+
+/** A plan; null: nothing is to be done, and why, where something was declared. */
+export type Planned =
+  | { readonly plan: UplinkPlan; readonly reason: null }
+  | { readonly plan: null; readonly reason: string | null }
+
+const MAXIMUM_PATHS = 8
+
+/** `withheld`: reasons of the host's for which nothing is announced. */
+export function planOf(
+  port: PortModel,
+  view: RouterView,
+  drain: Drain,
+  withheld: readonly string[]
+): Planned {
+  const speaker =
+    view.speakers.find(each => each.port === port.id) ??
+    view.speakers.find(each => each.port === undefined)
+  const peers = peersAt(port, view.peers)
+  if (peers.size === 0) return { plan: null, reason: null }
+  if (speaker === undefined) return { plan: null, reason: 'its router has no bgp-speaker' }
+  const { mac, addresses = [] } = port
+  if (mac === undefined) return { plan: null, reason: 'it has no MAC address' }
+  const routerId = speaker.routerId ?? firstIpv4(addresses)
+  if (routerId === undefined)
+    return { plan: null, reason: 'its bgp-speaker has no routerId, and it no IPv4 address' }
+  const reasons = reasonsOf(port, view, drain, withheld)
+  const networks = view.networks.map(({ id, prefix }) => ({ id, prefix, reasons }))
+  const announced = reasons.length === 0 ? networks.map(({ prefix }) => prefix) : []
+  const config: SpeakerConfig = {
+    asn: speaker.asn,
+    routerId,
+    gracefulRestartS: speaker.gracefulRestartS ?? null,
+    maximumPaths: speaker.maximumPaths ?? MAXIMUM_PATHS,
+    networks: announced,
+    peers: [...peers].map(([ip, peer]) => configOf(ip, peer, view.policies, announced, drain))
+  }
+  return {
+    plan: { place: { port: port.id, mac, addresses }, config, peers, networks },
+    reason: null
+  }
+}
+
+function reasonsOf(
+  port: PortModel,
+  view: RouterView,
+  drain: Drain,
+  withheld: readonly string[]
+): string[] {
+  return [
+    ...(drain === 'drained' ? ['host-drained'] : []),
+    ...(view.isUp ? [] : ['router-down']),
+    ...(port.adminStateUp === false ? ['port-down'] : []),
+    ...withheld
+  ]
+}
+
+// Of two that would be one session the first stands; the API refuses the second.
+function peersAt(port: PortModel, peers: readonly BgpPeerModel[]): Map<string, BgpPeerModel> {
+  const networks = (port.addresses ?? []).map(address.parsePrefix)
+  const here = new Map<string, BgpPeerModel>()
+  for (const peer of peers) {
+    const ip = address.parseIp(peer.address)
+    const text = address.formatIp(ip)
+    const isNear = networks.some(network => address.prefixContains(network, ip))
+    const isHere = peer.port === port.id ? isNear || peer.multihop !== undefined : isNear
+    if ((peer.port ?? port.id) !== port.id || !isHere || here.has(text)) continue
+    here.set(text, peer)
+  }
+  return here
+}
+
+function configOf(
+  ip: string,
+  peer: BgpPeerModel,
+  policies: RouterView['policies'],
+  announced: readonly string[],
+  drain: Drain
+): PeerConfig {
+  const { importPolicy, exportPolicy, bfd } = peer
+  const told = exportPolicy === undefined ? ours(announced) : policyOf(policies.get(exportPolicy))
+  const { communities = [] } = told
+  return {
+    address: ip,
+    asn: peer.asn,
+    keepaliveS: peer.keepaliveS ?? 3,
+    holdS: peer.holdS ?? 9,
+    connectS: peer.connectS ?? 5,
+    password: peer.password ?? null,
+    multihop: peer.multihop ?? null,
+    bfd: bfd === undefined ? null : { intervalMs: bfd.intervalMs, multiplier: bfd.multiplier },
+    maximumPrefixes: peer.maximumPrefixes ?? 10_000,
+    shutdown: peer.adminStateUp === false,
+    import: importPolicy === undefined ? { prefixes: [] } : policyOf(policies.get(importPolicy)),
+    // RFC 8326: peers look for another way before this one is taken away.
+    export: drain === 'no' ? told : { ...told, communities: [...communities, GRACEFUL_SHUTDOWN] }
+  }
+}
+
+const GRACEFUL_SHUTDOWN = 'graceful-shutdown'
+
+const NOTHING = [
+  { prefix: '0.0.0.0/0', le: 32, action: 'deny' },
+  { prefix: '::/0', le: 128, action: 'deny' }
+] as const
+
+// What is learned from one peer is not told to another.
+const ours = (announced: readonly string[]): Policy => ({
+  prefixes: [...announced.map(prefix => ({ prefix, action: 'permit' as const })), ...NOTHING]
+})
+
+// One that is not known lets nothing pass.
+function policyOf(policy: BgpPolicyModel | undefined): Policy {
+  if (policy === undefined) return { prefixes: NOTHING }
+  const { prefixes = [], communities, localPreference, med, prepend } = policy
+  return {
+    prefixes: prefixes.map(({ prefix, ge, le, action }) => ({
+      ...{ prefix, action },
+      ...(ge === undefined ? {} : { ge }),
+      ...(le === undefined ? {} : { le })
+    })),
+    ...(communities === undefined ? {} : { communities }),
+    ...(localPreference === undefined ? {} : { localPreference }),
+    ...(med === undefined ? {} : { med }),
+    ...(prepend === undefined ? {} : { prepend })
+  }
+}
+
+function firstIpv4(addresses: readonly string[]): string | undefined {
+  const prefix = addresses.map(address.parsePrefix).find(({ family }) => family === 4)
+  return prefix && address.formatIp(prefix)
+}
+
+/** What the port answers for: its addresses, and with IPv6 that of the link (RFC 4291 §2.8). */
+export function ownAddresses({ mac, addresses }: UplinkPlan['place']): string[] {
+  const own = addresses.map(text => address.formatIp(address.parsePrefix(text)))
+  if (!own.some(text => text.includes(':'))) return own
+  const words = address.linkLocal(address.parseMac(mac))
+  return [...new Set([...own, address.formatIp({ family: 6, words })])]
+}

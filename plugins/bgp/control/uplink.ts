@@ -1,0 +1,306 @@
+// One uplink port: brings its speaker, the packets it is given and what it has learned to what is
+// planned, one step at a time, and tries again what failed. gateway.test.ts holds it.
+
+import type { Clock, Counters, Log, Store, Timer } from '../../../src/control.ts'
+import type { Routes } from '../../router/token.ts'
+import type { BgpEngine, SessionState, Speaker } from '../engine/engine.ts'
+import { placeOf, reportsOf, type SessionReport } from '../table.ts'
+import { LearnedRoutes } from './learned-routes.ts'
+import { ownAddresses, type Planned, type UplinkPlan } from './plan.ts'
+import { Reports } from './reports.ts'
+
+const RETRY_MS = 1000 // doubles
+const RETRY_MS_MAX = 30_000
+
+interface Punt {
+  set(port: string, rules: object): Promise<void>
+  clear(port: string): Promise<void>
+}
+
+/** Service that an uplink port takes for itself. */
+interface TakenService {
+  readonly protocol: 'tcp' | 'udp'
+  readonly port: number
+}
+
+/** What uplinks are made of. */
+export interface UplinkParts {
+  readonly engine: BgpEngine
+  readonly punt: Punt
+  readonly routes: Routes
+  readonly store: Pick<Store, 'table'>
+  readonly clock: Clock
+  readonly log: Log
+  readonly counters: UplinkCounters
+  readonly host: { readonly name: string; readonly netns?: string | null }
+  /** Taken by the ports besides, from anyone. */
+  readonly services: readonly TakenService[]
+}
+
+/** What is counted of uplinks. */
+export type UplinkCounters = ReturnType<typeof uplinkCounters>
+
+/** Claims them. */
+export const uplinkCounters = (counters: Counters) => ({
+  faults: counters.claim(
+    'bgp.faults',
+    'Times that a speaker could not be brought to what it is for'
+  ),
+  flaps: counters.claim('bgp.flaps', 'Sessions that were established and are not any more'),
+  full: counters.claim('bgp.routes-full', 'Learned routes beyond what one port may learn'),
+  ours: counters.claim('bgp.routes-ours', 'Times that a peer told a network of ours')
+})
+
+/** How an uplink is, for people. */
+export interface UplinkStatus {
+  readonly port: string
+  readonly router: string
+  /** `working`: as planned; `none`: nothing is to be done; `failed`: see `reason`. */
+  readonly state: 'none' | 'opening' | 'working' | 'failed'
+  readonly reason: string | null
+  readonly asn: number | null
+  readonly routerId: string | null
+  /** Prefixes learned. */
+  readonly routes: number
+  readonly sessions: readonly (SessionState & { readonly peer: string; readonly name: string })[]
+  readonly networks: UplinkPlan['networks']
+}
+
+/** A port of this host, from when it is known until it is not bound here any more. */
+export class Uplink {
+  readonly #parts: UplinkParts
+  readonly #port: string
+  readonly #router: string
+  readonly #reports: Reports
+  #learned: LearnedRoutes
+  #planned: Planned = { plan: null, reason: null }
+  #speaker: Speaker | null = null
+  #done = { place: '', config: '', rules: '' } // as JSON
+  #sessions: readonly SessionState[] = []
+  #reason: string | null = null
+  #isOver = false
+  #isShut = false // nothing of it is left here
+  #isDirty = false
+  #turn: Promise<void> = Promise.resolve()
+  #isBusy = false
+  #retry: Timer | null = null
+  #retryMs = RETRY_MS
+
+  constructor(parts: UplinkParts, router: string, port: string) {
+    const { store, log, host } = parts
+    this.#parts = parts
+    this.#router = router
+    this.#port = port
+    this.#reports = new Reports(store, log, router, placeOf(host.name, port))
+    this.#learned = this.#newLearned()
+  }
+
+  /** What is to be from now on. */
+  plan(planned: Planned, isDrained: boolean): void {
+    this.#planned = planned
+    const own = new Set(planned.plan?.networks.map(({ prefix }) => prefix))
+    this.#learned.setTerms({ own, isDrained })
+    this.#retryMs = RETRY_MS
+    this.#step()
+    this.#report()
+  }
+
+  /** Looks how the sessions are. */
+  async poll(): Promise<void> {
+    const speaker = this.#speaker
+    if (speaker === null || this.#done.config === '') return
+    try {
+      const sessions = await speaker.sessions()
+      if (speaker !== this.#speaker) return
+      for (const session of sessions) {
+        const before = this.#sessions.find(({ address }) => address === session.address)
+        this.#parts.counters.flaps.value += flapsSince(before, session)
+      }
+      this.#sessions = sessions
+    } catch (error) {
+      this.#parts.log.debug({ err: error, port: this.#port }, 'its sessions are not known')
+    }
+    this.#report()
+  }
+
+  /** Lets go: what speaks goes on for the next agent. Resolves when nothing is under way. */
+  async leave(): Promise<void> {
+    this.#isOver = true
+    this.#retry?.cancel()
+    await this.#turn
+    const speaker = this.#speaker
+    this.#speaker = null
+    await speaker?.leave()
+  }
+
+  /** Ends what speaks and takes back what was learned, whatever the plan. */
+  async close(): Promise<void> {
+    this.#planned = { plan: null, reason: null }
+    this.#step()
+    await this.#turn
+    await this.leave()
+    this.#reports.set(new Map())
+  }
+
+  /** How it is. */
+  get status(): UplinkStatus {
+    const { plan, reason } = this.#planned
+    const isDone = plan !== null && this.#done.config === JSON.stringify(plan.config)
+    const working = isDone ? 'working' : 'opening'
+    const state = plan === null ? (reason === null ? 'none' : 'failed') : working
+    const failed = this.#reason !== null
+    return {
+      port: this.#port,
+      router: this.#router,
+      state: failed ? 'failed' : state,
+      reason: this.#reason ?? reason,
+      asn: plan?.config.asn ?? null,
+      routerId: plan?.config.routerId ?? null,
+      routes: this.#learned.count,
+      sessions: this.#sessions.flatMap(session => {
+        const peer = plan?.peers.get(session.address)
+        return peer === undefined
+          ? []
+          : [{ ...session, peer: peer.id, name: peer.name ?? peer.address }]
+      }),
+      networks: plan?.networks ?? []
+    }
+  }
+
+  // --- towards the plan
+
+  #step(): void {
+    if (this.#isOver) return
+    this.#isDirty = true
+    this.#retry?.cancel()
+    if (this.#isBusy) return
+    this.#isBusy = true
+    this.#turn = this.#work()
+  }
+
+  async #work(): Promise<void> {
+    while (this.#isDirty) {
+      this.#isDirty = false
+      try {
+        const { plan } = this.#planned
+        if (plan === null) await this.#shut()
+        else await this.#bring(plan)
+        this.#reason = null
+      } catch (error) {
+        this.#failed(error)
+      }
+      this.#report()
+    }
+    this.#isBusy = false
+  }
+
+  #failed(error: unknown): void {
+    const { clock, log, counters } = this.#parts
+    const reason = error instanceof Error ? error.message : String(error)
+    counters.faults.count()
+    if (reason !== this.#reason)
+      log.warn({ err: error, port: this.#port }, 'its speaker is not well')
+    this.#reason = reason
+    if (this.#isOver || this.#isDirty) return
+    this.#retry = clock.after(this.#retryMs, () => this.#step())
+    this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MS_MAX)
+  }
+
+  async #bring(plan: UplinkPlan): Promise<void> {
+    const { engine, punt, host, services } = this.#parts
+    const { place, config } = plan
+    const placeText = JSON.stringify(place)
+    if (this.#speaker !== null && this.#done.place !== placeText) await this.#letGo()
+    if (this.#speaker === null) {
+      this.#isShut = false
+      const speaker = await engine.open({ ...place, packetNetns: host.netns ?? null })
+      this.#speaker = speaker
+      this.#done = { place: placeText, config: '', rules: '' }
+      this.#learned.replay()
+      const learned = this.#learned
+      speaker.onRoutes(update => learned.take(update))
+    }
+    const rules = {
+      interface: this.#speaker.interface,
+      addresses: ownAddresses(place),
+      peers: config.peers.map(({ address }) => address),
+      services
+    }
+    const rulesText = JSON.stringify(rules)
+    if (this.#done.rules !== rulesText) {
+      await punt.set(this.#port, rules)
+      this.#done = { ...this.#done, rules: rulesText }
+    }
+    const configText = JSON.stringify(config)
+    if (this.#done.config === configText) return
+    await this.#speaker.apply(config)
+    this.#done = { ...this.#done, config: configText }
+  }
+
+  // The next one is opened where it stands, and finds what has changed.
+  async #letGo(): Promise<void> {
+    const speaker = this.#speaker
+    this.#speaker = null
+    await speaker?.leave()
+  }
+
+  // Also what an earlier agent has left.
+  async #shut(): Promise<void> {
+    if (this.#isShut) return
+    const { engine, punt, log } = this.#parts
+    const speaker = this.#speaker
+    this.#speaker = null
+    this.#sessions = []
+    this.#done = { place: '', config: '', rules: '' }
+    this.#learned.withdraw()
+    this.#learned = this.#newLearned()
+    const isLeft = speaker !== null || (await engine.places()).includes(this.#port)
+    if (isLeft) {
+      await punt
+        .clear(this.#port)
+        .catch(error => log.debug({ err: error, port: this.#port }, 'there is nothing to clear'))
+      if (speaker === null) await engine.remove(this.#port)
+      else await speaker.close()
+    }
+    this.#isShut = true
+  }
+
+  #newLearned(): LearnedRoutes {
+    const { routes, log, counters } = this.#parts
+    const { full, ours } = counters
+    return new LearnedRoutes({ routes, log, full, ours }, this.#router, this.#port)
+  }
+
+  // --- what is said of it
+
+  #report(): void {
+    if (this.#isOver) return
+    const reports = new Map<string, object>()
+    const { plan } = this.#planned
+    for (const [ip, peer] of plan?.peers ?? []) {
+      const session = this.#sessions.find(each => each.address === ip)
+      reports.set(reportsOf('peer', peer.id), this.#sessionReport(session, peer.adminStateUp))
+    }
+    for (const { id, reasons } of plan?.networks ?? []) {
+      const why = this.#reason === null ? reasons : [...reasons, `speaker: ${this.#reason}`]
+      const report = why.length === 0 ? { announced: true } : { announced: false, reasons: why }
+      reports.set(reportsOf('network', id), report)
+    }
+    this.#reports.set(reports)
+  }
+
+  #sessionReport(session: SessionState | undefined, isUp = true): SessionReport {
+    const told = session?.lastError ?? undefined
+    const reason = this.#reason ?? told
+    const because = reason === undefined ? {} : { reason }
+    if (!isUp) return { state: 'down', reason: 'adminStateUp is false' }
+    if (session === undefined) return { state: 'idle', ...because }
+    const { state, upSinceMs, prefixesReceived: received, prefixesSent: sent, bfd } = session
+    if (state !== 'established') return { state, ...because, ...(bfd === null ? {} : { bfd }) }
+    const since = upSinceMs === null ? {} : { since: new Date(upSinceMs).toISOString() }
+    return { state, ...since, received, sent, ...(bfd === null ? {} : { bfd }) }
+  }
+}
+
+const flapsSince = (before: SessionState | undefined, now: SessionState): number =>
+  before === undefined ? 0 : Math.max(0, now.flaps - before.flaps)

@@ -1,0 +1,95 @@
+// What stands in for FRR and the datapath in tests of the control side: it keeps what it is told,
+// outlives the gateway that told it as the real ones do, and says what the test has it say.
+
+import type {
+  BgpEngine,
+  RouteUpdate,
+  SessionState,
+  Speaker,
+  SpeakerConfig,
+  UplinkPlace
+} from './engine/engine.ts'
+
+/** Of one port; it stays when a speaker leaves. */
+export class MemorySpeaker {
+  place: UplinkPlace
+  config: SpeakerConfig | undefined
+  opened = 0
+  applied = 0
+  states: Partial<SessionState>[] = []
+  #listener: (update: RouteUpdate) => void = () => {}
+
+  constructor(place: UplinkPlace) {
+    this.place = place
+  }
+
+  learn(changes: Readonly<Record<string, readonly string[]>>, isComplete = true): void {
+    this.#listener({
+      changes: Object.entries(changes).map(([prefix, gateways]) => ({
+        prefix,
+        hops: gateways.map(gateway => ({ gateway, share: 1 }))
+      })),
+      isComplete
+    })
+  }
+
+  listen(listener: (update: RouteUpdate) => void): void {
+    this.#listener = listener
+  }
+}
+
+export class MemoryEngine implements BgpEngine {
+  readonly status = { version: '8.4.4', reason: null }
+  readonly speakers = new Map<string, MemorySpeaker>()
+  fault: Error | undefined
+
+  async open(place: UplinkPlace): Promise<Speaker> {
+    if (this.fault !== undefined) throw this.fault
+    const held = this.speakers.get(place.port) ?? new MemorySpeaker(place)
+    this.speakers.set(place.port, held)
+    held.place = place
+    held.opened++
+    return {
+      interface: `mzu${place.port.slice(0, 8)}`,
+      apply: async config => {
+        if (this.fault !== undefined) throw this.fault
+        held.config = config
+        held.applied++
+      },
+      onRoutes: listener => held.listen(listener),
+      sessions: async () => (held.config?.peers ?? []).map((peer, i) => stateOf(peer, held, i)),
+      leave: async () => held.listen(() => {}),
+      close: () => this.remove(place.port)
+    }
+  }
+
+  async places(): Promise<string[]> {
+    return [...this.speakers.keys()]
+  }
+
+  async remove(port: string): Promise<void> {
+    this.speakers.delete(port)
+  }
+}
+
+const stateOf = (
+  { address, asn }: SpeakerConfig['peers'][number],
+  { states }: MemorySpeaker,
+  i: number
+): SessionState => ({
+  ...{ address, asn, state: 'connect', upSinceMs: null, prefixesReceived: 0, prefixesSent: 0 },
+  ...{ flaps: 0, lastError: null, bfd: null },
+  ...states[i]
+})
+
+export class MemoryPunt {
+  readonly rules = new Map<string, object>()
+
+  async set(port: string, rules: object): Promise<void> {
+    this.rules.set(port, rules)
+  }
+
+  async clear(port: string): Promise<void> {
+    this.rules.delete(port)
+  }
+}

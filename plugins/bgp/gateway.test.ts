@@ -1,0 +1,241 @@
+// A gateway on a real store: which ports it speaks for, what it tells its engine, what it learns,
+// and what it leaves to the next agent. The engine is played (fixture.test.ts); test/lab/bgp.test.ts
+// has a real one.
+
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { PortWatch } from '../../src/agent/control/port-watch.ts'
+import { SystemClock } from '../../src/core/clock.ts'
+import { CounterTable } from '../../src/core/counters.ts'
+import { silentLog } from '../../src/core/log.ts'
+import { activeTable } from '../../src/topology/ports/port-status.ts'
+import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
+import { allModels } from '../../test/api/fixture.ts'
+import { eventually } from '../../test/store/ground.ts'
+import { RouteWriter } from '../router/control/route-writer.ts'
+import { learnedTable } from '../router/token.ts'
+import { Gateway } from './control/gateway.ts'
+import { uplinkCounters } from './control/uplink.ts'
+import { MemoryEngine, MemoryPunt } from './fixture.test.ts'
+import { reportTable } from './table.ts'
+
+const clock = new SystemClock()
+const id = (n: number): string =>
+  `00000000-0000-4000-8000-0000000000${n.toString(16).padStart(2, '0')}`
+const [HOST, OTHER, ROUTER, UP, UP2] = [id(1), id(2), id(3), id(4), id(5)] as const
+const PEER = id(10)
+
+const port = (at: string, n: number, more: object = {}) => ({
+  ...{ id: at, type: 'router', device: ROUTER, host: HOST, interface: `up${n}` },
+  ...{ mac: `02:4d:00:00:00:0${n}`, addresses: [`180.0.${n}.2/24`], ...more }
+})
+
+async function ground(t: TestContext) {
+  const store = await openSqliteStore({ models: await allModels(), clock })
+  const engine = new MemoryEngine()
+  const punt = new MemoryPunt()
+  const counters = new CounterTable()
+  const write = (op: 'create' | 'update', kind: string, value: object) =>
+    store.write([{ op, kind, value: value as { id: string } }])
+  for (const [host, name] of [
+    [HOST, 'gw1'],
+    [OTHER, 'gw2']
+  ])
+    await write('create', 'host', { id: host, name })
+  await write('create', 'router', { id: ROUTER })
+  await write('create', 'port', port(UP, 1))
+  await write('create', 'bgp-speaker', { id: id(20), router: ROUTER, asn: 65_001 })
+  await write('create', 'bgp-network', { id: id(30), router: ROUTER, prefix: '200.0.0.0/24' })
+  const gateways: Gateway[] = []
+  const sessions: { close(): Promise<void> }[] = []
+  const begin = async () => {
+    const session = await store.fork('agent of gw1')
+    const gateway = new Gateway({
+      ...{ engine, punt, clock, store: session, log: silentLog(), services: [], tellMs: 50 },
+      ...{ pollMs: 10, counters: uplinkCounters(counters), host: { id: HOST, name: 'gw1' } },
+      routes: new RouteWriter(session, HOST),
+      ports: new PortWatch(session, HOST)
+    })
+    gateways.push(gateway)
+    sessions.push(session)
+    await session.table(activeTable(HOST)).put(UP, HOST)
+    await gateway.start()
+    return { gateway, session }
+  }
+  t.after(async () => {
+    for (const gateway of gateways) await gateway.stop()
+    for (const session of sessions) await session.close()
+    await store.close()
+  })
+  const peerOf = (more: object = {}) => ({
+    ...{ id: PEER, router: ROUTER, address: '180.0.1.1', asn: 65_101, ...more }
+  })
+  const config = () => engine.speakers.get(UP)?.config
+  const remove = (kind: string, at: string) => store.write([{ op: 'delete', kind, id: at }])
+  const rows = async (table: string) => {
+    const entries = await store.table(table).entries()
+    return Object.fromEntries(entries.map(({ key, value }) => [key, JSON.parse(value)]))
+  }
+  return { store, engine, punt, counters, write, remove, begin, peerOf, config, rows }
+}
+
+test('nothing runs before there is a peer; a peer brings it up; without one all of it goes', async t => {
+  const { engine, punt, write, remove, begin, peerOf, config, rows } = await ground(t)
+  const { gateway } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'none'))
+  assert.equal(engine.speakers.size, 0)
+  await write('create', 'bgp-peer', peerOf())
+  await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  assert.deepEqual(punt.rules.get(UP), {
+    ...{ interface: `mzu${UP.slice(0, 8)}`, addresses: ['180.0.1.2'] },
+    ...{ peers: ['180.0.1.1'], services: [] }
+  })
+  await write('update', 'bgp-peer', peerOf({ asn: 65_102 }))
+  await eventually(() => assert.equal(config()?.peers[0]?.asn, 65_102))
+  assert.equal(engine.speakers.get(UP)?.opened, 1, 'by difference')
+  await remove('bgp-peer', PEER)
+  await eventually(() => assert.equal(engine.speakers.size, 0))
+  assert.equal(punt.rules.size, 0)
+  await eventually(async () => assert.deepEqual(await rows(reportTable(ROUTER)), {}))
+})
+
+test('what is learned is put, changed, and withdrawn with the session or the port', async t => {
+  const { store, engine, write, begin, peerOf, rows, counters } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  const { gateway } = await begin()
+  const learned = async (expected: Record<string, string[]>) =>
+    eventually(async () => {
+      const found = Object.entries(await rows(learnedTable(ROUTER))).map(([key, hops]) => [
+        key.split(' ')[2],
+        (hops as { gateway: string }[]).map(({ gateway }) => gateway)
+      ])
+      assert.deepEqual(Object.fromEntries(found), expected)
+    })
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  const speaker = engine.speakers.get(UP)!
+  speaker.learn({ '172.16.0.0/16': ['180.0.1.1'], '172.17.0.0/16': ['180.0.1.1', '180.0.1.9'] })
+  await learned({ '172.16.0.0/16': ['180.0.1.1'], '172.17.0.0/16': ['180.0.1.1', '180.0.1.9'] })
+  speaker.learn({ '172.17.0.0/16': [], '200.0.0.0/24': ['180.0.1.1'] })
+  await learned({ '172.16.0.0/16': ['180.0.1.1'] }) // and nobody is led to us by a peer
+  assert.equal(counters.value('bgp.routes-ours'), 1)
+  await store.write([{ op: 'delete', kind: 'bgp-network', id: id(30) }])
+  await learned({ '172.16.0.0/16': ['180.0.1.1'], '200.0.0.0/24': ['180.0.1.1'] })
+  await write('update', 'port', port(UP, 1, { host: OTHER, previousHost: HOST }))
+  await learned({})
+  await eventually(() => assert.equal(engine.speakers.size, 0, 'it is bound elsewhere'))
+})
+
+test('sessions are told in the shared table, and counted when they flap', async t => {
+  const { engine, write, begin, peerOf, rows, counters } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  const { gateway } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  const says = (expected: object) =>
+    eventually(async () => {
+      const key = `peer ${PEER} gw1/${UP}`
+      assert.deepEqual((await rows(reportTable(ROUTER)))[key], expected)
+    })
+  const speaker = engine.speakers.get(UP)!
+  speaker.states = [{ state: 'active', lastError: 'no route to host' }]
+  await says({ state: 'active', reason: 'no route to host' })
+  const up = { state: 'established', upSinceMs: 0, prefixesReceived: 2, bfd: 'up' } as const
+  speaker.states = [up]
+  const shown = { state: 'established', since: '1970-01-01T00:00:00.000Z', received: 2, sent: 0 }
+  await says({ ...shown, bfd: 'up' })
+  speaker.states = [{ ...up, flaps: 2 }]
+  await eventually(() => assert.equal(counters.value('bgp.flaps'), 2))
+  await write('update', 'bgp-peer', peerOf({ adminStateUp: false }))
+  await says({ state: 'down', reason: 'adminStateUp is false' })
+})
+
+test('an agent that goes leaves all as it is; the next one adopts it, and forgets what is stale', async t => {
+  const { engine, punt, write, begin, peerOf, config, rows } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  const { gateway, session } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  engine.speakers.get(UP)!.learn({ '172.16.0.0/16': ['180.0.1.1'], '172.17.0.0/16': ['180.0.1.1'] })
+  await eventually(async () =>
+    assert.equal(Object.keys(await rows(learnedTable(ROUTER))).length, 2)
+  )
+  await gateway.stop()
+  await session.leave()
+  const networks = config()?.networks
+  assert.deepEqual([networks, punt.rules.size], [['200.0.0.0/24'], 1])
+  assert.equal(Object.keys(await rows(learnedTable(ROUTER))).length, 2, 'until its session expires')
+  const next = await begin()
+  await eventually(() => assert.equal(next.gateway.uplinks[0]?.state, 'working'))
+  const speaker = engine.speakers.get(UP)!
+  assert.equal(speaker.opened, 2)
+  speaker.learn({ '172.16.0.0/16': ['180.0.1.1'] }, false)
+  assert.equal(Object.keys(await rows(learnedTable(ROUTER))).length, 2, 'not all has been told')
+  speaker.learn({})
+  await eventually(async () => {
+    const keys = Object.keys(await rows(learnedTable(ROUTER)))
+    assert.deepEqual(keys, [`${HOST} bgp-${UP} 172.16.0.0/16`])
+  })
+})
+
+test('what is left of ports that are not ours any more is removed at start', async t => {
+  const { engine, write, begin, peerOf } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  await write('create', 'port', port(UP2, 2, { host: OTHER }))
+  const place = { mac: '02:4d:00:00:00:09', addresses: [], packetNetns: null }
+  for (const left of [UP, UP2, id(9)]) await engine.open({ port: left, ...place })
+  const { gateway } = await begin()
+  await eventually(() => assert.deepEqual([...engine.speakers.keys()], [UP]))
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+})
+
+test('an address that changes opens it anew where it stands; two ports are two', async t => {
+  const { engine, write, begin, peerOf, config } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  await write('create', 'port', port(UP2, 2))
+  await write('create', 'bgp-peer', peerOf({ id: id(11), address: '180.0.2.1' }))
+  const { session } = await begin()
+  await session.table(activeTable(HOST)).put(UP2, HOST)
+  await eventually(() => assert.equal(engine.speakers.get(UP2)?.config?.routerId, '180.0.2.2'))
+  await eventually(() => assert.equal(config()?.routerId, '180.0.1.2'))
+  await write('update', 'port', port(UP, 1, { addresses: ['180.0.1.3/24', '2001:db8::2/64'] }))
+  await eventually(() => assert.equal(config()?.routerId, '180.0.1.3'))
+  assert.equal(engine.speakers.get(UP)?.opened, 2)
+  assert.equal(engine.speakers.get(UP2)?.opened, 1)
+})
+
+test('a fault is said, tried again, and over when it is over', async t => {
+  const { engine, write, begin, peerOf, rows, counters } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  engine.fault = new Error('FRR is not installed')
+  const { gateway } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.reason, 'FRR is not installed'))
+  await eventually(async () => {
+    const said = await rows(reportTable(ROUTER))
+    assert.equal(said[`peer ${PEER} gw1/${UP}`]?.reason, 'FRR is not installed')
+    assert.equal(said[`network ${id(30)} gw1/${UP}`]?.announced, false)
+  })
+  assert.ok(counters.value('bgp.faults') > 0)
+  engine.fault = undefined
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+})
+
+test('a drained host says so, then announces nothing, and is the last way out; undrained, as before', async t => {
+  const { engine, write, begin, peerOf, config, rows } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  const { gateway } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  engine.speakers.get(UP)!.learn({ '172.16.0.0/16': ['180.0.1.1'] })
+  await write('update', 'host', { id: HOST, name: 'gw1', drain: true })
+  await eventually(() =>
+    assert.deepEqual(config()?.peers[0]?.export.communities, ['graceful-shutdown'])
+  )
+  await eventually(() => assert.deepEqual(config()?.networks, []))
+  await eventually(async () => {
+    const [hops] = Object.values(await rows(learnedTable(ROUTER)))
+    assert.ok((hops as { weight?: number }[])[0]!.weight! > 100)
+    const network = (await rows(reportTable(ROUTER)))[`network ${id(30)} gw1/${UP}`]
+    assert.deepEqual(network, { announced: false, reasons: ['host-drained'] })
+  })
+  await write('update', 'host', { id: HOST, name: 'gw1' })
+  await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
+  assert.equal(config()?.peers[0]?.export.communities, undefined)
+})
