@@ -8,6 +8,7 @@ export { section } from './core/config/config.ts'
 export type { Random } from './core/random.ts'
 export { portFields, stationFaults } from './topology/assembly/port-fields.ts'
 export type {
+  CommandPart,
   Declared,
   DeviceKind,
   PortPart,

@@ -1,6 +1,5 @@
 // A gateway on a real store: which ports it speaks for, what it tells its engine, what it learns,
-// and what it leaves to the next agent. The engine is played (fixture.test.ts); test/lab/bgp.test.ts
-// has a real one.
+// and what it leaves to the next agent. The engine is played (fixture.test.ts).
 
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
@@ -79,7 +78,7 @@ async function ground(t: TestContext) {
   return { store, engine, punt, counters, write, remove, begin, peerOf, config, rows }
 }
 
-test('nothing runs before there is a peer; a peer brings it up; without one all of it goes', async t => {
+test('a first peer brings a speaker up; without the last one all of it goes', async t => {
   const { engine, punt, write, remove, begin, peerOf, config, rows } = await ground(t)
   const { gateway } = await begin()
   await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'none'))
@@ -149,7 +148,7 @@ test('sessions are told in the shared table, and counted when they flap', async 
   await says({ state: 'down', reason: 'adminStateUp is false' })
 })
 
-test('an agent that goes leaves all as it is; the next one adopts it, and forgets what is stale', async t => {
+test('an agent that goes leaves all as it is; the next adopts what is not stale', async t => {
   const { engine, punt, write, begin, peerOf, config, rows } = await ground(t)
   await write('create', 'bgp-peer', peerOf())
   const { gateway, session } = await begin()
@@ -218,7 +217,7 @@ test('a fault is said, tried again, and over when it is over', async t => {
   await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
 })
 
-test('a drained host says so, then announces nothing, and is the last way out; undrained, as before', async t => {
+test('a drained host says so, then announces nothing and is the last way out', async t => {
   const { engine, write, begin, peerOf, config, rows } = await ground(t)
   await write('create', 'bgp-peer', peerOf())
   const { gateway } = await begin()

@@ -136,7 +136,9 @@ export class Agent {
     this.host = options.host
     const { host, store, log, controls = [] } = options
     const asks = { kind: options.datapath.kind, ask: (call: Call) => this.#call(call) }
-    const given = { host, store, log, clock: this.#clock, random: new SystemRandom(), asks }
+    const netns = options.datapath.kind === 'ebpf' ? options.datapath.netns : null
+    const common = { store, log, clock: this.#clock, random: new SystemRandom(), asks }
+    const given = { ...common, host: { ...host, netns } }
     this.control = new ControlSide({ ...given, controls, settings: options.plugins })
     this.#thread = new Thread(new URL('./thread/thread.ts', import.meta.url), {
       workerData: threadSettings(options),

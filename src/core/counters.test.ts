@@ -51,6 +51,8 @@ test('a page shows drops by reason, values of now, and names that appear later',
   counters.claim('drop.bridge.same-port').value = 1
   let masks = 3
   counters.gauge('flow.masks', () => masks, 'Masks in use')
+  const sessions = new Map([['one|two "three"', 1]])
+  counters.gauges('session.up', 'peer', () => sessions, 'Sessions that are up')
   await page.text()
   hits.value = 9
   masks = 5
@@ -62,9 +64,13 @@ test('a page shows drops by reason, values of now, and names that appear later',
     'mezzo_drops_total{host="compute1",reason="router.no-route"} 4',
     'mezzo_drops_total{host="compute1",reason="bridge.same-port"} 1',
     '# TYPE mezzo_flow_masks gauge',
-    'mezzo_flow_masks{host="compute1"} 5'
+    'mezzo_flow_masks{host="compute1"} 5',
+    '# TYPE mezzo_session_up gauge',
+    'mezzo_session_up{host="compute1",peer="one|two \\"three\\""} 1'
   ])
     assert.ok(text.split('\n').includes(line), `no line ${line} in:\n${text}`)
+  sessions.clear()
+  assert.doesNotMatch(await page.text(), /three/)
   counters.claim('late.comer').value = 1
   assert.match(await page.text(), /^mezzo_late_comer_total\{host="compute1"\} 1$/m)
 })

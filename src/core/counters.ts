@@ -72,9 +72,16 @@ interface Gauge {
   readonly read: () => number
 }
 
+interface GaugeFamily {
+  readonly label: string
+  readonly read: () => Iterable<readonly [value: string, number]>
+}
+
 // Names come from code, a few hundred of them. The limit keeps a name built from a packet or a
 // port from eating the memory of the process and of whoever scrapes it.
 const NAMES_MAX = 4096
+// Of one family, in a snapshot.
+const FAMILY_MAX = 1024
 const NAME = /^[a-z][a-z0-9]*([.-][a-z0-9]+)*$/
 
 /** Where rooms and plugins claim their counters, gauges and histograms. */
@@ -85,6 +92,11 @@ export interface Counters {
   claim(name: string, help?: string): Counter
   /** A value that goes up and down, read when somebody looks. */
   gauge(name: string, read: () => number, help?: string): void
+  /**
+   * Values of one name that go up and down, told apart by what a label says: read when somebody
+   * looks, as many as there are then.
+   */
+  gauges(name: string, label: string, read: GaugeFamily['read'], help?: string): void
   /** A histogram over the given upper bounds; the unit ends the name: `walk.us`. */
   histogram(name: string, bounds: readonly number[], help?: string): Histogram
   /** What a counter or gauge holds now; 0 when nobody claimed it. For tests and tables. */
@@ -98,6 +110,7 @@ export const Counters = token<Counters>('counters')
 export class CounterTable implements Counters {
   readonly #counters = new Map<string, Counter>()
   readonly #gauges = new Map<string, Gauge>()
+  readonly #families = new Map<string, GaugeFamily>()
   readonly #histograms = new Map<string, Histogram>()
   readonly #kinds = new Map<string, string>()
   readonly #help = new Map<string, string>()
@@ -112,6 +125,12 @@ export class CounterTable implements Counters {
     this.#once(this.#gauges, name, 'gauge', help, () => ({ read }))
   }
 
+  gauges(name: string, label: string, read: GaugeFamily['read'], help = ''): void {
+    if (this.#kinds.has(name))
+      throw fail('COUNTER_KIND', { name, actual: this.#kinds.get(name)!, expected: 'new gauges' })
+    this.#once(this.#families, name, 'gauges', help, () => ({ label, read }))
+  }
+
   histogram(name: string, bounds: readonly number[], help = ''): Histogram {
     return this.#once(this.#histograms, name, 'histogram', help, () => new Histogram(bounds))
   }
@@ -123,7 +142,7 @@ export class CounterTable implements Counters {
   snapshot(): CountersSnapshot {
     return {
       counters: record(this.#counters, counter => counter.value),
-      gauges: record(this.#gauges, gauge => gauge.read()),
+      gauges: { ...record(this.#gauges, gauge => gauge.read()), ...this.#labelled() },
       histograms: record(this.#histograms, ({ bounds, buckets, sum, count }) => ({
         bounds: [...bounds],
         buckets: [...buckets],
@@ -132,6 +151,15 @@ export class CounterTable implements Counters {
       })),
       help: record(this.#help, help => help)
     }
+  }
+
+  // `name|label|value`: a name has no bar.
+  #labelled(): Record<string, number> {
+    const all: [string, number][] = []
+    for (const [name, { label, read }] of this.#families)
+      for (const [value, number] of [...read()].slice(0, FAMILY_MAX))
+        all.push([`${name}|${label}|${value}`, number])
+    return Object.fromEntries(all)
   }
 
   #once<T>(map: Map<string, T>, name: string, kind: string, help: string, make: () => T): T {

@@ -110,8 +110,10 @@ function addSource(metrics: Map<string, Metric>, host: string, snapshot: Counter
     })
   }
   for (const [name, value] of Object.entries(snapshot.gauges)) {
-    const metric = plainName(name)
-    addSample(metricOf(metrics, metric, 'gauge', help(name)), metric, value, { host })
+    const [family = '', label = '', ...said] = name.split('|')
+    const metric = plainName(family)
+    const labels = said.length === 0 ? {} : { [label]: said.join('|') }
+    addSample(metricOf(metrics, metric, 'gauge', help(family)), metric, value, { host, ...labels })
   }
   for (const [name, histogram] of Object.entries(snapshot.histograms)) {
     const metric = metricOf(metrics, plainName(name), 'histogram', help(name))

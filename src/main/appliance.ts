@@ -16,7 +16,7 @@ import { Lifecycle } from '../core/lifecycle.ts'
 import type { Log } from '../core/log.ts'
 import { SystemRandom } from '../core/random.ts'
 import { type FlowStateStoreSettings, openFlowStateStore } from '../state/storage/open.ts'
-import { assemblyOf, modelsOf } from '../topology/assembly/assemble.ts'
+import { assemblyOf, commandsOf, modelsOf } from '../topology/assembly/assemble.ts'
 import { openStore, type SqliteStore, type StorePlace } from '../topology/place/store-place.ts'
 import { identityOf } from './host/identity.ts'
 import { LocalAgents } from './local-agents.ts'
@@ -202,9 +202,10 @@ export class Appliance {
     const listen = [at].flat()
     const { health } = this
     const { newPorts } = this.#options
+    const commands = commandsOf(this.#options.plugins)
     const stateKinds = this.#assembly.stateKinds.map(({ name }) => name)
     const agents = this.#cluster?.agents ?? this.local
-    const common = { store, stateKinds, models, health, agents, counters }
+    const common = { store, stateKinds, models, commands, health, agents, counters }
     const routes = this.#controls
     const given = { ...common, routes, clock, random, log, newPorts }
     this.#api = await openApi({ ...given, listen, token, more })

@@ -21,7 +21,7 @@ import { SystemClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
 import { openLog } from '../../src/core/log.ts'
 import { SystemRandom } from '../../src/core/random.ts'
-import { modelsOf } from '../../src/topology/assembly/assemble.ts'
+import { commandsOf, modelsOf } from '../../src/topology/assembly/assemble.ts'
 import type { Model } from '../../src/topology/model.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
 import type { Store } from '../../src/topology/store.ts'
@@ -134,6 +134,7 @@ export async function openSystem(options: SystemOptions = {}): Promise<System> {
     store,
     health,
     models,
+    commands: commandsOf(await loadResources()),
     stateKinds: ['connection', 'snat', 'dnat', 'sticky'],
     agents,
     counters,

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import firewall from '../../plugins/firewall/index.ts'
 import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
+import { command } from '../../src/api/cli/command.ts'
 import { silentLog } from '../../src/core/log.ts'
 import { Appliance } from '../../src/main/appliance.ts'
 import { assemblyOf } from '../../src/topology/assembly/assemble.ts'
@@ -134,6 +135,23 @@ test('its control side knows its ports, keeps programs running, and answers', as
     const { body } = await ask(heard)
     assert.equal((body.ports as object[]).length, 2, 'its port has left')
   })
+})
+
+test('its command is known, and shows what the route answers, of one host or of all', async () => {
+  const mezzo = async (...words: string[]) => {
+    const said: string[] = []
+    const say = (text: string): number => said.push(text)
+    const status = await command(words, { api: url, token: TOKEN, say, complain: say })
+    return { status, text: said.join('\n') }
+  }
+  assert.match((await mezzo('help')).text, /mezzo echo heard \[HOST\] +List ports of repeaters/)
+  const all = await mezzo('echo', 'heard')
+  assert.equal(all.status, 0, all.text)
+  assert.match(all.text, /^host\ncompute1\n\nports\nhost +id +pid +restarts\ncompute1 /)
+  const one = JSON.parse((await mezzo('echo', 'heard', 'compute1', '--json')).text)
+  assert.deepEqual([one.length, one[0].ports.length], [1, 2])
+  assert.equal((await mezzo('echo', 'heard', 'nobody')).status, 2)
+  assert.match((await mezzo('echo', 'herd')).text, /did you mean heard/)
 })
 
 test('what it remembers reaches a second host', () => {

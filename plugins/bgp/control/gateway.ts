@@ -1,5 +1,6 @@
 // The uplink ports of this host, found by what is active here and by what an earlier agent has
-// left. Each is followed in the store until it is not bound here any more. gateway.test.ts holds it.
+// left. Each is followed in the store until it is not bound here any more.  gateway.test.ts holds
+// it.
 
 import type { PortActivity, PortModel, Running, Store, Timer } from '../../../src/control.ts'
 import { type Drain, planOf } from './plan.ts'
@@ -11,6 +12,7 @@ type Watch = ReturnType<Store['watch']>
 /** What a gateway is made of. */
 export interface GatewayParts extends UplinkParts {
   readonly store: Pick<Store, 'table' | 'watch'>
+  /** Those that are active here. */
   readonly ports: PortActivity
   readonly host: UplinkParts['host'] & { readonly id: string }
   /** Between two looks at the sessions. */

@@ -12,7 +12,9 @@ export interface RouterView {
   readonly isUp: boolean
   /** In the order of their ids, as all lists here. */
   readonly speakers: readonly BgpSpeakerModel[]
+  /** Of all its ports. */
   readonly peers: readonly BgpPeerModel[]
+  /** To announce. */
   readonly networks: readonly BgpNetworkModel[]
   /** Those that peers name, by id. */
   readonly policies: ReadonlyMap<string, BgpPolicyModel>
@@ -24,6 +26,7 @@ export type Drain = 'no' | 'telling' | 'drained'
 /** A network at a port. */
 export interface PlannedNetwork {
   readonly id: string
+  /** In its shortest form. */
   readonly prefix: string
   /** Why it is not announced; none: it is. */
   readonly reasons: readonly string[]

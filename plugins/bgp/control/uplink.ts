@@ -1,7 +1,7 @@
 // One uplink port: brings its speaker, the packets it is given and what it has learned to what is
 // planned, one step at a time, and tries again what failed. gateway.test.ts holds it.
 
-import type { Clock, Counters, Log, Store, Timer } from '../../../src/control.ts'
+import type { Clock, Counters, Log, Punt, Store, Timer } from '../../../src/control.ts'
 import type { Routes } from '../../router/token.ts'
 import type { BgpEngine, SessionState, Speaker } from '../engine/engine.ts'
 import { placeOf, reportsOf, type SessionReport } from '../table.ts'
@@ -11,11 +11,6 @@ import { Reports } from './reports.ts'
 
 const RETRY_MS = 1000 // doubles
 const RETRY_MS_MAX = 30_000
-
-interface Punt {
-  set(port: string, rules: object): Promise<void>
-  clear(port: string): Promise<void>
-}
 
 /** Service that an uplink port takes for itself. */
 interface TakenService {
@@ -28,10 +23,12 @@ export interface UplinkParts {
   readonly engine: BgpEngine
   readonly punt: Punt
   readonly routes: Routes
+  /** Of the agent's session. */
   readonly store: Pick<Store, 'table'>
   readonly clock: Clock
   readonly log: Log
   readonly counters: UplinkCounters
+  /** This one. */
   readonly host: { readonly name: string; readonly netns?: string | null }
   /** Taken by the ports besides, from anyone. */
   readonly services: readonly TakenService[]
@@ -53,16 +50,23 @@ export const uplinkCounters = (counters: Counters) => ({
 
 /** How an uplink is, for people. */
 export interface UplinkStatus {
+  /** Its id. */
   readonly port: string
+  /** Id of the port's. */
   readonly router: string
   /** `working`: as planned; `none`: nothing is to be done; `failed`: see `reason`. */
   readonly state: 'none' | 'opening' | 'working' | 'failed'
+  /** Why it is not as planned; null: nothing is wrong. */
   readonly reason: string | null
+  /** Our autonomous system; null: nothing is planned. */
   readonly asn: number | null
+  /** Who we are. */
   readonly routerId: string | null
   /** Prefixes learned. */
   readonly routes: number
+  /** As they were found last. */
   readonly sessions: readonly (SessionState & { readonly peer: string; readonly name: string })[]
+  /** What is announced, and what is not. */
   readonly networks: UplinkPlan['networks']
 }
 

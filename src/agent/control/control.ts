@@ -9,6 +9,8 @@ import { type Given, type Needs, type Token, token } from '../../core/token.ts'
 export interface ThisHost {
   readonly id: string
   readonly name: string
+  /** Path of the network namespace its packets live in; null or left out: the process's own. */
+  readonly netns?: string | null
 }
 export const ThisHost = token<ThisHost>('this-host')
 

@@ -7,8 +7,10 @@ import { fileURLToPath } from 'node:url'
 import { meant } from '../../core/config/nearest.ts'
 import { visibleLines } from '../../core/config/visible.ts'
 import { reasonOf } from '../../core/errors.ts'
+import type { Action } from './actions/action.ts'
 import { actions } from './actions/actions.ts'
 import { verbs } from './actions/objects.ts'
+import { pluggedActions } from './actions/plugged.ts'
 import { Client, Exit, Failure, usage } from './client.ts'
 import { actionHelp, generalHelp, nounHelp } from './help.ts'
 import type { Context } from './words/context.ts'
@@ -82,9 +84,11 @@ async function run({ words, json, help, version, api }: Options, given: Given): 
   const [noun, verb, ...rest] = words[0] === 'help' ? words.slice(1) : words
   const wantsHelp = help || words[0] === 'help' || verb === 'help'
   const { nouns, fault } = await knownNouns(client)
-  if (noun === undefined || wantsHelp) return say(helpFor(noun, nouns))
+  const isAsked = noun === undefined || wantsHelp || !isOurs(nouns, noun)
+  const all = isAsked ? [...actions, ...(await pluggedActions(client))] : actions
+  if (noun === undefined || wantsHelp) return say(helpFor(noun, nouns, all))
   const context: Context = { client, nouns, names: new Names(client, nouns), out }
-  const job = jobOf(nouns, noun, verb)
+  const job = jobOf(nouns, all, noun, verb)
   // A word that means nothing is told first: it would mean nothing to a server either.
   if (fault !== undefined && !job.withoutModels) throw fault
   try {
@@ -115,7 +119,16 @@ interface Job {
   run(context: Context, rest: readonly string[]): Promise<void>
 }
 
-function jobOf(nouns: Nouns, word: string, verb: string | undefined): Job {
+// Of the core or of a kind of objects; others may be plugins'.
+const isOurs = (nouns: Nouns, word: string): boolean =>
+  nouns.find(word) !== undefined || actions.some(({ noun }) => [noun, `${noun}s`].includes(word))
+
+function jobOf(
+  nouns: Nouns,
+  actions: readonly Action[],
+  word: string,
+  verb: string | undefined
+): Job {
   const noun = nouns.find(word)
   const name = noun?.kind ?? word.replace(/s$/, '')
   const action = actions.find(a =>
@@ -129,7 +142,7 @@ function jobOf(nouns: Nouns, word: string, verb: string | undefined): Job {
     return { withoutModels, run: (context, rest) => action.run(context, [...first, ...rest]) }
   }
   const own = actions.filter(a => a.noun === name).map(a => a.verb!)
-  if (noun === undefined && own.length === 0) throw noNoun(nouns, word)
+  if (noun === undefined && own.length === 0) throw noNoun(nouns, actions, word)
   const does = noun && Object.hasOwn(verbs, verb ?? 'list') ? verbs[verb ?? 'list'] : undefined
   if (noun !== undefined && does !== undefined)
     return { withoutModels, run: (context, rest) => does(context, noun, rest) }
@@ -140,19 +153,19 @@ function jobOf(nouns: Nouns, word: string, verb: string | undefined): Job {
   throw usage(`${wrong} expected one of ${known.join(', ')}`)
 }
 
-function noNoun(nouns: Nouns, word: string): Error {
+function noNoun(nouns: Nouns, actions: readonly Action[], word: string): Error {
   const known = [...nouns.all.map(({ kind }) => kind), ...actions.map(({ noun }) => noun)]
   const nearest = meant(word, [...new Set(known)])
   const hint = nearest === undefined ? '' : `: did you mean ${nearest}?`
   return usage(`${word} is no noun${hint}; try mezzo help`)
 }
 
-function helpFor(word: string | undefined, nouns: Nouns): string {
-  if (word === undefined) return generalHelp(nouns.all)
+function helpFor(word: string | undefined, nouns: Nouns, all: readonly Action[]): string {
+  if (word === undefined) return generalHelp(nouns.all, all)
   const noun = nouns.find(word)
   if (noun !== undefined) return nounHelp(noun)
-  const own = actionHelp(word) ?? actionHelp(word.replace(/s$/, ''))
-  if (own === undefined) throw noNoun(nouns, word)
+  const own = actionHelp(word, all) ?? actionHelp(word.replace(/s$/, ''), all)
+  if (own === undefined) throw noNoun(nouns, all, word)
   return own
 }
 

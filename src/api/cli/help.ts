@@ -1,18 +1,19 @@
 // Help: of the whole, of a noun, with examples that work as they stand.
 
+import type { Action } from './actions/action.ts'
 import { actions } from './actions/actions.ts'
 import { pairs } from './print.ts'
 import type { FieldSchema, Noun } from './words/nouns.ts'
 
 /** The help of the whole command. */
-export const generalHelp = (nouns: readonly Noun[]): string => `\
+export const generalHelp = (nouns: readonly Noun[], all: readonly Action[] = actions): string => `\
 mezzo NOUN VERB [words] [--json] [--api URL]
 
 Every noun:
 ${indented(examplesOf(nouns))}
 
 Besides:
-${indented(pairs(actions.map(a => [commandOf(a), a.summary])))}
+${indented(pairs(all.map(a => [commandOf(a), a.summary])))}
 
 Nouns: ${nouns.map(noun => noun.kind).join(', ')}
 
@@ -45,7 +46,7 @@ function examplesOf(nouns: readonly Noun[]): string {
 const flagOf = ({ fields, settable }: Noun): string | undefined =>
   settable.find(field => fields[field]?.type === 'boolean')
 
-const commandOf = ({ noun, verb, words }: (typeof actions)[number]): string =>
+const commandOf = ({ noun, verb, words }: Action): string =>
   ['mezzo', noun, verb, words].filter(part => part).join(' ')
 
 /** The help of one kind of object: verbs, fields, an example. */
@@ -67,8 +68,8 @@ ${indented(pairs(fields.map(([field, schema]) => rowOf(noun, field, schema))))}`
 }
 
 /** The help of a noun that has actions only; undefined when it has none. */
-export const actionHelp = (noun: string): string | undefined => {
-  const own = actions.filter(action => action.noun === noun)
+export const actionHelp = (noun: string, all: readonly Action[]): string | undefined => {
+  const own = all.filter(action => action.noun === noun)
   return own.length === 0 ? undefined : pairs(own.map(a => [commandOf(a), a.summary]))
 }
 

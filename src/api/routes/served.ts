@@ -5,6 +5,7 @@ import type { Control } from '../../agent/control/control.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Counters } from '../../core/counters.ts'
 import type { Random } from '../../core/random.ts'
+import type { CommandPart } from '../../topology/assembly/resources.ts'
 import type { Completing, Model } from '../../topology/model.ts'
 import type { Store } from '../../topology/store.ts'
 import type { AgentsView } from '../agents.ts'
@@ -23,6 +24,8 @@ export interface Sources {
   readonly stateKinds: readonly string[]
   /** Whose routes are served too. */
   readonly routes?: readonly Pick<Control, 'name' | 'routes'>[] | undefined
+  /** What the command line may ask of plugins, with whole paths. */
+  readonly commands?: readonly CommandPart[] | undefined
   /** What is known of agents. */
   readonly agents: AgentsView
   readonly health: Health

@@ -19,13 +19,14 @@ const ACTIONS = [
   '/health',
   '/metrics',
   '/models',
+  '/commands',
   '/openapi.json'
 ]
 
 const anything = { type: 'object', additionalProperties: true } as const
 
 /** The route `/`: what there is. */
-export function addIndex(app: FastifyInstance, { catalogue }: Served): void {
+export function addIndex(app: FastifyInstance, { catalogue, commands = [] }: Served): void {
   const links = Object.fromEntries(
     [...catalogue.models.map(model => `/${model.plural}`), ...ACTIONS].map(path => [
       path.slice(1).replace('.json', ''),
@@ -57,6 +58,20 @@ export function addIndex(app: FastifyInstance, { catalogue }: Served): void {
     async handle(request) {
       queryOf(request, [])
       return models
+    }
+  })
+  addRoute(app, {
+    url: '/commands',
+    tag: TAG,
+    method: 'GET',
+    id: 'listCommand',
+    summary: 'What the command line may ask of plugins, a host each.',
+    answers: {
+      200: { description: 'By plugin.', schema: { type: 'array', items: anything } }
+    },
+    async handle(request) {
+      queryOf(request, [])
+      return commands
     }
   })
 }

@@ -8,7 +8,7 @@ import type { Model } from '../model.ts'
 import { coreModels } from '../models.ts'
 import type { Assembly } from './assembly.ts'
 import { portModelOf } from './port-model.ts'
-import type { Declared, Resources, StateKindPart } from './resources.ts'
+import type { CommandPart, Declared, Resources, StateKindPart } from './resources.ts'
 
 /**
  * Of the plugins chosen. Kinds of flow state are those of all that are installed, so that hosts of
@@ -37,6 +37,12 @@ export function modelsOf(plugins: readonly Resources[]): Model[] {
   )
   return [...coreModels, port, ...theirs]
 }
+
+/** Commands of plugins, with their whole paths; `{id}` is the host. */
+export const commandsOf = (plugins: readonly Resources[]): CommandPart[] =>
+  plugins.flatMap(({ name, commands = [] }) =>
+    commands.map(each => ({ ...each, path: `/hosts/{id}/${name}${each.path}` }))
+  )
 
 function declaredBy(plugins: readonly Resources[]): Declared {
   const deviceKinds = plugins.flatMap(each => each.deviceKinds ?? [])

@@ -67,6 +67,18 @@ export interface RuleActionPart {
   readonly isWhole?: boolean
 }
 
+/** A command: `mezzo NOUN VERB [HOST]` asks a route of the plugin's control side and shows it. */
+export interface CommandPart {
+  /** No kind of object. */
+  readonly noun: string
+  /** What is asked. */
+  readonly verb: string
+  /** A sentence for the help. */
+  readonly summary: string
+  /** Of the GET route, below `/hosts/{id}/<plugin>`. */
+  readonly path: string
+}
+
 /** All that is declared, for models that depend on what others declare. */
 export interface Declared {
   readonly deviceKinds: readonly DeviceKind[]
@@ -93,6 +105,8 @@ export interface Resources {
   /** Actions of rules that the plugin brings. */
   readonly ruleActions?: readonly RuleActionPart[]
   readonly serviceKinds?: readonly ServiceKind[]
+  /** What the command line may ask its control side. */
+  readonly commands?: readonly CommandPart[]
   /** Kind of the devices that filter at ports: `inFilter`, `outFilter`. One plugin has them. */
   readonly filterKind?: string
 }

@@ -44,5 +44,6 @@ export default defineResources({
         rule.mark === undefined ? [{ field: 'mark', value: undefined, expected: 'a DSCP' }] : []
     }
   ],
-  serviceKinds: [{ kind: 'mute', portField: 'mute' }]
+  serviceKinds: [{ kind: 'mute', portField: 'mute' }],
+  commands: [{ noun: 'echo', verb: 'heard', summary: 'List ports of repeaters.', path: '/heard' }]
 })

@@ -9,6 +9,7 @@ import { type Action, ids, nothing } from './action.ts'
 import { bindingActions } from './bindings.ts'
 import { completionOf } from './completion.ts'
 import { demoActions } from './demo.ts'
+import { drainActions } from './drain.ts'
 import { stateActions } from './state.ts'
 import { storeActions } from './store.ts'
 
@@ -38,6 +39,7 @@ export const actions: readonly Action[] = [
   },
   ...bindingActions,
   ...stateActions,
+  ...drainActions,
   ...storeActions,
   {
     noun: 'host',
