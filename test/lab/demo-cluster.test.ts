@@ -21,7 +21,7 @@ import {
 } from './fixtures/demo.ts'
 
 const reason = skip || (missingForServer() ?? missingForNode() ?? false)
-const timeout = 2 * LIMIT_MS
+const timeout = LIMIT_MS + 10_000
 
 const FAULTS = [
   'kill leader',
