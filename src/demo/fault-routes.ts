@@ -10,7 +10,8 @@ import type { Faults } from './faults.ts'
 import type { Report } from './report/report.ts'
 
 const TAG = 'demo'
-const TIMEOUT_MS = 30_000
+// A server of the cluster comes back in 10 s; on a busy machine in 40.
+const TIMEOUT_MS = 55_000
 const closed = { additionalProperties: false } as const
 const OfHost = Type.Object({ host: Type.String() }, closed)
 const OfVm = Type.Object({ vm: Type.String(), host: Type.String() }, closed)

@@ -50,7 +50,7 @@ function placeOf(text: string): Place {
 
 const NO_TOKEN = 401
 const NOT_WELL = 503
-const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 60_000 // no route takes longer to answer
 const REPLY_MAX = 64 * 1024 * 1024
 const PAGES_MAX = 1000
 
