@@ -11,6 +11,7 @@ export {
   type Control,
   type ControlRequest,
   type ControlRoute,
+  Notes,
   type Provide,
   ThisHost
 } from './agent/control/control.ts'

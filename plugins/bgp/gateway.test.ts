@@ -34,6 +34,10 @@ async function ground(t: TestContext) {
   const engine = new MemoryEngine()
   const punt = new MemoryPunt()
   const counters = new CounterTable()
+  let notes: readonly string[] = []
+  const say = (said: readonly string[]): void => {
+    notes = said
+  }
   const write = (op: 'create' | 'update', kind: string, value: object) =>
     store.write([{ op, kind, value: value as { id: string } }])
   for (const [host, name] of [
@@ -52,6 +56,7 @@ async function ground(t: TestContext) {
     const gateway = new Gateway({
       ...{ engine, punt, clock, store: session, log: silentLog(), services: [], tellMs: 50 },
       ...{ pollMs: 10, counters: uplinkCounters(counters), host: { id: HOST, name: 'gw1' } },
+      say,
       routes: new RouteWriter(session, HOST),
       ports: new PortWatch(session, HOST)
     })
@@ -75,7 +80,8 @@ async function ground(t: TestContext) {
     const entries = await store.table(table).entries()
     return Object.fromEntries(entries.map(({ key, value }) => [key, JSON.parse(value)]))
   }
-  return { store, engine, punt, counters, write, remove, begin, peerOf, config, rows }
+  const noted = () => notes
+  return { store, engine, punt, counters, noted, write, remove, begin, peerOf, config, rows }
 }
 
 test('a first peer brings a speaker up; without the last one all of it goes', async t => {
@@ -202,7 +208,7 @@ test('an address that changes opens it anew where it stands; two ports are two',
 })
 
 test('a fault is said, tried again, and over when it is over', async t => {
-  const { engine, write, begin, peerOf, rows, counters } = await ground(t)
+  const { engine, write, begin, peerOf, rows, counters, noted } = await ground(t)
   await write('create', 'bgp-peer', peerOf())
   engine.fault = new Error('FRR is not installed')
   const { gateway } = await begin()
@@ -213,8 +219,10 @@ test('a fault is said, tried again, and over when it is over', async t => {
     assert.equal(said[`network ${id(30)} gw1/${UP}`]?.announced, false)
   })
   assert.ok(counters.value('bgp.faults') > 0)
+  await eventually(() => assert.deepEqual(noted(), ['FRR is not installed']))
   engine.fault = undefined
   await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  await eventually(() => assert.deepEqual(noted(), []))
 })
 
 test('a drained host says so, then announces nothing and is the last way out', async t => {

@@ -11,6 +11,12 @@ export const bgpSettings = section({
     maximum: 60_000,
     description: 'Between two looks at the sessions, ms'
   }),
+  drainTellMs: Type.Integer({
+    default: 2000,
+    minimum: 0,
+    maximum: 600_000,
+    description: 'Peers know so long before that a drained host will announce nothing, ms'
+  }),
   withdrawAfterMs: Type.Integer({
     default: 10_000,
     minimum: 1000,

@@ -292,7 +292,8 @@ export class Agent {
     return new Registrar({
       ...{ store, log, identity, clock: this.#clock, host: this.host.id },
       counters: () => this.#snapshot,
-      interfaces: () => this.interfaces()
+      interfaces: () => this.interfaces(),
+      notes: () => this.control.notes
     })
   }
 

@@ -44,6 +44,8 @@ export interface RegistrarParts {
   readonly identity: HostIdentity
   /** As the packet thread said them last. */
   readonly counters: () => CountersSnapshot
+  /** What an operator should know. */
+  readonly notes: () => readonly string[]
   /** As they are now. */
   readonly interfaces: () => Promise<readonly Interface[]>
 }
@@ -152,10 +154,12 @@ export class Registrar {
     const others = all.filter(({ addresses }) => addresses.length === 0)
     const { role, version, machine } = identity
     const [api, cluster] = [identity.api(), identity.cluster()]
+    const notes = this.#parts.notes()
     return {
       ...{ role, version, machine, pid: process.pid, since: this.#since },
       ...(api !== undefined && { api }),
       ...(cluster !== undefined && { cluster }),
+      ...(notes.length > 0 && { notes: [...notes] }),
       addresses: addressed.flatMap(({ addresses }) => addresses).slice(0, TOLD_MAX),
       interfaces: [...addressed, ...others].map(({ name }) => name).slice(0, TOLD_MAX),
       ports: gauges['agent.ports-bound'] ?? 0,

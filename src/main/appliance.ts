@@ -290,10 +290,13 @@ export class Appliance {
     const notUrgent = [...this.#agents.values()].flatMap(({ host, counters: { gauges } }) =>
       gauges['exchange.realtime'] === 0 ? [`host ${host.name}: ${NOT_URGENT}`] : []
     )
+    const ofPlugins = [...this.#agents.values()].flatMap(({ host, control }) =>
+      control.notes.map(note => `host ${host.name}: ${note}`)
+    )
     const { state, fault } = this.store.report()
     const ofStore = state === 'connected' && fault !== undefined ? [`the store: ${fault}`] : []
     const ofCluster = this.#cluster?.note
-    const known = [...this.#noted, ...ofStore, ...notUrgent]
+    const known = [...this.#noted, ...ofStore, ...ofPlugins, ...notUrgent]
     return ofCluster === undefined ? known : [...known, ofCluster]
   }
 }

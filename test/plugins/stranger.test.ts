@@ -129,6 +129,11 @@ test('its control side knows its ports, keeps programs running, and answers', as
   }
   const before = await pidOf()
   assert.equal((await ask(`/hosts/${HOST}/repeater/reset`, 'POST')).status, 204)
+  const { body: health } = await ask('/health')
+  assert.deepEqual(health.notes, ['host compute1: repeater: programs were reset'])
+  await system.agent(HOST)!.register()
+  const { body: told } = await ask(`/hosts/${HOST}`)
+  assert.deepEqual(told.notes, ['repeater: programs were reset'])
   await eventually(async () => assert.ok((await pidOf()) > 0 && (await pidOf()) !== before))
   await ask(`/ports/${ports.get('c')}/binding`, 'DELETE')
   await eventually(async () => {

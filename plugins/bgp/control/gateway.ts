@@ -15,6 +15,8 @@ export interface GatewayParts extends UplinkParts {
   /** Those that are active here. */
   readonly ports: PortActivity
   readonly host: UplinkParts['host'] & { readonly id: string }
+  /** Takes what an operator should know. */
+  readonly say: (notes: readonly string[]) => void
   /** Between two looks at the sessions. */
   readonly pollMs: number
   /** Peers are told so long before that a drained host goes. */
@@ -52,6 +54,14 @@ export class Gateway implements Running {
   get uplinks(): UplinkStatus[] {
     const statuses = [...this.#ports.values()].flatMap(({ uplink }) => uplink?.status ?? [])
     return statuses.sort((a, b) => (a.port < b.port ? -1 : 1))
+  }
+
+  /** What an operator should know: each fault once, however many ports have it. */
+  get notes(): string[] {
+    const faults = this.uplinks.flatMap(({ state, reason }) =>
+      state === 'failed' && reason !== null ? [reason] : []
+    )
+    return [...new Set(faults)]
   }
 
   /** Traffic is to be led elsewhere. */
@@ -196,6 +206,7 @@ export class Gateway implements Running {
     const { clock, pollMs } = this.#parts
     this.#polling = clock.after(pollMs, async () => {
       for (const { uplink } of [...this.#ports.values()]) await uplink?.poll()
+      this.#parts.say(this.notes)
       this.#poll()
     })
   }

@@ -2,6 +2,7 @@
 // stops. test/plugins/stranger.test.ts holds it.
 
 import { Clock } from '../../core/clock.ts'
+import { visible } from '../../core/config/visible.ts'
 import { Container, order } from '../../core/container.ts'
 import { Counters, type CountersSnapshot, CounterTable } from '../../core/counters.ts'
 import { fail } from '../../core/errors.ts'
@@ -15,6 +16,7 @@ import {
   Api,
   type Control,
   type ControlRequest,
+  Notes,
   type Provide,
   ThisHost
 } from './control.ts'
@@ -38,8 +40,12 @@ export interface ControlSideParts {
 }
 
 const own = new Set<Token<unknown>>([
-  ...[ThisHost, Store, Clock, Random, Log, Counters, PortActivity, Processes, Punt, Api]
+  ...[ThisHost, Store, Clock, Random, Log, Counters, PortActivity, Processes, Punt, Api, Notes]
 ])
+
+// What a host says of itself has so much room.
+const NOTES_MAX = 4
+const NOTE_LENGTH_MAX = 160
 
 /** All control sides of one host. */
 export class ControlSide {
@@ -48,6 +54,7 @@ export class ControlSide {
   readonly #counters = new CounterTable()
   readonly #lives: Lifecycle
   readonly #provided: [Token<unknown>, unknown][] = []
+  readonly #notes = new Map<string, readonly string[]>() // by plugin
   readonly #answers = new Map<string, AnswerRequest>() // by plugin and route
 
   /** Sets the control sides up. Throws MISSING_SERVICE for a need that nobody answers. */
@@ -69,6 +76,12 @@ export class ControlSide {
       this.#lives.add(`the programs of ${control.name}`, { stop: () => processes.close() })
       if (running !== undefined) this.#lives.add(control.name, running)
     }
+  }
+
+  /** What an operator should know. */
+  get notes(): string[] {
+    const all = [...this.#notes].flatMap(([plugin, notes]) => notes.map(n => `${plugin}: ${n}`))
+    return all.slice(0, NOTES_MAX).map(note => visible(note).slice(0, NOTE_LENGTH_MAX))
   }
 
   /** What they have counted. */
@@ -105,6 +118,7 @@ export class ControlSide {
     container.provide(PortActivity, new PortWatch(parts.store, parts.host.id))
     container.provide(Processes, processes)
     container.provide(Punt, this.punt)
+    container.provide(Notes, { say: notes => void this.#notes.set(control.name, [...notes]) })
     container.provide(Api, {
       answer: (route, answer) => {
         if (!(control.routes ?? []).some(({ id }) => id === route))

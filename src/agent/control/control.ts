@@ -50,6 +50,13 @@ export interface Api {
 }
 export const Api = token<Api>('api')
 
+/** What an operator would not notice before it hurts: in `GET /hosts` and `/health`. */
+export interface Notes {
+  /** In place of what the plugin said before; none: all is well. */
+  say(notes: readonly string[]): void
+}
+export const Notes = token<Notes>('notes')
+
 /** Takes a service that a control side provides. */
 export type Provide = <T>(token: Token<T>, service: T) => void
 

@@ -33,6 +33,12 @@ const told = {
   since: Type.String({ format: 'date-time', description: 'its agent runs since then' }),
   api: Type.Optional(Text('where its API listens')),
   cluster: Type.Optional(Text('where other hosts ask it')),
+  notes: Type.Optional(
+    Type.Array(Type.String({ maxLength: TEXT_MAX }), {
+      maxItems: TOLD_MAX,
+      description: 'what an operator should know'
+    })
+  ),
   addresses: Type.Array(Type.String(), {
     maxItems: TOLD_MAX,
     description: 'IPv4 addresses of its interfaces'

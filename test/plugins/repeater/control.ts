@@ -5,6 +5,7 @@ import {
   Api,
   defineControl,
   fail,
+  Notes,
   PortActivity,
   Processes,
   type Supervised,
@@ -17,7 +18,7 @@ interface RepeaterSettings {
 
 export default defineControl({
   name: 'repeater',
-  needs: { api: Api, host: ThisHost, ports: PortActivity, processes: Processes },
+  needs: { api: Api, host: ThisHost, notes: Notes, ports: PortActivity, processes: Processes },
   routes: [
     {
       method: 'GET',
@@ -29,7 +30,7 @@ export default defineControl({
     },
     { method: 'POST', path: '/reset', id: 'resetRepeater', summary: 'Starts programs again.' }
   ],
-  setup({ api, host, ports, processes }, { beatMs }: RepeaterSettings) {
+  setup({ api, host, notes, ports, processes }, { beatMs }: RepeaterSettings) {
     const programs = new Map<string, Supervised>()
     const watch = ports.watch({
       active({ id, type }) {
@@ -53,6 +54,7 @@ export default defineControl({
     })
     api.answer('resetRepeater', () => {
       for (const program of programs.values()) program.restart()
+      notes.say(['programs were reset'])
     })
     return { stop: () => watch.close() }
   }
