@@ -3,6 +3,7 @@
 
 import { isThere } from './files.mjs'
 import { Progress, run, say } from './progress.mjs'
+import { withoutServices } from './services.mjs'
 
 // Debian's name, the file that shows it is there (a bare name is a program), and what it is for.
 const product = [
@@ -18,11 +19,15 @@ const product = [
   ['libelf-dev', '/usr/include/libelf.h', 'reads BPF objects'],
   ['zlib1g-dev', '/usr/include/zlib.h', 'is needed by libelf']
 ]
+const gateway = [['frr', '/usr/lib/frr/bgpd', 'speaks BGP at uplinks']]
 const check = [['openssl', 'openssl', 'makes certificates for tests']]
 const more = {
   check,
+  gateway,
   lab: [
     ...check,
+    ...gateway,
+    ['bird2', 'bird', 'is a router outside'],
     ['bpftool', 'bpftool', 'shows maps and programs'],
     ['tcpdump', 'tcpdump', 'captures packets'],
     ['tshark', 'tshark', 'decodes captured tunnels'],
@@ -72,6 +77,10 @@ export async function installDebianPackages(groups) {
   say(`installing Debian packages: ${list}`)
   const progress = new Progress(`${names.length} Debian packages and what they need`)
   await apt(progress, 'update')
+  await withoutServices(names, () => install(progress, names))
+}
+
+async function install(progress, names) {
   const { status, said } = await apt(progress, 'install', ...names)
   if (status === 0) return progress.done('installed')
   // One name this release does not know spoils the whole list: take the others one by one.

@@ -1,0 +1,114 @@
+// The daemons of one speaker, kept running beside the agent: zebra first, as the others wait long
+// before they try it again. test/lab/bgp-engine.test.ts holds it.
+
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Clock, fail, type Processes, type Supervised } from '../../../../src/control.ts'
+import type { PlaceFiles } from '../place/files.ts'
+import { guardCommand } from './guard.ts'
+import type { Installation } from './version.ts'
+import { askOnce } from './vty.ts'
+
+const START_MS = 15_000
+const LOOK_MS = 20
+
+/** Names of the programs, in the order they are started. */
+const order = ['zebra', 'bfdd', 'bgpd'] as const
+export type DaemonName = (typeof order)[number]
+
+/** What they are made of. */
+export interface DaemonParts {
+  readonly installation: Installation
+  readonly processes: Processes
+  readonly clock: Clock
+  readonly files: PlaceFiles
+  /** Path of the network namespace they run in. */
+  readonly netns: string
+  /** Sets the programs apart from those of other speakers. */
+  readonly short: string
+  /** Called when one has started that was not adopted. */
+  readonly onStart: (name: DaemonName) => void
+}
+
+/** Those of one speaker. */
+export class Daemons {
+  readonly #parts: DaemonParts
+  readonly #running = new Map<DaemonName | 'guard', Supervised>()
+
+  constructor(parts: DaemonParts) {
+    this.#parts = parts
+  }
+
+  /** Starts or adopts them; rejects with UNAVAILABLE when one does not answer in time. */
+  async start(): Promise<void> {
+    const { files, netns, processes, short } = this.#parts
+    for (const name of order) {
+      this.#running.set(name, processes.start(this.#optionsOf(name)))
+      await this.#ready(name)
+    }
+    const command = guardCommand(files)
+    const guard = { name: `guard-${short}`, command, netns, outlives: files.folder }
+    this.#running.set('guard', processes.start(guard))
+  }
+
+  /** null while it does not run. */
+  pidOf(name: DaemonName): number | null {
+    return this.#running.get(name)?.pid ?? null
+  }
+
+  /** Path of the socket a daemon is spoken to by. */
+  vtyOf(name: DaemonName): string {
+    return join(this.#parts.files.daemons, `${name}.vty`)
+  }
+
+  /** What a daemon answers. Rejects with UNAVAILABLE. */
+  ask(name: DaemonName, command: string): Promise<string> {
+    return askOnce(this.vtyOf(name), this.#parts.clock, command)
+  }
+
+  /** Lets them be. */
+  async letGo(): Promise<void> {
+    await Promise.all([...this.#running.values()].map(each => each.letGo()))
+  }
+
+  /** Ends them. */
+  async stop(): Promise<void> {
+    await this.#running.get('guard')?.stop()
+    await Promise.all([...this.#running.values()].map(each => each.stop()))
+  }
+
+  #optionsOf(name: DaemonName) {
+    const { files, installation, netns, onStart, short } = this.#parts
+    const own = files.daemons
+    const command = [
+      join(installation.folder, name),
+      ...['-f', join(own, `${name}.conf`), '-i', join(own, `${name}.lock`)],
+      ...['--vty_socket', own, '-z', join(own, 'zserv.api'), '-P', '0'],
+      ...(name === 'zebra' ? ['-M', 'dplane_fpm_nl'] : []),
+      ...(name === 'bfdd' ? ['--bfdctl', join(own, 'bfdd.sock')] : []),
+      ...['--log', 'stdout', '--log-level', name === 'bgpd' ? 'informational' : 'warnings']
+    ]
+    const options = { name: `${name}-${short}`, command, netns, outlives: files.folder }
+    return { ...options, onStart: () => onStart(name) }
+  }
+
+  // It answers, and for zebra: others can connect to it.
+  async #ready(name: DaemonName): Promise<void> {
+    const { clock, files } = this.#parts
+    const until = clock.now() + START_MS
+    const isThere = async (): Promise<boolean> => {
+      if (name === 'zebra' && !existsSync(join(files.daemons, 'zserv.api'))) return false
+      return this.ask(name, 'show version').then(
+        () => true,
+        () => false
+      )
+    }
+    while (!(await isThere())) {
+      if (clock.now() > until)
+        throw fail('UNAVAILABLE', { what: name, reason: `it does not answer in ${START_MS} ms` })
+      await new Promise<void>(done => {
+        clock.after(LOOK_MS, done)
+      })
+    }
+  }
+}

@@ -1,0 +1,47 @@
+// What goes on when the agent does not: a shell loop beside the daemons that takes back what is
+// announced when nobody has touched the heartbeat for too long. Sessions stay. The agent that
+// returns finds a file that says so, and announces again. Times are those of /proc/uptime, which
+// nobody sets. test/lab/bgp-engine.test.ts holds it.
+
+import { readFileSync } from 'node:fs'
+import type { PlaceFiles } from '../place/files.ts'
+import { type Command, fileOf, type Line } from './lines.ts'
+
+/** Files of the guard: who writes them, see place/files.ts. */
+export const GuardFile = {
+  heartbeat: 'heartbeat',
+  limit: 'limit',
+  commands: 'withdraw.conf',
+  withdrawn: 'withdrawn'
+} as const
+
+// The mark is set before and after: whoever sees the first while commands run sees the second too.
+const SCRIPT = `
+while sleep 1; do
+  read -r up _ < /proc/uptime; up=\${up%.*}
+  read -r beat < "$1/${GuardFile.heartbeat}" || continue
+  read -r limit < "$1/${GuardFile.limit}" || continue
+  [ $((up - beat)) -ge "$limit" ] || continue
+  [ ! -e "$1/${GuardFile.withdrawn}" ] || continue
+  : > "$1/${GuardFile.withdrawn}"
+  vtysh --vty_socket "$2" -f "$1/${GuardFile.commands}"
+  : > "$1/${GuardFile.withdrawn}"
+done 2>&1`
+
+/** The loop as a program. */
+export const guardCommand = (files: PlaceFiles): string[] => [
+  ...['sh', '-c', SCRIPT, 'sh', files.folder, files.daemons]
+]
+
+/** The agent is there. */
+export const beat = (files: PlaceFiles): void =>
+  files.write(GuardFile.heartbeat, `${Math.floor(uptimeS())}\n`)
+
+const uptimeS = (): number => Number.parseFloat(readFileSync('/proc/uptime', 'utf8'))
+
+/** Lines of a configuration that announce something. */
+export const announces = ({ text }: Line | Command): boolean => text.startsWith('network ')
+
+/** A file for vtysh that takes all of it back. */
+export const withdrawal = (lines: readonly Line[]): string =>
+  fileOf(lines.filter(announces).map(line => ({ ...line, text: line.undo })))

@@ -1,0 +1,166 @@
+// The network namespace of one uplink port, with the cable to the packet namespace: made, or
+// brought from what is there to what is wanted without touching what is right.
+// test/lab/bgp-engine.test.ts holds it.
+
+import { existsSync } from 'node:fs'
+import { address, type Clock } from '../../../../src/control.ts'
+import type { UplinkPlace } from '../engine.ts'
+import { run } from './run.ts'
+
+const FOLDER = '/run/netns'
+const NAMESPACE = 'mezzo-bgp-'
+const MTU = 1500
+const INSIDE = 'uplink' // its end of the cable
+
+/** What is called after a port is called by these characters of its id. */
+export const shortOf = (port: string): string => port.slice(0, 8)
+
+/** Of a port, by the short form of its id. */
+export const namespaceOf = (short: string): string => `${NAMESPACE}${short}`
+export const pathOf = (short: string): string => `${FOLDER}/${namespaceOf(short)}`
+/** The end of the cable in the packet namespace. */
+export const outsideOf = (short: string): string => `mzu${short}`
+
+/** Rejects with UNAVAILABLE. */
+export async function makeNamespace(place: UplinkPlace): Promise<void> {
+  const short = shortOf(place.port)
+  if (!(await isNamespace(short))) {
+    await removeNamespace(short)
+    await run(['ip', 'netns', 'add', namespaceOf(short)])
+  }
+  const link = await linkIn(short)
+  if (link === null || !(await isCable(place, link))) {
+    if (link !== null) await inside(short, `link delete ${INSIDE}`)
+    await makeCable(place)
+  }
+  await configure(place, await linkIn(short))
+}
+
+const ASK_MS = 3000 // from SIGTERM to SIGKILL
+const LOOK_MS = 50
+
+/** Ends the programs in a namespace, whoever started them; those that are asked may say goodbye. */
+export async function endInhabitants(short: string, clock: Clock): Promise<void> {
+  if (!(await isNamespace(short))) return
+  const until = clock.now() + ASK_MS
+  for (let word: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'; ; word = 'SIGKILL') {
+    for (const pid of await inhabitants(short)) endProcess(pid, word)
+    do {
+      if ((await inhabitants(short)).length === 0) return
+      await new Promise<void>(done => {
+        clock.after(LOOK_MS, done)
+      })
+    } while (clock.now() < until)
+  }
+}
+
+async function inhabitants(short: string): Promise<number[]> {
+  const text = await run(['ip', 'netns', 'pids', namespaceOf(short)])
+  return text.split('\n').filter(Boolean).map(Number)
+}
+
+function endProcess(pid: number, word: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(pid, word)
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+/** Nothing must run in it any more; nothing is done when there is none. */
+export async function removeNamespace(short: string): Promise<void> {
+  if (!existsSync(pathOf(short))) return
+  await run(['ip', 'netns', 'delete', namespaceOf(short)])
+}
+
+// A name can outlive its namespace: a file that nothing is mounted on.
+const isNamespace = async (short: string): Promise<boolean> =>
+  existsSync(pathOf(short)) &&
+  (await run(['nsenter', `--net=${pathOf(short)}`, 'true']).then(
+    () => true,
+    () => false
+  ))
+
+interface Link {
+  readonly ifindex: number
+  readonly link_index?: number
+  readonly address: string
+  readonly mtu: number
+  readonly addr_info: readonly {
+    readonly local: string
+    readonly prefixlen: number
+    readonly scope: string
+  }[]
+}
+
+async function linkIn(short: string): Promise<Link | null> {
+  const text = await run(['ip', '-n', namespaceOf(short), '-j', 'addr', 'show'])
+  const links = JSON.parse(text) as (Link & { readonly ifname: string })[]
+  return links.find(({ ifname }) => ifname === INSIDE) ?? null
+}
+
+const outside = ({ packetNetns }: UplinkPlace): string[] =>
+  packetNetns === null ? [] : ['nsenter', `--net=${packetNetns}`, '--']
+
+async function isCable(place: UplinkPlace, link: Link): Promise<boolean> {
+  const name = outsideOf(shortOf(place.port))
+  const ask = [...outside(place), 'ip', '-j', 'link', 'show', 'dev', name]
+  const text = await run(ask).catch(() => '[]')
+  const [end] = JSON.parse(text) as Link[]
+  return end !== undefined && end.ifindex === link.link_index && end.link_index === link.ifindex
+}
+
+async function makeCable(place: UplinkPlace): Promise<void> {
+  const short = shortOf(place.port)
+  const name = outsideOf(short)
+  await run([...outside(place), 'ip', 'link', 'delete', name]).catch(() => '')
+  const { mac, mtu = MTU, packetNetns } = place
+  const there = packetNetns ?? `${process.pid}`
+  await inside(
+    short,
+    `link add ${INSIDE} address ${mac} mtu ${mtu} type veth peer name ${name} mtu ${mtu}`,
+    `link set ${name} netns ${there}`
+  )
+  // Nobody's network: no neighbour discovery by our end.
+  const quiet = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`
+  const script = `test ! -e ${quiet} || echo 1 > ${quiet}; ip link set ${name} up`
+  await run([...outside(place), 'sh', '-e'], script)
+}
+
+async function configure(place: UplinkPlace, link: Link | null): Promise<void> {
+  const short = shortOf(place.port)
+  const { mac, mtu = MTU, addresses } = place
+  await run(['nsenter', `--net=${pathOf(short)}`, '--', 'sh', '-e'], settings(addresses))
+  const there = (link?.addr_info ?? [])
+    .filter(({ scope }) => scope === 'global')
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`)
+  const wanted = addresses.map(text => address.formatPrefix(address.parsePrefix(text)))
+  const gone = there.filter(each => !wanted.includes(each))
+  const fresh = wanted.filter(each => !there.includes(each))
+  await inside(
+    short,
+    'link set lo up',
+    ...(link?.address === mac ? [] : [`link set ${INSIDE} address ${mac}`]),
+    ...(link?.mtu === mtu ? [] : [`link set ${INSIDE} mtu ${mtu}`]),
+    ...gone.map(each => `addr del ${each} dev ${INSIDE}`),
+    ...fresh.map(each => `addr add ${each} dev ${INSIDE}${each.includes(':') ? ' nodad' : ''}`),
+    `link set ${INSIDE} up`
+  )
+}
+
+// No address but the port's, and the link-local one that goes with its MAC; it forwards nothing.
+function settings(addresses: readonly string[]): string {
+  const hasV6 = addresses.some(each => each.includes(':'))
+  const v6 = `/proc/sys/net/ipv6/conf/${INSIDE}`
+  const values = [
+    ['accept_ra', 0],
+    ['accept_dad', 0],
+    ['router_solicitations', 0],
+    ['disable_ipv6', hasV6 ? 0 : 1]
+  ]
+  const lines = values.map(([name, value]) => `echo ${value} > ${v6}/${name}`)
+  return `if test -e ${v6}; then\n${lines.join('\n')}\nfi\n`
+}
+
+const inside = (short: string, ...lines: readonly string[]): Promise<string> =>
+  run(['ip', '-n', namespaceOf(short), '-batch', '-'], `${lines.join('\n')}\n`)

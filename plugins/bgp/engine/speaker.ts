@@ -1,0 +1,164 @@
+// A speaker by FRR: its configuration goes to the daemons by difference, what they learn comes by
+// FPM, and the guard is told that the agent is there. test/lab/bgp-engine.test.ts holds it.
+
+import type { Clock, Log, Processes, Timer } from '../../../src/control.ts'
+import type { RouteUpdate, SessionState, Speaker, SpeakerConfig, UplinkPlace } from './engine.ts'
+import { LearnedRoutes } from './fpm/learned.ts'
+import { FpmListener } from './fpm/listener.ts'
+import { AppliedConfig } from './frr/applied.ts'
+import { Daemons } from './frr/daemons.ts'
+import { beat, GuardFile } from './frr/guard.ts'
+import { zebraFile } from './frr/render.ts'
+import { sessionsIn } from './frr/sessions.ts'
+import { type SignatureCounts, signatureCounts, signatureFault } from './frr/signatures.ts'
+import { validateConfig } from './frr/validate.ts'
+import type { Installation } from './frr/version.ts'
+import { PlaceFiles } from './place/files.ts'
+import { makeNamespace, outsideOf, pathOf, shortOf } from './place/namespace.ts'
+
+const FPM_PORT = 2620
+const BEAT_MS = 1000
+
+/** What a speaker is made of. */
+export interface SpeakerParts {
+  readonly installation: Installation
+  readonly processes: Processes
+  readonly clock: Clock
+  readonly log: Log
+  /** Where the files of all speakers are. */
+  readonly folder: string
+  /** Nothing is announced when no agent was there for so long. */
+  readonly withdrawAfterMs: number
+  /** It was let go. */
+  readonly onLetGo: () => void
+  /** It is to be closed: ends it, and removes what is left. */
+  readonly onClose: () => Promise<void>
+}
+
+/** Speaks for one uplink port. */
+export class FrrSpeaker implements Speaker {
+  readonly interface: string
+  readonly #parts: SpeakerParts
+  readonly #place: UplinkPlace
+  readonly #files: PlaceFiles
+  readonly #daemons: Daemons
+  readonly #applied: AppliedConfig
+  readonly #routes = new LearnedRoutes()
+  readonly #fpm: FpmListener
+  readonly #faults = new Map<string, string>() // of signatures, by peer
+  #signatures: SignatureCounts = {}
+  #config: SpeakerConfig | null = null
+  #timer: Timer | null = null
+  #hasEnded = false
+  #work: Promise<unknown> = Promise.resolve() // one change after the other
+
+  constructor(place: UplinkPlace, parts: SpeakerParts) {
+    const { clock, folder, installation, log, processes } = parts
+    const short = shortOf(place.port)
+    this.interface = outsideOf(short)
+    this.#parts = parts
+    this.#place = place
+    this.#files = new PlaceFiles(folder, short)
+    const files = this.#files
+    const onStart = (): void => {}
+    const netns = pathOf(short)
+    const made = { installation, processes, clock, files, netns, short, onStart }
+    this.#daemons = new Daemons(made)
+    this.#applied = new AppliedConfig({ files, installation, clock, daemons: this.#daemons })
+    const isSettled = (): Promise<boolean> => this.#isSettled()
+    this.#fpm = new FpmListener({ clock, log, routes: this.#routes, isSettled })
+  }
+
+  /** Makes or adopts all of it. */
+  async open(): Promise<void> {
+    const { uid, gid } = this.#parts.installation
+    await makeNamespace(this.#place)
+    this.#files.make(uid, gid)
+    this.#files.write('port', this.#place.port)
+    this.#files.write(GuardFile.limit, `${Math.ceil(this.#parts.withdrawAfterMs / 1000)}\n`)
+    beat(this.#files)
+    this.#files.give('zebra.conf', zebraFile(FPM_PORT), uid, gid)
+    this.#applied.read()
+    await this.#fpm.open(pathOf(shortOf(this.#place.port)), FPM_PORT)
+    await this.#daemons.start()
+    this.#signatures = signatureCounts(this.#daemons.pidOf('bgpd'))
+    this.#beatLater()
+  }
+
+  async apply(config: SpeakerConfig): Promise<void> {
+    validateConfig(config)
+    await this.#inTurn(() => this.#applied.apply(config))
+    this.#config = config
+  }
+
+  onRoutes(listener: (update: RouteUpdate) => void): void {
+    this.#routes.listen(listener)
+  }
+
+  async sessions(): Promise<readonly SessionState[]> {
+    const peers = this.#config?.peers ?? []
+    const text = await this.#daemons.ask('bgpd', 'show bgp neighbors json')
+    const now = signatureCounts(this.#daemons.pidOf('bgpd'))
+    const sessions = sessionsIn(text, peers, peer => {
+      const fault = signatureFault(peer, this.#signatures, now)
+      if (fault !== null) this.#faults.set(peer.address, fault)
+      return this.#faults.get(peer.address) ?? null
+    })
+    this.#signatures = now
+    for (const { address, state } of sessions)
+      if (state === 'established') this.#faults.delete(address)
+    return sessions
+  }
+
+  async leave(): Promise<void> {
+    await this.#letGo()
+    await this.#daemons.letGo()
+    this.#parts.onLetGo()
+  }
+
+  close(): Promise<void> {
+    return this.#parts.onClose()
+  }
+
+  /** Ends its programs; files and namespace are left. */
+  async end(): Promise<void> {
+    await this.#letGo()
+    await this.#daemons.stop()
+  }
+
+  async #letGo(): Promise<void> {
+    this.#hasEnded = true
+    this.#timer?.cancel()
+    await this.#work.catch(() => {})
+    this.#fpm.close()
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<void> {
+    const turn = this.#work.catch(() => {}).then(work)
+    this.#work = turn
+    return turn
+  }
+
+  #beatLater(): void {
+    if (this.#hasEnded) return
+    this.#timer = this.#parts.clock.after(BEAT_MS, () => {
+      beat(this.#files)
+      this.#beatLater()
+      if (this.#config !== null && this.#files.has(GuardFile.withdrawn)) this.#announceAgain()
+    })
+  }
+
+  #announceAgain(): void {
+    const { log } = this.#parts
+    log.warn({ port: this.#place.port }, 'the guard has withdrawn our networks: announced again')
+    this.#inTurn(() => this.#applied.apply(this.#config!)).catch(error =>
+      log.warn({ err: error }, 'our networks are not announced again')
+    )
+  }
+
+  // bgpd is connected to zebra, and has told it what it knows.
+  async #isSettled(): Promise<boolean> {
+    const text = await this.#daemons.ask('zebra', 'show zebra client summary')
+    return /^bgp\b/m.test(text)
+  }
+}
