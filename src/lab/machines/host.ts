@@ -2,9 +2,8 @@
 // host's own stack keeps quiet on those interfaces: whatever a VM hears comes from the agent.
 // test/lab/lib-self.test.ts holds it.
 
-import { type Home, INTERFACE_MAX } from '../process/namespace.ts'
+import type { Home } from '../process/namespace.ts'
 import { LabError } from '../process/process.ts'
-import { macFor } from './addresses.ts'
 import { Machine } from './machine.ts'
 import type { Underlay, UnderlayLink } from './underlay.ts'
 import { Vm, type VmOptions } from './vm.ts'
@@ -70,24 +69,4 @@ export class Host extends Machine {
     await vm.build()
     return vm
   }
-
-  /** A cable from an interface here to one in another namespace. */
-  async cable(ifname: string, peer: string, peerNetns: string, o: CableOptions): Promise<void> {
-    if (ifname.length > INTERFACE_MAX)
-      throw new LabError(`interface is "${ifname}"; expected at most ${INTERFACE_MAX} letters`)
-    const mac = macFor(this.netns, ifname)
-    const end = `name ${peer} address ${o.mac} mtu ${o.mtu} netns ${peerNetns}`
-    await this.ip(
-      `link add name ${ifname} address ${mac} mtu ${o.mtu} type veth peer ${end}`,
-      `link set dev ${ifname} up`
-    )
-  }
-}
-
-/** What a cable to a host is like. */
-export interface CableOptions {
-  /** Of the far end. */
-  readonly mac: string
-  /** Of both ends. */
-  readonly mtu: number
 }

@@ -2,7 +2,7 @@
 // from real kernels and real clients; what has to be fast or exact is written in C, in native/lab.
 // test/lab/lib-self.test.ts holds it.
 
-import { Namespace } from '../process/namespace.ts'
+import { INTERFACE_MAX, Namespace } from '../process/namespace.ts'
 import { type Job, LabError } from '../process/process.ts'
 import {
   PINGS_MAX,
@@ -14,6 +14,7 @@ import {
 } from '../traffic/ping.ts'
 import { type StreamOptions, type StreamServer, serveTcp, TcpStream } from '../traffic/stream.ts'
 import { Traffic, tool } from '../traffic/traffic.ts'
+import { macFor } from './addresses.ts'
 
 /** A namespace with what tests ask of one: pings, captures, streams, traffic. */
 export class Machine extends Namespace {
@@ -51,4 +52,23 @@ export class Machine extends Namespace {
       throw new LabError(`${this.name} does not learn the MAC address of ${neighbour}`)
     return { ifname: route.dev, mac: entry.lladdr, source: route.prefsrc ?? '' }
   }
+  /** A cable from an interface here to one in another namespace. */
+  async cable(ifname: string, peer: string, peerNetns: string, o: CableOptions): Promise<void> {
+    if (ifname.length > INTERFACE_MAX)
+      throw new LabError(`interface is "${ifname}"; expected at most ${INTERFACE_MAX} letters`)
+    const mac = macFor(this.netns, ifname)
+    const end = `name ${peer} address ${o.mac} mtu ${o.mtu} netns ${peerNetns}`
+    await this.ip(
+      `link add name ${ifname} address ${mac} mtu ${o.mtu} type veth peer ${end}`,
+      `link set dev ${ifname} up`
+    )
+  }
+}
+
+/** What a cable to a machine is like. */
+export interface CableOptions {
+  /** Of the far end. */
+  readonly mac: string
+  /** Of both ends. */
+  readonly mtu: number
 }

@@ -3,17 +3,19 @@
 
 import type { Home } from '../process/namespace.ts'
 import { macFor } from './addresses.ts'
-import type { Host } from './host.ts'
 import { Machine } from './machine.ts'
 import { configure, quiet } from './vm.ts'
 
 /** An interface of the outside network. */
 export interface OutsideLink {
-  readonly host: Host
-  /** On the gateway host: what the uplink port is bound to. */
+  /** A gateway's, or another network's. */
+  readonly host: Machine
+  /** There: what the uplink port is bound to. */
   readonly interface: string
   /** At the outside end, with prefix length. */
   readonly addresses: readonly string[]
+  /** At the other end, when that is no gateway's; default: none. */
+  readonly there?: readonly string[]
   /** Default: made of its name. */
   readonly mac?: string
   /** Default: 1500. */
@@ -62,6 +64,8 @@ export class Outside extends Machine {
     const { mac = macFor(this.netns, ifname), mtu = 1500 } = link
     await link.host.cable(link.interface, ifname, this.netns, { mac, mtu })
     await this.ip(...configure(ifname, { addresses: link.addresses }))
+    const { host, there } = link
+    if (there !== undefined) await host.ip(...configure(link.interface, { addresses: there }))
     return ifname
   }
 }

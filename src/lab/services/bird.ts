@@ -1,0 +1,156 @@
+// A router of somebody else's: BIRD in a machine of the lab, speaking BGP and BFD with whoever it
+// is told to, its kernel's routes following. test/lab/bird.test.ts holds it.
+
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Machine } from '../machines/machine.ts'
+import { must } from '../process/process.ts'
+import { missingProgram, Service } from './service.ts'
+
+/** Why there can be no BIRD here; undefined when there can. */
+export function missingForBird(): string | undefined {
+  const program = missingProgram(['bird', 'birdc', 'setpriv'])
+  return program && `${program} is not installed; node setup.mjs --lab does`
+}
+
+/** Whom it speaks with. */
+export interface BirdPeer {
+  /** A word: what the session is called. */
+  readonly name: string
+  /** Of the peer; IPv4 or IPv6, and what is told is of that family. */
+  readonly address: string
+  /** The peer's AS. */
+  readonly asn: number
+  /** RFC 2385; left out: none. */
+  readonly password?: string
+  /** Whether the session falls as soon as BFD says so. */
+  readonly bfd?: boolean
+  /** Default: 9 s, and a third of that between two keepalives. */
+  readonly holdS?: number
+  /** Local preference of what it tells: the higher is taken; default 100. */
+  readonly preference?: number
+}
+
+/** What it is made with. */
+export interface BirdOptions {
+  /** Its own AS. */
+  readonly asn: number
+  /** An IPv4 address, unlike those of all others. */
+  readonly routerId: string
+  readonly peers: readonly BirdPeer[]
+  /** Networks it tells of, beside those it has been told. */
+  readonly networks?: readonly string[]
+  /** Between two BFD packets, and how many may be missed; default: 100 ms and 3. */
+  readonly bfd?: { readonly intervalMs: number; readonly multiplier: number }
+}
+
+/** A session as BIRD sees it. */
+export interface BirdSession {
+  /** Established. */
+  readonly isUp: boolean
+  /** BIRD's words, such as `Established` or `Connect       Socket: Connection refused`. */
+  readonly info: string
+}
+
+const PATHS_MAX = 16 // of one destination, in the kernel
+
+/** BIRD in a machine. */
+export class Bird extends Service {
+  #options: BirdOptions
+
+  /** Begins to speak; its sessions come up later. */
+  static async start(machine: Machine, options: BirdOptions): Promise<Bird> {
+    const bird = new Bird(machine, options)
+    await machine.sysctl({
+      'ipv4/conf/all/forwarding': 1,
+      'ipv6/conf/all/forwarding': 1,
+      'ipv4/fib_multipath_hash_policy': 1, // by addresses and ports
+      'ipv6/fib_multipath_hash_policy': 1
+    })
+    await bird.start()
+    return bird
+  }
+
+  private constructor(machine: Machine, options: BirdOptions) {
+    super('bird', { address: '', ports: [], enter: ['nsenter', `--net=${machine.path}`] })
+    this.#options = options
+    this.#write()
+  }
+
+  /** Speaks by these options from now on; sessions they do not change stay. */
+  async change(options: Partial<BirdOptions>): Promise<void> {
+    this.#options = { ...this.#options, ...options }
+    this.#write()
+    await this.ask('configure')
+  }
+
+  /** How a session is. */
+  async session(name: string): Promise<BirdSession> {
+    const text = await this.ask('show', 'protocols', name)
+    const found = new RegExp(`^${name}\\s+BGP\\s+\\S+\\s+(\\S+)\\s+\\S+\\s*(.*)$`, 'm').exec(text)
+    return { isUp: found?.[1] === 'up', info: found?.[2]?.trim() ?? text }
+  }
+
+  /** The networks that it has a way to, of peers and of its own. */
+  async networks(): Promise<string[]> {
+    const text = await this.ask('show', 'route', 'primary')
+    return [...text.matchAll(/^([0-9a-f.:]+\/\d+)\s/gm)].map(([, network]) => network!)
+  }
+
+  /** What `birdc` answers. */
+  ask(...words: string[]): Promise<string> {
+    return must(['birdc', '-s', this.#path('ctl'), ...words])
+  }
+
+  protected command(): readonly string[] {
+    return ['bird', '-f', '-c', this.#path('conf'), '-s', this.#path('ctl')]
+  }
+
+  protected serves(): Promise<boolean> {
+    return this.ask('show', 'status').then(
+      text => /up and running/.test(text),
+      () => false
+    )
+  }
+
+  #path(end: string): string {
+    return join(this.folder, `bird.${end}`)
+  }
+
+  #write(): void {
+    writeFileSync(this.#path('conf'), configurationOf(this.#options), { mode: 0o600 })
+  }
+}
+
+function configurationOf({ asn, routerId, peers, networks = [], bfd }: BirdOptions): string {
+  const { intervalMs = 100, multiplier = 3 } = bfd ?? {}
+  const [v4, v6] = [4, 6].map(family => networks.filter(network => familyOf(network) === family))
+  return `router id ${routerId};
+protocol device {}
+protocol bfd { interface "*" { interval ${intervalMs} ms; multiplier ${multiplier}; }; }
+protocol kernel { ipv4 { export where source = RTS_BGP; }; merge paths limit ${PATHS_MAX}; }
+protocol kernel { ipv6 { export where source = RTS_BGP; }; merge paths limit ${PATHS_MAX}; }
+protocol static own4 { ipv4; ${v4!.map(each => `route ${each} blackhole;`).join(' ')} }
+protocol static own6 { ipv6; ${v6!.map(each => `route ${each} blackhole;`).join(' ')} }
+${peers.map(peer => sessionOf(peer, asn)).join('\n')}
+`
+}
+
+// It tries again at once: by default it would leave a peer alone for minutes after an error.
+function sessionOf(peer: BirdPeer, asn: number): string {
+  const { name, address, holdS = 9, password, bfd = false, preference = 100 } = peer
+  const taken = `import filter { bgp_local_pref = ${preference}; accept; }`
+  const told = 'export where source = RTS_BGP || source = RTS_STATIC'
+  return `protocol bgp ${name} {
+  local as ${asn};
+  neighbor ${address} as ${peer.asn};
+  ${password === undefined ? '' : `password "${password}";`}
+  ${bfd ? 'bfd on;' : ''}
+  hold time ${holdS}; keepalive time ${Math.max(1, Math.floor(holdS / 3))};
+  connect retry time 1; connect delay time 1;
+  error wait time 1, 2; error forget time 5;
+  ipv${familyOf(address)} { ${taken}; ${told}; next hop self; };
+}`
+}
+
+const familyOf = (text: string): 4 | 6 => (text.includes(':') ? 6 : 4)
