@@ -250,9 +250,9 @@ export interface Datapath {
   /** Takes no more frames from the interface. Idempotent. */
   detach(ifindex: number): void
   /**
-   * What the port at this interface, which is attached, has of a control plane beside the walk;
-   * null: nothing any more. It outlives the agent with the flows. Throws UNAVAILABLE: then there is
-   * none.
+   * What the port at this interface, which is attached or about to be, has of a control plane
+   * beside the walk; null: nothing any more. It outlives the agent with the flows. Throws
+   * UNAVAILABLE: then there is none.
    */
   punt(ifindex: number, rules: PortPunt | null): void
   /** The underlay addresses of the other hosts: whose probes are answered. */

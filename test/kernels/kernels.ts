@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const cache = join(root, 'var', 'kernels')
 const modules = ['veth', 'sch_ingress', 'cls_bpf', 'tun']
-const tests = ['parse', 'actions', 'flood', 'ebpf', 'state']
+const tests = ['parse', 'actions', 'flood', 'ebpf', 'state', 'punt']
 const DONE = 'mezzo-kernel-tests:'
 const GUEST_MS_MAX = 40 * 60_000 // emulated: an idle machine needs a quarter of it
 

@@ -3,10 +3,13 @@
 
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, test } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { SeededRandom } from '../../src/core/random.ts'
+import type { EbpfDatapath } from '../../src/datapath/ebpf/ebpf.ts'
 import { type PortPunt, PUNT_RATES, readPuntRules } from '../../src/datapath/punt.ts'
 import { parseMac } from '../../src/wire/address.ts'
 import { arpRequest, eth, type PacketBuilder, solicit } from '../../src/wire/builder.ts'
-import { type Arrival, FrameBench, hex } from './datapath-frames.ts'
+import { type Arrival, FrameBench, hex, until } from './datapath-frames.ts'
 import { canRun } from './datapath-lab.ts'
 
 const PORT_MAC = '02:00:00:00:09:01'
@@ -204,12 +207,126 @@ describe('datapath: punts', { skip: canRun }, () => {
     assert.deepEqual(await sent(), { beside: [], up: [] })
   })
 
-  test('an interface without a program, or in use, is refused and changes nothing', async () => {
+  test('frames cut short and of random bytes are accounted for, and harm nothing', async () => {
+    const random = new SeededRandom(12)
+    const below = (n: number): number => random.below(n)
+    const mangled = (): Uint8Array => {
+      const bytes = cases[below(cases.length)]![3].frame()
+      for (let i = below(4); i > 0; i--) bytes[12 + below(bytes.length - 12)] = below(256)
+      return bytes.slice(0, below(3) === 0 ? 15 + below(bytes.length - 14) : bytes.length)
+    }
+    const judged = (): number => {
+      const all = Object.entries(at.datapath.counters())
+      const fates = /^(?:misses|punted-.*|punt-(?:policed-.*|strangers|fragments)|not-ethernet)$/
+      return all.reduce((sum, [name, n]) => (fates.test(name) ? sum + n : sum), 0)
+    }
+    for (let round = 0; round < 40; round++) {
+      const before = judged()
+      await sent(...Array.from({ length: 30 }, mangled))
+      assert.ok(judged() - before >= 31)
+    }
+    assert.equal(counter('errors'), 0)
+  })
+
+  test('rules of an interface wait for its program; those in use are refused', async () => {
     const [, beside, vm, free] = at.ports as [number, number, number, number]
-    assert.throws(() => at.datapath.punt(free, punt({ inside: vm })), /ENOENT|no such/i)
     assert.throws(() => at.datapath.punt(vm, punt()), /EBUSY|busy/i)
     assert.throws(() => at.datapath.punt(beside, punt({ inside: free })), /EBUSY|busy/i)
     assert.throws(() => at.datapath.punt(vm, punt({ inside: vm })), /EINVAL|invalid/i)
     assert.deepEqual(await sent(), { beside: [], up: [] })
+    at.datapath.punt(at.ports[UPLINK]!, null)
+    at.datapath.punt(free, punt({ port: 'of the interface that is free' }))
+    const port = 'of the interface that is free'
+    const physical = { ifindex: free, name: 'h3', portClass: 1, peerRedirect: false, port }
+    at.bench.inside('h', () => at.datapath.attach(physical))
+    at.send(3, marker)
+    const seen = await at.arrivals(1)
+    assert.deepEqual(
+      seen.map(each => [each.port, hex(each.bytes)]),
+      [[BESIDE, hex(marker)]]
+    )
+  })
+})
+
+describe('datapath: punts across agents', { skip: canRun }, () => {
+  const PINS = '/run/mz-dp-pins4'
+  const marker = v4().tcp(40001, 179).frame(60)
+  const back = eth(PORT_MAC, PEER_MAC).ipv4(V4, PEER4).tcp(179, 40001).frame(60)
+
+  for (const clsact of [false, true])
+    test(`they go on, and the next agent has them: ${clsact ? 'clsact' : 'tcx'}`, async () => {
+      const options = { pins: PINS, injectName: 'mzdp', clsact }
+      const at = new FrameBench(2, options)
+      at.bench.directory(PINS)
+      const attach = (datapath: EbpfDatapath, port: string): void => {
+        const ifindex = at.ports[UPLINK]!
+        at.bench.inside('h', () =>
+          datapath.attach({ ifindex, name: 'h0', portClass: 1, peerRedirect: false, port })
+        )
+      }
+      // The way back is there a moment after the rules are.
+      const bothWays = async (isThere = (): boolean => true): Promise<void> => {
+        const seen = new Set<number>()
+        for (let tries = 0; tries < 500 && (seen.size < 2 || !isThere()); tries++) {
+          at.send(UPLINK, marker)
+          at.send(BESIDE, back)
+          await wait(10)
+          for (const { port } of await at.arrivals(0)) seen.add(port)
+        }
+        assert.deepEqual([[...seen].sort(), isThere()], [[UPLINK, BESIDE], true])
+      }
+      try {
+        at.datapath.detach(at.ports[BESIDE]!)
+        const inside = at.ports[BESIDE]!
+        const read = { ...readPuntRules(rules), port: PORT, mac: parseMac(PORT_MAC), inside }
+        at.bench.inside('h', () => at.datapath.punt(at.ports[UPLINK]!, read))
+        await bothWays()
+        at.datapath.close(true)
+        await bothWays()
+
+        const next = at.bench.open('h', options)
+        attach(next, PORT)
+        await bothWays()
+        next.detachOthers()
+        const ours = ['punted-routing', 'punt-injected'] // counted by its own programs
+        await bothWays(() => ours.every(name => next.counters()[name]! > 0))
+        next.close(true)
+        await bothWays()
+
+        const other = at.bench.open('h', options)
+        attach(other, 'another port')
+        other.detachOthers()
+        assert.deepEqual(other.leftAttached(), [])
+        at.send(UPLINK, marker)
+        await until(() => other.counters().misses === 1)
+        assert.equal(other.counters().misses, 1)
+        at.send(BESIDE, back)
+        assert.deepEqual(await at.arrivals(0), [])
+      } finally {
+        at.close()
+      }
+    })
+
+  test('what is at no attached interface goes', async () => {
+    const options = { pins: PINS, injectName: 'mzdp' }
+    const at = new FrameBench(2, options)
+    at.bench.directory(PINS)
+    try {
+      at.datapath.detach(at.ports[BESIDE]!)
+      const inside = at.ports[BESIDE]!
+      const read = { ...readPuntRules(rules), port: PORT, mac: parseMac(PORT_MAC), inside }
+      at.datapath.punt(at.ports[UPLINK]!, read)
+      at.datapath.close(true)
+      const next = at.bench.open('h', options)
+      assert.deepEqual(next.leftAttached().sort(), at.ports.slice().sort())
+      next.detachOthers()
+      assert.deepEqual(next.leftAttached(), [])
+      at.bench.attach('h', next, 'h0')
+      at.send(UPLINK, marker)
+      await until(() => next.counters().misses === 1)
+      assert.equal(next.counters()['punted-routing'], 0)
+    } finally {
+      at.close()
+    }
   })
 })

@@ -46,7 +46,7 @@ static int add_all(struct host *h, uint32_t ifindex, const uint32_t *list, size_
 	return 0;
 }
 
-/* The program that it is to have now.  An interface that is not attached has none. */
+/* The program that it is to have now.  An interface that is about to be attached gets it then. */
 static int swap(struct host *h, uint32_t ifindex)
 {
 	int slot, back, e;
@@ -54,7 +54,7 @@ static int swap(struct host *h, uint32_t ifindex)
 	await_attaching(h, ifindex);
 	slot = slot_of(h, ifindex);
 	if (slot < 0)
-		return -ENOENT;
+		return 0;
 	back = visit_namespace(h->namespace);
 	e = swap_program(h, &h->attached[slot]);
 	leave_namespace(back);

@@ -65,3 +65,8 @@ for (const [name, kind] of Object.entries(TunnelKind))
     assert.equal(seen!.key[Word.tunnelKey], 0xabcdef)
     assert.equal(seen!.key[Word.tunnelSrc], 0x0a000001)
   })
+
+test('a control plane beside the walk is refused by name', () => {
+  const rig = openMemory({})
+  assert.throws(() => rig.datapath.punt(), /punt is not available here: .* no namespaces/)
+})

@@ -43,12 +43,35 @@ function open(isSlow = false) {
   const outdated: Tag[] = []
   events.wake.on(cause => woken.push(cause))
   events.outdate.on(tags => outdated.push(...tags))
-  const attachments = new Attachments({ datapath, counters, events })
+  const places: string[] = []
+  const punts = {
+    placed: (port: string, ifindex: number): void => {
+      assert.equal(attached.has(ifindex), false, 'before its program')
+      places.push(`${port} at ${ifindex}`)
+    },
+    left: (ifindex: number): void => void places.push(`none at ${ifindex}`)
+  }
+  const attachments = new Attachments({ datapath, counters, events, punts })
   const finish = (): void => {
     for (const each of finishing.splice(0)) each()
   }
-  return { attachments, attached, counters, woken, outdated, finish, others: () => others }
+  return {
+    ...{ attachments, attached, counters, woken, outdated, finish, places },
+    others: () => others
+  }
 }
+
+test('punts hear where ports are before their programs are there, and that they left', () => {
+  const { attachments, places } = open()
+  attachments.prepare('p', null, at(1), assert.fail)
+  attachments.activated(1)
+  attachments.detach(1)
+  attachments.prepare('q', null, at(2), assert.fail)
+  attachments.keep(new Map())
+  attachments.prepare('r', null, at(99), assert.fail)
+  const left = ['none at 1', 'none at 2', 'none at 99']
+  assert.deepEqual(places, ['p at 1', left[0], 'q at 2', left[1], 'r at 99', left[2]])
+})
 
 test('a program that is there at once lets its port be activated at once', () => {
   const { attachments, attached, woken } = open()

@@ -9,6 +9,7 @@ import type { Port, PortId } from '../../simulation/device.ts'
 import type { HostEvents } from '../events.ts'
 import { waitForInterface } from '../waits.ts'
 import type { Interface } from './interface.ts'
+import type { Punts } from './punts.ts'
 
 const INTERFACE = tagOf('interface')
 /** Of flows of what comes in by an interface; stale when it becomes another port's, or none. */
@@ -25,18 +26,22 @@ export interface AttachmentsParts {
   readonly datapath: Pick<Datapath, 'attach' | 'attachSoon' | 'detach' | 'detachOthers'>
   readonly counters: Counters
   readonly events: HostEvents
+  /** Told of where ports are. */
+  readonly punts: Pick<Punts, 'placed' | 'left'>
 }
 
 /** On which interfaces the datapath has its programs. */
 export class Attachments {
   readonly #datapath: AttachmentsParts['datapath']
   readonly #events: HostEvents
+  readonly #punts: AttachmentsParts['punts']
   readonly #refused: Counter
   readonly #coming = new Map<number, Coming>() // by ifindex
   readonly #underlays = new Set<number>()
   #othersGone = false
 
-  constructor({ datapath, counters, events }: AttachmentsParts) {
+  constructor({ datapath, counters, events, punts }: AttachmentsParts) {
+    this.#punts = punts
     this.#datapath = datapath
     this.#events = events
     this.#refused = counters.claim('agent.attach-failed', 'Interfaces that refused programs')
@@ -70,6 +75,7 @@ export class Attachments {
     const coming = { port: id, isThere: false }
     this.#coming.set(ifindex, coming)
     if (port !== null) this.#events.portComing(port)
+    this.#punts.placed(id, ifindex)
     const portClass = port?.isUplink === true ? PortClass.uplink : PortClass.vm
     let isLate = false
     const peerRedirect = at.peerElsewhere
@@ -92,6 +98,7 @@ export class Attachments {
 
   /** An active port has left its interface, which may have become an underlay. */
   detach(ifindex: number): void {
+    this.#punts.left(ifindex)
     if (!this.#underlays.has(ifindex)) this.#datapath.detach(ifindex)
   }
 
@@ -100,6 +107,7 @@ export class Attachments {
     for (const [ifindex, { port }] of [...this.#coming]) {
       if (present.get(port)?.ifindex === ifindex) continue
       this.#coming.delete(ifindex)
+      this.#punts.left(ifindex)
       this.#datapath.detach(ifindex)
       this.#events.wake(waitForInterface(ifindex))
     }
@@ -137,5 +145,6 @@ export class Attachments {
   #refuse(ifindex: number): void {
     this.#refused.value++
     this.#coming.delete(ifindex)
+    this.#punts.left(ifindex)
   }
 }

@@ -47,8 +47,8 @@ export interface PortBindingsParts {
   readonly rules: BindingRules
   readonly events: HostEvents
   readonly readiness: Readiness
-  /** Told of where ports are. */
-  readonly punts: Pick<Punts, 'follow'>
+  /** Told of the interfaces that there are. */
+  readonly punts: Pick<Punts, 'look'>
 }
 
 /** Where virtual ports are: an interface here, a tunnel to another host, or nowhere. */
@@ -61,7 +61,7 @@ export class PortBindings {
   readonly #events: HostEvents
   readonly #readiness: Readiness
   readonly #clock: Clock
-  readonly #punts: Pick<Punts, 'follow'>
+  readonly #punts: Pick<Punts, 'look'>
   readonly #byIfindex = new Map<number, Bound>()
   readonly #byPort = new Map<string, Bound>()
   readonly #byNumber = new Map<number, string>()
@@ -178,6 +178,7 @@ export class PortBindings {
   /** Compares what is bound with what should be. Called when bindings or interfaces change. */
   refresh(): void {
     const interfaces = this.#watcher.list()
+    this.#punts.look(interfaces)
     this.#tunnels.refresh(interfaces)
     this.attachments.setUnderlays(this.#tunnels.underlays())
     const models = this.#view.where<PortModel>('port', 'host', this.#host)
@@ -190,7 +191,6 @@ export class PortBindings {
     this.attachments.keep(present)
     this.#renumber(models)
     const waiting = this.#bindReady(models, present)
-    this.#punts.follow(this.#byPort, interfaces)
     if (!this.#known) this.#learn()
     if (this.#known) this.#tellDown(ours, waiting)
     if (waiting.size > 0) return // an earlier agent's programs go on until ours are there

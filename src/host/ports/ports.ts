@@ -43,8 +43,8 @@ export function portsOf(parts: PortsParts, lives: Lifecycle): Ports {
   const tunnels = new Tunnels(parts)
   const readiness = new Readiness()
   readiness.requires(model => replication.isPortReady(model))
-  const attachments = new Attachments(parts)
   const punts = new Punts(parts)
+  const attachments = new Attachments({ ...parts, punts })
   const placed = { ...parts, attachments, tunnels, rules, readiness, punts }
   const bindings = new PortBindings(placed)
   lives.add('bindings', { start: () => bindings.start(), stop: () => bindings.close(keeps()) })

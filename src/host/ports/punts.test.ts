@@ -16,7 +16,6 @@ const named = (name: string, ifindex: number): Interface => ({
   addresses: []
 })
 const veth = (ifindex: number) => [named('eth7', 3), named('mzu0a1b2c3d', ifindex)]
-const at = (ifindex: number) => new Map([['p', { ifindex }]])
 
 function open() {
   const told: string[] = []
@@ -30,37 +29,45 @@ function open() {
   }
   const view = { port: () => (state.mac === undefined ? null : { mac: state.mac }) }
   const punts = new Punts({ datapath, view, counters })
-  return { punts, told, state, inForce: () => counters.value('agent.punts'), counters }
+  let before = 0
+  // The port is at this interface, 0: at none; and there are these.
+  const follow = (ifindex: number, interfaces: readonly Interface[]): void => {
+    if (before !== 0 && before !== ifindex) punts.left(before)
+    punts.look(interfaces)
+    if (ifindex !== 0 && before !== ifindex) punts.placed('p', ifindex)
+    before = ifindex
+  }
+  return { punts, follow, told, state, inForce: () => counters.value('agent.punts'), counters }
 }
 
 test('rules wait for port, interface and MAC, and hold once', () => {
-  const { punts, told, state, inForce } = open()
+  const { punts, follow, told, state, inForce } = open()
   state.mac = undefined
   punts.set('p', rules)
-  punts.follow(at(3), veth(9))
+  follow(3, veth(9))
   state.mac = 5
-  punts.follow(new Map(), veth(9))
-  punts.follow(at(3), [named('eth7', 3)])
+  follow(0, veth(9))
+  follow(3, [named('eth7', 3)])
   assert.deepEqual([told, inForce()], [[], 0])
-  punts.follow(at(3), veth(9))
-  punts.follow(at(3), veth(9))
+  follow(3, veth(9))
+  follow(3, veth(9))
   assert.deepEqual([told, inForce()], [['3: 9 5'], 1])
   punts.set('p', { ...rules, peers: ['203.0.113.1'] })
   assert.deepEqual(told.splice(0), ['3: 9 5', '3: 9 5'])
 })
 
 test('they follow a port that moves, a veth that is made anew, another MAC', () => {
-  const { punts, told, state } = open()
-  punts.follow(at(3), veth(9))
+  const { punts, follow, told, state } = open()
+  follow(3, veth(9))
   punts.set('p', rules)
   told.length = 0
-  punts.follow(at(4), veth(9))
-  punts.follow(at(4), veth(10))
+  follow(4, veth(9))
+  follow(4, veth(10))
   state.mac = 6
-  punts.follow(at(4), veth(10))
-  punts.follow(at(4), [])
-  punts.follow(at(4), veth(11))
-  punts.follow(new Map(), veth(11))
+  follow(4, veth(10))
+  follow(4, [])
+  follow(4, veth(11))
+  follow(0, veth(11))
   assert.deepEqual(
     told.map(line => line.split(' ').slice(0, 2).join(' ')),
     ['3: none', '4: 9', '4: 10', '4: 10', '4: none', '4: 11', '4: none']
@@ -68,23 +75,23 @@ test('they follow a port that moves, a veth that is made anew, another MAC', () 
 })
 
 test('none any more, also of what an earlier agent left, as soon as the port is bound', () => {
-  const { punts, told, inForce } = open()
+  const { punts, follow, told, inForce } = open()
   punts.clear('p')
   assert.deepEqual(told, [])
-  punts.follow(at(3), veth(9))
-  punts.follow(at(3), veth(9))
+  follow(3, veth(9))
+  follow(3, veth(9))
   assert.deepEqual(told.splice(0), ['3: none'])
   punts.set('p', rules)
   punts.clear('p')
   assert.equal(inForce(), 0)
   assert.deepEqual(told.splice(0).at(-1), '3: none')
-  punts.follow(at(3), veth(9))
+  follow(3, veth(9))
   assert.deepEqual(told, [])
 })
 
 test('what the datapath refuses is told to who asked, or counted; bad rules leave the old', () => {
-  const { punts, told, state, inForce, counters } = open()
-  punts.follow(at(3), veth(9))
+  const { punts, follow, told, state, inForce, counters } = open()
+  follow(3, veth(9))
   state.fault = 'no room'
   assert.throws(() => punts.set('p', rules), /no room/)
   assert.deepEqual([told.splice(0).at(-1), inForce()], ['3: none', 0])
@@ -93,6 +100,6 @@ test('what the datapath refuses is told to who asked, or counted; bad rules leav
   assert.throws(() => punts.set('p', { ...rules, peers: ['x'] }), /peers\[0\] is x/)
   assert.equal(inForce(), 1)
   state.fault = 'no room'
-  punts.follow(at(4), veth(9))
+  follow(4, veth(9))
   assert.equal(counters.value('agent.punt-failed'), 1)
 })

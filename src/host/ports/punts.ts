@@ -1,6 +1,6 @@
 // The ports of this host whose control plane stands beside the walk. Rules are by port, as the main
-// thread gives them; in the datapath they are by interface, while the port is bound to one and our
-// end of the veth pair is there. punts.test.ts holds it.
+// thread gives them; in the datapath they are by interface, while the port is at one and our end of
+// the veth pair is there. punts.test.ts holds it.
 
 import type { Counter, Counters } from '../../core/counters.ts'
 import type { Datapath } from '../../datapath/datapath.ts'
@@ -31,7 +31,7 @@ export class Punts {
   readonly #parts: PuntsParts
   readonly #failed: Counter
   readonly #given = new Map<PortId, Given>()
-  #bound: ReadonlyMap<PortId, { readonly ifindex: number }> = new Map()
+  readonly #places = new Map<PortId, number>() // interfaces of ports, by number
   #interfaces: readonly Interface[] = []
 
   constructor(parts: PuntsParts) {
@@ -42,8 +42,8 @@ export class Punts {
   }
 
   /**
-   * These rules, in place of others, as soon as the port is bound and the interface there. Throws
-   * INVALID, UNAVAILABLE: then it has none.
+   * These rules, in place of others, as soon as the port is at an interface and theirs is there.
+   * Throws INVALID: the others stay; UNAVAILABLE: then it has none.
    */
   set(port: PortId, rules: PuntRules): void {
     const read = { ...readPuntRules(rules), interface: rules.interface }
@@ -66,19 +66,37 @@ export class Punts {
     this.#apply(port, given, false)
   }
 
-  /** Where ports are bound, and what interfaces there are: `bound` is looked at later too. */
-  follow(
-    bound: ReadonlyMap<PortId, { readonly ifindex: number }>,
-    interfaces: readonly Interface[]
-  ): void {
-    this.#bound = bound
+  /**
+   * The port's program is about to be put on this interface: rules are there before, so that what
+   * is first asked on a new link, for a MAC, is heard by the namespace too.
+   */
+  placed(port: PortId, ifindex: number): void {
+    this.#places.set(port, ifindex)
+    this.#try(port)
+  }
+
+  /** The port that was at the interface is there no more. */
+  left(ifindex: number): void {
+    for (const [port, at] of this.#places) {
+      if (at !== ifindex) continue
+      this.#places.delete(port)
+      this.#try(port)
+    }
+  }
+
+  /** These interfaces there are now. */
+  look(interfaces: readonly Interface[]): void {
     this.#interfaces = interfaces
-    for (const [port, given] of this.#given) {
-      try {
-        this.#apply(port, given, false)
-      } catch {
-        this.#failed.value++
-      }
+    for (const port of this.#given.keys()) this.#try(port)
+  }
+
+  #try(port: PortId): void {
+    const given = this.#given.get(port)
+    if (given === undefined) return
+    try {
+      this.#apply(port, given, false)
+    } catch {
+      this.#failed.value++
     }
   }
 
@@ -89,22 +107,22 @@ export class Punts {
   #apply(port: PortId, given: Given, isNew: boolean): void {
     const { datapath } = this.#parts
     const { told } = given
-    const at = this.#bound.get(port)
+    const ifindex = this.#places.get(port)
     const punt = this.#puntOf(port, given)
-    if (told !== undefined && (punt === undefined || told.ifindex !== at?.ifindex)) {
+    if (told !== undefined && (punt === undefined || told.ifindex !== ifindex)) {
       delete given.told
       datapath.punt(told.ifindex, null)
     }
-    if (at === undefined) return
+    if (ifindex === undefined) return
     if (given.rules === null) {
       this.#given.delete(port)
-      if (told?.ifindex !== at.ifindex) datapath.punt(at.ifindex, null)
+      if (told?.ifindex !== ifindex) datapath.punt(ifindex, null)
       return
     }
     if (punt === undefined) return
     if (!isNew && given.told?.inside === punt.inside && given.told.mac === punt.mac) return
-    given.told = { ...punt, ifindex: at.ifindex } // once, whatever comes of it
-    datapath.punt(at.ifindex, punt)
+    given.told = { ...punt, ifindex } // once, whatever comes of it
+    datapath.punt(ifindex, punt)
   }
 
   // undefined: something is missing yet.
