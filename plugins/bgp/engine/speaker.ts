@@ -18,6 +18,8 @@ import { makeNamespace, outsideOf, pathOf, shortOf } from './place/namespace.ts'
 
 const FPM_PORT = 2620
 const BEAT_MS = 1000
+const ROUNDING_MS = 2000
+const TOLD_S = 5
 
 /** What a speaker is made of. */
 export interface SpeakerParts {
@@ -47,6 +49,7 @@ export class FrrSpeaker implements Speaker {
   readonly #fpm: FpmListener
   readonly #faults = new Map<string, string>() // of signatures, by peer
   #signatures: SignatureCounts = {}
+  #sessions: readonly SessionState[] = []
   #config: SpeakerConfig | null = null
   #timer: Timer | null = null
   #hasEnded = false
@@ -107,7 +110,8 @@ export class FrrSpeaker implements Speaker {
     this.#signatures = now
     for (const { address, state } of sessions)
       if (state === 'established') this.#faults.delete(address)
-    return sessions
+    this.#sessions = sessions.map((each, i) => steady(each, this.#sessions[i]))
+    return this.#sessions
   }
 
   async leave(): Promise<void> {
@@ -156,9 +160,23 @@ export class FrrSpeaker implements Speaker {
     )
   }
 
-  // bgpd is connected to zebra, and has told it what it knows.
   async #isSettled(): Promise<boolean> {
-    const text = await this.#daemons.ask('zebra', 'show zebra client summary')
-    return /^bgp\b/m.test(text)
+    return hasTold(await this.#daemons.ask('zebra', 'show zebra client summary'))
   }
+}
+
+// bgpd, once connected to zebra, needs a second to resolve next hops and tell its routes.
+function hasTold(clients: string): boolean {
+  const since = /^bgp\s+(\S+)/m.exec(clients)?.[1]
+  const [hours, minutes, seconds] = (since ?? '').split(':').map(Number)
+  if (seconds === undefined) return since !== undefined // days: 1d02h03m
+  return hours! > 0 || minutes! > 0 || seconds >= TOLD_S
+}
+
+// FRR counts whole seconds from now: a session that goes on has begun when it had begun before.
+function steady(now: SessionState, before: SessionState | undefined): SessionState {
+  if (now.address !== before?.address || now.flaps !== before.flaps) return now
+  if (now.upSinceMs === null || before.upSinceMs === null) return now
+  const isSame = Math.abs(now.upSinceMs - before.upSinceMs) <= ROUNDING_MS
+  return isSame ? { ...now, upSinceMs: before.upSinceMs } : now
 }

@@ -47,8 +47,11 @@ test('after a break what is not told again goes, and only when all has been told
   routes.begin()
   routes.take([route('10.1.0.0/16', '10.9.0.9')])
   routes.begin() // it broke again
+  routes.take([route('10.2.0.0/16'), route('10.3.0.0/16')])
+  routes.take([gone('10.2.0.0/16'), gone('10.3.0.0/16'), gone('10.9.0.0/16')])
   routes.take([route('10.3.0.0/16')])
   assert.equal(routes.size, 3)
+  assert.ok(heard.every(({ changes }) => changes.every(({ hops }) => hops.length > 0)))
   routes.complete()
   assert.deepEqual(heard.at(-1), {
     changes: [gone('10.1.0.0/16'), gone('10.2.0.0/16')],

@@ -1,6 +1,7 @@
 // Where zebra connects to: takes what it sends, and decides when it has told all. zebra marks no
 // end; it tells all there is at once after it has connected, so silence is the end, provided that
-// bgpd has told zebra (which is for the caller to know). test/lab/bgp-engine.test.ts holds it.
+// bgpd had told zebra when the silence began (which is for the caller to know).
+// test/lab/bgp-engine.test.ts holds it.
 
 import type { Socket } from 'node:net'
 import {
@@ -32,6 +33,7 @@ export class FpmListener {
   #socket: Socket | null = null
   #quiet: Timer | null = null // while a round goes on
   #roundMs = 0
+  #isSettled = false // when this silence began
 
   constructor(parts: FpmListenerParts) {
     this.#parts = parts
@@ -58,6 +60,7 @@ export class FpmListener {
     const reader = new FpmReader()
     routes.begin()
     this.#roundMs = clock.now()
+    this.#isSettled = false
     this.#waitForSilence()
     socket.on('error', () => {}) // 'close' follows
     socket.on('close', () => {
@@ -85,10 +88,12 @@ export class FpmListener {
     const socket = this.#socket
     const timer = this.#quiet
     const isLate = clock.now() - this.#roundMs > PATIENCE_MS
-    const isDone = isLate || (await isSettled().catch(() => false))
+    const isSettledNow = await isSettled().catch(() => false)
     // Something came, or another round began, while we asked.
     if (this.#socket !== socket || this.#quiet !== timer || socket?.destroyed !== false) return
-    if (!isDone) return this.#waitForSilence()
+    const wasSettled = this.#isSettled
+    this.#isSettled = isSettledNow
+    if (!isLate && !(wasSettled && isSettledNow)) return this.#waitForSilence()
     this.#quiet = null
     routes.complete()
   }

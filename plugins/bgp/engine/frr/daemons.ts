@@ -11,6 +11,7 @@ import { askOnce } from './vty.ts'
 
 const START_MS = 15_000
 const LOOK_MS = 20
+const STALE_S = 60 // what a zebra before us had learned stays so long; bgpd needs 10 s to return
 
 /** Names of the programs, in the order they are started. */
 const order = ['zebra', 'bfdd', 'bgpd'] as const
@@ -84,7 +85,7 @@ export class Daemons {
       join(installation.folder, name),
       ...['-f', join(own, `${name}.conf`), '-i', join(own, `${name}.lock`)],
       ...['--vty_socket', own, '-z', join(own, 'zserv.api'), '-P', '0'],
-      ...(name === 'zebra' ? ['-M', 'dplane_fpm_nl'] : []),
+      ...(name === 'zebra' ? ['-M', 'dplane_fpm_nl', '-K', `${STALE_S}`] : []),
       ...(name === 'bfdd' ? ['--bfdctl', join(own, 'bfdd.sock')] : []),
       ...['--log', 'stdout', '--log-level', name === 'bgpd' ? 'informational' : 'warnings']
     ]
