@@ -51,7 +51,7 @@ async function ground(t: TestContext) {
   await write('create', 'bgp-network', { id: id(30), router: ROUTER, prefix: '200.0.0.0/24' })
   const gateways: Gateway[] = []
   const sessions: { close(): Promise<void> }[] = []
-  const begin = async () => {
+  const begin = async (isActive = true) => {
     const session = await store.fork('agent of gw1')
     const gateway = new Gateway({
       ...{ engine, punt, clock, store: session, log: silentLog(), services: [], tellMs: 50 },
@@ -62,7 +62,7 @@ async function ground(t: TestContext) {
     })
     gateways.push(gateway)
     sessions.push(session)
-    await session.table(activeTable(HOST)).put(UP, HOST)
+    if (isActive) await session.table(activeTable(HOST)).put(UP, HOST)
     await gateway.start()
     return { gateway, session }
   }
@@ -168,10 +168,14 @@ test('an agent that goes leaves all as it is; the next adopts what is not stale'
   const networks = config()?.networks
   assert.deepEqual([networks, punt.rules.size], [['200.0.0.0/24'], 1])
   assert.equal(Object.keys(await rows(learnedTable(ROUTER))).length, 2, 'until its session expires')
-  const next = await begin()
-  await eventually(() => assert.equal(next.gateway.uplinks[0]?.state, 'working'))
+  await write('create', 'bgp-network', { id: id(31), router: ROUTER, prefix: '200.0.1.0/24' })
+  const next = await begin(false)
   const speaker = engine.speakers.get(UP)!
-  assert.equal(speaker.opened, 2)
+  await eventually(() => assert.equal(speaker.opened, 2))
+  assert.equal(speaker.applied, 1, 'not before it has the state of its flows')
+  await next.session.table(activeTable(HOST)).put(UP, HOST)
+  await eventually(() => assert.equal(next.gateway.uplinks[0]?.state, 'working'))
+  assert.deepEqual([speaker.applied, config()?.networks.length], [2, 2])
   speaker.learn({ '172.16.0.0/16': ['180.0.1.1'] }, false)
   assert.equal(Object.keys(await rows(learnedTable(ROUTER))).length, 2, 'not all has been told')
   speaker.learn({})
@@ -179,6 +183,23 @@ test('an agent that goes leaves all as it is; the next adopts what is not stale'
     const keys = Object.keys(await rows(learnedTable(ROUTER)))
     assert.deepEqual(keys, [`${HOST} bgp-${UP} 172.16.0.0/16`])
   })
+})
+
+test('a new speaker announces nothing before this agent has its port active', async t => {
+  const { store, write, begin, peerOf, config, rows } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  const earlier = await store.fork('an agent whose machine has died')
+  await earlier.table(activeTable(HOST)).put(UP, HOST)
+  await earlier.leave()
+  const { session } = await begin(false)
+  await eventually(() => assert.equal(config()?.peers.length, 1))
+  assert.deepEqual(config()?.networks, [])
+  const key = `network ${id(30)} gw1/${UP}`
+  await eventually(async () =>
+    assert.deepEqual((await rows(reportTable(ROUTER)))[key]?.reasons, ['port-inactive'])
+  )
+  await session.table(activeTable(HOST)).put(UP, HOST)
+  await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
 })
 
 test('what is left of ports that are not ours any more is removed at start', async t => {

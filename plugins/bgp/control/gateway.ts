@@ -23,8 +23,17 @@ export interface GatewayParts extends UplinkParts {
   readonly tellMs: number
 }
 
+// An agent that begins has its ports active within seconds; until then nothing that an earlier one
+// has left is changed.
+const AWAIT_MS = 10_000
+// A store that has lost us and finds us again says so of all our ports.
+const HOLD_MS = 5000
+
 interface Held {
   readonly watch: Watch
+  /** Of this agent; what is awaited was left by an earlier one. */
+  activity: 'awaited' | 'active' | 'inactive'
+  timer: Timer | null // until it is inactive
   model: PortModel | undefined
   uplink: Uplink | undefined
 }
@@ -39,6 +48,7 @@ export class Gateway implements Running {
   readonly #parts: GatewayParts
   readonly #ports = new Map<string, Held>()
   readonly #routers = new Map<string, Followed>()
+  readonly #active = new Set<string>() // as this agent says
   readonly #ending = new Map<string, Promise<void>>() // by port
   readonly #watches: Watch[] = []
   #drain: Drain | null = null // not known yet
@@ -77,19 +87,29 @@ export class Gateway implements Running {
     })
     this.#watches.push(own)
     void own.ready.then(() => this.#drainAs(this.isDrained)).catch(() => {})
-    this.#watches.push(
-      ports.watch({
-        active: port => {
-          if (port.type === 'router' && port.host === host.id) this.#follow(port.id)
-        },
-        gone: () => {} // it may come back: it is let go when it is not bound here any more
-      })
-    )
     try {
-      for (const id of await engine.places()) this.#follow(id)
+      for (const id of await engine.places()) {
+        this.#follow(id)
+        this.#await(id)
+      }
     } catch (error) {
       log.warn({ err: error }, 'what an earlier agent has left is not known')
     }
+    this.#watches.push(
+      ports.watch({
+        active: (port, isOwn) => {
+          if (port.type !== 'router' || port.host !== host.id) return
+          if (isOwn) this.#active.add(port.id)
+          this.#follow(port.id)
+          if (isOwn) this.#isActive(port.id)
+        },
+        // It may come back: it is let go when it is not bound here any more.
+        gone: id => {
+          this.#active.delete(id)
+          this.#inactiveIn(HOLD_MS, id)
+        }
+      })
+    )
     this.#poll()
   }
 
@@ -100,9 +120,37 @@ export class Gateway implements Running {
     this.#polling?.cancel()
     for (const watch of this.#watches) watch.close()
     for (const { watch } of this.#routers.values()) watch.close()
-    for (const { watch } of this.#ports.values()) watch.close()
+    for (const { watch, timer } of this.#ports.values()) {
+      watch.close()
+      timer?.cancel()
+    }
     const leaving = [...this.#ports.values()].map(({ uplink }) => uplink?.leave())
     await Promise.allSettled([...leaving, ...this.#ending.values()])
+  }
+
+  #isActive(id: string): void {
+    const held = this.#ports.get(id)
+    if (held === undefined) return
+    held.timer?.cancel()
+    held.activity = 'active'
+    this.#planPort(held)
+  }
+
+  #await(id: string): void {
+    const held = this.#ports.get(id)
+    if (held === undefined || held.activity === 'active') return
+    held.activity = 'awaited'
+    this.#inactiveIn(AWAIT_MS, id)
+  }
+
+  #inactiveIn(delayMs: number, id: string): void {
+    const held = this.#ports.get(id)
+    if (held === undefined || this.#isClosed) return
+    held.timer?.cancel()
+    held.timer = this.#parts.clock.after(delayMs, () => {
+      held.activity = 'inactive'
+      this.#planPort(held)
+    })
   }
 
   #follow(id: string): void {
@@ -113,7 +161,8 @@ export class Gateway implements Running {
       for (const event of events)
         this.#heard(id, event.op === 'put' ? (event.object.value as PortModel) : undefined)
     })
-    this.#ports.set(id, { watch, model: undefined, uplink: undefined })
+    const activity = this.#active.has(id) ? 'active' : 'inactive'
+    this.#ports.set(id, { watch, activity, timer: null, model: undefined, uplink: undefined })
     void watch.ready.then(
       () => {
         if (this.#ports.get(id)?.model === undefined) this.#drop(id)
@@ -156,10 +205,12 @@ export class Gateway implements Running {
     for (const held of this.#ports.values()) this.#planPort(held)
   }
 
-  #planPort({ model, uplink }: Held): void {
+  #planPort({ model, uplink, activity }: Held): void {
     const view = model && this.#routers.get(model.device)?.watch.view
     if (model === undefined || view === undefined || this.#drain === null) return
-    uplink?.plan(planOf(model, view, this.#drain, []), this.isDrained)
+    const withheld = activity === 'inactive' ? ['port-inactive'] : []
+    const planned = planOf(model, view, this.#drain, withheld)
+    uplink?.plan(planned, this.isDrained, activity !== 'awaited')
   }
 
   // It is not bound here any more, or was never.
@@ -168,6 +219,7 @@ export class Gateway implements Running {
     if (held === undefined || this.#isClosed) return
     this.#ports.delete(id)
     held.watch.close()
+    held.timer?.cancel()
     const router = held.model?.device ?? ''
     const followed = this.#routers.get(router)
     followed?.ports.delete(id)

@@ -78,6 +78,7 @@ export class Uplink {
   readonly #reports: Reports
   #learned: LearnedRoutes
   #planned: Planned = { plan: null, reason: null }
+  #mayApply = true
   #speaker: Speaker | null = null
   #done = { place: '', config: '', rules: '' } // as JSON
   #sessions: readonly SessionState[] = []
@@ -99,9 +100,10 @@ export class Uplink {
     this.#learned = this.#newLearned()
   }
 
-  /** What is to be from now on. */
-  plan(planned: Planned, isDrained: boolean): void {
+  /** What is to be from now on; without `mayApply` what speaks stays as it was left. */
+  plan(planned: Planned, isDrained: boolean, mayApply = true): void {
     this.#planned = planned
+    this.#mayApply = mayApply
     const own = new Set(planned.plan?.networks.map(({ prefix }) => prefix))
     this.#learned.setTerms({ own, isDrained })
     this.#retryMs = RETRY_MS
@@ -236,7 +238,7 @@ export class Uplink {
       this.#done = { ...this.#done, rules: rulesText }
     }
     const configText = JSON.stringify(config)
-    if (this.#done.config === configText) return
+    if (this.#done.config === configText || !this.#mayApply) return
     await this.#speaker.apply(config)
     this.#done = { ...this.#done, config: configText }
   }

@@ -84,6 +84,28 @@ test('a port that is not in the store yet is told when it is, and never gone bef
   await hears('b is b1')
 })
 
+test('what an earlier agent has said is told apart from what this one says', async t => {
+  const { store, agent, put, table } = await ground(t)
+  await put('create', A, 'a1')
+  await table.put(A, 'h1')
+  const heard: string[] = []
+  const next = await store.fork('the next agent of h1')
+  const watch = new PortWatch(next, 'h1').watch({
+    active: ({ name }, isOwn) => heard.push(`${name} ${isOwn}`),
+    gone: id => heard.push(id)
+  })
+  t.after(async () => {
+    watch.close()
+    await next.close()
+  })
+  await eventually(() => assert.deepEqual(heard, ['a1 false']))
+  await agent.leave()
+  await next.table(activeTable('h1')).put(A, 'h1')
+  await eventually(() => assert.deepEqual(heard, ['a1 false', 'a1 true']))
+  await put('update', A, 'a2')
+  await eventually(() => assert.deepEqual(heard.at(-1), 'a2 true'))
+})
+
 test('other hosts are not heard, and a closed watch hears nothing', async t => {
   const { store, agent, watch, put, hears, table } = await ground(t)
   await put('create', A, 'a1')
