@@ -64,7 +64,7 @@ test('a peer: a neighbour at a port of its router, once', async () => {
   await refused(path, { ...good, address: '180.0.1.2' }, 'address', /it is our port's/)
   await refused(path, { ...good, address: '224.0.0.5' }, 'address', /one node/)
   await refused(path, { ...good, address: 'fe80::1' }, 'address', /one node/)
-  await refused(path, { ...good, holdS: 2 }, 'holdS', /0, or 3 and more/)
+  await refused(path, { ...good, holdS: 2 }, 'holdS', /from 3 to/)
   await refused(path, { ...good, keepaliveS: 9 }, 'keepaliveS', /less than holdS/)
   await refused(path, { ...good, multihop: 2 }, 'port', /over several hops/)
   const id = await post(path, good)

@@ -8,5 +8,13 @@ import { bgpSettings } from './settings.ts'
 export default defineResources({
   name: 'bgp',
   resources: [bgpSpeakerModel, bgpPolicyModel, bgpPeerModel, bgpNetworkModel],
-  settings: bgpSettings
+  settings: bgpSettings,
+  commands: [
+    {
+      noun: 'bgp',
+      verb: 'status',
+      summary: 'Say what speaks BGP on a host, or on all: ports, sessions, what is announced.',
+      path: ''
+    }
+  ]
 })

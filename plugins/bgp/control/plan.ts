@@ -70,7 +70,11 @@ export function planOf(
   if (routerId === undefined)
     return { plan: null, reason: 'its bgp-speaker has no routerId, and it no IPv4 address' }
   const reasons = reasonsOf(port, view, drain, withheld)
-  const networks = view.networks.map(({ id, prefix }) => ({ id, prefix, reasons }))
+  const networks = view.networks.map(({ id, prefix }) => ({
+    id,
+    prefix: shortest(prefix),
+    reasons
+  }))
   const announced = reasons.length === 0 ? networks.map(({ prefix }) => prefix) : []
   const config: SpeakerConfig = {
     asn: speaker.asn,
@@ -160,7 +164,7 @@ function policyOf(policy: BgpPolicyModel | undefined): Policy {
   const { prefixes = [], communities, localPreference, med, prepend } = policy
   return {
     prefixes: prefixes.map(({ prefix, ge, le, action }) => ({
-      ...{ prefix, action },
+      ...{ prefix: shortest(prefix), action },
       ...(ge === undefined ? {} : { ge }),
       ...(le === undefined ? {} : { le })
     })),
@@ -170,6 +174,9 @@ function policyOf(policy: BgpPolicyModel | undefined): Policy {
     ...(prepend === undefined ? {} : { prepend })
   }
 }
+
+// As all that is compared with it.
+const shortest = (prefix: string): string => address.formatPrefix(address.parsePrefix(prefix))
 
 function firstIpv4(addresses: readonly string[]): string | undefined {
   const prefix = addresses.map(address.parsePrefix).find(({ family }) => family === 4)

@@ -262,11 +262,12 @@ export class Uplink {
     this.#learned = this.#newLearned()
     const isLeft = speaker !== null || (await engine.places()).includes(this.#port)
     if (isLeft) {
+      // It says goodbye to its peers while they can hear it.
+      if (speaker === null) await engine.remove(this.#port)
+      else await speaker.close()
       await punt
         .clear(this.#port)
         .catch(error => log.debug({ err: error, port: this.#port }, 'there is nothing to clear'))
-      if (speaker === null) await engine.remove(this.#port)
-      else await speaker.close()
     }
     this.#isShut = true
   }

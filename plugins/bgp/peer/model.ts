@@ -17,7 +17,7 @@ import {
 import { Asn, asnFaults } from '../models.ts'
 import { reportsIn, reportsOf, reportTable, type SessionReport } from '../table.ts'
 
-const HOLD_MIN = 3 // RFC 4271 §4.2
+const HOLD_MIN = 3 // RFC 4271 §4.2; without a hold time nobody would miss the other
 const PREFIXES_MAX = 65_536 // as many as a router takes of what is learned
 
 const seconds = (value: number, minimum: number, description: string) =>
@@ -73,11 +73,11 @@ export const bgpPeerModel = defineModel({
     address: Type.String({ format: 'ip', description: 'IPv4 or IPv6', examples: ['192.0.2.1'] }),
     asn: Asn('its autonomous system; another is refused'),
     keepaliveS: Type.Optional(seconds(3, 1, 'between two signs of life')),
-    holdS: Type.Optional(seconds(9, 0, 'after so long a silence the session ends; 0: never')),
+    holdS: Type.Optional(seconds(9, HOLD_MIN, 'after so long a silence the session ends')),
     connectS: Type.Optional(seconds(5, 1, 'between two attempts')),
     password: Type.Optional(
       Type.String({
-        pattern: '^[!-~]{1,80}$',
+        pattern: '^[!->@-~]{1,80}$',
         writeOnly: true,
         description: 'for TCP MD5 (RFC 2385); never shown, null takes it away'
       })
@@ -131,8 +131,7 @@ function peerFaults(value: Stored): Fault[] {
   const ip = address.parseIp(peer.address)
   const isLocal = ip.family === 6 && address.ipv6IsLinkLocal(ip.words[0]!)
   need(address.isNode(ip) && !isLocal, 'address', 'the address of one node, none of one link alone')
-  need(holdS === 0 || holdS >= HOLD_MIN, 'holdS', `0, or ${HOLD_MIN} and more`)
-  need(holdS === 0 || keepaliveS < holdS, 'keepaliveS', `less than holdS, which is ${holdS}`)
+  need(keepaliveS < holdS, 'keepaliveS', `less than holdS, which is ${holdS}`)
   need(multihop === undefined || port !== undefined, 'port', 'one: a peer over several hops')
   return faults
 }
