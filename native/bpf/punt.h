@@ -35,6 +35,13 @@ static __always_inline int is_listed(__u32 ifindex, __u32 what, const __u32 *wor
 	return bpf_map_lookup_elem(&punt_lists, &key) != NULL;
 }
 
+/* Of a peer or of others: what asks for us from all over must not hide us from those we live by. */
+static __always_inline int neighbour_of(__u32 ifindex, __u32 version, const __u32 *source)
+{
+	return is_listed(ifindex, MZ_PUNT_PEER << 8 | version, source) ?
+		       MZ_PUNT_PEER_NEIGHBOUR : MZ_PUNT_NEIGHBOUR;
+}
+
 /* Answers, and what tells all of a new MAC, go both ways: each has neighbours of its own. */
 static __always_inline int judge_arp(__u32 ifindex, struct mz_key *k)
 {
@@ -45,9 +52,9 @@ static __always_inline int judge_arp(__u32 ifindex, struct mz_key *k)
 		return PUNT_NOT;
 	ours = is_listed(ifindex, MZ_PUNT_OWN << 8 | 4, k->ip_dst);
 	if (operation == ARP_REQUEST && ours)
-		return PUNT_TAKE | MZ_PUNT_NEIGHBOUR;
+		return PUNT_TAKE | neighbour_of(ifindex, 4, k->ip_src);
 	if ((operation == ARP_REPLY && ours) || k->ip_src[3] == k->ip_dst[3])
-		return PUNT_COPY | MZ_PUNT_NEIGHBOUR;
+		return PUNT_COPY | neighbour_of(ifindex, 4, k->ip_src);
 	return PUNT_NOT;
 }
 
@@ -59,19 +66,19 @@ static __always_inline int is_all_nodes(const __u32 *words)
 static __always_inline int judge_neighbour(struct __sk_buff *skb, struct mz_packet *p,
 					   __u32 ifindex, __u32 type)
 {
+	int class = neighbour_of(ifindex, 6, p->key.k.ip_src);
 	__u32 target[4];
 
 	if (type == ADVERTISEMENT)
 		return is_all_nodes(p->key.k.ip_dst) ||
 		       is_listed(ifindex, MZ_PUNT_OWN << 8 | 6, p->key.k.ip_dst) ?
-			       PUNT_COPY | MZ_PUNT_NEIGHBOUR : PUNT_NOT;
+			       PUNT_COPY | class : PUNT_NOT;
 	if (peek(skb, p->l4 + 8, target, 4))
 		return PUNT_NOT;
 #pragma unroll
 	for (int i = 0; i < 4; i++)
 		target[i] = bpf_ntohl(target[i]);
-	return is_listed(ifindex, MZ_PUNT_OWN << 8 | 6, target) ?
-		       PUNT_TAKE | MZ_PUNT_NEIGHBOUR : PUNT_NOT;
+	return is_listed(ifindex, MZ_PUNT_OWN << 8 | 6, target) ? PUNT_TAKE | class : PUNT_NOT;
 }
 
 /* TCP and UDP for the port's address.  A stranger's packet from port 179 may answer a connection

@@ -157,6 +157,7 @@ struct mz_port {
 	X(ROUTING, "routing") \
 	X(BFD, "bfd") \
 	X(NEIGHBOUR, "neighbour") \
+	X(PEER_NEIGHBOUR, "peer-neighbour") \
 	X(ICMP, "icmp") \
 	X(OTHER, "other")
 #define MZ_ENUM_PUNT(name, word) MZ_PUNT_##name,
@@ -256,16 +257,15 @@ struct mz_state {
 	X(SYN_UP, "syn-upcalls") \
 	X(PROBE, "probes") \
 	X(PROBE_STRANGER, "strange-probes") \
-	X(PUNTED_ROUTING, "punted-routing") \
-	X(PUNTED_BFD, "punted-bfd") \
+	X(PUNTED_ROUTING, "punted-routing") X(PUNTED_BFD, "punted-bfd") \
 	X(PUNTED_NEIGHBOUR, "punted-neighbour") \
-	X(PUNTED_ICMP, "punted-icmp") \
-	X(PUNTED_OTHER, "punted-other") \
+	X(PUNTED_PEER_NEIGHBOUR, "punted-peer-neighbour") \
+	X(PUNTED_ICMP, "punted-icmp") X(PUNTED_OTHER, "punted-other") \
 	X(PUNT_POLICED_ROUTING, "punt-policed-routing") \
 	X(PUNT_POLICED_BFD, "punt-policed-bfd") \
 	X(PUNT_POLICED_NEIGHBOUR, "punt-policed-neighbour") \
-	X(PUNT_POLICED_ICMP, "punt-policed-icmp") \
-	X(PUNT_POLICED_OTHER, "punt-policed-other") \
+	X(PUNT_POLICED_PEER_NEIGHBOUR, "punt-policed-peer-neighbour") \
+	X(PUNT_POLICED_ICMP, "punt-policed-icmp") X(PUNT_POLICED_OTHER, "punt-policed-other") \
 	X(PUNT_STRANGER, "punt-strangers") \
 	X(PUNT_FRAGMENT, "punt-fragments") \
 	X(PUNT_OUT, "punt-injected") \

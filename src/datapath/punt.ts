@@ -6,8 +6,18 @@ import { fail } from '../core/errors.ts'
 import { type Ip, parseIp } from '../wire/address.ts'
 import { Protocol } from '../wire/protocol.ts'
 
-/** What is policed each by itself. MZ_PUNT_CLASSES in abi.h. */
-export const PUNT_CLASSES = ['routing', 'bfd', 'neighbour', 'icmp', 'other'] as const
+/**
+ * What is policed each by itself: a peer goes on finding us when others ask for us a million times.
+ * MZ_PUNT_CLASSES in abi.h.
+ */
+export const PUNT_CLASSES = [
+  'routing',
+  'bfd',
+  'neighbour',
+  'peer-neighbour',
+  'icmp',
+  'other'
+] as const
 /** One of them. */
 export type PuntClass = (typeof PUNT_CLASSES)[number]
 
@@ -16,6 +26,7 @@ export const PUNT_RATES: Readonly<Record<PuntClass, number>> = {
   routing: 20_000,
   bfd: 2_000,
   neighbour: 1_000,
+  'peer-neighbour': 1_000,
   icmp: 1_000,
   other: 2_000
 }

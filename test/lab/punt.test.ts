@@ -127,7 +127,7 @@ describe('the control plane of an uplink port', { skip }, () => {
       await outside.ip('neigh flush dev eth0')
       await speaker.ip('neigh flush dev eth0')
       const found = () => allReceived(outside, OURS[family])
-      assert.ok((await more('punted-neighbour', found)) > 0)
+      assert.ok((await more('punted-peer-neighbour', found)) > 0)
       const shown = await outside.must(['ip', 'neigh', 'show', OURS[family]])
       assert.ok(shown.includes(mac), shown)
       if (family === 4) await allReceived(a, FAR[4])

@@ -41,19 +41,20 @@ export class ThreadPunt implements Punt {
 
   async set(port: string, rules: PuntRules): Promise<void> {
     readPuntRules(rules)
+    const reason = 'the memory datapath has no namespaces'
+    if (this.#asks.kind === 'memory') throw fail('UNAVAILABLE', { what: whatOf(port), reason })
     await this.#tell(port, rules)
   }
 
   async clear(port: string): Promise<void> {
-    await this.#tell(port, null)
+    if (this.#asks.kind === 'ebpf') await this.#tell(port, null)
   }
 
   async #tell(port: string, rules: PuntRules | null): Promise<void> {
-    const what = `the control plane of port ${port}`
-    if (this.#asks.kind === 'memory')
-      throw fail('UNAVAILABLE', { what, reason: 'the memory datapath has no namespaces' })
     await this.#asks.ask({ name: 'punt', port, rules }).catch(error => {
-      throw fail('UNAVAILABLE', { what, reason: reasonOf(error) }, error)
+      throw fail('UNAVAILABLE', { what: whatOf(port), reason: reasonOf(error) }, error)
     })
   }
 }
+
+const whatOf = (port: string): string => `the control plane of port ${port}`

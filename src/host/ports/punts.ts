@@ -22,8 +22,8 @@ type Read = ReturnType<typeof readPuntRules>
 interface Given {
   /** null: there are to be none, also of those that an earlier agent left. */
   readonly rules: (Read & { readonly interface: string }) | null
-  /** Of what the datapath was told last; undefined: nothing. */
-  told?: PortPunt & { readonly ifindex: number }
+  /** What the datapath was told last, which it may have refused; undefined: nothing. */
+  told?: PortPunt & { readonly ifindex: number; isIn: boolean }
 }
 
 /** Rules of ports, put where these are. */
@@ -101,7 +101,7 @@ export class Punts {
   }
 
   #inForce(): number {
-    return [...this.#given.values()].filter(({ told }) => told !== undefined).length
+    return [...this.#given.values()].filter(({ told }) => told?.isIn === true).length
   }
 
   #apply(port: PortId, given: Given, isNew: boolean): void {
@@ -121,8 +121,9 @@ export class Punts {
     }
     if (punt === undefined) return
     if (!isNew && given.told?.inside === punt.inside && given.told.mac === punt.mac) return
-    given.told = { ...punt, ifindex } // once, whatever comes of it
+    given.told = { ...punt, ifindex, isIn: false } // once, whatever comes of it
     datapath.punt(ifindex, punt)
+    given.told.isIn = true
   }
 
   // undefined: something is missing yet.
