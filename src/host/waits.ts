@@ -21,9 +21,6 @@ export const WAIT_FOR_GROUPS = 'port-groups'
 /** The answer of other hosts to a question about state. */
 export const waitForPull = (ticket: number): string => `pull/${ticket}`
 
-/** The first fragment of the packet that a later one is of. */
-export const WAIT_FOR_FIRST = 'first fragment'
-
 /** Nothing: what is in the way of an outcome has gone, and the packet is walked at once. */
 export const WALK_AGAIN = 'again'
 

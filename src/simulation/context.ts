@@ -19,7 +19,7 @@ import { Quotation } from './quotation.ts'
 import { describeRecord } from './state-text.ts'
 import type { Trace } from './trace.ts'
 import { CachePolicy, Verdict } from './verdict.ts'
-import { waitForDevice } from './waits.ts'
+import { WAIT_FOR_FIRST, waitForDevice } from './waits.ts'
 
 /** One walk of one packet: its key, what devices ask and say, what it comes to. */
 export class SimulationContext {
@@ -147,9 +147,7 @@ export class SimulationContext {
     return Verdict.reject
   }
 
-  /**
-   * The device keeps the packet. Whoever sends the like must be heard again, so no flow is kept.
-   */
+  /** The device keeps the packet. Whoever sends the like must be heard again: no flow is kept. */
   consume(): Verdict {
     this.outcome.cacheable = false
     return Verdict.consume
@@ -314,7 +312,12 @@ export class SimulationContext {
     const device = topology.device(topology.filterKind, id)
     if (device === undefined) return this.postpone(waitForDevice(topology.filterKind, id))
     if (device === null) return this.drop('simulation.no-such-filter', CachePolicy.short)
-    return device.process(this)
+    return this.ofWhole(device.process(this))
+  }
+
+  /** What somebody made of the packet. What was guessed for want of its first fragment, waits. */
+  ofWhole(verdict: Verdict): Verdict {
+    return this.fragments.isLacking && !this.dryRun ? this.postpone(WAIT_FOR_FIRST) : verdict
   }
 
   /** One hop. False when the TTL runs out here: such a packet never becomes a flow. */
@@ -338,8 +341,7 @@ export class SimulationContext {
 
   /** The same, for whoever does not decide by them where packets go. */
   raw(): RawFrame | undefined {
-    if (this.#view === null) return undefined
-    return { view: this.#view, at: this.#at, end: this.#end }
+    return this.#view === null ? undefined : { view: this.#view, at: this.#at, end: this.#end }
   }
 
   /** A copy of the frame as it stands now, with every edit of the walk applied. */

@@ -56,6 +56,11 @@ export class FragmentMemory {
     return this.#whole !== null
   }
 
+  /** Whether somebody asked for what the first fragment says, and it may still come. */
+  get isLacking(): boolean {
+    return this.isEarly && !this.isLate
+  }
+
   /** Forgets the packet before. */
   begin(): void {
     this.packet = ''

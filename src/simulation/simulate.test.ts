@@ -66,12 +66,16 @@ const FRAME = eth('02:00:00:00:00:0a', '02:00:00:00:00:0b')
   .udp(1, 2)
   .frame()
 
-function enter(town: Town, port = 'in'): { ctx: SimulationContext; verdict: Verdict } {
+type Walked = { ctx: SimulationContext; verdict: Verdict }
+
+function enter(town: Town, port = 'in', frame = FRAME, isLate = false): Walked {
   const ctx = new SimulationContext(town)
   const words = new Int32Array(WORDS)
-  extract(words, 0, 1, 0, 0, new DataView(FRAME.buffer), 0, FRAME.length)
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
+  extract(words, 0, 1, 0, 0, view, 0, frame.length)
   ctx.key.load(words, 0)
-  ctx.begin(5, new DataView(FRAME.buffer), 0, FRAME.length)
+  ctx.begin(5, view, 0, frame.length)
+  ctx.fragments.isLate = isLate
   return { ctx, verdict: simulate(ctx, port) }
 }
 
@@ -216,6 +220,33 @@ test('filters are asked at the way in and at the way out', () => {
   assert.equal(enter(streets).ctx.outcome.waitingFor, 'filter/pass')
   streets.devices.set('pass', null)
   assert.equal(enter(streets).ctx.outcome.dropReason, 'simulation.no-such-filter')
+})
+
+test('B4: what a filter cannot say without the first fragment, nobody behind it is asked', () => {
+  let visits = 0
+  const streets = town(ctx => {
+    visits++
+    return ctx.forward('a')
+  })
+  const state: string[] = []
+  streets.box('pass', ctx => {
+    state.push(ctx.connectionState)
+    return Verdict.forward
+  })
+  streets.add('in', 'd', { inFilter: 'pass' })
+  const later = eth('02:00:00:00:00:0a', '02:00:00:00:00:0b')
+    .ipv4('10.0.0.1', '10.0.0.2', { id: 7, fragmentOffset: 64, protocol: 17 })
+    .payload(16)
+    .frame()
+  const early = enter(streets, 'in', later)
+  assert.deepEqual(
+    [early.verdict, early.ctx.outcome.waitingFor],
+    [Verdict.postpone, 'first fragment']
+  )
+  assert.deepEqual([visits, outputs(early.ctx)], [0, []])
+  const late = enter(streets, 'in', later, true)
+  assert.deepEqual([visits, outputs(late.ctx)], [1, ['a']])
+  assert.deepEqual(state, ['untracked', 'untracked'])
 })
 
 test('a service at a port sees packets before filter and device, whichever way they go', () => {

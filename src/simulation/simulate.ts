@@ -80,7 +80,7 @@ function served(ctx: SimulationContext, port: Port, device: Device | null): Verd
     const done = device === null ? service.undo?.(ctx) : service.take(ctx, device)
     if (done === undefined || done === null) continue
     if (ctx.trace !== null) ctx.trace.step(`     ${kind} ${id.slice(0, 8)} has taken it`)
-    return done
+    return ctx.ofWhole(done)
   }
   return null
 }

@@ -15,6 +15,7 @@ import { StateKinds } from '../../src/simulation/services/state-kinds.ts'
 import { Walks } from '../../src/simulation/services/walks.ts'
 import { LineTrace } from '../../src/simulation/trace.ts'
 import { Verdict } from '../../src/simulation/verdict.ts'
+import { WAIT_FOR_FIRST } from '../../src/simulation/waits.ts'
 import { StateAccess } from '../../src/state/access.ts'
 import { MemoryStateTable } from '../../src/state/memory-table.ts'
 import { RECORD_WORDS } from '../../src/state/record.ts'
@@ -80,12 +81,14 @@ export class FilterBench {
 
   run(chain: string, frame: Uint8Array, place: Place = {}): Verdict {
     const { ctx } = this
+    let isLate = false
     for (let i = 0; i < WAITS_MAX; i++) {
       const key = new Int32Array(WORDS)
       const view = new DataView(frame.buffer, frame.byteOffset, frame.length)
       extract(key, 0, 1, 0, 0, view, 0, frame.length)
       ctx.key.load(key, 0)
       ctx.begin(this.clock.now(), view, 0, frame.length)
+      ctx.fragments.isLate = isLate
       ctx.trace = this.trace
       this.trace.lines.length = 0
       ctx.inPort = portCalled(place.inPort ?? 'in')
@@ -94,6 +97,7 @@ export class FilterBench {
       const verdict = ctx.filter(chain)
       if (verdict === Verdict.forward) this.#commit()
       if (verdict !== Verdict.postpone) return verdict
+      isLate = ctx.outcome.waitingFor === WAIT_FOR_FIRST // nobody brings it here
       this.clock.advance(1)
     }
     throw new Error(`the chain still waits for ${ctx.outcome.waitingFor}`)

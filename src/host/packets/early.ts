@@ -1,11 +1,12 @@
 // Fragments that come before the first of their packet, or overtake it while it waits itself: it
-// alone says what connection they are of, and whoever was asked could only guess.  They wait here
+// alone says what connection they are of, and whoever was asked could only guess.  So their walk
+// ends where that is asked, before a guess has anybody look for a neighbour, and they wait here
 // until it has passed (RFC 4787 REQ-14), within bounds and for a short time; then they go on
 // without.
 
 import type { Counters } from '../../core/counters.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
-import { WAIT_FOR_FIRST } from '../waits.ts'
+import { WAIT_FOR_FIRST } from '../../simulation/waits.ts'
 import { type WaitingPacket, WaitingRoom } from './waiting-room.ts'
 
 const BOUNDS = {
@@ -32,12 +33,12 @@ export class EarlyFragments {
 
   /** Whether the packet just walked has to wait for its first fragment. */
   lacks(ctx: SimulationContext): boolean {
-    const { packet, isFirst, isEarly, isLate } = ctx.fragments
+    const { packet, isFirst, isLacking, isLate } = ctx.fragments
     this.packet = packet
-    const isWaiting = isEarly || (!isFirst && this.#delayed.has(packet))
-    if (!isWaiting || isLate) return false
+    const isBehind = !isFirst && !isLate && this.#delayed.has(packet)
+    if (!isLacking && !isBehind) return false
     ctx.outcome.waitingFor = WAIT_FOR_FIRST
-    ctx.outcome.emitted.length = 0 // what was answered to it was a guess, too
+    ctx.outcome.emitted.length = 0 // it is answered when it goes on
     return true
   }
 

@@ -5,8 +5,8 @@
 
 import type { Counters } from '../../core/counters.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
-import { WAIT_FOR_PULL } from '../../simulation/waits.ts'
-import { WAIT_FOR_FIRST, WALK_AGAIN } from '../waits.ts'
+import { WAIT_FOR_FIRST, WAIT_FOR_PULL } from '../../simulation/waits.ts'
+import { WALK_AGAIN } from '../waits.ts'
 import { EarlyFragments } from './early.ts'
 import { type WaitingPacket, WaitingRoom } from './waiting-room.ts'
 
