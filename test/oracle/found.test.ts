@@ -6,6 +6,8 @@
 //                        it was being loaded who shares the ports
 //   stateful-hosts-90002 an answer that a route sends to another than the opener: the host that it
 //                        leaves by hears of the connection, and holds it (a fault of the check)
+//   stateful-hosts-4006  fragments that gave their first up went on at the next tick of their agent,
+//                        together or not: one that began anew ticks at other times
 //   stateful-hosts-4007  a later fragment whose walk would have had to guess: where all devices
 //                        were loaded it asked for a neighbour at once, elsewhere 2 s later
 
