@@ -69,7 +69,7 @@ const HASTY = {
 const PATIENT = { ...DEFAULTS, neighbourFailedMs: 600_000 }
 
 const CALM_MS = 5000 // what hosts lost is handed over and forgotten (custody.ts)
-const HELD_MS = 3200 // two seconds and a quiet round: what waits for its first fragment goes on
+const HELD_MS = 2100 // two seconds: what waits for its first fragment goes on without
 const ROUNDS_MAX = 6
 const ANSWERS_MAX = 12 // in one round: a loop of bridges may ask a thousand times
 

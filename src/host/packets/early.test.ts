@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { VirtualClock } from '../../core/clock.ts'
 import { CounterTable } from '../../core/counters.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
 import { FragmentMemory } from '../../simulation/fragments.ts'
@@ -18,7 +19,8 @@ const fragment = (ifindex: number): WaitingPacket => ({
 function open() {
   const counters = new CounterTable()
   const again: WaitingPacket[] = []
-  const early = new EarlyFragments(counters, waiting => again.push(waiting))
+  const clock = new VirtualClock()
+  const early = new EarlyFragments(counters, clock, waiting => again.push(waiting))
   const fragments = new FragmentMemory()
   const ctx = { fragments, outcome: new Outcome() } as unknown as SimulationContext
   // What a walk asks of a fragment of packet n.
@@ -30,7 +32,7 @@ function open() {
     return early.lacks(ctx)
   }
   const waiting = (): number => counters.snapshot().gauges['waiting.fragments']!
-  return { counters, again, early, ctx, walk, waiting }
+  return { counters, again, clock, early, ctx, walk, waiting }
 }
 
 test('B4: they wait for the first of their own packet', () => {
@@ -49,13 +51,36 @@ test('B4: they wait for the first of their own packet', () => {
 })
 
 test('B4: no longer because they waited for something else before', () => {
-  const { again, early, walk } = open()
+  const { again, clock, early, walk } = open()
   assert.ok(walk(7, false, 0))
+  clock.advance(100)
   early.add({ ...fragment(7), deadline: 5000 }, 100)
-  early.expire(2099)
+  clock.advance(1999)
   assert.equal(again.length, 0)
-  early.expire(2100)
+  clock.advance(1)
   assert.equal(again.length, 1)
+})
+
+test('B4: each for as long, whoever waits beside it; and no longer than their worker is there', () => {
+  const { again, clock, early, walk } = open()
+  const waits = (ifindex: number, deadline = 0): void => {
+    walk(ifindex, false, clock.now())
+    early.add({ ...fragment(ifindex), deadline }, clock.now())
+  }
+  const gone = (ms: number): number[] => {
+    clock.advance(ms)
+    return again.splice(0).map(({ ifindex }) => ifindex)
+  }
+  waits(1)
+  clock.advance(12)
+  waits(2)
+  waits(3, 1990)
+  assert.deepEqual([gone(1977), gone(1), gone(10), gone(11), gone(1)], [[], [3], [1], [], [2]])
+  waits(4)
+  clock.advance(1000)
+  waits(5)
+  early.close()
+  assert.deepEqual([gone(9000), clock.waiting], [[], 0])
 })
 
 test('B13: behind a first one that waits itself', () => {
@@ -70,7 +95,7 @@ test('B13: behind a first one that waits itself', () => {
 })
 
 test('B4: not for long, and within bounds', () => {
-  const { counters, again, early, walk, waiting } = open()
+  const { counters, again, clock, early, walk, waiting } = open()
   for (let n = 1; n <= 5000; n++) {
     assert.ok(walk(n, false, 0))
     early.add(fragment(1), 0)
@@ -79,9 +104,9 @@ test('B4: not for long, and within bounds', () => {
   assert.equal(counters.value('drop.waiting.full'), 5000 - 1024)
   assert.ok(walk(9000, false, 0))
   early.add(fragment(2), 0)
-  early.expire(1999)
+  clock.advance(1999)
   assert.equal(again.length, 0)
-  early.expire(2000)
+  clock.advance(1)
   assert.equal(waiting(), 0)
   assert.ok(again.every(({ isLate }) => isLate))
   assert.ok(

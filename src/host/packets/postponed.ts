@@ -3,6 +3,7 @@
 // at once only waits for its turn. waiting-room.test.ts and early.test.ts hold the rooms,
 // test/oracle/cache.test.ts the way back.
 
+import type { Clock } from '../../core/clock.ts'
 import type { Counters } from '../../core/counters.ts'
 import type { SimulationContext } from '../../simulation/context.ts'
 import { WAIT_FOR_FIRST, WAIT_FOR_PULL } from '../../simulation/waits.ts'
@@ -19,10 +20,10 @@ export class PostponedPackets {
   readonly #schedule: () => void
 
   /** `schedule`: there is something to be walked. */
-  constructor(counters: Counters, schedule: () => void) {
+  constructor(counters: Counters, clock: Clock, schedule: () => void) {
     this.#schedule = schedule
     this.#room = new WaitingRoom(counters)
-    this.early = new EarlyFragments(counters, packet => this.#wakes([packet]))
+    this.early = new EarlyFragments(counters, clock, packet => this.#wakes([packet]))
   }
 
   /** Packets that wait for something that is not there. */
@@ -61,10 +62,9 @@ export class PostponedPackets {
     return this.#woken.splice(0, max)
   }
 
-  /** Drops what has waited too long; fragments go on without their first. */
+  /** Drops what has waited too long; fragments see to themselves. */
   expire(now: number): void {
     this.#room.expire(now)
-    this.early.expire(now)
   }
 
   #wakes(packets: readonly WaitingPacket[]): void {

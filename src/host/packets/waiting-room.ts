@@ -106,15 +106,23 @@ export class WaitingRoom {
     return woken.map(({ waiting }) => waiting)
   }
 
-  /** `last` is given those that have waited too long, which are lost without. */
-  expire(now: number, last?: (waiting: WaitingPacket, cause: string) => void): void {
+  /**
+   * `last` is given those that have waited too long, which are lost without. Gives the next
+   * deadline; Infinity: nobody waits.
+   */
+  expire(now: number, last?: (waiting: WaitingPacket, cause: string) => void): number {
+    let next = Infinity
     for (const entries of [...this.#causes.values()])
       for (const entry of [...entries]) {
-        if (entry.waiting.deadline > now) continue
-        this.#leave(entry)
-        if (last === undefined) this.#expired.value++
-        else last(entry.waiting, entry.cause)
+        const { waiting, cause } = entry
+        if (waiting.deadline > now) next = Math.min(next, waiting.deadline)
+        else {
+          this.#leave(entry)
+          if (last === undefined) this.#expired.value++
+          else last(waiting, cause)
+        }
       }
+    return next
   }
 
   #displace(): void {

@@ -70,7 +70,7 @@ export class Worker {
     this.ctx.puller = parts.flowState.asking
     const used: FlowUsed = (flow, links) => parts.flowState.use.used(links, flow)
     this.cache = new FlowCache(parts.datapath, used)
-    this.postponed = new PostponedPackets(parts.counters, () => this.#schedule())
+    this.postponed = new PostponedPackets(parts.counters, parts.clock, () => this.#schedule())
     this.#held = new HeldPackets(parts, this.cache, packet => this.postponed.again(packet))
     const { ctx, cache } = this
     const { early } = this.postponed
@@ -110,6 +110,7 @@ export class Worker {
   /** Stops permanently: later turns return at once. */
   stop(): void {
     this.#turning = true
+    this.postponed.early.close()
   }
 
   // --- what devices and others ask for -----------------------------------------------------------
