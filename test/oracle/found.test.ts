@@ -6,6 +6,9 @@
 //                        it was being loaded who shares the ports
 //   stateful-hosts-90002 an answer that a route sends to another than the opener: the host that it
 //                        leaves by hears of the connection, and holds it (a fault of the check)
+//   stateful-hosts-4005, -4010  packets have left by a port that the record does not name, on a
+//                        third host, and the flow that said so went when a router was turned off:
+//                        its record stays until it is idle (a fault of the check)
 //   stateful-hosts-4006  fragments that gave their first up went on at the next tick of their agent,
 //                        together or not: one that began anew ticks at other times
 //   stateful-hosts-4007  a later fragment whose walk would have had to guess: where all devices
