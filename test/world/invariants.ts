@@ -3,10 +3,10 @@
 // hand over what they lost (custody.ts).
 
 import assert from 'node:assert/strict'
-import type { Host } from '../../src/host/host.ts'
 import { describeRecord } from '../../src/simulation/state-text.ts'
-import { hostHash, KEY_WORDS, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
+import { hostHash, RECORD_WORDS, RecordWord } from '../../src/state/record.ts'
 import type { PortGroupModel, PortModel } from '../../src/topology/models.ts'
+import { keyOf } from './ways.ts'
 import type { World } from './world.ts'
 
 /** A record as a host holds it. */
@@ -17,7 +17,7 @@ export interface Held {
   readonly ingress: number
   readonly egress: number
   readonly isOwn: boolean
-  /** Hosts of the ports that flows which rest on it enter and leave by: they hold it, too. */
+  /** Hosts of the ports that its packets have entered and left by: they may hold it, too. */
   readonly onWay?: ReadonlySet<string>
   /** A connection whose handshake is over and that has not ended: nobody may be without it. */
   readonly isEstablished: boolean
@@ -48,12 +48,11 @@ export function faultsOf(
 ): string[] {
   const faults: string[] = []
   const holders = new Map<string, Held[]>()
-  const ways = waysOf(held)
   for (const each of held) {
     const { host, key, text, ingress, isOwn } = each
     const known = hostsFor(each, of)
     // It hears of what is new to the connection, while its packets go that way, and no more of it.
-    if (!known.has(host) && ways.get(key)?.has(host) === true) continue
+    if (!known.has(host) && each.onWay?.has(host) === true) continue
     if (!known.has(host) && !(ingress === 0 && isOwn) && !isFlooded(each))
       faults.push(`(i) ${host} is not responsible for ${text}, [${[...known]}] are`)
     const others = holders.get(key)
@@ -74,15 +73,6 @@ export function faultsOf(
         faults.push(`(iii) ${host} lacks ${first!.text}, which ${first!.host} holds`)
   }
   return faults
-}
-
-// By key: an answer may leave by a port that its record does not name, and so may all packets when
-// a route has changed.
-function waysOf(held: readonly Held[]): Map<string, Set<string>> {
-  const ways = new Map<string, Set<string>>()
-  for (const { key, onWay = [] } of held)
-    ways.set(key, new Set([...(ways.get(key) ?? []), ...onWay]))
-  return ways
 }
 
 // What was flooded went out by ports of several hosts; whose it is, the first answer tells, and the
@@ -115,38 +105,24 @@ function heldIn(world: World, of: Responsible): Held[] {
   const record = new Int32Array(RECORD_WORDS)
   for (const { id: host, host: side } of world.hosts.values()) {
     const { table, access } = side.replication.flowState
-    const onWay = waysIn(side, of)
     for (let from = 1; from !== 0; from = table.next) {
       if (table.scan(from, record, new Float64Array(1)) === 0) break
       const opening = [RecordWord.born, RecordWord.generation, RecordWord.owner]
       const moment = opening.map(word => record[word]! >>> 0).join(' ')
+      const key = keyOf(record)
+      const ways = [...world.ways.of(key)].flatMap(port => [...(of.get(port) ?? [])])
       const text = describeRecord(access.kinds, record, false, 0)
       held.push({
         host,
-        key: record.subarray(0, KEY_WORDS).join(),
+        key,
         text: `${text} of ${moment}`,
         isEstablished: isEstablished(text),
         ingress: record[RecordWord.ingress]!,
         egress: record[RecordWord.egress]!,
         isOwn: record[RecordWord.owner] === hostHash(host),
-        onWay: onWay.get(table.find(record, 0) >>> 1) ?? new Set()
+        onWay: new Set(ways)
       })
     }
   }
   return held
-}
-
-// By record of a host's table, where the flows lead that it has of it.
-function waysIn({ worker }: Host, of: Responsible): Map<number, Set<string>> {
-  const ways = new Map<number, Set<string>>()
-  for (const id of worker.cache.table.ids()) {
-    const { met = [], entry = null, outs = [] } = worker.cache.get(id)?.links ?? {}
-    for (let i = 0; i < met.length; i += 2) {
-      const hosts = ways.get(met[i]! >>> 1) ?? new Set()
-      for (const port of [entry, ...outs])
-        for (const host of of.get(port?.number ?? 0) ?? []) hosts.add(host)
-      ways.set(met[i]! >>> 1, hosts)
-    }
-  }
-  return ways
 }

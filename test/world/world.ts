@@ -28,6 +28,7 @@ import { WorldJournal } from './journal.ts'
 import { sealer } from './sealer.ts'
 import { type WorldObject, WorldStore } from './store.ts'
 import { SurvivingDatapath } from './surviving.ts'
+import { Ways } from './ways.ts'
 
 // Settings of plugins as they are when nobody sets any.
 const declared = await loadResources()
@@ -81,6 +82,7 @@ export class World {
   readonly store: WorldStore
   readonly hosts = new Map<string, WorldHost>()
   readonly delivered: Delivery[] = []
+  readonly ways = new Ways()
   // Whether a message of the exchange gets through.
   carries: (message: Uint8Array) => boolean = () => true
   readonly #history = createHash('sha256')
@@ -268,6 +270,7 @@ export class WorldHost {
       state: this.#state(world, options, isHere),
       ...(options.maintenance === undefined ? {} : { maintenance: options.maintenance })
     })
+    if (options.share === true) world.ways.watch(this.host)
   }
 
   #newDatapath(world: World, options: WorldOptions): SurvivingDatapath {
