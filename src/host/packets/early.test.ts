@@ -61,7 +61,7 @@ test('B4: no longer because they waited for something else before', () => {
   assert.equal(again.length, 1)
 })
 
-test('B4: each for as long, whoever waits beside it; and no longer than their worker is there', () => {
+test('B4: each for as long, whoever waits beside it, and while their worker is there', () => {
   const { again, clock, early, walk } = open()
   const waits = (ifindex: number, deadline = 0): void => {
     walk(ifindex, false, clock.now())
