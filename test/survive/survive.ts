@@ -1,7 +1,8 @@
-// `npm run survive [-- --json] [--full]`: what becomes of connections when gateways die, ports move
-// and agents are restarted, when answers come back by another gateway than questions left by, when
-// ports move to and fro, and when a gateway's agent is gone while its kernel forwards on.
-// Ends with status 1 when a connection was lost.
+// `npm run survive [-- --json] [--full] [--uplinks] [--rounds N]`: what becomes of connections when
+// gateways die, ports move and agents are restarted, when answers come back by another gateway than
+// questions left by, when ports move to and fro, and when a gateway's agent is gone while its
+// kernel forwards on. With --uplinks, by gateways that speak BGP with two routers outside: what
+// dies is found out by them. Ends with status 1 when a connection was lost.
 
 import { Network } from '../lab/fixtures/index.ts'
 import { type Asymmetric, asymmetric } from '../lab/survival/asymmetric.ts'
@@ -10,6 +11,7 @@ import { faults } from '../lab/survival/faults.ts'
 import { Ground } from '../lab/survival/ground.ts'
 import { type Moving, moving } from '../lab/survival/moving.ts'
 import { type Unattended, unattended } from '../lab/survival/unattended.ts'
+import { uplinkFaults, uplinkRounds } from '../lab/survival/uplink-faults.ts'
 import { optionsOf } from '../options.ts'
 
 const PREFIX = 'mz-survive'
@@ -17,9 +19,11 @@ const LOSSES = [0, 10, 100] // per mille
 const small = { each: 25, connections: 1000, perSecond: 500, goneS: 40 }
 const full = { each: 125, connections: 10_000, perSecond: 1000, goneS: 90 }
 const MOVES = 10
+const ROUNDS = 3 // of a gateway that dies and comes back, with --uplinks
 const MOVING = 40 // connections of a class
 
-const { flags } = optionsOf(['json', 'full'], {})
+const { flags, numbers } = optionsOf(['json', 'full', 'uplinks'], { rounds: ROUNDS })
+const bgp = flags.uplinks
 const scale = flags.full ? full : small
 const say = (line: string): void => {
   if (!flags.json) process.stdout.write(`${line}\n`)
@@ -28,12 +32,12 @@ const columns = (cells: readonly unknown[]): string =>
   cells.map((cell, i) => (i < 3 ? `${cell}`.padEnd(19) : `${cell}`.padStart(10))).join('')
 
 async function survive(): Promise<Outcome[]> {
-  const ground = await Ground.open({ prefix: PREFIX })
+  const ground = await Ground.open({ prefix: PREFIX, bgp })
   const all: Outcome[] = []
   try {
     const crowds = await Crowds.open(ground, scale.each)
     say(columns(['fault', 'class', 'speaks', 'total', 'survived', 'p50 ms', 'p99 ms']))
-    for (const fault of faults)
+    for (const fault of bgp ? [...uplinkFaults, ...uplinkRounds(numbers.rounds)] : faults)
       for (const outcome of await crowds.suffer(fault)) {
         all.push(outcome)
         const { class: of, speaks, total, survived, gap_ms_p50, gap_ms_p99, why } = outcome
@@ -49,10 +53,14 @@ async function survive(): Promise<Outcome[]> {
 
 async function crossed(): Promise<Asymmetric[]> {
   const all: Asymmetric[] = []
-  say('\nout by gateway1, back by gateway2')
+  say(
+    bgp
+      ? '\nout by all uplinks, back by either gateway in turn'
+      : '\nout by gateway1, back by gateway2'
+  )
   for (const lossPerMille of LOSSES) {
     const { connections, perSecond } = scale
-    const run = await asymmetric({ prefix: PREFIX, lossPerMille, connections, perSecond })
+    const run = await asymmetric({ prefix: PREFIX, lossPerMille, connections, perSecond, bgp })
     all.push(run)
     say(
       `${run.loss_pct} % of state messages lost: ${connections} connections, ` +
@@ -89,12 +97,13 @@ if (skip !== false) {
 }
 const survival = await survive()
 const runs = await crossed()
-const moves = await moved()
-const without = await gone()
+const moves = bgp ? undefined : await moved()
+const without = bgp ? undefined : await gone()
 const all = { survival, asymmetric: runs, moves, unattended: without }
 if (flags.json) process.stdout.write(`${JSON.stringify(all)}\n`)
-const outcomes = [...survival, ...moves.outcomes, ...without.outcomes]
+const outcomes = [...survival, ...(moves?.outcomes ?? []), ...(without?.outcomes ?? [])]
 const isLost = outcomes.some(({ total, survived }) => survived < total)
-const isRefused = moves.failed + without.failed + without.slow > 0
+const failed = (moves?.failed ?? 0) + (without?.failed ?? 0) + (without?.slow ?? 0)
+const isRefused = failed > 0
 const isCrossed = runs.some(run => run.failed + run.syn_retransmits + run.wrong_drops > 0)
 process.exit(isLost || isCrossed || isRefused ? 1 : 0)

@@ -7,8 +7,9 @@
 //   snat  ┤                           └ gateway2 ─ 203.0.113.16/28 ┘
 //   lb    ┘
 
-import { CrowdServer, type Outside, type Vm } from '../../../src/lab/index.ts'
+import { CrowdServer, type Outside, until, type Vm } from '../../../src/lab/index.ts'
 import { type Device, Network, type NetworkOptions } from '../fixtures/index.ts'
+import { Upstream } from './upstream.ts'
 
 export const OUTSIDE = '198.51.100.1'
 export const GATEWAYS = ['gateway1', 'gateway2'] as const
@@ -19,7 +20,9 @@ export type Gateway = (typeof GATEWAYS)[number]
 const SNAT = '180.0.1.200'
 const VIP = '180.0.1.100'
 const INSIDE = ['10.0.0.0/8', '180.0.1.0/24']
+const TOLD = ['10.0.1.0/24', '180.0.1.0/24']
 export const PORT = 9000 // of servers, and of the VIP
+const LEARNED_MS = 60_000
 const HOSTS = ['compute1', 'compute2', ...GATEWAYS]
 
 export interface GroundOptions {
@@ -33,6 +36,8 @@ export interface GroundOptions {
   readonly crowds?: boolean
   /** What SNAT may translate to; all from 1024 on when not given. */
   readonly lastPort?: number
+  /** Gateways speak BGP with two upstream routers, and nothing outside is told by hand. */
+  readonly bgp?: boolean
 }
 
 export class Ground {
@@ -41,6 +46,8 @@ export class Ground {
   readonly vms: ReadonlyMap<Class, Vm>
   /** The crowd's server for each class: outside, or for `lb` the member. */
   readonly servers: ReadonlyMap<Class, CrowdServer>
+  /** With BGP: the routers outside. */
+  readonly upstream: Upstream | undefined
 
   static async open(options: GroundOptions): Promise<Ground> {
     const { prefix, lossPerMille = 0, processes = true, agents = {} } = options
@@ -58,10 +65,12 @@ export class Ground {
     net: Network,
     outside: Outside,
     vms: ReadonlyMap<Class, Vm>,
-    servers: ReadonlyMap<Class, CrowdServer>
+    servers: ReadonlyMap<Class, CrowdServer>,
+    upstream?: Upstream
   ) {
     this.net = net
     this.outside = outside
+    this.upstream = upstream
     this.vms = vms
     this.servers = servers
   }
@@ -78,6 +87,7 @@ export class Ground {
   }
 
   async close(): Promise<void> {
+    await this.upstream?.close()
     await this.net.close()
   }
 }
@@ -91,15 +101,9 @@ async function build(net: Network, options: GroundOptions): Promise<Ground> {
   const filtered = await filters(net, lastPort)
   const edge = await net.router('edge', { ...filtered, loadBalancer: await vip(net) })
   await net.plug(edge, red, ['10.0.1.1/24'])
-  const outside = await net.lab.outside('outside', {
-    links: GATEWAYS.map((name, i) => ({
-      host: net.host(name),
-      interface: 'uplink0',
-      addresses: [`${outsideOf(i)}/28`]
-    })),
-    addresses: [`${OUTSIDE}/32`]
-  })
-  await uplinks(net, edge)
+  const told = { gateways: GATEWAYS, address: OUTSIDE, networks: TOLD }
+  const upstream = options.bgp === true ? await Upstream.build(net, edge, told) : undefined
+  const outside = upstream?.outside ?? (await uplinks(net, edge))
   const vms = new Map<Class, Vm>()
   for (const [i, name] of classes.entries()) {
     const addresses = [`10.0.1.${11 + i}/24`]
@@ -109,8 +113,13 @@ async function build(net: Network, options: GroundOptions): Promise<Ground> {
   }
   await net.start()
   const servers = crowds ? await serve(outside, vms) : new Map<Class, CrowdServer>()
-  const ground = new Ground(net, outside, vms, servers)
-  await ground.returnBy('gateway1')
+  const ground = new Ground(net, outside, vms, servers, upstream)
+  if (upstream === undefined) await ground.returnBy('gateway1')
+  else {
+    await upstream.untilUp()
+    const isOpen = async () => (await vms.get('plain')!.ping(OUTSIDE, { count: 1 })).received === 1
+    await until('the way out is learned', isOpen, LEARNED_MS)
+  }
   return ground
 }
 
@@ -120,7 +129,16 @@ async function serve(outside: Outside, vms: ReadonlyMap<Class, Vm>) {
   return new Map(classes.map(name => [name, name === 'lb' ? member : server]))
 }
 
-async function uplinks(net: Network, edge: Device): Promise<void> {
+// One to each gateway, and the way out by the first while it is there.
+async function uplinks(net: Network, edge: Device): Promise<Outside> {
+  const outside = await net.lab.outside('outside', {
+    links: GATEWAYS.map((name, i) => ({
+      host: net.host(name),
+      interface: 'uplink0',
+      addresses: [`${outsideOf(i)}/28`]
+    })),
+    addresses: [`${OUTSIDE}/32`]
+  })
   const ports: string[] = []
   for (const [i, name] of GATEWAYS.entries()) {
     const addresses = [`${insideOf(i)}/28`]
@@ -129,6 +147,7 @@ async function uplinks(net: Network, edge: Device): Promise<void> {
     await net.create('route', { ...to, gateway: outsideOf(i), weight: 10 * (i + 1) })
   }
   await net.create('port-group', { name: 'uplinks', stateful: true, ports })
+  return outside
 }
 
 async function chain(net: Network, name: string, rules: readonly object[]): Promise<string> {
