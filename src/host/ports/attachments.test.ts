@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SystemClock } from '../../core/clock.ts'
 import { CounterTable } from '../../core/counters.ts'
 import type { PhysicalPort } from '../../datapath/datapath.ts'
 import type { Tag } from '../../flow/tag.ts'
@@ -51,7 +52,8 @@ function open(isSlow = false) {
     },
     left: (ifindex: number): void => void places.push(`none at ${ifindex}`)
   }
-  const attachments = new Attachments({ datapath, counters, events, punts })
+  const clock = new SystemClock()
+  const attachments = new Attachments({ datapath, counters, clock, events, punts })
   const finish = (): void => {
     for (const each of finishing.splice(0)) each()
   }
@@ -74,7 +76,7 @@ test('punts hear where ports are before their programs are there, and that they 
 })
 
 test('a program that is there at once lets its port be activated at once', () => {
-  const { attachments, attached, woken } = open()
+  const { attachments, attached, counters, woken } = open()
   assert.equal(attachments.prepare('p', null, at(1), assert.fail), true)
   assert.equal(attachments.isComing(1), true)
   assert.equal(attachments.comingBy('p'), 1)
@@ -83,6 +85,7 @@ test('a program that is there at once lets its port be activated at once', () =>
   assert.deepEqual(woken, [waitForInterface(1)])
   attachments.detach(1)
   assert.equal(attached.size, 0)
+  assert.equal(counters.snapshot().histograms['agent.attach-ms']!.count, 1)
 })
 
 test('one that takes a while says when it is there', () => {

@@ -2,7 +2,8 @@
 // that are about to be. Of the last the program is there, or on its way, before the port may be
 // activated, and what comes in waits.
 
-import type { Counter, Counters } from '../../core/counters.ts'
+import type { Clock } from '../../core/clock.ts'
+import type { Counter, Counters, Histogram } from '../../core/counters.ts'
 import { type Datapath, PortClass } from '../../datapath/datapath.ts'
 import { derive, type Tag, tagOf } from '../../flow/tag.ts'
 import type { Port, PortId } from '../../simulation/device.ts'
@@ -25,10 +26,13 @@ export interface AttachmentsParts {
   /** Where programs are put on interfaces. */
   readonly datapath: Pick<Datapath, 'attach' | 'attachSoon' | 'detach' | 'detachOthers'>
   readonly counters: Counters
+  readonly clock: Clock
   readonly events: HostEvents
   /** Told of where ports are. */
   readonly punts: Pick<Punts, 'placed' | 'left'>
 }
+
+const ATTACH_MS = [1, 2, 5, 10, 20, 30, 50, 75, 100, 200, 500]
 
 /** On which interfaces the datapath has its programs. */
 export class Attachments {
@@ -36,14 +40,19 @@ export class Attachments {
   readonly #events: HostEvents
   readonly #punts: AttachmentsParts['punts']
   readonly #refused: Counter
+  readonly #clock: Clock
+  readonly #attachMs: Histogram
   readonly #coming = new Map<number, Coming>() // by ifindex
   readonly #underlays = new Set<number>()
   #othersGone = false
 
-  constructor({ datapath, counters, events, punts }: AttachmentsParts) {
+  constructor({ datapath, counters, clock, events, punts }: AttachmentsParts) {
     this.#punts = punts
     this.#datapath = datapath
     this.#events = events
+    this.#clock = clock
+    const help = 'Time the kernel took to put a program on an interface, ms'
+    this.#attachMs = counters.histogram('agent.attach-ms', ATTACH_MS, help)
     this.#refused = counters.claim('agent.attach-failed', 'Interfaces that refused programs')
   }
 
@@ -80,7 +89,9 @@ export class Attachments {
     let isLate = false
     const peerRedirect = at.peerElsewhere
     const physical = { ifindex, name: at.name, portClass, peerRedirect, port: id }
+    const begin = this.#clock.now()
     this.#datapath.attachSoon(physical, isThere => {
+      this.#attachMs.observe(this.#clock.now() - begin)
       if (this.#coming.get(ifindex) !== coming) return
       coming.isThere = isThere
       if (!isThere) this.#refuse(ifindex)
