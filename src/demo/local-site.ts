@@ -103,7 +103,7 @@ export class LocalSite implements Site {
     const [appliance, ground] = [this.#appliance!, this.#ground!]
     const { hosts: ids, ports } = this.#built!
     const moves = new Ports(appliance.store, noAgents)
-    const movePort = (vm: string, to: HostName): Promise<void> =>
+    const movePort = (vm: string, to: HostName): Promise<unknown> =>
       moves.move(ports.get(vm)!, { host: ids[to], interface: vm }, undefined)
     return new Faults({
       ground,

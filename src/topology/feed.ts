@@ -91,7 +91,8 @@ export class TopologyFeed {
 
   #watch(interest: Exclude<Interest, { table: string }>): Watch {
     const key = interestKey(interest)
-    return this.#store.watch(interest, events => this.#listener.events(key, events, false))
+    const told = (events: readonly WatchEvent[]): void => this.#listener.events(key, events, false)
+    return this.#store.watch(interest, told, { asKnown: true })
   }
 
   #watchTable(name: string): Watch {

@@ -40,6 +40,16 @@ export type WatchEvent =
   | { readonly op: 'put'; readonly object: Versioned }
   | { readonly op: 'delete'; readonly kind: string; readonly id: ObjectId }
 
+/** How a watch begins. */
+export interface WatchWish {
+  /**
+   * What is known here is taken for all there is, and what is not here yet comes as a change: who
+   * was led to an object by another one needs no more, for changes come in their order. Only of an
+   * object that is not here others are asked first.
+   */
+  readonly asKnown?: boolean
+}
+
 /** A watch that goes on until it is closed. */
 export interface Watch {
   /** Resolves when the current state has been delivered. */
@@ -159,6 +169,11 @@ export interface Store {
   /** All objects of a kind, or those whose indexed field has a value. */
   list(kind: string, index?: { field: string; value: string }): AsyncIterable<Versioned>
   /**
+   * The same of what is known here: our own writes, and what others had changed when it was read
+   * last. Whoever writes what he concludes from it has to name versions.
+   */
+  readonly known: Pick<Store, 'read' | 'list' | 'living'>
+  /**
    * All or nothing. Objects are checked against their models, references and uniqueness; a delete
    * clears, cascades or refuses as the references say. Gives the store's new version. Errors:
    * NOT_FOUND, EXISTS, CONFLICT, REFERENCED, MISSING_REFERENCE, INVALID (MezzoError).
@@ -167,7 +182,8 @@ export interface Store {
   /** Current state, then every later change, in order, none missed; one listener call per write. */
   watch(
     interest: Exclude<Interest, { table: string }>,
-    listener: (events: readonly WatchEvent[]) => void
+    listener: (events: readonly WatchEvent[]) => void,
+    wish?: WatchWish
   ): Watch
   /** The shared table of this name. */
   table(name: string): ReplicatedTable

@@ -2,8 +2,9 @@
 // call per write.
 
 import assert from 'node:assert/strict'
+import type { WatchEvent } from '../../src/topology/store.ts'
 import type { StoreTest } from './contract.ts'
-import { all, assertSame, eventually, Replica, valuesOf } from './ground.ts'
+import { all, assertSame, eventually, Replica, refused, valuesOf } from './ground.ts'
 import { create, newId, remove, update } from './models.ts'
 
 const field = 'ports' // of a port group
@@ -13,6 +14,35 @@ export function watchTests(test: StoreTest): void {
   listTests(test)
   orderTests(test)
   lifeTests(test)
+  knownTests(test)
+}
+
+function knownTests(test: StoreTest): void {
+  test('a watch of what is known tells that, and misses nothing', async ground => {
+    const [a, b] = [await ground.session(), await ground.session()]
+    const [mine, theirs] = [create('host', { name: 'mine' }), create('host', { name: 'theirs' })]
+    await b.write([mine])
+    const told = (id: string) => {
+      const names: unknown[] = []
+      const listener = (events: readonly WatchEvent[]): void => {
+        for (const event of events) if (event.op === 'put') names.push(event.object.value.name)
+      }
+      const { ready } = b.watch({ kind: 'host', id }, listener, { asKnown: true })
+      return { names, ready }
+    }
+    const own = told(mine.value.id)
+    await own.ready
+    assert.deepEqual(own.names, ['mine'])
+    await a.write([theirs])
+    const other = told(theirs.value.id)
+    await other.ready
+    assert.deepEqual(other.names, ['theirs'])
+    await a.write([update('host', { ...mine.value, name: 'changed' })])
+    await eventually(() => assert.deepEqual(own.names, ['mine', 'changed']))
+    assert.equal((await b.known.read('host', mine.value.id))?.value.name, 'changed')
+    assert.equal(valuesOf(await all(b.known.list('host'))).length, 2)
+    await refused(b.known.read('spoon', mine.value.id), 'INVALID', 'spoon')
+  })
 }
 
 function selectionTests(test: StoreTest): void {

@@ -60,6 +60,24 @@ describe('the API of a store on ZooKeeper', { skip: missingForServer() ?? false 
     assert.equal((await report()).change, Number(change) + 1)
   })
 
+  test('a new object, or a binding, is one change and one watch to the servers', async () => {
+    const received = async (): Promise<number> =>
+      Number(/^zk_packets_received\s+(\d+)/m.exec(await server.ask('mntr'))?.[1])
+    const [host, bridge] = [await create('/hosts', { name: 'h' }), await create('/bridges', {})]
+    const ports = []
+    for (let i = 0; i < 20; i++) ports.push(await create('/ports', { device: bridge }))
+    const before = await received()
+    for (let i = 0; i < 20; i++) await create('/bridges', { name: `many ${i}` })
+    for (const [i, port] of ports.entries()) {
+      const binding = { host, interface: `tap${i}` }
+      const bound = await call(`${system.url}/ports/${port}/binding`, 'PUT', binding)
+      assert.equal(bound.status, 200, JSON.stringify(bound.body))
+    }
+    // The change, and the watch of the next one; pings, and what mntr is asked by, beside them.
+    const each = ((await received()) - before) / 40
+    assert.ok(each >= 2 && each < 2.8, `${each} requests`)
+  })
+
   test('everything it counts has a name of its own under store', () => {
     const counters = new CounterTable()
     countStore(system.store, counters)

@@ -60,14 +60,15 @@ describe('tables that machines share', { skip }, () => {
   test('who has not asked for a table holds no watch on it and receives nothing of it', () =>
     within(async ({ open }) => {
       const [a, b] = [await open({ session: 'a' }), await open({ session: 'b' })]
+      await a.table('wanted').put('first', 'v')
       const wanted = new TableReplica(b.table('wanted'))
       await wanted.ready
       const watches = gauge(b, 'watches')
       const [received, events] = [count(b, 'table-applied'), count(b, 'events')]
       for (let i = 0; i < 50; i++) await a.table(`other ${i % 5}`).put(`k${i}`, 'x')
-      assert.equal(gauge(a, 'tables'), 5)
+      assert.equal(gauge(a, 'tables'), 6)
       await a.table('wanted').put('k', 'v')
-      await eventually(() => assert.deepEqual(wanted.sorted, [['k', 'v']]))
+      await eventually(() => assert.equal(wanted.sorted.length, 2))
       assert.equal(count(b, 'table-applied') - received, 1)
       const more = count(b, 'events') - events
       assert.ok(more <= 2, `${more} events`)

@@ -26,7 +26,7 @@ export interface ClusterAgentsParts {
   /** Those of this process. */
   readonly local: AgentsView
   /** Where hosts register. */
-  readonly store: Pick<Store, 'table' | 'living' | 'read' | 'list'>
+  readonly store: Pick<Store, 'table' | 'read' | 'list' | 'known'>
   readonly caller: Caller
   /** What the routes of plugins do. */
   readonly effectOf: EffectOf

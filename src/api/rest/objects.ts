@@ -17,9 +17,18 @@ import {
   statusFields,
   writeOnlyFields
 } from './catalogue.ts'
-import { collect, type MakerRules, type Managed, ObjectMaker, placed, refuse } from './maker.ts'
+import {
+  collect,
+  type MakerRules,
+  type Managed,
+  ObjectMaker,
+  placed,
+  type Reader,
+  refuse
+} from './maker.ts'
 import { merge, plain, sameValue } from './merge.ts'
 import { inOrder } from './order.ts'
+import { RequestReader } from './request-reader.ts'
 
 /** What a request says of the version it means: nothing, or the text of If-Match. */
 export type Expected = { readonly versions: readonly number[]; readonly text: string } | undefined
@@ -58,7 +67,6 @@ export class Objects {
   readonly #catalogue: Catalogue
   readonly #managed: Managed
   readonly #rules: MakerRules
-  readonly #maker: ObjectMaker
   #turn: Promise<void> = Promise.resolve()
 
   constructor(store: Store, catalogue: Catalogue, rules: MakerRules) {
@@ -66,14 +74,11 @@ export class Objects {
     this.#catalogue = catalogue
     this.#managed = rules.managed
     this.#rules = rules
-    this.#maker = new ObjectMaker(store, catalogue, rules)
   }
 
   /** The object; throws 404. */
-  async read(kind: string, id: string): Promise<Versioned> {
-    const object = await this.#store.read(kind, id)
-    if (object === undefined) throw notFound(kind, id)
-    return object
+  read(kind: string, id: string): Promise<Versioned> {
+    return mustRead(this.#store, kind, id)
   }
 
   /** A page of a kind's objects. */
@@ -88,12 +93,12 @@ export class Objects {
 
   /** `fixed` are fields the path has already said. */
   async create(model: Model, body: unknown, fixed: Readonly<Record<string, string>> = {}) {
-    const value = await this.#maker.made(model, body, fixed)
+    const value = await this.#maker(this.#reader()).made(model, body, fixed)
     await this.#inTurn(model, async () => {
-      const { object, moved } = await placed(this.#store, model, value, undefined)
+      const { object, moved } = await placed(this.#reader(), model, value, undefined)
       await this.#store.write([{ op: 'create', kind: model.kind, value: object }, ...moved])
     })
-    return this.read(model.kind, value.id)
+    return this.#written(model.kind, value.id)
   }
 
   /**
@@ -104,8 +109,8 @@ export class Objects {
     const ordered = items.find(({ model }) => model.ordered !== undefined)?.model
     let ids: string[] = []
     await this.#inTurn(ordered ?? items[0]!.model, async () => {
-      const batch = new Batch(this.#store)
-      const maker = new ObjectMaker(batch, this.#catalogue, this.#rules)
+      const batch = new Batch(this.#reader())
+      const maker = this.#maker(batch)
       ids = []
       for (const [i, item] of items.entries()) ids.push(await made(batch, maker, item, i))
       await this.#store.write(batch.changes)
@@ -153,22 +158,36 @@ export class Objects {
     await this.#inTurn(
       model,
       async () => {
-        const current = await this.read(model.kind, id)
+        const reader = this.#reader()
+        const current = await mustRead(reader, model.kind, id)
         check(current, expected)
         const edited = edit(current)
         refuse(this.#fixityFaults(model, current.value, edited))
         const value = applyDefaults(model, edited)
         refuse(checkObject(model, value))
         if (sameValue(value, current.value)) return
-        refuse(await this.#maker.relatedFaults(model, value))
-        const { object, moved } = await placed(this.#store, model, value, current.value)
+        refuse(await this.#maker(reader).relatedFaults(model, value))
+        const { object, moved } = await placed(reader, model, value, current.value)
         const { kind } = model
         const update: Change = { op: 'update', kind, value: object, version: current.version }
         await this.#store.write([update, ...moved])
       },
       expected
     )
-    return this.read(model.kind, id)
+    return this.#written(model.kind, id)
+  }
+
+  #reader(): RequestReader {
+    return new RequestReader(this.#store)
+  }
+
+  #maker(reader: Reader): ObjectMaker {
+    return new ObjectMaker(reader, this.#catalogue, this.#rules)
+  }
+
+  // What we have written is known here.
+  #written(kind: string, id: string): Promise<Versioned> {
+    return mustRead(this.#store.known, kind, id)
   }
 
   // Siblings in order are placed one after the other: two that come last at once would tie.
@@ -245,6 +264,12 @@ export class Objects {
     for await (const object of this.#store.list(model.kind, ...index))
       if (Object.entries(filters).every(([f, text]) => holds(object.value[f], text))) yield object
   }
+}
+
+async function mustRead(reader: Pick<Store, 'read'>, kind: string, id: string): Promise<Versioned> {
+  const object = await reader.read(kind, id)
+  if (object === undefined) throw notFound(kind, id)
+  return object
 }
 
 const holds = (value: unknown, text: string): boolean =>

@@ -12,6 +12,7 @@ import type { AgentsView } from '../agents.ts'
 import { conflict, invalid, notFound, precondition, refusalOf } from '../http/refusal.ts'
 import type { Managed } from './maker.ts'
 import type { Expected } from './objects.ts'
+import { RequestReader } from './request-reader.ts'
 
 const LINK = 'POST /ports/{id}/link'
 const BINDING = 'PUT /ports/{id}/binding'
@@ -56,18 +57,18 @@ export class Ports {
 
   /** The other end of a port's link; throws 404. */
   async peer(id: string): Promise<string> {
-    const { value } = await this.#port(id)
+    const { value } = await portOf(this.#store, id)
     if (typeof value.peer !== 'string') throw notFound('link of port', id)
     return value.peer
   }
 
   /** Joins two ports of devices; throws 400, 404 or 409. */
   link(id: string, peerId: string): Promise<void> {
-    return again(async () => {
-      const port = await this.#port(id)
+    return this.#again(async reader => {
+      const port = await portOf(reader, id)
       if (id === peerId)
         throw invalid([{ field: 'peer', value: peerId, expected: 'another port than this one' }])
-      const peer = await this.#store.read('port', peerId)
+      const peer = await reader.read('port', peerId)
       if (peer === undefined)
         throw invalid([{ field: 'peer', value: peerId, expected: 'the id of a port that exists' }])
       if (port.value.peer === peerId && peer.value.peer === id) return
@@ -79,11 +80,11 @@ export class Ports {
 
   /** Takes both ends of a link apart; throws 404. */
   unlink(id: string): Promise<void> {
-    return again(async () => {
-      const port = await this.#port(id)
+    return this.#again(async reader => {
+      const port = await portOf(reader, id)
       const peerId = port.value.peer
       if (typeof peerId !== 'string') throw notFound('link of port', id)
-      const peer = await this.#store.read('port', peerId)
+      const peer = await reader.read('port', peerId)
       const gone = { peer: undefined }
       if (peer?.value.peer === id) await this.#write([port, gone], [peer, gone])
       else await this.#write([port, gone])
@@ -92,7 +93,7 @@ export class Ports {
 
   /** A port's binding; throws 404. */
   async binding(id: string): Promise<Binding> {
-    const binding = bindingOf(await this.#port(id))
+    const binding = bindingOf(await portOf(this.#store, id))
     if (binding === undefined) throw notFound('binding of port', id)
     return binding
   }
@@ -101,9 +102,9 @@ export class Ports {
    * Binds a free port, or takes one over from the host that is named.  A port that is free may
    * have been on the host that is named; where none is, on the one that had it last.
    */
-  async bind(id: string, to: BindingPut, expected: Expected): Promise<void> {
+  bind(id: string, to: BindingPut, expected: Expected): Promise<Binding> {
     const { previousHost } = to
-    await this.#place(id, to, expected, port => {
+    return this.#place(id, to, expected, port => {
       const { host } = port.value
       if (host !== undefined && host === previousHost) return
       mustBeFree(port, 'id')
@@ -111,8 +112,8 @@ export class Ports {
   }
 
   /** Moves a bound port, wherever it is now unless the host is named: of two moves, the later. */
-  async move(id: string, to: BindingPut, expected: Expected): Promise<void> {
-    await this.#place(id, to, expected, port => {
+  move(id: string, to: BindingPut, expected: Expected): Promise<Binding> {
+    return this.#place(id, to, expected, port => {
       const { host } = port.value
       if (host === undefined) throw notFound('binding of port', id)
       mustBeOn(port, 'previousHost', to.previousHost)
@@ -121,8 +122,8 @@ export class Ports {
 
   /** `host`: refused unless the port is bound there. */
   unbind(id: string, host: string | undefined, expected: Expected): Promise<void> {
-    return again(async () => {
-      const port = await this.#port(id)
+    return this.#again(async reader => {
+      const port = await portOf(reader, id)
       mustBeAt(port, expected)
       const bound = bindingOf(port)
       if (bound === undefined) throw notFound('binding of port', id)
@@ -137,18 +138,18 @@ export class Ports {
     to: BindingPut,
     expected: Expected,
     allow: (port: Versioned) => void
-  ): Promise<void> {
-    await this.#port(id)
-    await this.#mustExist(to)
-    await again(async () => {
-      const port = await this.#port(id)
+  ): Promise<Binding> {
+    await this.#again(async reader => {
+      const port = await portOf(reader, id)
+      await this.#mustExist(reader, to)
       mustBeAt(port, expected)
       const { host, interface: name } = port.value
       if (host === to.host && name === to.interface) return
       allow(port)
-      await this.#mustBeUnused(to.host, to.interface)
+      await mustBeUnused(reader, to.host, to.interface)
       await this.#write([port, placed(port, to)])
     })
+    return bindingOf(await portOf(this.#store.known, id)) ?? { port: id, ...to }
   }
 
   /** All bindings, or those of one host. */
@@ -161,22 +162,29 @@ export class Ports {
   }
 
   /** The port bound to an interface of a host. */
-  async boundTo(host: string, name: string): Promise<Versioned | undefined> {
-    for await (const port of this.#store.list('port', { field: 'host', value: host }))
-      if (port.value.interface === name) return port
-    return undefined
+  boundTo(host: string, name: string): Promise<Versioned | undefined> {
+    return boundTo(this.#store, host, name)
   }
 
-  async #port(id: string): Promise<Versioned> {
-    const port = await this.#store.read('port', id)
-    if (port === undefined) throw notFound('port', id)
-    return port
+  // First by what is known here: what is written names versions, and nobody is asked in vain. Then,
+  // if it was refused or somebody wrote in between, by what is there.
+  async #again<T>(attempt: (reader: Reads) => Promise<T>): Promise<T> {
+    for (let n = 0; ; n++)
+      try {
+        return await attempt(n === 0 ? this.#store.known : new RequestReader(this.#store))
+      } catch (error) {
+        const isOld = n === 0 && !isFailure(error, 'STORE_UNAVAILABLE')
+        if (!isOld && (!isFailure(error, 'CONFLICT') || n >= ATTEMPTS_MAX)) throw error
+      }
   }
 
   // An agent that reports its interfaces knows better than the client; one that is away does not.
-  async #mustExist({ host, interface: name, previousHost }: BindingPut): Promise<void> {
+  async #mustExist(
+    reader: Reads,
+    { host, interface: name, previousHost }: BindingPut
+  ): Promise<void> {
     for (const [field, value] of Object.entries({ host, previousHost }))
-      if (value !== undefined && (await this.#store.read('host', value)) === undefined)
+      if (value !== undefined && (await reader.read('host', value)) === undefined)
         throw invalid([{ field, value, expected: 'the id of a host that exists' }])
     const there = await this.#agents.interfaces(host).catch(unlessAway)
     if (there === undefined) return
@@ -191,13 +199,6 @@ export class Ports {
     const more = all.length > names.length ? ', …' : ''
     const expected = `an interface of that host; there are ${names.join(', ') || 'none'}${more}`
     throw invalid([{ field: 'interface', value: name, expected }])
-  }
-
-  async #mustBeUnused(host: string, name: string): Promise<void> {
-    const other = await this.boundTo(host, name)
-    if (other === undefined) return
-    const expected = `a free interface; port ${other.id} is bound to this one`
-    throw conflict({ field: 'interface', value: name, expected })
   }
 
   async #write(...edits: [Versioned, Readonly<Record<string, unknown>>][]): Promise<void> {
@@ -252,13 +253,25 @@ function busy({ id, value }: Versioned, field: string): Fault | undefined {
   return { field, value: id, expected: `a free port; this one is bound to ${where}` }
 }
 
-async function again(attempt: () => Promise<void>): Promise<void> {
-  for (let n = 1; ; n++)
-    try {
-      return await attempt()
-    } catch (error) {
-      if (!isFailure(error, 'CONFLICT') || n >= ATTEMPTS_MAX) throw error
-    }
+type Reads = Pick<Store, 'read' | 'list'>
+
+async function portOf(reader: Pick<Store, 'read'>, id: string): Promise<Versioned> {
+  const port = await reader.read('port', id)
+  if (port === undefined) throw notFound('port', id)
+  return port
+}
+
+async function boundTo(reader: Reads, host: string, name: string): Promise<Versioned | undefined> {
+  for await (const port of reader.list('port', { field: 'host', value: host }))
+    if (port.value.interface === name) return port
+  return undefined
+}
+
+async function mustBeUnused(reader: Reads, host: string, name: string): Promise<void> {
+  const other = await boundTo(reader, host, name)
+  if (other === undefined) return
+  const expected = `a free interface; port ${other.id} is bound to this one`
+  throw conflict({ field: 'interface', value: name, expected })
 }
 
 // Whoever cannot be asked is as good as away.

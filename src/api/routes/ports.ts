@@ -79,8 +79,7 @@ function addBinding(app: FastifyInstance, ports: Ports): void {
     refusals: [409, 412],
     async handle(request) {
       const body = bodyOf<BindingPut>(request, schemaNamed('BindingPut'))
-      await ports.bind(idOf(request), body, expectedOf(request))
-      return ports.binding(idOf(request))
+      return ports.bind(idOf(request), body, expectedOf(request))
     }
   })
 }
@@ -98,8 +97,7 @@ function addMove(app: FastifyInstance, ports: Ports): void {
     refusals: [409, 412],
     async handle(request) {
       const body = bodyOf<BindingPut>(request, schemaNamed('BindingPut'))
-      await ports.move(idOf(request), body, expectedOf(request))
-      return ports.binding(idOf(request))
+      return ports.move(idOf(request), body, expectedOf(request))
     }
   })
 }

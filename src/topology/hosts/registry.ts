@@ -21,7 +21,7 @@ export interface KnownHost {
   readonly lastSeen: string | undefined
 }
 
-type Source = Pick<Store, 'table' | 'living' | 'read' | 'list'>
+type Source = Pick<Store, 'table' | 'read' | 'list' | 'known'>
 
 interface Named {
   readonly id: string
@@ -37,14 +37,14 @@ export async function knownHosts(store: Source): Promise<KnownHost[]> {
 
 /** One of them; undefined when there is none. */
 export async function knownHost(store: Source, id: string): Promise<KnownHost | undefined> {
-  const host = await store.read('host', id)
+  const host = (await store.known.read('host', id)) ?? (await store.read('host', id))
   if (host === undefined) return undefined
   return (await allOf(store, [{ id, name: String(host.value.name) }]))[0]
 }
 
 async function allOf(store: Source, hosts: readonly Named[]): Promise<KnownHost[]> {
   const tables = await Promise.all(hosts.map(({ id }) => store.table(hostTable(id)).entries()))
-  const living = await store.living(tables.flat().map(({ owner }) => owner))
+  const living = await store.known.living(tables.flat().map(({ owner }) => owner))
   return hosts.map((host, i) => ({ ...host, ...saidIn(tables[i]!, living) }))
 }
 

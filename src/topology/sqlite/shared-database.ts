@@ -171,9 +171,10 @@ export class SharedDatabase {
     queueMicrotask(() => this.#catchUp())
   }
 
-  /** Brings a watch up to date, in its turn. */
-  load(cursor: AnyCursor): void {
-    const fresh = this.#commits.fresh?.()
+  /** Brings a watch up to date, in its turn; `asKnown`: with what is here, if it was all once. */
+  load(cursor: AnyCursor, asKnown = false): void {
+    const isEnough = asKnown && this.#commits.wasFresh === true
+    const fresh = isEnough ? undefined : this.#commits.fresh?.()
     if (fresh === undefined) this.#enqueue(cursor)
     else void fresh.then(() => this.#enqueue(cursor))
   }

@@ -18,7 +18,8 @@ import type {
   StoreReport,
   Versioned,
   Watch,
-  WatchEvent
+  WatchEvent,
+  WatchWish
 } from '../store.ts'
 import type { Index } from '../write/kinds.ts'
 import { Write } from '../write/write.ts'
@@ -109,16 +110,35 @@ export class SqliteStore implements Store {
 
   async read(kind: string, id: ObjectId): Promise<Versioned | undefined> {
     this.#checkOpen()
-    this.#shared.kinds.check(kind, undefined)
     await this.#shared.fresh()
-    return this.#shared.objects.read(kind, id)
+    return this.known.read(kind, id)
   }
 
   async *list(kind: string, index?: Index): AsyncIterable<Versioned> {
     this.#checkOpen()
+    this.#shared.kinds.check(kind, index)
+    await this.#shared.fresh()
+    yield* this.known.list(kind, index)
+  }
+
+  readonly known: Store['known'] = {
+    read: async (kind, id) => {
+      this.#checkOpen()
+      this.#shared.kinds.check(kind, undefined)
+      return this.#shared.objects.read(kind, id)
+    },
+    list: (kind, index) => this.#listKnown(kind, index),
+    living: async sessions => {
+      this.#checkOpen()
+      const known = this.#shared.sessions
+      return new Set([...new Set(sessions)].filter(session => known.lives(session)))
+    }
+  }
+
+  async *#listKnown(kind: string, index?: Index): AsyncIterable<Versioned> {
+    this.#checkOpen()
     const { kinds, objects, clock } = this.#shared
     kinds.check(kind, index)
-    await this.#shared.fresh()
     const pace = new Pace(clock)
     for (let after = ''; ; ) {
       const page = objects.page(kind, index, after)
@@ -148,7 +168,8 @@ export class SqliteStore implements Store {
 
   watch(
     interest: Exclude<Interest, { table: string }>,
-    listener: (events: readonly WatchEvent[]) => void
+    listener: (events: readonly WatchEvent[]) => void,
+    { asKnown = false }: WatchWish = {}
   ): Watch {
     this.#checkOpen()
     const { kinds, objects, objectFeed } = this.#shared
@@ -167,7 +188,8 @@ export class SqliteStore implements Store {
     }
     this.#watches.add(watch)
     objectFeed.add(cursor, kind, index, id)
-    this.#shared.load(cursor)
+    const isHere = id === undefined || objects.exists(kind, id)
+    this.#shared.load(cursor, asKnown && isHere)
     return watch
   }
 
@@ -184,8 +206,7 @@ export class SqliteStore implements Store {
   async living(sessions: Iterable<string>): Promise<ReadonlySet<string>> {
     this.#checkOpen()
     await this.#shared.fresh()
-    const known = this.#shared.sessions
-    return new Set([...new Set(sessions)].filter(session => known.lives(session)))
+    return this.known.living(sessions)
   }
 
   async lease(pool: string, blocks: number, wish: LeaseWish = {}): Promise<Lease | undefined> {

@@ -21,6 +21,8 @@ export interface Commits {
   submit<T>(run: () => T, isPatient?: boolean): Promise<T>
   /** Resolves when what others had changed before is here; absent where it always is. */
   fresh?(): Promise<void>
+  /** Whether it was all here once, and changes have been followed since. */
+  readonly wasFresh?: boolean
   /** Throws STORE_UNAVAILABLE unless changes can be made; absent where a change must show it. */
   check?(): Promise<void>
   /** Resolves when nothing is to be written any more. */

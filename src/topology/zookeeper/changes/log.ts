@@ -12,6 +12,8 @@ import { logPath } from '../nodes/layout.ts'
 /** What became of a change that was to be the next. */
 export type Appended = 'kept' | 'lost' | 'rebased' | 'unknown'
 
+/** Changes fetched at a time by who is behind. */
+const AHEAD = 16
 /** Requests of a sweep at a time. */
 const SWEEP = 256
 
@@ -19,6 +21,7 @@ const SWEEP = 256
 export class Log {
   readonly #zk: ZooKeeper
   #watched = 0 // the change whose coming we shall be told of, in this session
+  #come = 0 // the last one of whose coming we were told
 
   constructor(zk: ZooKeeper) {
     this.#zk = zk
@@ -26,16 +29,41 @@ export class Log {
 
   /** Call it in a new session of ZooKeeper: nothing is watched there yet. */
   renewed(): void {
-    this.#watched = 0
+    this.#watched = this.#come = 0
   }
 
   /** Whether there is a change of this number; when not, `came` is called once there is. */
-  async isThere(n: number, came: () => void): Promise<boolean> {
+  async isThere(n: number, came: (n: number) => void): Promise<boolean> {
     if (this.#watched === n) return this.#zk.exists(logPath(n))
-    const found = await this.#zk.exists(logPath(n), came)
+    const found = await this.#zk.exists(logPath(n), () => {
+      this.#come = n
+      came(n)
+    })
     if (found) void this.#zk.unwatch(logPath(n))
     else this.#watched = n
     return found
+  }
+
+  /** Whether we were told, and were not asked yet, that the change of this number is there. */
+  hasCome(n: number): boolean {
+    const hasCome = this.#come === n
+    if (hasCome) this.#come = 0
+    return hasCome
+  }
+
+  /** The changes after this one, which has a next, in order; afterwards `came` is called again. */
+  async *readOn(n: number, came: (n: number) => void): AsyncGenerator<Blob> {
+    // Mostly there is one: while it is fetched we ask for the one behind it.
+    const [first, isMore] = await Promise.all([this.after(n, 1), this.isThere(n + 2, came)])
+    yield* first
+    let last = n + first.length
+    let isThere = first.length === 0 ? await this.isThere(last + 1, came) : isMore
+    while (isThere) {
+      const changes = await this.after(last, AHEAD)
+      yield* changes
+      last += changes.length
+      if (changes.length < AHEAD) isThere = await this.isThere(last + 1, came)
+    }
   }
 
   /** Up to so many changes after this one, in order; fewer when there are no more. */

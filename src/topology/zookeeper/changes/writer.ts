@@ -23,35 +23,20 @@ import { type Appended, Log } from './log.ts'
 import { Replica } from './replica.ts'
 
 const BATCH = 64
-/** Changes fetched at a time by who is behind. */
-const AHEAD = 16
 const RETRY_MS = 200
 /** Changes after which a base is made, and those of before it that are left for who is behind. */
 const BASE_EVERY = 2_000
 const BEHIND_MAX = 500
-
-/** What a writer counts. */
-export interface WriterCounters {
-  /** Changes that this process appended. */
-  readonly changes: number
-  /** Of ours, those that another change came before: they are tried again. */
-  readonly lost: number
-  /** Of ours, those whose outcome had to be found out. */
-  readonly unknown: number
-  /** Changes applied, ours and others'. */
-  readonly applied: number
-  /** Bases made by us. */
-  readonly bases: number
-  /** Times that the copy was made anew from a base. */
-  readonly reloads: number
-}
 
 /** Makes changes together with other machines, one after the other. */
 export class Writer implements Commits {
   readonly replica: Replica
   /** What is to be claimed after the end of a session. */
   readonly claims: Claims
-  /** How often each happened. */
+  /**
+   * Changes that this process appended; of ours, those another came before, and those whose outcome
+   * had to be found out; changes applied, bases made by us, times all was read anew.
+   */
   readonly counters = { changes: 0, lost: 0, unknown: 0, applied: 0, bases: 0, reloads: 0 }
   readonly #zk: ZooKeeper
   readonly #file: SharedFile
@@ -68,7 +53,7 @@ export class Writer implements Commits {
   #behindSince = 0
   #mustFollow = false // before the next change of ours
   #reloadedAt = 0 // the change for which all was read anew
-  #isAppending = false
+  #appending = 0 // the number of a change of ours that is under way
   #heldAt = -Infinity // when the last connection was lost
   #isStarted = false
   #isNew = false // the session
@@ -140,6 +125,10 @@ export class Writer implements Commits {
     })
   }
 
+  get wasFresh(): boolean {
+    return this.#isStarted && this.#zk.connected && !this.#mustFollow
+  }
+
   async check(): Promise<void> {
     if (this.fault !== undefined) throw this.#unavailable()
     await this.#zk.sync().catch(error => {
@@ -152,6 +141,11 @@ export class Writer implements Commits {
     if (!this.#isBehind) this.#behindSince = this.#clock.now()
     this.#isBehind = true
     this.#wake()
+  }
+
+  // Of a change that is ours, or has its number, its outcome tells.
+  readonly #came = (n: number): void => {
+    if (n !== this.#appending) this.look()
   }
 
   async close(): Promise<void> {
@@ -235,8 +229,8 @@ export class Writer implements Commits {
     }
     // A change of ours shows by its number whether all before it was known: so it is tried at once,
     // and others' are looked for when it was not, or when there is no change to tell it by.
-    const isSure = this.#mustFollow || this.#asked.length > 0 || this.#jobs.length === 0
-    if (isSure) await this.#followFor(this.#asked.splice(0))
+    const isSure = this.#mustFollow || this.#asked.length > 0
+    if (isSure || this.#jobs.length === 0) await this.#followFor(this.#asked.splice(0), isSure)
     await this.#commit(isSure)
     if (this.replica.n - this.#base.n >= this.#baseEvery && this.#presence.isFirst)
       await this.#makeBase()
@@ -244,36 +238,38 @@ export class Writer implements Commits {
 
   // --- others' changes
 
-  async #followFor(asked: readonly (() => void)[]): Promise<void> {
+  async #followFor(asked: readonly (() => void)[], isSure: boolean): Promise<void> {
     try {
-      await this.#follow()
-      this.#mustFollow = false
+      await this.#follow(isSure)
+      if (isSure) this.#mustFollow = false
     } finally {
       for (const done of asked) done()
     }
   }
 
-  async #follow(): Promise<void> {
+  // What ZooKeeper told us of is there; nobody is asked whether there is more but for those who
+  // want to know that.
+  async #follow(isAsked: boolean): Promise<void> {
     this.#isBehind = false
     if (!this.#base.isWatched) await this.#lookAtBase()
-    const synced = this.#zk.sync()
-    const [, there] = await Promise.all([synced, this.#log.isThere(this.replica.n + 1, this.look)])
-    if (!there) {
-      if (this.#base.n > this.replica.n) await this.#reload() // its changes have been swept
-      return
-    }
-    for (let count = 1; ; count = AHEAD) {
-      const changes = await this.#log.after(this.replica.n, count)
-      for (const { bytes } of changes) await this.#apply(bytes)
-      if (changes.length < count && !(await this.#log.isThere(this.replica.n + 1, this.look)))
-        return
-    }
+    const next = this.replica.n + 1
+    const synced = isAsked ? this.#zk.sync() : undefined
+    const there = this.#log.hasCome(next) || this.#log.isThere(next, this.#came)
+    const [isThere] = await Promise.all([there, synced])
+    if (isThere)
+      for await (const { bytes } of this.#log.readOn(this.replica.n, this.#came))
+        if (!(await this.#apply(bytes))) break
+    const hasMissed = this.replica.n < next && this.#base.n >= next
+    if (hasMissed) await this.#reload() // its changes have been swept
   }
 
-  async #apply(bytes: Uint8Array): Promise<void> {
-    if (!this.replica.apply(this.replica.n + 1, bytes)) return this.#reload()
-    this.counters.applied++
-    this.#file.committed()
+  // False: it does not fit, and everything was read anew.
+  async #apply(bytes: Uint8Array): Promise<boolean> {
+    const fits = this.replica.apply(this.replica.n + 1, bytes)
+    if (!fits) await this.#reload()
+    else this.counters.applied++
+    if (fits) this.#file.committed()
+    return fits
   }
 
   async #lookAtBase(): Promise<void> {
@@ -358,16 +354,20 @@ export class Writer implements Commits {
   async #append(bytes: Uint8Array): Promise<'kept' | 'lost'> {
     const n = this.replica.n + 1
     const change = { id: `${this.#presence.key}.${++this.#serial}`, bytes }
-    this.#isAppending = true
+    this.#appending = n
     let appended: Appended
     try {
-      appended = await this.#log.append(n, change, this.#base.version)
+      const done = this.#log.append(n, change, this.#base.version)
+      // Meanwhile we ask to be told of the next one; a connection that is lost is looked after.
+      const asked = this.#log.isThere(n + 1, this.#came).catch(() => {})
+      appended = await done
+      await asked
       while (appended === 'unknown') {
         this.counters.unknown++
         appended = await this.#findOut(n, change)
       }
     } finally {
-      this.#isAppending = false
+      this.#appending = 0
     }
     if (appended === 'rebased') this.#base.isWatched = false
     if (appended !== 'kept') return 'lost'
@@ -394,7 +394,7 @@ export class Writer implements Commits {
 
   #unavailable(): Error {
     const why = this.fault ?? 'ZooKeeper takes no changes in time'
-    const reason = this.#isAppending ? `${why}; whether this change was made is not known` : why
+    const reason = this.#appending > 0 ? `${why}; whether this change was made is not known` : why
     return fail('STORE_UNAVAILABLE', { reason }, this.#halted)
   }
 }

@@ -6,7 +6,7 @@
 
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
-import { deflate, inflate } from 'node:zlib'
+import { deflate, deflateSync, inflate, inflateSync } from 'node:zlib'
 import { fail, reasonOf } from '../../../core/errors.ts'
 import type { ZooKeeper } from '../client/client.ts'
 import { isZooKeeperError } from '../client/errors.ts'
@@ -31,8 +31,17 @@ interface Head {
   readonly sha: string
 }
 
-const packed = promisify(deflate)
-const unpacked = promisify(inflate)
+/** Fewer are packed at once: less work than to hand them to another thread. */
+const SMALL_BYTES_MAX = 16 << 10
+
+const packedElsewhere = promisify(deflate)
+const unpackedElsewhere = promisify(inflate)
+
+const packed = (bytes: Uint8Array): Buffer | Promise<Buffer> =>
+  bytes.length <= SMALL_BYTES_MAX ? deflateSync(bytes) : packedElsewhere(bytes)
+
+const unpacked = (bytes: Uint8Array): Buffer | Promise<Buffer> =>
+  bytes.length <= SMALL_BYTES_MAX ? inflateSync(bytes) : unpackedElsewhere(bytes)
 
 const shaOf = (bytes: Uint8Array): string =>
   createHash('sha256').update(bytes).digest('hex').slice(0, SHA_LENGTH)

@@ -83,7 +83,7 @@ export class TableReader {
 
   /** Takes in all there is. */
   async follow(): Promise<void> {
-    if (!this.#isLoaded) await this.#begin()
+    if (!this.#isLoaded && !(await this.#begin())) return
     let count = 1
     let missed = -1
     for (;;) {
@@ -157,9 +157,12 @@ export class TableReader {
     return table
   }
 
-  async #begin(): Promise<void> {
+  // False: there is no table, and nothing to read; its coming will be told.
+  async #begin(): Promise<boolean> {
     const table = await this.#lookAt()
-    if (table !== undefined) await this.#reload(table.birth, false)
+    if (table === undefined) this.#isLoaded = true
+    else await this.#reload(table.birth, false)
+    return table !== undefined
   }
 
   // It was not there, and nothing of it can have been missed.
