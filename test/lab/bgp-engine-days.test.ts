@@ -7,11 +7,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { RouteHop, SessionState, Speaker } from '../../plugins/bgp/engine/engine.ts'
+import { Job } from '../../src/lab/process/process.ts'
 import { eventually } from '../store/ground.ts'
 import { BgpGround, PORT, peer, speaker, whyNot } from './bgp-ground.ts'
 
 const ROUTES = ['203.0.113.0/24', '192.0.2.0/25']
 const SECRET = 's3cretWord'
+const AGENT = 'fixtures/bgp-agent.ts'
 const BFD = { intervalMs: 100, multiplier: 3 }
 
 class Learned {
@@ -65,7 +67,7 @@ describe('bad days of BGP by FRR', { skip: whyNot() ?? false }, () => {
 
   before(async () => {
     ground = await BgpGround.open('bgp-days')
-    await ground.bird.configure({ routes: ROUTES, password: SECRET, bfd: 100 })
+    await ground.outsideSpeaks({ networks: ROUTES, password: SECRET, bfd: true })
     agent = await ground.agent({ withdrawAfterMs: 3000 })
     first = await agent.engine.open(ground.place)
     await ground.plug(first.interface)
@@ -112,10 +114,10 @@ describe('bad days of BGP by FRR', { skip: whyNot() ?? false }, () => {
     const networks = ['198.51.100.0/24', '198.51.101.0/24']
     await first.apply({ ...one(more), networks, maximumPaths: 4 })
     await eventually(() => assert.deepEqual(learned.prefixes, ['203.0.113.0/24']))
-    await eventually(async () => assert.equal((await ground.bird.learned()).length, 2))
+    await eventually(async () => assert.equal((await ground.learnedOutside()).length, 2))
     await first.apply(one({ password: SECRET, bfd: BFD }))
     await eventually(() => assert.deepEqual(learned.prefixes, [...ROUTES].sort()))
-    await eventually(async () => assert.equal((await ground.bird.learned()).length, 1))
+    await eventually(async () => assert.equal((await ground.learnedOutside()).length, 1))
     await isThatOf(before)
   })
 
@@ -146,7 +148,9 @@ describe('bad days of BGP by FRR', { skip: whyNot() ?? false }, () => {
     await eventually(async () => assert.equal((await only(first)).prefixesReceived, 2))
     assert.equal(learned.withdrawn, withdrawn)
     assert.deepEqual(learned.prefixes, [...ROUTES].sort())
-    await eventually(async () => assert.deepEqual(await ground.bird.learned(), ['198.51.100.0/24']))
+    await eventually(async () =>
+      assert.deepEqual(await ground.learnedOutside(), ['198.51.100.0/24'])
+    )
   })
 
   test('zebra is killed: it comes back, and no route is withdrawn for it', async () => {
@@ -156,11 +160,11 @@ describe('bad days of BGP by FRR', { skip: whyNot() ?? false }, () => {
     await eventually(() => assert.notEqual(pid(`zebra-${PORT.slice(0, 8)}`), before))
     await up(first)
     const more = [...ROUTES, '192.0.2.128/25']
-    await ground.bird.configure({ routes: more, password: SECRET, bfd: 100 })
+    await ground.outsideSpeaks({ networks: more, password: SECRET, bfd: true })
     await eventually(() => assert.deepEqual(learned.prefixes, more.sort()))
     await eventually(async () => assert.equal((await only(first)).prefixesReceived, 3))
     assert.equal(learned.withdrawn, withdrawn)
-    await ground.bird.configure({ routes: ROUTES, password: SECRET, bfd: 100 })
+    await ground.outsideSpeaks({ networks: ROUTES, password: SECRET, bfd: true })
     await eventually(() => assert.deepEqual(learned.prefixes, [...ROUTES].sort()))
   })
 
@@ -183,18 +187,38 @@ describe('bad days of BGP by FRR', { skip: whyNot() ?? false }, () => {
     )
   })
 
-  test('an agent that stays away: our networks are withdrawn, and come back with it', async () => {
+  test('an agent that is killed is not missed either', async () => {
     const before = await only(first)
     await first.leave()
     await agent.processes.close()
-    await eventually(async () => assert.deepEqual(await ground.bird.learned(), []))
-    const protocol = await ground.bird.ask('show protocols b4')
-    assert.match(protocol, /Established/)
+    const config = JSON.stringify(one({ bfd: BFD, password: SECRET }))
+    const words = [ground.engineFolder, JSON.stringify(ground.place), config]
+    const job = new Job([process.execPath, join(import.meta.dirname, AGENT), ...words])
+    await job.waitFor(/applied/)
+    await job.stop('SIGKILL')
+    assert.ok(await ground.isUpOutside())
     agent = await ground.agent({ withdrawAfterMs: 3000 })
     first = await agent.engine.open(ground.place)
     learned = new Learned(first)
     await first.apply(one({ password: SECRET, bfd: BFD }))
-    await eventually(async () => assert.deepEqual(await ground.bird.learned(), ['198.51.100.0/24']))
+    await eventually(() => assert.ok(learned.isComplete))
+    assert.deepEqual(learned.prefixes, [...ROUTES].sort())
+    await isThatOf(before)
+  })
+
+  test('an agent that stays away: our networks are withdrawn, and come back with it', async () => {
+    const before = await only(first)
+    await first.leave()
+    await agent.processes.close()
+    await eventually(async () => assert.deepEqual(await ground.learnedOutside(), []))
+    assert.ok(await ground.isUpOutside())
+    agent = await ground.agent({ withdrawAfterMs: 3000 })
+    first = await agent.engine.open(ground.place)
+    learned = new Learned(first)
+    await first.apply(one({ password: SECRET, bfd: BFD }))
+    await eventually(async () =>
+      assert.deepEqual(await ground.learnedOutside(), ['198.51.100.0/24'])
+    )
     await isThatOf(before)
   })
 

@@ -53,6 +53,7 @@ export class FrrSpeaker implements Speaker {
   #config: SpeakerConfig | null = null
   #timer: Timer | null = null
   #hasEnded = false
+  #isBeating = true
   #work: Promise<unknown> = Promise.resolve() // one change after the other
 
   constructor(place: UplinkPlace, parts: SpeakerParts) {
@@ -146,10 +147,22 @@ export class FrrSpeaker implements Speaker {
   #beatLater(): void {
     if (this.#hasEnded) return
     this.#timer = this.#parts.clock.after(BEAT_MS, () => {
-      beat(this.#files)
+      this.#beat()
       this.#beatLater()
       if (this.#config !== null && this.#files.has(GuardFile.withdrawn)) this.#announceAgain()
     })
+  }
+
+  // A file that cannot be written has the guard withdraw what we announce.
+  #beat(): void {
+    try {
+      beat(this.#files)
+      this.#isBeating = true
+    } catch (error) {
+      const { log } = this.#parts
+      if (this.#isBeating) log.warn({ err: error }, 'the guard of BGP is not told that we are here')
+      this.#isBeating = false
+    }
   }
 
   #announceAgain(): void {
