@@ -358,8 +358,8 @@ export class Writer implements Commits {
     let appended: Appended
     try {
       const done = this.#log.append(n, change, this.#base.version)
-      // Meanwhile we ask to be told of the next one; a connection that is lost is looked after.
-      const asked = this.#log.isThere(n + 1, this.#came).catch(() => {})
+      // Meanwhile we ask to be told of the next one; who gets no answer looks later.
+      const asked = this.#log.isThere(n + 1, this.#came).catch(this.look)
       appended = await done
       await asked
       while (appended === 'unknown') {
