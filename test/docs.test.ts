@@ -139,7 +139,7 @@ test('every behaviour that a test names has a row, and every row a test', () => 
   assert.deepEqual({ twice, untested, unknown }, { twice: [], untested: [], unknown: [] })
 })
 
-const BEHAVIOUR = /\b(?:BR|CT|FRAG|GARP|HO|INV|LB|MIG|NAT|NT|RT|SB|SL|SN|SR|ST)-\d\d\b/g
+const BEHAVIOUR = /\b(?:BGP|BR|CT|FRAG|GARP|HO|INV|LB|MIG|NAT|NT|RT|SB|SL|SN|SR|ST)-\d\d\b/g
 
 /** `RT-03` wherever it is written; a finding's `B5` where a title begins with it. */
 function behavioursIn(path: string): string[] {

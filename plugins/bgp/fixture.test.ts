@@ -84,8 +84,10 @@ const stateOf = (
 
 export class MemoryPunt {
   readonly rules = new Map<string, object>()
+  fault: Error | undefined
 
   async set(port: string, rules: object): Promise<void> {
+    if (this.fault !== undefined) throw this.fault
     this.rules.set(port, rules)
   }
 

@@ -246,6 +246,21 @@ test('a fault is said, tried again, and over when it is over', async t => {
   await eventually(() => assert.deepEqual(noted(), []))
 })
 
+test('where no packets can be led to it, nothing is left standing', async t => {
+  const { engine, punt, write, begin, peerOf } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  punt.fault = new Error('the memory datapath has no namespaces')
+  const { gateway } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.reason, punt.fault?.message))
+  assert.equal(engine.speakers.size, 0)
+  punt.fault = undefined
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  punt.fault = new Error('not now')
+  await write('update', 'bgp-peer', peerOf({ address: '180.0.1.9' }))
+  await eventually(() => assert.equal(gateway.uplinks[0]?.reason, 'not now'))
+  assert.equal(engine.speakers.size, 1, 'one that was heard stays')
+})
+
 test('a drained host says so, then announces nothing and is the last way out', async t => {
   const { engine, write, begin, peerOf, config, rows } = await ground(t)
   await write('create', 'bgp-peer', peerOf())

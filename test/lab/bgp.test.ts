@@ -98,9 +98,14 @@ describe('a gateway that speaks BGP', { skip }, () => {
       !(await isUp(n, name)())
   const knowsUs = (n: number) => async (): Promise<boolean> =>
     (await birds[n - 1]!.networks()).includes(OURS)
-  // When the session came up, as BIRD says.
-  const since = (n: number, name = 'four'): Promise<string> =>
-    birds[n - 1]!.ask('show', 'protocols', name)
+  // The connection of a session: another one has another port.
+  const connection = async (n: number, name = 'four'): Promise<string> => {
+    const text = await outsides[n - 1]!.must(['ss', '-Htn', 'state', 'established'])
+    const ours = name === 'four' ? `180.0.${n}.2` : `[2001:db8:${n}::2]`
+    const found = text.split('\n').find(line => line.includes(`${ours}:`) && /:179\b/.test(line))
+    assert.ok(found !== undefined, text)
+    return found.trim().split(/\s+/).slice(2, 4).join(' ')
+  }
   const learnedBy = async (): Promise<string[]> => {
     const entries = await net.appliance.store.table(learnedTable(edge.id)).entries()
     const hops = entries.flatMap(({ value }) => JSON.parse(value) as { port: string }[])
@@ -142,7 +147,7 @@ describe('a gateway that speaks BGP', { skip }, () => {
   })
 
   test('an agent that is killed is missed by nobody, and the next one adopts all', async () => {
-    const before = await Promise.all([since(1), since(2)])
+    const before = await Promise.all([connection(1), connection(2)])
     await net.kill(HOST)
     await pings() // by flows that are there
     assert.ok((await isUp(1)()) && (await isUp(2)()))
@@ -151,7 +156,7 @@ describe('a gateway that speaks BGP', { skip }, () => {
     await until('both ways', leadsBy('up1', 'up2'), PATIENCE_MS)
     const [id] = peers
     await until('it is told', async () => (await told(id!))?.state === 'established', PATIENCE_MS)
-    assert.deepEqual(await Promise.all([since(1), since(2)]), before)
+    assert.deepEqual(await Promise.all([connection(1), connection(2)]), before)
     assert.ok((await knowsUs(1)()) && (await knowsUs(2)()))
     await pings()
   })
@@ -170,17 +175,37 @@ describe('a gateway that speaks BGP', { skip }, () => {
     const six = await peer(2, '2001:db8:2::1')
     await until('the second session', isUp(2, 'six'), PATIENCE_MS)
     await pings()
-    const standing = await since(2, 'four')
+    const standing = await connection(2, 'four')
     await remove(six)
     await until('it is over', isDown(2, 'six'), PATIENCE_MS)
-    assert.equal(await since(2, 'four'), standing)
+    assert.equal(await connection(2, 'four'), standing)
     await pings()
     await peer(2, '2001:db8:2::1')
     await until('it is back', isUp(2, 'six'), PATIENCE_MS)
-    const other = await since(2, 'six')
+    const other = await connection(2, 'six')
     await remove(four!)
     await until('the first is over', isDown(2, 'four'), PATIENCE_MS)
-    assert.equal(await since(2, 'six'), other)
+    assert.equal(await connection(2, 'six'), other)
+  })
+
+  test('an address more at the port is no reason to end a session; another MAC is', async () => {
+    const four = await peer(1)
+    await until('the session', isUp(1), PATIENCE_MS)
+    const standing = await connection(1)
+    const { addresses } = await net.read('port', ports[0]!)
+    const more = [...(addresses as string[]), '180.0.1.9/24']
+    await net.change('port', ports[0]!, { addresses: more })
+    await until('it answers', async () => (await outsides[0]!.ping('180.0.1.9')).received > 0)
+    assert.equal(await connection(1), standing)
+    await net.change('port', ports[0]!, { mac: net.mac() })
+    const { mac } = await net.read('port', ports[0]!)
+    await until('the new MAC', async () => {
+      await outsides[0]!.ip('neigh flush dev eth0')
+      return (await outsides[0]!.nextHop('180.0.1.2')).mac === mac
+    })
+    await until('the session again', isUp(1), PATIENCE_MS)
+    await pings()
+    await remove(four)
   })
 
   test('without peers nothing is left', async () => {

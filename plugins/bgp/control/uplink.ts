@@ -85,6 +85,7 @@ export class Uplink {
   #reason: string | null = null
   #isOver = false
   #isShut = false // nothing of it is left here
+  #isNew = false // no packet was ever led to it
   #isDirty = false
   #turn: Promise<void> = Promise.resolve()
   #isBusy = false
@@ -121,12 +122,22 @@ export class Uplink {
       for (const session of sessions) {
         const before = this.#sessions.find(({ address }) => address === session.address)
         this.#parts.counters.flaps.value += flapsSince(before, session)
+        this.#tellChange(before, session)
       }
       this.#sessions = sessions
     } catch (error) {
       this.#parts.log.debug({ err: error, port: this.#port }, 'its sessions are not known')
     }
     this.#report()
+  }
+
+  // For those who look at the log of a day: when it came up, and why it fell.
+  #tellChange(before: SessionState | undefined, { state, address, lastError }: SessionState): void {
+    const [wasUp, isUp] = [before?.state === 'established', state === 'established']
+    const told = { port: this.#port, peer: address }
+    if (isUp && !wasUp) this.#parts.log.info(told, 'a BGP session is established')
+    if (wasUp && !isUp)
+      this.#parts.log.warn({ ...told, state, reason: lastError }, 'a BGP session is over')
   }
 
   /** Lets go: what speaks goes on for the next agent. Resolves when nothing is under way. */
@@ -219,6 +230,7 @@ export class Uplink {
     if (this.#speaker !== null && this.#done.place !== placeText) await this.#letGo()
     if (this.#speaker === null) {
       this.#isShut = false
+      this.#isNew = !(await engine.places()).includes(this.#port)
       const speaker = await engine.open({ ...place, packetNetns: host.netns ?? null })
       this.#speaker = speaker
       this.#done = { place: placeText, config: '', rules: '' }
@@ -234,13 +246,23 @@ export class Uplink {
     }
     const rulesText = JSON.stringify(rules)
     if (this.#done.rules !== rulesText) {
-      await punt.set(this.#port, rules)
+      await punt.set(this.#port, rules).catch(error => this.#unheard(error))
       this.#done = { ...this.#done, rules: rulesText }
+      this.#isNew = false
     }
     const configText = JSON.stringify(config)
     if (this.#done.config === configText || !this.#mayApply) return
     await this.#speaker.apply(config)
     this.#done = { ...this.#done, config: configText }
+  }
+
+  // What nobody can hear is no speaker; one that was heard before may be again.
+  async #unheard(error: unknown): Promise<never> {
+    if (this.#isNew) {
+      await this.#speaker?.close()
+      this.#speaker = null
+    }
+    throw error
   }
 
   // The next one is opened where it stands, and finds what has changed.

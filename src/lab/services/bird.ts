@@ -144,7 +144,9 @@ ${peers.map(peer => sessionOf(peer, asn)).join('\n')}
 // It tries again at once: by default it would leave a peer alone for minutes after an error.
 function sessionOf(peer: BirdPeer, asn: number): string {
   const { name, address, holdS = 9, password, bfd = false, preference = 100 } = peer
-  const taken = `import filter { bgp_local_pref = ${preference}; accept; }`
+  // RFC 8326: a way that is about to go is the last one.
+  const last = 'if (65535, 0) ~ bgp_community then bgp_local_pref = 0;'
+  const taken = `import filter { bgp_local_pref = ${preference}; ${last} accept; }`
   const told = 'export where source = RTS_BGP || source = RTS_STATIC'
   return `protocol bgp ${name} {
   local as ${asn};
