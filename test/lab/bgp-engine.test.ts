@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { RouteHop, Speaker } from '../../plugins/bgp/engine/engine.ts'
 import { isFailure } from '../../src/core/errors.ts'
+import { must } from '../../src/lab/process/process.ts'
 import { eventually } from '../store/ground.ts'
 import { BgpGround, OURS, PEER, PORT, peer, speaker, whyNot } from './bgp-ground.ts'
 
@@ -159,6 +160,21 @@ describe('BGP by FRR', { skip: whyNot() ?? false }, () => {
     assert.ok(!shown.includes(`${OURS.v4}/`))
     await first.leave()
     first = await agent.engine.open(ground.place)
+    follow(first)
+    await first.apply(speaker())
+    await up(first)
+  })
+
+  test('the namespace forwards nothing, whatever it was made with', async () => {
+    const words = ['ipv4/ip_forward', 'ipv6/conf/all/forwarding'].map(
+      each => `/proc/sys/net/${each}`
+    )
+    const inside = (script: string): Promise<string> =>
+      must(['nsenter', `--net=/run/netns/${NAMESPACE}`, 'sh', '-ec', script])
+    await first.leave()
+    await inside(words.map(each => `echo 1 > ${each}`).join('; '))
+    first = await agent.engine.open(ground.place)
+    assert.equal(await inside(`cat ${words.join(' ')}`), '0\n0\n')
     follow(first)
     await first.apply(speaker())
     await up(first)

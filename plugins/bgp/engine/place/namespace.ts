@@ -11,6 +11,7 @@ const FOLDER = '/run/netns'
 const NAMESPACE = 'mezzo-bgp-'
 const MTU = 1500
 const INSIDE = 'uplink' // its end of the cable
+const SYSCTL = '/proc/sys/net'
 
 /** What is called after a port is called by these characters of its id. */
 export const shortOf = (port: string): string => port.slice(0, 8)
@@ -148,18 +149,24 @@ async function configure(place: UplinkPlace, link: Link | null): Promise<void> {
   )
 }
 
-// No address but the port's, and the link-local one that goes with its MAC; it forwards nothing.
+// No address but the port's, and the link-local one that goes with its MAC; it forwards nothing,
+// whatever the machine does, whose settings of IPv4 a new namespace has at first.
 function settings(addresses: readonly string[]): string {
-  const hasV6 = addresses.some(each => each.includes(':'))
-  const v6 = `/proc/sys/net/ipv6/conf/${INSIDE}`
+  const isV6 = addresses.some(each => each.includes(':'))
+  const v6 = `ipv6/conf/${INSIDE}`
   const values = [
-    ['accept_ra', 0],
-    ['accept_dad', 0],
-    ['router_solicitations', 0],
-    ['disable_ipv6', hasV6 ? 0 : 1]
+    ['ipv4/ip_forward', 0],
+    ...['all', INSIDE].map(each => [`ipv4/conf/${each}/rp_filter`, 0]),
+    [`ipv4/conf/${INSIDE}/arp_ignore`, 1],
+    ['ipv6/conf/all/forwarding', 0],
+    [`${v6}/accept_ra`, 0],
+    [`${v6}/accept_dad`, 0],
+    [`${v6}/router_solicitations`, 0],
+    [`${v6}/disable_ipv6`, isV6 ? 0 : 1]
   ]
-  const lines = values.map(([name, value]) => `echo ${value} > ${v6}/${name}`)
-  return `if test -e ${v6}; then\n${lines.join('\n')}\nfi\n`
+  return values
+    .map(([name, value]) => `! test -e ${SYSCTL}/${name} || echo ${value} > ${SYSCTL}/${name}\n`)
+    .join('')
 }
 
 const inside = (short: string, ...lines: readonly string[]): Promise<string> =>
