@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PortModel } from '../../../src/control.ts'
+import type { BgpPolicyModel } from '../models.ts'
 import { planOf, type RouterView } from './plan.ts'
 
 const ROUTER = 'r'
@@ -75,6 +76,31 @@ test('policies as they stand; one that is not known lets nothing pass', () => {
   const [found] = planned({ peers, policies: new Map([['x', policy]]) }).plan!.config.peers
   assert.deepEqual(found?.import, { prefixes, communities: ['65001:1'], prepend: 2 })
   assert.deepEqual(found?.export, { prefixes: NOTHING })
+})
+
+test('an export policy chooses among our networks, and lets nothing else pass', () => {
+  const networks = ['200.0.0.0/24', '200.0.0.0/16', '2001:db8:9::/48', '201.0.0.0/8'].map(
+    (prefix, i) => ({ id: `n${i}`, router: ROUTER, prefix })
+  )
+  const told = (...prefixes: { prefix: string; ge?: number; le?: number; action: string }[]) => {
+    const policy = { id: 'x', name: 'x', prepend: 2, prefixes } as BgpPolicyModel
+    const peers = [{ ...peer, exportPolicy: 'x' }]
+    const { plan } = planned({ networks, peers, policies: new Map([['x', policy]]) })
+    const { prepend, prefixes: entries } = plan!.config.peers[0]!.export
+    assert.deepEqual([prepend, entries.slice(-2)], [2, NOTHING])
+    return entries.slice(0, -2).map(({ prefix }) => prefix)
+  }
+  const all = networks.map(({ prefix }) => prefix)
+  assert.deepEqual(told(), all)
+  assert.deepEqual(told({ prefix: '0.0.0.0/0', le: 32, action: 'permit' }), [
+    ...['200.0.0.0/24', '200.0.0.0/16', '201.0.0.0/8']
+  ])
+  assert.deepEqual(told({ prefix: '200.0.0.0/16', action: 'permit' }), ['200.0.0.0/16'])
+  assert.deepEqual(told({ prefix: '200.0.0.0/8', ge: 20, action: 'permit' }), ['200.0.0.0/24'])
+  const but = { prefix: '200.0.0.0/24', action: 'deny' }
+  const rest = { prefix: '200.0.0.0/8', le: 24, action: 'permit' }
+  assert.deepEqual(told(but, rest), ['200.0.0.0/16'])
+  assert.deepEqual(told({ prefix: '2001:db8::/32', le: 48, action: 'permit' }), ['2001:db8:9::/48'])
 })
 
 test('what cannot be served is not announced, and why', () => {

@@ -127,7 +127,8 @@ function configOf(
   drain: Drain
 ): PeerConfig {
   const { importPolicy, exportPolicy, bfd } = peer
-  const told = exportPolicy === undefined ? ours(announced) : policyOf(policies.get(exportPolicy))
+  const asked = exportPolicy === undefined ? ALL : policyOf(policies.get(exportPolicy))
+  const told = { ...asked, ...ours(announced.filter(prefix => permits(asked, prefix))) }
   const { communities = [] } = told
   return {
     address: ip,
@@ -153,10 +154,25 @@ const NOTHING = [
   { prefix: '::/0', le: 128, action: 'deny' }
 ] as const
 
-// What is learned from one peer is not told to another.
+const ALL: Policy = { prefixes: [] }
+
+// What is learned from one peer is not told to another, whatever a policy permits.
 const ours = (announced: readonly string[]): Policy => ({
   prefixes: [...announced.map(prefix => ({ prefix, action: 'permit' as const })), ...NOTHING]
 })
+
+// As FRR's prefix lists do: the first entry that covers it decides, and none denies.
+function permits({ prefixes }: Policy, text: string): boolean {
+  if (prefixes.length === 0) return true
+  const network = address.parsePrefix(text)
+  const entry = prefixes.find(({ prefix, ge, le }) => {
+    const range = address.parsePrefix(prefix)
+    const longest = ge === undefined ? range.length : network.family === 4 ? 32 : 128
+    const isLength = network.length >= (ge ?? range.length) && network.length <= (le ?? longest)
+    return isLength && address.prefixContains(range, network)
+  })
+  return entry?.action === 'permit'
+}
 
 // One that is not known lets nothing pass.
 function policyOf(policy: BgpPolicyModel | undefined): Policy {
