@@ -23,6 +23,8 @@ const FAULTS: Readonly<Record<string, string>> = {
   'stateful-hosts-4006': 'fragments that gave their first up',
   // Where all devices were loaded it asked for a neighbour at once, elsewhere 2 s later.
   'stateful-hosts-4007': 'a later fragment whose walk would have had to guess',
+  // Answers were looked for where the last of the devices was that it had left by.
+  'stateful-hosts-7202': 'an answer to what was flooded by two bridges',
   // The host that it leaves by hears of the connection, and holds it (a fault of the check).
   'stateful-hosts-90002': 'an answer that a route sends to another than the opener'
 }
