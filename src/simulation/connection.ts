@@ -50,6 +50,7 @@ export class Connection {
   readonly #scopes = new Map<DeviceId, Scope>()
   readonly #key = new Int32Array(KEY_WORDS)
   readonly #record = new Int32Array(RECORD_WORDS)
+  readonly #beside = new Int32Array(RECORD_WORDS)
   #looked = false
   #tracked = false // it is written down when it leaves
   #asked = false // a rule asked for its direction or its state
@@ -57,6 +58,7 @@ export class Connection {
   #tuple: number = Tuple.none
   #found = false
   #isReturn = false
+  #left: DeviceId | null = null // the first device that the packet has left by
   #state: ConnectionState | null = null
 
   /** Forgets the packet before. */
@@ -64,7 +66,7 @@ export class Connection {
     this.#looked = this.#tracked = this.#asked = this.#ownAsked = false
     this.#found = false
     this.#isReturn = false
-    this.#state = null
+    this.#state = this.#left = null
   }
 
   /** Its connection is written down when it leaves, in whichever direction that is filtered. */
@@ -114,7 +116,23 @@ export class Connection {
     if (this.#state === ConnectionState.invalid) return
     // Nobody asked: what opens nothing begins nothing, and is not asked for the flags that say so.
     if (!this.#asked && !this.#found && !this.#opens(ctx.arrived.words)) return
-    this.#write(ctx, device, 0)
+    this.#left ??= device
+    if (this.#left === device) this.#write(ctx, device, 0)
+    else this.#writeBeside(ctx, device)
+  }
+
+  // It is flooded, and leaves by another device, too: an answer may come in there as well, and a
+  // record has one key of answers.  So this has a record of its own, as of what had entered there,
+  // until the connection goes one way.
+  #writeBeside(ctx: SimulationContext, device: DeviceId): void {
+    const record = this.#beside
+    if (tupleOf(ctx, this.#scope(device), false, record) !== Tuple.packet) return
+    mirror(record, 0, record, RecordWord.b)
+    if (ctx.state.holds(record, RecordWord.b)) return
+    record.fill(0, RecordWord.flags)
+    const protocol = record[KeyWord.type]! & 255
+    record[RecordWord.flags] = flagsAfter(protocol, 0, false, ctx.tcpFlagsUnseen)
+    ctx.putState(record)
   }
 
   #write(ctx: SimulationContext, device: DeviceId, given: number): void {
