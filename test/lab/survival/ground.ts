@@ -87,8 +87,8 @@ export class Ground {
   }
 
   async close(): Promise<void> {
-    await this.upstream?.close()
     await this.net.close()
+    await this.upstream?.close()
   }
 }
 

@@ -8,7 +8,7 @@
 //   gateway2 ──┴── r2 ──┘
 
 import { readFileSync } from 'node:fs'
-import { must, type Outside, until } from '../../../src/lab/index.ts'
+import { must, type Outside, run, until } from '../../../src/lab/index.ts'
 import { Bird, type BirdPeer } from '../../../src/lab/services/bird.ts'
 import type { Device, Network } from '../fixtures/index.ts'
 
@@ -89,7 +89,7 @@ export class Upstream {
   /** Kills what speaks for a gateway, all of it or one program of it. */
   async silence(gateway: string, program = '.'): Promise<void> {
     for (const port of this.#ports.get(gateway)!) {
-      const pids = await must(['ip', 'netns', 'pids', `mezzo-bgp-${port.slice(0, 8)}`])
+      const pids = await must(['ip', 'netns', 'pids', namespace(port)])
       for (const pid of pids.split('\n').filter(Boolean))
         if (new RegExp(program).test(commandOf(pid))) process.kill(Number(pid), 'SIGKILL')
     }
@@ -142,8 +142,14 @@ export class Upstream {
     await (isCut ? machine.linkDown(ifname) : machine.linkUp(ifname))
   }
 
+  /** Ends what speaks outside, and what outlives the agents of the gateways. */
   async close(): Promise<void> {
     await Promise.all([...this.#birds.values()].map(bird => bird.close()))
+    for (const gateway of this.#options.gateways) {
+      await this.silence(gateway)
+      for (const port of this.#ports.get(gateway)!)
+        await run(['ip', 'netns', 'del', namespace(port)])
+    }
   }
 
   get #interfaces(): string[] {
@@ -160,6 +166,8 @@ const uplinksOf = (net: Network, { gateways }: UpstreamOptions, router: number) 
     interface: uplinkName(router),
     addresses: [`${linkOf(g, router).outside}/28`]
   }))
+
+const namespace = (port: string): string => `mezzo-bgp-${port.slice(0, 8)}`
 
 // '' when it is gone.
 function commandOf(pid: string): string {
