@@ -3,6 +3,7 @@
 // it.
 
 import type { PortActivity, PortModel, Running, Store, Timer } from '../../../src/control.ts'
+import { fitnessOf } from './fitness.ts'
 import { type Drain, planOf } from './plan.ts'
 import { RouterWatch } from './router-watch.ts'
 import { Uplink, type UplinkParts, type UplinkStatus } from './uplink.ts'
@@ -66,12 +67,9 @@ export class Gateway implements Running {
     return statuses.sort((a, b) => (a.port < b.port ? -1 : 1))
   }
 
-  /** What an operator should know: each fault once, however many ports have it. */
+  /** What an operator should know. */
   get notes(): string[] {
-    const faults = this.uplinks.flatMap(({ state, reason }) =>
-      state === 'failed' && reason !== null ? [reason] : []
-    )
-    return [...new Set(faults)]
+    return fitnessOf(this.uplinks, this.isDrained)
   }
 
   /** Traffic is to be led elsewhere. */

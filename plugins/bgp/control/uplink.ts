@@ -48,6 +48,16 @@ export const uplinkCounters = (counters: Counters) => ({
   ours: counters.claim('bgp.routes-ours', 'Times that a peer told a network of ours')
 })
 
+/** A session, for people. */
+export interface SessionStatus extends SessionState {
+  /** Id of the peer's. */
+  readonly peer: string
+  /** The peer's; its address when it has none. */
+  readonly name: string
+  /** An operator has shut it. */
+  readonly isShut: boolean
+}
+
 /** How an uplink is, for people. */
 export interface UplinkStatus {
   /** Its id. */
@@ -65,7 +75,7 @@ export interface UplinkStatus {
   /** Prefixes learned. */
   readonly routes: number
   /** As they were found last. */
-  readonly sessions: readonly (SessionState & { readonly peer: string; readonly name: string })[]
+  readonly sessions: readonly SessionStatus[]
   /** What is announced, and what is not. */
   readonly networks: UplinkPlan['networks']
 }
@@ -176,9 +186,9 @@ export class Uplink {
       routes: this.#learned.count,
       sessions: this.#sessions.flatMap(session => {
         const peer = plan?.peers.get(session.address)
-        return peer === undefined
-          ? []
-          : [{ ...session, peer: peer.id, name: peer.name ?? peer.address }]
+        if (peer === undefined) return []
+        const isShut = peer.adminStateUp === false
+        return [{ ...session, peer: peer.id, name: peer.name ?? peer.address, isShut }]
       }),
       networks: plan?.networks ?? []
     }

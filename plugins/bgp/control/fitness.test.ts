@@ -1,0 +1,40 @@
+// What is said of a gateway: nothing while it is fit, and each fault by name.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fitnessOf } from './fitness.ts'
+import type { UplinkStatus } from './uplink.ts'
+
+type Session = UplinkStatus['sessions'][number]
+
+const session = (more: Partial<Session> = {}): Session => ({
+  ...{ address: '192.0.2.1', asn: 65_101, state: 'established', upSinceMs: 0 },
+  ...{ prefixesReceived: 1, prefixesSent: 1, flaps: 0, lastError: null, bfd: 'up' },
+  ...{ peer: 'id', name: 'r1', isShut: false, ...more }
+})
+const uplink = (sessions: readonly Session[], more: Partial<UplinkStatus> = {}): UplinkStatus => ({
+  ...{ port: 'port', router: 'router', state: 'working', reason: null, asn: 65_001 },
+  ...{ routerId: '192.0.2.2', routes: 1, networks: [], sessions, ...more }
+})
+
+test('of a gateway that is fit nothing is said', () => {
+  assert.deepEqual(fitnessOf([], false), [])
+  assert.deepEqual(fitnessOf([uplink([session(), session({ bfd: null })])], false), [])
+  const shut = session({ state: 'idle', isShut: true })
+  assert.deepEqual(fitnessOf([uplink([shut])], false), [])
+})
+
+test('sessions that are missed, with their reason, and what failed, once', () => {
+  const over = session({ state: 'connect', lastError: 'the password is another', bfd: 'down' })
+  const plain = session({ state: 'idle', name: '192.0.2.1' })
+  const failed = uplink([], { state: 'failed', reason: 'FRR is not installed' })
+  assert.deepEqual(fitnessOf([uplink([over, plain]), failed, failed], true), [
+    'drained: it announces nothing, and traffic is led elsewhere',
+    'no BGP session with r1 (192.0.2.1), it is connect: the password is another',
+    'no BGP session with 192.0.2.1, it is idle',
+    'FRR is not installed'
+  ])
+  assert.deepEqual(fitnessOf([uplink([session({ bfd: 'down' })])], false), [
+    'BFD with r1 (192.0.2.1) is down'
+  ])
+})
