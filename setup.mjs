@@ -2,11 +2,12 @@
 // every command, with what that command needs, so that a fresh clone needs one command. Plain
 // JavaScript without dependencies, for any Node from 18: it runs before anything is installed.
 // When there is nothing to do it only looks at files: 0.1 s measured, most of it Node's own start.
-//   node setup.mjs [--node] [--gateway] [--check] [--lab] [--cassandra] [--zookeeper] [--model]
-//                  [--kernels]
+//   node setup.mjs [--node] [--gateway] [--outside] [--check] [--lab] [--cassandra] [--zookeeper]
+//                  [--model] [--kernels]
 // Without a word, what `npm start` needs; --node: no more than the Node packages; the others add
-// what a gateway that speaks BGP, `npm run check`, the lab, the tests on a Cassandra node, those on
-// a ZooKeeper server, the models of protocols and the tests on other kernels need.
+// what a gateway that speaks BGP, routers outside, `npm run check`, the lab, the tests on a
+// Cassandra node, those on a ZooKeeper server, the models of protocols and the tests on other
+// kernels need.
 
 import { fetchArtifacts } from './setup/cassandra.mjs'
 import { installDebianPackages } from './setup/debian.mjs'
@@ -14,7 +15,7 @@ import { buildNative } from './setup/native.mjs'
 import { installNodePackages } from './setup/node-packages.mjs'
 import { say } from './setup/progress.mjs'
 
-const groups = ['gateway', 'check', 'lab', 'cassandra', 'zookeeper', 'model', 'kernels']
+const groups = ['gateway', 'outside', 'check', 'lab', 'cassandra', 'zookeeper', 'model', 'kernels']
 const words = process.argv.slice(2)
 const unknown = words.find(word => !['--node', ...groups.map(name => `--${name}`)].includes(word))
 if (unknown !== undefined) {

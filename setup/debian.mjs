@@ -20,14 +20,16 @@ const product = [
   ['zlib1g-dev', '/usr/include/zlib.h', 'is needed by libelf']
 ]
 const gateway = [['frr', '/usr/lib/frr/bgpd', 'speaks BGP at uplinks']]
+const outside = [['bird2', 'bird', 'is a router outside']]
 const check = [['openssl', 'openssl', 'makes certificates for tests']]
 const more = {
   check,
   gateway,
+  outside,
   lab: [
     ...check,
     ...gateway,
-    ['bird2', 'bird', 'is a router outside'],
+    ...outside,
     ['bpftool', 'bpftool', 'shows maps and programs'],
     ['tcpdump', 'tcpdump', 'captures packets'],
     ['tshark', 'tshark', 'decodes captured tunnels'],

@@ -21,10 +21,12 @@ export interface Services {
 /** What faults are made on. */
 export interface FaultParts {
   readonly ground: Ground
-  /** The agent of a host ends in the middle of whatever it does. */
-  killAgent(host: HostName): Promise<void> | undefined
+  /** The agent of a host ends in the middle of whatever it does; or all of the machine does. */
+  killAgent(host: HostName, isMachine: boolean): Promise<void> | undefined
   /** Starts the agent of a host; resolves when its ports are up. */
   startAgent(host: HostName): Promise<void>
+  /** The outside is told by hand to answer by a gateway; without, it finds out by itself. */
+  returnBy?(gateway: GatewayName): Promise<void>
   /** A VM's cable and its port go to another host. */
   move(vm: string, to: HostName): Promise<unknown>
   /** The other processes that may die; without, there are none. */
@@ -62,15 +64,15 @@ export class Faults {
       const other = gateways.find(each => each !== gateway && !this.#dead.has(each))
       if (other === undefined)
         throw conflict(fault('host', name, 'one of two: the other gateway is dead already'))
-      const { ground, begin, killAgent } = this.#parts
+      const { ground, begin, killAgent, returnBy } = this.#parts
       await begin(`kill ${gateway}`)
       this.#dead.add(gateway)
       const [cables] = await Promise.all([
         ground.cut(gateway),
-        killAgent(gateway),
-        ground.returnBy(other)
+        killAgent(gateway, true),
+        returnBy?.(other)
       ])
-      return `${gateway} is dead: its agent, and ${cables} cables; the outside answers by ${other}`
+      return `${gateway} is dead: its agent, and ${cables} cables; ${this.#answersBy(other)}`
     })
   }
 
@@ -94,14 +96,14 @@ export class Faults {
       if (service !== undefined) return this.#onService('restore', service)
       const gateway = this.#gatewayOf(name)
       if (!this.#dead.has(gateway)) throw conflict(fault('host', name, 'a gateway that is dead'))
-      const { ground, begin, startAgent } = this.#parts
+      const { ground, begin, startAgent, returnBy } = this.#parts
       await begin(`restore ${gateway}`)
       await ground.mend(gateway)
       await startAgent(gateway)
       this.#dead.delete(gateway)
       const back = this.#dead.size === 0 ? 'gateway2' : gateway
-      await ground.returnBy(back)
-      return `${gateway} is back; the outside answers by ${back}`
+      await returnBy?.(back)
+      return `${gateway} is back; ${this.#answersBy(back)}`
     })
   }
 
@@ -113,7 +115,7 @@ export class Faults {
       if (this.#dead.has(host)) throw conflict(fault('host', name, 'a host that is alive'))
       const { killAgent, startAgent, begin } = this.#parts
       await begin(`restart ${host}`)
-      await killAgent(host)
+      await killAgent(host, false)
       await startAgent(host)
       return `the agent of ${host} crashed and runs again`
     })
@@ -134,6 +136,11 @@ export class Faults {
       this.#places.set(vm.name, host)
       return `${vm.name} has moved from ${from} to ${host}`
     })
+  }
+
+  #answersBy(gateway: GatewayName): string {
+    const { returnBy } = this.#parts
+    return `the outside ${returnBy === undefined ? 'finds out by BGP' : `answers by ${gateway}`}`
   }
 
   #serviceOf(name: unknown): string | undefined {

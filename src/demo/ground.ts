@@ -2,7 +2,7 @@
 // can say who answered a question and who heard it.
 
 import type { HostOptions } from '../main/appliance.ts'
-import type { GatewayName, HostName, Pair, Uplink } from './plan/plan.ts'
+import type { GatewayName, HostName, Pair, Tenant } from './plan/plan.ts'
 import type { Conversation } from './plan/talks.ts'
 
 /** How a pair is asked. */
@@ -46,7 +46,7 @@ export interface Ground {
   cut(host: HostName): Promise<number>
   /** The cables of a host come up again. */
   mend(host: HostName): Promise<void>
-  /** From now on the outside network sends everything to this gateway. */
+  /** From now on the outside network sends everything to this gateway; where it has to be told. */
   returnBy(gateway: GatewayName): Promise<void>
   /** A virtual machine's cable goes to another host. */
   move(vm: string, to: HostName): Promise<void>
@@ -66,7 +66,10 @@ export interface Renewed {
 
 /** What went by an uplink. */
 export interface Passed {
-  readonly uplink: Uplink
+  /** Whose it is; null: everybody's. */
+  readonly tenant: Tenant | null
+  /** At which end of it we are. */
+  readonly gateway: GatewayName
   /** Packets from us. */
   readonly out: number
   /** Packets to us. */

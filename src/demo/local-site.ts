@@ -109,6 +109,7 @@ export class LocalSite implements Site {
       ground,
       killAgent: host => this.#agents.get(host)?.kill(),
       startAgent: name => this.#restartAgent(appliance, ground, { id: ids[name], name }),
+      returnBy: gateway => ground.returnBy(gateway),
       move: (vm, to) => Promise.all([ground.move(vm, to), movePort(vm, to)]),
       begin
     })
@@ -135,7 +136,7 @@ export class LocalSite implements Site {
       return new MemoryGround(heard)
     }
     const { KernelGround } = await import('./kernel/kernel-ground.ts')
-    return KernelGround.open(heard)
+    return KernelGround.open({ heard })
   }
 
   async #startAgent(

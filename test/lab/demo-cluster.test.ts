@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { missingForUplinks } from '../../src/demo/cluster/upstream-beyond.ts'
 import type { Report } from '../../src/demo/report/report.ts'
 import { until } from '../../src/lab/index.ts'
 import { missingForNode } from '../../src/lab/services/cassandra.ts'
@@ -20,7 +21,8 @@ import {
   startIn
 } from './fixtures/demo.ts'
 
-const reason = skip || (missingForServer() ?? missingForNode() ?? false)
+const missing = missingForServer() ?? missingForNode() ?? missingForUplinks()
+const reason = skip || (missing ?? false)
 const timeout = LIMIT_MS + 10_000
 
 const FAULTS = [
@@ -46,6 +48,10 @@ test('--once: the leader dies, then all of the ensemble, then a gateway; nothing
   const [leading, ...more] = report.services.filter(({ role }) => role === 'leader')
   assert.ok(leading !== undefined && more.length === 0, 'one leads')
   assert.ok(report.services.every(({ alive }) => alive))
+  assert.deepEqual(
+    report.services.filter(({ name }) => /^r\d$/.test(name)).map(({ name, role }) => [name, role]),
+    ['r1', 'r2'].map(name => [name, '2 of 4 sessions']) // those with gateway1 are over
+  )
   assert.deepEqual(
     report.hosts.map(({ name, alive, ports }) => [name, alive, ports]),
     [

@@ -6,14 +6,13 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { LabError, until } from '../../lab/index.ts'
+import { type Lab, LabError, until } from '../../lab/index.ts'
 import { assemblyOf } from '../../topology/assembly/assemble.ts'
 import { Faults } from '../faults.ts'
 import type { Heard } from '../ground.ts'
 import { KernelGround } from '../kernel/kernel-ground.ts'
-import { type HostName, hosts, uplinks, vms } from '../plan/plan.ts'
+import { type HostName, hosts, vms } from '../plan/plan.ts'
 import { type Built, buildTopology } from '../plan/topology.ts'
-import type { HostView, ServiceReport } from '../report/report.ts'
 import type { Routes, Site, SiteOptions, Step } from '../site.ts'
 import { openFront } from './front.ts'
 import { installServers } from './install.ts'
@@ -21,6 +20,7 @@ import { ordealOf } from './ordeal.ts'
 import { Program } from './program.ts'
 import { Servers, serverNames } from './servers.ts'
 import { agentSettings, controllerSettings, documentOf, placeOf } from './settings.ts'
+import { UpstreamBeyond } from './upstream-beyond.ts'
 
 const READY_MS = 60_000
 const RESTORE_MS = 60_000
@@ -33,6 +33,7 @@ export class ClusterSite implements Site {
   readonly #options: SiteOptions
   readonly #agents = new Map<HostName, Program>()
   #ground: KernelGround | null = null
+  #beyond: UpstreamBeyond | null = null
   #servers: Servers | null = null
   #controller: Program | null = null
   #front: { readonly url: string; close(): Promise<void> } | null = null
@@ -59,15 +60,15 @@ export class ClusterSite implements Site {
     return this.#front?.url ?? ''
   }
 
-  get hosts(): readonly HostView[] {
+  get hosts(): Site['hosts'] {
     return hosts.flatMap(name => {
       const agent = this.#agents.get(name)
-      return agent === undefined ? [] : [viewOf(agent, this.#stateKinds)]
+      return agent === undefined ? [] : [agent.view(this.#stateKinds)]
     })
   }
 
-  get services(): readonly ServiceReport[] {
-    return this.#servers?.reports ?? []
+  get services(): Site['services'] {
+    return [...(this.#servers?.reports ?? []), ...(this.#beyond?.reports ?? [])]
   }
 
   get ordeal(): readonly Step[] {
@@ -78,8 +79,13 @@ export class ClusterSite implements Site {
   }
 
   async build(heard: Heard, routes: Routes): Promise<KernelGround> {
-    const ground = await KernelGround.open(heard, serverNames)
+    const beyond = (lab: Lab): UpstreamBeyond => {
+      this.#beyond = new UpstreamBeyond(lab)
+      return this.#beyond
+    }
+    const ground = await KernelGround.open({ heard, others: serverNames, beyond })
     this.#ground = ground
+    await this.#beyond!.clear() // what a killed demo has left
     this.#goOn()
     const servers = await Servers.make(name => ground.placed(name))
     this.#servers = servers // from now on `close` ends them, started or not
@@ -112,7 +118,7 @@ export class ClusterSite implements Site {
     const [ground, servers] = [this.#ground!, this.#servers!]
     return new Faults({
       ground,
-      killAgent: host => this.#agents.get(host)?.kill(),
+      killAgent: (host, isMachine) => this.#killAgent(host, isMachine),
       startAgent: host => this.#startAgent(host),
       move: (vm, to) => this.#move(vm, to),
       services: servers,
@@ -122,7 +128,7 @@ export class ClusterSite implements Site {
 
   async refresh(): Promise<void> {
     const programs = [...this.#agents.values()].map(program => program.refresh())
-    await Promise.all([this.#servers?.refresh(), ...programs])
+    await Promise.all([this.#servers?.refresh(), this.#beyond?.refresh(), ...programs])
   }
 
   async close(): Promise<void> {
@@ -130,7 +136,8 @@ export class ClusterSite implements Site {
     await this.#front?.close()
     await Promise.all([...this.#agents.values()].map(program => program.stop()))
     await this.#controller?.stop()
-    await this.#servers?.close()
+    await this.#beyond?.clear()
+    await Promise.all([this.#beyond?.close(), this.#servers?.close()])
     await this.#ground?.close()
   }
 
@@ -157,7 +164,7 @@ export class ClusterSite implements Site {
 
   // As an operator would fill an empty store: with a backup, by the command line.
   async #fill(ground: KernelGround, servers: Servers): Promise<void> {
-    const built = buildTopology(ground.underlay)
+    const built = buildTopology(ground.underlay, this.#beyond!.uplinks)
     this.#built = built
     const file = join(ground.folder, 'topology.json')
     writeFileSync(file, JSON.stringify(documentOf(built)), { mode: 0o600 })
@@ -172,6 +179,12 @@ export class ClusterSite implements Site {
     await until(`the ports of ${host} are up`, () => hasPorts(agent, 1), READY_MS)
   }
 
+  // What speaks BGP for a gateway outlives its agent, and dies with the machine.
+  async #killAgent(host: HostName, isMachine: boolean): Promise<void> {
+    await this.#agents.get(host)?.kill()
+    if (isMachine) await this.#beyond!.silence(host)
+  }
+
   // The interface is there before the port comes: the host is asked whether it is.
   async #move(vm: string, to: HostName): Promise<void> {
     await this.#ground!.move(vm, to)
@@ -180,27 +193,20 @@ export class ClusterSite implements Site {
     await this.#controller!.client.send('POST', `/ports/${ports.get(vm)}/move`, body)
   }
 
+  #portsOf(host: HostName): number {
+    const own = vms.filter(vm => vm.host === host).length
+    return own + this.#beyond!.interfaces(host).length
+  }
+
   async #ready(): Promise<void> {
     const up = [...this.#agents].map(([host, agent]) =>
-      until(`the ports of ${host} are up`, () => hasPorts(agent, portsOf(host)), READY_MS)
+      until(`the ports of ${host} are up`, () => hasPorts(agent, this.#portsOf(host)), READY_MS)
     )
-    await Promise.all(up)
+    await Promise.all([...up, this.#beyond!.untilUp()])
   }
 }
-
-const viewOf = (program: Program, stateKinds: readonly string[]): HostView => ({
-  name: program.name,
-  alive: program.alive,
-  stateKinds,
-  value: name => program.value(name),
-  drops: () => program.drops()
-})
 
 async function hasPorts(agent: Program, least: number): Promise<boolean> {
   await agent.refresh()
   return agent.value('agent.ports-bound') >= least
 }
-
-const portsOf = (host: HostName): number =>
-  [...vms.filter(vm => vm.host === host), ...uplinks.filter(({ gateway }) => gateway === host)]
-    .length

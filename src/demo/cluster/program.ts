@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Client } from '../../api/cli/client.ts'
 import { type Job, LabError, type Machine, until } from '../../lab/index.ts'
+import type { HostView } from '../report/report.ts'
 
 const main = join(import.meta.dirname, '../../main.ts')
 const memory = ['--max-semi-space-size=2', '--v8-pool-size=1']
@@ -90,6 +91,12 @@ export class Program {
   /** Packets dropped, by reason. */
   drops(): Readonly<Record<string, number>> {
     return this.#drops
+  }
+
+  /** As the report shows a host. */
+  view(stateKinds: readonly string[]): HostView {
+    const { name, alive } = this
+    return { name, alive, stateKinds, value: of => this.value(of), drops: () => this.drops() }
   }
 
   #read(page: string): void {

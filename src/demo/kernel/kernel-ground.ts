@@ -13,15 +13,13 @@ import {
   type HostName,
   hosts,
   nodes,
-  outside,
   type Pair,
-  routesBy,
-  uplinks,
   type VmPlan,
   vms
 } from '../plan/plan.ts'
 import type { Conversation } from '../plan/talks.ts'
 import { addressesOf } from '../plan/topology.ts'
+import { type Beyond, StaticBeyond } from './beyond.ts'
 import { KernelTalks } from './kernel-talks.ts'
 import { openPlace } from './leftovers.ts'
 
@@ -39,9 +37,14 @@ interface Line {
   readonly strange?: number
 }
 
-interface Link {
-  readonly ifname: string
-  readonly stats64?: Readonly<Record<'rx' | 'tx', { readonly packets: number }>>
+/** What a ground is opened with. */
+export interface KernelOptions {
+  /** Called for each question that arrives. */
+  readonly heard: Heard
+  /** Names of further namespaces in the underlay. */
+  readonly others?: readonly string[]
+  /** What lies beyond the gateways; default: a network that is told by hand. */
+  readonly beyond?: (lab: Lab) => Beyond
 }
 
 /** Hosts and VMs in network namespaces of this machine. */
@@ -53,30 +56,30 @@ export class KernelGround implements Ground {
   readonly folder: string
   readonly #lab: Lab
   readonly #heard: Heard
+  readonly #beyond: Beyond
   readonly #probes = new Map<string, Job>()
   readonly #waiting = new Map<number, (answered: Answered) => void>()
   #asked = 0
   #talks: KernelTalks | null = null
 
-  /**
-   * Makes the hosts, and beside them in the underlay namespaces of the names in `others`; throws
-   * LabError when this machine cannot.
-   */
-  static async open(heard: Heard, others: readonly string[] = []): Promise<KernelGround> {
+  /** Makes hosts and what else is in the underlay; throws LabError when this machine cannot. */
+  static async open(options: KernelOptions): Promise<KernelGround> {
+    const { others = [], beyond = lab => new StaticBeyond(lab) } = options
     const lab = await openPlace()
     try {
       const underlay = await lab.underlay({ mtu: UNDERLAY_MTU })
       await Promise.all([...hosts, ...others].map(name => lab.host(name, { underlay })))
-      return new KernelGround(lab, heard)
+      return new KernelGround(lab, options.heard, beyond(lab))
     } catch (error) {
       await lab.close()
       throw error
     }
   }
 
-  private constructor(lab: Lab, heard: Heard) {
+  private constructor(lab: Lab, heard: Heard, beyond: Beyond) {
     this.#lab = lab
     this.#heard = heard
+    this.#beyond = beyond
     this.prefix = lab.prefix
     this.folder = lab.folder
     const entries = hosts.map(name => [name, this.#host(name).underlay.ip] as const)
@@ -97,7 +100,7 @@ export class KernelGround implements Ground {
 
   async populate(_agents: Agents): Promise<void> {
     const program = await tool('probe')
-    await Promise.all([...vms.map(vm => this.#vm(vm)), this.#outside()])
+    await Promise.all([...vms.map(vm => this.#vm(vm)), this.#beyond.build()])
     await Promise.all(nodes.map(({ name }) => this.#probe(program, name)))
   }
 
@@ -134,23 +137,16 @@ export class KernelGround implements Ground {
     await this.#host(host).ip(...cables.map(name => `link set dev ${name} up`))
   }
 
-  async returnBy(gateway: GatewayName): Promise<void> {
-    const machine = this.#lab.machines.get(outside.name) as Machine
-    const routes = routesBy(gateway).map(({ to, via }) => `route replace ${to} via ${via}`)
-    await machine.ip(...routes)
+  returnBy(gateway: GatewayName): Promise<void> {
+    return this.#beyond.returnBy(gateway)
   }
 
   async move(name: string, to: HostName): Promise<void> {
     await (this.#lab.machines.get(name) as Vm).moveTo(this.#host(to))
   }
 
-  async passed(): Promise<readonly Passed[]> {
-    const machine = this.#lab.machines.get(outside.name) as Machine
-    const links = JSON.parse(await machine.must(['ip', '-j', '-s', 'link', 'show'])) as Link[]
-    return uplinks.map((uplink, i) => {
-      const stats = links.find(({ ifname }) => ifname === `eth${i}`)?.stats64
-      return { uplink, out: stats?.rx.packets ?? 0, back: stats?.tx.packets ?? 0 }
-    })
+  passed(): Promise<readonly Passed[]> {
+    return this.#beyond.passed()
   }
 
   async close(): Promise<void> {
@@ -159,8 +155,7 @@ export class KernelGround implements Ground {
 
   // Not what an agent has made for itself beside them.
   #cables(host: HostName): string[] {
-    const own = uplinks.filter(({ gateway }) => gateway === host)
-    return [this.#host(host).underlay.ifname, ...own.map(uplink => uplink.interface)]
+    return [this.#host(host).underlay.ifname, ...this.#beyond.interfaces(host)]
   }
 
   #host(name: HostName): Awaited<ReturnType<Lab['host']>> {
@@ -172,18 +167,6 @@ export class KernelGround implements Ground {
       addresses: addressesOf(vm),
       gateway: gatewayOf(vm.network, 4),
       gateway6: gatewayOf(vm.network, 6)
-    })
-  }
-
-  async #outside(): Promise<void> {
-    await this.#lab.outside(outside.name, {
-      links: uplinks.map(uplink => ({
-        host: this.#host(uplink.gateway),
-        interface: uplink.interface,
-        addresses: families.map(family => `${uplink[family].far}/${uplink[family].length}`)
-      })),
-      addresses: [`${outside[4]}/32`, `${outside[6]}/128`],
-      routes: routesBy('gateway2')
     })
   }
 

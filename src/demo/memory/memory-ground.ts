@@ -109,7 +109,9 @@ export class MemoryGround implements Ground {
   }
 
   async passed(): Promise<readonly Passed[]> {
-    return this.#passed.map(each => ({ ...each }))
+    return this.#passed.map(({ uplink: { tenant, gateway }, out, back }) => {
+      return { tenant, gateway, out, back }
+    })
   }
 
   async ask(pair: Pair, { count, timeoutMs }: AskOptions): Promise<Answered> {

@@ -16,10 +16,10 @@ import {
   snat,
   type Tenant,
   tenants,
-  uplinks,
   vip,
   vms
 } from './plan.ts'
+import { type AddUplinks, type Create, type Fields, staticUplinks } from './static-uplinks.ts'
 import { SERVER_PORT } from './talks.ts'
 
 /** What is to be written to the store. */
@@ -32,32 +32,34 @@ export interface Built {
 }
 
 /** The whole topology of the plan, as changes of the store. */
-export function buildTopology(underlay: Readonly<Record<HostName, string>>): Built {
+export function buildTopology(
+  underlay: Readonly<Record<HostName, string>>,
+  addUplinks: AddUplinks = staticUplinks
+): Built {
   const topology = new Topology()
   const hostIds = topology.hosts(underlay)
-  for (const tenant of tenants) topology.tenant(tenant, hostIds)
+  const routers = tenants.map(tenant => [tenant, topology.tenant(tenant, hostIds)] as const)
+  addUplinks(topology.create, Object.fromEntries(routers) as Record<Tenant, string>, hostIds)
   return { changes: topology.changes, hosts: hostIds, ports: topology.ports }
 }
-
-type Fields = Readonly<Record<string, unknown>>
 
 class Topology {
   readonly changes: Change[] = []
   readonly ports = new Map<string, string>()
 
   hosts(underlay: Readonly<Record<HostName, string>>): Record<HostName, string> {
-    const zone = this.#create('tunnel-zone', { name: 'underlay', type: 'vxlan' })
+    const zone = this.create('tunnel-zone', { name: 'underlay', type: 'vxlan' })
     const entries = hosts.map(name => {
-      const host = this.#create('host', { name })
-      this.#create('tunnel-zone-host', { zone, host, address: underlay[name] })
+      const host = this.create('host', { name })
+      this.create('tunnel-zone-host', { zone, host, address: underlay[name] })
       return [name, host] as const
     })
     return Object.fromEntries(entries) as Record<HostName, string>
   }
 
-  tenant(tenant: Tenant, hostIds: Readonly<Record<HostName, string>>): void {
+  tenant(tenant: Tenant, hostIds: Readonly<Record<HostName, string>>): string {
     const services = tenant === 'red' ? this.#balanced() : this.#translated()
-    const router = this.#create('router', { name: `${tenant}-router`, tenant, ...services })
+    const router = this.create('router', { name: `${tenant}-router`, tenant, ...services })
     const bridges = new Map(
       networks.map(network => [network, this.#network(tenant, network, router)] as const)
     )
@@ -67,20 +69,20 @@ class Topology {
       const guard = vm.name === 'red-db1' ? this.#guard() : {}
       const device = bridges.get(vm.network)!
       const port = { name: vm.name, type: 'bridge', device, ...binding, ...guard }
-      this.ports.set(vm.name, this.#create('port', port))
+      this.ports.set(vm.name, this.create('port', port))
     }
-    this.#uplinks(tenant, router, hostIds)
+    return router
   }
 
   #network(tenant: Tenant, network: Network, router: string): string {
-    const bridge = this.#create('bridge', { name: `${tenant}-${network}`, tenant })
+    const bridge = this.create('bridge', { name: `${tenant}-${network}`, tenant })
     const up = randomUUID()
     const down = randomUUID()
     const n = `${tenants.indexOf(tenant)}${networks.indexOf(network)}`
     const addresses = families.map(f => `${gatewayOf(network, f)}/${lengthOf[f]}`)
-    this.#create('port', { id: up, name: 'router', type: 'bridge', device: bridge, peer: down })
+    this.create('port', { id: up, name: 'router', type: 'bridge', device: bridge, peer: down })
     const link = { type: 'router', device: router, peer: up, mac: `02:00:00:00:00:${n}` }
-    this.#create('port', { id: down, name: network, ...link, addresses })
+    this.create('port', { id: down, name: network, ...link, addresses })
     return bridge
   }
 
@@ -114,51 +116,24 @@ class Topology {
   }
 
   #balanced(): { loadBalancer: string } {
-    const loadBalancer = this.#create('load-balancer', { name: 'red-lb', tenant: 'red' })
-    const pool = this.#create('pool', { loadBalancer, name: 'red-web' })
-    this.#create('vip', { pool, name: 'red-vip', ...vip })
+    const loadBalancer = this.create('load-balancer', { name: 'red-lb', tenant: 'red' })
+    const pool = this.create('pool', { loadBalancer, name: 'red-web' })
+    this.create('vip', { pool, name: 'red-vip', ...vip })
     for (const vm of vms)
       if (vm.tenant === 'red' && vm.network === 'web')
-        this.#create('pool-member', { pool, address: addressOf(vm, 4), port: SERVER_PORT })
+        this.create('pool-member', { pool, address: addressOf(vm, 4), port: SERVER_PORT })
     return { loadBalancer }
   }
 
-  // Out by the first gateway while it lives; answers may come in by any of the group.
-  #uplinks(tenant: Tenant, router: string, hostIds: Readonly<Record<HostName, string>>): void {
-    const ports = uplinks
-      .filter(each => each.tenant === tenant)
-      .map((uplink, i) => {
-        const addresses = families.map(f => `${uplink[f].near}/${uplink[f].length}`)
-        const port = this.#create('port', {
-          name: `${tenant}-${uplink.gateway}`,
-          type: 'router',
-          device: router,
-          host: hostIds[uplink.gateway],
-          interface: uplink.interface,
-          mac: uplink.mac,
-          addresses
-        })
-        for (const [destination, family] of [
-          ['0.0.0.0/0', 4],
-          ['::/0', 6]
-        ] as const) {
-          const gateway = uplink[family].far
-          this.#create('route', { router, destination, port, gateway, weight: 10 * (i + 1) })
-        }
-        return port
-      })
-    this.#create('port-group', { name: `${tenant}-uplinks`, tenant, stateful: true, ports })
-  }
-
   #chain(name: string, tenant: Tenant, rules: readonly Fields[]): string {
-    const chain = this.#create('chain', { name, tenant })
+    const chain = this.create('chain', { name, tenant })
     rules.forEach((rule, i) => {
-      this.#create('rule', { chain, position: i + 1, ...rule })
+      this.create('rule', { chain, position: i + 1, ...rule })
     })
     return chain
   }
 
-  #create(kind: string, fields: Fields): string {
+  readonly create: Create = (kind, fields) => {
     const id = typeof fields.id === 'string' ? fields.id : randomUUID()
     this.changes.push({ op: 'create', kind, value: { ...fields, id } })
     return id

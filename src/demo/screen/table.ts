@@ -164,8 +164,11 @@ function standingText(standing: Standing | undefined, paint: Paint): string {
   return paint(text, alive === total ? 'good' : 'bad')
 }
 
-const wayText = ({ tenant, out_by, back_by }: WayReport): string =>
-  `${tenant}: out by ${out_by ?? '-'}, back by ${back_by ?? '-'}`
+// Uplinks that all have in common share what goes by them.
+function wayText({ tenant, out_by, back_by }: WayReport): string {
+  const most = tenant === null ? 'most ' : ''
+  return `${tenant ?? 'all'}: ${most}out by ${out_by ?? '-'}, ${most}back by ${back_by ?? '-'}`
+}
 
 // --- hosts ---------------------------------------------------------------------------------------
 

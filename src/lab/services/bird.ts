@@ -38,8 +38,8 @@ export interface BirdOptions {
   /** An IPv4 address, unlike those of all others. */
   readonly routerId: string
   readonly peers: readonly BirdPeer[]
-  /** The IPv4 address of the machine's own that it speaks by; default: that of the link. */
-  readonly source?: string
+  /** Addresses of the machine's own that it speaks by, one of a family; default: the link's. */
+  readonly sources?: readonly string[]
   /** Networks it tells of, beside those it has been told. */
   readonly networks?: readonly string[]
   /** Between two BFD packets, and how many may be missed; default: 100 ms and 3. */
@@ -125,16 +125,20 @@ export class Bird extends Service {
 }
 
 function configurationOf(options: BirdOptions): string {
-  const { asn, routerId, peers, networks = [], source } = options
+  const { asn, routerId, peers, networks = [], sources = [] } = options
   const { intervalMs = 100, multiplier = 3 } = options.bfd ?? {}
-  const by = source === undefined ? '' : `krt_prefsrc = ${source}; `
+  const [by4, by6] = [4, 6].map(family => {
+    const source = sources.find(each => familyOf(each) === family)
+    return source === undefined ? '' : `krt_prefsrc = ${source}; `
+  })
   const [v4, v6] = [4, 6].map(family => networks.filter(network => familyOf(network) === family))
   return `router id ${routerId};
 protocol device {}
 protocol bfd { interface "*" { interval ${intervalMs} ms; multiplier ${multiplier}; }; }
-filter learned4 { if source = RTS_BGP then { ${by}accept; } reject; }
+filter learned4 { if source = RTS_BGP then { ${by4}accept; } reject; }
+filter learned6 { if source = RTS_BGP then { ${by6}accept; } reject; }
 protocol kernel { ipv4 { export filter learned4; }; merge paths limit ${PATHS_MAX}; }
-protocol kernel { ipv6 { export where source = RTS_BGP; }; merge paths limit ${PATHS_MAX}; }
+protocol kernel { ipv6 { export filter learned6; }; merge paths limit ${PATHS_MAX}; }
 protocol static own4 { ipv4; ${v4!.map(each => `route ${each} blackhole;`).join(' ')} }
 protocol static own6 { ipv6; ${v6!.map(each => `route ${each} blackhole;`).join(' ')} }
 ${peers.map(peer => sessionOf(peer, asn)).join('\n')}
