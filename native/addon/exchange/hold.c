@@ -80,14 +80,17 @@ uint32_t close_ticket(struct exchange *x)
 	return 0;
 }
 
-/* Nobody waits for this peer any more, until it acknowledges something. */
-static void pass_over(struct exchange *x, struct peer *p)
+/* Nobody waits for this peer any more, until it acknowledges something.  Other tickets that waited
+ * for it are counted as those that do not begin to. */
+static void pass_over(struct exchange *x, struct peer *p, uint32_t late)
 {
 	p->passed_over = true;
 	for (struct under_way *u = p->first; u; u = u->after) {
 		uint32_t ticket = u->ticket;
 
 		u->ticket = 0;
+		if (ticket && ticket != late)
+			x->count[COUNT_PASSED_OVER]++;
 		waited(x, ticket);
 	}
 }
@@ -103,7 +106,7 @@ static void pass_bound(struct exchange *x, uint32_t id)
 		while (u && u->ticket != id)
 			u = u->after;
 		if (u)
-			pass_over(x, x->peers[i]);
+			pass_over(x, x->peers[i], id);
 	}
 }
 
