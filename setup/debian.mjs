@@ -52,6 +52,10 @@ const more = {
     ['libzookeeper-java', '/usr/share/java/zookeeper.jar', 'is that server'],
     ['faketime', 'faketime', 'steps the clock of a process']
   ],
+  interop: [
+    ['gobgpd', 'gobgpd', 'is another BGP speaker outside'],
+    ['exabgp', 'exabgp', 'is one more']
+  ],
   model: [['spin', 'spin', 'looks at all states of a protocol']],
   kernels: [
     ['qemu-system-x86', 'qemu-system-x86_64', 'boots other kernels'],

@@ -7,7 +7,7 @@ import { isThere } from './files.mjs'
 import { run, say } from './progress.mjs'
 
 /** The services that a Debian package brings, by its name. */
-const services = { frr: ['frr'], bird2: ['bird'] }
+const services = { frr: ['frr'], bird2: ['bird'], gobgpd: ['gobgpd'], exabgp: ['exabgp'] }
 
 const POLICY = '/usr/sbin/policy-rc.d' // Debian's way to say what may be started; 101: nothing
 const LIMIT_MS = 60_000

@@ -11,6 +11,7 @@ for (const [file, words, complaint] of [
   ['survive/survive.ts', ['--nope'], /^Unknown option '--nope'; there are --json, --full\n$/],
   ['matrix/matrix.ts', ['--filter', 'v7'], /^no cell has all of \["v7"\] in its name\n$/],
   ['matrix/matrix.ts', ['--filter', 'tiny', '--datapath', 'x'], /^--datapath is x; expected /],
+  ['interop/interop.ts', ['--filter', 'Quagga'], /^no cell has all of \["Quagga"\] in its name\n$/],
   ['soak/soak.ts', ['--minutes', 'x'], /^--minutes is "x"; expected a number above 0\n$/],
   ['soak/liveness.ts', ['three'], /^Unexpected argument 'three'.*; there are --json, /]
 ] as const)

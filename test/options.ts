@@ -1,6 +1,6 @@
-// The command lines of what is run by hand (bench, survive, soak, liveness, matrix): flags, and
-// numbers and texts with their defaults.  Whatever else is given is refused in a line, with
-// status 2.
+// The command lines of what is run by hand (bench, survive, soak, liveness, matrix, interop):
+// flags, and numbers and texts with their defaults.  Whatever else is given is refused in a line,
+// with status 2.
 
 import { parseArgs } from 'node:util'
 

@@ -21,6 +21,7 @@ const longest = [
   'restart',
   'survival-asymmetric',
   'service',
+  'interop',
   'l3'
 ]
 

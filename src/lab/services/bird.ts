@@ -62,15 +62,20 @@ export class Bird extends Service {
 
   /** Begins to speak; its sessions come up later. */
   static async start(machine: Machine, options: BirdOptions): Promise<Bird> {
-    const bird = new Bird(machine, options)
     await machine.sysctl({
       'ipv4/conf/all/forwarding': 1,
       'ipv6/conf/all/forwarding': 1,
       'ipv4/fib_multipath_hash_policy': 1, // by addresses and ports
       'ipv6/fib_multipath_hash_policy': 1
     })
-    await bird.start()
-    return bird
+    const bird = new Bird(machine, options)
+    try {
+      await bird.start()
+      return bird
+    } catch (error) {
+      await bird.close()
+      throw error
+    }
   }
 
   private constructor(machine: Machine, options: BirdOptions) {
