@@ -8,7 +8,7 @@ import { test } from 'node:test'
 for (const [file, words, complaint] of [
   ['bench/bench.ts', ['nope'], /^no benchmark nope; there are walk, /],
   ['bench/bench.ts', ['walk', '--rounds', '0'], /^--rounds is "0"; expected a number above 0\n$/],
-  ['survive/survive.ts', ['--nope'], /^Unknown option '--nope'; there are --json, --full\n$/],
+  ['survive/survive.ts', ['--nope'], /^Unknown option '--nope'; there are --json, --full, /],
   ['matrix/matrix.ts', ['--filter', 'v7'], /^no cell has all of \["v7"\] in its name\n$/],
   ['matrix/matrix.ts', ['--filter', 'tiny', '--datapath', 'x'], /^--datapath is x; expected /],
   ['interop/interop.ts', ['--filter', 'Quagga'], /^no cell has all of \["Quagga"\] in its name\n$/],
