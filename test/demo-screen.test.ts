@@ -56,6 +56,36 @@ describe('F13: lines of the demo on a narrow terminal', () => {
     assert.equal(parsePacket(packet).protocol, 'tcp')
   })
 
+  test('of a cluster, sessions are told of gateways and of routers outside', () => {
+    const [compute, , gateway, other] = report.hosts
+    const cluster: Report = {
+      ...report,
+      services: [
+        { name: 'r1', alive: true, role: '4 of 4 sessions' },
+        { name: 'r2', alive: false, role: '' }
+      ],
+      hosts: [
+        compute!,
+        { ...gateway!, bgp_sessions: 2 },
+        { ...other!, bgp_sessions: 2, drained: true }
+      ],
+      ways: [{ tenant: null, out_by: 'gateway1', back_by: 'gateway2' }]
+    }
+    const lines = tableOf(cluster, { paint: plain, live: true })
+    const line = (begin: string): string | undefined => lines.find(each => each.startsWith(begin))
+    assert.equal(line('r1'), 'r1 (4 of 4 sessions), r2 dead')
+    assert.equal(line('all:'), 'all: most out by gateway1, most back by gateway2')
+    assert.match(line('host ')!, / store {2}backup {5}bgp {2}drops$/)
+    assert.match(line('compute1')!, / ok {6}ok {7}- {2}/)
+    assert.match(line('gateway1')!, / ok {6}ok {4}2 up {2}/)
+    assert.match(line('gateway2')!, / ok {6}ok drained {2}/)
+    for (const words of ['kill r1', 'cut gateway1 r1', 'drain gateway1'])
+      assert.ok(
+        lines.some(each => each.includes(`demo ${words} `)),
+        words
+      )
+  })
+
   for (const [columns, rows] of [
     [70, 22],
     [60, 24],
@@ -106,7 +136,9 @@ const host = (name: string): HostReport => ({
   held: 12,
   acknowledged_us_p50: 100,
   store_away_ms: 0,
-  backup_waiting_bytes: 0
+  backup_waiting_bytes: 0,
+  bgp_sessions: 0,
+  drained: false
 })
 
 const report: Report = {

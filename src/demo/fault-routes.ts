@@ -15,6 +15,7 @@ const TIMEOUT_MS = 55_000
 const closed = { additionalProperties: false } as const
 const OfHost = Type.Object({ host: Type.String() }, closed)
 const OfVm = Type.Object({ vm: Type.String(), host: Type.String() }, closed)
+const OfCable = Type.Object({ host: Type.String(), upstream: Type.String() }, closed)
 const Done = Type.Object({ done: Type.String({ description: 'what has happened' }) })
 const anything = { type: 'object', additionalProperties: true } as const
 
@@ -26,14 +27,21 @@ export interface DemoView {
   faults(): Faults | null
 }
 
-type Verb = 'kill' | 'stop' | 'restore' | 'restart'
+type Verb = 'kill' | 'stop' | 'restore' | 'restart' | 'drain' | 'undrain'
 
 const summaries: Readonly<Record<Verb, string>> = {
-  kill: 'A gateway dies: its agent, and every cable. Or a server of the cluster does.',
+  kill: 'A gateway dies: its agent, and every cable. Or a server does, or a router outside.',
   stop: 'All servers of a kind die.',
   restore: 'It comes back, or they do.',
-  restart: 'The agent of a host crashes and is started again.'
+  restart: 'The agent of a host crashes and is started again.',
+  drain: 'Traffic from outside is led away from a gateway; connections stay.',
+  undrain: 'A gateway takes traffic from outside again.'
 }
+
+const cables = {
+  cut: 'The cable between a gateway and a router outside is cut.',
+  mend: 'It is whole again.'
+} as const
 
 /** Routes beside the API's: the demo's report, and its faults. */
 export function addDemoRoutes(app: FastifyInstance, view: DemoView): void {
@@ -68,6 +76,19 @@ export function addDemoRoutes(app: FastifyInstance, view: DemoView): void {
       async handle(request) {
         const { host } = bodyOf<{ host: string }>(request, OfHost)
         return { done: await faults()[verb](host) }
+      }
+    })
+  for (const verb of ['cut', 'mend'] as const)
+    addRoute(app, {
+      ...common,
+      url: `/demo/${verb}`,
+      id: `${verb}Cable`,
+      summary: cables[verb],
+      body: OfCable,
+      answers,
+      async handle(request) {
+        const { host, upstream } = bodyOf<{ host: string; upstream: string }>(request, OfCable)
+        return { done: await faults()[verb](host, upstream) }
       }
     })
   addRoute(app, {

@@ -3,8 +3,10 @@
 // test/lab/demo.test.ts holds it.
 
 import { conflict, invalid } from '../api/http/refusal.ts'
+import type { Fault } from '../topology/model.ts'
 import type { Ground } from './ground.ts'
 import { type GatewayName, gateways, type HostName, hosts, type VmPlan, vms } from './plan/plan.ts'
+import { type Part, WaysOut } from './plan/ways-out.ts'
 
 /** Processes beside the agents that may be killed and started again. */
 export interface Services {
@@ -16,6 +18,18 @@ export interface Services {
   kill(name: string): Promise<string>
   /** Starts what has the name and was killed; throws a conflict when nothing of it was. */
   restore(name: string): Promise<string>
+}
+
+/** Routers outside, each with a cable to each gateway. */
+export interface Routers {
+  /** What they are called. */
+  readonly names: readonly string[]
+  /** It dies, and its cables go down. */
+  kill(router: string): Promise<void>
+  /** It comes back. */
+  revive(router: string): Promise<void>
+  /** The cable between a gateway and a router is cut, or mended. */
+  cut(gateway: string, router: string, isCut: boolean): Promise<void>
 }
 
 /** What faults are made on. */
@@ -31,6 +45,10 @@ export interface FaultParts {
   move(vm: string, to: HostName): Promise<unknown>
   /** The other processes that may die; without, there are none. */
   readonly services?: Services
+  /** The routers outside; without, there are none. */
+  readonly routers?: Routers
+  /** Traffic from outside is led away from a gateway, or back; only with routers. */
+  drain?(gateway: GatewayName, isDrained: boolean): Promise<void>
   /** Before anything happens. */
   begin(fault: string): Promise<void>
 }
@@ -38,17 +56,18 @@ export interface FaultParts {
 /** Makes faults, one after the other: kills and restores gateways, restarts agents, moves VMs. */
 export class Faults {
   readonly #parts: FaultParts
-  readonly #dead = new Set<HostName>()
+  readonly #ways: WaysOut
   readonly #places = new Map<string, HostName>(vms.map(({ name, host }) => [name, host]))
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(parts: FaultParts) {
     this.#parts = parts
+    this.#ways = new WaysOut(parts.routers?.names)
   }
 
   /** Whether the host was killed. */
   isDead(host: HostName): boolean {
-    return this.#dead.has(host)
+    return this.#ways.isGone(`dead ${host}`)
   }
 
   /**
@@ -59,14 +78,14 @@ export class Faults {
     return this.#next(async () => {
       const service = this.#serviceOf(name)
       if (service !== undefined) return this.#onService('kill', service)
+      const router = this.#routerOf(name)
+      if (router !== undefined) return this.#killRouter(router)
       const gateway = this.#gatewayOf(name)
-      if (this.#dead.has(gateway)) throw conflict(fault('host', name, 'a gateway that is alive'))
-      const other = gateways.find(each => each !== gateway && !this.#dead.has(each))
-      if (other === undefined)
-        throw conflict(fault('host', name, 'one of two: the other gateway is dead already'))
+      this.#mayLose(`dead ${gateway}`, fault('host', name, 'a gateway that is alive'))
+      const other = gateways.find(each => each !== gateway)!
       const { ground, begin, killAgent, returnBy } = this.#parts
       await begin(`kill ${gateway}`)
-      this.#dead.add(gateway)
+      this.#ways.lose(`dead ${gateway}`)
       const [cables] = await Promise.all([
         ground.cut(gateway),
         killAgent(gateway, true),
@@ -94,14 +113,16 @@ export class Faults {
     return this.#next(async () => {
       const service = this.#serviceOf(name)
       if (service !== undefined) return this.#onService('restore', service)
+      const router = this.#routerOf(name)
+      if (router !== undefined) return this.#reviveRouter(router)
       const gateway = this.#gatewayOf(name)
-      if (!this.#dead.has(gateway)) throw conflict(fault('host', name, 'a gateway that is dead'))
+      if (!this.isDead(gateway)) throw conflict(fault('host', name, 'a gateway that is dead'))
       const { ground, begin, startAgent, returnBy } = this.#parts
       await begin(`restore ${gateway}`)
       await ground.mend(gateway)
       await startAgent(gateway)
-      this.#dead.delete(gateway)
-      const back = this.#dead.size === 0 ? 'gateway2' : gateway
+      this.#ways.regain(`dead ${gateway}`)
+      const back = gateways.some(each => this.isDead(each)) ? gateway : 'gateway2'
       await returnBy?.(back)
       return `${gateway} is back; ${this.#answersBy(back)}`
     })
@@ -112,7 +133,7 @@ export class Faults {
     return this.#next(async () => {
       const host = hosts.find(each => each === name)
       if (host === undefined) throw unknown('host', name, hosts)
-      if (this.#dead.has(host)) throw conflict(fault('host', name, 'a host that is alive'))
+      if (this.isDead(host)) throw conflict(fault('host', name, 'a host that is alive'))
       const { killAgent, startAgent, begin } = this.#parts
       await begin(`restart ${host}`)
       await killAgent(host, false)
@@ -138,6 +159,110 @@ export class Faults {
     })
   }
 
+  /** The cable between a gateway and a router outside is cut, at the router's end. */
+  cut(host: unknown, router: unknown): Promise<string> {
+    return this.#next(async () => {
+      const [gateway, there, routers] = this.#cableOf(host, router)
+      const part = `cut ${gateway} ${there}` as const
+      this.#mayLose(part, fault('upstream', router, `one whose cable to ${gateway} is whole`))
+      await this.#parts.begin(part)
+      this.#ways.lose(part)
+      await routers.cut(gateway, there, true)
+      return `the cable between ${gateway} and ${there} is cut`
+    })
+  }
+
+  /** It is whole again. */
+  mend(host: unknown, router: unknown): Promise<string> {
+    return this.#next(async () => {
+      const [gateway, there, routers] = this.#cableOf(host, router)
+      const part = `cut ${gateway} ${there}` as const
+      if (!this.#ways.isGone(part))
+        throw conflict(fault('upstream', router, `one whose cable to ${gateway} is cut`))
+      await this.#parts.begin(`mend ${gateway} ${there}`)
+      await routers.cut(gateway, there, false)
+      this.#ways.regain(part)
+      return `the cable between ${gateway} and ${there} is whole`
+    })
+  }
+
+  /** Traffic from outside is led away from a gateway; its sessions and connections stay. */
+  drain(name: unknown): Promise<string> {
+    return this.#next(async () => {
+      this.#mustHaveRouters(name)
+      const gateway = this.#livingGatewayOf(name)
+      this.#mayLose(`drained ${gateway}`, fault('host', name, 'a gateway that is not drained'))
+      await this.#parts.begin(`drain ${gateway}`)
+      await this.#parts.drain?.(gateway, true)
+      this.#ways.lose(`drained ${gateway}`)
+      return `${gateway} is drained: nothing comes in by it`
+    })
+  }
+
+  /** It takes traffic from outside again. */
+  undrain(name: unknown): Promise<string> {
+    return this.#next(async () => {
+      this.#mustHaveRouters(name)
+      const gateway = this.#livingGatewayOf(name)
+      if (!this.#ways.isGone(`drained ${gateway}`))
+        throw conflict(fault('host', name, 'a gateway that is drained'))
+      await this.#parts.begin(`undrain ${gateway}`)
+      await this.#parts.drain?.(gateway, false)
+      this.#ways.regain(`drained ${gateway}`)
+      return `${gateway} takes traffic from outside again`
+    })
+  }
+
+  async #killRouter(router: string): Promise<string> {
+    this.#mayLose(`dead ${router}`, fault('host', router, 'a router that is alive'))
+    await this.#parts.begin(`kill ${router}`)
+    this.#ways.lose(`dead ${router}`)
+    await this.#parts.routers!.kill(router)
+    return `${router} is dead, its cables with it`
+  }
+
+  async #reviveRouter(router: string): Promise<string> {
+    if (!this.#ways.isGone(`dead ${router}`))
+      throw conflict(fault('host', router, 'a router that is dead'))
+    await this.#parts.begin(`restore ${router}`)
+    await this.#parts.routers!.revive(router)
+    this.#ways.regain(`dead ${router}`)
+    return `${router} is back`
+  }
+
+  // Once only, and never the last way out.
+  #mayLose(part: Part, twice: Fault): void {
+    if (this.#ways.isGone(part)) throw conflict(twice)
+    if (this.#ways.canLose(part)) return
+    throw conflict({ ...twice, expected: `one that leaves a way out; gone: ${this.#ways.gone}` })
+  }
+
+  #mustHaveRouters(name: unknown): Routers {
+    const { routers } = this.#parts
+    if (routers !== undefined) return routers
+    throw invalid([fault('host', name, 'a cluster: `npm start -- --cluster` has routers outside')])
+  }
+
+  #cableOf(host: unknown, name: unknown): [GatewayName, string, Routers] {
+    const routers = this.#mustHaveRouters(host)
+    const gateway = gateways.find(each => each === host)
+    if (gateway === undefined) throw unknown('host', host, gateways)
+    const router = this.#routerOf(name)
+    if (router === undefined) throw unknown('upstream', name, routers.names)
+    return [gateway, router, routers]
+  }
+
+  #livingGatewayOf(name: unknown): GatewayName {
+    const gateway = gateways.find(each => each === name)
+    if (gateway === undefined) throw unknown('host', name, gateways)
+    if (this.isDead(gateway)) throw conflict(fault('host', name, 'a gateway that is alive'))
+    return gateway
+  }
+
+  #routerOf(name: unknown): string | undefined {
+    return this.#parts.routers?.names.find(each => each === name)
+  }
+
   #answersBy(gateway: GatewayName): string {
     const { returnBy } = this.#parts
     return `the outside ${returnBy === undefined ? 'finds out by BGP' : `answers by ${gateway}`}`
@@ -155,7 +280,9 @@ export class Faults {
   #gatewayOf(name: unknown): GatewayName {
     const gateway = gateways.find(each => each === name)
     if (gateway !== undefined) return gateway
-    throw unknown('host', name, [...gateways, ...(this.#parts.services?.names ?? [])])
+    const { services, routers } = this.#parts
+    const others = [...(routers?.names ?? []), ...(services?.names ?? [])]
+    throw unknown('host', name, [...gateways, ...others])
   }
 
   #next<T>(make: () => Promise<T>): Promise<T> {

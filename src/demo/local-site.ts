@@ -214,6 +214,7 @@ export class LocalSite implements Site {
 const viewOf = ({ host, alive, stateKinds, kept, counters: told }: Agent): HostView => ({
   name: host.name,
   alive,
+  isDrained: false,
   stateKinds,
   value: name => told.counters[name] ?? told.gauges[name] ?? kept[name] ?? 0,
   drops: () =>

@@ -132,10 +132,12 @@ test('a live demo shows its table and goes when it is told to', { skip, timeout 
 const faults: [string[], number, RegExp][] = [
   [['kill', 'compute1'], 1, /host is "compute1"; expected one of gateway1, gateway2/],
   [['restore', 'gateway1'], 1, /expected a gateway that is dead/],
+  [['drain', 'gateway1'], 1, /expected a cluster: .* has routers outside/],
+  [['cut', 'gateway1', 'r1'], 1, /expected a cluster: .* has routers outside/],
   [['move', 'vm2', 'gateway1'], 1, /expected one of compute1, compute2/],
   [['move', 'nobody', 'compute1'], 1, /expected one of red-web1, red-web2/],
   [['kill', 'gateway1'], 0, /gateway1 is dead: its agent, and 3 cables/],
-  [['kill', 'gateway2'], 1, /the other gateway is dead already/],
+  [['kill', 'gateway2'], 1, /leaves a way out; gone: dead gateway1/],
   [['restore', 'gateway1'], 0, /gateway1 is back/],
   [['move', 'vm2', 'compute1'], 0, /red-web2 has moved from compute2 to compute1/],
   [['restart', 'compute2'], 0, /crashed and runs again/],

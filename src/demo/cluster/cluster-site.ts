@@ -11,10 +11,10 @@ import { assemblyOf } from '../../topology/assembly/assemble.ts'
 import { Faults } from '../faults.ts'
 import type { Heard } from '../ground.ts'
 import { KernelGround } from '../kernel/kernel-ground.ts'
-import { type HostName, hosts, vms } from '../plan/plan.ts'
+import { type GatewayName, gateways, type HostName, hosts, vms } from '../plan/plan.ts'
 import { type Built, buildTopology } from '../plan/topology.ts'
 import type { Routes, Site, SiteOptions, Step } from '../site.ts'
-import { openFront } from './front.ts'
+import { away, openFront } from './front.ts'
 import { installServers } from './install.ts'
 import { ordealOf } from './ordeal.ts'
 import { Program } from './program.ts'
@@ -38,6 +38,7 @@ export class ClusterSite implements Site {
   #controller: Program | null = null
   #front: { readonly url: string; close(): Promise<void> } | null = null
   #built: Built | null = null
+  readonly #drained = new Set<HostName>()
   #isClosing = false
   readonly #stateKinds: readonly string[]
 
@@ -63,7 +64,7 @@ export class ClusterSite implements Site {
   get hosts(): Site['hosts'] {
     return hosts.flatMap(name => {
       const agent = this.#agents.get(name)
-      return agent === undefined ? [] : [agent.view(this.#stateKinds)]
+      return agent === undefined ? [] : [agent.view(this.#stateKinds, this.#drained.has(name))]
     })
   }
 
@@ -122,6 +123,8 @@ export class ClusterSite implements Site {
       startAgent: host => this.#startAgent(host),
       move: (vm, to) => this.#move(vm, to),
       services: servers,
+      routers: this.#beyond!,
+      drain: (gateway, isDrained) => this.#drain(gateway, isDrained),
       begin
     })
   }
@@ -177,6 +180,8 @@ export class ClusterSite implements Site {
     const agent = this.#agents.get(host)!
     await agent.start()
     await until(`the ports of ${host} are up`, () => hasPorts(agent, 1), READY_MS)
+    const isGateway = gateways.some(gateway => gateway === host)
+    if (isGateway && !this.#drained.has(host)) await this.#beyond!.untilTold(host, true)
   }
 
   // What speaks BGP for a gateway outlives its agent, and dies with the machine.
@@ -191,6 +196,24 @@ export class ClusterSite implements Site {
     const { hosts: ids, ports } = this.#built!
     const body = { host: ids[to], interface: vm }
     await this.#controller!.client.send('POST', `/ports/${ports.get(vm)}/move`, body)
+  }
+
+  // As an operator does it; then the routers outside have to hear of it.
+  async #drain(gateway: GatewayName, isDrained: boolean): Promise<void> {
+    const set = async (drain: boolean): Promise<void> => {
+      if (!this.#controller!.alive) throw away()
+      const path = `/hosts/${this.#built!.hosts[gateway]}`
+      await this.#controller!.client.send('PATCH', path, { drain: drain ? true : null })
+    }
+    await set(isDrained)
+    try {
+      await this.#beyond!.untilTold(gateway, !isDrained)
+    } catch (error) {
+      await set(!isDrained).catch(() => {})
+      throw error
+    }
+    if (isDrained) this.#drained.add(gateway)
+    else this.#drained.delete(gateway)
   }
 
   #portsOf(host: HostName): number {

@@ -67,7 +67,8 @@ function passOn(app: FastifyInstance, socketPath: string): void {
   })
 }
 
-const away = (): Refusal =>
+/** While the controller is dead. */
+export const away = (): Refusal =>
   new Refusal({
     status: 503,
     code: 'UNAVAILABLE',

@@ -1,5 +1,6 @@
-// What `--once` does to the cluster while connections run and new ones are opened: the leader of
-// the ensemble dies, then all of it; while no store is there a gateway dies as well.
+// What `--once` does to the cluster while connections run and new ones are opened: a gateway is
+// drained and a router outside dies; then the leader of the ensemble does, then all of it; while no
+// store is there a gateway dies as well.
 // test/lab/demo-cluster.test.ts holds it.
 
 import type { Faults } from '../faults.ts'
@@ -23,6 +24,10 @@ export function ordealOf({ renew, storeIs }: Trial): readonly Step[] {
       return renew()
     }
   return [
+    after(faults => faults.drain('gateway1')),
+    after(faults => faults.undrain('gateway1')),
+    after(faults => faults.kill('r1')),
+    after(faults => faults.restore('r1')),
     after(faults => faults.kill('leader')),
     after(faults => faults.restore('leader')),
     after(faults => faults.stop('zookeeper')),

@@ -94,9 +94,16 @@ export class Program {
   }
 
   /** As the report shows a host. */
-  view(stateKinds: readonly string[]): HostView {
+  view(stateKinds: readonly string[], isDrained: boolean): HostView {
     const { name, alive } = this
-    return { name, alive, stateKinds, value: of => this.value(of), drops: () => this.drops() }
+    return {
+      name,
+      alive,
+      isDrained,
+      stateKinds,
+      value: of => this.value(of),
+      drops: () => this.drops()
+    }
   }
 
   #read(page: string): void {

@@ -7,6 +7,7 @@ import { type Lab, LabError } from '../../lab/index.ts'
 import { missingForBird } from '../../lab/services/bird.ts'
 import { ROUTERS, type Router } from '../../lab/upstream/sessions.ts'
 import { Upstream, uplinkName } from '../../lab/upstream/upstream.ts'
+import type { Routers } from '../faults.ts'
 import type { Passed } from '../ground.ts'
 import type { Beyond } from '../kernel/beyond.ts'
 import { type GatewayName, gateways } from '../plan/plan.ts'
@@ -15,11 +16,14 @@ import type { ServiceReport } from '../report/report.ts'
 import { announced, edgeUplinks, uplinkPorts, upstreamPlan } from './edge.ts'
 import { clear, silence } from './speakers.ts'
 
+// A busy machine needs that long; the routes of the demo wait no longer.
+const TOLD_MS = 45_000
+
 /** The upstream routers of the cluster. */
-export class UpstreamBeyond implements Beyond {
+export class UpstreamBeyond implements Beyond, Routers {
+  readonly names = ROUTERS
   readonly #lab: Lab
   #upstream: Upstream | null = null
-  readonly #dead = new Set<Router>()
   #sessions: ReadonlyMap<Router, string> = new Map()
 
   constructor(lab: Lab) {
@@ -68,9 +72,10 @@ export class UpstreamBeyond implements Beyond {
 
   /** The routers, as they were looked at last. */
   get reports(): ServiceReport[] {
-    if (this.#upstream === null) return []
+    const upstream = this.#upstream
+    if (upstream === null) return []
     return ROUTERS.map(name => {
-      const alive = !this.#dead.has(name)
+      const alive = !upstream.isDead(name)
       return { name, alive, role: alive ? (this.#sessions.get(name) ?? '') : '' }
     })
   }
@@ -79,12 +84,29 @@ export class UpstreamBeyond implements Beyond {
   async refresh(): Promise<void> {
     const upstream = this.#upstream
     if (upstream === null) return
-    const alive = ROUTERS.filter(router => !this.#dead.has(router))
+    const alive = ROUTERS.filter(router => !upstream.isDead(router))
     const looked = alive.map(async router => {
       const { up, all } = await upstream.sessions(router)
       return [router, `${up} of ${all} sessions`] as const
     })
     this.#sessions = new Map(await Promise.all(looked))
+  }
+
+  kill(router: Router): Promise<void> {
+    return this.#upstream!.kill(router)
+  }
+
+  revive(router: Router): Promise<void> {
+    return this.#upstream!.revive(router)
+  }
+
+  cut(gateway: string, router: Router, isCut: boolean): Promise<void> {
+    return this.#upstream!.cut(gateway, router, isCut)
+  }
+
+  /** Resolves when the routers that can know whether a gateway is a way know that it is so. */
+  untilTold(gateway: string, isTold: boolean): Promise<void> {
+    return this.#upstream!.untilTold(gateway, isTold, TOLD_MS)
   }
 
   /** Ends what speaks there. */

@@ -39,6 +39,10 @@ export interface HostReport {
   readonly store_away_ms: number
   /** Bytes of flow state that wait to be backed up. */
   readonly backup_waiting_bytes: number
+  /** BGP sessions that are up. */
+  readonly bgp_sessions: number
+  /** Traffic from outside is led elsewhere. */
+  readonly drained: boolean
 }
 
 /** A pair in the report. */
@@ -132,6 +136,8 @@ export interface HostView {
   readonly name: string
   /** Its agent runs. */
   readonly alive: boolean
+  /** Traffic from outside is led elsewhere. */
+  readonly isDrained: boolean
   /** Names of the kinds of flow state. */
   readonly stateKinds: readonly string[]
   /** A counter or a gauge of it, as it was told last; 0 when there is none. */
@@ -162,7 +168,9 @@ export function reportHost(host: HostView): HostReport {
     held: value('state.held'),
     acknowledged_us_p50: medianAcknowledged(value),
     store_away_ms: value('store.away-ms'),
-    backup_waiting_bytes: value('state.store-queued-bytes')
+    backup_waiting_bytes: value('state.store-queued-bytes'),
+    bgp_sessions: value('bgp.session-up'),
+    drained: host.isDrained
   }
 }
 

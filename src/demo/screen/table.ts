@@ -1,7 +1,7 @@
 // The report as lines for people: who reaches whom, how fast, what becomes of the connections, and
 // what the hosts have done.  What matters most is a sentence of its own: is anything broken?
 
-import { type Family, families, nodes } from '../plan/plan.ts'
+import { type Family, families, gateways, nodes } from '../plan/plan.ts'
 import { type Class, classes, EVERY_MS, speakers } from '../plan/talks.ts'
 import { counts } from '../report/check.ts'
 import type { HostReport, PairReport, Report } from '../report/report.ts'
@@ -184,7 +184,7 @@ function serviceLines({ services, opened_meanwhile: opened }: Report, paint: Pai
 
 function hostLines({ hosts, services }: Report, paint: Paint): string[] {
   const isCluster = services.length > 0
-  const ofCluster = isCluster ? ['store', 'backup'] : []
+  const ofCluster = isCluster ? ['store', 'backup', 'bgp'] : []
   const heads = ['ports', 'flows', 'hits', 'records', 'held', 'ack µs', ...ofCluster]
   const line = ([name, ...cells]: string[], drops: string): string =>
     `${name!.padEnd(NAME)}${cells.map(text => text.padStart(COLUMN)).join('')}  ${drops}`
@@ -202,11 +202,17 @@ function hostLines({ hosts, services }: Report, paint: Paint): string[] {
 
 const KIB = 1024
 
-// How the store of the topology is, and the backup of flow state.
-const healthOf = ({ store_away_ms: ms, backup_waiting_bytes: bytes }: HostReport): string[] => [
-  ms === 0 ? 'ok' : `-${(ms / 1000).toFixed(0)} s`,
-  bytes < KIB ? 'ok' : `${Math.ceil(bytes / KIB)} KiB`
+// How the store of the topology is, the backup of flow state, and at a gateway its BGP sessions.
+const healthOf = (host: HostReport): string[] => [
+  host.store_away_ms === 0 ? 'ok' : `-${(host.store_away_ms / 1000).toFixed(0)} s`,
+  host.backup_waiting_bytes < KIB ? 'ok' : `${Math.ceil(host.backup_waiting_bytes / KIB)} KiB`,
+  bgpOf(host)
 ]
+
+function bgpOf({ name, bgp_sessions: sessions, drained }: HostReport): string {
+  if (!gateways.some(gateway => gateway === name)) return '-'
+  return drained ? 'drained' : `${sessions} up`
+}
 
 const HOST_LEGEND =
   'hits: packets no agent had to see; records: flow state; held: waited for its acknowledgement'
@@ -233,7 +239,10 @@ function hints({ api, services }: Report, paint: Paint, short: boolean): string[
       ? []
       : [
           `     ${mezzo} kill leader          (then restore leader; cassandra, controller)`,
-          `     ${mezzo} stop zookeeper       (all of it; then restore zookeeper)`
+          `     ${mezzo} stop zookeeper       (all of it; then restore zookeeper)`,
+          `     ${mezzo} kill r1              (a router outside; then restore r1)`,
+          `     ${mezzo} cut gateway1 r1      (then mend gateway1 r1)`,
+          `     ${mezzo} drain gateway1       (then undrain gateway1)`
         ]),
     `     ${where}npm run -s mezzo -- trace red-db1 'tcp 10.0.2.21:5000 > 203.0.113.10:80'`,
     paint('Ctrl-C takes everything down', 'dim')

@@ -98,9 +98,10 @@ export class Bird extends Service {
     return { isUp: found?.[1] === 'up', info: found?.[2]?.trim() ?? text }
   }
 
-  /** The networks that it has a way to, of peers and of its own. */
-  async networks(): Promise<string[]> {
-    const text = await this.ask('show', 'route', 'primary')
+  /** The networks that it has a way to, of peers and of its own; or those told by one session. */
+  async networks(session?: string): Promise<string[]> {
+    const which = session === undefined ? ['primary'] : ['protocol', session]
+    const text = await this.ask('show', 'route', ...which)
     return [...text.matchAll(/^([0-9a-f.:]+\/\d+)\s/gm)].map(([, network]) => network!)
   }
 

@@ -40,6 +40,8 @@ export class Upstream {
   readonly routers: Machines
   readonly #birds: Birds
   readonly #plan: UpstreamPlan
+  readonly #dead = new Set<Router>()
+  readonly #cut = new Set<string>() // interfaces: 'r1 eth0'
 
   /** Builds it and lets it speak; sessions come up when the gateways speak too. */
   static async build(lab: Lab, plan: UpstreamPlan): Promise<Upstream> {
@@ -94,6 +96,30 @@ export class Upstream {
     await until('the upstream routers know our networks', isUp, UP_MS)
   }
 
+  /** Whether it was killed. */
+  isDead(router: Router): boolean {
+    return this.#dead.has(router)
+  }
+
+  /**
+   * Resolves when all routers that can speak with a gateway know of networks by it, or when none
+   * does.
+   */
+  async untilTold(gateway: string, isTold: boolean, limitMs: number): Promise<void> {
+    const g = this.#plan.gateways.indexOf(gateway)
+    const sessions = ROUTERS.flatMap((router, r) => {
+      const isAway = this.#dead.has(router) || this.#isCut(router, gateway)
+      const names = isAway ? [] : sessionNames(gateway, this.#plan.link(g, r))
+      return names.map(name => ({ bird: this.bird(router), name }))
+    })
+    const isSo = async (): Promise<boolean> => {
+      const told = await Promise.all(sessions.map(({ bird, name }) => bird.networks(name)))
+      return told.every(networks => networks.length > 0 === isTold)
+    }
+    const what = isTold ? 'know networks by' : 'send nothing more by'
+    await until(`the upstream routers ${what} ${gateway}`, isSo, limitMs)
+  }
+
   async #speaks(router: Router, gateway: string): Promise<boolean> {
     const g = this.#plan.gateways.indexOf(gateway)
     for (const name of sessionNames(gateway, this.#plan.link(g, ROUTERS.indexOf(router))))
@@ -110,24 +136,32 @@ export class Upstream {
   /** Kills an upstream router: BIRD and its cables. */
   async kill(router: Router): Promise<void> {
     const machine = this.routers.get(router)!
+    this.#dead.add(router)
     await this.bird(router).kill()
     await Promise.all(this.#interfaces.map(name => machine.linkDown(name)))
   }
 
-  /** It comes back; its sessions do so later. `cut`: gateways whose cables stay down. */
-  async revive(router: Router, cut: readonly string[] = []): Promise<void> {
+  /** It comes back, but for cables that are cut; its sessions do so later. */
+  async revive(router: Router): Promise<void> {
     const machine = this.routers.get(router)!
-    const stays = cut.map(gateway => this.#interfaceOf(gateway))
-    const names = this.#interfaces.filter(name => !stays.includes(name))
+    const names = this.#interfaces.filter(name => !this.#cut.has(`${router} ${name}`))
     await Promise.all(names.map(name => machine.linkUp(name)))
     await this.bird(router).start()
+    this.#dead.delete(router)
   }
 
   /** Cuts or mends the cable between a gateway and a router, at the router's end. */
   async cut(gateway: string, router: Router, isCut: boolean): Promise<void> {
     const machine = this.routers.get(router)!
     const ifname = this.#interfaceOf(gateway)
-    await (isCut ? machine.linkDown(ifname) : machine.linkUp(ifname))
+    if (isCut) this.#cut.add(`${router} ${ifname}`)
+    else this.#cut.delete(`${router} ${ifname}`)
+    const isUp = !isCut && !this.#dead.has(router)
+    await (isUp ? machine.linkUp(ifname) : machine.linkDown(ifname))
+  }
+
+  #isCut(router: Router, gateway: string): boolean {
+    return this.#cut.has(`${router} ${this.#interfaceOf(gateway)}`)
   }
 
   /** Packets that a router has had from a gateway and sent to it. */

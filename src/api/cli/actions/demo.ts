@@ -24,10 +24,14 @@ export const demoActions: readonly Action[] = [
     withoutModels: true,
     run: list
   },
-  faultOf('kill', ['host'], 'A gateway dies: its agent, and every cable; or a server does.'),
+  faultOf('kill', ['host'], 'A gateway dies, agent and cables; or a server, or a router outside.'),
   faultOf('stop', ['host'], 'All servers of a kind die: zookeeper.'),
   faultOf('restore', ['host'], 'It comes back, or they do.'),
   faultOf('restart', ['host'], 'The agent of a host crashes and is started again.'),
+  faultOf('cut', ['host', 'upstream'], 'The cable of a gateway and a router outside is cut.'),
+  faultOf('mend', ['host', 'upstream'], 'It is whole again.'),
+  faultOf('drain', ['host'], 'Lead traffic from outside away from a gateway.'),
+  faultOf('undrain', ['host'], 'It takes traffic from outside again.'),
   faultOf('move', ['vm', 'host'], 'A virtual machine moves to another host.')
 ]
 
