@@ -5,6 +5,7 @@
 const computing = [
   'demo',
   'demo-cluster',
+  'demo-cluster-faults',
   'oracle',
   'packets',
   'matrix',
@@ -15,6 +16,7 @@ const computing = [
 const longest = [
   'demo',
   'demo-cluster',
+  'demo-cluster-faults',
   'moves',
   'survival',
   'upcalls',
