@@ -81,7 +81,7 @@ async function weRestart(ground: CellGround): Promise<string> {
   await ground.theyKnow(ground.ours)
   await ground.weKnow(ground.theirs)
   const killedAt = clock.now()
-  process.kill((await ground.bgpd())!, 'SIGKILL')
+  await killBgpd(ground)
   const theyLost = await lostAfter(ground, outside)
   const seconds = (clock.now() - killedAt) / 1000
   await ground.theyKnow(ground.ours)
@@ -91,10 +91,15 @@ async function weRestart(ground: CellGround): Promise<string> {
   await ground.apply({}, { gracefulRestartS: null })
   await outside.start()
   await ground.theyKnow(ground.ours)
-  process.kill((await ground.bgpd())!, 'SIGKILL')
+  await killBgpd(ground)
   await ground.theyKnow([])
   const lost = withdrawn === 0 ? '' : `, we lost ${goneMs.toFixed(0)} ms`
   return `kept ${seconds.toFixed(1)} s${lost}${theyLost ? ', then lost' : ''}`
+}
+
+async function killBgpd(ground: CellGround): Promise<void> {
+  const pid = await ground.bgpd()
+  if (pid !== undefined) process.kill(pid, 'SIGKILL')
 }
 
 /** Throws if the peer loses ours while bgpd is away; gives whether it does when it is back. */
@@ -110,7 +115,9 @@ async function lostAfter(ground: CellGround, outside: Upstream): Promise<boolean
       looks++
       assert.equal(known, ground.ours.join(), 'the peer lost our routes while we were away')
     }
-    return isBack && looks > 0 && session.prefixesReceived > 0
+    if (!isBack || session.prefixesReceived === 0) return false
+    if (looks === 0) await killBgpd(ground) // it was back before anybody looked: once more
+    return looks > 0
   })
   return isLost
 }

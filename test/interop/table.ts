@@ -5,7 +5,7 @@ import { nameOf, type Outcome } from './grid.ts'
 import { shows } from './upstream.ts'
 
 const NAME_WIDTH = 20
-const WIDTH = 24
+const WIDTH = 28
 
 /** `versions`: by the name of the kind. */
 export function table(
