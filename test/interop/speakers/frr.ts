@@ -48,6 +48,8 @@ class Frr extends Router {
     return this.#configure(`no network ${network}`)
   }
 
+  // A bgpd that finds no zebra asks again after 10 s; what is established by then has no interface,
+  // and its routes of IPv6 stay without a valid next hop. A socket of vtysh comes last of all.
   // Becoming another user they forget whom to die with; those of a namespace die with its first.
   protected command(): readonly string[] {
     const common = `--vty_socket ${this.folder} -z ${this.#path('zserv.api')} -P 0`
@@ -55,7 +57,7 @@ class Frr extends Router {
       `${join(DAEMONS, name)} ${common} -f ${this.#path(`${name}.conf`)} ` +
       `-i ${this.#path(`${name}.pid`)} ${more}`
     const bfdd = line('bfdd', `--bfdctl ${this.#path('bfdd.sock')}`)
-    const there = `until [ -S ${this.#path('zserv.api')} ]; do sleep 0.1; done` // or tried in 10 s
+    const there = `until [ -S ${this.#path('zebra.vty')} ]; do sleep 0.1; done`
     const all = `${line('zebra')} & ${there}; ${bfdd} & ${line('bgpd')}; echo bgpd ended: $?`
     return ['unshare', '--pid', '--fork', '--kill-child', 'sh', '-c', all]
   }
