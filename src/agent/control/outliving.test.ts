@@ -65,7 +65,7 @@ test('a process that only has the number of the one before is not taken for it',
 
 test('what it prints is logged, also by the next one, and its file stays short', async t => {
   const fill = 'head -c 9000 /dev/zero | tr "\\0" x'
-  const says = `i=0; while :; do i=$((i+1)); echo "line $i"; ${fill}; sleep 0.02; done`
+  const says = `i=0; while :; do i=$((i+1)); echo "line $i"; ${fill}; echo; sleep 0.02; done`
   const command = ['sh', '-c', says]
   const first = supervisor()
   first.all.start({ name: 'prints', command, outlives: folder })
