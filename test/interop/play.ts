@@ -72,8 +72,7 @@ async function md5(ground: CellGround): Promise<string> {
   return 'wrong: none, right: up'
 }
 
-// With it, and then without: what was seen first was no chance. What FRR's restart loses once the
-// session is there again (it says that all was told before it has told it) is said, and no fault.
+// What FRR's restart loses once the session is there again is said, and no fault.
 async function weRestart(ground: CellGround): Promise<string> {
   const outside = await ground.upstream({ isGraceful: true })
   await ground.apply({}, { gracefulRestartS: KEPT_S })
@@ -87,12 +86,6 @@ async function weRestart(ground: CellGround): Promise<string> {
   await ground.theyKnow(ground.ours)
   await ground.weKnow(ground.theirs)
   const { withdrawn, goneMs } = ground
-  await outside.kill() // GoBGP would not forget what we could once
-  await ground.apply({}, { gracefulRestartS: null })
-  await outside.start()
-  await ground.theyKnow(ground.ours)
-  await killBgpd(ground)
-  await ground.theyKnow([])
   const lost = withdrawn === 0 ? '' : `, we lost ${goneMs.toFixed(0)} ms`
   return `kept ${seconds.toFixed(1)} s${lost}${theyLost ? ', then lost' : ''}`
 }
