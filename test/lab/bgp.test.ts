@@ -100,11 +100,15 @@ describe('a gateway that speaks BGP', { skip }, () => {
     (await birds[n - 1]!.networks()).includes(OURS)
   // The connection of a session: another one has another port.
   const connection = async (n: number, name = 'four'): Promise<string> => {
-    const text = await outsides[n - 1]!.must(['ss', '-Htn', 'state', 'established'])
     const ours = name === 'four' ? `180.0.${n}.2` : `[2001:db8:${n}::2]`
-    const found = text.split('\n').find(line => line.includes(`${ours}:`) && /:179\b/.test(line))
-    assert.ok(found !== undefined, text)
-    return found.trim().split(/\s+/).slice(2, 4).join(' ')
+    let found: string | undefined
+    const isThere = async (): Promise<boolean> => {
+      const text = await outsides[n - 1]!.must(['ss', '-Htn', 'state', 'established'])
+      found = text.split('\n').find(line => line.includes(`${ours}:`) && /:179\b/.test(line))
+      return found !== undefined
+    }
+    await until('the connection of the session', isThere, PATIENCE_MS)
+    return found!.trim().split(/\s+/).slice(2, 4).join(' ')
   }
   const learnedBy = async (): Promise<string[]> => {
     const entries = await net.appliance.store.table(learnedTable(edge.id)).entries()
