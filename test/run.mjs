@@ -19,6 +19,7 @@ const seconds = 1000
 const wholeMsMax = 30 * 60 * seconds
 const jobMsMax = 10 * 60 * seconds
 const slowestMax = 12
+const failuresMax = 20
 const styleWords = ['check', '--error-on-warnings', root]
 // What has not changed since the last time is not looked at again.
 const typesKept = join(root, 'node_modules', '.cache', 'types.tsbuildinfo')
@@ -249,6 +250,7 @@ function finish(stopped) {
     process.stdout.write(`${inSeconds(ms)}  ${name}: ${text}${cpu}\n`)
   }
   printSlowest()
+  printFailures()
   if (stopped !== undefined) process.stdout.write(`${stopped}\n`)
   if (results.length === 0 && stopped === undefined) process.stdout.write('nothing to run\n')
   const { passed, failed, skipped } = totals
@@ -269,6 +271,16 @@ function printSlowest() {
   for (const [file, ms] of files.sort(([, a], [, b]) => b - a).slice(0, slowestMax))
     process.stdout.write(`${inSeconds(ms)}  ${file}\n`)
   process.stdout.write('\n')
+}
+
+// Once more at the end, which is what is kept of a long output.
+function printFailures() {
+  const failures = results.flatMap(({ failures = [] }) => failures)
+  if (failures.length === 0) return
+  process.stdout.write('== failures\n')
+  for (const text of failures.slice(0, failuresMax)) process.stdout.write(`${text}\n\n`)
+  const more = failures.length - failuresMax
+  if (more > 0) process.stdout.write(`and ${more} more, above\n\n`)
 }
 
 function find(folder, ending) {

@@ -1,6 +1,10 @@
 // What a process of node:test did, a line of JSON for each thing, for whoever started it: it is
 // read also when the process was killed, and then tells what was under way.
 
+import { stripVTControlCharacters } from 'node:util'
+
+const reasonMax = 2000 // characters
+
 /** @param {AsyncIterable<{ type: string, data: any }>} source */
 export default async function* report(source) {
   for await (const { type, data } of source) {
@@ -10,7 +14,8 @@ export default async function* report(source) {
     if (type === 'test:pass' || type === 'test:fail') {
       const what = data.skip !== undefined || data.todo !== undefined ? 'skipped' : verdict(type)
       const of = isSuite ? {} : { ended: name, what }
-      yield line({ ...of, file, ms: nesting === 0 ? details.duration_ms : 0 })
+      const why = type === 'test:fail' && !isSuite ? { why: reasonIn(details.error) } : {}
+      yield line({ ...of, ...why, file, ms: nesting === 0 ? details.duration_ms : 0 })
     }
     if (type === 'test:summary' && data.file === undefined) {
       const { user, system } = process.cpuUsage()
@@ -21,3 +26,14 @@ export default async function* report(source) {
 
 const line = what => `${JSON.stringify(what)}\n`
 const verdict = type => (type === 'test:pass' ? 'passed' : 'failed')
+
+// What failed, where, and what was found instead: a test's error is the cause of what node:test
+// says of it. Where Node came by is left out.
+function reasonIn(error) {
+  const cause = error?.cause ?? error
+  const lines = stripVTControlCharacters(String(cause?.stack ?? cause)).split('\n')
+  return lines
+    .filter(each => !/^ +at .*node:internal/.test(each))
+    .join('\n')
+    .slice(0, reasonMax)
+}

@@ -44,19 +44,22 @@ function read(path) {
   const counted = { passed: 0, failed: 0, skipped: 0 }
   const byFile = new Map()
   const begun = new Set()
+  const failures = []
   let cpuMs
   for (const line of text.split('\n')) {
     if (!line.endsWith('}')) continue // killed while it wrote
-    const { begun: name, ended, what, file = '', ms = 0, counts, cpuMs: cpu } = JSON.parse(line)
+    const { begun: name, ended, what, why, file = '', ms = 0, ...ends } = JSON.parse(line)
     if (name !== undefined) begun.add(`${relative(root, file)}: ${name}`)
     if (ended !== undefined) begun.delete(`${relative(root, file)}: ${ended}`)
     if (ended !== undefined) counted[what]++
+    if (why !== undefined) failures.push(`${relative(root, file)}: ${ended}\n${why}`)
     if (ms > 0) byFile.set(relative(root, file), (byFile.get(relative(root, file)) ?? 0) + ms)
-    if (counts !== undefined) {
-      const { passed, failed, cancelled, skipped, todo } = counts
+    if (ends.counts !== undefined) {
+      const { passed, failed, cancelled, skipped, todo } = ends.counts
       Object.assign(counted, { passed, failed: failed + cancelled, skipped: skipped + todo })
-      cpuMs = cpu
+      cpuMs = ends.cpuMs
     }
   }
-  return { counted, byFile, cpuMs, underWay: cpuMs === undefined ? [...begun].slice(0, 3) : [] }
+  const underWay = cpuMs === undefined ? [...begun].slice(0, 3) : []
+  return { counted, byFile, failures, cpuMs, underWay }
 }
