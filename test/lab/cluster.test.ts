@@ -157,7 +157,7 @@ describe('agents on a store in ZooKeeper', { skip }, () => {
     await isWell([streams])
   })
 
-  test('an agent is stopped for longer than its session; what its kernel knows goes on', async () => {
+  test('an agent is stopped beyond its session; what its kernel knows goes on', async () => {
     const streams = await Streams.open(a, listeners)
     net.pause('compute2')
     const until = Date.now() + STOPPED_MS
