@@ -2,13 +2,14 @@
 // agent finds it, with the time of its start, and what it prints goes by a file. An adopted process
 // is no child of ours, so that it has ended is seen by looking. outliving.test.ts holds it.
 
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Timer, within } from '../../core/clock.ts'
+import type { Timer } from '../../core/clock.ts'
+import { inside, KeptProgram } from './kept-program.ts'
 import { startOf, startWritten, tailOf, textBetween } from './process-files.ts'
-import type { ProcessOptions, Supervised, SupervisorParts } from './processes.ts'
-import { ASK_MS, Backoff, PrintedLines } from './supervision.ts'
+import type { ProcessOptions, SupervisorParts } from './processes.ts'
+import { PrintedLines } from './supervision.ts'
 
 const LOOK_MS = 250 // how long an end of an adopted one, or a line, may go unseen
 
@@ -16,110 +17,75 @@ const LOOK_MS = 250 // how long an end of an adopted one, or a line, may go unse
 const WRITE = 'cat /proc/$$/stat >"$1.new" && mv "$1.new" "$1" && shift && exec "$@"'
 
 /** Adopted or started when it is made. */
-export class OutlivingProgram implements Supervised {
-  readonly #options: ProcessOptions
-  readonly #parts: SupervisorParts
-  readonly #gone: () => void
+export class OutlivingProgram extends KeptProgram {
   readonly #pidFile: string
   readonly #output: string
   readonly #print: (text: string) => void
-  readonly #backoff = new Backoff()
-  #process: { readonly pid: number; readonly start: string | null } | null = null
-  #ended: Promise<void> = Promise.resolve()
-  #end: (() => void) | null = null
-  #timer: Timer | null = null // of the next look, or of the next start
-  #printed = 0 // how far the output is read
-  #startedMs = 0
-  #starts = 0
-  #isStopping = false
-  #isAsked = false // to end, and to be started again
+  #adoptedStart: string | null = null // when an adopted process began; null: it is our child
+  #looking: Timer | null = null
+  #printed: number // how far the output is read
 
-  /** `gone`: it was stopped, and has ended. */
+  /** `gone`: it was stopped, and has ended, or it was let be. */
   constructor(options: ProcessOptions, parts: SupervisorParts, gone: () => void) {
-    this.#options = options
-    this.#parts = parts
-    this.#gone = gone
+    super(options, parts, gone)
     this.#pidFile = join(options.outlives!, `${options.name}.pid`)
     this.#output = join(options.outlives!, `${options.name}.out`)
     this.#print = new PrintedLines(options.name, parts).reader()
     this.#printed = tailOf(this.#output)
     const running = startWritten(this.#pidFile)
-    if (running === null) this.#start()
-    else this.#follow(running)
+    if (running === null) this.begin()
+    else {
+      this.#adoptedStart = running.start
+      this.runs(running.pid)
+    }
   }
 
-  get pid(): number | null {
-    return this.#process?.pid ?? null
-  }
-
-  get restarts(): number {
-    return Math.max(0, this.#starts - 1)
-  }
-
-  restart(): void {
-    if (this.#isStopping) return
-    this.#isAsked = true
-    if (this.#process === null) this.#again(0)
-    else void this.#kill()
-  }
-
-  async stop(): Promise<void> {
-    this.#isStopping = true
-    if (this.#process === null) this.#timer?.cancel()
-    await this.#kill()
+  override async stop(): Promise<void> {
+    await super.stop()
     for (const file of [this.#pidFile, this.#output]) rmSync(file, { force: true })
-    this.#gone()
   }
 
-  async letGo(): Promise<void> {
-    this.#isStopping = true
-    this.#timer?.cancel()
-    this.#process = null
-    this.#gone()
+  override async letGo(): Promise<void> {
+    this.#looking?.cancel()
+    this.letBe()
   }
 
-  #start(): void {
-    this.#isAsked = false
-    this.#starts++
-    this.#parts.counters.started.value++
-    const { command, netns, env } = this.#options
-    const inside = netns === undefined ? [] : ['nsenter', `--net=${netns}`, '--']
-    const [program, ...args] = [...inside, 'sh', '-c', WRITE, 'sh', this.#pidFile, ...command]
+  protected spawn(): ChildProcess {
+    this.#adoptedStart = null
+    const { command, env } = this.options
+    const words = [...inside(this.options), 'sh', '-c', WRITE, 'sh', this.#pidFile, ...command]
     const output = openSync(this.#output, 'a', 0o600)
-    const child = spawn(program!, args, {
+    const child = spawn(words[0]!, words.slice(1), {
       env: { ...process.env, ...env },
       stdio: ['ignore', output, output],
       detached: true
     })
     closeSync(output)
     child.unref()
-    child.on('error', error => {
-      if (child.pid === undefined) this.#died(error.message)
-    })
-    child.on('exit', (code, signal) => {
-      if (this.#process?.pid !== child.pid) return
-      this.#died(signal === null ? `status ${code}` : `signal ${signal}`)
-    })
-    this.#follow({ pid: child.pid ?? -1, start: null })
-    this.#options.onStart?.()
+    return child
   }
 
-  #follow(process: { pid: number; start: string | null }): void {
-    this.#process = process
-    this.#startedMs = this.#parts.clock.now()
-    this.#ended = new Promise(done => (this.#end = done))
+  protected override runs(pid: number | null): void {
+    super.runs(pid)
     this.#lookLater()
   }
 
+  protected override died(reason: string): void {
+    this.#looking?.cancel()
+    this.#read()
+    super.died(reason)
+  }
+
   #lookLater(): void {
-    this.#timer = this.#parts.clock.after(LOOK_MS, () => this.#look())
+    this.#looking = this.parts.clock.after(LOOK_MS, () => this.#look())
   }
 
   // Our own child is reaped by Node, which says how it ended.
   #look(): void {
     this.#read()
-    const { pid, start } = this.#process!
-    if (start !== null && startOf(pid) !== start) this.#died('an end that nobody saw')
+    const start = this.#adoptedStart
+    const hasEnded = start !== null && this.pid !== null && startOf(this.pid) !== start
+    if (hasEnded) this.died('an end that nobody saw')
     else this.#lookLater()
   }
 
@@ -127,45 +93,5 @@ export class OutlivingProgram implements Supervised {
     const { text, next } = textBetween(this.#output, this.#printed)
     this.#printed = next
     if (text !== '') this.#print(text)
-  }
-
-  #died(reason: string): void {
-    this.#timer?.cancel()
-    this.#read()
-    if (this.#process !== null) signal(this.#process.pid, 'SIGKILL') // what it left behind
-    this.#process = null
-    this.#end?.()
-    if (this.#isStopping) return
-    if (this.#isAsked) return this.#again(0)
-    const { clock, counters, log } = this.#parts
-    const inMs = this.#backoff.after(clock.now() - this.#startedMs)
-    counters.ended.value++
-    log.warn({ name: this.#options.name, reason, inMs }, 'a program ended and is started again')
-    this.#options.onExit?.(reason)
-    this.#again(inMs)
-  }
-
-  #again(inMs: number): void {
-    this.#timer?.cancel()
-    this.#timer = this.#parts.clock.after(inMs, () => this.#start())
-  }
-
-  async #kill(): Promise<void> {
-    if (this.#process === null) return
-    const { pid } = this.#process
-    signal(pid, 'SIGTERM')
-    if (await within(this.#parts.clock, ASK_MS, this.#ended)) return
-    signal(pid, 'SIGKILL')
-    await this.#ended
-  }
-}
-
-// To the whole group, whose leader it is; it may be gone already.
-function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
-  if (pid <= 0) return
-  try {
-    process.kill(-pid, name)
-  } catch {
-    // Nobody is left in it.
   }
 }

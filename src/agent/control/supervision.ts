@@ -9,9 +9,6 @@ const STEADY_MS = 10_000 // who ran so long begins with the least again
 const LINE_MAX = 500 // characters
 const LINES_MAX = 20 // a second
 
-/** From SIGTERM to SIGKILL. */
-export const ASK_MS = 2000
-
 /** How long to wait before a program is started again. */
 export class Backoff {
   #nextMs = BACKOFF_MS

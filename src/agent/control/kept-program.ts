@@ -1,0 +1,138 @@
+// What keeping a program running is, whoever it ends with: how it is asked to end, and when it is
+// started again. How its process is made, found and watched is for those that derive from it.
+// processes.test.ts and outliving.test.ts hold it.
+
+import type { ChildProcess } from 'node:child_process'
+import { type Timer, within } from '../../core/clock.ts'
+import type { ProcessOptions, Supervised, SupervisorParts } from './processes.ts'
+import { Backoff } from './supervision.ts'
+
+const ASK_MS = 2000 // from SIGTERM to SIGKILL
+
+/** Runs once `begin`, or `runs` with what runs already, was called. */
+export abstract class KeptProgram implements Supervised {
+  /** What is kept running. */
+  protected readonly options: ProcessOptions
+  /** What supervising it takes. */
+  protected readonly parts: SupervisorParts
+  readonly #gone: () => void
+  readonly #backoff = new Backoff()
+  #pid: number | null = null
+  #ended: Promise<void> = Promise.resolve()
+  #end: () => void = () => {}
+  #timer: Timer | null = null // of the next start
+  #startedMs = 0
+  #starts = 0
+  #isStopping = false
+  #isAsked = false // to end, and to be started again
+
+  /** `gone`: it was stopped or let be. */
+  constructor(options: ProcessOptions, parts: SupervisorParts, gone: () => void) {
+    this.options = options
+    this.parts = parts
+    this.#gone = gone
+  }
+
+  get pid(): number | null {
+    return this.#pid
+  }
+
+  get restarts(): number {
+    return Math.max(0, this.#starts - 1)
+  }
+
+  restart(): void {
+    if (this.#isStopping) return
+    this.#isAsked = true
+    if (this.#pid === null) this.#beginIn(0)
+    else void this.#kill()
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    this.#timer?.cancel()
+    await this.#kill()
+    this.#gone()
+  }
+
+  letGo(): Promise<void> {
+    return this.stop()
+  }
+
+  /** Makes its process, in a group of its own: what it starts ends with it. */
+  protected abstract spawn(): ChildProcess
+
+  /** Starts it. */
+  protected begin(): void {
+    this.#isAsked = false
+    this.#starts++
+    this.parts.counters.started.value++
+    const child = this.spawn()
+    child.on('error', error => {
+      if (child.pid === undefined) this.died(error.message)
+    })
+    child.on('exit', (code, signal) => {
+      if (this.#pid !== child.pid) return // it was let be
+      this.died(signal === null ? `status ${code}` : `signal ${signal}`)
+    })
+    this.runs(child.pid ?? null)
+    this.options.onStart?.()
+  }
+
+  /** It runs, as this process; null: it is about to be said why it does not. */
+  protected runs(pid: number | null): void {
+    this.#pid = pid
+    this.#startedMs = this.parts.clock.now()
+    this.#ended = new Promise(done => (this.#end = done))
+  }
+
+  /** It has ended. */
+  protected died(reason: string): void {
+    if (this.#pid !== null) signal(this.#pid, 'SIGKILL') // what it left behind
+    this.#pid = null
+    this.#end()
+    if (this.#isStopping) return
+    if (this.#isAsked) return this.#beginIn(0)
+    const { clock, counters, log } = this.parts
+    const inMs = this.#backoff.after(clock.now() - this.#startedMs)
+    counters.ended.value++
+    log.warn({ name: this.options.name, reason, inMs }, 'a program ended and is started again')
+    this.options.onExit?.(reason)
+    this.#beginIn(inMs)
+  }
+
+  /** It goes on without us. */
+  protected letBe(): void {
+    this.#isStopping = true
+    this.#timer?.cancel()
+    this.#pid = null
+    this.#gone()
+  }
+
+  #beginIn(inMs: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.parts.clock.after(inMs, () => this.begin())
+  }
+
+  async #kill(): Promise<void> {
+    const pid = this.#pid
+    if (pid === null) return
+    signal(pid, 'SIGTERM')
+    if (await within(this.parts.clock, ASK_MS, this.#ended)) return
+    signal(pid, 'SIGKILL')
+    await this.#ended
+  }
+}
+
+/** The words before a command that have it run in a network namespace. */
+export const inside = ({ netns }: ProcessOptions): string[] =>
+  netns === undefined ? [] : ['nsenter', `--net=${netns}`, '--']
+
+// To the whole group, whose leader it is; it may be gone already.
+function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
+  try {
+    process.kill(-pid, name)
+  } catch {
+    // Nobody is left in it.
+  }
+}
