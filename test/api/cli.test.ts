@@ -3,11 +3,14 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { Client, Exit } from '../../src/api/cli/client.ts'
 import { command } from '../../src/api/cli/command.ts'
 import { openSystem, type System } from './fixture.ts'
 
@@ -337,4 +340,16 @@ test('the program reads its environment and ends as the command did', async () =
   assert.equal(silent.exit, 3)
   assert.match(silent.err, /^mezzo: .*does not answer/)
   assert.equal(silent.out, '')
+})
+
+test('a server that takes the connection and says nothing is named, and for how long', async () => {
+  const deaf = createServer().listen(0, '127.0.0.1')
+  await once(deaf, 'listening')
+  const url = `http://127.0.0.1:${(deaf.address() as AddressInfo).port}`
+  const client = new Client([url], undefined)
+  await assert.rejects(client.send('POST', '/demo/kill', {}, 50), {
+    exit: Exit.unreachable,
+    message: `${url} does not answer within 0.05 s`
+  })
+  deaf.close()
 })

@@ -32,6 +32,15 @@ interface Reply {
 /** An object as the API gives it. */
 export type Item = Readonly<Record<string, unknown>> & { readonly id: string }
 
+interface Asked {
+  readonly method: string
+  readonly path: string
+  readonly body?: unknown
+  readonly patienceMs: number
+}
+
+const getOf = (path: string): Asked => ({ method: 'GET', path, patienceMs: PATIENCE_MS })
+
 interface Place {
   readonly name: string
   readonly base: URL
@@ -50,7 +59,8 @@ function placeOf(text: string): Place {
 
 const NO_TOKEN = 401
 const NOT_WELL = 503
-const TIMEOUT_MS = 60_000 // no route takes longer to answer
+/** No route of an appliance takes longer to answer. */
+const PATIENCE_MS = 60_000
 const REPLY_MAX = 64 * 1024 * 1024
 const PAGES_MAX = 1000
 
@@ -73,17 +83,17 @@ export class Client {
 
   /** The JSON at a path. */
   async get<T>(path: string): Promise<T> {
-    return JSON.parse((await this.#accepted('GET', path)).text) as T
+    return JSON.parse((await this.#accepted(getOf(path))).text) as T
   }
 
   /** Whether the server has something there. */
   async offers(path: string): Promise<boolean> {
-    return (await this.#request('GET', path, undefined)).status !== 404
+    return (await this.#request(getOf(path))).status !== 404
   }
 
   /** The text at a path. */
   async text(path: string): Promise<string> {
-    return (await this.#accepted('GET', path)).text
+    return (await this.#accepted(getOf(path))).text
   }
 
   /** All pages of a collection. */
@@ -91,42 +101,51 @@ export class Client {
     const items: T[] = []
     let at: string | undefined = path
     for (let page = 0; at !== undefined && page < PAGES_MAX; page++) {
-      const reply: Reply = await this.#accepted('GET', at)
+      const reply: Reply = await this.#accepted(getOf(at))
       items.push(...(JSON.parse(reply.text) as T[]))
       at = reply.next
     }
     return items
   }
 
-  /** Sends a body; gives the JSON of the answer, undefined when it is empty. */
-  async send<T = Item>(method: string, path: string, body?: unknown): Promise<T | undefined> {
-    const { text } = await this.#accepted(method, path, body)
+  /**
+   * Sends a body; gives the JSON of the answer, undefined when it is empty. `patienceMs`: what it
+   * asks for may take so long.
+   */
+  async send<T = Item>(
+    method: string,
+    path: string,
+    body?: unknown,
+    patienceMs = PATIENCE_MS
+  ): Promise<T | undefined> {
+    const { text } = await this.#accepted({ method, path, body, patienceMs })
     return text === '' ? undefined : (JSON.parse(text) as T)
   }
 
   /** What the server says of itself, be it that it is not well. */
   async report<T>(path: string): Promise<{ readonly isWell: boolean; readonly said: T }> {
-    const reply = await this.#request('GET', path, undefined)
+    const reply = await this.#request(getOf(path))
     if (reply.status !== 200 && reply.status !== NOT_WELL)
       throw new Failure(Exit.refused, refusalText(reply))
     return { isWell: reply.status === 200, said: JSON.parse(reply.text) as T }
   }
 
-  async #accepted(method: string, path: string, body?: unknown): Promise<Reply> {
-    const reply = await this.#request(method, path, body)
+  async #accepted(asked: Asked): Promise<Reply> {
+    const reply = await this.#request(asked)
     if (reply.status < 400) return reply
     throw new Failure(Exit.refused, refusalText(reply))
   }
 
-  async #request(method: string, path: string, body: unknown): Promise<Reply> {
+  async #request(asked: Asked): Promise<Reply> {
     const tried: string[] = []
     for (const place of this.#places)
       try {
-        const reply = await this.#requestAt(place, method, path, body)
+        const reply = await this.#requestAt(place, asked)
         this.#places = [place]
         this.#warning = reply.warning
         return reply
       } catch (error) {
+        if (error instanceof Failure) throw error
         if (!isAbsent(error) || this.#places.length === 1)
           throw new Failure(Exit.unreachable, `${place.name} ${reason(error as Error)}`)
         tried.push(place.name)
@@ -135,7 +154,7 @@ export class Client {
     throw new Failure(Exit.unreachable, `nobody answers at ${all}: is Mezzo running?`)
   }
 
-  #requestAt(place: Place, method: string, path: string, body: unknown): Promise<Reply> {
+  #requestAt(place: Place, { method, path, body, patienceMs }: Asked): Promise<Reply> {
     const { base, socketPath } = place
     const url = new URL(base.pathname.replace(/\/$/, '') + path, base)
     const text = body === undefined ? undefined : JSON.stringify(body)
@@ -147,12 +166,15 @@ export class Client {
     }
     const start = url.protocol === 'https:' ? httpsRequest : httpRequest
     return new Promise((done, failed) => {
-      const signal = AbortSignal.timeout(TIMEOUT_MS)
+      const signal = AbortSignal.timeout(patienceMs)
       const options = { method, headers, agent: false, signal, ...(socketPath && { socketPath }) }
       const sent = start(url, options, response => {
-        replyOf(response).then(done, failed)
+        replyOf(response).then(done, fails)
       })
-      sent.on('error', failed)
+      const late = `${place.name} does not answer within ${patienceMs / 1000} s`
+      const fails = (error: Error): void =>
+        failed(signal.aborted ? new Failure(Exit.unreachable, late) : error)
+      sent.on('error', fails)
       sent.end(text)
     })
   }
@@ -180,7 +202,6 @@ function reason(error: Error & { code?: string }): string {
   if (error.code === 'EACCES') return 'is not for this user: try as root'
   if (error.code === 'ENOENT') return 'does not answer: there is no such socket'
   if (error.code === 'ECONNREFUSED') return 'does not answer: is Mezzo running?'
-  if (error.name === 'TimeoutError') return `does not answer within ${TIMEOUT_MS / 1000} s`
   return `cannot be reached: ${error.message}`
 }
 

@@ -5,6 +5,9 @@ import { table } from '../print.ts'
 import type { Context } from '../words/context.ts'
 import type { Action } from './action.ts'
 
+// A server of Java that comes back takes a minute on a busy machine; it is waited for.
+const PATIENCE_MS = 300_000
+
 interface Standing {
   readonly class: string
   readonly speaks: string
@@ -47,7 +50,8 @@ function faultOf(verb: string, fields: readonly string[], summary: string): Acti
       if (words.length !== fields.length) throw usage(`expected mezzo demo ${verb} ${shape}`)
       await mustRun(client)
       const body = Object.fromEntries(fields.map((field, i) => [field, words[i]]))
-      const answer = await client.send<{ done: string }>('POST', `/demo/${verb}`, body)
+      const path = `/demo/${verb}`
+      const answer = await client.send<{ done: string }>('POST', path, body, PATIENCE_MS)
       await out(answer, async () => answer?.done)
     }
   }
