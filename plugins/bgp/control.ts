@@ -8,6 +8,7 @@ import {
   defineControl,
   Log,
   Notes,
+  OtherHosts,
   PortActivity,
   Processes,
   Punt,
@@ -28,7 +29,8 @@ export default defineControl({
   name: 'bgp',
   needs: {
     ...{ api: Api, clock: Clock, counters: Counters, host: ThisHost, log: Log, notes: Notes },
-    ...{ ports: PortActivity, processes: Processes, punt: Punt, routes: Routes, store: Store }
+    ...{ others: OtherHosts, ports: PortActivity, processes: Processes, punt: Punt },
+    ...{ routes: Routes, store: Store }
   },
   routes: [
     {

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { PortWatch } from '../../src/agent/control/port-watch.ts'
+import type { PeerState } from '../../src/control.ts'
 import { SystemClock } from '../../src/core/clock.ts'
 import { CounterTable } from '../../src/core/counters.ts'
 import { silentLog } from '../../src/core/log.ts'
@@ -29,15 +30,9 @@ const port = (at: string, n: number, more: object = {}) => ({
   ...{ mac: `02:4d:00:00:00:0${n}`, addresses: [`180.0.${n}.2/24`], ...more }
 })
 
-async function ground(t: TestContext) {
+/** A router with an uplink port on HOST, and what is to be announced. */
+async function opened() {
   const store = await openSqliteStore({ models: await allModels(), clock })
-  const engine = new MemoryEngine()
-  const punt = new MemoryPunt()
-  const counters = new CounterTable()
-  let notes: readonly string[] = []
-  const say = (said: readonly string[]): void => {
-    notes = said
-  }
   const write = (op: 'create' | 'update', kind: string, value: object) =>
     store.write([{ op, kind, value: value as { id: string } }])
   for (const [host, name] of [
@@ -49,6 +44,19 @@ async function ground(t: TestContext) {
   await write('create', 'port', port(UP, 1))
   await write('create', 'bgp-speaker', { id: id(20), router: ROUTER, asn: 65_001 })
   await write('create', 'bgp-network', { id: id(30), router: ROUTER, prefix: '200.0.0.0/24' })
+  return { store, write }
+}
+
+async function ground(t: TestContext) {
+  const { store, write } = await opened()
+  const engine = new MemoryEngine()
+  const punt = new MemoryPunt()
+  const counters = new CounterTable()
+  const others: PeerState[] = []
+  let notes: readonly string[] = []
+  const say = (said: readonly string[]): void => {
+    notes = said
+  }
   const gateways: Gateway[] = []
   const sessions: { close(): Promise<void> }[] = []
   const begin = async (isActive = true) => {
@@ -57,6 +65,7 @@ async function ground(t: TestContext) {
       ...{ engine, punt, clock, store: session, log: silentLog(), services: [], tellMs: 50 },
       ...{ pollMs: 10, counters: uplinkCounters(counters), host: { id: HOST, name: 'gw1' } },
       say,
+      others: { list: async () => others },
       routes: new RouteWriter(session, HOST),
       ports: new PortWatch(session, HOST)
     })
@@ -81,7 +90,20 @@ async function ground(t: TestContext) {
     return Object.fromEntries(entries.map(({ key, value }) => [key, JSON.parse(value)]))
   }
   const noted = () => notes
-  return { store, engine, punt, counters, noted, write, remove, begin, peerOf, config, rows }
+  return {
+    store,
+    engine,
+    punt,
+    counters,
+    others,
+    noted,
+    write,
+    remove,
+    begin,
+    peerOf,
+    config,
+    rows
+  }
 }
 
 test('a first peer brings a speaker up; without the last one all of it goes', async t => {
@@ -282,4 +304,32 @@ test('a drained host says so, then announces nothing and is the last way out', a
   await write('update', 'host', { id: HOST, name: 'gw1' })
   await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
   assert.equal(config()?.peers[0]?.export.communities, undefined)
+})
+
+test('one that no other host answers announces nothing, unless it serves by itself', async t => {
+  const { others, write, begin, peerOf, config, rows, noted, store } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  const { session } = await begin()
+  await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
+  others.push({ host: OTHER, alive: false, agentAlive: false })
+  await eventually(() => assert.deepEqual(config()?.networks, []))
+  await eventually(async () => {
+    const network = (await rows(reportTable(ROUTER)))[`network ${id(30)} gw1/${UP}`]
+    assert.deepEqual(network, { announced: false, reasons: ['cut-off'] })
+  })
+  await eventually(() => assert.ok(noted().some(note => note.startsWith('cut off'))))
+  others[0] = { host: OTHER, alive: true, agentAlive: false }
+  await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
+  others[0] = { host: OTHER, alive: false, agentAlive: false }
+  await eventually(() => assert.deepEqual(config()?.networks, []))
+  const [bridge, vm] = [id(40), id(41)]
+  await store.write([
+    { op: 'create', kind: 'bridge', value: { id: bridge } },
+    {
+      ...{ op: 'create', kind: 'port' },
+      value: { id: vm, type: 'bridge', device: bridge, host: HOST, interface: 'vm0' }
+    }
+  ])
+  await session.table(activeTable(HOST)).put(vm, HOST)
+  await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
 })

@@ -17,24 +17,36 @@ const uplink = (sessions: readonly Session[], more: Partial<UplinkStatus> = {}):
   ...{ routerId: '192.0.2.2', routes: 1, networks: [], sessions, ...more }
 })
 
+const FIT = { isDrained: false, isCutOff: false }
+
 test('of a gateway that is fit nothing is said', () => {
-  assert.deepEqual(fitnessOf([], false), [])
-  assert.deepEqual(fitnessOf([uplink([session(), session({ bfd: null })])], false), [])
+  assert.deepEqual(fitnessOf([], FIT), [])
+  assert.deepEqual(fitnessOf([uplink([session(), session({ bfd: null })])], FIT), [])
   const shut = session({ state: 'idle', isShut: true })
-  assert.deepEqual(fitnessOf([uplink([shut])], false), [])
+  assert.deepEqual(fitnessOf([uplink([shut])], FIT), [])
 })
 
 test('sessions that are missed, with their reason, and what failed, once', () => {
   const over = session({ state: 'connect', lastError: 'the password is another', bfd: 'down' })
   const plain = session({ state: 'idle', name: '192.0.2.1' })
   const failed = uplink([], { state: 'failed', reason: 'FRR is not installed' })
-  assert.deepEqual(fitnessOf([uplink([over, plain]), failed, failed], true), [
-    'drained: it announces nothing, and traffic is led elsewhere',
-    'no BGP session with r1 (192.0.2.1), it is connect: the password is another',
-    'no BGP session with 192.0.2.1, it is idle',
-    'FRR is not installed'
-  ])
-  assert.deepEqual(fitnessOf([uplink([session({ bfd: 'down' })])], false), [
+  assert.deepEqual(
+    fitnessOf([uplink([over, plain]), failed, failed], { ...FIT, isDrained: true }),
+    [
+      'drained: it announces nothing, and traffic is led elsewhere',
+      'no BGP session with r1 (192.0.2.1), it is connect: the password is another',
+      'no BGP session with 192.0.2.1, it is idle',
+      'FRR is not installed'
+    ]
+  )
+  assert.deepEqual(fitnessOf([uplink([session({ bfd: 'down' })])], FIT), [
     'BFD with r1 (192.0.2.1) is down'
   ])
+})
+
+test('that it is cut off is said of a gateway, and of no other host', () => {
+  const cut = { ...FIT, isCutOff: true }
+  const sentence = 'cut off: no other host answers, so it announces nothing'
+  assert.deepEqual(fitnessOf([uplink([session()])], cut), [sentence])
+  assert.deepEqual(fitnessOf([uplink([], { state: 'none' })], cut), [])
 })

@@ -3,9 +3,20 @@
 
 import type { UplinkStatus } from './uplink.ts'
 
+/** What is to be thought of beside uplinks. */
+export interface Standing {
+  /** An operator has it led around. */
+  readonly isDrained: boolean
+  /** No other host answers it, and it serves nothing alone. */
+  readonly isCutOff: boolean
+}
+
 /** What an operator should know of these uplinks: each fault once, however many ports have it. */
-export function fitnessOf(uplinks: readonly UplinkStatus[], isDrained: boolean): string[] {
+export function fitnessOf(uplinks: readonly UplinkStatus[], standing: Standing): string[] {
+  const { isDrained, isCutOff } = standing
   const notes = isDrained ? ['drained: it announces nothing, and traffic is led elsewhere'] : []
+  if (isCutOff && uplinks.some(({ state }) => state !== 'none'))
+    notes.push('cut off: no other host answers, so it announces nothing')
   for (const uplink of uplinks) {
     if (uplink.state === 'failed' && uplink.reason !== null) notes.push(uplink.reason)
     notes.push(...uplink.sessions.flatMap(faultOf))

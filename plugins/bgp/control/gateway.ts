@@ -2,8 +2,16 @@
 // left. Each is followed in the store until it is not bound here any more.  gateway.test.ts holds
 // it.
 
-import type { PortActivity, PortModel, Running, Store, Timer } from '../../../src/control.ts'
+import type {
+  OtherHosts,
+  PortActivity,
+  PortModel,
+  Running,
+  Store,
+  Timer
+} from '../../../src/control.ts'
 import { fitnessOf } from './fitness.ts'
+import { Isolation } from './isolation.ts'
 import { type Drain, planOf } from './plan.ts'
 import { RouterWatch } from './router-watch.ts'
 import { Uplink, type UplinkParts, type UplinkStatus } from './uplink.ts'
@@ -15,6 +23,8 @@ export interface GatewayParts extends UplinkParts {
   readonly store: Pick<Store, 'table' | 'watch'>
   /** Those that are active here. */
   readonly ports: PortActivity
+  /** The hosts it serves. */
+  readonly others: OtherHosts
   readonly host: UplinkParts['host'] & { readonly id: string }
   /** Takes what an operator should know. */
   readonly say: (notes: readonly string[]) => void
@@ -52,6 +62,8 @@ export class Gateway implements Running {
   readonly #active = new Set<string>() // as this agent says
   readonly #ending = new Map<string, Promise<void>>() // by port
   readonly #watches: Watch[] = []
+  readonly #isolation: Isolation
+  #isPlannedCutOff = false
   #drain: Drain | null = null // not known yet
   #telling: Timer | null = null
   #polling: Timer | null = null
@@ -59,6 +71,7 @@ export class Gateway implements Running {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts
+    this.#isolation = new Isolation(parts.others, parts.log)
   }
 
   /** How its uplinks are, by port. */
@@ -69,7 +82,8 @@ export class Gateway implements Running {
 
   /** What an operator should know. */
   get notes(): string[] {
-    return fitnessOf(this.uplinks, this.isDrained)
+    const { isDrained } = this
+    return fitnessOf(this.uplinks, { isDrained, isCutOff: this.#isPlannedCutOff })
   }
 
   /** Traffic is to be led elsewhere. */
@@ -96,7 +110,8 @@ export class Gateway implements Running {
     this.#watches.push(
       ports.watch({
         active: (port, isOwn) => {
-          if (port.type !== 'router' || port.host !== host.id) return
+          if (port.type !== 'router' || port.host !== host.id)
+            return this.#isolation.serves(port.id, true)
           if (isOwn) this.#active.add(port.id)
           this.#follow(port.id)
           if (isOwn) this.#isActive(port.id)
@@ -104,6 +119,7 @@ export class Gateway implements Running {
         // It may come back: it is let go when it is not bound here any more.
         gone: id => {
           this.#active.delete(id)
+          this.#isolation.serves(id, false)
           this.#inactiveIn(HOLD_MS, id)
         }
       })
@@ -206,7 +222,10 @@ export class Gateway implements Running {
   #planPort({ model, uplink, activity }: Held): void {
     const view = model && this.#routers.get(model.device)?.watch.view
     if (model === undefined || view === undefined || this.#drain === null) return
-    const withheld = activity === 'inactive' ? ['port-inactive'] : []
+    const withheld = [
+      ...(activity === 'inactive' ? ['port-inactive'] : []),
+      ...(this.#isPlannedCutOff ? ['cut-off'] : [])
+    ]
     const planned = planOf(model, view, this.#drain, withheld)
     uplink?.plan(planned, this.isDrained, activity !== 'awaited')
   }
@@ -251,10 +270,19 @@ export class Gateway implements Running {
     this.#planAll()
   }
 
+  async #lookAround(): Promise<void> {
+    await this.#isolation.look()
+    const { isCutOff } = this.#isolation
+    if (isCutOff === this.#isPlannedCutOff) return
+    this.#isPlannedCutOff = isCutOff
+    this.#planAll()
+  }
+
   #poll(): void {
     if (this.#isClosed) return
     const { clock, pollMs } = this.#parts
     this.#polling = clock.after(pollMs, async () => {
+      await this.#lookAround()
       for (const { uplink } of [...this.#ports.values()]) await uplink?.poll()
       this.#parts.say(this.notes)
       this.#poll()

@@ -20,6 +20,7 @@ import {
   type Provide,
   ThisHost
 } from './control.ts'
+import { OtherHosts, type PeerState } from './other-hosts.ts'
 import { PortActivity, PortWatch } from './port-watch.ts'
 import { Processes, Supervisor, supervisorCounters } from './processes.ts'
 import { type PacketThread, Punt, ThreadPunt } from './punt.ts'
@@ -40,7 +41,8 @@ export interface ControlSideParts {
 }
 
 const own = new Set<Token<unknown>>([
-  ...[ThisHost, Store, Clock, Random, Log, Counters, PortActivity, Processes, Punt, Api, Notes]
+  ...[ThisHost, OtherHosts, Store, Clock, Random, Log, Counters, PortActivity, Processes, Punt],
+  ...[Api, Notes]
 ])
 
 // What a host says of itself has so much room.
@@ -110,6 +112,8 @@ export class ControlSide {
     const container = new Container()
     for (const [token, service] of this.#provided) container.provide(token, service)
     container.provide(ThisHost, parts.host)
+    const list = () => parts.asks.ask({ name: 'peers' }) as Promise<PeerState[]>
+    container.provide(OtherHosts, { list })
     container.provide(Store, parts.store)
     container.provide(Clock, parts.clock)
     container.provide(Random, parts.random)
