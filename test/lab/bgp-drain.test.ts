@@ -22,6 +22,7 @@ const WORLD = '198.51.100.1'
 const VM = '10.0.1.11'
 const OURS = '10.0.1.0/24'
 const PATIENCE_MS = 60_000
+const HOLD_S = 30 // a session that is to stay stands a machine that does not run for a moment
 
 describe('draining a gateway', { skip }, () => {
   let net: Network
@@ -42,7 +43,7 @@ describe('draining a gateway', { skip }, () => {
     await net.create('bgp-network', { router: edge.id, prefix: OURS })
     for (const n of [1, 2]) {
       const fields = { router: edge.id, address: `180.0.${n}.1`, asn: 65100 + n, connectS: 1 }
-      peers.push(await net.create('bgp-peer', fields))
+      peers.push(await net.create('bgp-peer', { ...fields, holdS: HOLD_S }))
     }
     await net.start()
     await until('both ways out', waysOut(2), PATIENCE_MS)
@@ -73,7 +74,7 @@ describe('draining a gateway', { skip }, () => {
       await Bird.start(outside, {
         ...{ asn: 65100 + n, routerId: `9.9.9.${n}` },
         networks: n === 1 ? ['198.51.100.0/24'] : [],
-        peers: [{ name: 'ours', address: `180.0.${n}.2`, asn: 65001 }, other]
+        peers: [{ name: 'ours', address: `180.0.${n}.2`, asn: 65001, holdS: HOLD_S }, other]
       })
     )
   }

@@ -12,7 +12,7 @@ import { CounterTable } from '../../src/core/counters.ts'
 import { openLog } from '../../src/core/log.ts'
 import { type Host, Lab } from '../../src/lab/index.ts'
 import type { Outside } from '../../src/lab/machines/outside.ts'
-import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
+import { Bird, type BirdOptions, missingForBird } from '../../src/lab/services/bird.ts'
 
 export const PORT = '5eed0001-0000-4000-8000-000000000001'
 export const MAC = '02:00:00:00:be:01'
@@ -21,6 +21,8 @@ export const PEER = { v4: '10.9.0.2', v6: 'fd00:9::2' } as const
 /** Where daemons are as if of an agent: FRR's user can come there. */
 const FOLDER = '/run/mezzo-bgp-test'
 const BGPD = '/usr/lib/frr/bgpd'
+/** Of a session that nobody is to miss, however long the machine stands still. */
+const HOLD_S = 60
 
 /** Why there can be no such test here, or null. */
 export function whyNot(): string | null {
@@ -32,8 +34,8 @@ export function whyNot(): string | null {
 export const peer = (more: Partial<PeerConfig> = {}): PeerConfig => ({
   address: PEER.v4,
   asn: 65_002,
-  keepaliveS: 1,
-  holdS: 3,
+  keepaliveS: HOLD_S / 3,
+  holdS: HOLD_S,
   connectS: 1,
   password: null,
   multihop: null,
@@ -60,7 +62,7 @@ export interface OutsideSpeech {
   readonly networks?: readonly string[]
   /** Of IPv4. */
   readonly password?: string
-  readonly bfd?: boolean
+  readonly bfd?: BirdOptions['bfd']
 }
 
 /** A gateway and a router outside. */
@@ -104,14 +106,14 @@ export class BgpGround {
   }
 
   /** Has the router outside speak so, from now on. */
-  async outsideSpeaks({ networks = [], password, bfd = false }: OutsideSpeech): Promise<void> {
-    const common = { asn: 65_001, holdS: 3, bfd }
+  async outsideSpeaks({ networks = [], password, bfd }: OutsideSpeech): Promise<void> {
+    const common = { asn: 65_001, holdS: HOLD_S, bfd: bfd !== undefined }
     const secret = password === undefined ? {} : { password }
     const peers = [
       { name: 'b4', address: OURS.v4, ...common, ...secret },
       { name: 'b6', address: OURS.v6, ...common }
     ]
-    const options = { asn: 65_002, routerId: PEER.v4, networks, peers }
+    const options = { asn: 65_002, routerId: PEER.v4, networks, peers, ...(bfd && { bfd }) }
     this.#networks = networks
     if (this.#bird === null) this.#bird = await Bird.start(this.outside, options)
     else await this.#bird.change(options)
@@ -123,7 +125,7 @@ export class BgpGround {
     const links = [{ host: this.host, interface: 'up1', addresses }]
     const machine = await this.lab.outside('r2', { links })
     await this.host.ip('link set up1 master br0', 'link set up1 up')
-    const peers = [{ name: 'b4', address: OURS.v4, asn: 65_001, holdS: 3 }]
+    const peers = [{ name: 'b4', address: OURS.v4, asn: 65_001, holdS: HOLD_S }]
     return Bird.start(machine, { asn: 65_003, routerId: address, networks, peers })
   }
 
@@ -141,6 +143,13 @@ export class BgpGround {
   /** Whether it has its session with us. */
   async isUpOutside(): Promise<boolean> {
     return (await this.#bird!.session('b4')).isUp
+  }
+
+  /** For how many seconds it may hear nothing of us by BFD; undefined: they are not agreed. */
+  async missesOutside(): Promise<number | undefined> {
+    const text = await this.#bird!.ask('show', 'bfd', 'sessions')
+    const found = /\sUp\s.*\s([\d.]+)\s*$/m.exec(text)?.[1]
+    return found === undefined ? undefined : Number(found)
   }
 
   /** An agent's part: an engine, what it logs, and a speaker that is plugged in. */

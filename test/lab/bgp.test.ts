@@ -24,6 +24,9 @@ const HOST = 'gateway'
 const WORLD = '198.51.100.1'
 const OURS = '10.0.1.0/24'
 const PATIENCE_MS = 60_000
+// A session that is to stay stands a machine that does not run for a moment.
+const BFD = { intervalMs: 1000, multiplier: 20 }
+const HOLD_S = 30
 
 describe('a gateway that speaks BGP', { skip }, () => {
   let net: Network
@@ -65,10 +68,11 @@ describe('a gateway that speaks BGP', { skip }, () => {
         ...{ name: interfaceName, mac: net.mac(), addresses: ours }
       })
     )
-    const session = { asn: 65001, bfd: true }
+    const session = { asn: 65001, bfd: true, holdS: HOLD_S }
     birds.push(
       await Bird.start(outside, {
         ...{ asn: 65100 + n, routerId: `9.9.9.${n}`, networks: ['198.51.100.0/24'] },
+        bfd: BFD,
         peers: [
           { ...session, name: 'four', address: `180.0.${n}.2` },
           { ...session, name: 'six', address: `2001:db8:${n}::2` }
@@ -79,8 +83,7 @@ describe('a gateway that speaks BGP', { skip }, () => {
 
   const peer = async (n: number, address = `180.0.${n}.1`): Promise<string> => {
     const fields = { router: edge.id, address, asn: 65100 + n, connectS: 1 }
-    const bfd = { intervalMs: 300, multiplier: 3 }
-    const id = await net.create('bgp-peer', { ...fields, bfd })
+    const id = await net.create('bgp-peer', { ...fields, holdS: HOLD_S, bfd: BFD })
     peers.push(id)
     return id
   }
