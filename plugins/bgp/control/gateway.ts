@@ -39,6 +39,7 @@ export interface GatewayParts extends UplinkParts {
 const AWAIT_MS = 10_000
 // A store that has lost us and finds us again says so of all our ports.
 const HOLD_MS = 5000
+const LOOK_MS = 500 // at the other hosts
 
 interface Held {
   readonly watch: Watch
@@ -67,6 +68,7 @@ export class Gateway implements Running {
   #drain: Drain | null = null // not known yet
   #telling: Timer | null = null
   #polling: Timer | null = null
+  #looking: Timer | null = null
   #isClosed = false
 
   constructor(parts: GatewayParts) {
@@ -125,6 +127,7 @@ export class Gateway implements Running {
       })
     )
     this.#poll()
+    this.#lookAround()
   }
 
   /** What speaks goes on for the next agent. */
@@ -132,6 +135,7 @@ export class Gateway implements Running {
     this.#isClosed = true
     this.#telling?.cancel()
     this.#polling?.cancel()
+    this.#looking?.cancel()
     for (const watch of this.#watches) watch.close()
     for (const { watch } of this.#routers.values()) watch.close()
     for (const { watch, timer } of this.#ports.values()) {
@@ -270,8 +274,16 @@ export class Gateway implements Running {
     this.#planAll()
   }
 
-  async #lookAround(): Promise<void> {
-    await this.#isolation.look()
+  #lookAround(): void {
+    if (this.#isClosed) return
+    this.#looking = this.#parts.clock.after(LOOK_MS, async () => {
+      await this.#isolation.look()
+      this.#planIsolation()
+      this.#lookAround()
+    })
+  }
+
+  #planIsolation(): void {
     const { isCutOff } = this.#isolation
     if (isCutOff === this.#isPlannedCutOff) return
     this.#isPlannedCutOff = isCutOff
@@ -282,7 +294,6 @@ export class Gateway implements Running {
     if (this.#isClosed) return
     const { clock, pollMs } = this.#parts
     this.#polling = clock.after(pollMs, async () => {
-      await this.#lookAround()
       for (const { uplink } of [...this.#ports.values()]) await uplink?.poll()
       this.#parts.say(this.notes)
       this.#poll()

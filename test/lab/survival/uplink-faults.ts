@@ -9,6 +9,7 @@ import { GATEWAYS } from './ground.ts'
 import type { Upstream } from './upstream.ts'
 
 const [FIRST] = GATEWAYS
+const UNDERLAY = 'underlay0'
 const MOMENT_MS = 2000
 
 const upstreamOf = ({ upstream }: Ground): Upstream => {
@@ -49,6 +50,17 @@ export const uplinkFaults: readonly Fault[] = [
     name: 'gateway undrained',
     happen: async ground => {
       await ground.net.change('host', ground.net.hostId(FIRST), { drain: false })
+      await isBack(ground)
+    }
+  },
+  {
+    // Its uplinks are well: routers outside hear of it by what it does not announce any more.
+    name: 'gateway cut off',
+    happen: async ({ net }) => {
+      await net.host(FIRST).ip(`link set ${UNDERLAY} down`)
+    },
+    after: async ground => {
+      await ground.net.host(FIRST).ip(`link set ${UNDERLAY} up`)
       await isBack(ground)
     }
   },
