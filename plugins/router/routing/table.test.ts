@@ -285,9 +285,10 @@ for (const family of [4, 6] as const) {
 
   test(`INV-03 IPv${family}: what a change reroutes carries a tag it names`, () => {
     const changes = fc.array(fc.tuple(fc.nat(13), ruleArb(family)), { minLength: 1, maxLength: 6 })
+    const kinds = fc.record({ isSmall: fc.boolean(), isAtOnce: fc.boolean() })
     fc.assert(
-      fc.property(rules, addresses, changes, fc.boolean(), (fields, pairs, edits, isSmall) => {
-        const table = new RouteTable(TAG, isSmall ? 2 : undefined)
+      fc.property(rules, addresses, changes, kinds, (fields, pairs, edits, kind) => {
+        const table = new RouteTable(TAG, kind.isSmall ? 2 : undefined)
         const routes = new Map(fields.map((each, i) => [`${i}`, compile(`${i}`, each)]))
         table.replace(new Map(routes))
         const flows = pairs.map(([src, dst]) => {
@@ -298,8 +299,10 @@ for (const family of [4, 6] as const) {
         const stale = new Set<Tag>()
         for (const [which, each] of edits) {
           if (!routes.delete(`${which}`)) routes.set(`${which}`, compile(`${which}`, each))
+          if (kind.isAtOnce) continue
           for (const tag of table.replace(new Map(routes))) stale.add(tag)
         }
+        for (const tag of table.replace(new Map(routes))) stale.add(tag)
         for (const { key, chosen, tag } of flows)
           if (!stale.has(tag)) assert.equal(table.lookup(key, family)?.id, chosen)
       }),
@@ -329,6 +332,37 @@ test('SR-25 a route that everything prefers a longer one to makes nothing stale'
   assert.deepEqual(routes.add('wide', { destination: '10.0.0.0/8' }), [])
   assert.deepEqual(routes.remove('wide'), [])
   assert.deepEqual(routes.remove('a'), [a])
+})
+
+test('SR-25 thousands of routes that change at once make stale only what they are about', () => {
+  const table = new RouteTable(TAG)
+  const prefix = (i: number): string => `10.${i >> 8}.${i & 255}`
+  const some = (): Route[] =>
+    Array.from({ length: 5000 }, (_, i) =>
+      compile(`${i}`, { destination: `${prefix(2 * i)}.0/24`, gateway: '180.0.1.3' })
+    )
+  const others = Array.from({ length: 5000 }, (_, i) =>
+    compile(`other ${i}`, { destination: `${prefix(2 * i + 1)}.0/24` })
+  )
+  const all = (): Map<string, Route> =>
+    new Map([...some(), ...others].map(route => [route.id, route]))
+  table.replace(all())
+  const tagsOf = (odd: 0 | 1): Tag[] =>
+    Array.from({ length: 500 }, (_, i) => {
+      table.lookup(packet(`${prefix(2 * i + odd)}.9`), 4)
+      return table.regionTag
+    })
+  const stays = tagsOf(1)
+  const goes = tagsOf(0)
+  const stale = new Set(table.replace(new Map(others.map(route => [route.id, route]))))
+  assert.deepEqual(new Set(goes), stale)
+  tagsOf(0)
+  const back = new Set(table.replace(all()))
+  assert.equal(back.has(TAG), false)
+  assert.deepEqual(
+    stays.filter(tag => back.has(tag)),
+    []
+  )
 })
 
 test('the registry does not outgrow the routes', () => {
