@@ -7,6 +7,7 @@ import type { RouterCounters } from './counters.ts'
 import type { RouteModel } from './models.ts'
 import { type NeighbourNeeds, Neighbours, tableOf } from './neighbours.ts'
 import { RouterPort } from './ports.ts'
+import type { LearnedChange } from './routing/learned.ts'
 import { type Route, routeOfModel, routesOfPort } from './routing/route.ts'
 
 /** A port of a router, with what belongs to it. */
@@ -32,7 +33,7 @@ export class Attachments {
   readonly #ports = new Map<PortId, RouterPort>()
   readonly #attachments = new Map<PortId, Attachment>()
   #compiled = new Map<string, Compiled>()
-  #routes: ReadonlyMap<string, Route> = new Map()
+  #routes = new Map<string, Route>()
 
   constructor(given: NeighbourNeeds) {
     this.#given = given
@@ -77,6 +78,29 @@ export class Attachments {
     return routes
   }
 
+  /** Takes over what has changed of learned routes; gives what that makes of routes in effect. */
+  relearn({ gone, come }: LearnedChange): { gone: Route[]; come: Route[] } {
+    const left: Route[] = []
+    const entered: Route[] = []
+    // `update` may have met them first.
+    for (const model of gone) {
+      const known = this.#compiled.get(model.id)
+      if (known?.model !== model) continue
+      this.#compiled.delete(model.id)
+      if (known.route !== undefined) left.push(known.route)
+      this.#routes.delete(model.id)
+    }
+    for (const model of come) {
+      if (this.#compiled.get(model.id)?.model === model) continue
+      const compiled = this.#compile(model)
+      this.#compiled.set(model.id, compiled)
+      if (compiled.route === undefined) continue
+      entered.push(compiled.route)
+      this.#routes.set(model.id, compiled.route)
+    }
+    return { gone: left, come: entered }
+  }
+
   /** Lets go of all ports. */
   close(): void {
     for (const id of [...this.#ports.keys()]) this.#detach(id)
@@ -119,12 +143,16 @@ export class Attachments {
     for (const model of [...models.where<RouteModel>('route', 'router', router), ...learned]) {
       const known = this.#compiled.get(model.id)
       const isSame = known?.model === model && this.#stands(known)
-      const route = isSame ? known.route : routeOfModel(model, this.#ports)
-      const next = isSame ? known : { model, route, returns: route?.port?.returns ?? 0 }
+      const next = isSame ? known : this.#compile(model)
       compiled.set(model.id, next)
       if (next.route !== undefined) yield next.route
     }
     this.#compiled = compiled
+  }
+
+  #compile(model: RouteModel): Compiled {
+    const route = routeOfModel(model, this.#ports)
+    return { model, route, returns: route?.port?.returns ?? 0 }
   }
 
   // Its port is as usable, and the same, as when it was compiled.  What was passed over for want of

@@ -37,7 +37,7 @@ import { hearArp, hearDiscovery, isDiscovery } from './link.ts'
 import type { RouterModel } from './models.ts'
 import { NEIGHBOUR_NONE, NEIGHBOUR_PENDING, type NeighbourNeeds, policyOf } from './neighbours.ts'
 import { Options, readOptions } from './options.ts'
-import { LearnedRoutes } from './routing/learned.ts'
+import { type LearnedChange, LearnedRoutes } from './routing/learned.ts'
 import type { Route } from './routing/route.ts'
 import { RouteTable } from './routing/table.ts'
 import { learnedTable } from './token.ts'
@@ -67,7 +67,6 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
   readonly #own = new FlowKey() // a packet it sends itself
   #cameBy: PortId = '' // the packet
   #model: RouterModel
-  readonly #models: Models
   readonly #learned: LearnedRoutes
 
   constructor(id: DeviceId, models: Models, given: RouterNeeds) {
@@ -77,10 +76,9 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
     this.#attachments = new Attachments(given)
     this.#table = new RouteTable(this.#tag)
     this.#model = models.get<RouterModel>('router', id)!
-    this.#models = models
     const { counters, clock } = given
     const learned = models.table(learnedTable(id))
-    this.#learned = new LearnedRoutes(id, learned, counters, clock, () => this.#reread())
+    this.#learned = new LearnedRoutes(id, learned, counters, clock, each => this.#relearn(each))
     this.update(models)
   }
 
@@ -328,8 +326,9 @@ export class Router implements Forwarder, LiveDevice, LocalEndpoint {
   }
 
   // What hosts have learned has changed.
-  #reread(): void {
-    const stale = this.#routesOf(this.#models)
+  #relearn(change: LearnedChange): void {
+    const { gone, come } = this.#attachments.relearn(change)
+    const stale = this.#table.change(gone, come)
     if (stale.length > 0) this.#given.walks.invalidate(stale)
   }
 

@@ -63,3 +63,41 @@ test('equal next hops share, and what is no route is counted', () => {
     learn(lab, `h1 bgp 172.16.${value.length}.0/24`, value)
   assert.equal(lab.world.counter('router.learned-refused'), 7)
 })
+
+test('routes that flap take their own flows, however many routes there are', () => {
+  const lab = new Lab()
+  const flap = (by: readonly LearnedHop[] | undefined): void => {
+    for (let i = 0; i < 400; i++) {
+      const key = `h1 bgp 172.17.${i >> 1}.${128 * (i & 1)}/25`
+      if (by === undefined) lab.world.store.tableRemove(TABLE, key, 'speaker')
+      else lab.world.store.tablePut(TABLE, key, JSON.stringify(by), 'speaker')
+    }
+    lab.world.settle()
+  }
+  learn(lab, 'h1 bgp 172.16.0.0/16', [by('d2')])
+  flap([by('d2')])
+  const exit = (to: string): string => lab.exitOf('d1', udp('d1', to))
+  assert.deepEqual([exit(FAR), exit('172.17.9.9'), exit('172.17.10.9')], ['d2', 'd2', 'd2'])
+  const before = lab.stale()
+  flap(undefined)
+  assert.equal(lab.stale() - before, 2)
+  assert.deepEqual([exit(FAR), exit('172.17.9.9'), exit('172.17.10.9')], ['d2', 'up', 'up'])
+  flap([by('d3')])
+  assert.equal(lab.stale() - before, 4)
+  assert.deepEqual([exit(FAR), exit('172.17.9.9'), exit('172.17.10.9')], ['d2', 'd3', 'd3'])
+})
+
+test('a change of ports between two words of a route leaves the last one', () => {
+  const lab = new Lab()
+  const put = (hops: readonly LearnedHop[]): void =>
+    lab.world.store.tablePut(TABLE, 'h1 bgp 172.16.0.0/16', JSON.stringify(hops), 'speaker')
+  put([by('d2')])
+  lab.change('port', 'd1', { name: 'renamed' })
+  put([by('d3')])
+  lab.world.settle()
+  assert.equal(lab.exitOf('d1', udp('d1', FAR)), 'd3')
+  put([by('d2'), by('d3')])
+  put([by('d2')])
+  lab.change('port', 'd1', { name: 'again' })
+  assert.equal(lab.exitOf('d1', udp('d1', FAR)), 'd2')
+})

@@ -10,31 +10,43 @@ import { SHARE_MAX } from '../weight.ts'
 /** Next hops of one router's learned routes, all in all. */
 const LEARNED_MAX = 65_536
 
+/** What has become of learned routes. */
+export interface LearnedChange {
+  /** Those that do not stand any more. */
+  readonly gone: readonly RouteModel[]
+  /** Those that are new; their ids may be those of some that are gone. */
+  readonly come: readonly RouteModel[]
+}
+
+const NONE: readonly RouteModel[] = []
+
 /** Of one router. */
 export class LearnedRoutes {
   readonly #router: string
   readonly #counters: RouterCounters
   readonly #byKey = new Map<string, readonly RouteModel[]>()
   readonly #unlisten: () => void
+  readonly #before = new Map<string, readonly RouteModel[]>() // what has changed, as it was told
   #count = 0
   #timer: Timer | null = null
 
-  /** `changed` is called once for many changes. */
+  /** `changed` is called once for many changes, with what came of them. */
   constructor(
     router: string,
     table: Table,
     counters: RouterCounters,
     clock: Clock,
-    changed: () => void
+    changed: (change: LearnedChange) => void
   ) {
     this.#router = router
     this.#counters = counters
     for (const [key, value] of table.entries()) this.#take(key, value)
     this.#unlisten = table.onChange((key, value) => {
+      if (!this.#before.has(key)) this.#before.set(key, this.#byKey.get(key) ?? NONE)
       this.#take(key, value)
       this.#timer ??= clock.after(0, () => {
         this.#timer = null
-        changed()
+        changed(this.#changes())
       })
     })
   }
@@ -48,6 +60,13 @@ export class LearnedRoutes {
   close(): void {
     this.#unlisten()
     this.#timer?.cancel()
+  }
+
+  #changes(): LearnedChange {
+    const gone = [...this.#before.values()].flat()
+    const come = [...this.#before.keys()].flatMap(key => this.#byKey.get(key) ?? NONE)
+    this.#before.clear()
+    return { gone, come }
   }
 
   #take(key: string, value: string | undefined): void {

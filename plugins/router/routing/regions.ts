@@ -11,6 +11,7 @@
 // routing/table.test.ts holds it.
 
 import { address, derive, type Tag } from '../../../src/plugin.ts'
+import { type Prefix, PrefixSet } from './prefix-set.ts'
 
 const { maskWord } = address
 
@@ -62,16 +63,24 @@ export class Regions {
     return tag
   }
 
-  /** A route to this prefix has come or gone: gives the tags of the regions it is about. */
-  touch(words: Int32Array, length: number, into: Set<Tag>): void {
-    for (const region of this.#regions.values()) {
-      if (length < region.floor || !this.#meets(region, words, length)) continue
-      into.add(region.tag)
-      this.#regions.delete(region.tag)
+  /**
+   * Routes to these prefixes have come or gone: gives the tags of the regions they are about.
+   * False: that would be more than `effortMax` comparisons, and nothing is done.
+   */
+  touch(prefixes: readonly Prefix[], effortMax: number, into: Set<Tag>): boolean {
+    if (prefixes.length === 0) return true
+    if (this.size > 0) {
+      const changed = new PrefixSet(prefixes, this.#first)
+      if (changed.effort(this.size) > effortMax) return false
+      for (const { tag, words, length, floor } of this.#regions.values()) {
+        if (!changed.meets(words, length, floor)) continue
+        into.add(tag)
+        this.#regions.delete(tag)
+      }
     }
-    if (!this.#overflowed) return
-    into.add(this.overflowTag)
+    if (this.#overflowed) into.add(this.overflowTag)
     this.#overflowed = false
+    return true
   }
 
   /** Forgets all of them. */
@@ -84,13 +93,6 @@ export class Regions {
     if (region.length !== length) return false
     for (let i = this.#first; i < 4; i++)
       if (((region.words[i]! ^ words[at + i]!) & this.#mask(length, i)) !== 0) return false
-    return true
-  }
-
-  #meets(region: Region, words: Int32Array, length: number): boolean {
-    const shorter = Math.min(region.length, length)
-    for (let i = this.#first; i < 4; i++)
-      if (((region.words[i]! ^ words[i]!) & this.#mask(shorter, i)) !== 0) return false
     return true
   }
 

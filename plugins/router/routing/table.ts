@@ -20,8 +20,8 @@ import { Trie } from './trie.ts'
 const { maskWord } = address
 const { Protocol } = ipv4
 
-// Beyond this many comparisons it is cheaper to walk every flow of the router again.
-const TOUCHES_MAX = 1_000_000
+// Beyond this many comparisons, 0.1 s of them, it is cheaper to walk every flow of the router again.
+const EFFORT_MAX = 4_000_000
 
 interface Side {
   readonly family: 4 | 6
@@ -35,7 +35,7 @@ export class RouteTable {
   readonly #tag: Tag
   readonly #v4: Side
   readonly #v6: Side
-  #routes: ReadonlyMap<string, Route> = new Map()
+  readonly #routes = new Map<string, Route>()
   /** Of the last look-up. */
   regionTag: Tag = 0
   /** In the last look-up, a gateway whose agent is gone. */
@@ -65,16 +65,27 @@ export class RouteTable {
    * object has not changed.
    */
   replace(routes: ReadonlyMap<string, Route>): Tag[] {
-    const changed: Route[] = []
-    for (const [id, route] of this.#routes) if (routes.get(id) !== route) changed.push(route)
-    for (const [id, route] of routes) if (this.#routes.get(id) !== route) changed.push(route)
-    const before = this.#routes
-    this.#routes = routes
-    if (changed.length === 0) return []
-    for (const route of changed) this.#put(route, before.get(route.id) === route)
+    const gone = [...this.#routes.values()].filter(route => routes.get(route.id) !== route)
+    const come = [...routes.values()].filter(route => this.#routes.get(route.id) !== route)
+    return this.change(gone, come)
+  }
+
+  /**
+   * Takes some routes out and others in, whose ids may be the same, and says what has become stale:
+   * its cost is that of these routes, however many there are.
+   */
+  change(gone: readonly Route[], come: readonly Route[]): Tag[] {
+    for (const route of gone) {
+      this.#routes.delete(route.id)
+      this.#put(route, true)
+    }
+    for (const route of come) {
+      this.#routes.set(route.id, route)
+      this.#put(route, false)
+    }
     for (const half of [this.#v4, this.#v6])
-      if (half.trie.isWasteful) half.trie = build(half.family, routes)
-    return this.#staleBy(changed)
+      if (half.trie.isWasteful) half.trie = build(half.family, this.#routes)
+    return this.#staleBy([...gone, ...come])
   }
 
   /**
@@ -132,14 +143,14 @@ export class RouteTable {
   }
 
   #staleBy(changed: readonly Route[]): Tag[] {
-    if (changed.length * this.regions > TOUCHES_MAX) {
+    const stale = new Set<Tag>()
+    for (const { family, regions } of [this.#v4, this.#v6]) {
+      const theirs = changed.filter(route => route.family === family)
+      if (regions.touch(theirs, EFFORT_MAX, stale)) continue
       this.#v4.regions.clear()
       this.#v6.regions.clear()
       return [this.#tag]
     }
-    const stale = new Set<Tag>()
-    for (const { family, words, length } of changed)
-      (family === 4 ? this.#v4 : this.#v6).regions.touch(words, length, stale)
     return [...stale]
   }
 }
