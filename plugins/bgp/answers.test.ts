@@ -30,14 +30,17 @@ test('a port without peers is there, and nothing speaks for it', async () => {
   await call(`${served.url}/ports/${port}/binding`, 'PUT', binding)
   await post(`${served.url}/bgp-networks`, { router, prefix: '200.0.0.0/24' })
   await eventually(async () => {
-    const { ports, sessions, networks } = await status()
-    const idle = { asn: null, routerId: null, state: 'none', routes: 0, reason: null }
-    assert.deepEqual(ports, [{ port, router, ...idle }])
-    assert.deepEqual([sessions, networks], [[], []])
+    const { ports, sessions, networks, refused } = await status()
+    const idle = { asn: null, routerId: null, state: 'none', routes: 0, default: null }
+    assert.deepEqual(ports, [{ port, router, ...idle, reason: null }])
+    assert.deepEqual([sessions, networks, refused], [[], [], []])
   })
   const text = await mezzo('bgp', 'status')
   assert.match(text, /^host +engine +reason +drained\ncompute1 .* no$/m)
-  assert.match(text, /^ports\nhost +port +router .*\ncompute1 +edge:up +edge +- +- +none +0 +-$/m)
+  assert.match(
+    text,
+    /^ports\nhost +port +router .*\ncompute1 +edge:up +edge +- +- +none +0 +- +-$/m
+  )
   assert.match(text, /^no sessions$/m)
   assert.match(await mezzo('help', 'bgp'), /mezzo bgp status \[HOST\]/)
 })

@@ -67,7 +67,8 @@ export default defineControl({
 })
 
 type Uplinks = () => Gateway['uplinks']
-type Session = ReturnType<Uplinks>[number]['sessions'][number]
+type Uplink = ReturnType<Uplinks>[number]
+type Session = Uplink['sessions'][number]
 
 function showGauges(counters: Counters, uplinks: Uplinks): void {
   const each = (name: string, read: (session: Session) => number, help: string): void => {
@@ -77,9 +78,17 @@ function showGauges(counters: Counters, uplinks: Uplinks): void {
   each('bgp.session-up', ({ state }) => Number(state === 'established'), 'Sessions that are up')
   each('bgp.prefixes-received', each => each.prefixesReceived, 'Prefixes that a peer tells')
   each('bgp.prefixes-sent', each => each.prefixesSent, 'Prefixes that a peer is told')
-  const learned = () => uplinks().reduce((sum, { routes }) => sum + routes, 0)
-  counters.gauge('bgp.routes', learned, 'Prefixes learned')
+  const all = (name: string, read: (uplink: Uplink) => number, help: string): void => {
+    counters.gauge(name, () => uplinks().reduce((sum, each) => sum + read(each), 0), help)
+  }
+  all('bgp.routes', ({ routes }) => routes, 'Prefixes learned')
+  all('bgp.default-routes', ({ defaults }) => defaults.length, 'Default routes among them')
+  all('bgp.routes-refused', each => each.refusedCount, 'Those among them that are ours')
+  all('bgp.networks-withheld', withheld, 'Networks that are not announced, at each port')
 }
+
+const withheld = ({ networks }: Uplink): number =>
+  networks.filter(({ reasons }) => reasons.length > 0).length
 
 // A peer that two ports of a host have is one line.
 function summed(sessions: readonly Session[], read: (session: Session) => number) {

@@ -146,11 +146,40 @@ test('what is learned is put, changed, and withdrawn with the session or the por
   speaker.learn({ '172.17.0.0/16': [], '200.0.0.0/24': ['180.0.1.1'] })
   await learned({ '172.16.0.0/16': ['180.0.1.1'] }) // and nobody is led to us by a peer
   assert.equal(counters.value('bgp.routes-ours'), 1)
+  assert.deepEqual(gateway.uplinks[0]?.refused, [
+    { prefix: '200.0.0.0/24', within: '200.0.0.0/24', isLink: false }
+  ])
   await store.write([{ op: 'delete', kind: 'bgp-network', id: id(30) }])
   await learned({ '172.16.0.0/16': ['180.0.1.1'], '200.0.0.0/24': ['180.0.1.1'] })
   await write('update', 'port', port(UP, 1, { host: OTHER, previousHost: HOST }))
   await learned({})
   await eventually(() => assert.equal(engine.speakers.size, 0, 'it is bound elsewhere'))
+})
+
+test('nobody is led by a peer to a part of what is ours; when it is not ours any more, yes', async t => {
+  const { engine, write, remove, begin, peerOf, rows, counters } = await ground(t)
+  const INNER = id(6)
+  const inner = { addresses: ['10.0.1.1/24'], host: undefined, interface: undefined }
+  await write('create', 'port', port(INNER, 6, inner))
+  await write('create', 'bgp-peer', peerOf())
+  const { gateway } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  const learned = (...expected: string[]) =>
+    eventually(async () => {
+      const keys = Object.keys(await rows(learnedTable(ROUTER))).map(key => key.split(' ')[2])
+      assert.deepEqual(keys.sort(), expected.sort())
+    })
+  const told = ['0.0.0.0/0', '10.0.0.0/8', '10.0.1.128/25', '200.0.0.7/32', '180.0.1.0/24']
+  engine.speakers.get(UP)!.learn(Object.fromEntries(told.map(each => [each, ['180.0.1.1']])))
+  await learned('0.0.0.0/0', '10.0.0.0/8')
+  assert.equal(counters.value('bgp.routes-ours'), 3)
+  const [status] = gateway.uplinks
+  assert.deepEqual([status?.routes, status?.refusedCount, status?.defaults], [5, 3, ['IPv4']])
+  await remove('port', INNER)
+  await learned('0.0.0.0/0', '10.0.0.0/8', '10.0.1.128/25')
+  engine.speakers.get(UP)!.learn({ '0.0.0.0/0': [], '200.0.0.7/32': [] })
+  await learned('10.0.0.0/8', '10.0.1.128/25')
+  assert.deepEqual([gateway.uplinks[0]?.refusedCount, gateway.uplinks[0]?.defaults], [1, []])
 })
 
 test('sessions are told in the shared table, and counted when they flap', async t => {

@@ -14,7 +14,8 @@ const session = (more: Partial<Session> = {}): Session => ({
 })
 const uplink = (sessions: readonly Session[], more: Partial<UplinkStatus> = {}): UplinkStatus => ({
   ...{ port: 'port', router: 'router', state: 'working', reason: null, asn: 65_001 },
-  ...{ routerId: '192.0.2.2', routes: 1, networks: [], sessions, ...more }
+  ...{ routerId: '192.0.2.2', routes: 1, defaults: [], refusedCount: 0, refused: [] },
+  ...{ networks: [], sessions, ...more }
 })
 
 const FIT = { isDrained: false, isCutOff: false }
@@ -49,4 +50,14 @@ test('that it is cut off is said of a gateway, and of no other host', () => {
   const sentence = 'cut off: no other host answers, so it announces nothing'
   assert.deepEqual(fitnessOf([uplink([session()])], cut), [sentence])
   assert.deepEqual(fitnessOf([uplink([], { state: 'none' })], cut), [])
+})
+
+test('a peer that tells what is ours is named, unless it is the link that both are on', () => {
+  const refused = [
+    { prefix: '192.0.2.0/24', within: '192.0.2.0/24', isLink: true },
+    { prefix: '10.0.1.128/25', within: '10.0.1.0/24', isLink: false }
+  ]
+  assert.deepEqual(fitnessOf([uplink([], { refusedCount: 2, refused })], FIT), [
+    'a peer tells 10.0.1.128/25, which is ours (10.0.1.0/24): nobody is led there'
+  ])
 })

@@ -19,7 +19,7 @@ export function fitnessOf(uplinks: readonly UplinkStatus[], standing: Standing):
     notes.push('cut off: no other host answers, so it announces nothing')
   for (const uplink of uplinks) {
     if (uplink.state === 'failed' && uplink.reason !== null) notes.push(uplink.reason)
-    notes.push(...uplink.sessions.flatMap(faultOf))
+    notes.push(...uplink.sessions.flatMap(faultOf), ...uplink.refused.flatMap(refusalOf))
   }
   return [...new Set(notes)]
 }
@@ -36,3 +36,7 @@ function faultOf({ name, address, state, bfd, lastError, isShut }: Session): str
   }
   return bfd === 'down' ? [`BFD with ${peer} is down`] : []
 }
+
+// Routers tell the network of the link itself out of habit: that is no news.
+const refusalOf = ({ prefix, within, isLink }: UplinkStatus['refused'][number]): string[] =>
+  isLink ? [] : [`a peer tells ${prefix}, which is ours (${within}): nobody is led there`]

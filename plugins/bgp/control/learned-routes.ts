@@ -3,6 +3,7 @@
 import type { Counters, Log } from '../../../src/control.ts'
 import type { LearnedRoute, Routes } from '../../router/token.ts'
 import type { RouteHop, RouteUpdate } from '../engine/engine.ts'
+import { OwnNetworks } from './own-networks.ts'
 
 /** Prefixes of one port: as many as a router takes of what is learned. */
 const ROUTES_MAX = 65_536
@@ -10,6 +11,19 @@ const HOPS_MAX = 64
 const SHARE_MAX = 65_535
 // While the host is drained: every other way is better.
 const LAST_WEIGHT = 1_000_000
+const DEFAULTS = { IPv4: '0.0.0.0/0', IPv6: '::/0' } as const
+/** Of what is refused so much is shown. */
+const SHOWN_MAX = 16
+
+/** A family of addresses. */
+export type FamilyName = keyof typeof DEFAULTS
+
+/** A prefix that a peer tells and nobody is led to by it. */
+export interface RefusedPrefix {
+  readonly prefix: string
+  /** The network of ours that it is or lies in. */
+  readonly within: string
+}
 
 type Count = ReturnType<Counters['claim']>
 
@@ -19,14 +33,17 @@ export interface LearnedParts {
   readonly log: Log
   /** Routes beyond what there is room for. */
   readonly full: Count
-  /** Prefixes of ours that a peer told. */
+  /** Prefixes that a peer told and that are ours or lie in ours. */
   readonly ours: Count
 }
 
 /** What is to be thought of beside the routes. */
 export interface Terms {
-  /** Our networks: a peer that tells them leads nobody there. */
-  readonly own: ReadonlySet<string>
+  /**
+   * Our networks: a peer that tells them, or a part of one, leads nobody there. null: those that
+   * were said last.
+   */
+  readonly own: OwnNetworks | null
   /** Others are to be taken before. */
   readonly isDrained: boolean
 }
@@ -37,7 +54,11 @@ export class LearnedRoutes {
   readonly #router: string
   readonly #port: string
   readonly #byPrefix = new Map<string, readonly RouteHop[]>()
-  #terms: Terms = { own: new Set(), isDrained: false }
+  readonly #refused = new Map<string, string>() // prefixes, and the network of ours they lie in
+  #defaults: readonly FamilyName[] = [] // as they were told last
+  #isRefusing = false // it was told
+  #own = new OwnNetworks([])
+  #isDrained = false
   #stale: Set<string> | null = new Set() // not named yet since the replay began
   #isClosed = false
 
@@ -52,6 +73,23 @@ export class LearnedRoutes {
     return this.#byPrefix.size
   }
 
+  /** Families of which the default route is learned. */
+  get defaults(): readonly FamilyName[] {
+    const families = Object.keys(DEFAULTS) as FamilyName[]
+    return families.filter(family => this.#byPrefix.has(DEFAULTS[family]))
+  }
+
+  /** Prefixes that are refused. */
+  get refusedCount(): number {
+    return this.#refused.size
+  }
+
+  /** Some of them. */
+  get refused(): RefusedPrefix[] {
+    const some = [...this.#refused.entries().take(SHOWN_MAX)]
+    return some.map(([prefix, within]) => ({ prefix, within }))
+  }
+
   /** All that is known is told once more: what is not named by then is gone. */
   replay(): void {
     this.#stale = new Set(this.#byPrefix.keys())
@@ -63,42 +101,78 @@ export class LearnedRoutes {
     const touched = new Set<string>()
     for (const { prefix, hops } of changes) {
       this.#stale?.delete(prefix)
-      if (hops.length === 0) this.#byPrefix.delete(prefix)
+      if (hops.length === 0) this.#forget(prefix)
       else if (this.#byPrefix.has(prefix) || this.#byPrefix.size < ROUTES_MAX) {
         this.#byPrefix.set(prefix, hops.slice(0, HOPS_MAX))
-        if (this.#terms.own.has(prefix)) this.#parts.ours.count()
+        this.#judge(prefix)
+        if (this.#refused.has(prefix)) this.#parts.ours.count()
       } else this.#parts.full.count()
       touched.add(prefix)
     }
     if (isComplete && this.#stale !== null) {
       for (const prefix of this.#stale) {
-        this.#byPrefix.delete(prefix)
+        this.#forget(prefix)
         touched.add(prefix)
       }
       this.#stale = null
       void this.#forgetEarlier()
     }
     this.#tell(touched)
+    this.#log()
   }
 
   /** Says it again where that makes a difference. */
-  setTerms(terms: Terms): void {
-    const before = this.#terms
-    this.#terms = terms
-    if (before.isDrained !== terms.isDrained) return this.#tell(this.#byPrefix.keys())
-    const turned = [...before.own, ...terms.own].filter(
-      prefix => before.own.has(prefix) !== terms.own.has(prefix) && this.#byPrefix.has(prefix)
-    )
-    this.#tell(turned)
+  setTerms({ own, isDrained }: Terms): void {
+    const before = new Set(this.#refused.keys())
+    if (own !== null && !own.isSame(this.#own)) {
+      this.#own = own
+      for (const prefix of this.#byPrefix.keys()) this.#judge(prefix)
+    }
+    const turned = before.symmetricDifference(new Set(this.#refused.keys()))
+    const isOther = isDrained !== this.#isDrained
+    this.#isDrained = isDrained
+    this.#tell(isOther ? this.#byPrefix.keys() : turned)
+    this.#log()
   }
 
   /** Takes all of it back, for good. */
   withdraw(): void {
     this.#isClosed = true
     this.#byPrefix.clear()
+    this.#refused.clear()
+    this.#log()
     const { routes } = this.#parts
     this.#after(routes.withdraw(this.#router, this.#origin))
     void this.#forgetEarlier()
+  }
+
+  #forget(prefix: string): void {
+    this.#byPrefix.delete(prefix)
+    this.#refused.delete(prefix)
+  }
+
+  #judge(prefix: string): void {
+    const within = this.#own.covering(prefix)
+    if (within === undefined) this.#refused.delete(prefix)
+    else this.#refused.set(prefix, within)
+  }
+
+  // What has become of the way to everywhere, and that a peer says what it cannot know.
+  #log(): void {
+    const { log } = this.#parts
+    const port = this.#port
+    const { defaults } = this
+    for (const family of defaults)
+      if (!this.#defaults.includes(family)) log.info({ port, family }, 'a default route is learned')
+    for (const family of this.#defaults)
+      if (!defaults.includes(family)) log.warn({ port, family }, 'the default route is withdrawn')
+    this.#defaults = defaults
+    const { refused, refusedCount: count } = this
+    if (count > 0 !== this.#isRefusing) {
+      if (count > 0) log.warn({ port, count, refused }, 'a peer tells networks of ours')
+      else log.info({ port }, 'no peer tells networks of ours any more')
+    }
+    this.#isRefusing = count > 0
   }
 
   get #origin(): string {
@@ -123,13 +197,12 @@ export class LearnedRoutes {
   }
 
   #routeTo(prefix: string): LearnedRoute {
-    const { own, isDrained } = this.#terms
-    const hops = own.has(prefix) ? [] : (this.#byPrefix.get(prefix) ?? [])
+    const hops = this.#refused.has(prefix) ? [] : (this.#byPrefix.get(prefix) ?? [])
     const port = this.#port
     const nextHops = hops.map(({ gateway, share }) => ({
       ...{ port, gateway },
       ...(share === 1 ? {} : { share: Math.min(share, SHARE_MAX) }),
-      ...(isDrained ? { weight: LAST_WEIGHT } : {})
+      ...(this.#isDrained ? { weight: LAST_WEIGHT } : {})
     }))
     return { prefix, nextHops }
   }

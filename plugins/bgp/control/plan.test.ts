@@ -17,6 +17,7 @@ const view = (more: Partial<RouterView>): RouterView => ({
   speakers: [{ id: 's', router: ROUTER, asn: 65_001 }],
   peers: [peer],
   networks: [{ id: 'n', router: ROUTER, prefix: '200.0.0.0/24' }],
+  addresses: ['180.0.1.2/24', '2001:db8::2/64', '10.0.1.1/24'],
   policies: new Map(),
   ...more
 })
@@ -115,6 +116,32 @@ test('what cannot be served is not announced, and why', () => {
   const { plan } = planned({ isUp: false })
   assert.deepEqual(plan?.config.networks, [])
   assert.deepEqual(plan?.config.peers[0]?.export.prefixes, NOTHING)
+})
+
+test('the network of the link is told by nobody of it; networks that overlap each are', () => {
+  const prefixes = ['180.0.0.0/16', '180.0.1.0/24', '180.0.1.128/25', '180.0.2.0/24']
+  const networks = prefixes.map((prefix, i) => ({ id: `n${i}`, router: ROUTER, prefix }))
+  const { plan } = planned({ networks })
+  assert.deepEqual(
+    plan?.networks.map(({ reasons }) => reasons),
+    [[], ['uplink-network'], ['uplink-network'], []]
+  )
+  const told = ['180.0.0.0/16', '180.0.2.0/24']
+  assert.deepEqual(plan?.config.networks, told)
+  const [entries] = plan!.config.peers.map(each => each.export.prefixes)
+  assert.deepEqual(
+    entries?.slice(0, -2).map(({ prefix }) => prefix),
+    told
+  )
+})
+
+test('ours is what is announced, and what the router is connected to, whoever says so', () => {
+  const { plan } = planned({ isUp: false })
+  const within = ['200.0.0.0/25', '10.0.1.11/32', '180.0.1.0/24', '10.0.2.0/24', '::/0'].map(
+    prefix => plan?.own.covering(prefix)
+  )
+  const [announced, inside, link] = ['200.0.0.0/24', '10.0.1.0/24', '180.0.1.0/24']
+  assert.deepEqual(within, [announced, inside, link, undefined, undefined])
 })
 
 test('before a drained host goes its peers hear that it will', () => {

@@ -5,6 +5,7 @@ import { address, type PortModel } from '../../../src/control.ts'
 import type { PeerConfig, Policy, SpeakerConfig, UplinkPlace } from '../engine/engine.ts'
 import type { BgpNetworkModel, BgpPolicyModel, BgpSpeakerModel } from '../models.ts'
 import type { BgpPeerModel } from '../peer/model.ts'
+import { OwnNetworks } from './own-networks.ts'
 
 /** What is declared of a router. */
 export interface RouterView {
@@ -16,6 +17,8 @@ export interface RouterView {
   readonly peers: readonly BgpPeerModel[]
   /** To announce. */
   readonly networks: readonly BgpNetworkModel[]
+  /** Addresses of all its ports, with their prefix lengths. */
+  readonly addresses: readonly string[]
   /** Those that peers name, by id. */
   readonly policies: ReadonlyMap<string, BgpPolicyModel>
 }
@@ -42,6 +45,8 @@ export interface UplinkPlan {
   readonly peers: ReadonlyMap<string, BgpPeerModel>
   /** All of the router, announced or not. */
   readonly networks: readonly PlannedNetwork[]
+  /** What is found here: those, and what the router is connected to. Nobody outside is asked. */
+  readonly own: OwnNetworks
 }
 
 /** A plan; null: nothing is to be done, and why, where something was declared. */
@@ -70,12 +75,16 @@ export function planOf(
   if (routerId === undefined)
     return { plan: null, reason: 'its bgp-speaker has no routerId, and it no IPv4 address' }
   const reasons = reasonsOf(port, view, drain, withheld)
-  const networks = view.networks.map(({ id, prefix }) => ({
-    id,
-    prefix: shortest(prefix),
-    reasons
-  }))
-  const announced = reasons.length === 0 ? networks.map(({ prefix }) => prefix) : []
+  const link = new OwnNetworks(addresses)
+  const networks = view.networks.map(({ id, prefix }) => {
+    // Of the link's own network its neighbours need no word, and a part of it would lead away from
+    // them what the link carries, their sessions with us before all.
+    const isLinks = link.covering(prefix) !== undefined
+    const why = isLinks ? [...reasons, 'uplink-network'] : reasons
+    return { id, prefix: shortest(prefix), reasons: why }
+  })
+  const announced = networks.flatMap(each => (each.reasons.length === 0 ? [each.prefix] : []))
+  const own = new OwnNetworks([...networks.map(({ prefix }) => prefix), ...view.addresses])
   const config: SpeakerConfig = {
     asn: speaker.asn,
     routerId,
@@ -85,7 +94,7 @@ export function planOf(
     peers: [...peers].map(([ip, peer]) => configOf(ip, peer, view.policies, announced, drain))
   }
   return {
-    plan: { place: { port: port.id, mac, addresses }, config, peers, networks },
+    plan: { place: { port: port.id, mac, addresses }, config, peers, networks, own },
     reason: null
   }
 }

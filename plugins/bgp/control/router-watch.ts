@@ -1,7 +1,7 @@
 // What is declared of one router, followed as long as one of its ports is an uplink of this host:
 // hosts without uplinks read none of it. gateway.test.ts holds it.
 
-import type { Store } from '../../../src/control.ts'
+import type { PortModel, Store } from '../../../src/control.ts'
 import type { BgpNetworkModel, BgpPolicyModel, BgpSpeakerModel } from '../models.ts'
 import type { BgpPeerModel } from '../peer/model.ts'
 import type { RouterView } from './plan.ts'
@@ -50,6 +50,7 @@ export class RouterWatch {
   readonly #speakers: Objects<BgpSpeakerModel>
   readonly #peers: Objects<BgpPeerModel>
   readonly #networks: Objects<BgpNetworkModel>
+  readonly #ports: Objects<PortModel>
   readonly #policies = new Map<string, Objects<BgpPolicyModel>>()
   #isClosed = false
 
@@ -62,6 +63,8 @@ export class RouterWatch {
     this.#router = new Objects(store, { kind: 'router', id: router }, this.#changed)
     this.#speakers = new Objects(store, { kind: 'bgp-speaker', ...of }, this.#changed)
     this.#networks = new Objects(store, { kind: 'bgp-network', ...of }, this.#changed)
+    const device = { field: 'device', value: router }
+    this.#ports = new Objects(store, { kind: 'port', ...device }, this.#changed)
     this.#peers = new Objects<BgpPeerModel>(store, { kind: 'bgp-peer', ...of }, () => {
       this.#followPolicies()
       this.#changed()
@@ -70,14 +73,14 @@ export class RouterWatch {
 
   /** As it is now; undefined: not all of it is here yet. */
   get view(): RouterView | undefined {
-    const parts = [this.#router, this.#speakers, this.#peers, this.#networks]
-    if (![...parts, ...this.#policies.values()].every(({ isReady }) => isReady)) return undefined
+    if (!this.#all.every(({ isReady }) => isReady)) return undefined
     const policies = [...this.#policies].flatMap(([id, { all }]) => all.map(p => [id, p] as const))
     return {
       isUp: this.#router.all[0]?.adminStateUp !== false,
       speakers: this.#speakers.all,
       peers: this.#peers.all,
       networks: this.#networks.all,
+      addresses: this.#ports.all.flatMap(({ addresses = [] }) => addresses),
       policies: new Map(policies)
     }
   }
@@ -85,8 +88,12 @@ export class RouterWatch {
   /** Follows nothing more. */
   close(): void {
     this.#isClosed = true
-    const parts = [this.#router, this.#speakers, this.#peers, this.#networks]
-    for (const each of [...parts, ...this.#policies.values()]) each.close()
+    for (const each of this.#all) each.close()
+  }
+
+  get #all(): Pick<Objects<unknown>, 'isReady' | 'close'>[] {
+    const parts = [this.#router, this.#speakers, this.#peers, this.#networks, this.#ports]
+    return [...parts, ...this.#policies.values()]
   }
 
   #followPolicies(): void {

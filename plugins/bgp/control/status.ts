@@ -28,6 +28,7 @@ export const statusSchema: JsonSchema = {
       routerId: orNull(text('who we are')),
       state: text('none: nothing is declared; opening, working, failed'),
       routes: whole('prefixes learned'),
+      default: orNull(text('families of which the default route is learned; null: of none')),
       reason: orNull(text('why it is not working'))
     }),
     sessions: list({
@@ -51,12 +52,17 @@ export const statusSchema: JsonSchema = {
       announced: { type: 'boolean', description: 'at this port' },
       reasons: {
         type: 'array',
-        items: text('host-drained, router-down, port-down'),
+        items: text('host-drained, router-down, port-down, port-inactive, uplink-network'),
         description: 'why not'
       }
+    }),
+    refused: list({
+      port,
+      prefix: text('told by a peer, and nobody is led there'),
+      within: text('what it is, or lies in: a bgp-network, or a network of a port of the router')
     })
   },
-  required: ['engine', 'reason', 'drained', 'ports', 'sessions', 'networks']
+  required: ['engine', 'reason', 'drained', 'ports', 'sessions', 'networks', 'refused']
 }
 
 /** How it is now. */
@@ -66,8 +72,9 @@ export function statusOf(gateway: Gateway, { status }: Pick<BgpEngine, 'status'>
     engine: status.version,
     reason: status.reason,
     drained: gateway.isDrained,
-    ports: uplinks.map(({ port, router, asn, routerId, state, routes, reason }) => ({
-      ...{ port, router, asn, routerId, state, routes, reason }
+    ports: uplinks.map(({ port, router, asn, routerId, state, routes, defaults, reason }) => ({
+      ...{ port, router, asn, routerId, state, routes },
+      ...{ default: defaults.length === 0 ? null : defaults.join(', '), reason }
     })),
     sessions: uplinks.flatMap(({ port, sessions }) =>
       sessions.map(session => ({
@@ -83,6 +90,9 @@ export function statusOf(gateway: Gateway, { status }: Pick<BgpEngine, 'status'>
         ...{ port, network, prefix, announced: state === 'working' && reasons.length === 0 },
         reasons
       }))
+    ),
+    refused: uplinks.flatMap(({ port, refused }) =>
+      refused.map(({ prefix, within }) => ({ port, prefix, within }))
     )
   }
 }

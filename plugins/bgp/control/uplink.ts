@@ -5,9 +5,11 @@ import type { Clock, Counters, Log, Punt, Store, Timer } from '../../../src/cont
 import type { Routes } from '../../router/token.ts'
 import type { BgpEngine, SessionState, Speaker } from '../engine/engine.ts'
 import { placeOf, reportsOf, type SessionReport } from '../table.ts'
-import { LearnedRoutes } from './learned-routes.ts'
+import { type FamilyName, LearnedRoutes, type RefusedPrefix } from './learned-routes.ts'
+import { OwnNetworks } from './own-networks.ts'
 import { ownAddresses, type Planned, type UplinkPlan } from './plan.ts'
 import { Reports } from './reports.ts'
+import { UplinkLog } from './uplink-log.ts'
 
 const RETRY_MS = 1000 // doubles
 const RETRY_MS_MAX = 30_000
@@ -45,7 +47,10 @@ export const uplinkCounters = (counters: Counters) => ({
   ),
   flaps: counters.claim('bgp.flaps', 'Sessions that were established and are not any more'),
   full: counters.claim('bgp.routes-full', 'Learned routes beyond what one port may learn'),
-  ours: counters.claim('bgp.routes-ours', 'Times that a peer told a network of ours')
+  ours: counters.claim(
+    'bgp.routes-ours',
+    'Times that a peer told a network of ours or a part of it'
+  )
 })
 
 /** A session, for people. */
@@ -74,6 +79,12 @@ export interface UplinkStatus {
   readonly routerId: string | null
   /** Prefixes learned. */
   readonly routes: number
+  /** Families of which the default route is among them. */
+  readonly defaults: readonly FamilyName[]
+  /** How many of them are ours, or lie in ours: nobody is led there. */
+  readonly refusedCount: number
+  /** Some of those; `isLink`: it is the network of the link itself. */
+  readonly refused: readonly (RefusedPrefix & { readonly isLink: boolean })[]
   /** As they were found last. */
   readonly sessions: readonly SessionStatus[]
   /** What is announced, and what is not. */
@@ -86,6 +97,7 @@ export class Uplink {
   readonly #port: string
   readonly #router: string
   readonly #reports: Reports
+  readonly #log: UplinkLog
   #learned: LearnedRoutes
   #planned: Planned = { plan: null, reason: null }
   #mayApply = true
@@ -103,7 +115,8 @@ export class Uplink {
   #retryMs = RETRY_MS
 
   constructor(parts: UplinkParts, router: string, port: string) {
-    const { store, log, host } = parts
+    const { store, log, host, clock } = parts
+    this.#log = new UplinkLog(log, clock, port)
     this.#parts = parts
     this.#router = router
     this.#port = port
@@ -115,8 +128,8 @@ export class Uplink {
   plan(planned: Planned, isDrained: boolean, mayApply = true): void {
     this.#planned = planned
     this.#mayApply = mayApply
-    const own = new Set(planned.plan?.networks.map(({ prefix }) => prefix))
-    this.#learned.setTerms({ own, isDrained })
+    this.#learned.setTerms({ own: planned.plan?.own ?? null, isDrained })
+    this.#log.networks(planned.plan?.networks ?? [])
     this.#retryMs = RETRY_MS
     this.#step()
     this.#report()
@@ -132,22 +145,14 @@ export class Uplink {
       for (const session of sessions) {
         const before = this.#sessions.find(({ address }) => address === session.address)
         this.#parts.counters.flaps.value += flapsSince(before, session)
-        this.#tellChange(before, session)
       }
+      const { plan } = this.#planned
+      this.#log.sessions(sessions, each => plan?.peers.get(each)?.adminStateUp === false)
       this.#sessions = sessions
     } catch (error) {
       this.#parts.log.debug({ err: error, port: this.#port }, 'its sessions are not known')
     }
     this.#report()
-  }
-
-  // For those who look at the log of a day: when it came up, and why it fell.
-  #tellChange(before: SessionState | undefined, { state, address, lastError }: SessionState): void {
-    const [wasUp, isUp] = [before?.state === 'established', state === 'established']
-    const told = { port: this.#port, peer: address }
-    if (isUp && !wasUp) this.#parts.log.info(told, 'a BGP session is established')
-    if (wasUp && !isUp)
-      this.#parts.log.warn({ ...told, state, reason: lastError }, 'a BGP session is over')
   }
 
   /** Lets go: what speaks goes on for the next agent. Resolves when nothing is under way. */
@@ -184,6 +189,9 @@ export class Uplink {
       asn: plan?.config.asn ?? null,
       routerId: plan?.config.routerId ?? null,
       routes: this.#learned.count,
+      defaults: this.#learned.defaults,
+      refusedCount: this.#learned.refusedCount,
+      refused: this.#refused(plan?.place.addresses ?? []),
       sessions: this.#sessions.flatMap(session => {
         const peer = plan?.peers.get(session.address)
         if (peer === undefined) return []
@@ -192,6 +200,12 @@ export class Uplink {
       }),
       networks: plan?.networks ?? []
     }
+  }
+
+  #refused(addresses: readonly string[]): UplinkStatus['refused'] {
+    const link = new OwnNetworks(addresses)
+    const isLink = (prefix: string): boolean => link.covering(prefix) === prefix
+    return this.#learned.refused.map(each => ({ ...each, isLink: isLink(each.prefix) }))
   }
 
   // --- towards the plan

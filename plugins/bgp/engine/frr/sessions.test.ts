@@ -55,3 +55,15 @@ test('what else is known is said while the session is down, and not when it is u
   assert.equal(up!.lastError, 'BFD down received')
   assert.equal(down!.lastError, 'a reason')
 })
+
+test('a peer that has never answered is said not to have', () => {
+  const waiting = { connectionsDropped: 0, lastResetDueTo: 'Waiting for peer OPEN' }
+  const text = JSON.stringify({
+    '10.0.0.1': { ...established, ...waiting },
+    '10.0.0.2': { bgpState: 'Connect', ...waiting },
+    '10.0.0.3': { bgpState: 'Active' }
+  })
+  const peers = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map(each => peer(each))
+  const errors = sessionsIn(text, peers, () => null).map(({ lastError }) => lastError)
+  assert.deepEqual(errors, [null, 'it has not answered yet', 'it has not answered yet'])
+})

@@ -34,6 +34,8 @@ const bfdStates: Readonly<Record<string, SessionState['bfd']>> = {
   Unknown: 'init'
 }
 
+const UNANSWERED = 'it has not answered yet'
+
 /**
  * By `show bgp neighbors json`; `hint` says what else is known of a peer whose session is not
  * established. A peer that FRR does not know (yet) is idle.
@@ -54,6 +56,7 @@ function sessionOf(
 ): SessionState {
   const state = states[said.bgpState ?? ''] ?? 'idle'
   const isUp = state === 'established'
+  const isTried = !isUp && said.bgpState !== undefined
   const counts = Object.values(said.addressFamilyInfo ?? {})
   const bfd = bfdStates[said.peerBfdInfo?.status ?? ''] ?? 'init'
   return {
@@ -64,7 +67,7 @@ function sessionOf(
     prefixesReceived: isUp ? sum(counts.map(each => each.acceptedPrefixCounter)) : 0,
     prefixesSent: isUp ? sum(counts.map(each => each.sentPrefixCounter)) : 0,
     flaps: said.connectionsDropped ?? 0,
-    lastError: (isUp ? null : hint(peer)) ?? errorOf(said),
+    lastError: (isUp ? null : hint(peer)) ?? errorOf(said) ?? (isTried ? UNANSWERED : null),
     bfd: peer.bfd === null ? null : bfd
   }
 }
