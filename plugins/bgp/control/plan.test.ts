@@ -17,7 +17,7 @@ const view = (more: Partial<RouterView>): RouterView => ({
   speakers: [{ id: 's', router: ROUTER, asn: 65_001 }],
   peers: [peer],
   networks: [{ id: 'n', router: ROUTER, prefix: '200.0.0.0/24' }],
-  addresses: ['180.0.1.2/24', '2001:db8::2/64', '10.0.1.1/24'],
+  ports: [port, { host: 'g', addresses: ['180.0.2.2/24'] }, { addresses: ['10.0.1.1/24'] }],
   policies: new Map(),
   ...more
 })
@@ -119,12 +119,18 @@ test('what cannot be served is not announced, and why', () => {
 })
 
 test('the network of the link is told by nobody of it; networks that overlap each are', () => {
-  const prefixes = ['180.0.0.0/16', '180.0.1.0/24', '180.0.1.128/25', '180.0.2.0/24']
+  const prefixes = [
+    '180.0.0.0/16',
+    '180.0.1.0/24',
+    '180.0.1.128/25',
+    '180.0.2.0/24',
+    '180.0.2.0/25'
+  ]
   const networks = prefixes.map((prefix, i) => ({ id: `n${i}`, router: ROUTER, prefix }))
   const { plan } = planned({ networks })
   assert.deepEqual(
     plan?.networks.map(({ reasons }) => reasons),
-    [[], ['uplink-network'], ['uplink-network'], []]
+    [[], ['uplink-network'], ['uplink-network'], [], ['uplink-network']]
   )
   const told = ['180.0.0.0/16', '180.0.2.0/24']
   assert.deepEqual(plan?.config.networks, told)

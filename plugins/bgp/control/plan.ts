@@ -17,8 +17,8 @@ export interface RouterView {
   readonly peers: readonly BgpPeerModel[]
   /** To announce. */
   readonly networks: readonly BgpNetworkModel[]
-  /** Addresses of all its ports, with their prefix lengths. */
-  readonly addresses: readonly string[]
+  /** All of it, with their addresses; those that are bound lead outside. */
+  readonly ports: readonly Pick<PortModel, 'addresses' | 'host'>[]
   /** Those that peers name, by id. */
   readonly policies: ReadonlyMap<string, BgpPolicyModel>
 }
@@ -75,16 +75,15 @@ export function planOf(
   if (routerId === undefined)
     return { plan: null, reason: 'its bgp-speaker has no routerId, and it no IPv4 address' }
   const reasons = reasonsOf(port, view, drain, withheld)
-  const link = new OwnNetworks(addresses)
-  const networks = view.networks.map(({ id, prefix }) => {
-    // Of the link's own network its neighbours need no word, and a part of it would lead away from
-    // them what the link carries, their sessions with us before all.
-    const isLinks = link.covering(prefix) !== undefined
-    const why = isLinks ? [...reasons, 'uplink-network'] : reasons
-    return { id, prefix: shortest(prefix), reasons: why }
-  })
+  const isLinks = linkTest(port, view)
+  const networks = view.networks.map(({ id, prefix }) => ({
+    id,
+    prefix: shortest(prefix),
+    reasons: isLinks(shortest(prefix)) ? [...reasons, 'uplink-network'] : reasons
+  }))
   const announced = networks.flatMap(each => (each.reasons.length === 0 ? [each.prefix] : []))
-  const own = new OwnNetworks([...networks.map(({ prefix }) => prefix), ...view.addresses])
+  const connected = view.ports.flatMap(each => each.addresses ?? [])
+  const own = new OwnNetworks([...networks.map(({ prefix }) => prefix), ...connected])
   const config: SpeakerConfig = {
     asn: speaker.asn,
     routerId,
@@ -97,6 +96,16 @@ export function planOf(
     plan: { place: { port: port.id, mac, addresses }, config, peers, networks, own },
     reason: null
   }
+}
+
+// Those who are on an uplink's network need no word of it. A part of it, told by whichever gateway,
+// leads its routers away from each other, and the sessions with us with it.
+function linkTest(port: PortModel, { ports }: RouterView): (prefix: string) => boolean {
+  const own = new OwnNetworks(port.addresses ?? [])
+  const uplinks = ports.filter(({ host }) => host !== undefined)
+  const all = new OwnNetworks(uplinks.flatMap(({ addresses = [] }) => addresses))
+  return prefix =>
+    own.covering(prefix) !== undefined || ![undefined, prefix].includes(all.covering(prefix))
 }
 
 function reasonsOf(

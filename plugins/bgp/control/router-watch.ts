@@ -80,7 +80,7 @@ export class RouterWatch {
       speakers: this.#speakers.all,
       peers: this.#peers.all,
       networks: this.#networks.all,
-      addresses: this.#ports.all.flatMap(({ addresses = [] }) => addresses),
+      ports: this.#ports.all,
       policies: new Map(policies)
     }
   }
