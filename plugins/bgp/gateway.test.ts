@@ -156,7 +156,7 @@ test('what is learned is put, changed, and withdrawn with the session or the por
   await eventually(() => assert.equal(engine.speakers.size, 0, 'it is bound elsewhere'))
 })
 
-test('nobody is led by a peer to a part of what is ours; when it is not ours any more, yes', async t => {
+test('nobody is led by a peer to a part of what is ours, as long as it is ours', async t => {
   const { engine, write, remove, begin, peerOf, rows, counters } = await ground(t)
   const INNER = id(6)
   const inner = { addresses: ['10.0.1.1/24'], host: undefined, interface: undefined }

@@ -20,6 +20,7 @@ export type FamilyName = keyof typeof DEFAULTS
 
 /** A prefix that a peer tells and nobody is led to by it. */
 export interface RefusedPrefix {
+  /** In its shortest form. */
   readonly prefix: string
   /** The network of ours that it is or lies in. */
   readonly within: string

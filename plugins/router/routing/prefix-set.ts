@@ -1,7 +1,7 @@
-// Prefixes that have changed together, asked of each region that has flows whether one of them meets
-// it. Each length is a set of hashes: a region is looked up once for every length there is, and not
-// compared with every prefix, so that thousands of routes that flap cost what few do. Two prefixes
-// of one hash make a region meet that need not; none that meets is missed.
+// Prefixes that have changed together, asked of each region that has flows whether one of them
+// meets it. Each length is a set of hashes: a region is looked up once for every length there is,
+// and not compared with every prefix, so that thousands of routes that flap cost what few do. Two
+// prefixes of one hash make a region meet that need not; none that meets is missed.
 // routing/table.test.ts holds it.
 
 import { address, hashWith } from '../../../src/plugin.ts'
@@ -11,6 +11,7 @@ const { maskWord } = address
 /** A network: four words, masked, and how many bits count. */
 export interface Prefix {
   readonly words: Int32Array
+  /** Of its prefix, in bits. */
   readonly length: number
 }
 

@@ -20,7 +20,7 @@ import { Trie } from './trie.ts'
 const { maskWord } = address
 const { Protocol } = ipv4
 
-// Beyond this many comparisons, 0.1 s of them, it is cheaper to walk every flow of the router again.
+// Beyond this many comparisons, 0.1 s of them, every flow of the router is walked again.
 const EFFORT_MAX = 4_000_000
 
 interface Side {
