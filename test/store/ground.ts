@@ -25,7 +25,9 @@ export interface Ground {
 export type NewGround = (models: readonly Model[]) => Promise<Ground>
 
 const clock = new SystemClock()
-const PATIENCE_MS = 20_000
+// Only what never comes takes that long: FRR's return to a zebra that was killed takes 10 s of an
+// idle machine, and took 15 s at a load of 17.
+const PATIENCE_MS = 60_000
 const LOOK_MS = 2 // at first; then ever more rarely
 const LOOK_MS_MAX = 50
 
