@@ -37,6 +37,7 @@ const more = {
     ['ethtool', 'ethtool', 'switches offloads'],
     ['nftables', 'nft', 'cuts links between hosts'],
     ['procps', 'ps', 'looks at processes'],
+    ['systemd', '/usr/lib/systemd/systemd', 'runs the units of systemd/'],
     ['python3-minimal', 'python3', 'answers behind a tap']
   ],
   cassandra: [

@@ -130,7 +130,7 @@ export class Systemd extends Service {
   }
 
   protected async serves(): Promise<boolean> {
-    if (!existsSync(join(this.folder, 'pid')) || Number.isNaN(this.#pid)) return false
+    if (Number.isNaN(this.#pid)) return false
     const { stdout } = await this.control('is-system-running')
     return /^(running|degraded)$/m.test(stdout)
   }
@@ -139,14 +139,22 @@ export class Systemd extends Service {
     return join(this.folder, 'units')
   }
 
-  // Of the first process, as we see it.
+  // Of the first process, as we see it; NaN: there is none yet.
   get #pid(): number {
-    const outside = readFileSync(join(this.folder, 'pid'), 'utf8').trim()
-    return Number.parseInt(readFileSync(`/proc/${outside}/task/${outside}/children`, 'utf8'), 10)
+    const outside = textOf(join(this.folder, 'pid')).trim()
+    return Number.parseInt(textOf(`/proc/${outside}/task/${outside}/children`), 10)
   }
 
   #inside(command: readonly string[]): string[] {
     return ['nsenter', '--target', `${this.#pid}`, '--all', '--', ...command]
+  }
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return '' // it is not there yet
   }
 }
 
