@@ -18,6 +18,7 @@ export {
 export { type Listening, type ListenOptions, listenIn } from './agent/control/listening.ts'
 export { OtherHosts, type PeerState } from './agent/control/other-hosts.ts'
 export { PortActivity, type PortListener } from './agent/control/port-watch.ts'
+export { outlivingIn } from './agent/control/process-files.ts'
 export { Processes, type ProcessOptions, type Supervised } from './agent/control/processes.ts'
 export { Punt, type PuntRules, type PuntService } from './agent/control/punt.ts'
 export { Clock, type Timer } from './core/clock.ts'

@@ -23,7 +23,7 @@ import { FrrEngine } from './engine/frr-engine.ts'
 import type { BgpSettings } from './settings.ts'
 
 // Hosts of one machine, as in a lab, have folders of their own.
-const folderOf = (host: string): string => `/run/mezzo-bgp-${host.slice(0, 8)}`
+const folderOf = (host: string): string => `/run/mezzo-bgp/${host.slice(0, 8)}`
 
 export default defineControl({
   name: 'bgp',

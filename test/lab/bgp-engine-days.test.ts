@@ -108,8 +108,9 @@ describe('bad days of BGP by FRR', { skip: whyNot() ?? false }, () => {
     const find = ['grep', '-rlsa', SECRET, join(ground.folder, 'engine')]
     const files = (await ground.host.exec(find)).stdout.trim().split('\n')
     assert.ok(files.length > 0)
-    const modes = await ground.host.must(['stat', '-c', '%a', ...files])
-    assert.deepEqual(new Set(modes.trim().split('\n')), new Set(['600']))
+    const modes = await ground.host.must(['stat', '-c', '%a %U %G', ...files])
+    const allowed = ['600 root root', '640 root frr'] // the daemons' group has one member
+    assert.deepEqual(new Set(modes.trim().split('\n')), new Set(allowed))
   })
 
   test('a change of something else leaves the session alone', async () => {

@@ -21,6 +21,7 @@ const missingFrr = ['/usr/lib/frr/bgpd', '/usr/libexec/frr/bgpd'].some(existsSyn
   : 'FRR is not installed; node setup.mjs --lab does'
 const skip = Network.skip() || (missingForBird() ?? missingFrr ?? false)
 const HOST = 'gateway'
+const FOLDER = '/run/mezzo-bgp'
 const WORLD = '198.51.100.1'
 const OURS = '10.0.1.0/24'
 const PATIENCE_MS = 60_000
@@ -130,8 +131,7 @@ describe('a gateway that speaks BGP', { skip }, () => {
   const places = (): string[] =>
     ports.filter(port => existsSync(`/run/netns/mezzo-bgp-${port.slice(0, 8)}`))
   const isClean = async (): Promise<boolean> => {
-    const folders = readdirSync('/run').filter(name => name.startsWith('mezzo-bgp-'))
-    const left = folders.flatMap(name => readdirSync(`/run/${name}`))
+    const left = readdirSync(FOLDER).flatMap(host => readdirSync(`${FOLDER}/${host}`))
     return places().length === 0 && left.length === 0 && (await learnedBy()).length === 0
   }
   const pings = async (): Promise<void> => {

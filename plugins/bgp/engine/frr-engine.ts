@@ -85,8 +85,9 @@ export class FrrEngine implements BgpEngine {
     await speaker?.end()
     const found = portsIn(this.#folder).find(each => each.port === port)
     if (found === undefined) return
-    await endInhabitants(found.short, this.#options.clock)
+    const files = new PlaceFiles(this.#folder, found.short)
+    await endInhabitants(found.short, files.folder, this.#options.clock)
     await removeNamespace(found.short)
-    new PlaceFiles(this.#folder, found.short).removeAll()
+    files.removeAll()
   }
 }

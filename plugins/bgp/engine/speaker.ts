@@ -75,13 +75,13 @@ export class FrrSpeaker implements Speaker {
 
   /** Makes or adopts all of it. */
   async open(): Promise<void> {
-    const { uid, gid } = this.#parts.installation
-    await makeNamespace(this.#place)
-    this.#files.make(uid, gid)
+    const { clock, installation } = this.#parts
+    await makeNamespace(this.#place, this.#files.folder, clock)
+    this.#files.make(installation.gid)
     this.#files.write('port', this.#place.port)
     this.#files.write(GuardFile.limit, `${Math.ceil(this.#parts.withdrawAfterMs / 1000)}\n`)
     beat(this.#files)
-    this.#files.give('zebra.conf', zebraFile(FPM_PORT), uid, gid)
+    this.#files.give('zebra.conf', zebraFile(FPM_PORT), installation.gid)
     this.#applied.read()
     await this.#fpm.open(pathOf(shortOf(this.#place.port)), FPM_PORT)
     await this.#daemons.start()

@@ -10,7 +10,7 @@ import { eventually } from '../../../test/store/ground.ts'
 import { SystemClock } from '../../core/clock.ts'
 import { CounterTable } from '../../core/counters.ts'
 import { openLog } from '../../core/log.ts'
-import { startOf } from './process-files.ts'
+import { outlivingIn, startOf } from './process-files.ts'
 import { Supervisor, supervisorCounters } from './processes.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-outliving-'))
@@ -33,6 +33,7 @@ test('it goes on when it is let go, and the next one takes it over as it is', as
   await eventually(() => assert.ok(existsSync(join(folder, 'on.pid'))))
   await first.all.close()
   assert.ok(runs(pid!))
+  assert.deepEqual([...outlivingIn(folder)], [['on', pid]])
   const second = supervisor()
   let starts = 0
   const options = { name: 'on', command: sleeper, outlives: folder, onStart: () => starts++ }
@@ -46,6 +47,7 @@ test('it goes on when it is let go, and the next one takes it over as it is', as
   const last = adopted.pid!
   await adopted.stop()
   assert.ok(!runs(last))
+  assert.deepEqual([...outlivingIn(folder)], [])
   assert.ok(!existsSync(join(folder, 'on.pid')))
   await second.all.close()
 })

@@ -7,7 +7,7 @@ import { closeSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Timer } from '../../core/clock.ts'
 import { inside, KeptProgram } from './kept-program.ts'
-import { startOf, startWritten, tailOf, textBetween } from './process-files.ts'
+import { PID_FILE, startOf, startWritten, tailOf, textBetween } from './process-files.ts'
 import type { ProcessOptions, SupervisorParts } from './processes.ts'
 import { PrintedLines } from './supervision.ts'
 
@@ -28,7 +28,7 @@ export class OutlivingProgram extends KeptProgram {
   /** `gone`: it was stopped, and has ended, or it was let be. */
   constructor(options: ProcessOptions, parts: SupervisorParts, gone: () => void) {
     super(options, parts, gone)
-    this.#pidFile = join(options.outlives!, `${options.name}.pid`)
+    this.#pidFile = join(options.outlives!, options.name + PID_FILE)
     this.#output = join(options.outlives!, `${options.name}.out`)
     this.#print = new PrintedLines(options.name, parts).reader()
     this.#printed = tailOf(this.#output)

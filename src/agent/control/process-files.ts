@@ -3,13 +3,19 @@
 
 import {
   closeSync,
+  existsSync,
   fstatSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   statSync,
   truncateSync
 } from 'node:fs'
+import { join } from 'node:path'
+
+/** How the file ends that names the process of a program. */
+export const PID_FILE = '.pid'
 
 const OUTPUT_MAX = 64 * 1024 // bytes of a file, then it begins anew
 
@@ -21,6 +27,15 @@ export const startOf = (pid: number): string | null =>
 export function startWritten(path: string): { pid: number; start: string } | null {
   const written = startIn(read(path))
   return written !== null && startOf(written.pid) === written.start ? written : null
+}
+
+/** The programs that outlive an agent by a folder and run now: their processes, by name. */
+export function outlivingIn(folder: string): Map<string, number> {
+  if (!existsSync(folder)) return new Map()
+  const written = readdirSync(folder)
+    .filter(name => name.endsWith(PID_FILE))
+    .map(name => [name.slice(0, -PID_FILE.length), startWritten(join(folder, name))] as const)
+  return new Map(written.flatMap(([name, process]) => (process ? [[name, process.pid]] : [])))
 }
 
 // proc(5): the name, in brackets, may hold anything; the state is the third field, the start the

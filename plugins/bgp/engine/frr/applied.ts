@@ -72,9 +72,8 @@ export class AppliedConfig {
 
   #give({ bgpd, bfdd }: Configurations): void {
     const { files, installation } = this.#parts
-    const { uid, gid } = installation
-    files.give('bgpd.conf', fileOf(bgpd), uid, gid)
-    files.give('bfdd.conf', fileOf(bfdd), uid, gid)
+    files.give('bgpd.conf', fileOf(bgpd), installation.gid)
+    files.give('bfdd.conf', fileOf(bfdd), installation.gid)
   }
 
   // What comes in, or with `isUndo` what goes out; left out: both.

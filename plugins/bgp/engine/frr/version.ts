@@ -23,9 +23,7 @@ export interface Installation {
   readonly folder: string
   /** As it says itself: 8.4.4. */
   readonly version: string
-  /** Of the user that the daemons become. */
-  readonly uid: number
-  /** Of its group. */
+  /** Of the group of the user that the daemons become. */
   readonly gid: number
 }
 
@@ -43,18 +41,18 @@ export async function findInstallation(folder?: string): Promise<Installation | 
   const release = [Number(version[1]), Number(version[2])]
   if (isBefore(release, FIRST) || isBefore(LAST, release))
     return `FRR is of version ${text}; expected ${FIRST.join('.')} to ${LAST[0]}.x`
-  const user = userOf(readFileSync('/etc/passwd', 'utf8'))
-  if (user === null) return `FRR's daemons run as the user ${USER}, whom this machine does not know`
-  return { folder: found, version: text, ...user }
+  const gid = groupIn(readFileSync('/etc/passwd', 'utf8'))
+  if (gid === null) return `FRR's daemons run as the user ${USER}, whom this machine does not know`
+  return { folder: found, version: text, gid }
 }
 
 const isBefore = (a: readonly number[], b: readonly number[]): boolean =>
   a[0]! < b[0]! || (a[0] === b[0] && a[1]! < b[1]!)
 
-function userOf(passwd: string): { uid: number; gid: number } | null {
+function groupIn(passwd: string): number | null {
   const fields = passwd
     .split('\n')
     .map(line => line.split(':'))
     .find(([name]) => name === USER)
-  return fields === undefined ? null : { uid: Number(fields[2]), gid: Number(fields[3]) }
+  return fields === undefined ? null : Number(fields[3])
 }

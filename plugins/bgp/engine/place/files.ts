@@ -1,5 +1,6 @@
-// The files of one speaker: what root alone writes, and a folder of the daemons' own with what they
-// read and their sockets. Nothing in it can be read by others: configurations hold passwords.
+// The files of one speaker: what root alone writes, and a folder of the daemons' group with what
+// they read and their sockets. Nothing in it can be read by others: configurations hold passwords.
+// All of it is root's, who so needs no right over files of others.
 //
 // test/lab/bgp-engine.test.ts holds it.
 //
@@ -7,7 +8,7 @@
 //     port                    id of the port
 //     applied, applying       configurations, as JSON
 //     heartbeat, limit        for the guard; withdrawn is written by it
-//     daemons/                the daemons' own: <name>.conf, sockets
+//     daemons/                the daemons may write: <name>.conf, sockets
 
 import {
   chmodSync,
@@ -22,11 +23,13 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 
+const ROOT = 0
+
 /** Of a speaker. test/lab/bgp-engine.test.ts holds it. */
 export class PlaceFiles {
   /** Where they are. */
   readonly folder: string
-  /** The daemons' own. */
+  /** What the daemons see of it. */
   readonly daemons: string
 
   constructor(folder: string, short: string) {
@@ -34,13 +37,13 @@ export class PlaceFiles {
     this.daemons = join(this.folder, 'daemons')
   }
 
-  /** Makes the folders; what is in them stays. */
-  make(uid: number, gid: number): void {
-    mkdirSync(this.folder, { recursive: true, mode: 0o711 })
-    for (const each of [dirname(this.folder), this.folder]) chmodSync(each, 0o711) // umask
+  /** Makes the folders; what is in them stays. `gid`: the daemons' group. */
+  make(gid: number): void {
+    const first = mkdirSync(this.folder, { recursive: true }) ?? this.folder
+    for (let at = this.folder; at.length >= first.length; at = dirname(at)) chmodSync(at, 0o711)
     mkdirSync(this.daemons, { recursive: true, mode: 0o700 })
-    chownSync(this.daemons, uid, gid)
-    chmodSync(this.daemons, 0o700)
+    chownSync(this.daemons, ROOT, gid)
+    chmodSync(this.daemons, 0o770)
   }
 
   /** The text of a file of ours; null: it is not there. */
@@ -65,10 +68,11 @@ export class PlaceFiles {
   }
 
   /** Writes a file that the daemons read. The draft is made where they cannot put a link. */
-  give(name: string, text: string, uid: number, gid: number): void {
+  give(name: string, text: string, gid: number): void {
     const draft = join(this.folder, `${name}.new`)
     writeFileSync(draft, text, { mode: 0o600 })
-    chownSync(draft, uid, gid)
+    chownSync(draft, ROOT, gid)
+    chmodSync(draft, 0o640)
     renameSync(draft, join(this.daemons, name))
   }
 

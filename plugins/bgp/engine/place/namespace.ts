@@ -1,9 +1,12 @@
 // The network namespace of one uplink port, with the cable to the packet namespace: made, or
 // brought from what is there to what is wanted without touching what is right.
-// test/lab/bgp-engine.test.ts holds it.
+//
+// The name is a mount of the agent's. As a service it has mounts of its own, which its successor
+// does not see: there the namespace is found again by a program that lives in it.
+// test/lab/bgp-engine.test.ts and test/lab/systemd-gateway.test.ts hold it.
 
 import { existsSync } from 'node:fs'
-import { address, type Clock } from '../../../../src/control.ts'
+import { address, type Clock, outlivingIn } from '../../../../src/control.ts'
 import type { UplinkPlace } from '../engine.ts'
 import { run } from './run.ts'
 
@@ -22,11 +25,15 @@ export const pathOf = (short: string): string => `${FOLDER}/${namespaceOf(short)
 /** The end of the cable in the packet namespace. */
 export const outsideOf = (short: string): string => `mzu${short}`
 
-/** Rejects with UNAVAILABLE. */
-export async function makeNamespace(place: UplinkPlace): Promise<void> {
+/** `folder`: where programs that outlive an agent are written down. Rejects with UNAVAILABLE. */
+export async function makeNamespace(
+  place: UplinkPlace,
+  folder: string,
+  clock: Clock
+): Promise<void> {
   const short = shortOf(place.port)
-  if (!(await isNamespace(short))) {
-    await removeNamespace(short)
+  if (!(await isNamespace(short)) && !(await nameAgain(short, folder))) {
+    await endInhabitants(short, folder, clock) // of one that nobody can enter any more
     await run(['ip', 'netns', 'add', namespaceOf(short)])
   }
   const link = await linkIn(short)
@@ -37,17 +44,29 @@ export async function makeNamespace(place: UplinkPlace): Promise<void> {
   await configure(place, await linkIn(short))
 }
 
+// What namespace a program is in that is not root's the kernel tells few; the guard is root's.
+async function nameAgain(short: string, folder: string): Promise<boolean> {
+  await removeNamespace(short)
+  for (const pid of outlivingIn(folder).values()) {
+    if (await succeeds(['ip', 'netns', 'attach', namespaceOf(short), `${pid}`])) return true
+    await removeNamespace(short)
+  }
+  return false
+}
+
 const ASK_MS = 3000 // from SIGTERM to SIGKILL
 const LOOK_MS = 50
 
-/** Ends the programs in a namespace, whoever started them; those that are asked may say goodbye. */
-export async function endInhabitants(short: string, clock: Clock): Promise<void> {
-  if (!(await isNamespace(short))) return
+/**
+ * Ends the programs in a namespace, whoever started them, and those that are written down in a
+ * folder; those that are asked may say goodbye.
+ */
+export async function endInhabitants(short: string, folder: string, clock: Clock): Promise<void> {
   const until = clock.now() + ASK_MS
   for (let word: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'; ; word = 'SIGKILL') {
-    for (const pid of await inhabitants(short)) endProcess(pid, word)
+    for (const pid of await inhabitants(short, folder)) endProcess(pid, word)
     do {
-      if ((await inhabitants(short)).length === 0) return
+      if ((await inhabitants(short, folder)).size === 0) return
       await new Promise<void>(done => {
         clock.after(LOOK_MS, done)
       })
@@ -55,9 +74,12 @@ export async function endInhabitants(short: string, clock: Clock): Promise<void>
   }
 }
 
-async function inhabitants(short: string): Promise<number[]> {
+async function inhabitants(short: string, folder: string): Promise<Set<number>> {
+  const pids = new Set(outlivingIn(folder).values())
+  if (!(await isNamespace(short))) return pids
   const text = await run(['ip', 'netns', 'pids', namespaceOf(short)])
-  return text.split('\n').filter(Boolean).map(Number)
+  for (const pid of text.split('\n').filter(Boolean)) pids.add(Number(pid))
+  return pids
 }
 
 function endProcess(pid: number, word: 'SIGTERM' | 'SIGKILL'): void {
@@ -76,11 +98,13 @@ export async function removeNamespace(short: string): Promise<void> {
 
 // A name can outlive its namespace: a file that nothing is mounted on.
 const isNamespace = async (short: string): Promise<boolean> =>
-  existsSync(pathOf(short)) &&
-  (await run(['nsenter', `--net=${pathOf(short)}`, 'true']).then(
+  existsSync(pathOf(short)) && (await succeeds(['nsenter', `--net=${pathOf(short)}`, 'true']))
+
+const succeeds = (command: readonly string[]): Promise<boolean> =>
+  run(command).then(
     () => true,
     () => false
-  ))
+  )
 
 interface Link {
   readonly ifindex: number
