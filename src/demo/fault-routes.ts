@@ -3,9 +3,11 @@
 
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { Failure } from '../api/cli/client.ts'
 import { Refusal } from '../api/http/refusal.ts'
 import { bodyOf, queryOf } from '../api/routes/request.ts'
 import { addRoute } from '../api/routes/route.ts'
+import { LabError } from '../lab/index.ts'
 import type { Faults } from './faults.ts'
 import type { Report } from './report/report.ts'
 
@@ -63,8 +65,13 @@ export function addDemoRoutes(app: FastifyInstance, view: DemoView): void {
       return view.report()
     }
   })
-  const common = { tag: TAG, method: 'POST', timeoutMs: TIMEOUT_MS, refusals: [409] } as const
-  const answers = { 200: { description: 'It has happened.', schema: Done } }
+  addFaultRoutes(app, faults)
+}
+
+const common = { tag: TAG, method: 'POST', timeoutMs: TIMEOUT_MS, refusals: [409] } as const
+const answers = { 200: { description: 'It has happened.', schema: Done } }
+
+function addFaultRoutes(app: FastifyInstance, faults: () => Faults): void {
   for (const [verb, summary] of Object.entries(summaries) as [Verb, string][])
     addRoute(app, {
       ...common,
@@ -75,7 +82,7 @@ export function addDemoRoutes(app: FastifyInstance, view: DemoView): void {
       answers,
       async handle(request) {
         const { host } = bodyOf<{ host: string }>(request, OfHost)
-        return { done: await faults()[verb](host) }
+        return { done: await come(`${verb} ${host}`, host, faults()[verb](host)) }
       }
     })
   for (const verb of ['cut', 'mend'] as const)
@@ -88,7 +95,8 @@ export function addDemoRoutes(app: FastifyInstance, view: DemoView): void {
       answers,
       async handle(request) {
         const { host, upstream } = bodyOf<{ host: string; upstream: string }>(request, OfCable)
-        return { done: await faults()[verb](host, upstream) }
+        const what = `${verb} ${host} ${upstream}`
+        return { done: await come(what, host, faults()[verb](host, upstream)) }
       }
     })
   addRoute(app, {
@@ -100,7 +108,20 @@ export function addDemoRoutes(app: FastifyInstance, view: DemoView): void {
     answers,
     async handle(request) {
       const { vm, host } = bodyOf<{ vm: string; host: string }>(request, OfVm)
-      return { done: await faults().move(vm, host) }
+      return { done: await come(`move ${vm} ${host}`, host, faults().move(vm, host)) }
     }
   })
+}
+
+// The lab waited in vain, or the controller refused: neither is a mistake of ours, and it may be
+// asked again.
+async function come<T>(what: string, host: string, done: Promise<T>): Promise<T> {
+  try {
+    return await done
+  } catch (error) {
+    if (!(error instanceof LabError || error instanceof Failure)) throw error
+    const message = `${what} has not come true: ${error.message}`
+    const faults = [{ field: 'host', value: host, expected: error.message }]
+    throw new Refusal({ status: 503, code: 'UNAVAILABLE', message, faults })
+  }
 }
