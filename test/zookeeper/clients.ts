@@ -7,7 +7,7 @@ import { ZooKeeper, type ZooKeeperOptions } from '../../src/topology/zookeeper/c
 import { isZooKeeperError, type ZooKeeperCode } from '../../src/topology/zookeeper/client/errors.ts'
 
 export const clock = new SystemClock()
-const PATIENCE_MS = 20_000
+const PATIENCE_MS = 60_000 // for what never comes
 const open = new Set<ZooKeeper>()
 
 export function clientOf(
