@@ -63,6 +63,8 @@ export interface OutsideSpeech {
   /** Of IPv4. */
   readonly password?: string
   readonly bfd?: BirdOptions['bfd']
+  /** By hand. */
+  readonly routes?: BirdOptions['routes']
 }
 
 /** A gateway and a router outside. */
@@ -106,14 +108,15 @@ export class BgpGround {
   }
 
   /** Has the router outside speak so, from now on. */
-  async outsideSpeaks({ networks = [], password, bfd }: OutsideSpeech): Promise<void> {
+  async outsideSpeaks({ networks = [], password, bfd, routes }: OutsideSpeech): Promise<void> {
     const common = { asn: 65_001, holdS: HOLD_S, bfd: bfd !== undefined }
     const secret = password === undefined ? {} : { password }
     const peers = [
       { name: 'b4', address: OURS.v4, ...common, ...secret },
       { name: 'b6', address: OURS.v6, ...common }
     ]
-    const options = { asn: 65_002, routerId: PEER.v4, networks, peers, ...(bfd && { bfd }) }
+    const more = { ...(bfd && { bfd }), ...(routes && { routes }) }
+    const options = { asn: 65_002, routerId: PEER.v4, networks, peers, ...more }
     this.#networks = networks
     if (this.#bird === null) this.#bird = await Bird.start(this.outside, options)
     else await this.#bird.change(options)
@@ -138,6 +141,11 @@ export class BgpGround {
   /** What it knows of a route. */
   routeOutside(network: string): Promise<string> {
     return this.#bird!.ask('show', 'route', network, 'all')
+  }
+
+  /** How it sees a neighbour of BFD. */
+  neighbourOutside(address: string): ReturnType<Bird['neighbour']> {
+    return this.#bird!.neighbour(address)
   }
 
   /** Whether it has its session with us. */

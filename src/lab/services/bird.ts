@@ -31,6 +31,16 @@ export interface BirdPeer {
   readonly preference?: number
 }
 
+/** A route that it was told by hand. */
+export interface BirdRoute {
+  /** Where it leads to. */
+  readonly prefix: string
+  /** Its next hop. */
+  readonly via: string
+  /** Whether it stands only while BFD with the next hop is up. */
+  readonly bfd?: boolean
+}
+
 /** What it is made with. */
 export interface BirdOptions {
   /** Its own AS. */
@@ -42,8 +52,18 @@ export interface BirdOptions {
   readonly sources?: readonly string[]
   /** Networks it tells of, beside those it has been told. */
   readonly networks?: readonly string[]
+  /** Routes of its own, by next hops. */
+  readonly routes?: readonly BirdRoute[]
   /** Between two BFD packets, and how many may be missed; default: 100 ms and 3. */
   readonly bfd?: { readonly intervalMs: number; readonly multiplier: number }
+}
+
+/** A neighbour of BFD as BIRD sees it. */
+export interface BirdNeighbour {
+  /** Of RFC 5880: `Up`, `Down`, `Init`, `AdminDown`; empty: there is none. */
+  readonly state: string
+  /** Since when it is so, in BIRD's words. */
+  readonly since: string
 }
 
 /** A session as BIRD sees it. */
@@ -105,6 +125,14 @@ export class Bird extends Service {
     return [...text.matchAll(/^([0-9a-f.:]+\/\d+)\s/gm)].map(([, network]) => network!)
   }
 
+  /** How a neighbour of BFD is. */
+  async neighbour(address: string): Promise<BirdNeighbour> {
+    const text = await this.ask('show', 'bfd', 'sessions')
+    const line = text.split('\n').find(each => each.split(/\s+/)[0] === address)
+    const [, , state = '', since = ''] = line?.split(/\s+/) ?? []
+    return { state, since }
+  }
+
   /** What `birdc` answers. */
   ask(...words: string[]): Promise<string> {
     return must(['birdc', '-s', this.#path('ctl'), ...words])
@@ -131,25 +159,35 @@ export class Bird extends Service {
 }
 
 function configurationOf(options: BirdOptions): string {
-  const { asn, routerId, peers, networks = [], sources = [] } = options
+  const { asn, routerId, peers, networks = [], sources = [], routes = [] } = options
   const { intervalMs = 100, multiplier = 3 } = options.bfd ?? {}
   const [by4, by6] = [4, 6].map(family => {
     const source = sources.find(each => familyOf(each) === family)
     return source === undefined ? '' : `krt_prefsrc = ${source}; `
   })
-  const [v4, v6] = [4, 6].map(family => networks.filter(network => familyOf(network) === family))
+  const [v4, v6] = [4, 6].map(family =>
+    [...networks.map(each => `route ${each} blackhole;`), ...routes.map(routeTo)]
+      .filter(each => familyOf(each) === family)
+      .join(' ')
+  )
   return `router id ${routerId};
 protocol device {}
 protocol bfd { interface "*" { interval ${intervalMs} ms; multiplier ${multiplier}; }; }
-filter learned4 { if source = RTS_BGP then { ${by4}accept; } reject; }
-filter learned6 { if source = RTS_BGP then { ${by6}accept; } reject; }
+filter learned4 { if ${LEADS} then { ${by4}accept; } reject; }
+filter learned6 { if ${LEADS} then { ${by6}accept; } reject; }
 protocol kernel { ipv4 { export filter learned4; }; merge paths limit ${PATHS_MAX}; }
 protocol kernel { ipv6 { export filter learned6; }; merge paths limit ${PATHS_MAX}; }
-protocol static own4 { ipv4; ${v4!.map(each => `route ${each} blackhole;`).join(' ')} }
-protocol static own6 { ipv6; ${v6!.map(each => `route ${each} blackhole;`).join(' ')} }
+protocol static own4 { ipv4; ${v4} }
+protocol static own6 { ipv6; ${v6} }
 ${peers.map(peer => sessionOf(peer, asn)).join('\n')}
 `
 }
+
+// What it was told, and what it was told by hand; not what it only tells of.
+const LEADS = 'source = RTS_BGP || (source = RTS_STATIC && dest = RTD_UNICAST)'
+
+const routeTo = ({ prefix, via, bfd = false }: BirdRoute): string =>
+  `route ${prefix} via ${via}${bfd ? ' bfd' : ''};`
 
 // It tries again at once: by default it would leave a peer alone for minutes after an error.
 function sessionOf(peer: BirdPeer, asn: number): string {
