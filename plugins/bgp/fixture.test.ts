@@ -2,22 +2,26 @@
 // outlives the gateway that told it as the real ones do, and says what the test has it say.
 
 import type {
+  BfdState,
   BgpEngine,
   RouteUpdate,
   SessionState,
   Speaker,
   SpeakerConfig,
-  UplinkPlace
+  UplinkPlace,
+  WatchedNeighbour
 } from './engine/engine.ts'
 
 /** Of one port; it stays when a speaker leaves. */
 export class MemorySpeaker {
   place: UplinkPlace
-  config: SpeakerConfig | undefined
+  config: SpeakerConfig | null | undefined
+  watched: readonly WatchedNeighbour[] = []
   opened = 0
   applied = 0
   states: Partial<SessionState>[] = []
   #listener: (update: RouteUpdate) => void = () => {}
+  #bfdListener: (states: readonly BfdState[]) => void = () => {}
 
   constructor(place: UplinkPlace) {
     this.place = place
@@ -36,6 +40,16 @@ export class MemorySpeaker {
   listen(listener: (update: RouteUpdate) => void): void {
     this.#listener = listener
   }
+
+  listenBfd(listener: (states: readonly BfdState[]) => void): void {
+    this.#bfdListener = listener
+  }
+
+  /** BFD says so of these neighbours, and nothing of others. */
+  bfd(states: Readonly<Record<string, BfdState['state']>>): void {
+    const said = Object.entries(states)
+    this.#bfdListener(said.map(([address, state]) => ({ address, state, reason: null })))
+  }
 }
 
 export class MemoryEngine implements BgpEngine {
@@ -51,14 +65,19 @@ export class MemoryEngine implements BgpEngine {
     held.opened++
     return {
       interface: `mzu${place.port.slice(0, 8)}`,
-      apply: async config => {
+      apply: async (config, watched = []) => {
         if (this.fault !== undefined) throw this.fault
         held.config = config
+        held.watched = watched
         held.applied++
       },
       onRoutes: listener => held.listen(listener),
       sessions: async () => (held.config?.peers ?? []).map((peer, i) => stateOf(peer, held, i)),
-      leave: async () => held.listen(() => {}),
+      onBfd: listener => held.listenBfd(listener),
+      leave: async () => {
+        held.listen(() => {})
+        held.listenBfd(() => {})
+      },
       close: () => this.remove(place.port)
     }
   }

@@ -37,12 +37,18 @@ export interface Speaker {
   readonly interface: string
   /**
    * What it is to do from now on, by difference: a session is reset by a change of its own AS
-   * number, peer AS number or password, and all of them by one of ours or of the router id.
+   * number, peer AS number or password, and all of them by one of ours or of the router id. null:
+   * it speaks no BGP. `watched`: neighbours that are no peers, by BFD alone; none when left out.
    * Rejects with INVALID, which names the field, and UNAVAILABLE; what was applied before stays.
    */
-  apply(config: SpeakerConfig): Promise<void>
+  apply(config: SpeakerConfig | null, watched?: readonly WatchedNeighbour[]): Promise<void>
   /** Calls with what is learned from now on, beginning with all there is; one listener. */
   onRoutes(listener: (update: RouteUpdate) => void): void
+  /**
+   * Calls with what BFD says of all its neighbours, peers too, once it is known and whenever it
+   * changes; one listener. Of whom it says nothing, nothing is known to be up.
+   */
+  onBfd(listener: (states: readonly BfdState[]) => void): void
   /** What became of the peers of the last `apply`, in their order. */
   sessions(): Promise<readonly SessionState[]>
   /** Lets go: programs, sessions and namespace stay for the next agent. */
@@ -76,6 +82,8 @@ export interface RouteHop {
   readonly gateway: string
   /** Against the other next hops; 1 unless the peer asked for another. */
   readonly share: number
+  /** The lowest wins; left out: as all that do not say. */
+  readonly weight?: number
 }
 
 /** What a speaker is to do. */
@@ -168,4 +176,26 @@ export interface SessionState {
   readonly lastError: string | null
   /** null: BFD is not asked for. */
   readonly bfd: 'up' | 'down' | 'init' | null
+}
+
+/** A neighbour on the link that is watched by BFD alone. */
+export interface WatchedNeighbour {
+  /** IPv4 or IPv6. */
+  readonly address: string
+  /** Between two packets, either way. */
+  readonly intervalMs: number
+  /** So many may be missed. */
+  readonly multiplier: number
+  /** It is told that we are down, and is not watched. */
+  readonly shutdown: boolean
+}
+
+/** What BFD says of a neighbour. */
+export interface BfdState {
+  /** The neighbour's. */
+  readonly address: string
+  /** Of RFC 5880 §4.1, ours; `admin-down`: we have shut it. */
+  readonly state: 'up' | 'down' | 'init' | 'admin-down'
+  /** Why it is not up, or was not the last time; null: nothing is known. */
+  readonly reason: string | null
 }

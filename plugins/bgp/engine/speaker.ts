@@ -2,7 +2,16 @@
 // FPM, and the guard is told that the agent is there. test/lab/bgp-engine.test.ts holds it.
 
 import type { Clock, Log, Processes, Timer } from '../../../src/control.ts'
-import type { RouteUpdate, SessionState, Speaker, SpeakerConfig, UplinkPlace } from './engine.ts'
+import { BfdWatch } from './bfd/watch.ts'
+import type {
+  BfdState,
+  RouteUpdate,
+  SessionState,
+  Speaker,
+  SpeakerConfig,
+  UplinkPlace,
+  WatchedNeighbour
+} from './engine.ts'
 import { LearnedRoutes } from './fpm/learned.ts'
 import { FpmListener } from './fpm/listener.ts'
 import { AppliedConfig } from './frr/applied.ts'
@@ -11,7 +20,7 @@ import { beat, GuardFile } from './frr/guard.ts'
 import { zebraFile } from './frr/render.ts'
 import { sessionsIn } from './frr/sessions.ts'
 import { type SignatureCounts, signatureCounts, signatureFault } from './frr/signatures.ts'
-import { validateConfig } from './frr/validate.ts'
+import { validateConfig, validateWatched } from './frr/validate.ts'
 import type { Installation } from './frr/version.ts'
 import { PlaceFiles } from './place/files.ts'
 import { makeNamespace, outsideOf, pathOf, shortOf } from './place/namespace.ts'
@@ -47,10 +56,13 @@ export class FrrSpeaker implements Speaker {
   readonly #applied: AppliedConfig
   readonly #routes = new LearnedRoutes()
   readonly #fpm: FpmListener
+  readonly #bfd: BfdWatch
   readonly #faults = new Map<string, string>() // of signatures, by peer
   #signatures: SignatureCounts = {}
   #sessions: readonly SessionState[] = []
   #config: SpeakerConfig | null = null
+  #watched: readonly WatchedNeighbour[] = []
+  #hasApplied = false
   #timer: Timer | null = null
   #hasEnded = false
   #isBeating = true
@@ -71,6 +83,8 @@ export class FrrSpeaker implements Speaker {
     this.#applied = new AppliedConfig({ files, installation, clock, daemons: this.#daemons })
     const isSettled = (): Promise<boolean> => this.#isSettled()
     this.#fpm = new FpmListener({ clock, log, routes: this.#routes, isSettled })
+    const ask = (): Promise<string> => this.#daemons.ask('bfdd', 'show bfd peers json')
+    this.#bfd = new BfdWatch({ clock, log, socket: this.#daemons.bfdControl, ask })
   }
 
   /** Makes or adopts all of it. */
@@ -86,21 +100,33 @@ export class FrrSpeaker implements Speaker {
     await this.#fpm.open(pathOf(shortOf(this.#place.port)), FPM_PORT)
     await this.#daemons.start()
     this.#signatures = signatureCounts(this.#daemons.pidOf('bgpd'))
+    this.#bfd.open()
     this.#beatLater()
   }
 
-  async apply(config: SpeakerConfig): Promise<void> {
-    validateConfig(config)
-    await this.#inTurn(() => this.#applied.apply(config))
+  async apply(
+    config: SpeakerConfig | null,
+    watched: readonly WatchedNeighbour[] = []
+  ): Promise<void> {
+    if (config !== null) validateConfig(config)
+    validateWatched(watched, config?.peers ?? [])
+    await this.#inTurn(() => this.#applied.apply(config, watched))
     this.#config = config
+    this.#watched = watched
+    this.#hasApplied = true
   }
 
   onRoutes(listener: (update: RouteUpdate) => void): void {
     this.#routes.listen(listener)
   }
 
+  onBfd(listener: (states: readonly BfdState[]) => void): void {
+    this.#bfd.listen(listener)
+  }
+
   async sessions(): Promise<readonly SessionState[]> {
     const peers = this.#config?.peers ?? []
+    if (peers.length === 0) return []
     const text = await this.#daemons.ask('bgpd', 'show bgp neighbors json')
     const now = signatureCounts(this.#daemons.pidOf('bgpd'))
     const sessions = sessionsIn(text, peers, peer => {
@@ -136,6 +162,7 @@ export class FrrSpeaker implements Speaker {
     this.#timer?.cancel()
     await this.#work.catch(() => {})
     this.#fpm.close()
+    this.#bfd.close()
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
@@ -149,7 +176,7 @@ export class FrrSpeaker implements Speaker {
     this.#timer = this.#parts.clock.after(BEAT_MS, () => {
       this.#beat()
       this.#beatLater()
-      if (this.#config !== null && this.#files.has(GuardFile.withdrawn)) this.#announceAgain()
+      if (this.#hasApplied && this.#files.has(GuardFile.withdrawn)) this.#announceAgain()
     })
   }
 
@@ -168,7 +195,7 @@ export class FrrSpeaker implements Speaker {
   #announceAgain(): void {
     const { log } = this.#parts
     log.warn({ port: this.#place.port }, 'the guard has withdrawn our networks: announced again')
-    this.#inTurn(() => this.#applied.apply(this.#config!)).catch(error =>
+    this.#inTurn(() => this.#applied.apply(this.#config, this.#watched)).catch(error =>
       log.warn({ err: error }, 'our networks are not announced again')
     )
   }

@@ -3,7 +3,7 @@
 // daemons have, and gives all of it. test/lab/bgp-engine.test.ts holds it.
 
 import { type Clock, fail } from '../../../../src/control.ts'
-import type { SpeakerConfig } from '../engine.ts'
+import type { SpeakerConfig, WatchedNeighbour } from '../engine.ts'
 import type { PlaceFiles } from '../place/files.ts'
 import { configure } from './configure.ts'
 import type { DaemonName, Daemons } from './daemons.ts'
@@ -43,16 +43,17 @@ export class AppliedConfig {
   }
 
   /** Brings the daemons there; rejects with UNAVAILABLE, and then the next one gives all. */
-  async apply(config: SpeakerConfig): Promise<void> {
+  async apply(config: SpeakerConfig | null, watched: readonly WatchedNeighbour[]): Promise<void> {
     const { files } = this.#parts
-    const next = configurations(config)
+    const next = configurations(config, watched)
     const before = this.#withoutWithdrawn()
     files.write(File.applying, JSON.stringify(next))
-    files.write(GuardFile.commands, withdrawal([...before.bgpd, ...next.bgpd]))
+    const both = merged(before, next)
+    files.write(GuardFile.commands, withdrawal([...both.bfdd, ...both.bgpd]))
     this.#give(next)
     const isUnsure = this.#isUnsure
     this.#isUnsure = true
-    this.#applied = merged(before, next)
+    this.#applied = both
     await this.#configure('bfdd', difference(before.bfdd, next.bfdd, isUnsure), false)
     await this.#configure('bgpd', difference(before.bgpd, next.bgpd, isUnsure))
     await this.#configure('bfdd', difference(before.bfdd, next.bfdd, isUnsure), true)
@@ -67,7 +68,9 @@ export class AppliedConfig {
     const { files } = this.#parts
     if (!files.has(GuardFile.withdrawn)) return this.#applied
     files.remove(GuardFile.withdrawn)
-    return { ...this.#applied, bgpd: this.#applied.bgpd.filter(line => !announces(line)) }
+    const { bgpd, bfdd } = this.#applied
+    const stays = (line: Line): boolean => !announces(line)
+    return { bgpd: bgpd.filter(stays), bfdd: bfdd.filter(stays) }
   }
 
   #give({ bgpd, bfdd }: Configurations): void {

@@ -62,6 +62,11 @@ export class Daemons {
     return join(this.#parts.files.daemons, `${name}.vty`)
   }
 
+  /** Path of the socket by which bfdd says how its neighbours are; FRR 10.2 and later have none. */
+  get bfdControl(): string {
+    return join(this.#parts.files.daemons, 'bfdd.sock')
+  }
+
   /** What a daemon answers. Rejects with UNAVAILABLE. */
   ask(name: DaemonName, command: string): Promise<string> {
     return askOnce(this.vtyOf(name), this.#parts.clock, command)
@@ -86,7 +91,7 @@ export class Daemons {
       ...['-f', join(own, `${name}.conf`), '-i', join(own, `${name}.lock`)],
       ...['--vty_socket', own, '-z', join(own, 'zserv.api'), '-P', '0'],
       ...(name === 'zebra' ? ['-M', 'dplane_fpm_nl', '-K', `${STALE_S}`] : []),
-      ...(name === 'bfdd' ? ['--bfdctl', join(own, 'bfdd.sock')] : []),
+      ...(name === 'bfdd' ? ['--bfdctl', this.bfdControl] : []),
       ...['--log', 'stdout', '--log-level', name === 'bgpd' ? 'informational' : 'warnings']
     ]
     const options = { name: `${name}-${short}`, command, netns, outlives: files.folder }

@@ -1,5 +1,6 @@
 // What goes on when the agent does not: a shell loop beside the daemons that takes back what is
-// announced when nobody has touched the heartbeat for too long. Sessions stay. The agent that
+// announced when nobody has touched the heartbeat for too long: sessions of BGP stay, neighbours
+// that are watched by BFD alone are told that we are down. The agent that
 // returns finds a file that says so, and announces again. Times are those of /proc/uptime, which
 // nobody sets. test/lab/bgp-engine.test.ts holds it.
 
@@ -28,6 +29,9 @@ while sleep 1; do
   : > "$1/${GuardFile.withdrawn}"
 done 2>&1`
 
+/** The line of a neighbour of BFD that may take us for alive. */
+export const WATCHES = 'no shutdown'
+
 /** The loop as a program. */
 export const guardCommand = (files: PlaceFiles): string[] => [
   ...['sh', '-c', SCRIPT, 'sh', files.folder, files.daemons]
@@ -39,8 +43,9 @@ export const beat = (files: PlaceFiles): void =>
 
 const uptimeS = (): number => Number.parseFloat(readFileSync('/proc/uptime', 'utf8'))
 
-/** Lines of a configuration that announce something. */
-export const announces = ({ text }: Line | Command): boolean => text.startsWith('network ')
+/** Lines of a configuration that have others send to us. */
+export const announces = ({ text }: Line | Command): boolean =>
+  text.startsWith('network ') || text === WATCHES
 
 /** A file for vtysh that takes all of it back. */
 export const withdrawal = (lines: readonly Line[]): string =>

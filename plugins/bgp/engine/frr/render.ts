@@ -2,7 +2,9 @@
 // whatever a policy says: it is never a way between two peers.
 
 import { createHash } from 'node:crypto'
-import type { PeerConfig, SpeakerConfig } from '../engine.ts'
+import type { PeerConfig, SpeakerConfig, WatchedNeighbour } from '../engine.ts'
+import { INSIDE } from '../place/namespace.ts'
+import { WATCHES } from './guard.ts'
 import type { Line } from './lines.ts'
 import { type Family, familyOf, listLine, policyLines } from './policy.ts'
 
@@ -25,17 +27,28 @@ export const zebraFile = (fpmPort: number): string =>
     ''
   ].join('\n')
 
-/** `config` is valid. */
-export const configurations = (config: SpeakerConfig): Configurations => ({
-  bgpd: [
-    ...ownLists(config.networks),
-    ...unique(
-      config.peers.flatMap(peer => policiesOf(peer, config.asn).flatMap(({ lines }) => lines))
-    ),
-    ...speaker(config)
-  ],
-  bfdd: unique(config.peers.flatMap(profile))
+/** Both are valid. */
+export const configurations = (
+  config: SpeakerConfig | null,
+  watched: readonly WatchedNeighbour[] = []
+): Configurations => ({
+  bgpd: config === null ? [] : bgpLines(config),
+  bfdd: [
+    ...unique([
+      ...(config?.peers ?? []).flatMap(profile),
+      ...watched.flatMap(bfd => profile({ bfd, multihop: null }))
+    ]),
+    ...watched.flatMap(neighbour)
+  ]
 })
+
+const bgpLines = (config: SpeakerConfig): Line[] => [
+  ...ownLists(config.networks),
+  ...unique(
+    config.peers.flatMap(peer => policiesOf(peer, config.asn).flatMap(({ lines }) => lines))
+  ),
+  ...speaker(config)
+]
 
 const OWN = { 4: 'mezzo-own-4', 6: 'mezzo-own-6' } as const
 const SEQ_MAX = 0xffff_ffff
@@ -168,13 +181,15 @@ function policiesOf(peer: PeerConfig, asn: number) {
   })
 }
 
-const profileOf = ({ bfd, multihop }: PeerConfig): string =>
+type Watched = Pick<PeerConfig, 'bfd' | 'multihop'>
+
+const profileOf = ({ bfd, multihop }: Watched): string =>
   `mezzo-${bfd!.intervalMs}x${bfd!.multiplier}${multihop === null ? '' : `h${multihop}`}`
 
 const TTL_MAX = 255
 
 // Named by what they say, so that a change leaves sessions of others alone.
-function profile(peer: PeerConfig): Line[] {
+function profile(peer: Watched): Line[] {
   const { bfd, multihop } = peer
   if (bfd === null) return []
   const header = `profile ${profileOf(peer)}`
@@ -191,4 +206,17 @@ function profile(peer: PeerConfig): Line[] {
     ...{ undo: `no ${text}`, of: header }
   }))
   return [opens, ...inside]
+}
+
+function neighbour({ address, shutdown, ...bfd }: WatchedNeighbour): Line[] {
+  const header = `peer ${address} interface ${INSIDE}`
+  const opens = { block: ['bfd'], key: header, text: header, undo: `no ${header}` }
+  const inside = (key: string, text: string, undo: string): Line => ({
+    ...{ block: ['bfd', header], key: `${header} ${key}`, text, undo, of: header }
+  })
+  return [
+    opens,
+    inside('profile', `profile ${profileOf({ bfd, multihop: null })}`, 'no profile'),
+    inside('shutdown', shutdown ? 'shutdown' : WATCHES, shutdown ? WATCHES : 'shutdown')
+  ]
 }

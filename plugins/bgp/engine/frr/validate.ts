@@ -2,7 +2,14 @@
 // be able to become another one. validate.test.ts holds it.
 
 import { address, fail } from '../../../../src/control.ts'
-import type { PeerConfig, Policy, PolicyEntry, SpeakerConfig, UplinkPlace } from '../engine.ts'
+import type {
+  PeerConfig,
+  Policy,
+  PolicyEntry,
+  SpeakerConfig,
+  UplinkPlace,
+  WatchedNeighbour
+} from '../engine.ts'
 
 const ASN_MAX = 0xffff_ffff
 const SECONDS_MAX = 0xffff
@@ -83,6 +90,21 @@ export function validateConfig(config: SpeakerConfig): void {
   }
 }
 
+/** `peers`: those of BGP, who are watched as they want. Throws INVALID, which names the field. */
+export function validateWatched(
+  watched: readonly WatchedNeighbour[],
+  peers: readonly PeerConfig[]
+): void {
+  const taken = new Set(peers.map(({ address }) => address))
+  for (const [i, { address: ip, ...bfd }] of watched.entries()) {
+    const at = `watched[${i}]`
+    need(isAddress, `${at}.address`, ip, 'an IPv4 or IPv6 address')
+    need(() => !taken.has(ip), `${at}.address`, ip, 'an address that no other neighbour has')
+    validateBfd(bfd, at)
+    taken.add(ip)
+  }
+}
+
 function validatePeer(peer: PeerConfig, at: string): void {
   const { multihop, bfd, maximumPrefixes, keepaliveS, holdS } = peer
   need(isAddress, `${at}.address`, peer.address, 'an IPv4 or IPv6 address')
@@ -94,12 +116,14 @@ function validatePeer(peer: PeerConfig, at: string): void {
   need(unless(null, isPassword), `${at}.password`, peer.password, password, true)
   need(unless(null, whole(1, 255)), `${at}.multihop`, multihop, '1 to 255 hops')
   need(whole(1, PREFIXES_MAX), `${at}.maximumPrefixes`, maximumPrefixes, '1 or more')
-  if (bfd !== null) {
-    need(whole(10, 4_294_967), `${at}.bfd.intervalMs`, bfd.intervalMs, '10 milliseconds or more')
-    need(whole(1, 255), `${at}.bfd.multiplier`, bfd.multiplier, '1 to 255')
-  }
+  if (bfd !== null) validateBfd(bfd, `${at}.bfd`)
   validatePolicy(peer.import, `${at}.import`)
   validatePolicy(peer.export, `${at}.export`)
+}
+
+function validateBfd(bfd: NonNullable<PeerConfig['bfd']>, at: string): void {
+  need(whole(10, 4_294_967), `${at}.intervalMs`, bfd.intervalMs, '10 milliseconds or more')
+  need(whole(1, 255), `${at}.multiplier`, bfd.multiplier, '1 to 255')
 }
 
 function validatePolicy(policy: Policy, at: string): void {

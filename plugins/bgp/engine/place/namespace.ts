@@ -13,7 +13,8 @@ import { run } from './run.ts'
 const FOLDER = '/run/netns'
 const NAMESPACE = 'mezzo-bgp-'
 const MTU = 1500
-const INSIDE = 'uplink' // its end of the cable
+/** Its end of the cable. */
+export const INSIDE = 'uplink'
 const SYSCTL = '/proc/sys/net'
 
 /** What is called after a port is called by these characters of its id. */
