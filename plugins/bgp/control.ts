@@ -53,7 +53,7 @@ export default defineControl({
         const folder = folderOf(host.id)
         const engine = await FrrEngine.make({ processes, clock, log, folder, withdrawAfterMs })
         log.info(engine.status, 'what speaks BGP for uplink ports')
-        const told = { engine, pollMs, tellMs, services, say, counters: counted }
+        const told = { engine, pollMs, tellMs, services, say, counters: counted, damping: settings }
         const here = new Gateway({ ...given, ...told })
         gateway = here
         api.answer('readBgp', () => statusOf(here, engine))
@@ -85,13 +85,19 @@ function showGauges(counters: Counters, uplinks: Uplinks): void {
   all('bgp.default-routes', ({ defaults }) => defaults.length, 'Default routes among them')
   all('bgp.routes-refused', each => each.refusedCount, 'Those among them that are ours')
   all('bgp.networks-withheld', withheld, 'Networks that are not announced, at each port')
+  const statics = () => uplinks().flatMap(({ statics }) => statics)
+  const isUp = ({ state }: { state: string }) => Number(state === 'up' || state === 'unwatched')
+  counters.gauges('bgp.static-up', 'uplink', () => summed(statics(), isUp), 'Static uplinks in use')
 }
 
 const withheld = ({ networks }: Uplink): number =>
   networks.filter(({ reasons }) => reasons.length > 0).length
 
 // A peer that two ports of a host have is one line.
-function summed(sessions: readonly Session[], read: (session: Session) => number) {
+function summed<T extends { readonly name: string }>(
+  sessions: readonly T[],
+  read: (session: T) => number
+) {
   const byName = new Map<string, number>()
   for (const each of sessions) byName.set(each.name, (byName.get(each.name) ?? 0) + read(each))
   return byName

@@ -63,6 +63,7 @@ async function ground(t: TestContext) {
     const session = await store.fork('agent of gw1')
     const gateway = new Gateway({
       ...{ engine, punt, clock, store: session, log: silentLog(), services: [], tellMs: 50 },
+      damping: { dampFirstMs: 200, dampMaxMs: 400, dampForgetMs: 60_000 },
       ...{ pollMs: 10, counters: uplinkCounters(counters), host: { id: HOST, name: 'gw1' } },
       say,
       others: { list: async () => others },

@@ -4,10 +4,11 @@ import { defineResources } from '../../src/resource.ts'
 import { bgpNetworkModel, bgpPolicyModel, bgpSpeakerModel } from './models.ts'
 import { bgpPeerModel } from './peer/model.ts'
 import { bgpSettings } from './settings.ts'
+import { staticUplinkModel } from './static/model.ts'
 
 export default defineResources({
   name: 'bgp',
-  resources: [bgpSpeakerModel, bgpPolicyModel, bgpPeerModel, bgpNetworkModel],
+  resources: [bgpSpeakerModel, bgpPolicyModel, bgpPeerModel, bgpNetworkModel, staticUplinkModel],
   settings: bgpSettings,
   commands: [
     {

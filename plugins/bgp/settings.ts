@@ -23,6 +23,24 @@ export const bgpSettings = section({
     maximum: 3_600_000,
     description: 'A gateway whose agent is gone for so long announces nothing more, ms'
   }),
+  dampFirstMs: Type.Integer({
+    default: 1000,
+    minimum: 0,
+    maximum: 3_600_000,
+    description: 'So long an uplink must be steady after its second failure, ms; doubles; 0: never'
+  }),
+  dampMaxMs: Type.Integer({
+    default: 60_000,
+    minimum: 0,
+    maximum: 3_600_000,
+    description: 'So long at most, ms'
+  }),
+  dampForgetMs: Type.Integer({
+    default: 300_000,
+    minimum: 1000,
+    maximum: 86_400_000,
+    description: 'Failures are forgotten after so long a quiet, ms'
+  }),
   services: Type.Array(
     Type.Object(
       {

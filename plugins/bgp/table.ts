@@ -2,12 +2,14 @@
 //
 //   peer <id of the peer> <host>/<port>        → SessionReport
 //   network <id of the network> <host>/<port>  → NetworkReport
+//   static <id of the static uplink> <host>/<port>  → StaticReport
 
 /** The shared table of what gateways of a router say. */
 export const reportTable = (router: string): string => `bgp/${router}`
 
 /** What the keys of an object's entries begin with; one more word says whose entry it is. */
-export const reportsOf = (kind: 'peer' | 'network', id: string): string => `${kind} ${id} `
+export const reportsOf = (kind: 'peer' | 'network' | 'static', id: string): string =>
+  `${kind} ${id} `
 
 /** Whose entry it is: the gateway's, at one of its ports. */
 export const placeOf = (host: string, port: string): string => `${host}/${port}`
@@ -34,6 +36,16 @@ export interface NetworkReport {
   readonly announced: boolean
   /** Why it is not. */
   readonly reasons?: readonly string[]
+}
+
+/** A static uplink, as the gateway sees it. */
+export interface StaticReport {
+  /** Of BFD, in words of RFC 5880; `unwatched`: it is without; `down`: it is not taken. */
+  readonly state: string
+  /** When it came up. */
+  readonly since?: string
+  /** Why it is not up, or is not preferred. */
+  readonly reason?: string
 }
 
 /** An entry with its place. */

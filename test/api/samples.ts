@@ -37,8 +37,8 @@ export async function sampleOf(system: System, kind: string): Promise<Record<str
   }
   // A route leaves by a port of its own router.
   if (kind === 'route') sample.port = await create(system, `/routers/${sample.router}/ports`, {})
-  // A peer is in the network of a port of its router.
-  if (kind === 'bgp-peer')
+  // A router outside is in the network of a port of its router.
+  if (kind === 'bgp-peer' || kind === 'static-uplink')
     await create(system, `/routers/${sample.router}/ports`, { addresses: ['192.0.2.2/24'] })
   return sample
 }

@@ -3,19 +3,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fitnessOf } from './fitness.ts'
-import type { UplinkStatus } from './uplink.ts'
+import type { UplinkStatus } from './uplink-status.ts'
 
 type Session = UplinkStatus['sessions'][number]
 
 const session = (more: Partial<Session> = {}): Session => ({
   ...{ address: '192.0.2.1', asn: 65_101, state: 'established', upSinceMs: 0 },
   ...{ prefixesReceived: 1, prefixesSent: 1, flaps: 0, lastError: null, bfd: 'up' },
-  ...{ peer: 'id', name: 'r1', isShut: false, ...more }
+  ...{ peer: 'id', name: 'r1', isShut: false, damped: null, ...more }
 })
 const uplink = (sessions: readonly Session[], more: Partial<UplinkStatus> = {}): UplinkStatus => ({
   ...{ port: 'port', router: 'router', state: 'working', reason: null, asn: 65_001 },
   ...{ routerId: '192.0.2.2', routes: 1, defaults: [], refusedCount: 0, refused: [] },
-  ...{ networks: [], sessions, ...more }
+  ...{ networks: [], statics: [], sessions, ...more }
 })
 
 const FIT = { isDrained: false, isCutOff: false }

@@ -14,7 +14,8 @@ import { fitnessOf } from './fitness.ts'
 import { Isolation } from './isolation.ts'
 import { type Drain, planOf } from './plan.ts'
 import { RouterWatch } from './router-watch.ts'
-import { Uplink, type UplinkParts, type UplinkStatus } from './uplink.ts'
+import { Uplink, type UplinkParts } from './uplink.ts'
+import type { UplinkStatus } from './uplink-status.ts'
 
 type Watch = ReturnType<Store['watch']>
 

@@ -1,8 +1,10 @@
-// What an uplink port has learned, put where all agents see it. gateway.test.ts holds it.
+// What an uplink port has learned, or was told by hand, put where all agents see it.
+// gateway.test.ts holds it.
 
 import type { Counters, Log } from '../../../src/control.ts'
 import type { LearnedRoute, Routes } from '../../router/token.ts'
 import type { RouteHop, RouteUpdate } from '../engine/engine.ts'
+import type { Damping } from './damping.ts'
 import { OwnNetworks } from './own-networks.ts'
 
 /** Prefixes of one port: as many as a router takes of what is learned. */
@@ -11,6 +13,8 @@ const HOPS_MAX = 64
 const SHARE_MAX = 65_535
 // While the host is drained: every other way is better.
 const LAST_WEIGHT = 1_000_000
+// While a next hop is damped: every other way that is not drained is better.
+const DAMPED_WEIGHT = 900_000
 const DEFAULTS = { IPv4: '0.0.0.0/0', IPv6: '::/0' } as const
 /** Of what is refused so much is shown. */
 const SHOWN_MAX = 16
@@ -36,6 +40,10 @@ export interface LearnedParts {
   readonly full: Count
   /** Prefixes that a peer told and that are ours or lie in ours. */
   readonly ours: Count
+  /** Times that a next hop came back, and is taken last at first. */
+  readonly damped: Count
+  /** Of the next hops. */
+  readonly damping: Damping
 }
 
 /** What is to be thought of beside the routes. */
@@ -49,12 +57,14 @@ export interface Terms {
   readonly isDrained: boolean
 }
 
-/** The learned routes of one port. */
+/** The routes of one port, of one origin. */
 export class LearnedRoutes {
   readonly #parts: LearnedParts
   readonly #router: string
   readonly #port: string
+  readonly #origin: string
   readonly #byPrefix = new Map<string, readonly RouteHop[]>()
+  readonly #uses = new Map<string, number>() // prefixes that lead by a next hop
   readonly #refused = new Map<string, string>() // prefixes, and the network of ours they lie in
   #defaults: readonly FamilyName[] = [] // as they were told last
   #isRefusing = false // it was told
@@ -63,10 +73,11 @@ export class LearnedRoutes {
   #stale: Set<string> | null = new Set() // not named yet since the replay began
   #isClosed = false
 
-  constructor(parts: LearnedParts, router: string, port: string) {
+  constructor(parts: LearnedParts, router: string, port: string, origin: 'bgp' | 'static') {
     this.#parts = parts
     this.#router = router
     this.#port = port
+    this.#origin = `${origin}-${port}`
   }
 
   /** Prefixes that are known. */
@@ -100,11 +111,12 @@ export class LearnedRoutes {
   take({ changes, isComplete }: RouteUpdate): void {
     if (this.#isClosed) return
     const touched = new Set<string>()
+    const used = new Map<string, boolean>() // next hops, and whether they were there before
     for (const { prefix, hops } of changes) {
       this.#stale?.delete(prefix)
-      if (hops.length === 0) this.#forget(prefix)
+      if (hops.length === 0) this.#set(prefix, [], used)
       else if (this.#byPrefix.has(prefix) || this.#byPrefix.size < ROUTES_MAX) {
-        this.#byPrefix.set(prefix, hops.slice(0, HOPS_MAX))
+        this.#set(prefix, hops.slice(0, HOPS_MAX), used)
         this.#judge(prefix)
         if (this.#refused.has(prefix)) this.#parts.ours.count()
       } else this.#parts.full.count()
@@ -112,14 +124,21 @@ export class LearnedRoutes {
     }
     if (isComplete && this.#stale !== null) {
       for (const prefix of this.#stale) {
-        this.#forget(prefix)
+        this.#set(prefix, [], used)
         touched.add(prefix)
       }
       this.#stale = null
       void this.#forgetEarlier()
     }
+    this.#damp(used)
     this.#tell(touched)
     this.#log()
+  }
+
+  /** A next hop is damped no more. */
+  released(gateway: string): void {
+    const by = [...this.#byPrefix].filter(([, hops]) => hops.some(hop => hop.gateway === gateway))
+    this.#tell(by.map(([prefix]) => prefix))
   }
 
   /** Says it again where that makes a difference. */
@@ -140,6 +159,7 @@ export class LearnedRoutes {
   withdraw(): void {
     this.#isClosed = true
     this.#byPrefix.clear()
+    this.#uses.clear()
     this.#refused.clear()
     this.#log()
     const { routes } = this.#parts
@@ -147,9 +167,30 @@ export class LearnedRoutes {
     void this.#forgetEarlier()
   }
 
-  #forget(prefix: string): void {
-    this.#byPrefix.delete(prefix)
-    this.#refused.delete(prefix)
+  #set(prefix: string, hops: readonly RouteHop[], used: Map<string, boolean>): void {
+    const count = ({ gateway }: RouteHop, by: number): void => {
+      const uses = this.#uses.get(gateway) ?? 0
+      if (!used.has(gateway)) used.set(gateway, uses > 0)
+      if (uses + by > 0) this.#uses.set(gateway, uses + by)
+      else this.#uses.delete(gateway)
+    }
+    for (const hop of this.#byPrefix.get(prefix) ?? []) count(hop, -1)
+    for (const hop of hops) count(hop, 1)
+    if (hops.length > 0) this.#byPrefix.set(prefix, hops)
+    else {
+      this.#byPrefix.delete(prefix)
+      this.#refused.delete(prefix)
+    }
+  }
+
+  // A next hop is lost with the last prefix that leads by it, and found with the first.
+  #damp(used: ReadonlyMap<string, boolean>): void {
+    const { damping, damped } = this.#parts
+    for (const [gateway, wasThere] of used) {
+      const isThere = this.#uses.has(gateway)
+      if (wasThere && !isThere) damping.lost(gateway)
+      if (!wasThere && isThere && damping.found(gateway)) damped.count()
+    }
   }
 
   #judge(prefix: string): void {
@@ -176,10 +217,6 @@ export class LearnedRoutes {
     this.#isRefusing = count > 0
   }
 
-  get #origin(): string {
-    return `bgp-${this.#port}`
-  }
-
   // What an agent before this one has said, and nobody says any more.
   async #forgetEarlier(): Promise<void> {
     const { routes, log } = this.#parts
@@ -200,9 +237,11 @@ export class LearnedRoutes {
   #routeTo(prefix: string): LearnedRoute {
     const hops = this.#refused.has(prefix) ? [] : (this.#byPrefix.get(prefix) ?? [])
     const port = this.#port
-    const nextHops = hops.map(({ gateway, share }) => ({
+    const nextHops = hops.map(({ gateway, share, weight }) => ({
       ...{ port, gateway },
       ...(share === 1 ? {} : { share: Math.min(share, SHARE_MAX) }),
+      ...(weight === undefined ? {} : { weight }),
+      ...(this.#parts.damping.isDamped(gateway) ? { weight: DAMPED_WEIGHT } : {}),
       ...(this.#isDrained ? { weight: LAST_WEIGHT } : {})
     }))
     return { prefix, nextHops }

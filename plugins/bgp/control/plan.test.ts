@@ -18,6 +18,7 @@ const view = (more: Partial<RouterView>): RouterView => ({
   peers: [peer],
   networks: [{ id: 'n', router: ROUTER, prefix: '200.0.0.0/24' }],
   ports: [port, { host: 'g', addresses: ['180.0.2.2/24'] }, { addresses: ['10.0.1.1/24'] }],
+  statics: [],
   policies: new Map(),
   ...more
 })
@@ -47,13 +48,17 @@ test('a speaker with its peers and networks, each default said', () => {
 test("a port's own speaker counts before the router's; without one it is said", () => {
   const own = { id: 't', router: ROUTER, port: 'p', asn: 65_002, routerId: '9.9.9.9' }
   const { plan } = planned({ speakers: [...view({}).speakers, own] })
-  assert.deepEqual([plan?.config.asn, plan?.config.routerId], [65_002, '9.9.9.9'])
+  assert.deepEqual([plan?.config?.asn, plan?.config?.routerId], [65_002, '9.9.9.9'])
   const foreign = { id: 't', router: ROUTER, port: 'q', asn: 65_002 }
   assert.match(planned({ speakers: [foreign] }).reason ?? '', /no bgp-speaker/)
   const v6 = { ...port, addresses: ['2001:db8::2/64'] }
   const far = { ...peer, address: '2001:db8::1' }
   assert.match(planned({ peers: [far] }, v6).reason ?? '', /no routerId/)
-  assert.deepEqual(planned({ peers: [] }), { plan: null, reason: null }, 'nothing is wanted')
+  assert.deepEqual(
+    planned({ peers: [] }),
+    { plan: null, reason: null, statics: [] },
+    'nothing is wanted'
+  )
 })
 
 test('peers are at the port that they name, or whose network has them; one an address', () => {
@@ -74,7 +79,7 @@ test('policies as they stand; one that is not known lets nothing pass', () => {
   const prefixes = [{ prefix: '10.0.0.0/8', le: 24, action: 'permit' as const }]
   const policy = { id: 'x', name: 'x', prefixes, communities: ['65001:1'], prepend: 2 }
   const peers = [{ ...peer, importPolicy: 'x', exportPolicy: 'y' }]
-  const [found] = planned({ peers, policies: new Map([['x', policy]]) }).plan!.config.peers
+  const [found] = planned({ peers, policies: new Map([['x', policy]]) }).plan!.config!.peers
   assert.deepEqual(found?.import, { prefixes, communities: ['65001:1'], prepend: 2 })
   assert.deepEqual(found?.export, { prefixes: NOTHING })
 })
@@ -87,7 +92,7 @@ test('an export policy chooses among our networks, and lets nothing else pass', 
     const policy = { id: 'x', name: 'x', prepend: 2, prefixes } as BgpPolicyModel
     const peers = [{ ...peer, exportPolicy: 'x' }]
     const { plan } = planned({ networks, peers, policies: new Map([['x', policy]]) })
-    const { prepend, prefixes: entries } = plan!.config.peers[0]!.export
+    const { prepend, prefixes: entries } = plan!.config!.peers[0]!.export
     assert.deepEqual([prepend, entries.slice(-2)], [2, NOTHING])
     return entries.slice(0, -2).map(({ prefix }) => prefix)
   }
@@ -114,8 +119,8 @@ test('what cannot be served is not announced, and why', () => {
   assert.deepEqual(reasons({}, { ...port, adminStateUp: false }), ['port-down'])
   assert.deepEqual(reasons({}, port, 'drained', ['alone']), ['host-drained', 'alone'])
   const { plan } = planned({ isUp: false })
-  assert.deepEqual(plan?.config.networks, [])
-  assert.deepEqual(plan?.config.peers[0]?.export.prefixes, NOTHING)
+  assert.deepEqual(plan?.config?.networks, [])
+  assert.deepEqual(plan?.config?.peers[0]?.export.prefixes, NOTHING)
 })
 
 test('the network of the link is told by nobody of it; networks that overlap each are', () => {
@@ -133,8 +138,8 @@ test('the network of the link is told by nobody of it; networks that overlap eac
     [[], ['uplink-network'], ['uplink-network'], [], ['uplink-network']]
   )
   const told = ['180.0.0.0/16', '180.0.2.0/24']
-  assert.deepEqual(plan?.config.networks, told)
-  const [entries] = plan!.config.peers.map(each => each.export.prefixes)
+  assert.deepEqual(plan?.config?.networks, told)
+  const [entries] = plan!.config!.peers.map(each => each.export.prefixes)
   assert.deepEqual(
     entries?.slice(0, -2).map(({ prefix }) => prefix),
     told
@@ -154,5 +159,5 @@ test('before a drained host goes its peers hear that it will', () => {
   const telling = planOf(port, view({}), 'telling', []).plan?.config
   assert.deepEqual(telling?.networks, ['200.0.0.0/24'])
   assert.deepEqual(telling?.peers[0]?.export.communities, ['graceful-shutdown'])
-  assert.deepEqual(planOf(port, view({}), 'drained', []).plan?.config.networks, [])
+  assert.deepEqual(planOf(port, view({}), 'drained', []).plan?.config?.networks, [])
 })

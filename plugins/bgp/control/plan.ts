@@ -2,10 +2,18 @@
 // plan.test.ts holds it.
 
 import { address, type PortModel } from '../../../src/control.ts'
-import type { PeerConfig, Policy, SpeakerConfig, UplinkPlace } from '../engine/engine.ts'
+import type {
+  PeerConfig,
+  Policy,
+  SpeakerConfig,
+  UplinkPlace,
+  WatchedNeighbour
+} from '../engine/engine.ts'
 import type { BgpNetworkModel, BgpPolicyModel, BgpSpeakerModel } from '../models.ts'
 import type { BgpPeerModel } from '../peer/model.ts'
+import type { StaticUplinkModel } from '../static/model.ts'
 import { OwnNetworks } from './own-networks.ts'
+import { type PlannedStatic, staticsAt, watchedOf } from './static-plan.ts'
 
 /** What is declared of a router. */
 export interface RouterView {
@@ -19,6 +27,8 @@ export interface RouterView {
   readonly networks: readonly BgpNetworkModel[]
   /** All of it, with their addresses; those that are bound lead outside. */
   readonly ports: readonly Pick<PortModel, 'addresses' | 'host'>[]
+  /** Uplinks without BGP, of all its ports. */
+  readonly statics: readonly StaticUplinkModel[]
   /** Those that peers name, by id. */
   readonly policies: ReadonlyMap<string, BgpPolicyModel>
 }
@@ -35,12 +45,14 @@ export interface PlannedNetwork {
   readonly reasons: readonly string[]
 }
 
-/** What a port is to do. */
+/** What a port is to do by an engine. */
 export interface UplinkPlan {
   /** Where its speaker is to stand. */
   readonly place: Omit<UplinkPlace, 'packetNetns'>
-  /** What it is to do. */
-  readonly config: SpeakerConfig
+  /** What it is to speak; null: no BGP. */
+  readonly config: SpeakerConfig | null
+  /** Neighbours to be watched by BFD alone. */
+  readonly watched: readonly WatchedNeighbour[]
   /** Its peers by their addresses, as the engine has them. */
   readonly peers: ReadonlyMap<string, BgpPeerModel>
   /** All of the router, announced or not. */
@@ -49,10 +61,15 @@ export interface UplinkPlan {
   readonly own: OwnNetworks
 }
 
-/** A plan; null: nothing is to be done, and why, where something was declared. */
-export type Planned =
-  | { readonly plan: UplinkPlan; readonly reason: null }
-  | { readonly plan: null; readonly reason: string | null }
+/** What a port is to do. */
+export interface Planned {
+  /** null: there is nothing to be done by an engine. */
+  readonly plan: UplinkPlan | null
+  /** Why it is not all that was declared; null: it is. */
+  readonly reason: string | null
+  /** Uplinks without BGP. */
+  readonly statics: readonly PlannedStatic[]
+}
 
 const MAXIMUM_PATHS = 8
 
@@ -63,18 +80,41 @@ export function planOf(
   drain: Drain,
   withheld: readonly string[]
 ): Planned {
+  const reasons = reasonsOf(port, view, drain, withheld)
+  const peers = peersAt(port, view.peers)
+  const all = staticsAt(port, view.statics, reasons)
+  const statics = all.filter(({ address: ip }) => !peers.has(ip)) // the API refuses both
+  const watched = watchedOf(statics)
+  const nothing = (reason: string | null): Planned => ({ plan: null, reason, statics })
+  if (peers.size + watched.length === 0) return nothing(null)
+  const { mac, addresses = [] } = port
+  if (mac === undefined) return nothing('it has no MAC address')
+  const spoken = peers.size === 0 ? null : bgpOf(port, view, peers, drain, reasons)
+  const reason = spoken?.reason ?? null
+  if (reason !== null && watched.length === 0) return nothing(reason)
+  const place = { port: port.id, mac, addresses }
+  const bgp = spoken === null || spoken.reason !== null ? NO_BGP : spoken
+  return { plan: { place, watched, ...bgp }, reason, statics }
+}
+
+type Bgp = Pick<UplinkPlan, 'config' | 'peers' | 'networks' | 'own'>
+
+const NO_BGP: Bgp = { config: null, peers: new Map(), networks: [], own: new OwnNetworks([]) }
+
+function bgpOf(
+  port: PortModel,
+  view: RouterView,
+  peers: UplinkPlan['peers'],
+  drain: Drain,
+  reasons: readonly string[]
+): (Bgp & { reason: null }) | { reason: string } {
   const speaker =
     view.speakers.find(each => each.port === port.id) ??
     view.speakers.find(each => each.port === undefined)
-  const peers = peersAt(port, view.peers)
-  if (peers.size === 0) return { plan: null, reason: null }
-  if (speaker === undefined) return { plan: null, reason: 'its router has no bgp-speaker' }
-  const { mac, addresses = [] } = port
-  if (mac === undefined) return { plan: null, reason: 'it has no MAC address' }
-  const routerId = speaker.routerId ?? firstIpv4(addresses)
+  if (speaker === undefined) return { reason: 'its router has no bgp-speaker' }
+  const routerId = speaker.routerId ?? firstIpv4(port.addresses ?? [])
   if (routerId === undefined)
-    return { plan: null, reason: 'its bgp-speaker has no routerId, and it no IPv4 address' }
-  const reasons = reasonsOf(port, view, drain, withheld)
+    return { reason: 'its bgp-speaker has no routerId, and it no IPv4 address' }
   const isLinks = linkTest(port, view)
   const networks = view.networks.map(({ id, prefix }) => ({
     id,
@@ -92,10 +132,7 @@ export function planOf(
     networks: announced,
     peers: [...peers].map(([ip, peer]) => configOf(ip, peer, view.policies, announced, drain))
   }
-  return {
-    plan: { place: { port: port.id, mac, addresses }, config, peers, networks, own },
-    reason: null
-  }
+  return { config, peers, networks, own, reason: null }
 }
 
 // Those who are on an uplink's network need no word of it. A part of it, told by whichever gateway,

@@ -4,6 +4,7 @@
 import type { PortModel, Store } from '../../../src/control.ts'
 import type { BgpNetworkModel, BgpPolicyModel, BgpSpeakerModel } from '../models.ts'
 import type { BgpPeerModel } from '../peer/model.ts'
+import type { StaticUplinkModel } from '../static/model.ts'
 import type { RouterView } from './plan.ts'
 
 type Watching = Pick<Store, 'watch'>
@@ -51,6 +52,7 @@ export class RouterWatch {
   readonly #peers: Objects<BgpPeerModel>
   readonly #networks: Objects<BgpNetworkModel>
   readonly #ports: Objects<PortModel>
+  readonly #statics: Objects<StaticUplinkModel>
   readonly #policies = new Map<string, Objects<BgpPolicyModel>>()
   #isClosed = false
 
@@ -65,6 +67,7 @@ export class RouterWatch {
     this.#networks = new Objects(store, { kind: 'bgp-network', ...of }, this.#changed)
     const device = { field: 'device', value: router }
     this.#ports = new Objects(store, { kind: 'port', ...device }, this.#changed)
+    this.#statics = new Objects(store, { kind: 'static-uplink', ...of }, this.#changed)
     this.#peers = new Objects<BgpPeerModel>(store, { kind: 'bgp-peer', ...of }, () => {
       this.#followPolicies()
       this.#changed()
@@ -81,6 +84,7 @@ export class RouterWatch {
       peers: this.#peers.all,
       networks: this.#networks.all,
       ports: this.#ports.all,
+      statics: this.#statics.all,
       policies: new Map(policies)
     }
   }
@@ -92,8 +96,8 @@ export class RouterWatch {
   }
 
   get #all(): Pick<Objects<unknown>, 'isReady' | 'close'>[] {
-    const parts = [this.#router, this.#speakers, this.#peers, this.#networks, this.#ports]
-    return [...parts, ...this.#policies.values()]
+    const own = [this.#router, this.#speakers, this.#peers, this.#networks, this.#statics]
+    return [...own, this.#ports, ...this.#policies.values()]
   }
 
   #followPolicies(): void {

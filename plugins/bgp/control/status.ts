@@ -45,6 +45,16 @@ export const statusSchema: JsonSchema = {
       bfd: orNull(text('up, down, init; null: it is not asked for')),
       reason: orNull(text('what went wrong last'))
     }),
+    static: list({
+      port,
+      uplink: text('id of the static-uplink'),
+      name: text('its own, or its address'),
+      address: text('of the next hop'),
+      state: text('of BFD: up, down, init, admin-down; unwatched: it is without'),
+      since: orNull(text('when it came up')),
+      flaps: whole('how often it was up and is not any more'),
+      reason: orNull(text('why it is not up, or is taken last'))
+    }),
     networks: list({
       port,
       network: text('id of the bgp-network'),
@@ -62,7 +72,7 @@ export const statusSchema: JsonSchema = {
       within: text('what it is, or lies in: a bgp-network, or a network of a port of the router')
     })
   },
-  required: ['engine', 'reason', 'drained', 'ports', 'sessions', 'networks', 'refused']
+  required: ['engine', 'reason', 'drained', 'ports', 'sessions', 'static', 'networks', 'refused']
 }
 
 /** How it is now. */
@@ -82,7 +92,13 @@ export function statusOf(gateway: Gateway, { status }: Pick<BgpEngine, 'status'>
         ...{ asn: session.asn, state: session.state },
         since: session.upSinceMs === null ? null : new Date(session.upSinceMs).toISOString(),
         ...{ received: session.prefixesReceived, sent: session.prefixesSent },
-        ...{ flaps: session.flaps, bfd: session.bfd, reason: session.lastError }
+        ...{ flaps: session.flaps, bfd: session.bfd, reason: session.damped ?? session.lastError }
+      }))
+    ),
+    static: uplinks.flatMap(({ port, statics }) =>
+      statics.map(({ id: uplink, name, address, state, since, flaps, reason }) => ({
+        ...{ port, uplink, name, address, state, since: since ?? null, flaps },
+        reason: reason ?? null
       }))
     ),
     networks: uplinks.flatMap(({ port, state, networks }) =>

@@ -3,13 +3,17 @@
 
 import type { Clock, Counters, Log, Punt, Store, Timer } from '../../../src/control.ts'
 import type { Routes } from '../../router/token.ts'
-import type { BgpEngine, SessionState, Speaker } from '../engine/engine.ts'
-import { placeOf, reportsOf, type SessionReport } from '../table.ts'
-import { type FamilyName, LearnedRoutes, type RefusedPrefix } from './learned-routes.ts'
+import type { BfdState, BgpEngine, SessionState, Speaker } from '../engine/engine.ts'
+import type { BgpPeerModel } from '../peer/model.ts'
+import { placeOf, reportsOf } from '../table.ts'
+import { Damping, type DampingSettings } from './damping.ts'
+import { LearnedRoutes } from './learned-routes.ts'
 import { OwnNetworks } from './own-networks.ts'
 import { ownAddresses, type Planned, type UplinkPlan } from './plan.ts'
 import { Reports } from './reports.ts'
+import { StaticUplinks } from './static-uplinks.ts'
 import { UplinkLog } from './uplink-log.ts'
+import { sessionReport, type UplinkStatus } from './uplink-status.ts'
 
 const RETRY_MS = 1000 // doubles
 const RETRY_MS_MAX = 30_000
@@ -34,6 +38,8 @@ export interface UplinkParts {
   readonly host: { readonly name: string; readonly netns?: string | null }
   /** Taken by the ports besides, from anyone. */
   readonly services: readonly TakenService[]
+  /** How ways out are damped that come and go. */
+  readonly damping: DampingSettings
 }
 
 /** What is counted of uplinks. */
@@ -50,46 +56,16 @@ export const uplinkCounters = (counters: Counters) => ({
   ours: counters.claim(
     'bgp.routes-ours',
     'Times that a peer told a network of ours or a part of it'
+  ),
+  staticFlaps: counters.claim(
+    'bgp.static-flaps',
+    'Static uplinks that were up and are not any more'
+  ),
+  damped: counters.claim(
+    'bgp.damped',
+    'Times that a next hop came back, and is taken last at first'
   )
 })
-
-/** A session, for people. */
-export interface SessionStatus extends SessionState {
-  /** Id of the peer's. */
-  readonly peer: string
-  /** The peer's; its address when it has none. */
-  readonly name: string
-  /** An operator has shut it. */
-  readonly isShut: boolean
-}
-
-/** How an uplink is, for people. */
-export interface UplinkStatus {
-  /** Its id. */
-  readonly port: string
-  /** Id of the port's. */
-  readonly router: string
-  /** `working`: as planned; `none`: nothing is to be done; `failed`: see `reason`. */
-  readonly state: 'none' | 'opening' | 'working' | 'failed'
-  /** Why it is not as planned; null: nothing is wrong. */
-  readonly reason: string | null
-  /** Our autonomous system; null: nothing is planned. */
-  readonly asn: number | null
-  /** Who we are. */
-  readonly routerId: string | null
-  /** Prefixes learned. */
-  readonly routes: number
-  /** Families of which the default route is among them. */
-  readonly defaults: readonly FamilyName[]
-  /** How many of them are ours, or lie in ours: nobody is led there. */
-  readonly refusedCount: number
-  /** Some of those; `isLink`: it is the network of the link itself. */
-  readonly refused: readonly (RefusedPrefix & { readonly isLink: boolean })[]
-  /** As they were found last. */
-  readonly sessions: readonly SessionStatus[]
-  /** What is announced, and what is not. */
-  readonly networks: UplinkPlan['networks']
-}
 
 /** A port of this host, from when it is known until it is not bound here any more. */
 export class Uplink {
@@ -98,8 +74,11 @@ export class Uplink {
   readonly #router: string
   readonly #reports: Reports
   readonly #log: UplinkLog
+  readonly #damping: Damping
+  readonly #staticRoutes: LearnedRoutes
+  readonly #statics: StaticUplinks
   #learned: LearnedRoutes
-  #planned: Planned = { plan: null, reason: null }
+  #planned: Planned = NOTHING
   #mayApply = true
   #speaker: Speaker | null = null
   #done = { place: '', config: '', rules: '' } // as JSON
@@ -121,14 +100,21 @@ export class Uplink {
     this.#router = router
     this.#port = port
     this.#reports = new Reports(store, log, router, placeOf(host.name, port))
-    this.#learned = this.#newLearned()
+    this.#damping = new Damping(parts.clock, parts.damping, way => this.#released(way))
+    this.#learned = this.#newLearned('bgp')
+    this.#staticRoutes = this.#newLearned('static')
+    const made = { clock: parts.clock, log, learned: this.#staticRoutes, damping: this.#damping }
+    this.#statics = new StaticUplinks({ ...made, flaps: parts.counters.staticFlaps }, port)
   }
 
   /** What is to be from now on; without `mayApply` what speaks stays as it was left. */
   plan(planned: Planned, isDrained: boolean, mayApply = true): void {
+    for (const ip of this.#planned.plan?.peers.keys() ?? [])
+      if (!isWanted(planned.plan?.peers.get(ip))) this.#damping.forget(ip)
     this.#planned = planned
     this.#mayApply = mayApply
     this.#learned.setTerms({ own: planned.plan?.own ?? null, isDrained })
+    this.#statics.plan(planned.statics, isDrained)
     this.#log.networks(planned.plan?.networks ?? [])
     this.#retryMs = RETRY_MS
     this.#step()
@@ -159,6 +145,7 @@ export class Uplink {
   async leave(): Promise<void> {
     this.#isOver = true
     this.#retry?.cancel()
+    this.#damping.forgetAll()
     await this.#turn
     const speaker = this.#speaker
     this.#speaker = null
@@ -167,38 +154,41 @@ export class Uplink {
 
   /** Ends what speaks and takes back what was learned, whatever the plan. */
   async close(): Promise<void> {
-    this.#planned = { plan: null, reason: null }
+    this.#planned = NOTHING
     this.#step()
     await this.#turn
     await this.leave()
+    this.#statics.close()
     this.#reports.set(new Map())
   }
 
   /** How it is. */
   get status(): UplinkStatus {
-    const { plan, reason } = this.#planned
-    const isDone = plan !== null && this.#done.config === JSON.stringify(plan.config)
+    const { plan } = this.#planned
+    const reason = this.#reason ?? this.#planned.reason
+    const isDone = plan !== null && this.#done.config === textOf(plan)
     const working = isDone ? 'working' : 'opening'
-    const state = plan === null ? (reason === null ? 'none' : 'failed') : working
-    const failed = this.#reason !== null
+    const fine = plan === null ? 'none' : working
     return {
       port: this.#port,
       router: this.#router,
-      state: failed ? 'failed' : state,
-      reason: this.#reason ?? reason,
-      asn: plan?.config.asn ?? null,
-      routerId: plan?.config.routerId ?? null,
-      routes: this.#learned.count,
-      defaults: this.#learned.defaults,
+      state: reason === null ? fine : 'failed',
+      reason,
+      asn: plan?.config?.asn ?? null,
+      routerId: plan?.config?.routerId ?? null,
+      routes: this.#learned.count + this.#staticRoutes.count,
+      defaults: [...new Set([...this.#learned.defaults, ...this.#staticRoutes.defaults])].sort(),
       refusedCount: this.#learned.refusedCount,
       refused: this.#refused(plan?.place.addresses ?? []),
       sessions: this.#sessions.flatMap(session => {
         const peer = plan?.peers.get(session.address)
         if (peer === undefined) return []
         const isShut = peer.adminStateUp === false
-        return [{ ...session, peer: peer.id, name: peer.name ?? peer.address, isShut }]
+        const damped = this.#damping.reason(session.address)
+        return [{ ...session, peer: peer.id, name: peer.name ?? peer.address, isShut, damped }]
       }),
-      networks: plan?.networks ?? []
+      networks: plan?.networks ?? [],
+      statics: this.#statics.statuses(reason)
     }
   }
 
@@ -242,6 +232,7 @@ export class Uplink {
     if (reason !== this.#reason)
       log.warn({ err: error, port: this.#port }, 'its speaker is not well')
     this.#reason = reason
+    if (this.#speaker === null) this.#statics.hear([]) // nobody watches
     if (this.#isOver || this.#isDirty) return
     this.#retry = clock.after(this.#retryMs, () => this.#step())
     this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MS_MAX)
@@ -249,7 +240,7 @@ export class Uplink {
 
   async #bring(plan: UplinkPlan): Promise<void> {
     const { engine, punt, host, services } = this.#parts
-    const { place, config } = plan
+    const { place, config, watched } = plan
     const placeText = JSON.stringify(place)
     if (this.#speaker !== null && this.#done.place !== placeText) await this.#letGo()
     if (this.#speaker === null) {
@@ -261,11 +252,12 @@ export class Uplink {
       this.#learned.replay()
       const learned = this.#learned
       speaker.onRoutes(update => learned.take(update))
+      speaker.onBfd(states => this.#hear(speaker, states))
     }
     const rules = {
       interface: this.#speaker.interface,
       addresses: ownAddresses(place),
-      peers: config.peers.map(({ address }) => address),
+      peers: [...(config?.peers ?? []), ...watched].map(({ address }) => address),
       services
     }
     const rulesText = JSON.stringify(rules)
@@ -274,9 +266,9 @@ export class Uplink {
       this.#done = { ...this.#done, rules: rulesText }
       this.#isNew = false
     }
-    const configText = JSON.stringify(config)
+    const configText = textOf(plan)
     if (this.#done.config === configText || !this.#mayApply) return
-    await this.#speaker.apply(config)
+    await this.#speaker.apply(config, watched)
     this.#done = { ...this.#done, config: configText }
   }
 
@@ -305,7 +297,7 @@ export class Uplink {
     this.#sessions = []
     this.#done = { place: '', config: '', rules: '' }
     this.#learned.withdraw()
-    this.#learned = this.#newLearned()
+    this.#learned = this.#newLearned('bgp')
     const isLeft = speaker !== null || (await engine.places()).includes(this.#port)
     if (isLeft) {
       // It says goodbye to its peers while they can hear it.
@@ -318,10 +310,22 @@ export class Uplink {
     this.#isShut = true
   }
 
-  #newLearned(): LearnedRoutes {
+  #newLearned(origin: 'bgp' | 'static'): LearnedRoutes {
     const { routes, log, counters } = this.#parts
-    const { full, ours } = counters
-    return new LearnedRoutes({ routes, log, full, ours }, this.#router, this.#port)
+    const { full, ours, damped } = counters
+    const made = { routes, log, full, ours, damped, damping: this.#damping }
+    return new LearnedRoutes(made, this.#router, this.#port, origin)
+  }
+
+  #hear(speaker: Speaker, states: readonly BfdState[]): void {
+    if (speaker !== this.#speaker) return
+    this.#statics.hear(states)
+    this.#report()
+  }
+
+  #released(way: string): void {
+    for (const routes of [this.#learned, this.#staticRoutes]) routes.released(way)
+    this.#report()
   }
 
   // --- what is said of it
@@ -332,28 +336,28 @@ export class Uplink {
     const { plan } = this.#planned
     for (const [ip, peer] of plan?.peers ?? []) {
       const session = this.#sessions.find(each => each.address === ip)
-      reports.set(reportsOf('peer', peer.id), this.#sessionReport(session, peer.adminStateUp))
+      const isShut = peer.adminStateUp === false
+      const damped = this.#damping.reason(ip)
+      const report = sessionReport(session, { isShut, fault: this.#reason, damped })
+      reports.set(reportsOf('peer', peer.id), report)
     }
     for (const { id, reasons } of plan?.networks ?? []) {
       const why = this.#reason === null ? reasons : [...reasons, `speaker: ${this.#reason}`]
       const report = why.length === 0 ? { announced: true } : { announced: false, reasons: why }
       reports.set(reportsOf('network', id), report)
     }
+    for (const { id, state, since, reason } of this.#statics.statuses(this.#reason))
+      reports.set(reportsOf('static', id), { state, since, reason })
     this.#reports.set(reports)
   }
-
-  #sessionReport(session: SessionState | undefined, isUp = true): SessionReport {
-    const told = session?.lastError ?? undefined
-    const reason = this.#reason ?? told
-    const because = reason === undefined ? {} : { reason }
-    if (!isUp) return { state: 'down', reason: 'adminStateUp is false' }
-    if (session === undefined) return { state: 'idle', ...because }
-    const { state, upSinceMs, prefixesReceived: received, prefixesSent: sent, bfd } = session
-    if (state !== 'established') return { state, ...because, ...(bfd === null ? {} : { bfd }) }
-    const since = upSinceMs === null ? {} : { since: new Date(upSinceMs).toISOString() }
-    return { state, ...since, received, sent, ...(bfd === null ? {} : { bfd }) }
-  }
 }
+
+const NOTHING: Planned = { plan: null, reason: null, statics: [] }
+
+const textOf = ({ config, watched }: UplinkPlan): string => JSON.stringify([config, watched])
+
+const isWanted = (peer: BgpPeerModel | undefined): boolean =>
+  peer !== undefined && peer.adminStateUp !== false
 
 const flapsSince = (before: SessionState | undefined, now: SessionState): number =>
   before === undefined ? 0 : Math.max(0, now.flaps - before.flaps)

@@ -3,7 +3,6 @@
 import Type from 'typebox'
 import {
   AdminStateUp,
-  address,
   defineModel,
   type Fault,
   type ModelValue,
@@ -15,6 +14,7 @@ import {
   Uuid
 } from '../../../src/resource.ts'
 import { Asn, asnFaults } from '../models.ts'
+import { bfdPart, isReachable, strayFault, twinFault } from '../neighbour/model.ts'
 import { reportsIn, reportsOf, reportTable, type SessionReport } from '../table.ts'
 
 const HOLD_MIN = 3 // RFC 4271 §4.2; without a hold time nobody would miss the other
@@ -89,12 +89,7 @@ export const bgpPeerModel = defineModel({
         description: 'hops to it, at most; without: it is a neighbour on the link'
       })
     ),
-    bfd: Type.Optional(
-      object({
-        intervalMs: Type.Integer({ minimum: 50, maximum: 60_000, default: 300 }),
-        multiplier: Type.Integer({ minimum: 2, maximum: 255, default: 3 })
-      })
-    ),
+    bfd: Type.Optional(bfdPart),
     maximumPrefixes: Type.Optional(
       Type.Integer({
         minimum: 1,
@@ -128,9 +123,7 @@ function peerFaults(value: Stored): Fault[] {
   const need = (ok: boolean, field: keyof BgpPeerModel, expected: string): void => {
     if (!ok) faults.push({ field, value: peer[field], expected })
   }
-  const ip = address.parseIp(peer.address)
-  const isLocal = ip.family === 6 && address.ipv6IsLinkLocal(ip.words[0]!)
-  need(address.isNode(ip) && !isLocal, 'address', 'the address of one node, none of one link alone')
+  need(isReachable(peer.address), 'address', 'the address of one node, none of one link alone')
   need(keepaliveS < holdS, 'keepaliveS', `less than holdS, which is ${holdS}`)
   need(multihop === undefined || port !== undefined, 'port', 'one: a peer over several hops')
   return faults
@@ -138,51 +131,11 @@ function peerFaults(value: Stored): Fault[] {
 
 async function relatedFaults(value: Stored, others: ObjectReader): Promise<readonly Fault[]> {
   const peer = value as BgpPeerModel
-  const fault = (await twin(peer, others)) ?? (await strayAddress(peer, others))
+  const fault = (await twinFault(peer, others)) ?? (await farFault(peer, others))
   return fault === undefined ? [] : [fault]
 }
 
-// Two peers that would be one session at some port.
-async function twin(peer: BgpPeerModel, others: ObjectReader): Promise<Fault | undefined> {
-  const ours = canonical(peer.address)
-  const of = { field: 'router', value: peer.router }
-  for await (const { value } of others.list('bgp-peer', of)) {
-    const { id, port, address: theirs } = value as BgpPeerModel
-    if (id === peer.id || canonical(theirs) !== ours) continue
-    if (port !== undefined && peer.port !== undefined && port !== peer.port) continue
-    const expected = `one that no other bgp-peer of the router has; bgp-peer ${id} has this one`
-    return { field: 'address', value: peer.address, expected }
-  }
-  return undefined
-}
-
-// A neighbour is in the network of a port, and is not the port.
-async function strayAddress(peer: BgpPeerModel, others: ObjectReader): Promise<Fault | undefined> {
-  if (peer.multihop !== undefined) return undefined
-  const ip = address.parseIp(peer.address)
-  const networks: string[] = []
-  for await (const { value } of others.list('port', { field: 'device', value: peer.router })) {
-    const { id, addresses = [] } = value as Stored & { addresses?: readonly string[] }
-    if (peer.port !== undefined && id !== peer.port) continue
-    for (const text of addresses) {
-      const prefix = address.parsePrefix(text)
-      if (address.formatIp(prefix) === address.formatIp(ip))
-        return faultOf(peer, `it is our port's`)
-      if (address.prefixContains(prefix, ip)) return undefined
-      networks.push(address.formatPrefix(address.networkOf(prefix)))
-    }
-  }
-  const which = peer.port === undefined ? 'a port of the router' : 'the port'
-  const there = networks.length === 0 ? 'there are none' : networks.slice(0, LISTED).join(', ')
-  return faultOf(peer, `this is in no network of ${which}: ${there}`)
-}
-
-const LISTED = 8
-
-const faultOf = ({ address: value }: BgpPeerModel, why: string): Fault => ({
-  field: 'address',
-  value,
-  expected: `the address of a neighbour, or multihop; ${why}`
-})
-
-const canonical = (text: string): string => address.formatIp(address.parseIp(text))
+const farFault = async (peer: BgpPeerModel, others: ObjectReader): Promise<Fault | undefined> =>
+  peer.multihop === undefined
+    ? strayFault(peer, others, 'the address of a neighbour, or multihop')
+    : undefined
