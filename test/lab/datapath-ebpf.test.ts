@@ -276,6 +276,28 @@ describe('datapath: across agents', { skip: canRun }, () => {
       }
     })
 
+  // Of a link whose pin goes last the kernel lets go when it likes.
+  test('an interface that is let go and taken again at once forwards each packet once', async () => {
+    const pins = '/run/mz-dp-pins4'
+    const at = new FrameBench(2, { pins, injectName: 'mzdp', creditsPerPort: 64 })
+    at.bench.directory(pins)
+    try {
+      at.decide((_, into) => {
+        into.output(at.ports[1]!)
+        return L4
+      })
+      for (let i = 0; i < 20; i++) {
+        at.datapath.detach(at.ports[0]!)
+        at.bench.attach('h', at.datapath, 'h0')
+        at.send(0, udp(i).frame())
+        assert.equal((await at.arrivals(1)).length, 1)
+      }
+      assert.deepEqual(at.datapath.leftAttached(), [])
+    } finally {
+      at.close()
+    }
+  })
+
   test('D12: pins of a namespace that is gone are no pins of ours', async () => {
     const pins = '/run/mz-dp-pins3'
     const options = { pins, injectName: 'mzdp', creditsPerPort: 64 }

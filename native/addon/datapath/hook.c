@@ -21,10 +21,27 @@
 #define TC_PRIORITY 1
 #define TC_HANDLE 0x4d5a
 #define LINK_PREFIX "link-"
+#define GOING_US 500
+#define GOING_TRIES 4000
 
 static void link_path(struct host *h, struct attachment *at, char *into)
 {
 	snprintf(into, PATH_SIZE + 32, "%s/" LINK_PREFIX "%u", h->pins, at->ifindex);
+}
+
+/* Of a link whose pin was removed a moment ago the kernel has yet to let go: see detach_program. */
+static int create_link(const struct attachment *at, int program)
+{
+	int fd;
+
+	for (int tries = 0; tries < GOING_TRIES; tries++) {
+		fd = bpf_link_create(program, at->ifindex, at->egress ? TCX_EGRESS : TCX_INGRESS,
+				     NULL);
+		if (fd != -EEXIST)
+			break;
+		usleep(GOING_US);
+	}
+	return fd;
 }
 
 static int attach_tcx(struct host *h, struct attachment *at, int program)
@@ -43,7 +60,7 @@ static int attach_tcx(struct host *h, struct attachment *at, int program)
 			close(fd);
 		unlink(path); /* of an interface that is gone, and its number came back */
 	}
-	fd = bpf_link_create(program, at->ifindex, at->egress ? TCX_EGRESS : TCX_INGRESS, NULL);
+	fd = create_link(at, program);
 	if (fd < 0)
 		return fd;
 	if (h->pins[0] && bpf_obj_pin(fd, path)) {
@@ -142,14 +159,18 @@ void detach_program(struct host *h, struct attachment *at, bool keep)
 {
 	char path[PATH_SIZE + 32];
 
-	if (!keep && h->pins[0]) {
-		link_path(h, at, path);
-		unlink(path);
-	}
 	if (at->link >= 0)
 		close(at->link);
 	else if (!keep)
 		detach_clsact(at);
+	/*
+	 * The pin goes last: who takes a link's last reference by closing waits for all readers of
+	 * the hook (synchronize_rcu, up to 90 ms), who takes it by unlink leaves that to the kernel.
+	 */
+	if (!keep && h->pins[0]) {
+		link_path(h, at, path);
+		unlink(path);
+	}
 	at->ifindex = 0;
 	at->link = -1;
 }
