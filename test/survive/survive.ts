@@ -1,8 +1,9 @@
-// `npm run survive [-- --json] [--full] [--uplinks] [--rounds N]`: what becomes of connections when
-// gateways die, ports move and agents are restarted, when answers come back by another gateway than
-// questions left by, when ports move to and fro, and when a gateway's agent is gone while its
-// kernel forwards on. With --uplinks, by gateways that speak BGP with two routers outside: what
-// dies is found out by them. Ends with status 1 when a connection was lost.
+// `npm run survive [-- --json] [--full] [--uplinks] [--rounds N] [--each N] [--connections N]
+// [--perSecond N] [--goneS N]`: what becomes of connections, `each` of four classes in either
+// direction, when gateways die, ports move and agents are restarted, when answers come back by
+// another gateway than questions left by, when ports move to and fro, and when a gateway's agent is
+// gone while its kernel forwards on. With --uplinks, by gateways that speak BGP with two routers
+// outside: what dies is found out by them. Ends with status 1 when a connection was lost.
 
 import { Network } from '../lab/fixtures/index.ts'
 import { type Asymmetric, asymmetric } from '../lab/survival/asymmetric.ts'
@@ -22,9 +23,12 @@ const MOVES = 10
 const ROUNDS = 3 // of a gateway that dies and comes back, with --uplinks
 const MOVING = 40 // connections of a class
 
-const { flags, numbers } = optionsOf(['json', 'full', 'uplinks'], { rounds: ROUNDS })
+const isFull = process.argv.includes('--full')
+const { each, connections, perSecond, goneS } = isFull ? full : small
+const { flags, numbers: scale } = optionsOf(['json', 'full', 'uplinks'], {
+  ...{ rounds: ROUNDS, each, connections, perSecond, goneS }
+})
 const bgp = flags.uplinks
-const scale = flags.full ? full : small
 const say = (line: string): void => {
   if (!flags.json) process.stdout.write(`${line}\n`)
 }
@@ -37,7 +41,7 @@ async function survive(): Promise<Outcome[]> {
   try {
     const crowds = await Crowds.open(ground, scale.each)
     say(columns(['fault', 'class', 'speaks', 'total', 'survived', 'p50 ms', 'p99 ms']))
-    for (const fault of bgp ? [...uplinkFaults, ...uplinkRounds(numbers.rounds)] : faults)
+    for (const fault of bgp ? [...uplinkFaults, ...uplinkRounds(scale.rounds)] : faults)
       for (const outcome of await crowds.suffer(fault)) {
         all.push(outcome)
         const { class: of, speaks, total, survived, gap_ms_p50, gap_ms_p99, why } = outcome
