@@ -164,8 +164,8 @@ void detach_program(struct host *h, struct attachment *at, bool keep)
 	else if (!keep)
 		detach_clsact(at);
 	/*
-	 * The pin goes last: who takes a link's last reference by closing waits for all readers of
-	 * the hook (synchronize_rcu, up to 90 ms), who takes it by unlink leaves that to the kernel.
+	 * The pin goes last: who takes a link's last reference by closing waits for all readers
+	 * of the hook (synchronize_rcu, up to 90 ms); by unlink it is left to the kernel.
 	 */
 	if (!keep && h->pins[0]) {
 		link_path(h, at, path);
