@@ -22,6 +22,8 @@ const longest = [
   'upcalls',
   'restart',
   'survival-asymmetric',
+  'bgp-uplinks',
+  'bgp-flap',
   'service',
   'interop',
   'l3'

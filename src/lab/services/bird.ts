@@ -25,6 +25,8 @@ export interface BirdPeer {
   readonly password?: string
   /** Whether the session falls as soon as BFD says so. */
   readonly bfd?: boolean
+  /** Whether it is more than one hop away; with BFD it needs one of `sources`. */
+  readonly multihop?: boolean
   /** Default: 9 s, and a third of that between two keepalives. */
   readonly holdS?: number
   /** Local preference of what it tells: the higher is taken; default 100. */
@@ -179,7 +181,7 @@ protocol kernel { ipv4 { export filter learned4; }; merge paths limit ${PATHS_MA
 protocol kernel { ipv6 { export filter learned6; }; merge paths limit ${PATHS_MAX}; }
 protocol static own4 { ipv4; ${v4} }
 protocol static own6 { ipv6; ${v6} }
-${peers.map(peer => sessionOf(peer, asn)).join('\n')}
+${peers.map(peer => sessionOf(peer, asn, sources)).join('\n')}
 `
 }
 
@@ -190,17 +192,20 @@ const routeTo = ({ prefix, via, bfd = false }: BirdRoute): string =>
   `route ${prefix} via ${via}${bfd ? ' bfd' : ''};`
 
 // It tries again at once: by default it would leave a peer alone for minutes after an error.
-function sessionOf(peer: BirdPeer, asn: number): string {
-  const { name, address, holdS = 9, password, bfd = false, preference = 100 } = peer
+function sessionOf(peer: BirdPeer, asn: number, sources: readonly string[]): string {
+  const { name, address, holdS = 9, password, bfd = false, preference = 100, multihop } = peer
   // RFC 8326: a way that is about to go is the last one.
   const last = 'if (65535, 0) ~ bgp_community then bgp_local_pref = 0;'
   const taken = `import filter { bgp_local_pref = ${preference}; ${last} accept; }`
+  const source = sources.find(each => familyOf(each) === familyOf(address))
+  const far = source === undefined ? 'multihop;' : `multihop; source address ${source};`
   const told = 'export where source = RTS_BGP || source = RTS_STATIC'
   return `protocol bgp ${name} {
   local as ${asn};
   neighbor ${address} as ${peer.asn};
   ${password === undefined ? '' : `password "${password}";`}
   ${bfd ? 'bfd on;' : ''}
+  ${multihop === true ? far : ''}
   hold time ${holdS}; keepalive time ${Math.max(1, Math.floor(holdS / 3))};
   connect retry time 1; connect delay time 1;
   error wait time 1, 2; error forget time 5;
