@@ -10,6 +10,7 @@ import type { Figures, Scale } from './figures.ts'
 import * as figures from './figures.ts'
 import { nat } from './nat.ts'
 import { type Net, openNet } from './net.ts'
+import { learnedRoutes } from './routes.ts'
 import { snatConnections } from './snat.ts'
 import { holding, sharing } from './state.ts'
 import { stateMemory } from './state-memory.ts'
@@ -41,7 +42,8 @@ const suites: Record<string, Suite> = {
   worlds: { needsLab: true, isAlone: true, measure: worlds },
   outage: { needsLab: true, isAlone: true, measure: outage },
   routed: { needsLab: true, isAlone: true, measure: routed },
-  uplink: { needsLab: true, isAlone: true, measure: uplink }
+  uplink: { needsLab: true, isAlone: true, measure: uplink },
+  routes: { needsLab: false, measure: learnedRoutes }
 }
 
 // One after the other, each with agents of its own: what half a million connections leave behind
@@ -107,6 +109,9 @@ const goals: Record<string, string> = {
   failover_gap_ms_p50: 'ms without answers, of the streams that a dying gateway hits',
   failover_gap_ms_p99: 'ms, the same; goal < 300, of it 300 are BFD finding out (3 x 100)',
   failover_streams_hit: 'of 32 streams of pings, so many had a gap',
+  walk_10k_routes_vs_10: 'x a walk by one of 10 learned routes, by one of 10 000; goal < 1.2',
+  route_change_10k_vs_10: 'x a change of one of 10 learned routes, of one of 10 000; goal < 1.5',
+  flap_5k_of_10k_ms: 'ms, 5 000 of 10 000 learned routes go and come, with 500 flows',
   routes_50k_load_s: 's from a router outside telling 50 000 to all of them in the store; goal < 5'
 }
 

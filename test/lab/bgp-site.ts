@@ -3,9 +3,11 @@
 //
 //   198.51.100.0/24                     180.0.1.0/28 and .16/28
 //   203.0.113.0/24, by default: upstream1 (65101) ════ up1, gw1 ─┐
-//                                  │ 10.9.9.0/24                 ├─ edge (65001) ── red, 10.0.1.0/24
-//                               upstream2 (65102) ════ up2, gw2 ─┘       └───────── blue, 10.0.2.0/24
+//                                  │ 10.9.9.0/24                 ├─ edge (65001) ┬ red
+//                               upstream2 (65102) ════ up2, gw2 ─┘               └ blue
 //                                       180.0.2.0/28 and .16/28
+//
+// The VMs are on compute1: red is 10.0.1.0/24, blue 10.0.2.0/24.
 
 import { existsSync } from 'node:fs'
 import { learnedTable } from '../../plugins/router/token.ts'
@@ -177,7 +179,7 @@ export class Site {
     return all
   }
 
-  /** Resolves when an upstream router knows our networks by these of its sessions, and no others. */
+  /** Resolves when an upstream router knows our networks by these of its sessions alone. */
   async waysIn(n: number, ...names: readonly SessionName[]): Promise<void> {
     const isSo = async (): Promise<boolean> => {
       const told = await Promise.all(SESSIONS.map(name => this.bird(n).networks(name)))

@@ -61,7 +61,7 @@ describe('uplinks that speak BGP', { skip }, () => {
     return records.map(({ text }) => text).filter(text => text.includes(SNAT))
   }
 
-  test('BGP-04 snat: a translated VM reaches the world by one uplink; both gateways know', async () => {
+  test('BGP-04 snat: a VM is translated at one uplink, and both gateways know', async () => {
     for (const session of UP1) await site.peer(session)
     await site.waysOut(...UP1)
     await site.waysIn(1, 'one', 'two')
@@ -76,7 +76,7 @@ describe('uplinks that speak BGP', { skip }, () => {
     await allReceived(site.upstreams[0]!, a.address(), { from: HOME! })
   })
 
-  test('BGP-07 multisession failback: of two sessions at a port each fails and returns', async () => {
+  test('BGP-07 multisession failback: both sessions of a port fail and return', async () => {
     const all = await connected()
     await goOn(all, 'by both sessions')
     for (const failing of UP1) {
