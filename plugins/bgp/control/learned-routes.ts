@@ -1,5 +1,5 @@
 // What an uplink port has learned, or was told by hand, put where all agents see it.
-// gateway.test.ts holds it.
+// gateway.test.ts and plugins/bgp/static-uplinks.test.ts hold it.
 
 import type { Counters, Log } from '../../../src/control.ts'
 import type { LearnedRoute, Routes } from '../../router/token.ts'

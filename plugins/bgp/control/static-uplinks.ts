@@ -1,5 +1,5 @@
 // The static uplinks of one port: those that BFD says are up, or that nobody watches, stand as its
-// routes. test/lab/static-uplink.test.ts and gateway.test.ts hold it.
+// routes. plugins/bgp/static-uplinks.test.ts and test/lab/static-uplink.test.ts hold it.
 
 import type { Clock, Counters, Log } from '../../../src/control.ts'
 import type { BfdState, RouteChange, RouteHop } from '../engine/engine.ts'

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PeerConfig, Policy, SpeakerConfig } from '../engine.ts'
+import { withdrawal } from './guard.ts'
 import { fileOf } from './lines.ts'
 import { configurations } from './render.ts'
 
@@ -98,4 +99,25 @@ test('multihop is for peers of other systems', () => {
 test('graceful restart is said with its time, or not at all', () => {
   assert.ok(file({ gracefulRestartS: 60 }).includes('bgp graceful-restart restart-time 60'))
   assert.ok(!file({}).some(line => line.includes('graceful')))
+})
+
+test('neighbours watched by BFD alone; the guard shuts those that are not shut', () => {
+  const bfd = { intervalMs: 300, multiplier: 3 }
+  const watched = [
+    { address: '10.9.0.2', ...bfd, shutdown: false },
+    { address: 'fd00::2', ...bfd, shutdown: true }
+  ]
+  const { bgpd, bfdd } = configurations(null, watched)
+  assert.deepEqual(bgpd, [])
+  const told = fileOf(bfdd)
+    .split('\n')
+    .map(line => line.trim())
+  assert.deepEqual(told, [
+    ...['bfd', 'profile mezzo-300x3', 'transmit-interval 300', 'receive-interval 300'],
+    ...['detect-multiplier 3', 'exit'],
+    ...['peer 10.9.0.2 interface uplink', 'profile mezzo-300x3', 'no shutdown', 'exit'],
+    ...['peer fd00::2 interface uplink', 'profile mezzo-300x3', 'shutdown', '']
+  ])
+  const withdrawn = withdrawal([...bfdd, ...configurations(null).bfdd])
+  assert.equal(withdrawn, 'bfd\n peer 10.9.0.2 interface uplink\n  shutdown\n')
 })

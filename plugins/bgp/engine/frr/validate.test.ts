@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFailure } from '../../../../src/core/errors.ts'
 import type { PeerConfig, SpeakerConfig, UplinkPlace } from '../engine.ts'
-import { validateConfig, validatePlace } from './validate.ts'
+import { validateConfig, validatePlace, validateWatched } from './validate.ts'
 
 const peer = (more: object = {}): PeerConfig =>
   ({
@@ -90,4 +90,19 @@ test('a place is refused by its field', () => {
   ]
   for (const [more, reason] of wrong)
     assert.throws(() => validatePlace({ ...place, ...more }), reason)
+})
+
+test('neighbours watched by BFD alone: each address once, and none that is a peer', () => {
+  const one = { address: '10.9.0.3', intervalMs: 300, multiplier: 3, shutdown: false }
+  validateWatched([one, { ...one, address: 'fd00::3' }], [peer()])
+  const refused = (watched: object[], at: RegExp): void =>
+    assert.throws(
+      () => validateWatched(watched as (typeof one)[], [peer()]),
+      error => isFailure(error, 'INVALID') && at.test(error.message)
+    )
+  refused([one, one], /^watched\[1\].address is 10.9.0.3/)
+  refused([{ ...one, address: '10.9.0.2' }], /^watched\[0\].address/)
+  refused([{ ...one, address: '10.9.0.3\nshutdown' }], /^watched\[0\].address/)
+  refused([{ ...one, intervalMs: 1 }], /^watched\[0\].intervalMs is 1/)
+  refused([{ ...one, multiplier: 0 }], /^watched\[0\].multiplier is 0/)
 })
