@@ -41,6 +41,8 @@ export interface BirdRoute {
   readonly via: string
   /** Whether it stands only while BFD with the next hop is up. */
   readonly bfd?: boolean
+  /** Of routes to one prefix the highest is taken; left out: 200. */
+  readonly preference?: number
 }
 
 /** What it is made with. */
@@ -188,8 +190,8 @@ ${peers.map(peer => sessionOf(peer, asn, sources)).join('\n')}
 // What it was told, and what it was told by hand; not what it only tells of.
 const LEADS = 'source = RTS_BGP || (source = RTS_STATIC && dest = RTD_UNICAST)'
 
-const routeTo = ({ prefix, via, bfd = false }: BirdRoute): string =>
-  `route ${prefix} via ${via}${bfd ? ' bfd' : ''};`
+const routeTo = ({ prefix, via, bfd = false, preference = 200 }: BirdRoute): string =>
+  `route ${prefix} via ${via}${bfd ? ' bfd' : ''} { preference = ${preference}; };`
 
 // It tries again at once: by default it would leave a peer alone for minutes after an error.
 function sessionOf(peer: BirdPeer, asn: number, sources: readonly string[]): string {
