@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type Clock, fail, type Processes, type Supervised } from '../../../../src/control.ts'
 import type { PlaceFiles } from '../place/files.ts'
 import { guardCommand } from './guard.ts'
-import type { Installation } from './version.ts'
+import { type Installation, tellsOfBfd } from './version.ts'
 import { askOnce } from './vty.ts'
 
 const START_MS = 15_000
@@ -91,7 +91,7 @@ export class Daemons {
       ...['-f', join(own, `${name}.conf`), '-i', join(own, `${name}.lock`)],
       ...['--vty_socket', own, '-z', join(own, 'zserv.api'), '-P', '0'],
       ...(name === 'zebra' ? ['-M', 'dplane_fpm_nl', '-K', `${STALE_S}`] : []),
-      ...(name === 'bfdd' ? ['--bfdctl', this.bfdControl] : []),
+      ...(name === 'bfdd' && tellsOfBfd(installation) ? ['--bfdctl', this.bfdControl] : []),
       ...['--log', 'stdout', '--log-level', name === 'bgpd' ? 'informational' : 'warnings']
     ]
     const options = { name: `${name}-${short}`, command, netns, outlives: files.folder }

@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { findInstallation } from './version.ts'
+import { findInstallation, tellsOfBfd } from './version.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-frr-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -44,4 +44,11 @@ test('versions that are known', async () => {
     if (typeof found === 'string') assert.match(found, /^FRR's daemons run as the user frr, whom/)
     else assert.equal(found.version, version)
   }
+})
+
+test('versions whose bfdd says by itself what it notices', () => {
+  const tells = ['8.4.4', '9.1', '10.0', '10.1.2', '10.2', '10.2.1-dev', '10.10'].map(version =>
+    tellsOfBfd({ version })
+  )
+  assert.deepEqual(tells, [true, true, true, true, false, false, false])
 })

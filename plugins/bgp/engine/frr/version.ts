@@ -16,6 +16,8 @@ const ASK_MS = 10_000
 // Releases whose commands are those that we give.
 const FIRST = [8, 4] as const
 const LAST = [10, 99] as const
+// From here on bfdd has no control socket, nor the option that says where it is.
+const SILENT = [10, 2] as const
 
 /** FRR as it was found. */
 export interface Installation {
@@ -45,6 +47,10 @@ export async function findInstallation(folder?: string): Promise<Installation | 
   if (gid === null) return `FRR's daemons run as the user ${USER}, whom this machine does not know`
   return { folder: found, version: text, gid }
 }
+
+/** Whether its bfdd has a socket by which it tells what it notices; later ones are asked. */
+export const tellsOfBfd = ({ version }: Pick<Installation, 'version'>): boolean =>
+  isBefore(version.split('.').map(Number.parseFloat), SILENT)
 
 const isBefore = (a: readonly number[], b: readonly number[]): boolean =>
   a[0]! < b[0]! || (a[0] === b[0] && a[1]! < b[1]!)
