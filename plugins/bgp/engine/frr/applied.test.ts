@@ -1,0 +1,202 @@
+// What the daemons have when an agent is gone in the middle of a change, at whatever command: the
+// next one brings them where they are to be. The daemons are played: they know lines and blocks.
+
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { SystemClock } from '../../../../src/core/clock.ts'
+import type { PeerConfig, SpeakerConfig } from '../engine.ts'
+import { PlaceFiles } from '../place/files.ts'
+import { AppliedConfig } from './applied.ts'
+import type { Daemons } from './daemons.ts'
+import { GuardFile } from './guard.ts'
+import type { Line } from './lines.ts'
+import { configurations } from './render.ts'
+
+const [DONE, REFUSED] = [0, 13]
+
+/** A daemon that keeps what it is told, and hangs up when it has heard so many commands. */
+class PlayedDaemon {
+  readonly lines = new Map<string, string>() // texts by keys
+  left = Number.POSITIVE_INFINITY
+  readonly #known: readonly Line[]
+  readonly #server: Server
+  #block: string[] = []
+
+  /** `known`: all lines that it may be told, or told to take back. */
+  constructor(path: string, known: readonly Line[]) {
+    this.#known = known
+    this.#server = createServer(socket => {
+      socket.on('error', () => {})
+      socket.setEncoding('utf8').on('data', text => {
+        if (this.left-- <= 0) return socket.destroy()
+        const status = this.#take(String(text).slice(0, -1))
+        socket.write(Buffer.from([0, 0, 0, status]))
+      })
+    }).listen(path)
+  }
+
+  close(): void {
+    this.#server.close()
+  }
+
+  #take(command: string): number {
+    if (['enable', 'end', 'configure terminal'].includes(command)) {
+      this.#block = []
+      return DONE
+    }
+    const here = this.#known.filter(({ block }) => block.join() === this.#block.join())
+    const given = here.find(({ text }) => text === command)
+    if (given !== undefined) return this.#give(given)
+    const undone = here.filter(({ undo }) => undo === command)
+    for (const { key, text } of undone) if (this.#has(key, text)) this.#takeBack(key)
+    if (undone.length > 0) return DONE
+    if (this.#refusesBlock(command)) return REFUSED
+    this.#block.push(command)
+    return DONE
+  }
+
+  #give({ key, text, block, isFresh }: Line): number {
+    if (isFresh === true && this.lines.has(key) && this.lines.get(key) !== text) return REFUSED
+    this.lines.set(key, text)
+    if (this.#known.some(other => other.block[block.length] === text)) this.#block.push(text)
+    return DONE
+  }
+
+  // A line is taken back by what it is about, whatever value it has.
+  #has(key: string, text: string): boolean {
+    const isFresh = this.#known.some(line => line.key === key && line.isFresh === true)
+    return isFresh ? this.lines.get(key) === text : this.lines.has(key)
+  }
+
+  #takeBack(key: string): void {
+    this.lines.delete(key)
+    for (const line of this.#known)
+      if (line.of === key && this.lines.has(line.key)) this.#takeBack(line.key)
+  }
+
+  #refusesBlock(header: string): boolean {
+    const { key } = this.#known.find(({ text }) => text === header) ?? {}
+    return key !== undefined && this.lines.has(key) && this.lines.get(key) !== header
+  }
+}
+
+const peer = (more: Partial<PeerConfig> = {}): PeerConfig => ({
+  ...{ address: '10.9.0.2', asn: 65_002, keepaliveS: 3, holdS: 9, connectS: 5, password: null },
+  ...{ multihop: null, bfd: null, maximumPrefixes: 1000, shutdown: false },
+  ...{ import: { prefixes: [] }, export: { prefixes: [] } },
+  ...more
+})
+
+const config = (more: Partial<SpeakerConfig> = {}): SpeakerConfig => ({
+  ...{ asn: 65_001, routerId: '10.9.0.1', gracefulRestartS: null, maximumPaths: 8 },
+  ...{ networks: ['198.51.100.0/24'], peers: [peer()] },
+  ...more
+})
+
+const permit = (prefix: string) => ({ prefixes: [{ prefix, action: 'permit' as const }] })
+const bfd = { intervalMs: 300, multiplier: 3 }
+const first = config()
+const second = config({
+  networks: ['198.51.101.0/24'],
+  peers: [peer({ import: permit('203.0.113.0/24'), bfd }), peer({ address: '10.9.0.3' })]
+})
+const third = config({ networks: [], peers: [peer({ password: 'another' })] })
+const renumbered = config({ asn: 65_009, peers: [peer({ holdS: 30 })] })
+
+/** Files and played daemons, which outlive the agents of a test. */
+function ground(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'mezzo-applied-'))
+  const files = new PlaceFiles(folder, 'place')
+  const [uid, gid] = [process.getuid!(), process.getgid!()]
+  const vtyOf = (name: string): string => join(files.daemons, `${name}.vty`)
+  const parts = {
+    ...{ files, clock: new SystemClock(), daemons: { vtyOf } as Daemons },
+    installation: { folder: '', version: '8.4.4', uid, gid }
+  }
+  files.make(uid, gid)
+  const all = [first, second, third, renumbered].map(each => configurations(each))
+  const bgpd = new PlayedDaemon(vtyOf('bgpd'), unique(all.flatMap(each => each.bgpd)))
+  const bfdd = new PlayedDaemon(vtyOf('bfdd'), unique(all.flatMap(each => each.bfdd)))
+  t.after(() => {
+    for (const each of [bgpd, bfdd]) each.close()
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const agent = (): AppliedConfig => {
+    const applied = new AppliedConfig(parts)
+    applied.read()
+    return applied
+  }
+  const isThere = (expected: SpeakerConfig, why: string): void => {
+    const { bgpd: wanted } = configurations(expected)
+    const lines = wanted.map(({ key, text }): [string, string] => [key, text])
+    assert.deepEqual([...bgpd.lines].sort(), [...new Map(lines)].sort(), why)
+  }
+  const withdraw = (): void => {
+    for (const [key, text] of bgpd.lines) if (text.startsWith('network ')) bgpd.lines.delete(key)
+    files.write(GuardFile.withdrawn, '')
+  }
+  return { files, bgpd, agent, isThere, withdraw }
+}
+
+const unique = (lines: readonly Line[]): Line[] => [
+  ...new Map(lines.map(line => [`${line.block.join()} ${line.text}`, line])).values()
+]
+
+const changes = [
+  { name: 'another configuration', next: second, final: third },
+  { name: 'another number of ours', next: renumbered, final: renumbered }
+]
+
+const isDone = (applying: Promise<void>): Promise<boolean> =>
+  applying.then(
+    () => true,
+    () => false
+  )
+
+for (const { name, next, final } of changes)
+  test(`agents that are gone while they apply ${name} leave nothing to the next`, async t => {
+    let isOver = false
+    for (let commands = 1; !isOver; commands += 5) {
+      const { bgpd, agent, isThere } = ground(t)
+      await agent().apply(first)
+      isThere(first, 'at first')
+      bgpd.left = commands
+      isOver = await isDone(agent().apply(next))
+      bgpd.left = 2 // so that nothing is changed by this one
+      await isDone(agent().apply(final))
+      bgpd.left = Number.POSITIVE_INFINITY
+      await agent().apply(final)
+      isThere(final, `after ${commands} commands`)
+    }
+  })
+
+test('the same agent gets there too', async t => {
+  for (const commands of [1, 3, 8]) {
+    const { bgpd, agent, isThere } = ground(t)
+    const applied = agent()
+    await applied.apply(first)
+    bgpd.left = commands
+    await assert.rejects(applied.apply(renumbered))
+    bgpd.left = Number.POSITIVE_INFINITY
+    await applied.apply(renumbered)
+    isThere(renumbered, `after ${commands} commands`)
+  }
+})
+
+test('networks that the guard took back come back, though it takes a second try', async t => {
+  const { bgpd, agent, isThere, withdraw, files } = ground(t)
+  const applied = agent()
+  await applied.apply(first)
+  withdraw()
+  bgpd.left = 2
+  await assert.rejects(applied.apply(first))
+  bgpd.left = Number.POSITIVE_INFINITY
+  assert.ok(files.has(GuardFile.withdrawn), 'the next look finds that it is not done')
+  await applied.apply(first)
+  isThere(first, 'in the end')
+  assert.ok(!files.has(GuardFile.withdrawn))
+})
