@@ -66,6 +66,7 @@ export class FrrSpeaker implements Speaker {
   #timer: Timer | null = null
   #hasEnded = false
   #isBeating = true
+  #isAnnouncing = false
   #work: Promise<unknown> = Promise.resolve() // one change after the other
 
   constructor(place: UplinkPlace, parts: SpeakerParts) {
@@ -176,7 +177,7 @@ export class FrrSpeaker implements Speaker {
     this.#timer = this.#parts.clock.after(BEAT_MS, () => {
       this.#beat()
       this.#beatLater()
-      if (this.#hasApplied && this.#files.has(GuardFile.withdrawn)) this.#announceAgain()
+      if (this.#hasApplied && this.#files.has(GuardFile.withdrawn)) void this.#announceAgain()
     })
   }
 
@@ -192,12 +193,18 @@ export class FrrSpeaker implements Speaker {
     }
   }
 
-  #announceAgain(): void {
+  // One that fails is tried at the next beat.
+  async #announceAgain(): Promise<void> {
+    if (this.#isAnnouncing) return
+    this.#isAnnouncing = true
     const { log } = this.#parts
     log.warn({ port: this.#place.port }, 'the guard has withdrawn our networks: announced again')
-    this.#inTurn(() => this.#applied.apply(this.#config, this.#watched)).catch(error =>
+    try {
+      await this.#inTurn(() => this.#applied.apply(this.#config, this.#watched))
+    } catch (error) {
       log.warn({ err: error }, 'our networks are not announced again')
-    )
+    }
+    this.#isAnnouncing = false
   }
 
   async #isSettled(): Promise<boolean> {

@@ -17,6 +17,7 @@ import type { Line } from './lines.ts'
 import { configurations } from './render.ts'
 
 const [DONE, REFUSED] = [0, 13]
+const skip = process.getuid?.() === 0 ? false : "what daemons read is root's"
 
 /** A daemon that keeps what it is told, and hangs up when it has heard so many commands. */
 class PlayedDaemon {
@@ -32,9 +33,8 @@ class PlayedDaemon {
     this.#server = createServer(socket => {
       socket.on('error', () => {})
       socket.setEncoding('utf8').on('data', text => {
-        if (this.left-- <= 0) return socket.destroy()
-        const status = this.#take(String(text).slice(0, -1))
-        socket.write(Buffer.from([0, 0, 0, status]))
+        if (this.left-- <= 0) socket.destroy()
+        else socket.write(Buffer.from([0, 0, 0, this.#take(String(text).slice(0, -1))]))
       })
     }).listen(path)
   }
@@ -111,14 +111,14 @@ const renumbered = config({ asn: 65_009, peers: [peer({ holdS: 30 })] })
 function ground(t: TestContext) {
   const folder = mkdtempSync(join(tmpdir(), 'mezzo-applied-'))
   const files = new PlaceFiles(folder, 'place')
-  const [uid, gid] = [process.getuid!(), process.getgid!()]
+  const gid = process.getgid!()
   const vtyOf = (name: string): string => join(files.daemons, `${name}.vty`)
   const parts = {
     ...{ files, clock: new SystemClock(), daemons: { vtyOf } as Daemons },
-    installation: { folder: '', version: '8.4.4', uid, gid }
+    installation: { folder: '', version: '8.4.4', gid }
   }
-  files.make(uid, gid)
-  const all = [first, second, third, renumbered].map(each => configurations(each))
+  files.make(gid)
+  const all = [first, second, third, renumbered].map(each => configurations(each, []))
   const bgpd = new PlayedDaemon(vtyOf('bgpd'), unique(all.flatMap(each => each.bgpd)))
   const bfdd = new PlayedDaemon(vtyOf('bfdd'), unique(all.flatMap(each => each.bfdd)))
   t.after(() => {
@@ -131,7 +131,7 @@ function ground(t: TestContext) {
     return applied
   }
   const isThere = (expected: SpeakerConfig, why: string): void => {
-    const { bgpd: wanted } = configurations(expected)
+    const { bgpd: wanted } = configurations(expected, [])
     const lines = wanted.map(({ key, text }): [string, string] => [key, text])
     assert.deepEqual([...bgpd.lines].sort(), [...new Map(lines)].sort(), why)
   }
@@ -158,45 +158,49 @@ const isDone = (applying: Promise<void>): Promise<boolean> =>
   )
 
 for (const { name, next, final } of changes)
-  test(`agents that are gone while they apply ${name} leave nothing to the next`, async t => {
+  test(`agents that are gone while they apply ${name} leave nothing to the next`, {
+    skip
+  }, async t => {
     let isOver = false
     for (let commands = 1; !isOver; commands += 5) {
       const { bgpd, agent, isThere } = ground(t)
-      await agent().apply(first)
+      await agent().apply(first, [])
       isThere(first, 'at first')
       bgpd.left = commands
-      isOver = await isDone(agent().apply(next))
+      isOver = await isDone(agent().apply(next, []))
       bgpd.left = 2 // so that nothing is changed by this one
-      await isDone(agent().apply(final))
+      await isDone(agent().apply(final, []))
       bgpd.left = Number.POSITIVE_INFINITY
-      await agent().apply(final)
+      await agent().apply(final, [])
       isThere(final, `after ${commands} commands`)
     }
   })
 
-test('the same agent gets there too', async t => {
+test('the same agent gets there too', { skip }, async t => {
   for (const commands of [1, 3, 8]) {
     const { bgpd, agent, isThere } = ground(t)
     const applied = agent()
-    await applied.apply(first)
+    await applied.apply(first, [])
     bgpd.left = commands
-    await assert.rejects(applied.apply(renumbered))
+    await assert.rejects(applied.apply(renumbered, []))
     bgpd.left = Number.POSITIVE_INFINITY
-    await applied.apply(renumbered)
+    await applied.apply(renumbered, [])
     isThere(renumbered, `after ${commands} commands`)
   }
 })
 
-test('networks that the guard took back come back, though it takes a second try', async t => {
+test('networks that the guard took back come back, though it takes a second try', {
+  skip
+}, async t => {
   const { bgpd, agent, isThere, withdraw, files } = ground(t)
   const applied = agent()
-  await applied.apply(first)
+  await applied.apply(first, [])
   withdraw()
   bgpd.left = 2
-  await assert.rejects(applied.apply(first))
+  await assert.rejects(applied.apply(first, []))
   bgpd.left = Number.POSITIVE_INFINITY
   assert.ok(files.has(GuardFile.withdrawn), 'the next look finds that it is not done')
-  await applied.apply(first)
+  await applied.apply(first, [])
   isThere(first, 'in the end')
   assert.ok(!files.has(GuardFile.withdrawn))
 })

@@ -1,6 +1,7 @@
-// The configuration that the daemons have, written down so that the next agent knows it: what is
-// being applied is written before, and what is applied after. Who finds both does not know what the
-// daemons have, and gives all of it. test/lab/bgp-engine.test.ts holds it.
+// The configuration that the daemons have, written down so that the next agent knows it: all that
+// may be there while it is being applied is written before, and what is applied after. Who finds
+// both does not know what the daemons have, and gives all of it. applied.test.ts and
+// test/lab/bgp-engine.test.ts hold it.
 
 import { type Clock, fail } from '../../../../src/control.ts'
 import type { SpeakerConfig, WatchedNeighbour } from '../engine.ts'
@@ -46,31 +47,32 @@ export class AppliedConfig {
   async apply(config: SpeakerConfig | null, watched: readonly WatchedNeighbour[]): Promise<void> {
     const { files } = this.#parts
     const next = configurations(config, watched)
-    const before = this.#withoutWithdrawn()
-    files.write(File.applying, JSON.stringify(next))
-    const both = merged(before, next)
-    files.write(GuardFile.commands, withdrawal([...both.bfdd, ...both.bgpd]))
-    this.#give(next)
     const isUnsure = this.#isUnsure
+    const isWithdrawn = files.has(GuardFile.withdrawn) // the guard has taken back what is announced
+    const before = isWithdrawn ? unannounced(this.#applied) : this.#applied
     this.#isUnsure = true
-    this.#applied = both
-    await this.#configure('bfdd', difference(before.bfdd, next.bfdd, isUnsure), false)
-    await this.#configure('bgpd', difference(before.bgpd, next.bgpd, isUnsure))
-    await this.#configure('bfdd', difference(before.bfdd, next.bfdd, isUnsure), true)
+    this.#applied = merged(this.#applied, next)
+    files.write(File.applying, JSON.stringify(this.#applied))
+    const lines = [...merged(before, next).bfdd, ...before.bgpd, ...next.bgpd]
+    files.write(GuardFile.commands, withdrawal(lines))
+    files.remove(GuardFile.withdrawn)
+    try {
+      this.#give(next)
+      await this.#bring(before, next, isUnsure)
+    } catch (error) {
+      if (isWithdrawn) files.write(GuardFile.withdrawn, '') // so it still is
+      throw error
+    }
     files.write(File.applied, JSON.stringify(next))
     files.remove(File.applying)
     this.#applied = next
     this.#isUnsure = false
   }
 
-  // The guard may have taken back what is announced.
-  #withoutWithdrawn(): Configurations {
-    const { files } = this.#parts
-    if (!files.has(GuardFile.withdrawn)) return this.#applied
-    files.remove(GuardFile.withdrawn)
-    const { bgpd, bfdd } = this.#applied
-    const stays = (line: Line): boolean => !announces(line)
-    return { bgpd: bgpd.filter(stays), bfdd: bfdd.filter(stays) }
+  async #bring(before: Configurations, next: Configurations, isUnsure: boolean): Promise<void> {
+    await this.#configure('bfdd', difference(before.bfdd, next.bfdd, isUnsure), false)
+    await this.#configure('bgpd', difference(before.bgpd, next.bgpd, isUnsure))
+    await this.#configure('bfdd', difference(before.bfdd, next.bfdd, isUnsure), true)
   }
 
   #give({ bgpd, bfdd }: Configurations): void {
@@ -91,10 +93,18 @@ export class AppliedConfig {
   }
 }
 
-// Of the second, and of the first what the second does not settle.
+const unannounced = ({ bgpd, bfdd }: Configurations): Configurations => ({
+  bgpd: bgpd.filter(line => !announces(line)),
+  bfdd: bfdd.filter(line => !announces(line))
+})
+
+// Of the second, and of the first what the second does not settle: who gives it settles the same
+// without knowing which of them is there. Only what must be taken back by its own words is kept of
+// both.
 function merged(first: Configurations, second: Configurations): Configurations {
+  const idOf = ({ key, text, isFresh }: Line): string => (isFresh ? `${key}: ${text}` : key)
   const of = (name: keyof Configurations): Line[] => [
-    ...new Map([...first[name], ...second[name]].map(line => [line.key, line])).values()
+    ...new Map([...first[name], ...second[name]].map(line => [idOf(line), line])).values()
   ]
   return { bgpd: of('bgpd'), bfdd: of('bfdd') }
 }

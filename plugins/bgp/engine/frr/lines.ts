@@ -40,10 +40,13 @@ export function difference(
   isUnsure = false
 ): Command[] {
   const wanted = new Map(after.map(line => [line.key, line]))
-  const cleared = before.filter(({ key, text }) => {
+  const isOther = ({ key, text }: Line): boolean => {
     const next = wanted.get(key)
     return next?.isFresh === true && next.text !== text
-  })
+  }
+  // Where one of several may be there, each is taken back: what goes with it goes with any of them.
+  const others = new Set(before.filter(isOther).map(({ key }) => key))
+  const cleared = before.filter(({ key }) => others.has(key))
   const gone = withTheirs(before, cleared)
   const kept = before.filter(line => !gone.has(line))
   const known = new Map(kept.map(line => [line.key, line]))
