@@ -2,7 +2,15 @@
 // over by the next supervisor without being touched, and are kept running by it.
 
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -110,4 +118,22 @@ test('one that is asked to start again does, adopted or not', async () => {
   assert.equal(counters.value('processes.ended'), 0)
   await program.stop()
   await all.close()
+})
+
+test('where nothing can be written it is tried again, and the agent goes on', async () => {
+  const away = mkdtempSync(join(tmpdir(), 'mezzo-outliving-away-'))
+  const { all, lines } = supervisor()
+  const program = all.start({ name: 'homeless', command: sleeper, outlives: away })
+  const { pid } = program
+  await eventually(() => assert.ok(existsSync(join(away, 'homeless.pid'))))
+  rmSync(away, { recursive: true })
+  process.kill(pid!, 'SIGKILL')
+  await eventually(() => assert.ok(program.restarts >= 2))
+  assert.ok(lines.some(line => line.includes('ENOENT')))
+  mkdirSync(away)
+  await eventually(() => assert.ok(existsSync(join(away, 'homeless.pid'))))
+  assert.notEqual(program.pid, pid)
+  await program.stop()
+  await all.close()
+  rmSync(away, { recursive: true })
 })
