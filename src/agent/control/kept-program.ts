@@ -4,6 +4,7 @@
 
 import type { ChildProcess } from 'node:child_process'
 import { type Timer, within } from '../../core/clock.ts'
+import { reasonOf } from '../../core/errors.ts'
 import type { ProcessOptions, Supervised, SupervisorParts } from './processes.ts'
 import { Backoff } from './supervision.ts'
 
@@ -67,7 +68,8 @@ export abstract class KeptProgram implements Supervised {
     this.#isAsked = false
     this.#starts++
     this.parts.counters.started.value++
-    const child = this.spawn()
+    const child = this.#spawned()
+    if (child === null) return
     child.on('error', error => {
       if (child.pid === undefined) this.died(error.message)
     })
@@ -77,6 +79,17 @@ export abstract class KeptProgram implements Supervised {
     })
     this.runs(child.pid ?? null)
     this.options.onStart?.()
+  }
+
+  // A folder that is gone or full is no fault of the agent's, which must not end by it.
+  #spawned(): ChildProcess | null {
+    try {
+      return this.spawn()
+    } catch (error) {
+      this.runs(null)
+      this.died(reasonOf(error))
+      return null
+    }
   }
 
   /** It runs, as this process; null: it is about to be said why it does not. */
