@@ -14,6 +14,7 @@ const port: PortModel = {
 const peer = { id: 'a', router: ROUTER, address: '180.0.1.1', asn: 65_101 }
 const view = (more: Partial<RouterView>): RouterView => ({
   isUp: true,
+  routes: [],
   speakers: [{ id: 's', router: ROUTER, asn: 65_001 }],
   peers: [peer],
   networks: [{ id: 'n', router: ROUTER, prefix: '200.0.0.0/24' }],
@@ -160,4 +161,21 @@ test('before a drained host goes its peers hear that it will', () => {
   assert.deepEqual(telling?.networks, ['200.0.0.0/24'])
   assert.deepEqual(telling?.peers[0]?.export.communities, ['graceful-shutdown'])
   assert.deepEqual(planOf(port, view({}), 'drained', []).plan?.config?.networks, [])
+})
+
+test('a peer over several hops is reached by the longest route of the port', () => {
+  const far = { ...peer, id: 'f', address: '10.255.0.1', port: 'p', multihop: 3 }
+  const by = (destination: string, gateway: string, more = {}) => ({
+    ...{ destination, gateway, port: 'p', ...more }
+  })
+  const placeWith = (...routes: RouterView['routes'][number][]) =>
+    planned({ peers: [peer, far], routes }).plan?.place
+  const routes = [
+    by('0.0.0.0/0', '180.0.1.1'),
+    by('10.255.0.0/16', '180.0.1.7'),
+    by('10.255.0.1/32', '180.0.1.8', { port: 'q' }),
+    by('10.255.0.1/32', '180.0.1.9', { source: '10.0.0.0/8' })
+  ]
+  assert.deepEqual(placeWith(...routes)?.routes, [{ to: '10.255.0.1', via: '180.0.1.7' }])
+  assert.equal(placeWith()?.routes, undefined)
 })

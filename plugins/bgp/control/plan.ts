@@ -14,6 +14,7 @@ import type { BgpPeerModel } from '../peer/model.ts'
 import type { StaticUplinkModel } from '../static/model.ts'
 import { OwnNetworks } from './own-networks.ts'
 import { type PlannedStatic, staticsAt, watchedOf } from './static-plan.ts'
+import { type StaticRoute, waysTo } from './ways.ts'
 
 /** What is declared of a router. */
 export interface RouterView {
@@ -29,6 +30,8 @@ export interface RouterView {
   readonly ports: readonly Pick<PortModel, 'addresses' | 'host'>[]
   /** Uplinks without BGP, of all its ports. */
   readonly statics: readonly StaticUplinkModel[]
+  /** Of an operator's making. */
+  readonly routes: readonly StaticRoute[]
   /** Those that peers name, by id. */
   readonly policies: ReadonlyMap<string, BgpPolicyModel>
 }
@@ -92,7 +95,8 @@ export function planOf(
   const spoken = peers.size === 0 ? null : bgpOf(port, view, peers, drain, reasons)
   const reason = spoken?.reason ?? null
   if (reason !== null && watched.length === 0) return nothing(reason)
-  const place = { port: port.id, mac, addresses }
+  const routes = waysTo(port, [...peers.keys()], view.routes)
+  const place = { port: port.id, mac, addresses, ...(routes.length > 0 && { routes }) }
   const bgp = spoken === null || spoken.reason !== null ? NO_BGP : spoken
   return { plan: { place, watched, ...bgp }, reason, statics }
 }

@@ -53,6 +53,7 @@ export class RouterWatch {
   readonly #networks: Objects<BgpNetworkModel>
   readonly #ports: Objects<PortModel>
   readonly #statics: Objects<StaticUplinkModel>
+  readonly #routes: Objects<RouterView['routes'][number]>
   readonly #policies = new Map<string, Objects<BgpPolicyModel>>()
   #isClosed = false
 
@@ -65,6 +66,7 @@ export class RouterWatch {
     this.#router = new Objects(store, { kind: 'router', id: router }, this.#changed)
     this.#speakers = new Objects(store, { kind: 'bgp-speaker', ...of }, this.#changed)
     this.#networks = new Objects(store, { kind: 'bgp-network', ...of }, this.#changed)
+    this.#routes = new Objects(store, { kind: 'route', ...of }, this.#changed)
     const device = { field: 'device', value: router }
     this.#ports = new Objects(store, { kind: 'port', ...device }, this.#changed)
     this.#statics = new Objects(store, { kind: 'static-uplink', ...of }, this.#changed)
@@ -85,6 +87,7 @@ export class RouterWatch {
       networks: this.#networks.all,
       ports: this.#ports.all,
       statics: this.#statics.all,
+      routes: this.#routes.all,
       policies: new Map(policies)
     }
   }
@@ -97,7 +100,7 @@ export class RouterWatch {
 
   get #all(): Pick<Objects<unknown>, 'isReady' | 'close'>[] {
     const own = [this.#router, this.#speakers, this.#peers, this.#networks, this.#statics]
-    return [...own, this.#ports, ...this.#policies.values()]
+    return [...own, this.#ports, this.#routes, ...this.#policies.values()]
   }
 
   #followPolicies(): void {

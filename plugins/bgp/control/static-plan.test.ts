@@ -46,7 +46,8 @@ test('BFD is asked for those that want it, and shut where nobody is to send to u
 
 test('an engine is needed for BFD alone, and no speaker; what lacks one says so beside it', () => {
   const view = (more: Partial<RouterView>): RouterView => ({
-    ...{ isUp: true, speakers: [], peers: [], networks: [], ports: [], statics: [] },
+    ...{ isUp: true, speakers: [], peers: [], networks: [], ports: [] },
+    ...{ statics: [], routes: [] },
     policies: new Map(),
     ...more
   })

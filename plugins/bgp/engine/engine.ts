@@ -25,10 +25,20 @@ export interface UplinkPlace {
   readonly mac: string
   /** The port's, IPv4 and IPv6, with prefix lengths. */
   readonly addresses: readonly string[]
+  /** How peers are reached that are in no network of the port's; default: there are none. */
+  readonly routes?: readonly PlaceRoute[]
   /** Path of the network namespace our end of the cable is in; null: that of our own process. */
   readonly packetNetns: string | null
   /** Default: 1500. */
   readonly mtu?: number
+}
+
+/** The way to a peer over several hops. */
+export interface PlaceRoute {
+  /** Address of the peer. */
+  readonly to: string
+  /** Of a neighbour in a network of the port's. */
+  readonly via: string
 }
 
 /** Speaks for one uplink port. */

@@ -114,11 +114,11 @@ test('as a file each block is opened once, and closed', () => {
   assert.equal(
     fileOf(bfdd),
     `bfd
- profile mezzo-300x3h4
+ profile mezzo-300x3far
   transmit-interval 300
   receive-interval 300
   detect-multiplier 3
-  minimum-ttl 252
+  minimum-ttl 1
 `
   )
   const lines = fileOf(bgpd).split('\n')

@@ -184,9 +184,7 @@ function policiesOf(peer: PeerConfig, asn: number) {
 type Watched = Pick<PeerConfig, 'bfd' | 'multihop'>
 
 const profileOf = ({ bfd, multihop }: Watched): string =>
-  `mezzo-${bfd!.intervalMs}x${bfd!.multiplier}${multihop === null ? '' : `h${multihop}`}`
-
-const TTL_MAX = 255
+  `mezzo-${bfd!.intervalMs}x${bfd!.multiplier}${multihop === null ? '' : 'far'}`
 
 // Named by what they say, so that a change leaves sessions of others alone.
 function profile(peer: Watched): Line[] {
@@ -198,7 +196,8 @@ function profile(peer: Watched): Line[] {
     `transmit-interval ${bfd.intervalMs}`,
     `receive-interval ${bfd.intervalMs}`,
     `detect-multiplier ${bfd.multiplier}`,
-    ...(multihop === null ? [] : [`minimum-ttl ${Math.max(1, TTL_MAX - multihop + 1)}`])
+    // RFC 5883 asks for no TTL, and some begin with 64.
+    ...(multihop === null ? [] : ['minimum-ttl 1'])
   ]
   const block = ['bfd', header]
   const inside = texts.map(text => ({

@@ -61,7 +61,7 @@ const unless =
     value === none || check(value)
 
 /** Throws INVALID, which names the field. */
-export function validatePlace({ port, mac, addresses, mtu }: UplinkPlace): void {
+export function validatePlace({ port, mac, addresses, mtu, routes = [] }: UplinkPlace): void {
   const isId = (value: unknown) => typeof value === 'string' && /^[\w-]{8,64}$/.test(value)
   need(isId, 'port', port, 'the id of a port')
   need(parses(address.parseMac), 'mac', mac, 'a MAC address')
@@ -70,6 +70,8 @@ export function validatePlace({ port, mac, addresses, mtu }: UplinkPlace): void 
   need(isSome, 'addresses', addresses.length, 'an address at least')
   for (const each of addresses)
     need(parses(address.parsePrefix), 'addresses', each, 'an address with a prefix length')
+  for (const each of routes.flatMap(({ to, via }) => [to, via]))
+    need(isAddress, 'routes', each, 'an address')
 }
 
 /** Throws INVALID, which names the field. */

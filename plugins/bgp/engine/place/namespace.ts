@@ -172,6 +172,26 @@ async function configure(place: UplinkPlace, link: Link | null): Promise<void> {
     ...fresh.map(each => `addr add ${each} dev ${INSIDE}${each.includes(':') ? ' nodad' : ''}`),
     `link set ${INSIDE} up`
   )
+  await lead(place)
+}
+
+// To peers over several hops, and nowhere else.
+async function lead({ port, routes = [] }: UplinkPlace): Promise<void> {
+  const short = shortOf(port)
+  const wanted = new Set(routes.map(({ to }) => to))
+  const there = await Promise.all(['-4', '-6'].map(family => leadsIn(short, family)))
+  const gone = there.flat().filter(to => !wanted.has(to))
+  await inside(
+    short,
+    ...gone.map(to => `route del ${to} proto static`),
+    ...routes.map(({ to, via }) => `route replace ${to} via ${via} dev ${INSIDE} proto static`)
+  )
+}
+
+async function leadsIn(short: string, family: string): Promise<string[]> {
+  const ask = ['ip', '-n', namespaceOf(short), family, '-j', 'route', 'show', 'proto', 'static']
+  const routes = JSON.parse((await run(ask)) || '[]') as { readonly dst: string }[]
+  return routes.map(({ dst }) => dst)
 }
 
 // No address but the port's, and the link-local one that goes with its MAC; it forwards nothing,
