@@ -20,6 +20,8 @@ export class MemorySpeaker {
   opened = 0
   applied = 0
   states: Partial<SessionState>[] = []
+  /** What is made of a question for its sessions: a daemon may be slow, or not answer. */
+  answer: () => Promise<void> = async () => {}
   #listener: (update: RouteUpdate) => void = () => {}
   #bfdListener: (states: readonly BfdState[]) => void = () => {}
 
@@ -56,8 +58,11 @@ export class MemoryEngine implements BgpEngine {
   readonly status = { version: '8.4.4', reason: null }
   readonly speakers = new Map<string, MemorySpeaker>()
   fault: Error | undefined
+  /** Until when nothing is opened. */
+  gate: Promise<void> = Promise.resolve()
 
   async open(place: UplinkPlace): Promise<Speaker> {
+    await this.gate
     if (this.fault !== undefined) throw this.fault
     const held = this.speakers.get(place.port) ?? new MemorySpeaker(place)
     this.speakers.set(place.port, held)
@@ -72,7 +77,10 @@ export class MemoryEngine implements BgpEngine {
         held.applied++
       },
       onRoutes: listener => held.listen(listener),
-      sessions: async () => (held.config?.peers ?? []).map((peer, i) => stateOf(peer, held, i)),
+      sessions: async () => {
+        await held.answer()
+        return (held.config?.peers ?? []).map((peer, i) => stateOf(peer, held, i))
+      },
       onBfd: listener => held.listenBfd(listener),
       leave: async () => {
         held.listen(() => {})

@@ -11,8 +11,10 @@ import { reportTable } from './table.ts'
 
 test('a first peer brings a speaker up; without the last one all of it goes', async t => {
   const { engine, punt, write, remove, begin, peerOf, config, rows } = await ground(t)
+  punt.rules.set(UP, {}) // of an agent that went before it had taken them back
   const { gateway } = await begin()
   await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'none'))
+  await eventually(() => assert.equal(punt.rules.size, 0))
   assert.equal(engine.speakers.size, 0)
   await write('create', 'bgp-peer', peerOf())
   await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
@@ -154,6 +156,39 @@ test('a new speaker announces nothing before this agent has its port active', as
   )
   await session.table(activeTable(HOST)).put(UP, HOST)
   await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
+})
+
+test('what is not given to a speaker yet is announced by nobody', async t => {
+  const { engine, write, begin, peerOf, rows } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  let open: () => void = () => {}
+  engine.gate = new Promise(done => (open = done))
+  await begin()
+  const says = (report: object) =>
+    eventually(async () =>
+      assert.deepEqual((await rows(reportTable(ROUTER)))[`network ${id(30)} gw1/${UP}`], report)
+    )
+  await says({ announced: false, reasons: ['opening'] })
+  open()
+  await says({ announced: true })
+})
+
+test('a daemon that is asked in vain holds up no other, and none is said to be up', async t => {
+  const { engine, write, begin, peerOf } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  await write('create', 'port', port(UP2, 2))
+  await write('create', 'bgp-peer', peerOf({ id: id(11), address: '180.0.2.1' }))
+  const { gateway, session } = await begin()
+  await session.table(activeTable(HOST)).put(UP2, HOST)
+  const state = (i: number) => gateway.uplinks[i]?.sessions[0]?.state
+  await eventually(() => assert.deepEqual([state(0), state(1)], ['connect', 'connect']))
+  const [first, second] = [engine.speakers.get(UP)!, engine.speakers.get(UP2)!]
+  first.answer = () => new Promise(() => {})
+  second.states = [{ state: 'established' }]
+  await eventually(() => assert.equal(state(1), 'established'))
+  second.answer = () => Promise.reject(new Error('it does not answer'))
+  await eventually(() => assert.equal(state(1), 'idle'))
+  assert.match(gateway.uplinks[1]!.sessions[0]!.lastError!, /not known: it does not answer/)
 })
 
 test('what is left of ports that are not ours any more is removed at start', async t => {
