@@ -294,8 +294,8 @@ export class Gateway implements Running {
   #poll(): void {
     if (this.#isClosed) return
     const { clock, pollMs } = this.#parts
-    this.#polling = clock.after(pollMs, async () => {
-      for (const { uplink } of [...this.#ports.values()]) await uplink?.poll()
+    this.#polling = clock.after(pollMs, () => {
+      for (const { uplink } of this.#ports.values()) void uplink?.poll() // none waits for another
       this.#parts.say(this.notes)
       this.#poll()
     })

@@ -71,7 +71,6 @@ export class LearnedRoutes {
   #own = new OwnNetworks([])
   #isDrained = false
   #stale: Set<string> | null = new Set() // not named yet since the replay began
-  #isClosed = false
 
   constructor(parts: LearnedParts, router: string, port: string, origin: 'bgp' | 'static') {
     this.#parts = parts
@@ -109,18 +108,19 @@ export class LearnedRoutes {
 
   /** Takes what the speaker tells. */
   take({ changes, isComplete }: RouteUpdate): void {
-    if (this.#isClosed) return
     const touched = new Set<string>()
     const used = new Map<string, boolean>() // next hops, and whether they were there before
     for (const { prefix, hops } of changes) {
       this.#stale?.delete(prefix)
+      const isKnown = this.#byPrefix.has(prefix)
       if (hops.length === 0) this.#set(prefix, [], used)
-      else if (this.#byPrefix.has(prefix) || this.#byPrefix.size < ROUTES_MAX) {
+      else if (isKnown || this.#byPrefix.size < ROUTES_MAX) {
         this.#set(prefix, hops.slice(0, HOPS_MAX), used)
         this.#judge(prefix)
         if (this.#refused.has(prefix)) this.#parts.ours.count()
       } else this.#parts.full.count()
-      touched.add(prefix)
+      // Of what an earlier agent has said nobody knows until all is told.
+      if (isKnown || this.#stale !== null || this.#byPrefix.has(prefix)) touched.add(prefix)
     }
     if (isComplete && this.#stale !== null) {
       for (const prefix of this.#stale) {
@@ -155,16 +155,16 @@ export class LearnedRoutes {
     this.#log()
   }
 
-  /** Takes all of it back, for good. */
+  /** Takes all of it back; what is learned afterwards begins anew. */
   withdraw(): void {
-    this.#isClosed = true
     this.#byPrefix.clear()
     this.#uses.clear()
     this.#refused.clear()
+    this.#stale = new Set()
     this.#log()
     const { routes } = this.#parts
-    this.#after(routes.withdraw(this.#router, this.#origin))
-    void this.#forgetEarlier()
+    const withdrawn = routes.withdraw(this.#router, this.#origin)
+    this.#after(withdrawn.then(() => this.#forgetEarlier()))
   }
 
   #set(prefix: string, hops: readonly RouteHop[], used: Map<string, boolean>): void {

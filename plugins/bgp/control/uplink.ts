@@ -77,7 +77,7 @@ export class Uplink {
   readonly #damping: Damping
   readonly #staticRoutes: LearnedRoutes
   readonly #statics: StaticUplinks
-  #learned: LearnedRoutes
+  readonly #learned: LearnedRoutes
   #planned: Planned = NOTHING
   #mayApply = true
   #speaker: Speaker | null = null
@@ -90,6 +90,7 @@ export class Uplink {
   #isDirty = false
   #turn: Promise<void> = Promise.resolve()
   #isBusy = false
+  #isLooking = false
   #retry: Timer | null = null
   #retryMs = RETRY_MS
 
@@ -121,24 +122,29 @@ export class Uplink {
     this.#report()
   }
 
-  /** Looks how the sessions are. */
+  /** Looks how the sessions are; one that is still looking goes on. */
   async poll(): Promise<void> {
     const speaker = this.#speaker
-    if (speaker === null || this.#done.config === '') return
-    try {
-      const sessions = await speaker.sessions()
-      if (speaker !== this.#speaker) return
-      for (const session of sessions) {
-        const before = this.#sessions.find(({ address }) => address === session.address)
-        this.#parts.counters.flaps.value += flapsSince(before, session)
-      }
-      const { plan } = this.#planned
-      this.#log.sessions(sessions, each => plan?.peers.get(each)?.adminStateUp === false)
-      this.#sessions = sessions
-    } catch (error) {
-      this.#parts.log.debug({ err: error, port: this.#port }, 'its sessions are not known')
+    if (speaker === null || this.#done.config === '' || this.#isLooking) return
+    this.#isLooking = true
+    const sessions = await speaker.sessions().catch(error => this.#unknown(error))
+    this.#isLooking = false
+    if (speaker !== this.#speaker) return
+    for (const session of sessions) {
+      const before = this.#sessions.find(({ address }) => address === session.address)
+      this.#parts.counters.flaps.value += flapsSince(before, session)
     }
+    const { plan } = this.#planned
+    this.#log.sessions(sessions, each => plan?.peers.get(each)?.adminStateUp === false)
+    this.#sessions = sessions
     this.#report()
+  }
+
+  // Of a session that nobody can ask for it is not said that it is up.
+  #unknown(error: unknown): SessionState[] {
+    this.#parts.log.debug({ err: error, port: this.#port }, 'its sessions are not known')
+    const lastError = `not known: ${reasonOf(error)}`
+    return this.#sessions.map(each => ({ ...each, state: 'idle', upSinceMs: null, lastError }))
   }
 
   /** Lets go: what speaks goes on for the next agent. Resolves when nothing is under way. */
@@ -166,8 +172,7 @@ export class Uplink {
   get status(): UplinkStatus {
     const { plan } = this.#planned
     const reason = this.#reason ?? this.#planned.reason
-    const isDone = plan !== null && this.#done.config === textOf(plan)
-    const working = isDone ? 'working' : 'opening'
+    const working = this.#pending.length === 0 ? 'working' : 'opening'
     const fine = plan === null ? 'none' : working
     return {
       port: this.#port,
@@ -196,6 +201,12 @@ export class Uplink {
     const link = new OwnNetworks(addresses)
     const isLink = (prefix: string): boolean => link.covering(prefix) === prefix
     return this.#learned.refused.map(each => ({ ...each, isLink: isLink(each.prefix) }))
+  }
+
+  // What is wanted is not given to a speaker yet.
+  get #pending(): string[] {
+    const { plan } = this.#planned
+    return plan === null || this.#done.config === textOf(plan) ? [] : ['opening']
   }
 
   // --- towards the plan
@@ -227,7 +238,7 @@ export class Uplink {
 
   #failed(error: unknown): void {
     const { clock, log, counters } = this.#parts
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = reasonOf(error)
     counters.faults.count()
     if (reason !== this.#reason)
       log.warn({ err: error, port: this.#port }, 'its speaker is not well')
@@ -250,8 +261,9 @@ export class Uplink {
       this.#speaker = speaker
       this.#done = { place: placeText, config: '', rules: '' }
       this.#learned.replay()
-      const learned = this.#learned
-      speaker.onRoutes(update => learned.take(update))
+      speaker.onRoutes(update => {
+        if (speaker === this.#speaker) this.#learned.take(update)
+      })
       speaker.onBfd(states => this.#hear(speaker, states))
     }
     const rules = {
@@ -297,16 +309,16 @@ export class Uplink {
     this.#sessions = []
     this.#done = { place: '', config: '', rules: '' }
     this.#learned.withdraw()
-    this.#learned = this.#newLearned('bgp')
     const isLeft = speaker !== null || (await engine.places()).includes(this.#port)
     if (isLeft) {
       // It says goodbye to its peers while they can hear it.
       if (speaker === null) await engine.remove(this.#port)
       else await speaker.close()
-      await punt
-        .clear(this.#port)
-        .catch(error => log.debug({ err: error, port: this.#port }, 'there is nothing to clear'))
     }
+    // An agent before this one may have come so far and no further.
+    await punt
+      .clear(this.#port)
+      .catch(error => log.debug({ err: error, port: this.#port }, 'there is nothing to clear'))
     this.#isShut = true
   }
 
@@ -342,7 +354,10 @@ export class Uplink {
       reports.set(reportsOf('peer', peer.id), report)
     }
     for (const { id, reasons } of plan?.networks ?? []) {
-      const why = this.#reason === null ? reasons : [...reasons, `speaker: ${this.#reason}`]
+      // As it was left by an agent before this one, which has said what it was.
+      if (!this.#mayApply && this.#reason === null) continue
+      const fault = this.#reason === null ? this.#pending : [`speaker: ${this.#reason}`]
+      const why = [...reasons, ...fault]
       const report = why.length === 0 ? { announced: true } : { announced: false, reasons: why }
       reports.set(reportsOf('network', id), report)
     }
@@ -351,6 +366,9 @@ export class Uplink {
     this.#reports.set(reports)
   }
 }
+
+const reasonOf = (error: unknown): string =>
+  error instanceof Error ? error.message : String(error)
 
 const NOTHING: Planned = { plan: null, reason: null, statics: [] }
 
