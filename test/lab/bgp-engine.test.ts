@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { RouteHop, Speaker } from '../../plugins/bgp/engine/engine.ts'
+import { configure } from '../../plugins/bgp/engine/frr/configure.ts'
+import { SystemClock } from '../../src/core/clock.ts'
 import { isFailure } from '../../src/core/errors.ts'
 import { must } from '../../src/lab/process/process.ts'
 import { eventually } from '../store/ground.ts'
@@ -61,6 +63,28 @@ describe('BGP by FRR', { skip: whyNot() ?? false }, () => {
     await eventually(async () =>
       assert.deepEqual(await ground.learnedOutside(), ['198.51.100.0/24', '2001:db8:1::/48'])
     )
+  })
+
+  test('what could not be made as a whole can be found, and removed', async () => {
+    const { engine } = agent
+    const port = 'facade01-0000-4000-8000-000000000001'
+    const nowhere = { ...ground.place, port, packetNetns: '/run/netns/nowhere' }
+    await assert.rejects(engine.open(nowhere), error => isFailure(error, 'UNAVAILABLE'))
+    assert.ok((await engine.places()).includes(port))
+    await engine.remove(port)
+    assert.ok(!existsSync('/run/netns/mezzo-bgp-facade01'))
+    assert.deepEqual(await engine.places(), [PORT])
+  })
+
+  test('what a daemon does not understand is not told on: it may be a secret', async () => {
+    const path = join(ground.engineFolder, PORT.slice(0, 8), 'daemons', 'bgpd.vty')
+    const text = 'neighbor 192.0.2.1 password s3cretWord'
+    const command = { block: [], key: 'password of 192.0.2.1', text, isUndo: false }
+    await assert.rejects(configure(path, new SystemClock(), [command]), error => {
+      assert.match(String(error), /password of 192.0.2.1/)
+      assert.doesNotMatch(String(error), /s3cret/)
+      return true
+    })
   })
 
   test('a second speaker of a port is refused; what is not valid changes nothing', async () => {
