@@ -91,9 +91,9 @@ export class FrrSpeaker implements Speaker {
   /** Makes or adopts all of it. */
   async open(): Promise<void> {
     const { clock, installation } = this.#parts
-    await makeNamespace(this.#place, this.#files.folder, clock)
     this.#files.make(installation.gid)
-    this.#files.write('port', this.#place.port)
+    this.#files.write('port', this.#place.port) // first: what is made by halves is found by it
+    await makeNamespace(this.#place, this.#files.folder, clock)
     this.#files.write(GuardFile.limit, `${Math.ceil(this.#parts.withdrawAfterMs / 1000)}\n`)
     beat(this.#files)
     this.#files.give('zebra.conf', zebraFile(FPM_PORT), installation.gid)

@@ -26,7 +26,7 @@ export async function configure(
         for (const word of ['end', 'configure terminal', ...block]) await vty.ask(word)
       open = block
       const { status, text: said } = await vty.ask(text)
-      if (!isUndo && !DONE.includes(status)) throw refused(key, status, said)
+      if (!isUndo && !DONE.includes(status)) throw refused({ key, text }, status, said)
     }
     await vty.ask('end')
   } finally {
@@ -34,9 +34,14 @@ export async function configure(
   }
 }
 
-// The command itself may hold a password; its key does not.
-const refused = (key: string, status: number, said: string) =>
-  fail('UNAVAILABLE', {
+const PASSWORD = / password (\S+)$/
+
+// FRR quotes what it does not understand: a password must not be told on by that.
+function refused({ key, text }: Pick<Command, 'key' | 'text'>, status: number, said: string) {
+  const [, secret] = PASSWORD.exec(text) ?? []
+  const told = secret === undefined ? said : said.replaceAll(secret, '(not shown)')
+  return fail('UNAVAILABLE', {
     what: `"${key}"`,
-    reason: `FRR refuses it with status ${status}: ${said.replace(/\s+/g, ' ').trim()}`
+    reason: `FRR refuses it with status ${status}: ${told.replace(/\s+/g, ' ').trim()}`
   })
+}
