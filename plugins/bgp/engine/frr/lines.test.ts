@@ -127,3 +127,18 @@ test('as a file each block is opened once, and closed', () => {
   assert.ok(lines.indexOf(' address-family ipv4 unicast') > lines.indexOf('router bgp 65001'))
   assert.ok(lines.includes('  network 198.51.100.0/24'))
 })
+
+test('a file of many lines looks at each of them a few times, not at all of them for each', () => {
+  const networks = Array.from({ length: 400 }, (_, i) => `10.${i >> 8}.${i & 255}.0/24`)
+  const { bgpd } = configurations(config({ networks }), [])
+  let looks = 0
+  const watched = bgpd.map(({ block, ...line }) => ({
+    ...line,
+    get block() {
+      looks++
+      return block
+    }
+  }))
+  assert.equal(fileOf(watched), fileOf(bgpd))
+  assert.ok(looks <= 4 * bgpd.length, `${looks} looks at ${bgpd.length} lines`)
+})
