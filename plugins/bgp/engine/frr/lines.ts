@@ -66,13 +66,14 @@ export function difference(
 /** A configuration as a file. */
 export function fileOf(lines: readonly Line[]): string {
   const text: string[] = []
+  const headers = new Set(lines.flatMap(({ block }) => block.map((line, i) => `${i} ${line}`)))
   let open: readonly string[] = []
   for (const { block, text: line } of lines) {
     const shared = sharedLength(open, block)
     for (let i = open.length; i > shared; i--) text.push(`${' '.repeat(i - 1)}exit`)
     for (let i = shared; i < block.length; i++) text.push(' '.repeat(i) + block[i]!)
     text.push(' '.repeat(block.length) + line)
-    open = lines.some(other => other.block[block.length] === line) ? [...block, line] : block
+    open = headers.has(`${block.length} ${line}`) ? [...block, line] : block
   }
   return `${text.join('\n')}\n`
 }
