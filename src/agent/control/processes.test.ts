@@ -1,6 +1,9 @@
 // Programs that are kept running, as real processes.
 
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually } from '../../../test/store/ground.ts'
 import { SystemClock } from '../../core/clock.ts'
@@ -84,4 +87,26 @@ test('one that does not hear is killed; one that is not there is tried again', a
   assert.ok(!isThere(pid))
   assert.equal(counters.value('processes.started') >= 2, true)
   assert.throws(() => all.start({ name: 'late', command: node(FOREVER) }))
+})
+
+test('what stands in our environment is not for them, but for where programs are', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'mezzo-environment-'))
+  process.env.MEZZO_TEST_PASSWORD = 'hunter2'
+  t.after(() => {
+    delete process.env.MEZZO_TEST_PASSWORD
+    rmSync(folder, { recursive: true, force: true })
+  })
+  for (const more of [{}, { outlives: folder }]) {
+    const { all, lines } = supervisor()
+    const command = ['sh', '-c', 'env | grep -E "^(PATH|GIVEN|MEZZO)"; echo all of it; while :; do sleep 0.05; done']
+    const env = { GIVEN: 'to it' }
+    const program = all.start({ name: 'curious', command, env, ...more })
+    await eventually(() => assert.ok(lines.some(line => line.includes('all of it'))))
+    await program.stop()
+    await all.close()
+    const text = lines.join('\n')
+    assert.match(text, /PATH=/)
+    assert.match(text, /GIVEN=to it/)
+    assert.doesNotMatch(text, /hunter2/)
+  }
 })
