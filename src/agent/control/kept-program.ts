@@ -141,6 +141,16 @@ export abstract class KeptProgram implements Supervised {
 export const inside = ({ netns }: ProcessOptions): string[] =>
   netns === undefined ? [] : ['nsenter', `--net=${netns}`, '--']
 
+// Of ours: where programs, libraries and files are, language and time zone. Passwords of the stores
+// may stand beside them, and who speaks with strangers is not to have them.
+const PASSED = /^(PATH|LD_LIBRARY_PATH|HOME|TMPDIR|LANG|LC_[A-Z]+|TZ)$/
+
+/** The environment it runs in. */
+export const environmentOf = ({ env }: ProcessOptions): NodeJS.ProcessEnv => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => PASSED.test(name))),
+  ...env
+})
+
 // To the whole group, whose leader it is; it may be gone already.
 function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
   try {

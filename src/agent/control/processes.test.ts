@@ -98,7 +98,11 @@ test('what stands in our environment is not for them, but for where programs are
   })
   for (const more of [{}, { outlives: folder }]) {
     const { all, lines } = supervisor()
-    const command = ['sh', '-c', 'env | grep -E "^(PATH|GIVEN|MEZZO)"; echo all of it; while :; do sleep 0.05; done']
+    const command = [
+      'sh',
+      '-c',
+      'env | grep -E "^(PATH|GIVEN|MEZZO)"; echo all of it; while :; do sleep 0.05; done'
+    ]
     const env = { GIVEN: 'to it' }
     const program = all.start({ name: 'curious', command, env, ...more })
     await eventually(() => assert.ok(lines.some(line => line.includes('all of it'))))

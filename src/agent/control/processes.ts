@@ -18,7 +18,7 @@ export interface ProcessOptions {
   readonly command: readonly string[]
   /** Path of the network namespace it runs in; left out: that of the agent's process. */
   readonly netns?: string
-  /** Variables beside our own. */
+  /** Variables beside PATH, language and time zone: of ours it is given no others. */
   readonly env?: Readonly<Record<string, string>>
   /**
    * A folder, which is there: the program outlives the agent, and `<name>.pid` in it says which

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { inside, KeptProgram } from './kept-program.ts'
+import { environmentOf, inside, KeptProgram } from './kept-program.ts'
 import type { ProcessOptions, SupervisorParts } from './processes.ts'
 import { PrintedLines } from './supervision.ts'
 
@@ -18,7 +18,7 @@ export class Program extends KeptProgram {
 
   protected spawn(): ChildProcess {
     const [program, ...args] = commandOf(this.options)
-    const env = { ...process.env, ...this.options.env }
+    const env = environmentOf(this.options)
     const child = spawn(program!, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     const printed = new PrintedLines(this.options.name, this.parts)
     for (const stream of [child.stdout, child.stderr])
