@@ -11,6 +11,8 @@ import { Damping } from './damping.ts'
 import { LearnedRoutes } from './learned-routes.ts'
 import { uplinkCounters } from './uplink.ts'
 
+const clock = new SystemClock()
+
 /** Routes as a store has them that answers questions when the test says so. */
 function ground() {
   const counters = uplinkCounters(new CounterTable())
@@ -31,7 +33,7 @@ function ground() {
     withdraw: async () => stored.clear()
   }
   const never = { dampFirstMs: 0, dampMaxMs: 0, dampForgetMs: 1000 }
-  const damping = new Damping(new SystemClock(), never, () => {})
+  const damping = new Damping(clock, never, () => {})
   const parts = { routes: routes as Routes, log: silentLog(), ...counters, damping }
   const learned = new LearnedRoutes(parts, 'router', 'port', 'bgp')
   return { learned, stored, told, questions, counters }
@@ -39,7 +41,7 @@ function ground() {
 
 const hops = [{ gateway: '192.0.2.1', share: 1 }]
 const change = (n: number) => ({ prefix: `10.${n >> 8}.${n & 255}.0/24`, hops })
-const turns = () => new Promise<void>(done => setImmediate(done))
+const turns = () => new Promise<void>(done => clock.soon(done))
 
 test('what there is no room for is not told to the store', () => {
   const { learned, stored, told, counters } = ground()
