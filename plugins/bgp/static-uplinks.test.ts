@@ -77,6 +77,26 @@ test('an agent that begins withdraws no static way before BFD has said how it is
   )
 })
 
+test('what BFD has said of one that went is no word of one that comes', async t => {
+  const { engine, write, remove, begin, rows } = await ground(t)
+  const bfd = { intervalMs: 300, multiplier: 3 }
+  const uplink = { id: STATIC, router: ROUTER, address: '180.0.1.1', bfd }
+  await write('create', 'static-uplink', uplink)
+  const { gateway } = await begin()
+  const isWorking = () => eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  await isWorking()
+  engine.speakers.get(UP)!.bfd({ '180.0.1.1': 'up' })
+  const ways = async () => Object.keys(await rows(learnedTable(ROUTER))).length
+  await eventually(async () => assert.equal(await ways(), 1))
+  await remove('static-uplink', STATIC)
+  await eventually(() => assert.equal(engine.speakers.size, 0))
+  await write('create', 'static-uplink', uplink)
+  await isWorking()
+  assert.deepEqual([gateway.uplinks[0]?.statics[0]?.state, await ways()], ['down', 0])
+  engine.speakers.get(UP)!.bfd({ '180.0.1.1': 'up' })
+  await eventually(async () => assert.equal(await ways(), 1))
+})
+
 test('where nobody can watch it a static uplink is none, and why; without BFD it is', async t => {
   const { engine, write, begin, rows } = await ground(t)
   engine.fault = new Error('FRR is not installed')
