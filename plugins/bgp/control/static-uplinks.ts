@@ -72,6 +72,12 @@ export class StaticUplinks {
     this.#update()
   }
 
+  /** Nobody is watched any more: what was said is no word of those that come. */
+  unwatch(): void {
+    this.#states = null
+    this.#sessions.clear()
+  }
+
   /** How they are; `fault`: why they may not be watched. */
   statuses(fault: string | null): StaticStatus[] {
     return this.#planned.map(each => {

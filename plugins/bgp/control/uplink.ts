@@ -308,6 +308,7 @@ export class Uplink {
     this.#speaker = null
     this.#sessions = []
     this.#done = { place: '', config: '', rules: '' }
+    this.#statics.unwatch()
     this.#learned.withdraw()
     const isLeft = speaker !== null || (await engine.places()).includes(this.#port)
     if (isLeft) {

@@ -115,6 +115,7 @@ export class FrrSpeaker implements Speaker {
     this.#config = config
     this.#watched = watched
     this.#hasApplied = true
+    this.#bfd.refresh()
   }
 
   onRoutes(listener: (update: RouteUpdate) => void): void {

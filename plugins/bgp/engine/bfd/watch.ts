@@ -50,6 +50,12 @@ export class BfdWatch {
     if (this.#states !== null) listener([...this.#states.values()])
   }
 
+  /** What was known may not be so any more: asks now. */
+  refresh(): void {
+    this.#told++
+    if (!this.#isLooking) void this.#look()
+  }
+
   /** Says nothing more. */
   close(): void {
     this.#isClosed = true
