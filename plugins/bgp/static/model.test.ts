@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import { command } from '../../../src/api/cli/command.ts'
 import { call, openSystem, type System } from '../../../test/api/fixture.ts'
 import { placeOf, reportsOf, reportTable } from '../table.ts'
 
@@ -84,4 +85,24 @@ test('it shows how it is, as gateways say', async () => {
     { host: 'gw1', port, state: 'up' },
     { host: 'gw2', port, state: 'down', reason: 'control detection time expired' }
   ])
+})
+
+test('the command line makes one and lists it, as the documents say', async () => {
+  const run = async (...words: string[]) => {
+    const said: string[] = []
+    const given = { api: system.url, say: said.push.bind(said), complain: said.push.bind(said) }
+    const status = await command(words, given as unknown as Parameters<typeof command>[1])
+    return { status, text: said.join('\n') }
+  }
+  const words = ['router=edge', 'name=isp2', 'address=180.0.1.7', 'bfd={"intervalMs":200}']
+  const prefixes = 'prefixes=203.0.113.0/24,198.51.100.0/24'
+  const made = await run('static-uplink', 'create', ...words, prefixes, 'weight=200')
+  assert.equal(made.status, 0, made.text)
+  const shown = await run('static-uplink', 'show', 'isp2')
+  assert.match(shown.text, /203\.0\.113\.0\/24/)
+  assert.match(shown.text, /state +none/)
+  assert.match((await run('static-uplink', 'list')).text, /isp2/)
+  const refused = await run('static-uplink', 'set', 'isp2', 'prefixes=::/0')
+  assert.notEqual(refused.status, 0)
+  assert.match(refused.text, /prefixes\[0\].*IPv4/)
 })
