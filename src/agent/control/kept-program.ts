@@ -151,6 +151,13 @@ export const environmentOf = ({ env }: ProcessOptions): NodeJS.ProcessEnv => ({
   ...env
 })
 
+// As urgent as heartbeats: a limit of 5 for it is what the unit has.
+const URGENT = 'chrt --fifo --pid 5 $$ 2>/dev/null; exec "$@"'
+
+/** The program and its arguments; an urgent one asks for it before it becomes the program. */
+export const commandOf = ({ command, isUrgent = false }: ProcessOptions): readonly string[] =>
+  isUrgent ? ['sh', '-c', URGENT, 'sh', ...command] : command
+
 // To the whole group, whose leader it is; it may be gone already.
 function signal(pid: number, name: 'SIGTERM' | 'SIGKILL'): void {
   try {

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Timer } from '../../core/clock.ts'
-import { environmentOf, inside, KeptProgram } from './kept-program.ts'
+import { commandOf, environmentOf, inside, KeptProgram } from './kept-program.ts'
 import { PID_FILE, startOf, startWritten, tailOf, textBetween } from './process-files.ts'
 import type { ProcessOptions, SupervisorParts } from './processes.ts'
 import { PrintedLines } from './supervision.ts'
@@ -52,8 +52,8 @@ export class OutlivingProgram extends KeptProgram {
 
   protected spawn(): ChildProcess {
     this.#adoptedStart = null
-    const { command } = this.options
-    const words = [...inside(this.options), 'sh', '-c', WRITE, 'sh', this.#pidFile, ...command]
+    const command = ['sh', '-c', WRITE, 'sh', this.#pidFile, ...commandOf(this.options)]
+    const words = [...inside(this.options), ...command]
     const output = openSync(this.#output, 'a', 0o600)
     const child = spawn(words[0]!, words.slice(1), {
       env: environmentOf(this.options),

@@ -1,7 +1,8 @@
 // Programs that are kept running, as real processes.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -12,6 +13,7 @@ import { isFailure } from '../../core/errors.ts'
 import { openLog } from '../../core/log.ts'
 import { Supervisor, supervisorCounters } from './processes.ts'
 
+const [ORDINARY, FIFO] = ['0', '1'] // sched(7)
 const FOREVER = 'setInterval(() => {}, 1000)'
 
 function supervisor() {
@@ -114,3 +116,25 @@ test('what stands in our environment is not for them, but for where programs are
     assert.doesNotMatch(text, /hunter2/)
   }
 })
+
+test('an urgent program runs before ordinary ones where it may, else as they do', async () => {
+  const may = spawnSync('chrt', ['--fifo', '5', 'true']).status === 0
+  const { all } = supervisor()
+  const command = node(FOREVER)
+  const [urgent, ordinary] = [true, false].map(isUrgent =>
+    all.start({ name: `urgent ${isUrgent}`, command, isUrgent })
+  )
+  const isNode = (pid: number): boolean => commandOf(pid).startsWith(process.execPath)
+  await eventually(() => assert.ok(isNode(urgent!.pid!) && isNode(ordinary!.pid!)))
+  assert.equal(policyOf(urgent!.pid!), may ? FIFO : ORDINARY)
+  assert.equal(policyOf(ordinary!.pid!), ORDINARY)
+  await all.close()
+})
+
+const commandOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+
+// proc(5): the forty-first field; the name, in brackets, may hold anything.
+function policyOf(pid: number): string {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[38]!
+}

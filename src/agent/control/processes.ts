@@ -20,6 +20,8 @@ export interface ProcessOptions {
   readonly netns?: string
   /** Variables beside PATH, language and time zone: of ours it is given no others. */
   readonly env?: Readonly<Record<string, string>>
+  /** It runs before ordinary programs (SCHED_FIFO) where the agent may have it so. */
+  readonly isUrgent?: boolean
   /**
    * A folder, which is there: the program outlives the agent, and `<name>.pid` in it says which
    * process it is, to whoever starts it next: if it still runs it is taken over as it is. What it

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { environmentOf, inside, KeptProgram } from './kept-program.ts'
+import { commandOf, environmentOf, inside, KeptProgram } from './kept-program.ts'
 import type { ProcessOptions, SupervisorParts } from './processes.ts'
 import { PrintedLines } from './supervision.ts'
 
@@ -17,7 +17,7 @@ export class Program extends KeptProgram {
   }
 
   protected spawn(): ChildProcess {
-    const [program, ...args] = commandOf(this.options)
+    const [program, ...args] = wordsOf(this.options)
     const env = environmentOf(this.options)
     const child = spawn(program!, args, { env, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
     const printed = new PrintedLines(this.options.name, this.parts)
@@ -28,8 +28,8 @@ export class Program extends KeptProgram {
 }
 
 // The kernel ends it when the agent's process is gone, however that went.
-function commandOf(options: ProcessOptions): string[] {
+function wordsOf(options: ProcessOptions): string[] {
   const isLinux = process.platform === 'linux'
   const bound = isLinux && existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', '--'] : []
-  return [...inside(options), ...bound, ...options.command]
+  return [...inside(options), ...bound, ...commandOf(options)]
 }

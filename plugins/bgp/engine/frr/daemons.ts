@@ -95,7 +95,8 @@ export class Daemons {
       ...['--log', 'stdout', '--log-level', name === 'bgpd' ? 'informational' : 'warnings']
     ]
     const options = { name: `${name}-${short}`, command, netns, outlives: files.folder }
-    return { ...options, onStart: () => onStart(name) }
+    // A busy machine is not to be taken for a dead link.
+    return { ...options, isUrgent: name === 'bfdd', onStart: () => onStart(name) }
   }
 
   // It answers, and for zebra: others can connect to it.
