@@ -1,24 +1,25 @@
-// `npm run liveness [-- --minutes N] [--hosts N] [--json]`: hosts that listen for each other's
-// heartbeats while every core of the machine computes, and whether one is ever taken for dead.  At
-// the end one is killed, several times over, and the time is printed until the others know.
+// `npm run liveness [-- --minutes N] [--hosts N] [--uplinks] [--json]`: hosts that listen for each
+// other's heartbeats while every core of the machine computes, and whether one is ever taken for
+// dead.  At the end one is killed, several times over, and the time is printed until the others
+// know.  With --uplinks, of gateways that speak BGP with BFD instead: uplinks.ts.
 
-import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { availableParallelism, loadavg } from 'node:os'
+import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
 import { optionsOf } from '../options.ts'
+import { burn, load, report } from './machine.ts'
+import { uplinks } from './uplinks.ts'
 
 export type Said =
   | { is: 'liveness'; of: number; host: boolean; agent: boolean }
   | { is: 'joined'; of: number }
   | { is: 'counters'; of: Record<string, number> }
 
-const BURNERS_PER_CORE = 2
 const KILLS = 10
 const PATIENCE_MS = 20_000
 const clock = new SystemClock()
 
-const { flags, numbers } = optionsOf(['json'], { minutes: 10, hosts: 3 })
+const { flags, numbers } = optionsOf(['json', 'uplinks'], { minutes: 10, hosts: 3 })
 const { minutes, hosts: count } = numbers
 // Two runs on one machine do not hear each other.
 const BASE = (127 << 24) | ((1 + (process.pid % 250)) << 16) | (((process.pid >> 8) & 127) << 8)
@@ -67,15 +68,6 @@ async function until(what: string, isSo: () => boolean): Promise<void> {
   }
 }
 
-function burn(): () => void {
-  const burners = Array.from({ length: availableParallelism() * BURNERS_PER_CORE }, () =>
-    spawn(process.execPath, ['-e', 'for (;;) ;'], { stdio: 'ignore' })
-  )
-  return () => {
-    for (const burner of burners) burner.kill('SIGKILL')
-  }
-}
-
 const met = (hosts: readonly Host[]): boolean =>
   hosts.every(({ joined }) => joined.size === count - 1)
 
@@ -109,18 +101,17 @@ async function run(): Promise<boolean> {
     await until('all have met', () => met(hosts))
     cool = burn()
     await sleep(clock, minutes * 60_000)
-    const load = loadavg().map(each => Number(each.toFixed(1)))
     const counters = await Promise.all(hosts.map(host => host.counters()))
     const sum = (name: string): number => counters.reduce((all, of) => all + (of[name] ?? 0), 0)
     const seen = {
-      ...{ minutes, hosts: count, load, realtime: sum('realtime') },
+      ...{ minutes, hosts: count, load: load(), realtime: sum('realtime') },
       heartbeats: sum('received-heartbeat'),
       false_losses: hosts.reduce((all, { hostsLost }) => all + hostsLost.length, 0),
       false_departures: hosts.reduce((all, { departures }) => all + departures.length, 0)
     }
     const noticed_ms: number[] = []
     for (let i = 0; i < KILLS; i++) noticed_ms.push(Math.round(await killed(hosts)))
-    report({ ...seen, noticed_ms: noticed_ms.sort((a, b) => a - b) })
+    report({ ...seen, noticed_ms: noticed_ms.sort((a, b) => a - b) }, flags.json)
     return seen.false_losses + seen.false_departures === 0
   } finally {
     cool()
@@ -128,11 +119,7 @@ async function run(): Promise<boolean> {
   }
 }
 
-function report(figures: Readonly<Record<string, unknown>>): void {
-  if (flags.json) process.stdout.write(`${JSON.stringify(figures)}\n`)
-  else
-    for (const [name, value] of Object.entries(figures))
-      process.stdout.write(`${name.padEnd(18)} ${JSON.stringify(value)}\n`)
+if (import.meta.main) {
+  const isQuiet = await (flags.uplinks ? uplinks(minutes, flags.json) : run())
+  process.exitCode = isQuiet ? 0 : 1
 }
-
-if (import.meta.main) process.exitCode = (await run()) ? 0 : 1
