@@ -14,6 +14,7 @@ import { BgpGround, PORT, peer, speaker, whyNot } from './bgp-ground.ts'
 const ROUTES = ['203.0.113.0/24', '192.0.2.0/25']
 const SECRET = 's3cretWord'
 const SHORT = PORT.slice(0, 8)
+const HUNG_MS = 8000
 const AGENT = 'fixtures/bgp-agent.ts'
 // A machine that stands still for a moment is missed by nobody, but where it is about being missed.
 const CALM = { intervalMs: 1000, multiplier: 30 }
@@ -179,6 +180,32 @@ describe('bad days of BGP by FRR', { skip: whyNot() ?? false }, () => {
     assert.equal(learned.withdrawn, withdrawn)
     await ground.outsideSpeaks(outside)
     await eventually(() => assert.deepEqual(learned.prefixes, [...ROUTES].sort()))
+  })
+
+  test('a daemon that hangs is started again, also one that was adopted so', async () => {
+    for (const isAdopted of [false, true]) {
+      const before = pid('bgpd')
+      if (isAdopted) process.kill(before, 'SIGSTOP')
+      await first.leave()
+      await agent.processes.close()
+      agent = await ground.agent({ hungAfterMs: HUNG_MS })
+      await eventually(async () => {
+        first = await agent.engine.open(ground.place)
+      })
+      learned = new Learned(first)
+      await first.apply(one({ password: SECRET, bfd: CALM }))
+      if (!isAdopted) process.kill(before, 'SIGSTOP')
+      await eventually(() => assert.notEqual(pid('bgpd'), before))
+      await up(first)
+      await eventually(() => assert.deepEqual(learned.prefixes, [...ROUTES].sort()))
+    }
+    await first.leave()
+    await agent.processes.close()
+    agent = await ground.agent({ withdrawAfterMs: 3000 })
+    first = await agent.engine.open(ground.place)
+    learned = new Learned(first)
+    await first.apply(one({ password: SECRET, bfd: CALM }))
+    await eventually(() => assert.ok(learned.isComplete))
   })
 
   test('an agent that ends is not missed by the peer, and the next one adopts', async () => {

@@ -4,7 +4,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { apart } from './apart.mjs'
+import { apart, cpuMsIn } from './apart.mjs'
 import { node, root, run } from './process.mjs'
 
 const testMsMax = 120_000
@@ -26,10 +26,12 @@ export async function runFiles(files, { limitMs, print, env, isApart = false }) 
     ...reporters.map((to, i) => `--test-reporter${i % 2 ? '-destination' : ''}=${to}`),
     ...files
   ]
-  const [program, args] = isApart ? apart(node, command) : [node, command]
+  const took = `${told}.took`
+  const [program, args] = isApart ? apart(node, command, took) : [node, command]
   const outcome = await run(program, args, { limitMs, print, env })
   const seen = read(told)
-  rmSync(told, { force: true })
+  if (existsSync(took)) seen.cpuMs = cpuMsIn(readFileSync(took, 'utf8')) ?? seen.cpuMs
+  for (const file of [told, took]) rmSync(file, { force: true })
   // A run that was killed, or that died, has failed even if no test of it has.
   if (outcome.fault !== undefined && seen.counted.failed === 0) seen.counted.failed = 1
   if (outcome.fault !== undefined && seen.underWay.length > 0)

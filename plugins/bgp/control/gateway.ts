@@ -74,7 +74,7 @@ export class Gateway implements Running {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts
-    this.#isolation = new Isolation(parts.others, parts.log)
+    this.#isolation = new Isolation(parts.others)
   }
 
   /** How its uplinks are, by port. */
@@ -289,6 +289,10 @@ export class Gateway implements Running {
     if (isCutOff === this.#isPlannedCutOff) return
     this.#isPlannedCutOff = isCutOff
     this.#planAll()
+    if (this.uplinks.every(({ state }) => state === 'none')) return // it is no gateway
+    const { log } = this.#parts
+    if (isCutOff) log.warn({}, 'no other host answers: nothing is announced')
+    else log.info({}, 'other hosts answer again')
   }
 
   #poll(): void {

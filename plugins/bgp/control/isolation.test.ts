@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { silentLog } from '../../../src/core/log.ts'
 import { Isolation } from './isolation.ts'
 
 const peer = (host: string, alive: boolean) => ({ host, alive, agentAlive: alive })
@@ -13,7 +12,7 @@ function ground() {
     if (others === null) throw new Error('the packet thread is gone')
     return others
   }
-  const isolation = new Isolation({ list }, silentLog())
+  const isolation = new Isolation({ list })
   const look = async (now: typeof others): Promise<boolean> => {
     others = now
     await isolation.look()

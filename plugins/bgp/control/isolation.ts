@@ -3,20 +3,18 @@
 // several it cannot be mistaken, for if all others are dead nothing is lost by it either.
 // isolation.test.ts holds it.
 
-import type { Log, OtherHosts } from '../../../src/control.ts'
+import type { OtherHosts } from '../../../src/control.ts'
 
 const LOOKS = 2 // in a row: an agent that stood still hears nobody for a moment
 
 /** Looked at as often as `look` is called. */
 export class Isolation {
   readonly #others: OtherHosts
-  readonly #log: Log
   readonly #served = new Set<string>() // ports beside uplinks
   #silent = 0 // looks in a row
 
-  constructor(others: OtherHosts, log: Log) {
+  constructor(others: OtherHosts) {
     this.#others = others
-    this.#log = log
   }
 
   /** As the last looks have shown. */
@@ -32,14 +30,9 @@ export class Isolation {
 
   /** What cannot be found out is as it was. */
   async look(): Promise<void> {
-    const was = this.isCutOff
     const others = await this.#others.list().catch(() => null)
     if (others === null) return
     const isSilent = others.length > 0 && others.every(({ alive }) => !alive)
     this.#silent = isSilent ? this.#silent + 1 : 0
-    if (this.isCutOff === was) return
-    const hosts = others.length
-    if (was) this.#log.info({ hosts }, 'other hosts answer again')
-    else this.#log.warn({ hosts }, 'no other host answers: nothing is announced')
   }
 }

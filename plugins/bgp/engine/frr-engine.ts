@@ -3,6 +3,7 @@
 
 import { type Clock, fail, type Log, type Processes } from '../../../src/control.ts'
 import type { BgpEngine, Speaker, UplinkPlace } from './engine.ts'
+import { Hangs, HUNG_AFTER_MS } from './frr/hangs.ts'
 import { validatePlace } from './frr/validate.ts'
 import { findInstallation, type Installation } from './frr/version.ts'
 import { PlaceFiles, portsIn } from './place/files.ts'
@@ -20,6 +21,8 @@ export interface FrrEngineOptions {
   readonly daemons?: string
   /** What is announced is withdrawn when no agent was there for so long; default: 10 s. */
   readonly withdrawAfterMs?: number
+  /** A daemon that answers nothing for so long is started again; default: 90 s. */
+  readonly hungAfterMs?: number
 }
 
 const FOLDER = '/run/mezzo-bgp'
@@ -32,9 +35,11 @@ export class FrrEngine implements BgpEngine {
   readonly #installation: Installation | null
   readonly #folder: string
   readonly #open = new Map<string, FrrSpeaker>()
+  readonly #hangs: Hangs
 
   private constructor(options: FrrEngineOptions, found: Installation | string) {
     this.#options = options
+    this.#hangs = new Hangs(options.clock, options.hungAfterMs ?? HUNG_AFTER_MS)
     this.#folder = options.folder ?? FOLDER
     this.#installation = typeof found === 'string' ? null : found
     this.status =
@@ -60,6 +65,7 @@ export class FrrEngine implements BgpEngine {
     const speaker = new FrrSpeaker(place, {
       ...this.#options,
       installation: this.#installation,
+      hangs: this.#hangs,
       folder: this.#folder,
       withdrawAfterMs: this.#options.withdrawAfterMs ?? WITHDRAW_AFTER_MS,
       onLetGo: () => this.#open.delete(port),

@@ -17,6 +17,7 @@ import { FpmListener } from './fpm/listener.ts'
 import { AppliedConfig } from './frr/applied.ts'
 import { Daemons } from './frr/daemons.ts'
 import { beat, GuardFile } from './frr/guard.ts'
+import type { Hangs } from './frr/hangs.ts'
 import { zebraFile } from './frr/render.ts'
 import { sessionsIn } from './frr/sessions.ts'
 import { type SignatureCounts, signatureCounts, signatureFault } from './frr/signatures.ts'
@@ -27,6 +28,7 @@ import { makeNamespace, outsideOf, pathOf, shortOf } from './place/namespace.ts'
 
 const FPM_PORT = 2620
 const BEAT_MS = 1000
+const HANG_LOOKS = 9 // in the time after which a daemon hangs
 const ROUNDING_MS = 2000
 const TOLD_S = 5
 
@@ -40,6 +42,8 @@ export interface SpeakerParts {
   readonly folder: string
   /** Nothing is announced when no agent was there for so long. */
   readonly withdrawAfterMs: number
+  /** Which daemons answer nobody. */
+  readonly hangs: Hangs
   /** It was let go. */
   readonly onLetGo: () => void
   /** It is to be closed: ends it, and removes what is left. */
@@ -64,13 +68,14 @@ export class FrrSpeaker implements Speaker {
   #watched: readonly WatchedNeighbour[] = []
   #hasApplied = false
   #timer: Timer | null = null
+  #looking: Timer | null = null
   #hasEnded = false
   #isBeating = true
   #isAnnouncing = false
   #work: Promise<unknown> = Promise.resolve() // one change after the other
 
   constructor(place: UplinkPlace, parts: SpeakerParts) {
-    const { clock, folder, installation, log, processes } = parts
+    const { clock, folder, hangs, installation, log, processes } = parts
     const short = shortOf(place.port)
     this.interface = outsideOf(short)
     this.#parts = parts
@@ -79,7 +84,7 @@ export class FrrSpeaker implements Speaker {
     const files = this.#files
     const onStart = (): void => {}
     const netns = pathOf(short)
-    const made = { installation, processes, clock, files, netns, short, onStart }
+    const made = { installation, processes, clock, log, hangs, files, netns, short, onStart }
     this.#daemons = new Daemons(made)
     this.#applied = new AppliedConfig({ files, installation, clock, daemons: this.#daemons })
     const isSettled = (): Promise<boolean> => this.#isSettled()
@@ -103,6 +108,7 @@ export class FrrSpeaker implements Speaker {
     this.#signatures = signatureCounts(this.#daemons.pidOf('bgpd'))
     this.#bfd.open()
     this.#beatLater()
+    this.#lookLater()
   }
 
   async apply(
@@ -162,6 +168,7 @@ export class FrrSpeaker implements Speaker {
   async #letGo(): Promise<void> {
     this.#hasEnded = true
     this.#timer?.cancel()
+    this.#looking?.cancel()
     await this.#work.catch(() => {})
     this.#fpm.close()
     this.#bfd.close()
@@ -179,6 +186,15 @@ export class FrrSpeaker implements Speaker {
       this.#beat()
       this.#beatLater()
       if (this.#hasApplied && this.#files.has(GuardFile.withdrawn)) void this.#announceAgain()
+    })
+  }
+
+  #lookLater(): void {
+    if (this.#hasEnded) return
+    const everyMs = this.#parts.hangs.limitMs / HANG_LOOKS
+    this.#looking = this.#parts.clock.after(everyMs, async () => {
+      await this.#daemons.look()
+      this.#lookLater()
     })
   }
 

@@ -3,9 +3,16 @@
 
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Clock, fail, type Processes, type Supervised } from '../../../../src/control.ts'
+import {
+  type Clock,
+  fail,
+  type Log,
+  type Processes,
+  type Supervised
+} from '../../../../src/control.ts'
 import type { PlaceFiles } from '../place/files.ts'
 import { guardCommand } from './guard.ts'
+import type { Hangs } from './hangs.ts'
 import { type Installation, tellsOfBfd } from './version.ts'
 import { askOnce } from './vty.ts'
 
@@ -22,6 +29,9 @@ export interface DaemonParts {
   readonly installation: Installation
   readonly processes: Processes
   readonly clock: Clock
+  readonly log: Log
+  /** Which of them answer nobody. */
+  readonly hangs: Hangs
   readonly files: PlaceFiles
   /** Path of the network namespace they run in. */
   readonly netns: string
@@ -72,6 +82,11 @@ export class Daemons {
     return askOnce(this.vtyOf(name), this.#parts.clock, command)
   }
 
+  /** Starts those again that run and have answered nobody for too long. */
+  async look(): Promise<void> {
+    await Promise.all(order.map(name => this.#lookAt(name)))
+  }
+
   /** Lets them be. */
   async letGo(): Promise<void> {
     await Promise.all([...this.#running.values()].map(each => each.letGo()))
@@ -99,20 +114,44 @@ export class Daemons {
     return { ...options, isUrgent: name === 'bfdd', onStart: () => onStart(name) }
   }
 
+  async #lookAt(name: DaemonName): Promise<void> {
+    const { clock, hangs } = this.#parts
+    const pid = this.pidOf(name)
+    if (pid === null) return
+    const askedMs = clock.now()
+    const answers = await this.#answers(name, hangs.limitMs)
+    if (answers) hangs.answered(pid)
+    else if (this.pidOf(name) === pid) this.#silent(name, askedMs)
+  }
+
+  #silent(name: DaemonName, askedMs: number): void {
+    const { hangs, log } = this.#parts
+    const pid = this.pidOf(name)
+    if (pid === null || !hangs.silent(pid, askedMs)) return
+    log.warn({ name, pid, silentMs: hangs.limitMs }, 'a daemon of FRR hangs and is started again')
+    this.#running.get(name)?.restart()
+  }
+
+  #answers(name: DaemonName, patienceMs?: number): Promise<boolean> {
+    return askOnce(this.vtyOf(name), this.#parts.clock, 'show version', patienceMs).then(
+      () => true,
+      () => false
+    )
+  }
+
   // It answers, and for zebra: others can connect to it.
   async #ready(name: DaemonName): Promise<void> {
     const { clock, files } = this.#parts
-    const until = clock.now() + START_MS
+    const from = clock.now()
     const isThere = async (): Promise<boolean> => {
       if (name === 'zebra' && !existsSync(join(files.daemons, 'zserv.api'))) return false
-      return this.ask(name, 'show version').then(
-        () => true,
-        () => false
-      )
+      return this.#answers(name, START_MS)
     }
     while (!(await isThere())) {
-      if (clock.now() > until)
+      if (clock.now() > from + START_MS) {
+        this.#silent(name, from) // one that was adopted may hang since long
         throw fail('UNAVAILABLE', { what: name, reason: `it does not answer in ${START_MS} ms` })
+      }
       await new Promise<void>(done => {
         clock.after(LOOK_MS, done)
       })

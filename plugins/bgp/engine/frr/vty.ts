@@ -27,15 +27,17 @@ interface Question {
 export class Vty {
   readonly #path: string
   readonly #clock: Clock
+  readonly #patienceMs: number
   readonly #questions: Question[] = []
   readonly #chunks: Buffer[] = []
   readonly #socket: Socket
   #length = 0
   #timer: Timer | null = null
 
-  /** `path`: of the daemon's socket. */
-  constructor(path: string, clock: Clock) {
+  /** `path`: of the daemon's socket; `patienceMs`: for each answer. */
+  constructor(path: string, clock: Clock, patienceMs = ANSWER_MS) {
     this.#path = path
+    this.#patienceMs = patienceMs
     this.#clock = clock
     this.#socket = connect(path)
     this.#socket.on('data', data => this.#take(data))
@@ -59,7 +61,7 @@ export class Vty {
 
   #send(): void {
     this.#socket.write(`${this.#questions[0]!.command}\0`)
-    this.#timer = this.#clock.after(ANSWER_MS, () => this.#fail('it does not answer'))
+    this.#timer = this.#clock.after(this.#patienceMs, () => this.#fail('it does not answer'))
   }
 
   #take(data: Buffer): void {
@@ -94,9 +96,14 @@ export class Vty {
   }
 }
 
-/** One question, by a conversation of its own. */
-export async function askOnce(path: string, clock: Clock, command: string): Promise<string> {
-  const vty = new Vty(path, clock)
+/** One question, by a conversation of its own; an answer is waited for so long. */
+export async function askOnce(
+  path: string,
+  clock: Clock,
+  command: string,
+  patienceMs = ANSWER_MS
+): Promise<string> {
+  const vty = new Vty(path, clock, Math.min(patienceMs, ANSWER_MS))
   try {
     await vty.ask('enable')
     return (await vty.ask(command)).text
