@@ -3,7 +3,7 @@
 // to keep it right; windows and congestion are not.
 //
 // A server cannot know by addresses whose connection has come, since they may be translated: the
-// first sequence number says it. test/lab/demo.test.ts holds it.
+// first sequence number says it. test/lab/demo.test.ts and test/demo-talks.test.ts hold it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import { LabError, type MemoryVm, until } from '../../lab/index.ts'
@@ -38,6 +38,8 @@ interface Side {
   heardMs: number
   gapMs: number
   sentMs: number
+  /** Of a server: the client has answered it, not only asked. */
+  isEstablished: boolean
 }
 
 interface Line {
@@ -142,9 +144,17 @@ export class MemoryTalks implements Conversation {
 
   #accept(line: Line, node: string, segment: Segment): void {
     const way = turned(segment)
-    line.server = newSide(this.#node(node), way, this.#clock.now())
-    this.#sides.set(keyOf(node, way.fromPort, way.to, way.toPort), { line, side: line.server })
-    this.#send(line, line.server, Flag.syn | Flag.ack)
+    const side = newSide(this.#node(node), way, this.#clock.now())
+    this.#sides.set(keyOf(node, way.fromPort, way.to, way.toPort), { line, side })
+    if (line.server?.isEstablished !== true) line.server = side
+    this.#send(line, side, Flag.syn | Flag.ack)
+  }
+
+  // Of the members that were asked, while hosts came and went, it is the server who is answered.
+  #answered(line: Line, side: Side): void {
+    if (side === line.client) return
+    side.isEstablished = true
+    if (line.server?.isEstablished !== true) line.server = side
   }
 
   #take(line: Line, side: Side, { flags, sequence, acknowledgement, bytes }: Segment): void {
@@ -159,6 +169,7 @@ export class MemoryTalks implements Conversation {
       line.isOpen ||= side === line.client
       return this.#send(line, side, side === line.client ? Flag.ack : Flag.syn | Flag.ack)
     }
+    this.#answered(line, side)
     side.acknowledged = Math.max(side.acknowledged, (acknowledgement - line.isn - 1) >>> 0)
     if (bytes === 0) return
     if ((sequence - line.isn - 1) >>> 0 === side.heard) {
@@ -180,11 +191,17 @@ export class MemoryTalks implements Conversation {
     if (!line.isOpen && now - client.sentMs > AGAIN_MS) this.#send(line, client, Flag.syn)
     const side = line.talk.speaks === 'client' ? client : line.server
     if (!line.isOpen || side === null) return
+    if (side === line.server && !side.isEstablished) return this.#askAgain(line, side, now)
     const isWaiting = side.acknowledged < side.said
     if (isWaiting ? now - side.sentMs < AGAIN_MS : now < line.dueMs) return
     if (!isWaiting) side.said += RECORD
     line.dueMs = now + EVERY_MS - TICK_MS / 2
     this.#send(line, side, Flag.ack | Flag.psh, side.said - side.acknowledged)
+  }
+
+  // Its first answer, or the client's to that, was lost.
+  #askAgain(line: Line, side: Side, now: number): void {
+    if (now - side.sentMs > AGAIN_MS) this.#send(line, side, Flag.syn | Flag.ack)
   }
 
   #send(line: Line, side: Side, flags: number, bytes = 0): void {
@@ -230,7 +247,8 @@ const newSide = (node: MemoryVm, way: Side['way'], now: number): Side => ({
   heard: 0,
   heardMs: now,
   gapMs: 0,
-  sentMs: now
+  sentMs: now,
+  isEstablished: false
 })
 
 const turned = ({ from, to, fromPort, toPort }: Segment): Side['way'] => ({
