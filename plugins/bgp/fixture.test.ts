@@ -86,7 +86,7 @@ export class MemoryEngine implements BgpEngine {
         held.listen(() => {})
         held.listenBfd(() => {})
       },
-      close: () => this.remove(place.port)
+      close: last => this.remove(place.port, last)
     }
   }
 
@@ -94,7 +94,8 @@ export class MemoryEngine implements BgpEngine {
     return [...this.speakers.keys()]
   }
 
-  async remove(port: string): Promise<void> {
+  async remove(port: string, last?: () => Promise<void>): Promise<void> {
+    if (this.speakers.has(port)) await last?.()
     this.speakers.delete(port)
   }
 }

@@ -11,10 +11,8 @@ import { reportTable } from './table.ts'
 
 test('a first peer brings a speaker up; without the last one all of it goes', async t => {
   const { engine, punt, write, remove, begin, peerOf, config, rows } = await ground(t)
-  punt.rules.set(UP, {}) // of an agent that went before it had taken them back
   const { gateway } = await begin()
   await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'none'))
-  await eventually(() => assert.equal(punt.rules.size, 0))
   assert.equal(engine.speakers.size, 0)
   await write('create', 'bgp-peer', peerOf())
   await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
@@ -299,4 +297,18 @@ test('one that no other host answers announces nothing, unless it serves by itse
   ])
   await session.table(activeTable(HOST)).put(vm, HOST)
   await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
+})
+
+test('rules go with the place that an agent left, and those of other plugins do not', async t => {
+  const { engine, punt, begin, write } = await ground(t)
+  await write('create', 'port', port(UP2, 2))
+  await engine.open({ port: UP, mac: '02:4d:00:00:00:01', addresses: [], packetNetns: null })
+  punt.rules.set(UP, {}) // of an agent that went before it had taken them back
+  punt.rules.set(UP2, {}) // of another plugin
+  const { session } = await begin()
+  await session.table(activeTable(HOST)).put(UP2, HOST)
+  await eventually(() => assert.deepEqual([...punt.rules.keys()], [UP2]))
+  await eventually(() => assert.equal(engine.speakers.size, 0))
+  await write('update', 'port', port(UP2, 3))
+  assert.deepEqual([...punt.rules.keys()], [UP2])
 })

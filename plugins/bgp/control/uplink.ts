@@ -310,16 +310,14 @@ export class Uplink {
     this.#done = { place: '', config: '', rules: '' }
     this.#statics.unwatch()
     this.#learned.withdraw()
-    const isLeft = speaker !== null || (await engine.places()).includes(this.#port)
-    if (isLeft) {
-      // It says goodbye to its peers while they can hear it.
-      if (speaker === null) await engine.remove(this.#port)
-      else await speaker.close()
-    }
-    // An agent before this one may have come so far and no further.
-    await punt
-      .clear(this.#port)
-      .catch(error => log.debug({ err: error, port: this.#port }, 'there is nothing to clear'))
+    // Rules that another plugin has given a port of its own are none of ours.
+    const clear = (): Promise<void> =>
+      punt
+        .clear(this.#port)
+        .catch(error => log.debug({ err: error, port: this.#port }, 'there is nothing to clear'))
+    // It says goodbye to its peers while they can hear it.
+    if (speaker !== null) await speaker.close(clear)
+    else if ((await engine.places()).includes(this.#port)) await engine.remove(this.#port, clear)
     this.#isShut = true
   }
 

@@ -13,8 +13,12 @@ export interface BgpEngine {
   open(place: UplinkPlace): Promise<Speaker>
   /** Ids of the ports of which something is left on this host, opened or not. */
   places(): Promise<readonly string[]>
-  /** Ends the programs of a port and removes its namespace and files, if there are any. */
-  remove(port: string): Promise<void>
+  /**
+   * Ends the programs of a port and removes its namespace and files, if there are any. `last` is
+   * done when nothing speaks any more, and before the place is forgotten: whoever ends meanwhile
+   * leaves a place for the next agent to find.
+   */
+  remove(port: string, last?: () => Promise<void>): Promise<void>
 }
 
 /** Where a speaker is to stand. */
@@ -64,7 +68,7 @@ export interface Speaker {
   /** Lets go: programs, sessions and namespace stay for the next agent. */
   leave(): Promise<void>
   /** Ends it for good, as `BgpEngine.remove`. */
-  close(): Promise<void>
+  close(last?: () => Promise<void>): Promise<void>
 }
 
 /** What has changed among the learned routes, to be taken at once. */

@@ -69,7 +69,7 @@ export class FrrEngine implements BgpEngine {
       folder: this.#folder,
       withdrawAfterMs: this.#options.withdrawAfterMs ?? WITHDRAW_AFTER_MS,
       onLetGo: () => this.#open.delete(port),
-      onClose: () => this.remove(port)
+      onClose: last => this.remove(port, last)
     })
     this.#open.set(port, speaker)
     try {
@@ -85,7 +85,7 @@ export class FrrEngine implements BgpEngine {
     return portsIn(this.#folder).map(({ port }) => port)
   }
 
-  async remove(port: string): Promise<void> {
+  async remove(port: string, last: () => Promise<void> = async () => {}): Promise<void> {
     const speaker = this.#open.get(port)
     this.#open.delete(port)
     await speaker?.end()
@@ -94,6 +94,7 @@ export class FrrEngine implements BgpEngine {
     const files = new PlaceFiles(this.#folder, found.short)
     await endInhabitants(found.short, files.folder, this.#options.clock)
     await removeNamespace(found.short)
+    await last()
     files.removeAll()
   }
 }

@@ -47,7 +47,7 @@ export interface SpeakerParts {
   /** It was let go. */
   readonly onLetGo: () => void
   /** It is to be closed: ends it, and removes what is left. */
-  readonly onClose: () => Promise<void>
+  readonly onClose: (last?: () => Promise<void>) => Promise<void>
 }
 
 /** Speaks for one uplink port. */
@@ -155,8 +155,8 @@ export class FrrSpeaker implements Speaker {
     this.#parts.onLetGo()
   }
 
-  close(): Promise<void> {
-    return this.#parts.onClose()
+  close(last?: () => Promise<void>): Promise<void> {
+    return this.#parts.onClose(last)
   }
 
   /** Ends its programs; files and namespace are left. */

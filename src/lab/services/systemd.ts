@@ -39,10 +39,11 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount --bind "$1/units" /etc/systemd/system
 echo "$3" > "$1/hostname"
 [ ! -e /etc/hostname ] || mount --bind "$1/hostname" /etc/hostname
-cd "$2"
-for each in /opt /run /tmp /var/lib /var/tmp; do mount -t tmpfs -o mode=0755 tmpfs $each; done
-mkdir /opt/mezzo /run/lock
-mount --bind . /opt/mezzo
+mount -t tmpfs -o mode=0755 tmpfs /opt
+mkdir /opt/mezzo
+mount --bind "$2" /opt/mezzo
+for each in /run /tmp /var/lib /var/tmp; do mount -t tmpfs -o mode=0755 tmpfs $each; done
+mkdir /run/lock
 mount -o remount,bind,ro /
 cd /
 exec env -i PATH="$PATH" container=mezzo-lab SYSTEMD_UNIT_PATH=/etc/systemd/system \\
