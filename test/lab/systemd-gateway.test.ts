@@ -55,7 +55,7 @@ describe('the unit of a gateway', { skip }, () => {
   const knowsUs = async (): Promise<boolean> => (await bird.networks()).includes(OURS)
   const isForgotten = async (): Promise<boolean> => !(await knowsUs())
   const hasLearned = async (): Promise<boolean> =>
-    /^gw1 +edge:up1 .* working +1 +-$/m.test(await ground.mezzo('bgp', 'status'))
+    /^gw1 +edge:up1 .* working +1 +- +-$/m.test(await ground.mezzo('bgp', 'status'))
   // The connection of the session: another one has another port.
   const connection = async (): Promise<string> => {
     const text = await outside.must(['ss', '-Htn', 'state', 'established'])
