@@ -1,6 +1,7 @@
 // Where the demo's API listens: at the usual port, so that the command line finds it, or at any
-// other when somebody has that. test/lab/demo.test.ts holds it.
+// other when somebody has that. test/demo-port.test.ts holds it.
 
+import { createServer } from 'node:net'
 import type { TcpAddress } from '../api/http/listener.ts'
 import { API_PORT, tokenOf } from '../main/api-settings.ts'
 import type { ApplianceConfig } from '../main/run.ts'
@@ -11,12 +12,14 @@ export async function atUsualPort<T>(
   listen: (at: TcpAddress, token: string | undefined) => Promise<T>
 ): Promise<T> {
   const { address: host, port = API_PORT } = api
-  const token = tokenOf(api)
-  try {
-    return await listen({ host, port }, token)
-  } catch (error) {
-    const cause = (error as Error).cause as NodeJS.ErrnoException | undefined
-    if (cause?.code !== 'EADDRINUSE') throw error
-    return listen({ host, port: 0 }, token)
-  }
+  // Asked before: an API that could not listen has claimed its counters already.
+  return listen({ host, port: (await isTaken(host, port)) ? 0 : port }, tokenOf(api))
+}
+
+function isTaken(host: string, port: number): Promise<boolean> {
+  return new Promise(done => {
+    const probe = createServer()
+    probe.once('error', error => done((error as NodeJS.ErrnoException).code === 'EADDRINUSE'))
+    probe.listen({ host, port }, () => probe.close(() => done(false)))
+  })
 }
