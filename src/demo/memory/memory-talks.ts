@@ -24,7 +24,7 @@ import {
 const RECORD = 64
 const AGAIN_MS = 200
 const TICK_MS = 20
-const OPEN_MS = 30_000
+const OPEN_MS = 90_000 // on a busy machine hosts are taken for dead, and connections begin anew
 const CLIENT_PORT = 40_000
 const ISN_STEP = 0x100_0000
 
@@ -161,7 +161,9 @@ export class MemoryTalks implements Conversation {
     const now = this.#clock.now()
     if ((flags & Flag.rst) !== 0) {
       // Who is refused asks again, as a client would: a VIP whose members are not up yet says so.
-      if (line.isOpen) line.reset ??= side === line.client ? 'client' : 'server'
+      // A member that was asked, and that nobody has answered, is none that a connection is with.
+      const isHalfOpen = side !== line.client && !side.isEstablished
+      if (line.isOpen && !isHalfOpen) line.reset ??= side === line.client ? 'client' : 'server'
       else line.isRefused = true
       return
     }
@@ -188,20 +190,15 @@ export class MemoryTalks implements Conversation {
 
   #speak(line: Line, now: number): void {
     const { client } = line
-    if (!line.isOpen && now - client.sentMs > AGAIN_MS) this.#send(line, client, Flag.syn)
+    const isAnswered = line.isOpen && line.server?.isEstablished === true
+    if (!isAnswered && now - client.sentMs > AGAIN_MS) this.#send(line, client, Flag.syn)
     const side = line.talk.speaks === 'client' ? client : line.server
-    if (!line.isOpen || side === null) return
-    if (side === line.server && !side.isEstablished) return this.#askAgain(line, side, now)
+    if (!line.isOpen || side === null || (side !== client && !side.isEstablished)) return
     const isWaiting = side.acknowledged < side.said
     if (isWaiting ? now - side.sentMs < AGAIN_MS : now < line.dueMs) return
     if (!isWaiting) side.said += RECORD
     line.dueMs = now + EVERY_MS - TICK_MS / 2
     this.#send(line, side, Flag.ack | Flag.psh, side.said - side.acknowledged)
-  }
-
-  // Its first answer, or the client's to that, was lost.
-  #askAgain(line: Line, side: Side, now: number): void {
-    if (now - side.sentMs > AGAIN_MS) this.#send(line, side, Flag.syn | Flag.ack)
   }
 
   #send(line: Line, side: Side, flags: number, bytes = 0): void {
