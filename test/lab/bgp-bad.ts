@@ -186,7 +186,11 @@ async function withdrawn(site: Site): Promise<void> {
 async function tenant(site: Site): Promise<void> {
   const { net } = site
   const a = site.vm('a')
-  const neighbours = () => net.appliance.store.table(neighboursOf(site.ports[0]!)).entries()
+  // Who has which address; when each was last heard is no business of the tenant's.
+  const neighbours = async () => {
+    const rows = await net.appliance.store.table(neighboursOf(site.ports[0]!)).entries()
+    return rows.map(({ key, value, owner }) => ({ key, owner, mac: value.split(' ')[0] }))
+  }
   const before = { learned: await site.learned(), neighbours: await neighbours() }
   const strangers = ['one', 'two'].map((name, i) => ({
     ...{ name, address: `180.0.1.${16 * i + 2}`, asn: 65_001, bfd: true, multihop: true }
