@@ -3,6 +3,7 @@
 
 import { existsSync, lstatSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { bundlePackages } from './bundle.mjs'
 import { hash, modified, programFolders, root } from './files.mjs'
 import { Progress, run, say } from './progress.mjs'
 
@@ -17,7 +18,12 @@ const LIMIT_MS = 15 * 60_000
 export async function installNodePackages() {
   // A link belongs to whoever made it; npm would empty the folder behind it.
   if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) return true
-  if (areFresh()) return true
+  if (!areFresh() && !(await install())) return false
+  await bundlePackages()
+  return true
+}
+
+async function install() {
   const progress = new Progress('Node packages (npm ci)')
   const places = placesOf(JSON.parse(readFileSync(lock, 'utf8')))
   const timer = setInterval(() => progress.at(howFar(places)), LOOK_MS)

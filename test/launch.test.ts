@@ -79,6 +79,19 @@ test('every npm script has first installed what it needs', () => {
   }
 })
 
+test('typebox, which all of our processes load, is read in a few files, not in 683', t => {
+  const seen = join(folderOf(t), 'seen.mjs')
+  const lines = [
+    "import { registerHooks } from 'node:module'",
+    'const load = (url, context, next) => (console.log(url), next(url, context))',
+    'registerHooks({ load })'
+  ]
+  writeFileSync(seen, lines.join('\n'))
+  const { stdout } = run([process.execPath, '--import', seen], join(top, programs[1]!), '--help')
+  const ofTypebox = stdout.split('\n').filter(url => url.includes('/typebox/'))
+  assert.ok(ofTypebox.length > 0 && ofTypebox.length < 20, `${ofTypebox.length} files`)
+})
+
 test('a linked mezzo, from any folder', t => {
   const folder = folderOf(t)
   symlinkSync(join(top, 'src/api/cli/mezzo.cjs'), join(folder, 'mezzo'))

@@ -2,4 +2,4 @@
 // follows the link first, finds plain JavaScript here, and is sent to the Node that the lock file
 // pins.
 
-require('../core/start/launch.cjs').launch(require.resolve('./entry.ts'))
+require('../core/start/launch.cjs').launch(require.resolve('./program.ts'))

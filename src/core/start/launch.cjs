@@ -23,11 +23,15 @@ exports.launch = entry => {
   child.on('exit', (status, signal) => process.exit(status ?? 128 + constants.signals[signal]))
 }
 
+// Code that was compiled once is kept: the next start is faster.
 function begin(entry) {
   process.exitCode = UNSETTLED
-  import(pathToFileURL(entry).href).then(() => {
-    if (process.exitCode === UNSETTLED) process.exitCode = 0
-  })
+  import(pathToFileURL(join(__dirname, 'code-cache.ts')).href)
+    .then(({ cacheCode }) => cacheCode())
+    .then(() => import(pathToFileURL(entry).href))
+    .then(() => {
+      if (process.exitCode === UNSETTLED) process.exitCode = 0
+    })
 }
 
 function complain(why) {
