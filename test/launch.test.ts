@@ -19,7 +19,7 @@ import { type TestContext, test } from 'node:test'
 
 const top = join(import.meta.dirname, '..')
 const programs = ['src/main.ts', 'src/api/cli/mezzo.cjs']
-const TIMEOUT_MS = 30_000
+const TIMEOUT_MS = 110_000 // of a busy machine
 
 const run = (node: readonly string[], path: string, ...words: string[]) =>
   spawnSync(node[0]!, [...node.slice(1), path, ...words], { encoding: 'utf8', timeout: TIMEOUT_MS })
@@ -114,5 +114,24 @@ test('a signal ends what was begun', t => {
     'process.kill(process.ppid, "SIGTERM"); setInterval(() => {}, 1e6)'
   )
   writeFileSync(entry, `require(${launch}).launch(${JSON.stringify(join(folder, 'waits.mjs'))})`)
+  assert.equal(run(older, entry).status, 128 + 15)
+})
+
+test('a signal that comes while it begins ends what was begun', t => {
+  const older = olderNode(t)
+  const folder = folderOf(t)
+  const entry = join(folder, 'entry.cjs')
+  const launch = JSON.stringify(join(top, 'src/core/start/launch.cjs'))
+  writeFileSync(join(folder, 'waits.mjs'), 'setInterval(() => process.exit(), 20_000)')
+  // It is there when spawn() has returned, before anything else is done.
+  const signalled = `const all = require('child_process')
+const { spawn } = all
+all.spawn = (...given) => {
+  const child = spawn(...given)
+  process.kill(process.pid, 'SIGTERM')
+  return child
+}`
+  const begin = `require(${launch}).launch(${JSON.stringify(join(folder, 'waits.mjs'))})`
+  writeFileSync(entry, `${signalled}\n${begin}\n`)
   assert.equal(run(older, entry).status, 128 + 15)
 })
