@@ -17,8 +17,10 @@ exports.launch = entry => {
   if (!existsSync(pinned)) return complain('its Node packages are not installed')
   if (Number(process.versions.node.split('.')[0]) >= MAJOR) return begin(entry)
   const given = [...process.execArgv, entry, ...process.argv.slice(2)]
-  const child = spawn(pinned, given, { stdio: 'inherit' })
+  let child
+  // First of all: a signal may come as soon as there is somebody to end.
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(name, () => child.kill(name))
+  child = spawn(pinned, given, { stdio: 'inherit' })
   child.on('error', ({ message }) => complain(`${pinned} does not start (${message})`))
   child.on('exit', (status, signal) => process.exit(status ?? 128 + constants.signals[signal]))
 }
