@@ -57,9 +57,10 @@ test('what it started ends with it, and what it says is logged so far as is bear
   const run = `.spawn(process.execPath, ['-e', '${FOREVER}'])`
   const child = `const c = require('node:child_process')${run}`
   const says =
-    "console.log('child', c.pid); for (let i = 0; i < 99; i++) console.log('x'.repeat(9999))"
+    "console.log('child', c.pid); for (let i = 0; i < 999; i++) console.log('x'.repeat(9999))"
   const program = all.start({ name: 'parent', command: node(`${child}; ${says}; ${FOREVER}`) })
-  await eventually(() => assert.ok(counters.value('processes.unlogged') >= 99 - 40))
+  // Some are logged each second, and a busy machine takes seconds to print them.
+  await eventually(() => assert.ok(counters.value('processes.unlogged') >= 99))
   const pid = Number(/child (\d+)/.exec(lines.join(''))![1])
   assert.ok(isThere(pid))
   assert.ok(lines.every(line => line.length < 1000))
