@@ -21,7 +21,7 @@ const ASN = 65_101 // of the first router outside
 const HOLD_S = 9
 const timers = { holdS: HOLD_S, keepaliveS: HOLD_S / 3 }
 const LOOK_MS = 50
-const PATIENCE_MS = 40_000
+const PATIENCE_MS = 120_000 // for what never comes, on a machine that does much else
 
 /** Of the cells. */
 export const clock = new SystemClock()

@@ -2,8 +2,9 @@
 // between them tell each other of their networks, and notice at once when the other is gone.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
-import { Lab, type Outside, until } from '../../src/lab/index.ts'
+import { Lab, must, type Outside, until } from '../../src/lab/index.ts'
 import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
 
 const PREFIX = 'mz-bird'
@@ -58,6 +59,15 @@ describe('BIRD in the lab', { skip }, () => {
       async () => (await machines[1]!.ping('198.51.100.1')).received > 0,
       UP_MS
     )
+  })
+
+  // It is a machine of its own, which what else runs here does not keep from answering BFD.
+  test('it runs before ordinary programs where it may', async () => {
+    const may = spawnSync('chrt', ['--fifo', '1', 'true']).status === 0
+    const pids = (await must(['ip', 'netns', 'pids', machines[0]!.netns])).trim().split('\n')
+    const told = await Promise.all(pids.map(pid => must(['chrt', '--all-tasks', '--pid', pid])))
+    const policies = told.flatMap(text => [...text.matchAll(/policy: (\w+)/g)].map(([, of]) => of))
+    assert.deepEqual(new Set(policies), new Set([may ? 'SCHED_FIFO' : 'SCHED_OTHER']))
   })
 
   test('another password is no session, and the right one is again', async () => {

@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { askOnce } from '../../plugins/bgp/engine/frr/vty.ts'
 import { outlivingIn } from '../../src/control.ts'
 import { SystemClock, sleep } from '../../src/core/clock.ts'
-import { must } from '../../src/lab/index.ts'
 import { ROUTERS } from '../../src/lab/upstream/sessions.ts'
 import { Network } from '../lab/fixtures/index.ts'
 import { Crowds } from '../lab/survival/crowds.ts'
@@ -46,7 +45,6 @@ export async function uplinks(minutes: number, asJson: boolean): Promise<boolean
   const ground = await Ground.open({ prefix: 'mz-liveness', bgp: true })
   let cool = (): void => {}
   try {
-    await hasten(ground)
     const crowds = await Crowds.open(ground, EACH)
     const before = await alarmsOf(ground)
     cool = burn()
@@ -101,16 +99,6 @@ function sayOf(now: BfdCounts, before: BfdCounts, due: number): string[] {
   const isDown = more('session-down') > 0
   if (!isDown && Math.min(heard, told) > due / 2) return []
   return [`${now.peer}${isDown ? ' down' : ''} ${heard} in ${told} out of ${Math.round(due)}`]
-}
-
-// Routers outside are machines of their own, which nothing here keeps from running.
-async function hasten({ upstream }: Ground): Promise<void> {
-  for (const machine of [...upstream!.routers.values(), upstream!.outside]) {
-    const pids = await must(['ip', 'netns', 'pids', machine.netns])
-    for (const pid of pids.split('\n').filter(Boolean))
-      if (readFileSync(`/proc/${pid}/comm`, 'utf8') === 'bird\n')
-        await must(['chrt', '--all-tasks', '--fifo', '--pid', '1', pid])
-  }
 }
 
 const since = (before: Alarms, after: Alarms): Alarms => ({

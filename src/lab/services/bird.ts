@@ -79,6 +79,8 @@ export interface BirdSession {
 }
 
 const PATHS_MAX = 16 // of one destination, in the kernel
+// Before ordinary programs, where it may.
+const FIRST = ['sh', '-c', 'chrt --fifo --pid 1 $$ 2>/dev/null; exec "$@"', 'sh']
 
 /** BIRD in a machine. */
 export class Bird extends Service {
@@ -142,8 +144,9 @@ export class Bird extends Service {
     return must(['birdc', '-s', this.#path('ctl'), ...words])
   }
 
+  // It stands for a machine of its own, which nothing here keeps from running.
   protected command(): readonly string[] {
-    return ['bird', '-f', '-c', this.#path('conf'), '-s', this.#path('ctl')]
+    return [...FIRST, 'bird', '-f', '-c', this.#path('conf'), '-s', this.#path('ctl')]
   }
 
   protected serves(): Promise<boolean> {

@@ -56,7 +56,9 @@ class Frr extends Router {
     const line = (name: string, more = ''): string =>
       `${join(DAEMONS, name)} ${common} -f ${this.#path(`${name}.conf`)} ` +
       `-i ${this.#path(`${name}.pid`)} ${more}`
-    const bfdd = line('bfdd', `--bfdctl ${this.#path('bfdd.sock')}`)
+    // Another machine than ours is not kept from running by what ours has to do.
+    const first = `sh -c 'chrt --fifo --pid 1 $$ 2>/dev/null; exec "$@"' sh`
+    const bfdd = `${first} ${line('bfdd', `--bfdctl ${this.#path('bfdd.sock')}`)}`
     const there = `until [ -S ${this.#path('zebra.vty')} ]; do sleep 0.1; done`
     const all = `${line('zebra')} & ${there}; ${bfdd} & ${line('bgpd')}; echo bgpd ended: $?`
     return ['unshare', '--pid', '--fork', '--kill-child', 'sh', '-c', all]
