@@ -257,24 +257,30 @@ static void turn(int wait_ms)
 	}
 }
 
-static void speak_all(void)
+/* How long there is nothing to say, ms: a tick at least, -1 when nobody speaks. */
+static int speak_all(void)
 {
-	int64_t now = now_ns();
+	int64_t now = now_ns(), next = INT64_MAX;
 
 	for (int i = 0; i < count; i++) {
 		struct connection *c = all[i];
 
-		if (c->state == OPEN && c->speaks && c->greeted == sizeof(c->greeting) &&
-		    now >= c->due_ns)
+		if (c->state != OPEN || !c->speaks || c->greeted < sizeof(c->greeting))
+			continue;
+		if (now >= c->due_ns)
 			say(c, now);
+		if (c->state == OPEN && c->due_ns < next)
+			next = c->due_ns;
 	}
+	if (next == INT64_MAX)
+		return -1;
+	return next - now > TICK_MS * 1000000LL ? (next - now) / 1000000 : TICK_MS;
 }
 
 static void go_on(void)
 {
-	for (;;) {
-		turn(TICK_MS);
-		speak_all();
+	for (int wait_ms = 0;; wait_ms = speak_all()) {
+		turn(wait_ms);
 		forget_calls();
 	}
 }
@@ -300,6 +306,22 @@ static void serve(long port)
 	printf("ready\n");
 	fflush(stdout);
 	go_on();
+}
+
+/* Of those that are not open their state; 0: nobody has answered. */
+static void tell_opened(int open)
+{
+	const char *comma = "";
+
+	printf("{\"opened\":%d,\"failed\":[", open);
+	for (int i = 0; i < count; i++) {
+		if (all[i]->state == OPEN && !all[i]->connecting)
+			continue;
+		printf("%s%d", comma, all[i]->state);
+		comma = ",";
+	}
+	printf("]}\n");
+	fflush(stdout);
 }
 
 static void open_all(struct sockaddr_in *to, struct greeting greeting, long n, long per_s)
@@ -332,8 +354,7 @@ static void open_all(struct sockaddr_in *to, struct greeting greeting, long n, l
 		}
 		speak_all();
 	}
-	printf("{\"opened\":%d,\"failed\":%ld}\n", open, n - open);
-	fflush(stdout);
+	tell_opened(open);
 	go_on();
 }
 

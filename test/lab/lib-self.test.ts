@@ -8,7 +8,16 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { call, type Host, Lab, until, usageOf, type Vm } from '../../src/lab/index.ts'
+import {
+  Crowd,
+  CrowdServer,
+  call,
+  type Host,
+  Lab,
+  until,
+  usageOf,
+  type Vm
+} from '../../src/lab/index.ts'
 
 const skip = Lab.available() ?? false
 const leftOf = (prefix: string): string[] =>
@@ -112,6 +121,18 @@ describe('two VMs at a Linux bridge', { skip }, () => {
       assert.ok(report.sound, JSON.stringify(report))
       assert.ok(report.gapMaxMs >= 280, `a gap of ${report.gapMaxMs} ms`)
       assert.ok(report.retransmits > 0)
+    })
+
+  for (const speaks of ['client', 'server'] as const)
+    test(`a crowd in which the ${speaks} speaks goes on; what does not open says why`, async () => {
+      const server = await CrowdServer.start(b)
+      const options = { server, to: b.address(4), speaks, count: 5 }
+      const crowd = await Crowd.open(a, options)
+      const { total, survived } = await crowd.report()
+      assert.deepEqual([total, survived], [5, 5])
+      await crowd.close()
+      await server.end.stop()
+      await assert.rejects(Crowd.open(a, options), /5 of 5 from .* failed: ECONNREFUSED$/)
     })
 
   test('calls that nobody answers end, few at once too, and have failed', async () => {

@@ -2,6 +2,7 @@
 // Both ends of a crowd keep account; what a crowd has gone through is told from both together.
 // test/lab/lib-self.test.ts holds it.
 
+import { getSystemErrorName } from 'node:util'
 import type { Namespace } from '../process/namespace.ts'
 import type { Job } from '../process/process.ts'
 import { LabError } from '../process/process.ts'
@@ -70,6 +71,9 @@ const REPORT_MS = 20_000
 // A record comes every 40 ms; silence of this is no longer a matter of waiting for one.
 const SILENT_MS_MAX = 1000
 const STATES = ['open', 'closed', 'wrong bytes']
+const stateText = (state: number): string =>
+  state < 0 ? getSystemErrorName(state) : (STATES[state] ?? `state ${state}`)
+const notOpen = (state: number): string => (state === 0 ? 'nobody answers' : stateText(state))
 
 /** A process at one end that answers questions by lines. */
 export class CrowdEnd {
@@ -174,9 +178,11 @@ export class Crowd {
       ...['--speaks', speaks, '--count', `${count}`, '--every-ms', `${everyMs}`],
       ...['--per-s', `${perSecond}`]
     ])
-    const { failed } = await client.answer<{ failed: number }>(OPEN_MS)
-    if (failed > 0) throw new LabError(`${failed} of ${count} from ${from.name} to ${to} failed`)
-    return new Crowd(options, client, group)
+    const { failed } = await client.answer<{ failed: number[] }>(OPEN_MS)
+    if (failed.length === 0) return new Crowd(options, client, group)
+    const why = [...new Set(failed.map(notOpen))].join(', ')
+    await client.stop()
+    throw new LabError(`${failed.length} of ${count} from ${from.name} to ${to} failed: ${why}`)
   }
 
   private constructor(options: CrowdOptions, client: CrowdEnd, group: number) {
@@ -223,8 +229,6 @@ function faultOf(here?: End, there?: End, listener?: End): string | undefined {
   if (listener.silentMs > SILENT_MS_MAX) return `silent since ${listener.silentMs.toFixed(0)} ms`
   return undefined
 }
-
-const stateText = (state: number): string => STATES[state] ?? `errno ${-state}`
 
 /** Short connections, one after the other. */
 export interface Calls {
