@@ -3,11 +3,14 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { PATIENCE_MS } from '../api/cli/actions/demo.ts'
 import { Exit, Failure } from '../api/cli/client.ts'
 import { plainSchemas } from '../api/document/plain-schemas.ts'
 import { newHttp } from '../api/http/http.ts'
 import { openLog } from '../core/log.ts'
 import { until } from '../lab/index.ts'
+import { START_MS_MAX } from '../lab/services/service.ts'
+import { TOLD_MS } from './cluster/upstream-beyond.ts'
 import { addDemoRoutes } from './fault-routes.ts'
 import { type FaultParts, Faults } from './faults.ts'
 import type { Report } from './report/report.ts'
@@ -26,6 +29,21 @@ async function asked(drain: NonNullable<FaultParts['drain']>, verb = 'drain') {
   const answer = await app.inject({ method: 'POST', url: `/demo/${verb}`, payload })
   return { status: answer.statusCode, error: answer.json().error }
 }
+
+test('who asks waits longer than the route, and the route longer than its parts', async () => {
+  const app = newHttp(openLog({ level: 'error' }, { write: () => {} }))
+  const waits: (number | undefined)[] = []
+  app.addHook('onRoute', ({ method, handlerTimeout }) => {
+    if (method === 'POST') waits.push(handlerTimeout)
+  })
+  for (const schema of plainSchemas) app.addSchema(schema)
+  addDemoRoutes(app, { report: () => ({}) as Report, faults: () => null })
+  assert.equal(waits.length, 9)
+  for (const waitMs of waits) {
+    assert.ok((waitMs ?? 0) > START_MS_MAX + TOLD_MS, `${waitMs} ms`)
+    assert.ok((waitMs ?? 0) < PATIENCE_MS, `${waitMs} ms`)
+  }
+})
 
 test('a drain that the routers outside do not hear of says what was waited for', async () => {
   const { status, error } = await asked(() => until(WAITED, () => false, 1))

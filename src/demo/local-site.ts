@@ -23,7 +23,7 @@ interface LocalSiteOptions extends SiteOptions {
   readonly isMemory: boolean
 }
 
-const READY_MS = 30_000
+const READY_MS = 60_000 // as a cluster's
 // Nobody is asked which interfaces there are: a cable comes while its port moves.
 const noAgents: AgentsView = {
   hosts: async () => [],

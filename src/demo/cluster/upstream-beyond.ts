@@ -16,8 +16,8 @@ import type { ServiceReport } from '../report/report.ts'
 import { announced, edgeUplinks, uplinkPorts, upstreamPlan } from './edge.ts'
 import { clear, silence } from './speakers.ts'
 
-// A busy machine needs that long; the routes of the demo wait no longer.
-const TOLD_MS = 45_000
+/** Until the routers outside have heard of something; a busy machine needs that long. */
+export const TOLD_MS = 45_000
 
 /** The upstream routers of the cluster. */
 export class UpstreamBeyond implements Beyond, Routers {

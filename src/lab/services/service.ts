@@ -22,7 +22,8 @@ export interface Place {
   readonly enter?: readonly string[]
 }
 
-const START_MS_MAX = 120_000
+/** So long a server may take until it serves. */
+export const START_MS_MAX = 120_000
 const LOOK_MS = 50
 const TOLD_BYTES = 4_000
 

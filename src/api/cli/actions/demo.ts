@@ -5,8 +5,8 @@ import { table } from '../print.ts'
 import type { Context } from '../words/context.ts'
 import type { Action } from './action.ts'
 
-// A server of Java that comes back takes a minute on a busy machine; it is waited for.
-const PATIENCE_MS = 300_000
+/** A server of Java that comes back takes a minute on a busy machine; it is waited for. */
+export const PATIENCE_MS = 300_000
 
 interface Standing {
   readonly class: string
