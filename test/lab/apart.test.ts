@@ -20,6 +20,7 @@ const { run }: { run: Run } = await import(`${runner}/process.mjs`)
 const { apart, whyNotApart }: { apart: Apart; whyNotApart(): string | undefined } = await import(
   `${runner}/apart.mjs`
 )
+const HANGS_MS = 10_000 // by then it has begun all that it begins, on a busy machine too
 const skip = process.geteuid?.() === 0 ? (whyNotApart() ?? false) : 'not root'
 
 describe('files apart', { skip }, () => {
@@ -84,8 +85,8 @@ describe('files apart', { skip }, () => {
   })
 
   test('what hangs is killed with all it has begun', async () => {
-    const { fault, printed } = await ran('sh', strays('sleep 1000'), 1000)
-    assert.match(fault ?? '', /^killed: it did not end within 1 s/)
+    const { fault, printed } = await ran('sh', strays('sleep 1000'), HANGS_MS)
+    assert.match(fault ?? '', /^killed: it did not end within 10 s/)
     await strayEnded(printed)
     assert.equal(existsSync('/run/netns/mz-apart.b'), false)
   })
