@@ -1,5 +1,5 @@
 // A router of somebody else's: BIRD in a machine of the lab, speaking BGP and BFD with whoever it
-// is told to, its kernel's routes following. test/lab/bird.test.ts holds it.
+// is told to, its kernel's routes following. test/lab/bird.test.ts and bird.test.ts hold it.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -66,7 +66,7 @@ export interface BirdOptions {
 export interface BirdNeighbour {
   /** Of RFC 5880: `Up`, `Down`, `Init`, `AdminDown`; empty: there is none. */
   readonly state: string
-  /** Since when it is so, in BIRD's words. */
+  /** Since when it is so, in BIRD's words: of the same moment always the same. */
   readonly since: string
 }
 
@@ -81,10 +81,31 @@ export interface BirdSession {
 const PATHS_MAX = 16 // of one destination, in the kernel
 // Before ordinary programs, where it may.
 const FIRST = ['sh', '-c', 'chrt --fifo --pid 1 $$ 2>/dev/null; exec "$@"', 'sh']
+const NEAR_MS = 50 // nothing that has come up falls and comes up again as soon
+
+/**
+ * Whether BIRD means one moment by both. It reckons a moment anew whenever it is asked, from how
+ * long ago it was, and comes out a millisecond later or earlier.
+ */
+export function isSameMoment(one: string, other: string): boolean {
+  if (one === other) return true
+  const [a, b] = [one, other].map(msOf)
+  return a !== undefined && b !== undefined && Math.abs(a - b) < NEAR_MS
+}
+
+// As 17:04:05.678; what is longer ago has a date, and no milliseconds.
+function msOf(text: string): number | undefined {
+  const [hours, minutes, seconds] = (/^(\d+):(\d+):([\d.]+)$/.exec(text)?.slice(1) ?? []).map(
+    Number
+  )
+  if (hours === undefined || minutes === undefined || seconds === undefined) return undefined
+  return ((hours * 60 + minutes) * 60 + seconds) * 1000
+}
 
 /** BIRD in a machine. */
 export class Bird extends Service {
   #options: BirdOptions
+  readonly #since = new Map<string, string>() // by neighbours of BFD
 
   /** Begins to speak; its sessions come up later. */
   static async start(machine: Machine, options: BirdOptions): Promise<Bird> {
@@ -135,7 +156,10 @@ export class Bird extends Service {
   async neighbour(address: string): Promise<BirdNeighbour> {
     const text = await this.ask('show', 'bfd', 'sessions')
     const line = text.split('\n').find(each => each.split(/\s+/)[0] === address)
-    const [, , state = '', since = ''] = line?.split(/\s+/) ?? []
+    const [, , state = '', said = ''] = line?.split(/\s+/) ?? []
+    const before = this.#since.get(address)
+    const since = before !== undefined && isSameMoment(before, said) ? before : said
+    this.#since.set(address, since)
     return { state, since }
   }
 
