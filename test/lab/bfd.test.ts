@@ -15,7 +15,12 @@ import { eventually } from '../store/ground.ts'
 import { BgpGround, OURS, PEER, PORT, peer, speaker, whyNot } from './bgp-ground.ts'
 
 const NETWORK = '198.51.100.0/24'
-const BFD = { intervalMs: 300, multiplier: 3, shutdown: false }
+// Three seconds: a machine that stands still for a moment is missed by nobody.
+const CALM = { intervalMs: 300, multiplier: 10 }
+const BFD = { ...CALM, shutdown: false }
+// Without an agent neighbours hear that we are down: after this, or not while it begins anew.
+const AWAY_MS = 3000
+const PATIENT_MS = 600_000
 const BOTH = [PEER.v4, PEER.v6].map(address => ({ address, ...BFD }))
 
 describe('BFD with neighbours that speak no BGP', { skip: whyNot() ?? false }, () => {
@@ -37,8 +42,8 @@ describe('BFD with neighbours that speak no BGP', { skip: whyNot() ?? false }, (
   const up = (): Promise<void> =>
     eventually(() => assert.deepEqual([stateOf(PEER.v4), stateOf(PEER.v6)], ['up', 'up']))
   const down = (): Promise<void> => eventually(() => assert.equal(stateOf(PEER.v4), 'down'))
-  const begin = async (): Promise<void> => {
-    agent = await ground.agent({ withdrawAfterMs: 3000 })
+  const begin = async (withdrawAfterMs = PATIENT_MS): Promise<void> => {
+    agent = await ground.agent({ withdrawAfterMs })
     first = await agent.engine.open(ground.place)
     watch(first)
   }
@@ -70,7 +75,7 @@ describe('BFD with neighbours that speak no BGP', { skip: whyNot() ?? false }, (
       { prefix: NETWORK, via: OURS.v4, bfd: true },
       { prefix: '2001:db8:1::/48', via: OURS.v6, bfd: true }
     ]
-    await ground.outsideSpeaks({ routes })
+    await ground.outsideSpeaks({ routes, bfd: CALM })
     await begin()
     await ground.plug(first.interface)
   })
@@ -137,7 +142,7 @@ describe('BFD with neighbours that speak no BGP', { skip: whyNot() ?? false }, (
     await first.apply(other, BOTH)
     await first.apply(
       other,
-      BOTH.map(each => ({ ...each, multiplier: 5 }))
+      BOTH.map(each => ({ ...each, multiplier: 20 }))
     )
     await first.apply(null, BOTH)
     await up()
@@ -167,6 +172,8 @@ describe('BFD with neighbours that speak no BGP', { skip: whyNot() ?? false }, (
   })
 
   test('an agent that stays away: neighbours hear that we are down, until it is back', async () => {
+    await end()
+    await begin(AWAY_MS)
     await end()
     await eventually(async () => assert.ok(!(await leadsToUs())))
     await begin()

@@ -62,6 +62,7 @@ export interface OutsideSpeech {
   readonly networks?: readonly string[]
   /** Of IPv4. */
   readonly password?: string
+  /** Its sessions of BGP fall with it, unless it has routes by hand, which do. */
   readonly bfd?: BirdOptions['bfd']
   /** By hand. */
   readonly routes?: BirdOptions['routes']
@@ -109,7 +110,8 @@ export class BgpGround {
 
   /** Has the router outside speak so, from now on. */
   async outsideSpeaks({ networks = [], password, bfd, routes }: OutsideSpeech): Promise<void> {
-    const common = { asn: 65_001, holdS: HOLD_S, bfd: bfd !== undefined }
+    const falls = bfd !== undefined && routes === undefined
+    const common = { asn: 65_001, holdS: HOLD_S, bfd: falls }
     const secret = password === undefined ? {} : { password }
     const peers = [
       { name: 'b4', address: OURS.v4, ...common, ...secret },
