@@ -13,7 +13,7 @@ import { existsSync } from 'node:fs'
 import { learnedTable } from '../../plugins/router/token.ts'
 import { type Outside, until, type Vm } from '../../src/lab/index.ts'
 import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
-import { type ChildAgent, type Device, Network } from './fixtures/index.ts'
+import { type ChildAgent, type Device, Network, patient } from './fixtures/index.ts'
 
 export const GATEWAYS = ['gw1', 'gw2'] as const
 export const OURS = '10.0.1.0/24'
@@ -24,6 +24,7 @@ export const FAR = '203.0.113.9'
 export const NETWORKS = ['198.51.100.0/24', '0.0.0.0/0']
 export const PATIENCE_MS = 60_000
 const ASN = 65_001
+const HOLD_S = 60 // a session that is to stay stands a machine that does not run for a moment
 const NAT_SOURCES = '10.0.1.16/28'
 
 /** Of the two at each port. */
@@ -55,7 +56,7 @@ export class Site {
 
   static async open(prefix: string): Promise<Site> {
     const hosts = ['compute1', ...GATEWAYS]
-    const net = await Network.open({ prefix, hosts, processes: true })
+    const net = await Network.open({ prefix, hosts, processes: true, state: patient })
     try {
       const edge = await net.router('edge', await filters(net))
       const site = new Site(net, edge)
@@ -104,8 +105,11 @@ export class Site {
       addresses: sessions.map(each => `${ours(each)}/28`)
     }
     this.ports.push(await net.bind(edge, GATEWAYS[n - 1]!, 'up', fields))
-    const peers = sessions.map(each => ({ name: each[1], address: ours(each), asn: ASN }))
-    const other = { name: 'aside', address: `10.9.9.${3 - n}`, asn: 65_103 - n }
+    const common = { holdS: HOLD_S }
+    const peers = sessions.map(each => {
+      return { ...common, name: each[1], address: ours(each), asn: ASN }
+    })
+    const other = { ...common, name: 'aside', address: `10.9.9.${3 - n}`, asn: 65_103 - n }
     const options = { asn: 65_100 + n, routerId: `9.9.9.${n}`, peers: [...peers, other] }
     const networks = n === 1 ? NETWORKS : []
     this.birds.push(await Bird.start(outside, { ...options, networks }))
@@ -138,8 +142,9 @@ export class Site {
   /** Declares a peer; the session comes up later. */
   async peer(session: Session): Promise<void> {
     const address = theirs(session)
-    const fields = { router: this.edge.id, address, asn: 65_100 + session[0], connectS: 1 }
-    this.#peers.set(address, await this.net.create('bgp-peer', { ...fields, name: `p${address}` }))
+    const place = { router: this.edge.id, address, name: `p${address}` }
+    const fields = { ...place, asn: 65_100 + session[0], connectS: 1, holdS: HOLD_S }
+    this.#peers.set(address, await this.net.create('bgp-peer', fields))
   }
 
   /** An operator shuts it, or lets it come up again. */
@@ -188,7 +193,10 @@ export class Site {
     await until(`ways in from upstream${n} by ${names}`, isSo, PATIENCE_MS)
   }
 
-  /** The connection of a session: another one has another port. */
+  /**
+   * The connection of a session: another one has another port. While a session begins there may be
+   * two, each end having called the other.
+   */
   async connection([n, name]: Session): Promise<string> {
     const [here, there] = [theirs([n, name]), ours([n, name])]
     let found: string | undefined
@@ -196,8 +204,9 @@ export class Site {
       const text = await this.upstreams[n - 1]!.must(['ss', '-Htn', 'state', 'established'])
       const lines = text.split('\n').map(line => line.replace(/%\w+/, '').trim().split(/\s+/))
       const ends = lines.map(words => words.slice(2, 4).join(' '))
-      found = ends.find(each => each.startsWith(`${here}:`) && each.includes(` ${there}:`))
-      return found !== undefined
+      const own = ends.filter(each => each.startsWith(`${here}:`) && each.includes(` ${there}:`))
+      found = own[0]
+      return own.length === 1
     }
     await until('the connection of the session', isThere, PATIENCE_MS)
     return found!

@@ -104,7 +104,8 @@ describe('uplinks that speak BGP', { skip }, () => {
     for (const vm of NAT_VMS) await reaches(site.vm(vm), HOME!)
     const request = `icmp[icmptype] == icmp-echo and src ${SNAT}`
     const captures = await Promise.all(
-      site.upstreams.map(upstream => upstream.capture('eth0', request))
+      // Headers: whole, 64 of them would fill what the kernel keeps for a busy tcpdump.
+      site.upstreams.map(upstream => upstream.capture('eth0', request, { snapLength: 128 }))
     )
     const pings = NAT_VMS.flatMap(vm =>
       WORLD.map(to => allReceived(site.vm(vm), to, { count: 10 }))
@@ -179,6 +180,7 @@ describe('uplinks that speak BGP', { skip }, () => {
       return [OURS, POOL].every(network => told.includes(network)) && told.length === 2
     }
     await until('our networks are known there, and nothing else', isTold, PATIENCE_MS)
+    await reaches(a, '172.20.0.1') // its own host has heard of the way as well
     await allReceived(a, '172.20.0.1')
     await allReceived(vm, a.address(), { from: '172.20.0.1' })
     for (const n of [1, 2])
