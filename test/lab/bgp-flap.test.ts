@@ -18,6 +18,7 @@ const COUNT = 10_000
 const FLAPS = 3
 const PATIENCE_MS = 120_000
 const LOOK_MS = 200
+const HOLD_S = 60 // the session stands a machine that does not run for a moment
 const GROWTH_MAX = 128 << 20 // a heap that is collected later; a leak of a row is 10 MB a flap
 const WORLD = '198.51.100.1'
 const STAYS = '100.64.1.1'
@@ -48,14 +49,15 @@ describe('many routes that flap', { skip }, () => {
     outside = await net.lab.outside('upstream', { links, addresses })
     const fields = { name: 'up', mac: net.mac(), addresses: ['180.0.1.2/24'] }
     await net.bind(edge, HOST, 'up', fields)
-    const us = { name: 'edge', address: '180.0.1.2', asn: 65_001 }
+    const us = { name: 'edge', address: '180.0.1.2', asn: 65_001, holdS: HOLD_S }
     const options = { asn: 65_101, routerId: '9.9.9.1', networks: all, peers: [us] }
     bird = await Bird.start(outside, options)
     a = await net.vm('a', { on: HOST, at: red, addresses: ['10.0.1.11/24'], gateway: '10.0.1.1' })
     await net.create('bgp-speaker', { router: edge.id, asn: 65_001 })
     await net.create('bgp-network', { router: edge.id, prefix: '10.0.1.0/24' })
     const session = { router: edge.id, address: '180.0.1.1', asn: 65_101, connectS: 1 }
-    peer = await net.create('bgp-peer', { ...session, maximumPrefixes: 2 * COUNT })
+    const bounds = { holdS: HOLD_S, maximumPrefixes: 2 * COUNT }
+    peer = await net.create('bgp-peer', { ...session, ...bounds })
     await net.start()
   })
   after(async () => {
@@ -101,7 +103,7 @@ describe('many routes that flap', { skip }, () => {
       const was = await Promise.all(kept.map(age))
       await bird.change({ networks: staying })
       await until('half of them are gone', knows(staying), PATIENCE_MS)
-      await until('nobody is led there', isUnreachable)
+      await until('nobody is led there', isUnreachable, PATIENCE_MS)
       await bird.change({ networks: all })
       await until('all of them are back', knows(all), PATIENCE_MS)
       await reaches(a, FLAPPING)
