@@ -121,10 +121,13 @@ describe('BGP by FRR', { skip: whyNot() ?? false }, () => {
     await eventually(async () =>
       assert.deepEqual(await ground.learnedOutside(), ['198.51.101.0/24', '2001:db8:1::/48'])
     )
-    const said = await ground.routeOutside('198.51.101.0/24')
-    assert.match(said, /BGP.as_path: 65001 65001 65001/)
-    assert.match(said, /BGP.med: 7/)
-    assert.match(said, /BGP.community: \(65001,9\)/)
+    // Told first, and then with it: one line of a configuration comes after the other.
+    await eventually(async () => {
+      const said = await ground.routeOutside('198.51.101.0/24')
+      assert.match(said, /BGP.as_path: 65001 65001 65001/)
+      assert.match(said, /BGP.med: 7/)
+      assert.match(said, /BGP.community: \(65001,9\)/)
+    })
     await up(first)
     assert.ok((await first.sessions()).every(({ flaps }) => flaps === 0))
   })
