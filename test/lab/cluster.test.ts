@@ -124,8 +124,13 @@ describe('agents on a store in ZooKeeper', { skip }, () => {
 
   test('the leader is killed, then each server in turn', async () => {
     const streams = await Streams.open(a, listeners)
-    const leads = await Promise.all(servers.map(server => server.leads()))
-    for (const server of [servers[leads.indexOf(true)]!, ...servers]) {
+    let leader = -1
+    await until('one leads', async () => {
+      const leads = await Promise.all(servers.map(server => server.leads()))
+      leader = leads.indexOf(true)
+      return leader >= 0
+    })
+    for (const server of [servers[leader]!, ...servers]) {
       await server.kill()
       await streams.goOn('without a server')
       await until('the others serve', async () => !(await isAway()))
