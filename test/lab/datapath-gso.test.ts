@@ -10,7 +10,7 @@ import { PortClass } from '../../src/datapath/datapath.ts'
 import { TunnelKind } from '../../src/flow/actions.ts'
 import { parseIpv4 } from '../../src/wire/address.ts'
 import { eth } from '../../src/wire/builder.ts'
-import { FrameBench, hex } from './datapath-frames.ts'
+import { FrameBench, hex, until } from './datapath-frames.ts'
 import { Bench, canRun, Deputy, L2, maskOf, netns, pinged, streamed } from './datapath-lab.ts'
 
 // Bytes that a TCP stream has brought over when iperf3 stops sending; some are still on their way.
@@ -126,6 +126,7 @@ test('datapath: a tap is a port like any other', { skip: noTap }, async () => {
   try {
     await Promise.race([once(machine.stdout, 'data'), once(machine, 'exit')])
     assert.equal(machine.exitCode, null, 'the machine runs')
+    await until(() => at.datapath.interfaces.byName('tap0') !== undefined)
     const tap = at.bench.attach('h', at.datapath, 'tap0')
     at.decide((frame, into) => {
       into.output(frame.ifindex === tap ? at.ports[1]! : tap)

@@ -15,7 +15,9 @@ import { tool } from '../../src/lab/traffic/traffic.ts'
 import { enterNamespace } from '../../src/native/addon.ts'
 
 const PREFIX = 'mz-dp-'
-const QUIET_MS = 200
+const QUIET_MS = 1000 // by then a busy machine has let tcpdump read
+// A frame takes a slot of the snap length: the default buffer holds eight of the default length.
+const TCPDUMP = 'tcpdump -U --immediate-mode -B 16384 -s 2048'
 // Opened before anything moves: the way back.
 const HOME = `/proc/self/fd/${openSync('/proc/thread-self/ns/net', 'r')}`
 
@@ -144,7 +146,7 @@ export class Bench {
     this.#directories.push(file)
     const child = spawn(
       'ip',
-      `netns exec ${netns(namespace)} tcpdump -U --immediate-mode -ni ${name} -w ${file} ${filter}`
+      `netns exec ${netns(namespace)} ${TCPDUMP} -ni ${name} -w ${file} ${filter}`
         .trim()
         .split(' '),
       { stdio: ['ignore', 'ignore', 'pipe'] }
