@@ -27,7 +27,7 @@ describe('the API of a store on ZooKeeper', { skip: missingForServer() ?? false 
     const store = await openZooKeeperStore({
       servers: [{ host: server.address, port: server.port }],
       chroot: '/api',
-      sessionMs: 4_000,
+      sessionMs: 30_000, // its pings are among what the servers receive
       models: await allModels(),
       clock: new SystemClock()
     })

@@ -8,13 +8,14 @@ import { isZooKeeperError, type ZooKeeperCode } from '../../src/topology/zookeep
 
 export const clock = new SystemClock()
 const PATIENCE_MS = 60_000 // for what never comes
+const CALM_MS = 30_000 // no busy machine is silent for so long
 const open = new Set<ZooKeeper>()
 
 export function clientOf(
   servers: ZooKeeperOptions['servers'],
   options: Partial<ZooKeeperOptions> = {}
 ): ZooKeeper {
-  const base = { servers, sessionMs: 10_000, operationMs: 10_000, chroot: '' }
+  const base = { servers, sessionMs: CALM_MS, operationMs: CALM_MS, chroot: '' }
   const client = new ZooKeeper({ ...base, clock, random: new SystemRandom(), ...options })
   open.add(client)
   return client

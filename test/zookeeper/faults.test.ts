@@ -12,7 +12,7 @@ import type { Condition, ZooKeeper } from '../../src/topology/zookeeper/client/c
 import { clientOf, clock, closeClients, eventually, ready, refusedWith } from './clients.ts'
 
 const skip = missingForServer() ?? false
-const SESSION_MS = 2_000
+const SESSION_MS = 4_000
 const bytes = (text: string): Buffer => Buffer.from(text)
 
 describe('the ZooKeeper client on bad days', { skip }, () => {
@@ -42,15 +42,21 @@ describe('the ZooKeeper client on bad days', { skip }, () => {
   }
 
   test('a silent partition is known here before the servers give away what is ours', async t => {
-    const client = await viaProxy()
+    // It may be known a sixth of its time before it is over.
+    const sessionMs = 8_000
+    const client = await viaProxy(sessionMs)
     const conditions = conditionsOf(client)
     await client.create('/owned', bytes('x'), true)
     const begun = clock.now()
+    let knownAt = Infinity
+    client.onChange(() => {
+      knownAt = Math.min(knownAt, clock.now())
+    })
     proxy.blackHole = true
     const pending = refusedWith(client.get('/owned'), 'CONNECTION_LOSS')
     await eventually(() => assert.deepEqual(conditions, ['suspended']))
-    t.diagnostic(`known after ${Math.round(clock.now() - begun)} of ${SESSION_MS} ms`)
-    assert.ok(clock.now() < client.heldUntil, 'known while it is still ours')
+    t.diagnostic(`known after ${Math.round(knownAt - begun)} of ${sessionMs} ms`)
+    assert.ok(knownAt < client.heldUntil, 'known while it is still ours')
     await pending
     const { heldUntil } = client
     assert.equal(await direct.exists('/owned'), true)
@@ -106,10 +112,10 @@ describe('the ZooKeeper client on bad days', { skip }, () => {
   })
 
   test('slow answers are only slow', async () => {
-    const client = await viaProxy(3_000)
-    proxy.delayMs = 300
+    const client = await viaProxy(6_000)
+    proxy.delayMs = 600
     const begun = clock.now()
-    while (clock.now() - begun < 4_000) assert.ok((await client.get('/zookeeper')) !== undefined)
+    while (clock.now() - begun < 7_000) assert.ok((await client.get('/zookeeper')) !== undefined)
     assert.equal(client.counters.losses, 0)
     assert.ok(client.heldUntil > clock.now())
   })
@@ -206,15 +212,15 @@ describe('the ZooKeeper client on bad days', { skip }, () => {
   })
 
   test('closing ends at once, in whatever state', async () => {
-    const client = await viaProxy()
+    const client = await viaProxy(30_000)
+    await client.create('/closing', bytes('x'), true)
     proxy.blackHole = true
-    const begun = clock.now()
     await client.close()
     await client.close()
     const away = clientOf([{ host: proxy.host, port: 1 }])
     await sleep(clock, 50)
     await away.close()
-    assert.ok(clock.now() - begun < 5_000)
+    assert.equal(await direct.exists('/closing'), true, 'long before its session is over')
     proxy.blackHole = false
   })
 })

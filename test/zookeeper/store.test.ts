@@ -71,7 +71,8 @@ describe('the store on ZooKeeper on bad days', { skip }, () => {
 
   test('a change is made once, however often the connection is cut amid it', () =>
     within(async ({ proxy, open }) => {
-      const [a, b] = [await open({ via: proxy, sessionMs: 10_000 }), await open()]
+      const sessionMs = 10_000
+      const [a, b] = [await open({ via: proxy, sessionMs }), await open({ sessionMs })]
       const replica = new Replica(b, { kind: 'host' })
       const random = new SeededRandom(5)
       // Cut again and again, but only when something went through since.
@@ -285,7 +286,7 @@ describe('the store on ZooKeeper on bad days', { skip }, () => {
       const wrong = { ...credentials, password: 'wrong' }
       await refused(open({ credentials: wrong }), 'STORE_UNAVAILABLE', 'name and password')
       const nobody = [{ host: '127.0.9.3', port: 1 }]
-      const none = open({ servers: nobody, openMs: 500 })
+      const none = open({ servers: nobody, openMs: 2_000 })
       await refused(none, 'STORE_UNAVAILABLE', '127.0.9.3:1', 'ECONNREFUSED')
     }))
 })
