@@ -43,13 +43,13 @@ const more = {
   cassandra: [
     ['util-linux', 'setpriv', 'ends the node with its test'],
     ['openjdk-17-jre-headless', 'java', 'runs a Cassandra node'],
-    ['openjdk-17-jre-headless', 'keytool', 'makes its certificate'],
+    ['openssl', 'openssl', 'makes its certificate'],
     ['maven', 'mvn', 'fetches that node']
   ],
   zookeeper: [
     ['util-linux', 'setpriv', 'ends the server with its test'],
     ['openjdk-17-jre-headless', 'java', 'runs a ZooKeeper server'],
-    ['openjdk-17-jre-headless', 'keytool', 'makes its certificate'],
+    ['openssl', 'openssl', 'makes its certificate'],
     ['libzookeeper-java', '/usr/share/java/zookeeper.jar', 'is that server'],
     ['faketime', 'faketime', 'steps the clock of a process']
   ],

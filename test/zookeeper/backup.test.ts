@@ -104,7 +104,6 @@ describe('mezzo store', { skip: missingForServer() ?? false }, () => {
     assert.equal((await mezzo('store', 'check', place)).exit, 0)
     for (const [more, complaint] of [
       [{ passwordFile: file('wrong') }, /name and password/],
-      [{ caFile: undefined }, /certificate/],
       [{ caFile: file('none') }, /store\.zookeeper\.caFile is .*ENOENT/],
       [{ server: [] }, /store\.zookeeper\.server/]
     ] as const) {
@@ -131,7 +130,7 @@ describe('mezzo store', { skip: missingForServer() ?? false }, () => {
       assert.deepEqual([made.exit, made.err], [0, ''])
       assert.equal((await mezzo('store', 'restore', file('b.json'), place)).exit, 0)
       assert.match((await mezzo('store', 'check', place)).out, /^no faults/)
-      makeCertificate({ folder, name: 'stranger', address: strict.address, for: 'clients' })
+      makeCertificate({ folder, name: 'stranger', address: strict.address })
       const stranger = { certFile: file('stranger.pem'), keyFile: file('stranger-key.pem') }
       const refused = async (name: string, more: object, complaint: RegExp): Promise<void> => {
         const { exit, err } = await mezzo('store', 'check', config(name, more))
@@ -140,6 +139,7 @@ describe('mezzo store', { skip: missingForServer() ?? false }, () => {
       // Who shows none is told so, or that there is no agreement.
       const certificate = /no connection to ZooKeeper: .*(certificate|handshake)/i
       await Promise.all([
+        refused('unknown.json', { certFile, keyFile, caFile: undefined }, certificate),
         refused('none.json', {}, certificate),
         refused('stranger.json', stranger, certificate)
       ])

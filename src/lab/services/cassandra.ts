@@ -14,7 +14,7 @@ const PORTS = 2
 
 /** Why there cannot be a node here; undefined when there can. */
 export function missingForNode(): string | undefined {
-  const program = missingProgram(['java', 'keytool', 'setpriv'])
+  const program = missingProgram(['java', 'openssl', 'setpriv'])
   if (program !== undefined) return `${program} is not installed`
   const isThere = knownClasspath() !== undefined
   return isThere ? undefined : 'its artifacts are not here; node setup.mjs --cassandra fetches them'

@@ -5,10 +5,10 @@
 
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Job, LabError } from '../process/process.ts'
 
@@ -95,45 +95,43 @@ export abstract class Service {
 
 /** The first of the programs that is not installed; undefined when all are. */
 export const missingProgram = (programs: readonly string[]): string | undefined =>
-  programs.find(each => spawnSync(each, ['-version'], { stdio: 'ignore' }).error !== undefined)
+  programs.find(each => !folders().some(folder => existsSync(join(folder, each))))
+
+// Nothing is run to know it: Java takes a second to say which it is.
+const folders = (): string[] => (process.env.PATH ?? '').split(delimiter)
 
 const STORE_PASSWORD = 'changeit'
-const KEYTOOL_MS_MAX = 60_000
+const OPENSSL_MS_MAX = 60_000
 
-/** What a server's own certificate is made of. */
+/** What a certificate is made of. */
 interface CertificateOptions {
   readonly folder: string
-  /** Its key store is `NAME.p12`, of the password `changeit`; its certificate `NAME.pem`. */
+  /**
+   * The certificate is `NAME.pem`, which is also who trusts it; its key is `NAME-key.pem`. Both are
+   * in the key store `NAME.p12`, of the password `changeit`.
+   */
   readonly name: string
   readonly address: string
-  /** Of a client: with its key in `NAME-key.pem`, and the store of who trusts it. */
-  readonly for?: 'clients'
 }
 
-/** Makes a key store and the certificate to trust, valid for two days. */
-export function makeCertificate({ folder, name, address, for: of }: CertificateOptions): void {
-  const store = ['-keystore', join(folder, `${name}.p12`), '-storepass', STORE_PASSWORD]
-  keytool([
-    ...['-genkeypair', '-alias', name, '-keyalg', 'EC', '-validity', '2', ...store],
-    ...['-dname', `CN=${name}`, '-ext', `SAN=IP:${address}`, '-storetype', 'PKCS12']
+/** Makes a key, a certificate that it has signed itself, valid for two days, and a key store. */
+export function makeCertificate({ folder, name, address }: CertificateOptions): void {
+  const [key, certificate] = [join(folder, `${name}-key.pem`), join(folder, `${name}.pem`)]
+  openssl([
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+    ...['-days', '2', '-subj', `/CN=${name}`, '-addext', `subjectAltName=IP:${address}`],
+    ...['-keyout', key, '-out', certificate]
   ])
-  const file = join(folder, `${name}.pem`)
-  keytool(['-exportcert', '-rfc', '-alias', name, '-file', file, ...store])
-  if (of !== 'clients') return
-  const trust = ['-keystore', join(folder, `${name}-trust.p12`), '-storepass', STORE_PASSWORD]
-  keytool(['-importcert', '-noprompt', '-alias', name, '-file', file, ...trust])
-  mustRun('openssl', [
-    ...['pkcs12', '-in', join(folder, `${name}.p12`), '-passin', `pass:${STORE_PASSWORD}`],
-    ...['-nodes', '-nocerts', '-out', join(folder, `${name}-key.pem`)]
+  openssl([
+    ...['pkcs12', '-export', '-name', name, '-in', certificate, '-inkey', key],
+    ...['-out', join(folder, `${name}.p12`), '-passout', `pass:${STORE_PASSWORD}`]
   ])
 }
 
-const keytool = (args: readonly string[]): void => mustRun('keytool', args)
-
-function mustRun(program: string, args: readonly string[]): void {
-  const options = { encoding: 'utf8', timeout: KEYTOOL_MS_MAX } as const
-  const { status, error, stdout, stderr } = spawnSync(program, args, options)
-  if (status !== 0) throw new LabError(`${program}: ${error?.message ?? ''} ${stdout}${stderr}`)
+function openssl(args: readonly string[]): void {
+  const options = { encoding: 'utf8', timeout: OPENSSL_MS_MAX } as const
+  const { status, error, stdout, stderr } = spawnSync('openssl', args, options)
+  if (status !== 0) throw new LabError(`openssl: ${error?.message ?? ''} ${stdout}${stderr}`)
 }
 
 /** Ports that are free at a loopback address. All are held until all are found. */

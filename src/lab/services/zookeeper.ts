@@ -3,6 +3,7 @@
 // test/zookeeper/ensemble.test.ts holds it.
 
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { must } from '../process/process.ts'
 import { freePorts, makeCertificate, missingProgram, type Place, Service } from './service.ts'
@@ -21,7 +22,7 @@ const PORTS = 4
 
 /** Why there cannot be a server here; undefined when there can. */
 export function missingForServer(): string | undefined {
-  const program = missingProgram(['java', 'keytool', 'setpriv'])
+  const program = missingProgram(['java', 'openssl', 'setpriv'])
   if (program !== undefined) return `${program} is not installed; node setup.mjs --zookeeper does`
   return existsSync(JAR) ? undefined : `${JAR} is not here; node setup.mjs --zookeeper installs it`
 }
@@ -67,9 +68,7 @@ export class ZooKeeperServer extends Service {
     this.client = { certFile: named('client.pem'), keyFile: named('client-key.pem') }
     const { folder, address } = this
     if (tls) makeCertificate({ folder, name: 'server', address })
-    if (tls === 'mutual') {
-      makeCertificate({ folder, name: 'client', address, for: 'clients' })
-    }
+    if (tls === 'mutual') makeCertificate({ folder, name: 'client', address })
     writeFileSync(join(this.folder, 'zoo.cfg'), this.#configuration())
     if (member === undefined) return
     mkdirSync(join(this.folder, 'data'))
@@ -97,7 +96,8 @@ export class ZooKeeperServer extends Service {
 
   /** The answer to a command of four letters; empty when there is none. */
   async ask(word: string): Promise<string> {
-    const { enter = [], address } = this.place
+    const { enter, address } = this.place
+    if (enter === undefined) return said(address, this.port, word)
     const script = 'exec 3<>"/dev/tcp/$1/$2" && printf "$3" >&3 && cat <&3'
     const shell = ['bash', '-c', script, 'ask', address, `${this.port}`, word]
     return must([...enter, ...shell], { timeoutMs: COMMAND_MS_MAX }).catch(() => '')
@@ -145,14 +145,27 @@ export class ZooKeeperServer extends Service {
       ...(this.#tls === 'mutual'
         ? [
             'ssl.clientAuth=need',
-            `ssl.trustStore.location=${join(this.folder, 'client-trust.p12')}`,
-            'ssl.trustStore.password=changeit',
-            'ssl.trustStore.type=PKCS12'
+            `ssl.trustStore.location=${this.client.certFile}`,
+            'ssl.trustStore.type=PEM'
           ]
         : ['ssl.clientAuth=none'])
     ]
     return `${[...lines, ...(this.#tls === false ? [] : tls)].join('\n')}\n`
   }
+}
+
+function said(host: string, port: number, word: string): Promise<string> {
+  return new Promise(done => {
+    let answer = ''
+    const socket = connect({ host, port, timeout: COMMAND_MS_MAX })
+    socket.on('connect', () => socket.write(word))
+    socket.on('data', bytes => {
+      answer += String(bytes)
+    })
+    socket.on('timeout', () => socket.destroy())
+    socket.on('error', () => {})
+    socket.on('close', () => done(answer))
+  })
 }
 
 const somewhere = async (): Promise<Place> => (await placesFor(1))[0]!
