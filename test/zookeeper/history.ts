@@ -171,6 +171,8 @@ export class History {
 
   // Each one's copy, and what its watches told it, is the store.
   async #allSee(): Promise<void> {
+    // Who is away answers what it knows.
+    for (const store of this.#stores) await eventually(() => store.tryWrite(), ELECTION_MS)
     const truth = await all(this.#stores[0]!.list('host'))
     const rows = await this.#rows(this.#stores[0]!)
     for (const [i, store] of this.#stores.entries()) {
