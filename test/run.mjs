@@ -152,13 +152,23 @@ async function runCassandra() {
   await runTests('cassandra', files, jobMsMax)
 }
 
-// A real server, of Java and Debian's jar.
+// A real server, of Java and Debian's jar: one for all files that do it no harm (shared.ts).
 async function runZooKeeper() {
   const files = find('test/zookeeper', '.test.ts')
-  const { missingForServer } = await import('../src/lab/services/zookeeper.ts')
+  const { missingForServer, ZooKeeperServer } = await import('../src/lab/services/zookeeper.ts')
   const missing = missingForServer()
   if (missing !== undefined) return skip('zookeeper', missing, files.length)
-  for (const file of files) await runTests(file, [file], jobMsMax)
+  const server = await ZooKeeperServer.make()
+  try {
+    await server.start()
+    const { address, port } = server
+    const env = { MEZZO_TEST_ZOOKEEPER: JSON.stringify({ address, port }) }
+    for (const file of files) await runTests(file, [file], jobMsMax, { env })
+  } catch (error) {
+    record('zookeeper', { fault: error.message, ms: 0, counted: { failed: 1 } })
+  } finally {
+    await server.close()
+  }
 }
 
 /** A job for each file of the lab; where they cannot be apart, one for all, one after the other. */

@@ -8,22 +8,24 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, afterEach, before, describe, test } from 'node:test'
+import { after, afterEach, before, describe } from 'node:test'
 import { command } from '../../src/api/cli/command.ts'
 import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
 import type { ZooKeeper } from '../../src/topology/zookeeper/client/client.ts'
 import { clientOf, closeClients, eventually, ready } from './clients.ts'
-import { Role, refusalOf } from './role.ts'
+import { Role, refusalOf, test } from './role.ts'
+import { type SharedServer, sharedServer } from './shared.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-bad-input-'))
 const running: Role[] = []
 let serial = 0
 
-describe('bad input for a store on ZooKeeper', { skip: missingForServer() ?? false }, () => {
-  let server: ZooKeeperServer
+const skip = missingForServer() ?? false
+
+describe('bad input for a store on ZooKeeper', { skip }, () => {
+  let server: SharedServer
   before(async () => {
-    server = await ZooKeeperServer.make()
-    await server.start()
+    server = await sharedServer()
   })
   after(async () => {
     await closeClients()
@@ -79,7 +81,6 @@ describe('bad input for a store on ZooKeeper', { skip: missingForServer() ?? fal
   }
 
   test('what cannot be is refused at the start, by name; a store beside it goes on', async () => {
-    const well = await start('/well')
     const babbler = createServer(socket => {
       socket.on('error', () => {})
       socket.write('HTTP/1.1 400 Bad Request\r\n\r\n'.repeat(40))
@@ -95,7 +96,8 @@ describe('bad input for a store on ZooKeeper', { skip: missingForServer() ?? fal
       const passwordFile = join(folder, name)
       return { 'store.zookeeper.username': 'mezzo', 'store.zookeeper.passwordFile': passwordFile }
     }
-    const owned = await start('/owned', password('right'))
+    const begun = [start('/well'), start('/owned', password('right'))]
+    const [well, owned] = (await Promise.all(begun)) as [Role, Role]
     const zk = await nodes('')
     for (const [path, text] of [
       ['/kafka', ''],
@@ -131,7 +133,8 @@ describe('bad input for a store on ZooKeeper', { skip: missingForServer() ?? fal
   })
 
   test('a change edited by hand: no more are taken, what is there is served', async () => {
-    const [role, beside] = [await start('/edited'), await start('/beside')]
+    const begun = [start('/edited'), start('/beside')]
+    const [role, beside] = (await Promise.all(begun)) as [Role, Role]
     await isWell(role)
     const zk = await nodes('/edited')
     const next = Math.max(...(await zk.children('/log'))!.map(Number)) + 1

@@ -4,21 +4,21 @@
 import { after, before, describe } from 'node:test'
 import { SystemClock } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
-import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
+import { missingForServer } from '../../src/lab/services/zookeeper.ts'
 import type { SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
 import { storeContract } from '../store/contract.ts'
 import type { NewGround } from '../store/ground.ts'
+import { type SharedServer, sharedServer } from './shared.ts'
 
 const skip = missingForServer() ?? false
 const clock = new SystemClock()
 let seed = 1000
 
 describe('the store on ZooKeeper', { skip }, () => {
-  let server: ZooKeeperServer
+  let server: SharedServer
   before(async () => {
-    server = await ZooKeeperServer.make()
-    await server.start()
+    server = await sharedServer()
   })
   after(() => server.close())
 

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { sleep } from '../../src/core/clock.ts'
 import { type Random, SeededRandom } from '../../src/core/random.ts'
-import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
+import { missingForServer } from '../../src/lab/services/zookeeper.ts'
 import type { Stored } from '../../src/topology/model.ts'
 import type { SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
@@ -18,6 +18,7 @@ import { type Answer, allModels } from '../api/fixture.ts'
 import { all, assertSame, Replica } from '../store/ground.ts'
 import { clock, eventually } from './clients.ts'
 import { Role } from './role.ts'
+import { type SharedServer, sharedServer } from './shared.ts'
 
 const SEED = Number(process.env.ORACLE_SEED ?? 5)
 const TOKEN = 'correct-horse-battery-staple'
@@ -123,7 +124,7 @@ class Worker {
 describe('two controllers', { skip: missingForServer() ?? false }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'mezzo-controllers-'))
   const tokenFile = join(folder, 'token')
-  let server: ZooKeeperServer
+  let server: SharedServer
   let reader: SqliteStore
   let survivor: Role
   const roles: Role[] = []
@@ -131,7 +132,7 @@ describe('two controllers', { skip: missingForServer() ?? false }, () => {
   const models = allModels()
   const open = async (): Promise<SqliteStore> =>
     openZooKeeperStore({
-      ...{ servers: [{ host: server.address, port: server.port }], chroot: '/mezzo' },
+      ...{ servers: [{ host: server.address, port: server.port }], chroot: '/controllers' },
       ...{ models: await models, clock }
     })
   const controller = async (name: string): Promise<Role> => {
@@ -139,6 +140,7 @@ describe('two controllers', { skip: missingForServer() ?? false }, () => {
       'store.kind': 'zookeeper',
       'store.zookeeper.servers': [`${server.address}:${server.port}`],
       'store.zookeeper.create': true,
+      'store.zookeeper.chroot': '/controllers',
       'store.path': join(folder, `${name}.db`),
       'api.socket': join(folder, `${name}.sock`),
       'api.tokenFile': tokenFile,
@@ -151,8 +153,7 @@ describe('two controllers', { skip: missingForServer() ?? false }, () => {
   }
   before(async () => {
     writeFileSync(tokenFile, TOKEN, { mode: 0o600 })
-    server = await ZooKeeperServer.make()
-    await server.start()
+    server = await sharedServer()
     survivor = await controller('survivor')
     reader = await open()
   })

@@ -14,21 +14,23 @@ import {
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, afterEach, before, describe, test } from 'node:test'
+import { after, afterEach, before, describe } from 'node:test'
 import { loadResources } from '../../src/agent/resources.ts'
 import { SystemClock } from '../../src/core/clock.ts'
-import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
+import { missingForServer } from '../../src/lab/services/zookeeper.ts'
 import { readHostId, writeHostId } from '../../src/main/host/host-id.ts'
 import { modelsOf } from '../../src/topology/assembly/assemble.ts'
 import { openSqliteStore } from '../../src/topology/sqlite/store.ts'
 import { eventually } from '../store/ground.ts'
-import { Role, refusalOf } from './role.ts'
+import { Role, refusalOf, test } from './role.ts'
+import { type SharedServer, sharedServer } from './shared.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-host-id-'))
 const running: Role[] = []
 after(() => rmSync(folder, { recursive: true, force: true }))
 afterEach(async () => {
-  for (const role of running.splice(0)) if (role.job.running) await role.stop()
+  const left = running.splice(0).filter(({ job }) => job.running)
+  await Promise.all(left.map(role => role.stop()))
 })
 
 type Settings = Readonly<Record<string, unknown>>
@@ -105,12 +107,13 @@ describe('the id of a host, in a store of its own', () => {
   })
 
   test('a file that holds no id is refused by name and left as it is', async () => {
-    for (const text of ['', 'compute1', `${id} ${id}`, 'x'.repeat(5000)]) {
+    const complaint = /host\.idFile is .*mezzo\.db-host-id with ".*; expected a file with one/
+    for (const text of ['', `${id} ${id}`, 'x'.repeat(5000), 'compute1']) {
       writeFileSync(idFile('own'), text)
-      const said = await refusalOf('appliance', settings)
-      assert.match(said, /host\.idFile is .*mezzo\.db-host-id with ".*; expected a file with one/)
-      assert.equal(readFileSync(idFile('own'), 'utf8'), text)
+      assert.throws(() => readHostId(idFile('own')), complaint)
     }
+    assert.match(await refusalOf('appliance', settings), complaint)
+    assert.equal(readFileSync(idFile('own'), 'utf8'), 'compute1')
     const elsewhere = join(folder, 'a folder')
     mkdirSync(elsewhere)
     assert.throws(() => readHostId(elsewhere), /host\.idFile is .*a folder, which cannot be read/)
@@ -121,11 +124,12 @@ describe('the id of a host, in a store of its own', () => {
   })
 })
 
-describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false }, () => {
-  let server: ZooKeeperServer
+const skip = missingForServer() ?? false
+
+describe('the ids of hosts on ZooKeeper', { skip }, () => {
+  let server: SharedServer
   before(async () => {
-    server = await ZooKeeperServer.make()
-    await server.start()
+    server = await sharedServer()
   })
   after(() => server.close())
 
@@ -134,8 +138,12 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
     'store.kind': 'zookeeper',
     'store.zookeeper.servers': [`${server.address}:${server.port}`],
     'store.zookeeper.create': true,
+    'store.zookeeper.chroot': '/host-id',
     'host.name': called
   })
+
+  // It is over soon, and no busy machine's: a seat is waited for as long as sessions last.
+  const brief = { 'store.zookeeper.sessionMs': 4_000 }
 
   test('HO-01 two machines of one name do not become one, running or not', async () => {
     const first = await start(on('a', 'twin'))
@@ -167,7 +175,7 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
     )
     mkdirSync(join(folder, 'c'))
     writeFileSync(idFile('c'), `${id.toUpperCase()}\n`)
-    const said = await refusalOf('appliance', on('c', 'twin'))
+    const said = await refusalOf('appliance', { ...on('c', 'twin'), ...brief })
     const { pid } = first.job
     assert.match(said, new RegExp(`host twin \\(${id}\\) has an agent already: on .*, pid ${pid}`))
     await first.stop()
@@ -176,8 +184,10 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
   })
 
   test('one that stalls, and whose seat nobody has taken, goes on', async () => {
-    const first = await start({ ...on('i', 'goes on'), 'store.zookeeper.sessionMs': 2_000 })
-    const watcher = await start(on('h', 'sees it stall'))
+    const [first, watcher] = await Promise.all([
+      start({ ...on('i', 'goes on'), ...brief }),
+      start(on('h', 'sees it stall'))
+    ])
     const id = idOf('i')
     const isAlive = (alive: boolean) =>
       eventually(async () => {
@@ -191,12 +201,13 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
     await isAlive(true)
     mkdirSync(join(folder, 'j'))
     writeFileSync(idFile('j'), id)
-    assert.match(await refusalOf('appliance', on('j', 'goes on')), /has an agent already/)
+    const said = await refusalOf('appliance', { ...on('j', 'goes on'), ...brief })
+    assert.match(said, /has an agent already/)
     assert.ok(first.job.running)
   })
 
   test('one that stalls until another has its seat ends when it goes on', async () => {
-    const first = await start({ ...on('f', 'stalls'), 'store.zookeeper.sessionMs': 2_000 })
+    const first = await start({ ...on('f', 'stalls'), ...brief })
     const id = idOf('f')
     mkdirSync(join(folder, 'g'))
     writeFileSync(idFile('g'), `${id}\n`)
@@ -218,7 +229,7 @@ describe('the ids of hosts on ZooKeeper', { skip: missingForServer() ?? false },
   })
 
   test('a machine that died is replaced, though nobody but the new one is there', async () => {
-    const first = await start(on('dead', 'replaced'))
+    const first = await start({ ...on('dead', 'replaced'), ...brief })
     mkdirSync(join(folder, 'new'))
     writeFileSync(idFile('new'), `${idOf('dead')}\n`)
     await first.job.stop('SIGKILL')

@@ -9,7 +9,7 @@ import { type RequestOptions, request } from 'node:https'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe } from 'node:test'
 import type { ConnectionOptions } from 'node:tls'
 import { defaultSettings, loadResources } from '../../src/agent/resources.ts'
 import { clusterKey, IDENTITY, TLS } from '../../src/api/cluster/credential.ts'
@@ -22,7 +22,7 @@ import { hostTable, REGISTRATION, registrationOf } from '../../src/topology/host
 import { rotateStateKey, watchStateKey } from '../../src/topology/state-key.ts'
 import { type Answer, call } from '../api/fixture.ts'
 import { eventually } from '../store/ground.ts'
-import { Role } from './role.ts'
+import { Role, TEST_MS, test } from './role.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-one-api-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
@@ -35,7 +35,9 @@ interface Asked {
   readonly hear?: (part: string) => void
 }
 
-describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
+const skip = missingForServer() ?? false
+
+describe('one API for all hosts', { skip }, () => {
   let server: ZooKeeperServer
   let front: Appliance // the store of the tests, and a host whose frames they see
   let controller: Role
@@ -45,7 +47,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
   let port: string
 
   const place = () => ({
-    ...({ kind: 'zookeeper', copyPath: ':memory:', chroot: '/one', sessionMs: 4_000 } as const),
+    ...({ kind: 'zookeeper', copyPath: ':memory:', chroot: '/one', sessionMs: 6_000 } as const),
     servers: [{ host: server.address, port: server.port }]
   })
   const settings = (name: string) => ({
@@ -54,7 +56,7 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     'store.zookeeper.servers': [`${server.address}:${server.port}`],
     'store.zookeeper.create': true,
     'store.zookeeper.chroot': '/one',
-    'store.zookeeper.sessionMs': 4_000,
+    'store.zookeeper.sessionMs': 6_000,
     'state.store.path': join(folder, name, 'state'),
     'api.socket': '',
     'api.port': 0,
@@ -75,36 +77,46 @@ describe('one API for all hosts', { skip: missingForServer() ?? false }, () => {
     return answer.body.id
   }
 
-  before(async () => {
-    server = await ZooKeeperServer.make()
-    await server.start()
-    controller = await Role.start('appliance', { ...settings('c'), 'host.packets': false })
-    for (const name of ['one', 'two']) roles.set(name, await Role.start('compute', asHost(name)))
-    for (const { id, name } of await listOf('/hosts')) ids.set(String(name), String(id))
-    const plugins = await loadResources()
-    front = await Appliance.open({ store: place(), plugins, log: silentLog() })
-    await front.join()
-    const three = await made('/hosts', { name: 'three' })
-    ids.set('three', three)
-    const datapath = { kind: 'memory', address: '192.0.2.3', interfaces: ['tap0', 'tap1'] } as const
-    await front.startAgent({
-      ...{ id: three, name: 'three', settings: defaultSettings(plugins) },
-      datapath: { ...datapath, flowsMax: 64, creditsPerPort: 8 }
-    })
-    await front.serveHosts({ host: three, address: '127.0.0.1', port: 0 })
-    watchStateKey(front.store, new SystemRandom(), key => {
-      secret = key
-    })
-    const bridge = await made('/bridges', { name: 'b' })
-    port = await made('/ports', { device: bridge })
-    await ask(`/ports/${port}/binding`, 'PUT', { host: three, interface: 'tap0' })
-    await eventually(async () => {
-      assert.ok(secret !== undefined)
-      for (const host of await listOf('/hosts'))
-        assert.match(String(host.cluster), /^127\.0\.0\.1:\d+$/, String(host.name))
-      assert.equal((await ask(`/ports/${port}`)).body.state, 'up')
-    })
-  })
+  before(
+    async () => {
+      server = await ZooKeeperServer.make()
+      await server.start()
+      controller = await Role.start('appliance', { ...settings('c'), 'host.packets': false })
+      const begin = async (name: string): Promise<void> => {
+        roles.set(name, await Role.start('compute', asHost(name)))
+      }
+      await Promise.all(['one', 'two'].map(begin))
+      for (const { id, name } of await listOf('/hosts')) ids.set(String(name), String(id))
+      const plugins = await loadResources()
+      front = await Appliance.open({ store: place(), plugins, log: silentLog() })
+      await front.join()
+      const three = await made('/hosts', { name: 'three' })
+      ids.set('three', three)
+      const datapath = {
+        kind: 'memory',
+        address: '192.0.2.3',
+        interfaces: ['tap0', 'tap1']
+      } as const
+      await front.startAgent({
+        ...{ id: three, name: 'three', settings: defaultSettings(plugins) },
+        datapath: { ...datapath, flowsMax: 64, creditsPerPort: 8 }
+      })
+      await front.serveHosts({ host: three, address: '127.0.0.1', port: 0 })
+      watchStateKey(front.store, new SystemRandom(), key => {
+        secret = key
+      })
+      const bridge = await made('/bridges', { name: 'b' })
+      port = await made('/ports', { device: bridge })
+      await ask(`/ports/${port}/binding`, 'PUT', { host: three, interface: 'tap0' })
+      await eventually(async () => {
+        assert.ok(secret !== undefined)
+        for (const host of await listOf('/hosts'))
+          assert.match(String(host.cluster), /^127\.0\.0\.1:\d+$/, String(host.name))
+        assert.equal((await ask(`/ports/${port}`)).body.state, 'up')
+      })
+    },
+    { timeout: TEST_MS }
+  )
   after(async () => {
     await front?.close()
     for (const role of [...roles.values(), controller]) await role?.job.stop('SIGKILL')

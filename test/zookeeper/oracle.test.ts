@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { loadResources } from '../../src/agent/resources.ts'
-import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
+import { missingForServer } from '../../src/lab/services/zookeeper.ts'
 import { modelsOf } from '../../src/topology/assembly/assemble.ts'
 import {
   check,
@@ -19,6 +19,7 @@ import {
 import { faulty, plans, statefulPlans } from '../oracle/plan.ts'
 import { World, type WorldOptions } from '../world/world.ts'
 import { ClusterStore, FIELDS, OracleThread } from './oracle-store.ts'
+import { type SharedServer, sharedServer } from './shared.ts'
 
 const CASES = 8
 
@@ -30,11 +31,10 @@ class ClusterWorld extends World {
 }
 
 describe('the oracle of hosts on ZooKeeper', { skip: missingForServer() ?? false }, () => {
-  let server: ZooKeeperServer
+  let server: SharedServer
   let thread: OracleThread
   before(async () => {
-    server = await ZooKeeperServer.make()
-    await server.start()
+    server = await sharedServer()
     for (const { kind, indexes } of modelsOf(await loadResources())) FIELDS[kind] = indexes
     thread = new OracleThread([{ host: server.address, port: server.port }])
   })

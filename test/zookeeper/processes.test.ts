@@ -7,23 +7,23 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, type TestContext, test } from 'node:test'
-import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
+import { missingForServer } from '../../src/lab/services/zookeeper.ts'
 import type { SqliteStore } from '../../src/topology/sqlite/store.ts'
 import { openZooKeeperStore } from '../../src/topology/zookeeper/store.ts'
 import { all, assertSame, pairs, Replica, refused, TableReplica } from '../store/ground.ts'
 import { create, models } from '../store/models.ts'
 import { Other } from '../store/process.ts'
 import { clock, eventually } from './clients.ts'
+import { type SharedServer, sharedServer } from './shared.ts'
 
 const skip = missingForServer() ?? false
 const SESSION_MS = 4_000
 let serial = 0
 
 describe('processes on one store in ZooKeeper', { skip }, () => {
-  let server: ZooKeeperServer
+  let server: SharedServer
   before(async () => {
-    server = await ZooKeeperServer.make()
-    await server.start()
+    server = await sharedServer()
   })
   after(() => server.close())
 

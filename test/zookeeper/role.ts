@@ -3,13 +3,21 @@
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
+import { test as testOfNode } from 'node:test'
 import { Job, run } from '../../src/lab/index.ts'
 import { type Answer, call } from '../api/fixture.ts'
 
 const root = join(import.meta.dirname, '../..')
 const MAIN = join(root, 'src/main.ts')
 /** Of a busy machine. */
-const START_MS = 60_000
+export const START_MS = 120_000
+/** Of a test that starts it several times. */
+export const TEST_MS = 400_000
+
+/** A test that starts it. */
+export const test = (name: string, body: () => Promise<void>): void => {
+  void testOfNode(name, { timeout: TEST_MS }, body)
+}
 
 /** The line of a command. */
 export const lineOf = (

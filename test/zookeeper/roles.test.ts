@@ -5,10 +5,11 @@ import assert from 'node:assert/strict'
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
+import { after, describe } from 'node:test'
 import { run } from '../../src/lab/index.ts'
-import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
-import { lineOf, Role } from './role.ts'
+import { missingForServer } from '../../src/lab/services/zookeeper.ts'
+import { lineOf, Role, START_MS, test } from './role.ts'
+import { sharedServer } from './shared.ts'
 
 const TOKEN = 'correct-horse-battery-staple'
 const folder = mkdtempSync(join(tmpdir(), 'mezzo-roles-'))
@@ -60,22 +61,23 @@ describe('a controller', () => {
       [{ 'store.kind': 'zookeeper', 'store.zookeeper.servers': [] }, /zookeeper\.servers/]
     ] as const) {
       const { status, stderr } = await run(lineOf('controller', { ...embedded, ...wrong }), {
-        timeoutMs: 60_000
+        timeoutMs: START_MS
       })
       assert.match(stderr, complaint)
       assert.equal(status, 1)
     }
     chmodSync(tokenFile, 0o644)
-    const { stderr } = await run(lineOf('controller', embedded), { timeoutMs: 60_000 })
+    const { stderr } = await run(lineOf('controller', embedded), { timeoutMs: START_MS })
     chmodSync(tokenFile, 0o600)
     assert.match(stderr, /api\.tokenFile is .*0644; expected a file only its owner reads/)
   })
 })
 
-describe('roles on ZooKeeper', { skip: missingForServer() ?? false }, () => {
+const skip = missingForServer() ?? false
+
+describe('roles on ZooKeeper', { skip }, () => {
   test('a controller and hosts of every role share one topology', async () => {
-    const server = await ZooKeeperServer.make()
-    await server.start()
+    const server = await sharedServer()
     const shared = {
       'store.kind': 'zookeeper',
       'store.zookeeper.create': true,
@@ -87,11 +89,12 @@ describe('roles on ZooKeeper', { skip: missingForServer() ?? false }, () => {
       const controller = await Role.start('controller', given, TOKEN)
       running.push(controller)
       const made = await controller.ask('/bridges', 'POST', { name: 'a' })
-      for (const role of ['compute', 'gateway', 'appliance']) {
+      const begin = async (role: string): Promise<void> => {
         const host = await Role.start(role, { ...hostly(role), ...shared })
         running.push(host)
         assert.equal((await host.ask(`/bridges/${made.body.id}`)).body.name, 'a')
       }
+      await Promise.all(['compute', 'gateway', 'appliance'].map(begin))
       const hosts = (await controller.ask('/hosts')).body as unknown as { name: string }[]
       assert.deepEqual(hosts.map(({ name }) => name).sort(), ['appliance', 'compute', 'gateway'])
     } finally {

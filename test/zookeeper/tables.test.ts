@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { sleep } from '../../src/core/clock.ts'
 import { SeededRandom } from '../../src/core/random.ts'
 import { FaultProxy } from '../../src/lab/services/fault-proxy.ts'
-import { missingForServer, ZooKeeperServer } from '../../src/lab/services/zookeeper.ts'
+import { missingForServer } from '../../src/lab/services/zookeeper.ts'
 import type { SqliteStore } from '../../src/topology/sqlite/store.ts'
 import {
   openZooKeeperStore,
@@ -17,6 +17,7 @@ import { casesOf } from '../cases.ts'
 import { assertSame, pairs, TableReplica } from '../store/ground.ts'
 import { models } from '../store/models.ts'
 import { clientOf, clock, closeClients, eventually, ready } from './clients.ts'
+import { type SharedServer, sharedServer } from './shared.ts'
 
 const skip = missingForServer() ?? false
 let serial = 0
@@ -25,11 +26,10 @@ const count = (store: SqliteStore, name: string): number => store.report().count
 const gauge = (store: SqliteStore, name: string): number => store.report().gauges[name]!
 
 describe('tables that machines share', { skip }, () => {
-  let server: ZooKeeperServer
+  let server: SharedServer
   const direct = () => ({ host: server.address, port: server.port })
   before(async () => {
-    server = await ZooKeeperServer.make()
-    await server.start()
+    server = await sharedServer()
   })
   after(async () => {
     await closeClients()
@@ -187,9 +187,14 @@ describe('tables that machines share', { skip }, () => {
         for (const proxy of proxies) stores.push(await open({ servers: [proxy] }))
         const replicas = stores.map(store => new TableReplica(store.table('t')))
         let isDone = false
+        // Cut again and again, but only when something went through since.
+        let done = 0
+        let seen = -1
         const cuts = (async () => {
           while (!isDone) {
             await sleep(clock, 20 + random.below(60))
+            if (done === seen) continue
+            seen = done
             const proxy = proxies[random.below(3)]!
             if (random.below(2) === 0) proxy.cutAll()
             else proxy.cutAfter = random.below(40)
@@ -197,15 +202,18 @@ describe('tables that machines share', { skip }, () => {
         })()
         for (let i = 0; i < 40; i++)
           await Promise.all(
-            stores.map(store => {
+            stores.map(async store => {
               const key = `k${random.below(12)}`
               const table = store.table('t')
-              return random.below(5) === 0 ? table.remove(key) : table.put(key, store.session)
+              await (random.below(5) === 0 ? table.remove(key) : table.put(key, store.session))
+              done++
             })
           )
         isDone = true
         await cuts
         for (const proxy of proxies) proxy.cutAfter = undefined
+        // Who is away answers what it knows.
+        for (const store of stores) await eventually(() => store.tryWrite())
         const truth = await pairs(stores[0]!.table('t'))
         await eventually(() => {
           for (const replica of replicas) assertSame(replica.sorted, truth)
