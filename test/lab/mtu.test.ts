@@ -74,7 +74,7 @@ describe('B2: VMs behind interfaces of a smaller MTU', { skip }, () => {
           const { client, server } = await stream.report()
           return Math.min(client.receivedBytes, server.receivedBytes) > 2e6
         }
-        await until(`2 MB each way with ${vm.name}`, enough, 20_000)
+        await until(`2 MB each way with ${vm.name}`, enough)
         const report = await stream.stop()
         await server.close()
         assert.ok(report.sound, JSON.stringify(report))

@@ -78,6 +78,7 @@ test('ST-03, ST-04 a restart finds what is alive, and nothing else', {
   await eventually(() => found(lasting))
   await opened(short, passing)
   await restart((SHORT_S + 1) * 1000)
+  await eventually(() => found(lasting))
   assert.deepEqual(await state(), [lasting])
   await opened(short, passing)
 })

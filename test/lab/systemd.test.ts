@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
-import { type Host, Lab, until, type Vm } from '../../src/lab/index.ts'
+import { type Host, Lab, type Vm } from '../../src/lab/index.ts'
 import { missingForSystemd } from '../../src/lab/services/systemd.ts'
 import { Network, reaches } from './fixtures/index.ts'
 import { UnitGround } from './fixtures/units.ts'
@@ -53,7 +53,7 @@ describe('the unit of a host', { skip }, () => {
     await reaches(a, '10.9.1.2')
     await ground.systemd.control('kill', '--kill-whom=main', '--signal=KILL', 'mezzo')
     await reaches(a, '10.9.1.2')
-    await until('systemd has started it again', () => ground.isReady())
+    await ground.ready() // systemd has started it again
     const mounts = readFileSync(ground.systemd.path('/proc/1/mounts'), 'utf8')
     assert.equal(mounts.split('\n').filter(line => line.includes(' /run/mezzo/bpf bpf ')).length, 1)
   })

@@ -77,7 +77,7 @@ export class Upstream {
     for (const port of this.#ports.get(gateway)!) {
       const pids = await must(['ip', 'netns', 'pids', namespace(port)])
       for (const pid of pids.split('\n').filter(Boolean))
-        if (new RegExp(program).test(commandOf(pid))) process.kill(Number(pid), 'SIGKILL')
+        if (new RegExp(program).test(commandOf(pid))) kill(Number(pid))
     }
   }
 
@@ -123,6 +123,14 @@ export class Upstream {
 
 const namespace = (port: string): string => `mezzo-bgp-${port.slice(0, 8)}`
 const portName = (gateway: string, router: Router): string => `${gateway}-${router}`
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It has ended meanwhile.
+  }
+}
 
 // '' when it is gone.
 function commandOf(pid: string): string {
