@@ -12,7 +12,7 @@ interface Waiting {
   reject(error: Error): void
 }
 
-const CALL_MS = 15_000
+const CALL_MS = 60_000
 const program = join(import.meta.dirname, 'inside.mjs')
 // It moves bytes and keeps few objects: a small heap keeps ten of them affordable.
 const frugal = ['--max-semi-space-size=1', '--max-old-space-size=64']

@@ -32,7 +32,7 @@ export interface RunResult {
   readonly stderr: string
 }
 
-const RUN_MS = 20_000
+const RUN_MS = 60_000 // for a program that never ends, on a machine that does much else
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 
 /** Runs a program to its end; only one that does not start or does not end is an error. */

@@ -66,8 +66,8 @@ interface End {
 }
 
 const PORT = 9000
-const OPEN_MS = 30_000
-const REPORT_MS = 20_000
+const OPEN_MS = 60_000
+const REPORT_MS = 60_000
 // A record comes every 40 ms; silence of this is no longer a matter of waiting for one.
 const SILENT_MS_MAX = 1000
 const STATES = ['open', 'closed', 'wrong bytes']

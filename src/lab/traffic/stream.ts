@@ -97,7 +97,7 @@ export async function serveTcp(node: StreamNode, port = 0, host = '::'): Promise
   }
 }
 
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 let streams = 0
 

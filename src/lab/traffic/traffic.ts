@@ -72,7 +72,7 @@ export interface BulkResult {
   readonly retransmits: number
 }
 
-const ASK_MS_MAX = 60_000
+const ASK_MS_MAX = 180_000
 const BUILD_MS_MAX = 110_000
 const tools = join(import.meta.dirname, '..', '..', '..', 'native', 'lab')
 let built: Promise<string> | undefined
