@@ -3,9 +3,8 @@
 // test/lab/demo.test.ts holds it.
 
 import { reasonOf } from '../../core/errors.ts'
-import { LabError, type Machine } from '../../lab/index.ts'
+import type { Machine } from '../../lab/index.ts'
 import { CrowdEnd, CrowdServer } from '../../lab/traffic/crowd.ts'
-import { tool } from '../../lab/traffic/traffic.ts'
 import type { Renewed } from '../ground.ts'
 import {
   type Connection,
@@ -21,7 +20,6 @@ import {
 type Report = Awaited<ReturnType<CrowdEnd['report']>>
 type End = Report extends Map<number, infer E> ? E : never
 
-const OPEN_MS = 30_000
 const PER_SECOND = 200
 const OPEN = 0
 const RESET = -104 // ECONNRESET
@@ -91,18 +89,8 @@ export class KernelTalks implements Conversation {
 
 const groupOf = ({ id }: Talk): number => id + 1
 
-async function openTalk(talk: Talk, machine: Machine, group: number): Promise<CrowdEnd> {
-  const { speaks, to, port, count } = talk
-  const client = new CrowdEnd(machine, [
-    ...[await tool('crowd'), '--to', to, '--port', `${port}`, '--group', `${group}`],
-    ...['--speaks', speaks, '--count', `${count}`, '--every-ms', `${EVERY_MS}`],
-    ...['--per-s', `${PER_SECOND}`]
-  ])
-  const { failed } = await client.answer<{ failed: number }>(OPEN_MS)
-  if (failed === 0) return client
-  await client.stop()
-  throw new LabError(`${failed} of ${count} connections from ${talk.from} to ${to} do not open`)
-}
+const openTalk = (talk: Talk, machine: Machine, group: number): Promise<CrowdEnd> =>
+  CrowdEnd.open(machine, { ...talk, group, everyMs: EVERY_MS, perSecond: PER_SECOND })
 
 function connection(talk: Talk, id: number, here?: End, there?: End): Connection {
   const listener = talk.speaks === 'client' ? there : here

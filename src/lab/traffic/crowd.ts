@@ -26,6 +26,15 @@ export interface CrowdOptions {
   readonly perSecond?: number
 }
 
+/** What connects, and to what. */
+export interface ClientOptions
+  extends Required<Pick<CrowdOptions, 'to' | 'speaks' | 'count' | 'everyMs' | 'perSecond'>> {
+  /** Where the server listens. */
+  readonly port: number
+  /** Its number at the server. */
+  readonly group: number
+}
+
 /** What became of a crowd since the last mark. */
 export interface CrowdReport {
   /** Connections that were opened. */
@@ -90,6 +99,22 @@ export class CrowdEnd {
     void this.#job.exited.then(() => {
       for (const { failed } of this.#waiting.splice(0)) failed()
     })
+  }
+
+  /** Connects; resolves when all are open, an error says why some are not. */
+  static async open(machine: Namespace, of: ClientOptions): Promise<CrowdEnd> {
+    const { to, port, group, speaks, count, everyMs, perSecond } = of
+    const client = new CrowdEnd(machine, [
+      ...[await tool('crowd'), '--to', to, '--port', `${port}`, '--group', `${group}`],
+      ...['--speaks', speaks, '--count', `${count}`, '--every-ms', `${everyMs}`],
+      ...['--per-s', `${perSecond}`]
+    ])
+    const { failed } = await client.answer<{ failed: number[] }>(OPEN_MS)
+    if (failed.length === 0) return client
+    await client.stop()
+    const why = [...new Set(failed.map(notOpen))].join(', ')
+    const some = `${failed.length} of ${count} connections from ${machine.name} to ${to}`
+    throw new LabError(`${some} do not open: ${why}`)
   }
 
   /** Resolves when it listens. */
@@ -173,16 +198,8 @@ export class Crowd {
   static async open(from: Namespace, options: CrowdOptions): Promise<Crowd> {
     const { server, to, speaks, count, everyMs = 40, perSecond = 1000 } = options
     const group = server.nextGroup()
-    const client = new CrowdEnd(from, [
-      ...[await tool('crowd'), '--to', to, '--port', `${server.port}`, '--group', `${group}`],
-      ...['--speaks', speaks, '--count', `${count}`, '--every-ms', `${everyMs}`],
-      ...['--per-s', `${perSecond}`]
-    ])
-    const { failed } = await client.answer<{ failed: number[] }>(OPEN_MS)
-    if (failed.length === 0) return new Crowd(options, client, group)
-    const why = [...new Set(failed.map(notOpen))].join(', ')
-    await client.stop()
-    throw new LabError(`${failed.length} of ${count} from ${from.name} to ${to} failed: ${why}`)
+    const shape = { to, port: server.port, group, speaks, count, everyMs, perSecond }
+    return new Crowd(options, await CrowdEnd.open(from, shape), group)
   }
 
   private constructor(options: CrowdOptions, client: CrowdEnd, group: number) {
