@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { pairs } from '../../src/demo/plan/plan.ts'
 import { classes, speakers } from '../../src/demo/plan/talks.ts'
 import type { Report } from '../../src/demo/report/report.ts'
@@ -25,6 +25,7 @@ import {
 } from './fixtures/demo.ts'
 
 const timeout = LIMIT_MS + 10_000
+const notRoot = process.geteuid?.() === 0 ? false : 'not root'
 
 function assertSound(report: Report, datapath: string): void {
   assert.deepEqual(report.faults, [])
@@ -92,29 +93,26 @@ test('--once in memory: the same, without a kernel', { timeout }, async () => {
   assertSound(await reportOf('--memory'), 'memory')
 })
 
-// A machine on which somebody forgot to install util-linux.
-test('A1: where the kernel was to be expected, memory is a fault, told in the first line', {
-  skip: process.geteuid?.() === 0 ? false : 'not root',
-  timeout
-}, async t => {
+// As on a machine on which somebody forgot to install util-linux.
+function withoutNsenter(t: TestContext): NodeJS.ProcessEnv {
   const folder = mkdtempSync(join(tmpdir(), 'mezzo-programs-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   for (const at of ['/usr/sbin', '/usr/bin', '/sbin', '/bin'])
     if (existsSync(join(at, 'ip')) && !existsSync(join(folder, 'ip')))
       symlinkSync(join(at, 'ip'), join(folder, 'ip'))
-  const env = { ...process.env, PATH: folder }
-  const once = await startIn(env, '--once', '--json').ended
+  return { ...process.env, PATH: folder }
+}
+
+test('A1: where the kernel was to be expected, memory is a fault, told in the first line', {
+  skip: notRoot,
+  timeout
+}, async t => {
+  const once = await startIn(withoutNsenter(t), '--once', '--json').ended
   assert.equal(once.status, 1)
   assert.match(once.stderr, /^mezzo: no kernel datapath \(nsenter is not installed\)[^\n]*\n$/)
   const { ok, datapath, reason, faults } = JSON.parse(once.stdout) as Report
   assert.deepEqual([ok, datapath, reason], [false, 'memory', 'nsenter is not installed'])
   assert.deepEqual(faults, ['no kernel datapath: nsenter is not installed'])
-  const live = startIn(env, '--set', 'api.port=0')
-  await until('the table', () => /Ctrl-C/.test(live.printed()), LIMIT_MS)
-  assert.match(live.printed(), /^No kernel datapath: nsenter is not installed\n/)
-  assert.match(live.complained(), /^mezzo: no kernel datapath \(nsenter is not installed\)/)
-  live.child.kill('SIGINT')
-  assert.equal((await live.ended).status, 0)
 })
 
 test('a live demo shows its table and goes when it is told to', { skip, timeout }, async () => {
@@ -143,14 +141,19 @@ const faults: [string[], number, RegExp][] = [
   [['restart', 'compute2'], 0, /crashed and runs again/],
   [['explode', 'compute2'], 2, /no noun|no verb/]
 ]
-for (const args of [[], ['--memory']])
-  test(`faults by command, connections live on ${args}`, {
-    skip: args.length === 0 && skip,
+for (const datapath of ['ebpf', 'memory'])
+  test(`faults by command, connections live on, ${datapath}`, {
+    skip: datapath === 'ebpf' ? skip : notRoot,
     timeout
   }, async t => {
-    const demo = start('--set', 'api.port=0', ...args)
+    const env = datapath === 'ebpf' ? process.env : withoutNsenter(t)
+    const demo = startIn(env, '--set', 'api.port=0')
     t.after(() => demo.child.kill('SIGINT'))
     await until('the table', () => /Ctrl-C/.test(demo.printed()), LIMIT_MS)
+    if (datapath === 'memory') {
+      assert.match(demo.printed(), /^No kernel datapath: nsenter is not installed\n/)
+      assert.match(demo.complained(), /^mezzo: no kernel datapath \(nsenter is not installed\)/)
+    }
     const url = /API {2}(\S+)/.exec(demo.printed())![1]!
     for (const [words, status, text] of faults) {
       const done = await mezzo(url, 'demo', ...words)

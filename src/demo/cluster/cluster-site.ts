@@ -25,7 +25,7 @@ import { UpstreamBeyond } from './upstream-beyond.ts'
 const READY_MS = 60_000
 const RESTORE_MS = 60_000
 const STORE_MS = 60_000
-const LOOK_MS = 1_000
+const LOOK_MS = 2_000 // as often as a round of the demo's pings is shown
 const cli = join(import.meta.dirname, '../../api/cli/mezzo.ts')
 
 /** The demo's cluster, from the first to the last of its processes. */
