@@ -15,7 +15,9 @@
 #define ARP_REQUEST 1
 #define ARP_REPLY 2
 #define ECHO_V4 8
+#define TOO_BIG_V4 (3 << 16 | 4) /* type and code: fragmentation needed, RFC 1191 */
 #define ECHO_V6 128
+#define TOO_BIG_V6 (2 << 16)  /* RFC 8201 */
 #define SOLICITATION 135
 #define ADVERTISEMENT 136
 
@@ -101,6 +103,38 @@ static __always_inline int judge_ports(struct mz_packet *p, __u32 ifindex)
 		       PUNT_TAKE | MZ_PUNT_OTHER : PUNT_NOT;
 }
 
+/* Whether what was too big for a narrow link, whose header the error brings, is BGP of ours to a
+ * peer: without it, a session over several hops stands still at its first long update.  What the
+ * namespace sends has no IP options, so its ports are where they always are. */
+static __always_inline int is_bgp_too_big(struct __sk_buff *skb, struct mz_packet *p,
+					  __u32 ifindex)
+{
+	__u32 first = p->l4 + 8, ends, proto, ports, ip[5], to[4] = { 0 };
+
+	if (peek(skb, first, ip, 5))
+		return 0;
+	if (p->version == 4) {
+		if (bpf_ntohl(ip[0]) >> 24 != 0x45)
+			return 0;
+		proto = bpf_ntohl(ip[2]) >> 16 & 0xff;
+		to[3] = bpf_ntohl(ip[4]);
+		ends = first + 20;
+	} else {
+		proto = bpf_ntohl(ip[1]) >> 8 & 0xff;
+		if (peek(skb, first + 24, to, 4))
+			return 0;
+#pragma unroll
+		for (int i = 0; i < 4; i++)
+			to[i] = bpf_ntohl(to[i]);
+		ends = first + 40;
+	}
+	if (proto != IP_TCP || peek(skb, ends, &ports, 1))
+		return 0;
+	ports = bpf_ntohl(ports);
+	return (ports >> 16 == PORT_BGP || (ports & 0xffff) == PORT_BGP) &&
+	       is_listed(ifindex, MZ_PUNT_PEER << 8 | p->version, to);
+}
+
 static __always_inline int judge_ip(struct __sk_buff *skb, struct mz_packet *p, __u32 ifindex)
 {
 	struct mz_key *k = &p->key.k;
@@ -118,6 +152,9 @@ static __always_inline int judge_ip(struct __sk_buff *skb, struct mz_packet *p, 
 	if (p->version == 4 ? p->proto == IP_ICMP && type == ECHO_V4 :
 			      p->proto == IP_ICMPV6 && type == ECHO_V6)
 		return PUNT_TAKE | MZ_PUNT_ICMP;
+	if (p->version == 4 ? p->proto == IP_ICMP && k->l4_ports == TOO_BIG_V4 :
+			      p->proto == IP_ICMPV6 && k->l4_ports == TOO_BIG_V6)
+		return is_bgp_too_big(skb, p, ifindex) ? PUNT_TAKE | MZ_PUNT_ICMP : PUNT_NOT;
 	return PUNT_NOT;
 }
 
