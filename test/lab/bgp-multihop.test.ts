@@ -118,4 +118,18 @@ describe('a peer over several hops', { skip }, () => {
     await until('it is back', isWell, PATIENCE_MS)
     await reaches(a, WORLD)
   })
+
+  // 600 prefixes of three bytes and a length: an UPDATE of some 2 400 bytes, in two segments.
+  test('a link on the way that is too narrow for long updates does not stop them', async () => {
+    await between.ip('link set far0 mtu 1300')
+    const prefixes = Array.from({ length: 600 }, (_, i) => `10.${64 + (i >> 8)}.${i & 255}.0/24`)
+    for (const prefix of prefixes) await net.create('bgp-network', { router: edge.id, prefix })
+    const all = async (): Promise<boolean> => {
+      const known = new Set(await bird.networks())
+      return prefixes.every(prefix => known.has(prefix))
+    }
+    await until('all that we announce is known', all, PATIENCE_MS)
+    assert.ok((await net.agent(HOST).counters())['datapath.punted-icmp']! > 0)
+    await until('the session is well', isWell, PATIENCE_MS)
+  })
 })
