@@ -8,7 +8,7 @@ import { once } from 'node:events'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Job, LabError } from '../process/process.ts'
 
@@ -93,9 +93,9 @@ export abstract class Service {
   }
 }
 
-/** The first of the programs that is not installed; undefined when all are. */
+/** The first of the programs, by name or path, that is not installed; undefined when all are. */
 export const missingProgram = (programs: readonly string[]): string | undefined =>
-  programs.find(each => !folders().some(folder => existsSync(join(folder, each))))
+  programs.find(each => !folders().some(folder => existsSync(resolve(folder, each))))
 
 // Nothing is run to know it: Java takes a second to say which it is.
 const folders = (): string[] => (process.env.PATH ?? '').split(delimiter)
