@@ -134,7 +134,7 @@ function bgpOf(
     gracefulRestartS: speaker.gracefulRestartS ?? null,
     maximumPaths: speaker.maximumPaths ?? MAXIMUM_PATHS,
     networks: announced,
-    peers: [...peers].map(([ip, peer]) => configOf(ip, peer, view.policies, announced, drain))
+    peers: [...peers].map(([ip, peer]) => configOf(ip, peer, view.policies, drain))
   }
   return { config, peers, networks, own, reason: null }
 }
@@ -182,12 +182,11 @@ function configOf(
   ip: string,
   peer: BgpPeerModel,
   policies: RouterView['policies'],
-  announced: readonly string[],
   drain: Drain
 ): PeerConfig {
   const { importPolicy, exportPolicy, bfd } = peer
-  const asked = exportPolicy === undefined ? ALL : policyOf(policies.get(exportPolicy))
-  const told = { ...asked, ...ours(announced.filter(prefix => permits(asked, prefix))) }
+  // The engine tells nothing but networks of ours, whatever a policy permits.
+  const told = exportPolicy === undefined ? ALL : policyOf(policies.get(exportPolicy))
   const { communities = [] } = told
   return {
     address: ip,
@@ -214,24 +213,6 @@ const NOTHING = [
 ] as const
 
 const ALL: Policy = { prefixes: [] }
-
-// What is learned from one peer is not told to another, whatever a policy permits.
-const ours = (announced: readonly string[]): Policy => ({
-  prefixes: [...announced.map(prefix => ({ prefix, action: 'permit' as const })), ...NOTHING]
-})
-
-// As FRR's prefix lists do: the first entry that covers it decides, and none denies.
-function permits({ prefixes }: Policy, text: string): boolean {
-  if (prefixes.length === 0) return true
-  const network = address.parsePrefix(text)
-  const entry = prefixes.find(({ prefix, ge, le }) => {
-    const range = address.parsePrefix(prefix)
-    const longest = ge === undefined ? range.length : network.family === 4 ? 32 : 128
-    const isLength = network.length >= (ge ?? range.length) && network.length <= (le ?? longest)
-    return isLength && address.prefixContains(range, network)
-  })
-  return entry?.action === 'permit'
-}
 
 // One that is not known lets nothing pass.
 function policyOf(policy: BgpPolicyModel | undefined): Policy {

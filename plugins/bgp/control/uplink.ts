@@ -79,6 +79,7 @@ export class Uplink {
   readonly #statics: StaticUplinks
   readonly #learned: LearnedRoutes
   #planned: Planned = NOTHING
+  #config = '' // as planned, as JSON
   #mayApply = true
   #speaker: Speaker | null = null
   #done = { place: '', config: '', rules: '' } // as JSON
@@ -113,6 +114,7 @@ export class Uplink {
     for (const ip of this.#planned.plan?.peers.keys() ?? [])
       if (!isWanted(planned.plan?.peers.get(ip))) this.#damping.forget(ip)
     this.#planned = planned
+    this.#config = planned.plan === null ? '' : textOf(planned.plan)
     this.#mayApply = mayApply
     this.#learned.setTerms({ own: planned.plan?.own ?? null, isDrained })
     this.#statics.plan(planned.statics, isDrained)
@@ -206,7 +208,7 @@ export class Uplink {
   // What is wanted is not given to a speaker yet.
   get #pending(): string[] {
     const { plan } = this.#planned
-    return plan === null || this.#done.config === textOf(plan) ? [] : ['opening']
+    return plan === null || this.#done.config === this.#config ? [] : ['opening']
   }
 
   // --- towards the plan
@@ -252,6 +254,7 @@ export class Uplink {
   async #bring(plan: UplinkPlan): Promise<void> {
     const { engine, punt, host, services } = this.#parts
     const { place, config, watched } = plan
+    const configText = this.#config // of this plan: there may be another before it is brought
     const placeText = JSON.stringify(place)
     if (this.#speaker !== null && this.#done.place !== placeText) await this.#letGo()
     if (this.#speaker === null) {
@@ -278,7 +281,6 @@ export class Uplink {
       this.#done = { ...this.#done, rules: rulesText }
       this.#isNew = false
     }
-    const configText = textOf(plan)
     if (this.#done.config === configText || !this.#mayApply) return
     await this.#speaker.apply(config, watched)
     this.#done = { ...this.#done, config: configText }
@@ -352,10 +354,10 @@ export class Uplink {
       const report = sessionReport(session, { isShut, fault: this.#reason, damped })
       reports.set(reportsOf('peer', peer.id), report)
     }
+    const fault = this.#reason === null ? this.#pending : [`speaker: ${this.#reason}`]
     for (const { id, reasons } of plan?.networks ?? []) {
       // As it was left by an agent before this one, which has said what it was.
       if (!this.#mayApply && this.#reason === null) continue
-      const fault = this.#reason === null ? this.#pending : [`speaker: ${this.#reason}`]
       const why = [...reasons, ...fault]
       const report = why.length === 0 ? { announced: true } : { announced: false, reasons: why }
       reports.set(reportsOf('network', id), report)

@@ -16,7 +16,8 @@ export interface PolicyLines {
 }
 
 const WORD = { 4: 'ip', 6: 'ipv6' } as const
-const ANY = { 4: '0.0.0.0/0 le 32', 6: '::/0 le 128' } as const
+/** Every prefix of a family, as a rule of a prefix list says it. */
+export const ANY = { 4: '0.0.0.0/0 le 32', 6: '::/0 le 128' } as const
 const LENGTH_MAX = { 4: 32, 6: 128 } as const
 
 /** An address or a prefix of it. */

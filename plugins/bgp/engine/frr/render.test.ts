@@ -27,7 +27,7 @@ const file = (more: Partial<SpeakerConfig>): string[] => {
 
 const policy = (imported: Policy, address = '10.9.0.2'): string[] =>
   file({ peers: [peer({ address, import: imported })] }).filter(line =>
-    /^(ip|ipv6) prefix-list|^route-map|^match|^set/.test(line)
+    /^(ip|ipv6) prefix-list (?!mezzo-own)|^route-map|^match|^set/.test(line)
   )
 
 test('only our networks leave, whatever a policy says', () => {
@@ -40,6 +40,12 @@ test('only our networks leave, whatever a policy says', () => {
   assert.ok(
     lines.some(line => /^ip prefix-list mezzo-own-4 seq \d+ permit 198.51.100.0\/24$/.test(line))
   )
+  // A list is there as long as it has an entry.
+  const none = file({ networks: [] }).filter(line => line.includes('prefix-list mezzo-own'))
+  assert.deepEqual(none.slice(0, 2), [
+    'ip prefix-list mezzo-own-4 seq 4294967295 deny 0.0.0.0/0 le 32',
+    'ipv6 prefix-list mezzo-own-6 seq 4294967295 deny ::/0 le 128'
+  ])
 })
 
 test('a peer is of the family of its address', () => {

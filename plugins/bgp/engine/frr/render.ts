@@ -6,7 +6,7 @@ import type { PeerConfig, SpeakerConfig, WatchedNeighbour } from '../engine.ts'
 import { INSIDE } from '../place/namespace.ts'
 import { WATCHES } from './guard.ts'
 import type { Line } from './lines.ts'
-import { type Family, familyOf, listLine, policyLines } from './policy.ts'
+import { ANY, type Family, familyOf, listLine, policyLines } from './policy.ts'
 
 /** By daemon. */
 export interface Configurations {
@@ -53,16 +53,21 @@ const bgpLines = (config: SpeakerConfig): Line[] => [
 const OWN = { 4: 'mezzo-own-4', 6: 'mezzo-own-6' } as const
 const SEQ_MAX = 0xffff_ffff
 
-// A network has the same place in the list whatever others there are, or nearly so.
+// A network has the same place in the list whatever others there are, or nearly so. The last entry
+// is always there, and with it the list.
 function ownLists(networks: readonly string[]): Line[] {
-  const taken = new Set<number>()
-  return [...networks].sort().map(network => {
+  const taken = new Set([SEQ_MAX])
+  const permitted = [...networks].sort().map(network => {
     let seq = createHash('sha256').update(network).digest().subarray(0, 4).reduce(byByte, 0) || 1
     while (taken.has(seq)) seq = (seq % SEQ_MAX) + 1
     taken.add(seq)
     const family = familyOf(network)
     return listLine(OWN[family], family, seq, `permit ${network}`)
   })
+  const last = ([4, 6] as const).map(family =>
+    listLine(OWN[family], family, SEQ_MAX, `deny ${ANY[family]}`)
+  )
+  return [...permitted, ...last]
 }
 
 const byByte = (sum: number, byte: number): number => sum * 256 + byte
