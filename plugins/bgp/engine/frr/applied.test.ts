@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { SystemClock } from '../../../../src/core/clock.ts'
-import type { PeerConfig, SpeakerConfig } from '../engine.ts'
+import type { SpeakerConfig } from '../engine.ts'
 import { PlaceFiles } from '../place/files.ts'
 import { AppliedConfig } from './applied.ts'
 import type { Daemons } from './daemons.ts'
+import { config, peer } from './fixture.test.ts'
 import { GuardFile } from './guard.ts'
 import type { Line } from './lines.ts'
 import { configurations } from './render.ts'
@@ -83,19 +84,6 @@ class PlayedDaemon {
     return key !== undefined && this.lines.has(key) && this.lines.get(key) !== header
   }
 }
-
-const peer = (more: Partial<PeerConfig> = {}): PeerConfig => ({
-  ...{ address: '10.9.0.2', asn: 65_002, keepaliveS: 3, holdS: 9, connectS: 5, password: null },
-  ...{ multihop: null, bfd: null, maximumPrefixes: 1000, shutdown: false },
-  ...{ import: { prefixes: [] }, export: { prefixes: [] } },
-  ...more
-})
-
-const config = (more: Partial<SpeakerConfig> = {}): SpeakerConfig => ({
-  ...{ asn: 65_001, routerId: '10.9.0.1', gracefulRestartS: null, maximumPaths: 8 },
-  ...{ networks: ['198.51.100.0/24'], peers: [peer()] },
-  ...more
-})
 
 const permit = (prefix: string) => ({ prefixes: [{ prefix, action: 'permit' as const }] })
 const bfd = { intervalMs: 300, multiplier: 3 }

@@ -3,21 +3,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PeerConfig, SpeakerConfig } from '../engine.ts'
+import { config, peer } from './fixture.test.ts'
 import { difference, fileOf } from './lines.ts'
 import { configurations } from './render.ts'
-
-const peer = (more: Partial<PeerConfig> = {}): PeerConfig => ({
-  ...{ address: '10.9.0.2', asn: 65_002, keepaliveS: 3, holdS: 9, connectS: 5, password: null },
-  ...{ multihop: null, bfd: null, maximumPrefixes: 1000, shutdown: false },
-  ...{ import: { prefixes: [] }, export: { prefixes: [] } },
-  ...more
-})
-
-const config = (more: Partial<SpeakerConfig> = {}): SpeakerConfig => ({
-  ...{ asn: 65_001, routerId: '10.9.0.1', gracefulRestartS: null, maximumPaths: 8 },
-  ...{ networks: ['198.51.100.0/24'], peers: [peer()] },
-  ...more
-})
 
 /** Commands to bgpd that make the second of the first, with the last of their blocks. */
 function change(before: Partial<SpeakerConfig>, after: Partial<SpeakerConfig>): string[] {

@@ -2,25 +2,15 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { PeerConfig, Policy, SpeakerConfig } from '../engine.ts'
+import type { Policy, SpeakerConfig } from '../engine.ts'
+import { config, peer } from './fixture.test.ts'
 import { withdrawal } from './guard.ts'
 import { fileOf } from './lines.ts'
 import { configurations } from './render.ts'
 
-const peer = (more: Partial<PeerConfig> = {}): PeerConfig => ({
-  ...{ address: '10.9.0.2', asn: 65_002, keepaliveS: 3, holdS: 9, connectS: 5, password: null },
-  ...{ multihop: null, bfd: null, maximumPrefixes: 1000, shutdown: false },
-  ...{ import: { prefixes: [] }, export: { prefixes: [] } },
-  ...more
-})
-
 const file = (more: Partial<SpeakerConfig>): string[] => {
-  const config = {
-    ...{ asn: 65_001, routerId: '10.9.0.1', gracefulRestartS: null, maximumPaths: 8 },
-    ...{ networks: [], peers: [] },
-    ...more
-  }
-  return fileOf(configurations(config).bgpd)
+  const { bgpd } = configurations(config({ networks: [], peers: [], ...more }))
+  return fileOf(bgpd)
     .split('\n')
     .map(line => line.trim().replace(/mezzo-[0-9a-f]{16}/g, 'X'))
 }

@@ -3,13 +3,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PeerConfig } from '../engine.ts'
+import { peer as peerWith } from './fixture.test.ts'
 import { sessionsIn } from './sessions.ts'
 
-const peer = (address: string, bfd: PeerConfig['bfd'] = null): PeerConfig => ({
-  ...{ address, asn: 65_002, keepaliveS: 3, holdS: 9, connectS: 5, password: null },
-  ...{ multihop: null, bfd, maximumPrefixes: 1000, shutdown: false },
-  ...{ import: { prefixes: [] }, export: { prefixes: [] } }
-})
+const peer = (address: string, bfd: PeerConfig['bfd'] = null): PeerConfig =>
+  peerWith({ address, bfd })
 
 const established = {
   bgpState: 'Established',

@@ -4,22 +4,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isFailure } from '../../../../src/core/errors.ts'
 import type { PeerConfig, SpeakerConfig, UplinkPlace } from '../engine.ts'
+import * as good from './fixture.test.ts'
 import { validateConfig, validatePlace, validateWatched } from './validate.ts'
 
-const peer = (more: object = {}): PeerConfig =>
-  ({
-    ...{ address: '10.9.0.2', asn: 65_002, keepaliveS: 3, holdS: 9, connectS: 5, password: null },
-    ...{ multihop: null, bfd: null, maximumPrefixes: 1000, shutdown: false },
-    ...{ import: { prefixes: [] }, export: { prefixes: [] } },
-    ...more
-  }) as PeerConfig
-
-const config = (more: object = {}): SpeakerConfig =>
-  ({
-    ...{ asn: 65_001, routerId: '10.9.0.1', gracefulRestartS: null, maximumPaths: 8 },
-    ...{ networks: ['198.51.100.0/24'], peers: [peer()] },
-    ...more
-  }) as SpeakerConfig
+// What is wrong is no value of theirs.
+const peer = (more: object = {}): PeerConfig => good.peer(more)
+const config = (more: object = {}): SpeakerConfig => good.config(more)
 
 const entry = (more: object): object => ({
   peers: [peer({ import: { prefixes: [{ prefix: '10.0.0.0/8', action: 'permit', ...more }] } })]
