@@ -6,7 +6,7 @@
 import type { Clock, Timer } from '../../../core/clock.ts'
 import { fail, reasonOf } from '../../../core/errors.ts'
 import type { Log } from '../../../core/log.ts'
-import { Backoff } from '../backoff.ts'
+import { Backoff } from '../../../core/backoff.ts'
 import { SaveQueue } from '../queue.ts'
 import type { FlowStateStore, SavedBatch, StoreState } from '../store.ts'
 import { Tally } from '../tally.ts'
