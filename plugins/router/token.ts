@@ -41,6 +41,7 @@ export interface Routes {
    * Many at once, as `put` and `withdraw` would; of one prefix the last counts. All are checked
    * before any is put; what has not changed costs nothing. Resolves when all of it is stored, or
    * what has taken its place: while the store is away that is later, and nobody need wait for it.
+   * Rejects with what the store refuses some of it by: that is said again until it is taken.
    */
   change(router: string, origin: string, changes: readonly LearnedRoute[]): Promise<void>
   /**

@@ -164,7 +164,7 @@ export class LearnedRoutes {
     this.#log()
     const { routes } = this.#parts
     const withdrawn = routes.withdraw(this.#router, this.#origin)
-    this.#after(withdrawn.then(() => this.#forgetEarlier()))
+    this.#after(withdrawn.finally(() => this.#forgetEarlier()))
   }
 
   #set(prefix: string, hops: readonly RouteHop[], used: Map<string, boolean>): void {
@@ -247,7 +247,7 @@ export class LearnedRoutes {
     return { prefix, nextHops }
   }
 
-  // A store that is away takes it later; nobody waits for it.
+  // A store that is away takes it later, one that refuses it is asked again; nobody waits for it.
   #after(stored: Promise<void>): void {
     const { log } = this.#parts
     stored.catch(error => log.warn({ err: error, port: this.#port }, 'routes were not stored'))

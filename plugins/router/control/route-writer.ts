@@ -1,8 +1,8 @@
 // Routes that were learned, on their way to the table where all agents see them: many at once, each
-// prefix once, what has changed meanwhile in place of what was to be said.  control.test.ts holds
-// it.
+// prefix once, what has changed meanwhile in place of what was to be said; what the store refuses is
+// said again until it takes it.  control.test.ts and route-writer.test.ts hold it.
 
-import { address, fail, type Store } from '../../../src/control.ts'
+import { address, type Clock, fail, type Log, Retry, type Store } from '../../../src/control.ts'
 import {
   HOPS_MAX,
   type LearnedHop,
@@ -16,15 +16,23 @@ const WEIGHT_MAX = 0x7fff_ffff
 // Says no more of a route than that an earlier agent's word of it does not hold.
 const NOTHING = '[]'
 
+/** What it is made of. */
+export interface RouteWriterParts {
+  readonly store: Pick<Store, 'table'>
+  /** Id of the host that it writes for. */
+  readonly host: string
+  readonly clock: Clock
+  readonly log: Log
+}
+
 /** Writes for one host. */
 export class RouteWriter implements Routes {
-  readonly #store: Store
-  readonly #host: string
+  readonly #parts: RouteWriterParts
   readonly #origins = new Map<string, OriginWriter>() // by router and origin
+  #isClosed = false
 
-  constructor(store: Store, host: string) {
-    this.#store = store
-    this.#host = host
+  constructor(parts: RouteWriterParts) {
+    this.#parts = parts
   }
 
   put(router: string, origin: string, prefix: string, nextHops: readonly LearnedHop[]) {
@@ -52,8 +60,9 @@ export class RouteWriter implements Routes {
   }
 
   async prefixes(router: string, origin: string): Promise<string[]> {
-    const begin = `${this.#host} ${origin} `
-    const entries = await this.#store.table(learnedTable(router)).entries()
+    const { host, store } = this.#parts
+    const begin = `${host} ${origin} `
+    const entries = await store.table(learnedTable(router)).entries()
     const ours = entries.filter(({ key, value }) => key.startsWith(begin) && value !== NOTHING)
     return ours.map(({ key }) => key.slice(begin.length))
   }
@@ -69,20 +78,27 @@ export class RouteWriter implements Routes {
     if (writer.isIdle && this.#origins.get(name) === writer) this.#origins.delete(name)
   }
 
+  /** What the store has refused is not said again. */
+  close(): void {
+    this.#isClosed = true
+    for (const writer of this.#origins.values()) writer.close()
+  }
+
   // What is wrong with a call is told as what goes wrong later is: by the promise.
   async #checked(call: () => Promise<void>): Promise<void> {
     await call()
   }
 
   #key(origin: string, network: address.Prefix): string {
-    return `${this.#host} ${origin} ${address.formatPrefix(address.networkOf(network))}`
+    return `${this.#parts.host} ${origin} ${address.formatPrefix(address.networkOf(network))}`
   }
 
   #of(router: string, origin: string): OriginWriter {
     const name = `${router} ${origin}`
     let writer = this.#origins.get(name)
     if (writer === undefined) {
-      writer = new OriginWriter(this.#store.table(learnedTable(router)))
+      writer = new OriginWriter(this.#parts, router, origin)
+      if (this.#isClosed) writer.close()
       this.#origins.set(name, writer)
     }
     return writer
@@ -93,18 +109,27 @@ export class RouteWriter implements Routes {
 // with the changes but with the routes.
 class OriginWriter {
   readonly #table: ReturnType<Store['table']>
+  readonly #log: Log
   readonly #said = new Map<string, string>() // what the table has, once all is stored
+  readonly #refused = new Map<string, string | undefined>() // and nothing has taken its place
+  readonly #retry: Retry
   #waiting = new Map<string, string | undefined>()
   #busy: Promise<void> | null = null
 
-  constructor(table: ReturnType<Store['table']>) {
-    this.#table = table
+  constructor({ store, clock, log }: RouteWriterParts, router: string, origin: string) {
+    this.#table = store.table(learnedTable(router))
+    this.#log = log.child({ router, origin })
+    this.#retry = new Retry(clock, () => this.#again())
+  }
+
+  close(): void {
+    this.#retry.close()
   }
 
   /** Those that stand, or are to stand. */
   get keys(): string[] {
     const wanted = new Set(this.#said.keys())
-    for (const [key, value] of this.#waiting)
+    for (const [key, value] of [...this.#refused, ...this.#waiting])
       if (value === undefined) wanted.delete(key)
       else wanted.add(key)
     return [...wanted]
@@ -112,12 +137,15 @@ class OriginWriter {
 
   /** Nothing stands and nothing waits. */
   get isIdle(): boolean {
-    return this.#busy === null && this.#said.size === 0
+    return this.#busy === null && this.#said.size === 0 && this.#refused.size === 0
   }
 
   /** Resolves when it is stored, or what has taken its place since. */
   async write(values: ReadonlyMap<string, string | undefined>): Promise<void> {
-    for (const [key, value] of values) this.#waiting.set(key, value)
+    for (const [key, value] of values) {
+      this.#refused.delete(key)
+      this.#waiting.set(key, value)
+    }
     const before = this.#busy
     if (before === null) return this.#begin()
     await before.catch(() => {})
@@ -140,7 +168,16 @@ class OriginWriter {
     this.#waiting = new Map()
     const writes = values.map(([key, value]) => this.#one(key, value))
     const failed = (await Promise.allSettled(writes)).find(({ status }) => status === 'rejected')
+    if (this.#refused.size > 0) this.#retry.later()
+    else this.#retry.reset()
     if (failed !== undefined) throw (failed as PromiseRejectedResult).reason
+  }
+
+  #again(): void {
+    this.write(new Map(this.#refused)).then(
+      () => this.#log.info({}, 'routes that the store had refused are stored'),
+      error => this.#log.debug({ err: error }, 'routes are still not stored')
+    )
   }
 
   // One that failed is to be said again, whatever the table has.
@@ -155,6 +192,7 @@ class OriginWriter {
     } catch (error) {
       if (value === undefined && before !== undefined) this.#said.set(key, '')
       else this.#said.delete(key)
+      if (!this.#waiting.has(key)) this.#refused.set(key, value)
       throw error
     }
   }
