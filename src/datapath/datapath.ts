@@ -252,9 +252,10 @@ export interface Datapath {
   /**
    * What the port at this interface, which is attached or about to be, has of a control plane
    * beside the walk; null: nothing any more. It outlives the agent with the flows. Throws
-   * UNAVAILABLE: then there is none.
+   * UNAVAILABLE: then there is none. `refused`: our end of the veth pair got no program, now or
+   * later; the same rules once more try it again.
    */
-  punt(ifindex: number, rules: PortPunt | null): void
+  punt(ifindex: number, rules: PortPunt | null, refused?: () => void): void
   /** The underlay addresses of the other hosts: whose probes are answered. */
   setPeers(addresses: readonly number[]): void
   /** Lets go of interfaces that an earlier agent took frames from and this one does not. */

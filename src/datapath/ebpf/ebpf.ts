@@ -140,9 +140,9 @@ export class EbpfDatapath implements Datapath {
     this.#forget(ifindex)
   }
 
-  punt(ifindex: number, rules: PortPunt | null): void {
+  punt(ifindex: number, rules: PortPunt | null, refused?: () => void): void {
     if (rules === null) this.#punts.clear(ifindex)
-    else this.#punts.set(ifindex, rules)
+    else this.#punts.set(ifindex, rules, refused)
   }
 
   /** Interfaces that an earlier agent attached and this one has not. */

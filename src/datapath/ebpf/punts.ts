@@ -30,10 +30,15 @@ export interface KernelPuntsParts {
   readonly clsact: boolean
 }
 
+interface Inside {
+  /** The end of the veth. */
+  readonly ifindex: number
+}
+
 /** The rules of ports whose control plane stands beside the walk, in the kernel. */
 export class KernelPunts {
   readonly #parts: KernelPuntsParts
-  readonly #insides = new Map<number, number>() // ends of veths, by the bound interface
+  readonly #insides = new Map<number, Inside>() // by the bound interface
   #refused = 0
 
   constructor(parts: KernelPuntsParts) {
@@ -45,14 +50,17 @@ export class KernelPunts {
     return this.#refused
   }
 
-  /** Rules hold from now on; the program of the way back may take a moment. */
-  set(ifindex: number, punt: PortPunt): void {
+  /**
+   * Rules hold from now on; the program of the way back may take a moment. `refused`: the kernel
+   * did not take it, and it is tried again with the next rules.
+   */
+  set(ifindex: number, punt: PortPunt, refused: () => void = () => {}): void {
     const { addon, host } = this.#parts
     const what = `punt of port ${punt.port}`
     check(what, addon.punt(host, ifindex, rulesOf(punt), listsOf(punt)))
-    if (this.#insides.get(ifindex) === punt.inside) return
+    if (this.#insides.get(ifindex)?.ifindex === punt.inside) return
     this.#leave(ifindex)
-    this.#enter(ifindex, punt.inside)
+    this.#enter(ifindex, punt.inside, refused)
   }
 
   /** What comes in there goes the ordinary way. */
@@ -82,11 +90,15 @@ export class KernelPunts {
     }
   }
 
-  #enter(ifindex: number, inside: number): void {
+  #enter(ifindex: number, inside: number, refused: () => void = () => {}): void {
     const { addon, host, clsact } = this.#parts
-    this.#insides.set(ifindex, inside)
+    const entered: Inside = { ifindex: inside }
+    this.#insides.set(ifindex, entered)
     const done = (result: number): void => {
-      if (result < 0) this.#refused++
+      if (result >= 0) return
+      this.#refused++
+      if (this.#insides.get(ifindex) === entered) this.#insides.delete(ifindex)
+      refused()
     }
     const result = addon.attachSoon(host, inside, PUNT_CLASS, clsact, done)
     if (result < 0) done(result)
@@ -96,7 +108,7 @@ export class KernelPunts {
     const inside = this.#insides.get(ifindex)
     if (inside === undefined) return
     this.#insides.delete(ifindex)
-    this.#parts.addon.detach(this.#parts.host, inside)
+    this.#parts.addon.detach(this.#parts.host, inside.ifindex)
   }
 
   #left(): { ifindex: number; inside: number; owner: number }[] {

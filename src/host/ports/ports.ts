@@ -48,5 +48,6 @@ export function portsOf(parts: PortsParts, lives: Lifecycle): Ports {
   const placed = { ...parts, attachments, tunnels, rules, readiness, punts }
   const bindings = new PortBindings(placed)
   lives.add('bindings', { start: () => bindings.start(), stop: () => bindings.close(keeps()) })
+  lives.add('punts', { stop: () => punts.close() })
   return { bindings, ingress: new Ingress(bindings, deliveries), readiness, punts }
 }

@@ -1,7 +1,9 @@
 // The ports of this host whose control plane stands beside the walk. Rules are by port, as the main
 // thread gives them; in the datapath they are by interface, while the port is at one and our end of
-// the veth pair is there. punts.test.ts holds it.
+// the veth pair is there. What the datapath refuses is tried again. punts.test.ts holds it.
 
+import { Retry } from '../../core/backoff.ts'
+import type { Clock } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
 import type { Datapath } from '../../datapath/datapath.ts'
 import { type PortPunt, type PuntRules, readPuntRules } from '../../datapath/punt.ts'
@@ -15,6 +17,7 @@ export interface PuntsParts {
   /** Where the MAC of a port is known. */
   readonly view: { port(id: PortId): { readonly mac: number } | null | undefined }
   readonly counters: Counters
+  readonly clock: Clock
 }
 
 type Read = ReturnType<typeof readPuntRules>
@@ -23,8 +26,10 @@ interface Given {
   /** null: there are to be none, also of those that an earlier agent left. */
   readonly rules: (Read & { readonly interface: string }) | null
   /** What the datapath was told last, which it may have refused; undefined: nothing. */
-  told?: PortPunt & { readonly ifindex: number; isIn: boolean }
+  told?: Told
 }
+
+type Told = PortPunt & { readonly ifindex: number; isIn: boolean }
 
 /** Rules of ports, put where these are. */
 export class Punts {
@@ -32,12 +37,14 @@ export class Punts {
   readonly #failed: Counter
   readonly #given = new Map<PortId, Given>()
   readonly #places = new Map<PortId, number>() // interfaces of ports, by number
+  readonly #retry: Retry
   #interfaces: readonly Interface[] = []
 
   constructor(parts: PuntsParts) {
     this.#parts = parts
-    const { counters } = parts
-    this.#failed = counters.claim('agent.punt-failed', 'Rules of punts that the datapath refused')
+    const { clock, counters } = parts
+    this.#retry = new Retry(clock, () => this.#again())
+    this.#failed = counters.claim('agent.punt-failed', 'Times that the datapath refused a punt')
     counters.gauge('agent.punts', () => this.#inForce(), 'Ports with a control plane of their own')
   }
 
@@ -90,14 +97,29 @@ export class Punts {
     for (const port of this.#given.keys()) this.#try(port)
   }
 
-  #try(port: PortId): void {
+  /** What was refused is not tried again. */
+  close(): void {
+    this.#retry.close()
+  }
+
+  #try(port: PortId, isNew = false): void {
     const given = this.#given.get(port)
     if (given === undefined) return
     try {
-      this.#apply(port, given, false)
+      this.#apply(port, given, isNew)
     } catch {
-      this.#failed.value++
+      this.#refused()
     }
+  }
+
+  #again(): void {
+    for (const [port, { told }] of this.#given) if (told?.isIn === false) this.#try(port, true)
+    if ([...this.#given.values()].every(({ told }) => told?.isIn !== false)) this.#retry.reset()
+  }
+
+  #refused(): void {
+    this.#failed.value++
+    this.#retry.later()
   }
 
   #inForce(): number {
@@ -121,9 +143,19 @@ export class Punts {
     }
     if (punt === undefined) return
     if (!isNew && given.told?.inside === punt.inside && given.told.mac === punt.mac) return
-    given.told = { ...punt, ifindex, isIn: false } // once, whatever comes of it
-    datapath.punt(ifindex, punt)
-    given.told.isIn = true
+    const fresh: Told = { ...punt, ifindex, isIn: true }
+    given.told = fresh // until it is tried again, whatever comes of it
+    const refused = (): void => {
+      if (this.#given.get(port)?.told !== fresh || !fresh.isIn) return
+      fresh.isIn = false
+      this.#refused()
+    }
+    try {
+      datapath.punt(ifindex, punt, refused)
+    } catch (error) {
+      fresh.isIn = false
+      throw error
+    }
   }
 
   // undefined: something is missing yet.
