@@ -1,16 +1,18 @@
 // Programs that are kept running, as real processes.
 
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { type ChildProcess, spawnSync } from 'node:child_process'
+import { EventEmitter } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { eventually } from '../../../test/store/ground.ts'
-import { SystemClock } from '../../core/clock.ts'
+import { SystemClock, VirtualClock } from '../../core/clock.ts'
 import { CounterTable } from '../../core/counters.ts'
 import { isFailure } from '../../core/errors.ts'
 import { openLog } from '../../core/log.ts'
+import { KeptProgram } from './kept-program.ts'
 import { Supervisor, supervisorCounters } from './processes.ts'
 
 const [ORDINARY, FIFO] = ['0', '1'] // sched(7)
@@ -130,6 +132,39 @@ test('an urgent program runs before ordinary ones where it may, else as they do'
   assert.equal(policyOf(urgent!.pid!), may ? FIFO : ORDINARY)
   assert.equal(policyOf(ordinary!.pid!), ORDINARY)
   await all.close()
+})
+
+const NOBODY = 2 ** 22 + 1 // more than a process can be numbered
+
+/** What sleeps in the kernel: a signal does not end it. */
+class Sleeper extends KeptProgram {
+  override begin(): void {
+    super.begin()
+  }
+
+  protected override spawn(): ChildProcess {
+    return Object.assign(new EventEmitter(), { pid: NOBODY }) as unknown as ChildProcess
+  }
+}
+
+test('one that does not end though it was killed is said to be left, and not waited for', async () => {
+  const lines: string[] = []
+  const log = openLog({ level: 'info' }, { write: line => lines.push(line) })
+  const clock = new VirtualClock()
+  const parts = { clock, log, counters: supervisorCounters(new CounterTable()) }
+  let isGone = false
+  const sleeper = new Sleeper({ name: 'sleeper', command: ['sleeper'] }, parts, () => {
+    isGone = true
+  })
+  sleeper.begin()
+  void sleeper.stop()
+  for (let i = 0; i < 60 && !isGone; i++) {
+    await new Promise(done => setImmediate(done))
+    clock.advance(1000)
+  }
+  assert.ok(isGone)
+  assert.match(lines.join('\n'), /"name":"sleeper".*does not end though it was killed/)
+  assert.equal(clock.waiting, 0)
 })
 
 const commandOf = (pid: number): string => readFileSync(`/proc/${pid}/cmdline`, 'utf8')
