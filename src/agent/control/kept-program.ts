@@ -9,6 +9,8 @@ import type { ProcessOptions, Supervised, SupervisorParts } from './processes.ts
 import { Backoff } from './supervision.ts'
 
 const ASK_MS = 2000 // from SIGTERM to SIGKILL
+// From SIGKILL until nobody waits any more: what sleeps in the kernel ends when that wakes it.
+const KILL_MS = 5000
 
 /** Runs once `begin`, or `runs` with what runs already, was called. */
 export abstract class KeptProgram implements Supervised {
@@ -131,9 +133,11 @@ export abstract class KeptProgram implements Supervised {
     const pid = this.#pid
     if (pid === null) return
     signal(pid, 'SIGTERM')
-    if (await within(this.parts.clock, ASK_MS, this.#ended)) return
+    const { clock, log } = this.parts
+    if (await within(clock, ASK_MS, this.#ended)) return
     signal(pid, 'SIGKILL')
-    await this.#ended
+    if (await within(clock, KILL_MS, this.#ended)) return
+    log.warn({ name: this.options.name, pid }, 'a program does not end though it was killed')
   }
 }
 

@@ -42,6 +42,7 @@ export class OutlivingProgram extends KeptProgram {
 
   override async stop(): Promise<void> {
     await super.stop()
+    this.#looking?.cancel() // of one that does not end
     for (const file of [this.#pidFile, this.#output]) rmSync(file, { force: true })
   }
 

@@ -42,7 +42,10 @@ export interface Supervised {
   readonly restarts: number
   /** Ends it, and starts it at once: it is to read its configuration anew. */
   restart(): void
-  /** Ends it for good: asked first (SIGTERM), then killed. Resolves when it is gone. */
+  /**
+   * Ends it for good: asked first (SIGTERM), then killed. Resolves when it is gone; where it is not
+   * though it was killed, after a bound.
+   */
   stop(): Promise<void>
   /** The agent lets it be: it goes on if it outlives the agent, else it is stopped. */
   letGo(): Promise<void>
