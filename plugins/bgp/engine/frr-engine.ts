@@ -92,7 +92,7 @@ export class FrrEngine implements BgpEngine {
     const found = portsIn(this.#folder).find(each => each.port === port)
     if (found === undefined) return
     const files = new PlaceFiles(this.#folder, found.short)
-    await endInhabitants(found.short, files.folder, this.#options.clock)
+    await endInhabitants(found.short, files.folder, this.#options)
     await removeNamespace(found.short)
     await last()
     files.removeAll()

@@ -86,7 +86,7 @@ export class FrrSpeaker implements Speaker {
     const netns = pathOf(short)
     const made = { installation, processes, clock, log, hangs, files, netns, short, onStart }
     this.#daemons = new Daemons(made)
-    this.#applied = new AppliedConfig({ files, installation, clock, daemons: this.#daemons })
+    this.#applied = new AppliedConfig({ files, installation, clock, log, daemons: this.#daemons })
     const isSettled = (): Promise<boolean> => this.#isSettled()
     this.#fpm = new FpmListener({ clock, log, routes: this.#routes, isSettled })
     const ask = (): Promise<string> => this.#daemons.ask('bfdd', 'show bfd peers json')
@@ -95,10 +95,10 @@ export class FrrSpeaker implements Speaker {
 
   /** Makes or adopts all of it. */
   async open(): Promise<void> {
-    const { clock, installation } = this.#parts
+    const { installation } = this.#parts
     this.#files.make(installation.gid)
     this.#files.write('port', this.#place.port) // first: what is made by halves is found by it
-    await makeNamespace(this.#place, this.#files.folder, clock)
+    await makeNamespace(this.#place, this.#files.folder, this.#parts)
     this.#files.write(GuardFile.limit, `${Math.ceil(this.#parts.withdrawAfterMs / 1000)}\n`)
     beat(this.#files)
     this.#files.give('zebra.conf', zebraFile(FPM_PORT), installation.gid)

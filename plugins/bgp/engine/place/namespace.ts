@@ -6,8 +6,9 @@
 // test/lab/bgp-engine.test.ts and test/lab/systemd-gateway.test.ts hold it.
 
 import { existsSync } from 'node:fs'
-import { address, type Clock, outlivingIn } from '../../../../src/control.ts'
+import { address, outlivingIn } from '../../../../src/control.ts'
 import type { UplinkPlace } from '../engine.ts'
+import { type EndParts, endAll } from './inhabitants.ts'
 import { run } from './run.ts'
 
 const FOLDER = '/run/netns'
@@ -30,11 +31,11 @@ export const outsideOf = (short: string): string => `mzu${short}`
 export async function makeNamespace(
   place: UplinkPlace,
   folder: string,
-  clock: Clock
+  parts: EndParts
 ): Promise<void> {
   const short = shortOf(place.port)
   if (!(await isNamespace(short)) && !(await nameAgain(short, folder))) {
-    await endInhabitants(short, folder, clock) // of one that nobody can enter any more
+    await endInhabitants(short, folder, parts) // of one that nobody can enter any more
     await run(['ip', 'netns', 'add', namespaceOf(short)])
   }
   const link = await linkIn(short)
@@ -55,24 +56,18 @@ async function nameAgain(short: string, folder: string): Promise<boolean> {
   return false
 }
 
-const ASK_MS = 3000 // from SIGTERM to SIGKILL
-const LOOK_MS = 50
-
 /**
  * Ends the programs in a namespace, whoever started them, and those that are written down in a
- * folder; those that are asked may say goodbye.
+ * folder. Those that cannot be ended are left: the cable to them goes at least.
  */
-export async function endInhabitants(short: string, folder: string, clock: Clock): Promise<void> {
-  const until = clock.now() + ASK_MS
-  for (let word: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'; ; word = 'SIGKILL') {
-    for (const pid of await inhabitants(short, folder)) endProcess(pid, word)
-    do {
-      if ((await inhabitants(short, folder)).size === 0) return
-      await new Promise<void>(done => {
-        clock.after(LOOK_MS, done)
-      })
-    } while (clock.now() < until)
-  }
+export async function endInhabitants(
+  short: string,
+  folder: string,
+  parts: EndParts
+): Promise<void> {
+  const those = { find: () => inhabitants(short, folder), tell: tellProcess }
+  if (await endAll(those, parts)) return
+  await inside(short, `link delete ${INSIDE}`).catch(() => '') // it may be gone
 }
 
 async function inhabitants(short: string, folder: string): Promise<Set<number>> {
@@ -83,7 +78,7 @@ async function inhabitants(short: string, folder: string): Promise<Set<number>> 
   return pids
 }
 
-function endProcess(pid: number, word: 'SIGTERM' | 'SIGKILL'): void {
+function tellProcess(pid: number, word: 'SIGTERM' | 'SIGKILL'): void {
   try {
     process.kill(pid, word)
   } catch {
@@ -91,7 +86,7 @@ function endProcess(pid: number, word: 'SIGTERM' | 'SIGKILL'): void {
   }
 }
 
-/** Nothing must run in it any more; nothing is done when there is none. */
+/** Nothing is to run in it any more, and nothing is done when there is none. */
 export async function removeNamespace(short: string): Promise<void> {
   if (!existsSync(pathOf(short))) return
   await run(['ip', 'netns', 'delete', namespaceOf(short)])
