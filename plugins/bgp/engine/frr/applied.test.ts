@@ -2,12 +2,13 @@
 // next one brings them where they are to be. The daemons are played: they know lines and blocks.
 
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { SystemClock } from '../../../../src/core/clock.ts'
+import { openLog } from '../../../../src/core/log.ts'
 import type { SpeakerConfig } from '../engine.ts'
 import { PlaceFiles } from '../place/files.ts'
 import { AppliedConfig } from './applied.ts'
@@ -42,6 +43,16 @@ class PlayedDaemon {
 
   close(): void {
     this.#server.close()
+  }
+
+  /** It is started again, and reads its file, which leaves a block by less room before a line. */
+  restart(file: string): void {
+    this.lines.clear()
+    this.#block = []
+    for (const line of file.split('\n').filter(each => each.trim() !== 'exit')) {
+      this.#block.length = line.length - line.trimStart().length
+      if (line !== '') this.#take(line.trim())
+    }
   }
 
   #take(command: string): number {
@@ -101,8 +112,16 @@ function ground(t: TestContext) {
   const files = new PlaceFiles(folder, 'place')
   const gid = process.getgid!()
   const vtyOf = (name: string): string => join(files.daemons, `${name}.vty`)
+  const lines: string[] = []
+  const log = openLog({ level: 'info' }, { write: line => lines.push(line) })
+  const state = { fault: '' }
+  const renew = async (): Promise<void> => {
+    if (state.fault !== '') throw new Error(state.fault)
+    for (const [name, daemon] of Object.entries({ bgpd, bfdd }))
+      daemon.restart(readFileSync(join(files.daemons, `${name}.conf`), 'utf8'))
+  }
   const parts = {
-    ...{ files, clock: new SystemClock(), daemons: { vtyOf } as Daemons },
+    ...{ files, log, clock: new SystemClock(), daemons: { vtyOf, renew } as Daemons },
     installation: { folder: '', version: '8.4.4', gid }
   }
   files.make(gid)
@@ -127,7 +146,7 @@ function ground(t: TestContext) {
     for (const [key, text] of bgpd.lines) if (text.startsWith('network ')) bgpd.lines.delete(key)
     files.write(GuardFile.withdrawn, '')
   }
-  return { files, bgpd, agent, isThere, withdraw }
+  return { files, bgpd, agent, isThere, withdraw, lines, state }
 }
 
 const unique = (lines: readonly Line[]): Line[] => [
@@ -192,3 +211,30 @@ test('networks that the guard took back come back, though it takes a second try'
   isThere(first, 'in the end')
   assert.ok(!files.has(GuardFile.withdrawn))
 })
+
+const unreadable = ['', '{"bgpd": [', 'null', '{}', '{"bgpd": [{"key": 7}], "bfdd": []}']
+const [whole] = [first].map(each => JSON.stringify(configurations(each, [])))
+
+for (const text of unreadable)
+  for (const name of ['applied', 'applying'])
+    test(`what was applied is not known where ${name} is ${JSON.stringify(text)}`, {
+      skip
+    }, async t => {
+      const { files, agent, isThere, lines, state } = ground(t)
+      await agent().apply(second, [])
+      files.write('applied', whole!)
+      files.write(name, text)
+      state.fault = 'it does not start'
+      await assert.rejects(agent().apply(third, []), /does not start/)
+      state.fault = ''
+      lines.length = 0
+      const next = agent()
+      await next.apply(third, [])
+      isThere(third, 'nothing is left of what was there')
+      assert.equal(lines.length, 1)
+      assert.match(lines[0]!, /what was applied cannot be read/)
+      await next.apply(first, [])
+      await agent().apply(second, [])
+      isThere(second, 'from then on it is known')
+      assert.equal(lines.length, 1)
+    })
