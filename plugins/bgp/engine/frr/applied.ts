@@ -1,9 +1,9 @@
 // The configuration that the daemons have, written down so that the next agent knows it: all that
 // may be there while it is being applied is written before, and what is applied after. Who finds
-// both does not know what the daemons have, and gives all of it. applied.test.ts and
-// test/lab/bgp-engine.test.ts hold it.
+// both does not know what the daemons have, and gives all of it; where neither can be read they are
+// started again. applied.test.ts and test/lab/bgp-engine.test.ts hold it.
 
-import { type Clock, fail } from '../../../../src/control.ts'
+import type { Clock, Log } from '../../../../src/control.ts'
 import type { SpeakerConfig, WatchedNeighbour } from '../engine.ts'
 import type { PlaceFiles } from '../place/files.ts'
 import { configure } from './configure.ts'
@@ -21,6 +21,7 @@ export interface AppliedParts {
   readonly files: PlaceFiles
   readonly installation: Installation
   readonly clock: Clock
+  readonly log: Log
   readonly daemons: Daemons
 }
 
@@ -29,6 +30,7 @@ export class AppliedConfig {
   readonly #parts: AppliedParts
   #applied: Configurations = none
   #isUnsure = false // what is in #applied may be there, or not
+  #isUnknown = false // anything may be there
 
   constructor(parts: AppliedParts) {
     this.#parts = parts
@@ -36,17 +38,43 @@ export class AppliedConfig {
 
   /** Reads what an earlier agent has applied; before daemons start, as they read theirs. */
   read(): void {
-    const { files } = this.#parts
+    const { files, log } = this.#parts
     const [applied, applying] = [File.applied, File.applying].map(name => parsed(files.read(name)))
+    this.#isUnknown = applied === undefined || applying === undefined
+    if (this.#isUnknown) {
+      log.warn({ folder: files.folder }, 'what was applied cannot be read: all is applied anew')
+      return
+    }
     this.#applied = merged(applied ?? none, applying ?? none)
-    this.#isUnsure = applying !== null && applying !== undefined
+    this.#isUnsure = applying !== null
     if (applied === null && applying === null) this.#give(none)
   }
 
   /** Brings the daemons there; rejects with UNAVAILABLE, and then the next one gives all. */
   async apply(config: SpeakerConfig | null, watched: readonly WatchedNeighbour[]): Promise<void> {
-    const { files } = this.#parts
     const next = configurations(config, watched)
+    if (this.#isUnknown) await this.#renew(next)
+    else await this.#change(next)
+    const { files } = this.#parts
+    files.write(File.applied, JSON.stringify(next))
+    files.remove(File.applying)
+    this.#applied = next
+    this.#isUnsure = false
+    this.#isUnknown = false
+  }
+
+  // What is not known cannot be taken back: daemons that are started again have what is given, and
+  // nothing else. Until then the files stay as they are, for the next agent to find.
+  async #renew(next: Configurations): Promise<void> {
+    const { daemons, files } = this.#parts
+    files.write(GuardFile.commands, withdrawal([...next.bfdd, ...next.bgpd]))
+    files.remove(GuardFile.withdrawn)
+    this.#give(next)
+    await daemons.renew()
+  }
+
+  async #change(next: Configurations): Promise<void> {
+    const { files } = this.#parts
     const isUnsure = this.#isUnsure
     const isWithdrawn = files.has(GuardFile.withdrawn) // the guard has taken back what is announced
     const before = isWithdrawn ? unannounced(this.#applied) : this.#applied
@@ -63,10 +91,6 @@ export class AppliedConfig {
       if (isWithdrawn) files.write(GuardFile.withdrawn, '') // so it still is
       throw error
     }
-    files.write(File.applied, JSON.stringify(next))
-    files.remove(File.applying)
-    this.#applied = next
-    this.#isUnsure = false
   }
 
   async #bring(before: Configurations, next: Configurations, isUnsure: boolean): Promise<void> {
@@ -109,11 +133,21 @@ function merged(first: Configurations, second: Configurations): Configurations {
   return { bgpd: of('bgpd'), bfdd: of('bfdd') }
 }
 
-function parsed(text: string | null): Configurations | null {
+// null: there is none; undefined: it cannot be read.
+function parsed(text: string | null): Configurations | null | undefined {
   if (text === null) return null
   try {
-    return JSON.parse(text) as Configurations
-  } catch (error) {
-    throw fail('UNAVAILABLE', { what: 'what was applied', reason: 'it cannot be read' }, error)
+    const read = JSON.parse(text) as Partial<Configurations> | null
+    const isWhole = [read?.bgpd, read?.bfdd].every(
+      each => Array.isArray(each) && each.every(isLine)
+    )
+    return isWhole ? (read as Configurations) : undefined
+  } catch {
+    return undefined
   }
 }
+
+const isLine = (line: Partial<Line> | null): boolean =>
+  [line?.key, line?.text, line?.undo].every(each => typeof each === 'string') &&
+  Array.isArray(line?.block) &&
+  line.block.every(each => typeof each === 'string')

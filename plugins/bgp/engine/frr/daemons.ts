@@ -23,6 +23,7 @@ const STALE_S = 60 // what a zebra before us had learned stays so long; bgpd nee
 /** Names of the programs, in the order they are started. */
 const order = ['zebra', 'bfdd', 'bgpd'] as const
 export type DaemonName = (typeof order)[number]
+const configured = ['bfdd', 'bgpd'] as const
 
 /** What they are made of. */
 export interface DaemonParts {
@@ -87,6 +88,18 @@ export class Daemons {
     await Promise.all(order.map(name => this.#lookAt(name)))
   }
 
+  /**
+   * Starts those again that have a configuration: they have what is in their files then, and nothing
+   * else. Rejects with UNAVAILABLE when one does not answer in time.
+   */
+  async renew(): Promise<void> {
+    for (const name of configured) {
+      const before = this.pidOf(name)
+      this.#running.get(name)?.restart()
+      await this.#ready(name, before)
+    }
+  }
+
   /** Lets them be. */
   async letGo(): Promise<void> {
     await Promise.all([...this.#running.values()].map(each => each.letGo()))
@@ -139,11 +152,12 @@ export class Daemons {
     )
   }
 
-  // It answers, and for zebra: others can connect to it.
-  async #ready(name: DaemonName): Promise<void> {
+  // It answers, and for zebra: others can connect to it. `before`: one that is to be gone.
+  async #ready(name: DaemonName, before: number | null = null): Promise<void> {
     const { clock, files } = this.#parts
     const from = clock.now()
     const isThere = async (): Promise<boolean> => {
+      if (before !== null && [before, null].includes(this.pidOf(name))) return false
       if (name === 'zebra' && !existsSync(join(files.daemons, 'zserv.api'))) return false
       return this.#answers(name, START_MS)
     }
