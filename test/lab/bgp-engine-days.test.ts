@@ -3,7 +3,7 @@
 // they must not do.
 
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { RouteHop, SessionState, Speaker } from '../../plugins/bgp/engine/engine.ts'
@@ -259,6 +259,28 @@ describe('bad days of BGP by FRR', { skip: whyNot() ?? false }, () => {
       assert.deepEqual(await ground.learnedOutside(), ['198.51.100.0/24'])
     )
     assert.deepEqual(await standing(), before)
+  })
+
+  test('what was applied cannot be read: daemons are started with what is to be', async () => {
+    const pids = () => ['bfdd', 'bgpd'].map(pid)
+    const before = pids()
+    await first.leave()
+    await agent.processes.close()
+    writeFileSync(join(ground.engineFolder, SHORT, 'applied'), '{"bgpd": [')
+    agent = await ground.agent({ withdrawAfterMs: 3000 })
+    first = await agent.engine.open(ground.place)
+    learned = new Learned(first)
+    assert.deepEqual(pids(), before, 'not before it is known what is to be')
+    await first.apply(one({ password: SECRET, bfd: CALM }))
+    pids().forEach((each, i) => {
+      assert.notEqual(each, before[i])
+    })
+    await up(first)
+    await eventually(() => assert.deepEqual(learned.prefixes, [...ROUTES].sort()))
+    await eventually(async () =>
+      assert.deepEqual(await ground.learnedOutside(), ['198.51.100.0/24'])
+    )
+    assert.equal(agent.lines.filter(line => line.includes('cannot be read')).length, 1)
   })
 
   test('our number and the router id reset the session, and it comes up again', async () => {
