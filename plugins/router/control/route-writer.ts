@@ -1,6 +1,6 @@
 // Routes that were learned, on their way to the table where all agents see them: many at once, each
-// prefix once, what has changed meanwhile in place of what was to be said; what the store refuses is
-// said again until it takes it.  control.test.ts and route-writer.test.ts hold it.
+// prefix once, what has changed meanwhile in place of what was to be said; what is refused is said
+// again until the store takes it.  control.test.ts and route-writer.test.ts hold it.
 
 import { address, type Clock, fail, type Log, Retry, type Store } from '../../../src/control.ts'
 import {

@@ -147,7 +147,7 @@ class Sleeper extends KeptProgram {
   }
 }
 
-test('one that does not end though it was killed is said to be left, and not waited for', async () => {
+test('one that does not end though it was killed is named, and nobody waits for it', async () => {
   const lines: string[] = []
   const log = openLog({ level: 'info' }, { write: line => lines.push(line) })
   const clock = new VirtualClock()

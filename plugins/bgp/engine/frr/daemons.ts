@@ -89,7 +89,7 @@ export class Daemons {
   }
 
   /**
-   * Starts those again that have a configuration: they have what is in their files then, and nothing
+   * Starts those again that have a configuration: what is in their files they have then, nothing
    * else. Rejects with UNAVAILABLE when one does not answer in time.
    */
   async renew(): Promise<void> {
