@@ -55,23 +55,20 @@ export async function ground(t: TestContext, more: Partial<DampingSettings> = {}
   const say = (said: readonly string[]): void => {
     notes = said
   }
-  const gateways: Gateway[] = []
-  const writers: RouteWriter[] = []
+  const gateways: Pick<Gateway, 'stop'>[] = []
   const sessions: { close(): Promise<void> }[] = []
   const begin = async (isActive = true) => {
     const session = await store.fork('agent of gw1')
     const routes = new RouteWriter({ store: session, host: HOST, clock, log: silentLog() })
-    writers.push(routes)
     const gateway = new Gateway({
       ...{ engine, punt, clock, store: session, log: silentLog(), services: [], tellMs: 50 },
       damping: { dampFirstMs: 200, dampMaxMs: 400, dampForgetMs: 600_000, ...more },
       ...{ pollMs: 10, counters: uplinkCounters(counters), host: { id: HOST, name: 'gw1' } },
-      say,
       others: { list: async () => others },
-      routes,
+      ...{ say, routes },
       ports: new PortWatch(session, HOST)
     })
-    gateways.push(gateway)
+    gateways.push(gateway, { stop: async () => routes.close() })
     sessions.push(session)
     if (isActive) await session.table(activeTable(HOST)).put(UP, HOST)
     await gateway.start()
@@ -79,7 +76,6 @@ export async function ground(t: TestContext, more: Partial<DampingSettings> = {}
   }
   t.after(async () => {
     for (const gateway of gateways) await gateway.stop()
-    for (const writer of writers) writer.close()
     for (const session of sessions) await session.close()
     await store.close()
   })

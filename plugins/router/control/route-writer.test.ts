@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { VirtualClock } from '../../../src/core/clock.ts'
+import { SystemClock, VirtualClock } from '../../../src/core/clock.ts'
 import { silentLog } from '../../../src/core/log.ts'
 import type { RouteWriterParts } from './route-writer.ts'
 import { RouteWriter } from './route-writer.ts'
@@ -11,7 +11,7 @@ import { RouteWriter } from './route-writer.ts'
 const hop = { port: 'p', gateway: '10.0.0.1' }
 const other = { port: 'q', gateway: '10.0.0.2' }
 const [A, B] = ['10.1.0.0/16', '10.2.0.0/16'] as const
-const turns = () => new Promise<void>(done => setImmediate(done))
+const turns = () => new Promise<void>(done => new SystemClock().soon(done))
 
 /** A table that takes nothing while the test says so. */
 function ground() {

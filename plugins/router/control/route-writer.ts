@@ -18,6 +18,7 @@ const NOTHING = '[]'
 
 /** What it is made of. */
 export interface RouteWriterParts {
+  /** Of the agent's session. */
   readonly store: Pick<Store, 'table'>
   /** Id of the host that it writes for. */
   readonly host: string

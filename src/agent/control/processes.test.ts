@@ -159,7 +159,7 @@ test('one that does not end though it was killed is named, and nobody waits for 
   sleeper.begin()
   void sleeper.stop()
   for (let i = 0; i < 60 && !isGone; i++) {
-    await new Promise(done => setImmediate(done))
+    await new Promise<void>(done => new SystemClock().soon(done))
     clock.advance(1000)
   }
   assert.ok(isGone)

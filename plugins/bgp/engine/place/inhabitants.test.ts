@@ -3,11 +3,11 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { VirtualClock } from '../../../../src/core/clock.ts'
+import { SystemClock, VirtualClock } from '../../../../src/core/clock.ts'
 import { openLog } from '../../../../src/core/log.ts'
 import { endAll } from './inhabitants.ts'
 
-const turns = () => new Promise<void>(done => setImmediate(done))
+const turns = () => new Promise<void>(done => new SystemClock().soon(done))
 
 /** Programs, of which each ends by the words that it heeds. */
 function ground(heeds: ReadonlyMap<number, readonly string[]>) {
