@@ -8,11 +8,11 @@
 //          a query fails or is late
 // test/cassandra/cassandra.test.ts holds it.
 
+import { Backoff } from '../../../core/backoff.ts'
 import type { Clock, Timer } from '../../../core/clock.ts'
 import { fail, reasonOf } from '../../../core/errors.ts'
 import type { Log } from '../../../core/log.ts'
 import type { Random } from '../../../core/random.ts'
-import { Backoff } from '../../../core/backoff.ts'
 import { SaveQueue, type Waiting } from '../queue.ts'
 import type { FlowStateStore, SavedBatch, StoreState } from '../store.ts'
 import { Tally } from '../tally.ts'

@@ -3,10 +3,10 @@
 // was not written yet, never what was.  A disk that refuses is a state, a counter and another try.
 // test/state/journal.test.ts holds it.
 
+import { Backoff } from '../../../core/backoff.ts'
 import type { Clock, Timer } from '../../../core/clock.ts'
 import { fail, reasonOf } from '../../../core/errors.ts'
 import type { Log } from '../../../core/log.ts'
-import { Backoff } from '../../../core/backoff.ts'
 import { SaveQueue } from '../queue.ts'
 import type { FlowStateStore, SavedBatch, StoreState } from '../store.ts'
 import { Tally } from '../tally.ts'
