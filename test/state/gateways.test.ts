@@ -105,6 +105,20 @@ describe('D2: a gateway whose agent is gone, its kernel and links up', () => {
     for (const way of opened(world, range(6000, 12)).values()) assert.equal(way, 'up1')
   })
 
+  test('a host that begins meanwhile knows that it is there, and sends nothing new there', () => {
+    const world = equal(open())
+    const h1 = world.hosts.get('h1')!
+    world.hosts.get('g0')!.kill()
+    h1.kill()
+    world.settle(200)
+    h1.restart()
+    world.settle(3000)
+    knows(world, 1)
+    const g0 = h1.host.replication.peers.list().find(({ host }) => host === 'g0')
+    assert.deepEqual(g0, { host: 'g0', alive: true, agentAlive: false })
+    for (const way of opened(world, range(6000, 12)).values()) assert.equal(way, 'up1')
+  })
+
   test('when the agent is back, it has its share again', () => {
     const world = equal(open())
     const g0 = world.hosts.get('g0')!
