@@ -1,6 +1,6 @@
 // Replication peers: membership, liveness, pending transfers. A host that stops answering takes its
 // ports with it; one whose agent begins anew is given what concerns it, a slice at a time, and so
-// is one that asks. test/state/replication.test.ts holds it.
+// is one that asks. peers.test.ts and test/state/replication.test.ts hold it.
 
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Counter, Counters } from '../../core/counters.ts'
@@ -58,6 +58,9 @@ const BACKLOG_MAX = 256
 const SETTLE_MS = 400 // after which a host that has not answered is not waited for
 const GIVEN = 1 // first byte of what agents tell each other
 
+// Of whom an exchange has told nothing yet: it tells what is otherwise.
+const UNTOLD = { host: true, agent: false } as const
+
 /** Replication peers: membership, liveness, pending transfers. */
 export class Peers {
   readonly #parts: PeersParts
@@ -101,10 +104,10 @@ export class Peers {
       this.#byWord.set(word, other)
       peers.push({ word, address: other.address, local: other.local })
     }
+    for (const word of this.#state.keys()) if (!this.#byWord.has(word)) this.#state.delete(word)
     this.#parts.exchange?.setPeers(peers)
     if (others.length === 0) this.#settle()
-    else if (!this.#isSettled)
-      this.#settling ??= this.#parts.clock.after(SETTLE_MS, () => this.#settle())
+    else this.#settling ??= this.#parts.clock.after(SETTLE_MS, () => this.#settle())
   }
 
   /** Stops permanently: transfers end where they are. */
@@ -117,8 +120,8 @@ export class Peers {
   /** All peers, and whether each answers. */
   list(): PeerState[] {
     return [...this.#byWord].map(([word, { host }]) => {
-      const state = this.#state.get(word)
-      return { host, alive: state?.host === true, agentAlive: state?.agent === true }
+      const { host: alive, agent: agentAlive } = this.#state.get(word) ?? UNTOLD
+      return { host, alive, agentAlive }
     })
   }
 
@@ -162,10 +165,10 @@ export class Peers {
 
   #heard(of: Liveness): void {
     const { events } = this.#parts
-    const before = this.#state.get(of.word)
-    this.#state.set(of.word, of)
     const host = this.#byWord.get(of.word)?.host
     if (host === undefined) return
+    const before = this.#state.get(of.word)
+    this.#state.set(of.word, of)
     if (before?.agent === true && !of.agent) events.peerLeft(host)
     // One that has never answered may only be as slow to begin as we are.
     const mayTell = of.host || before !== undefined || this.#isSettled
@@ -204,17 +207,20 @@ export class Peers {
 
   // --- inside ----------------------------------------
 
+  // Those that were away before we began: whoever asks for a way is not to be sent there. Once more
+  // whenever there is another list, as one may be in it that was not in the first.
   #settle(): void {
-    if (this.#isSettled || this.#isClosed) return
-    this.#isSettled = true
+    if (this.#isClosed) return
     this.#settling?.cancel()
-    const { events } = this.#parts
-    // Those that were dead before we began: whoever asks for a way is not to be sent there.
-    for (const [word, { host }] of this.#byWord) {
-      const state = this.#state.get(word)
-      if (state?.host === false) events.peer(host, false)
-      if (state?.agent === false) events.agentAway(host, true)
+    this.#settling = null
+    const { events, exchange } = this.#parts
+    for (const [word, { host }] of exchange === null ? [] : this.#byWord) {
+      const told = this.#state.get(word)
+      if (told !== undefined && this.#isSettled) continue // it was said then
+      if (told?.host === false) events.peer(host, false)
+      if (told?.agent !== true) events.agentAway(host, true)
     }
+    this.#isSettled = true
     for (const then of this.#onSettled.splice(0)) then()
   }
 
