@@ -6,6 +6,7 @@ import { test } from 'node:test'
 import { activeTable } from '../../src/topology/ports/port-status.ts'
 import { eventually } from '../../test/store/ground.ts'
 import { learnedTable } from '../router/token.ts'
+import { MemorySpeaker } from './fixture.test.ts'
 import { ground, HOST, id, OTHER, PEER, port, ROUTER, UP, UP2 } from './ground.test.ts'
 import { reportTable } from './table.ts'
 
@@ -297,6 +298,22 @@ test('one that no other host answers announces nothing, unless it serves by itse
   ])
   await session.table(activeTable(HOST)).put(vm, HOST)
   await eventually(() => assert.deepEqual(config()?.networks, ['200.0.0.0/24']))
+})
+
+test('a port that goes while its speaker is opened announces nothing any more', async t => {
+  const { engine, begin, write, peerOf } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  const gate = Promise.withResolvers<void>()
+  engine.gate = gate.promise
+  const { gateway } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'opening'))
+  await write('update', 'port', port(UP, 1, { host: OTHER }))
+  await eventually(() => assert.deepEqual(gateway.uplinks, []))
+  const speaker = new MemorySpeaker({ port: UP, mac: '', addresses: [], packetNetns: null })
+  engine.speakers.set(UP, speaker)
+  gate.resolve()
+  await eventually(() => assert.equal(engine.speakers.size, 0))
+  assert.deepEqual([speaker.opened, speaker.applied], [1, 0])
 })
 
 test('rules go with the place that an agent left, and those of other plugins do not', async t => {

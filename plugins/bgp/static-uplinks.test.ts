@@ -5,10 +5,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { eventually } from '../../test/store/ground.ts'
 import { learnedTable } from '../router/token.ts'
-import { ground, HOST, id, ROUTER, UP } from './ground.test.ts'
+import { ground, HOST, id, port, ROUTER, UP } from './ground.test.ts'
 import { reportTable } from './table.ts'
 
 const STATIC = id(40)
+
+type Ground = Awaited<ReturnType<typeof ground>>
+
+const hops = async (rows: Ground['rows']): Promise<{ gateway: string }[]> =>
+  Object.values(await rows(learnedTable(ROUTER))).flat() as { gateway: string }[]
 
 test('a static uplink is a way while BFD is up, without a speaker of BGP', async t => {
   const { engine, punt, write, remove, begin, rows, counters, noted } = await ground(t)
@@ -75,6 +80,69 @@ test('an agent that begins withdraws no static way before BFD has said how it is
   await eventually(async () =>
     assert.deepEqual(await ways(), [`${HOST} static-${UP} 203.0.113.0/24`])
   )
+})
+
+test('an agent that begins leaves the way by BFD beside one that nobody watches', async t => {
+  const { engine, write, begin, rows, noted } = await ground(t)
+  const bfd = { intervalMs: 300, multiplier: 3 }
+  await write('create', 'static-uplink', { id: STATIC, router: ROUTER, address: '180.0.1.1', bfd })
+  const second = { id: id(41), router: ROUTER, address: '180.0.1.7', weight: 200 }
+  await write('create', 'static-uplink', second)
+  const { gateway, session } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  engine.speakers.get(UP)!.bfd({ '180.0.1.1': 'up' })
+  const both = ['180.0.1.1', '180.0.1.7']
+  const gateways = async () => (await hops(rows)).map(({ gateway }) => gateway).sort()
+  await eventually(async () => assert.deepEqual(await gateways(), both))
+  const says = async () => (await rows(reportTable(ROUTER)))[`static ${STATIC} gw1/${UP}`]
+  await eventually(async () => assert.equal((await says()).state, 'up'))
+  await gateway.stop()
+  await session.leave()
+  const next = await begin()
+  await eventually(() => assert.equal(next.gateway.uplinks[0]?.state, 'working'))
+  assert.deepEqual([await gateways(), (await says()).state], [both, 'up'], 'it may yet be up')
+  const [first] = next.gateway.uplinks[0]!.statics
+  assert.deepEqual([first?.state, first?.reason], ['down', 'BFD has not said yet how it is'])
+  assert.deepEqual(noted(), [])
+  engine.speakers.get(UP)!.bfd({ '180.0.1.1': 'down' })
+  await eventually(async () => assert.deepEqual(await gateways(), ['180.0.1.7']))
+  await eventually(async () => assert.equal((await says()).state, 'down'))
+})
+
+test('a drain is no failure of a static uplink', async t => {
+  const { engine, write, begin, rows, counters } = await ground(t)
+  const bfd = { intervalMs: 300, multiplier: 3 }
+  await write('create', 'static-uplink', { id: STATIC, router: ROUTER, address: '180.0.1.1', bfd })
+  const { gateway } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  const speaker = engine.speakers.get(UP)!
+  const isWay = (is: boolean) =>
+    eventually(async () => assert.equal((await hops(rows)).length, is ? 1 : 0))
+  const turn = async (state: 'up' | 'down' | 'admin-down'): Promise<void> => {
+    speaker.bfd({ '180.0.1.1': state })
+    await isWay(state === 'up')
+  }
+  await turn('up')
+  await write('update', 'host', { id: HOST, name: 'gw1', drain: true })
+  await eventually(() => assert.equal(speaker.watched[0]?.shutdown, true))
+  await turn('admin-down')
+  await write('update', 'host', { id: HOST, name: 'gw1' })
+  await eventually(() => assert.equal(speaker.watched[0]?.shutdown, false))
+  await turn('up')
+  await turn('down')
+  await turn('up')
+  assert.equal(counters.value('bgp.damped'), 0, 'it has failed once')
+})
+
+test('one that nobody watches is none while its port is not active, and says so', async t => {
+  const { write, begin } = await ground(t)
+  await write('create', 'static-uplink', { id: STATIC, router: ROUTER, address: '180.0.1.7' })
+  await write('update', 'port', port(UP, 1, { adminStateUp: false }))
+  const { gateway } = await begin()
+  await eventually(() => {
+    const [uplink] = gateway.uplinks[0]?.statics ?? []
+    assert.deepEqual([uplink?.state, uplink?.reason], ['down', 'port-down'])
+  })
 })
 
 test('what BFD has said of one that went is no word of one that comes', async t => {

@@ -64,6 +64,19 @@ test('failures are forgotten after a quiet while, and when somebody meant them',
   assert.deepEqual([damping.isDamped(WAY), flap()], [false, null])
 })
 
+test('one that somebody means to take away has not failed when it goes', () => {
+  const { damping, flap, released } = ground()
+  flap()
+  flap()
+  damping.forget(WAY)
+  assert.deepEqual(released, [WAY], 'it is not taken last any more')
+  damping.lost(WAY)
+  damping.found(WAY)
+  assert.deepEqual([flap(), flap()], [null, 'damped for 1 s: 2 flaps'])
+  damping.forgetAll()
+  assert.deepEqual(released, [WAY], 'nobody is there to hear it')
+})
+
 test('a long time down is no quiet one for those that were damped before', () => {
   const { clock, damping, flap } = ground()
   for (let i = 0; i < 3; i++) flap()

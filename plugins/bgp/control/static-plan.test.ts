@@ -17,7 +17,12 @@ const uplink = { id: 'a', router: ROUTER, address: '180.0.1.1' }
 test('those whose network the port has, or that name it; one an address', () => {
   const all = [
     { ...uplink, name: 'isp', share: 3, weight: 50, bfd },
-    { ...uplink, id: 'b', address: '2001:db8:0:0::1', prefixes: ['2001:DB8:9::/48'] },
+    {
+      ...uplink,
+      id: 'b',
+      address: '2001:db8:0:0::1',
+      prefixes: ['2001:DB8:9::/48', '2001:db8:9:0::/48']
+    },
     { ...uplink, id: 'c', port: 'p' }, // another of the same address, past the API
     { ...uplink, id: 'd', address: '180.0.2.1' },
     { ...uplink, id: 'e', address: '180.0.1.7', port: 'q' }
