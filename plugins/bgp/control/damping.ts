@@ -31,6 +31,7 @@ export class Damping {
   readonly #settings: DampingSettings
   readonly #changed: (way: string) => void
   readonly #byWay = new Map<string, Memory>()
+  readonly #meant = new Set<string>() // those that are to go
 
   /** `changed`: one is damped no more. */
   constructor(clock: Clock, settings: DampingSettings, changed: (way: string) => void) {
@@ -41,6 +42,7 @@ export class Damping {
 
   /** It was there, and is not any more. */
   lost(way: string): void {
+    if (this.#meant.has(way)) return
     this.#forgetOld()
     const known = this.#byWay.get(way)
     if (known === undefined && this.#byWay.size >= WAYS_MAX) return
@@ -52,6 +54,7 @@ export class Damping {
 
   /** It is there, or there again; whether it is damped. */
   found(way: string): boolean {
+    this.#meant.delete(way)
     this.#forgetOld()
     const known = this.#byWay.get(way)
     if (known === undefined || known.isHere) return this.isDamped(way)
@@ -62,15 +65,17 @@ export class Damping {
     return this.isDamped(way)
   }
 
-  /** It was taken away on purpose: what it did does not count. */
+  /** It is taken away on purpose: what it did does not count, nor that it goes. */
   forget(way: string): void {
-    this.#byWay.get(way)?.hold?.cancel()
-    this.#byWay.delete(way)
+    const wasDamped = this.isDamped(way)
+    this.#drop(way)
+    if (this.#meant.size < WAYS_MAX) this.#meant.add(way)
+    if (wasDamped) this.#changed(way)
   }
 
-  /** All of them. */
+  /** All of them; nobody is told. */
   forgetAll(): void {
-    for (const way of [...this.#byWay.keys()]) this.forget(way)
+    for (const way of [...this.#byWay.keys()]) this.#drop(way)
   }
 
   /** It is there, and is to be taken last. */
@@ -83,6 +88,11 @@ export class Damping {
     const known = this.#byWay.get(way)
     if (known === undefined || known.hold === null) return null
     return `damped for ${known.holdMs / 1000} s: ${known.flaps} flaps`
+  }
+
+  #drop(way: string): void {
+    this.#byWay.get(way)?.hold?.cancel()
+    this.#byWay.delete(way)
   }
 
   #release(way: string): void {

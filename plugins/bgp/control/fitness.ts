@@ -45,9 +45,9 @@ function faultOf({ state, bfd, lastError, isShut, damped, ...named }: Session): 
 const refusalOf = ({ prefix, within, isLink }: UplinkStatus['refused'][number]): string[] =>
   isLink ? [] : [`a peer tells ${prefix}, which is ours (${within}): nobody is led there`]
 
-function staticFaultOf({ state, reason, isShut, ...named }: StaticStatus): string[] {
+function staticFaultOf({ state, reason, isShut, isKnown, ...named }: StaticStatus): string[] {
   const uplink = nameOf(named)
-  if (isShut) return []
+  if (isShut || !isKnown) return []
   const why = reason === undefined ? '' : `: ${reason}`
   if (state !== 'up' && state !== 'unwatched')
     return [`the static uplink ${uplink} is ${state}${why}`]

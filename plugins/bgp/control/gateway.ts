@@ -279,7 +279,7 @@ export class Gateway implements Running {
     if (this.#isClosed) return
     this.#looking = this.#parts.clock.after(LOOK_MS, async () => {
       await this.#isolation.look()
-      this.#planIsolation()
+      if (!this.#isClosed) this.#planIsolation()
       this.#lookAround()
     })
   }

@@ -52,11 +52,13 @@ function plannedOf(
   const { id, name, prefixes = [allOf(ip)], bfd, weight, share = 1, adminStateUp } = uplink
   return {
     ...{ id, name: name ?? ip, address: ip, weight, share, reasons },
-    prefixes: prefixes.map(each => address.formatPrefix(address.parsePrefix(each))),
+    prefixes: [...new Set(prefixes.map(shortest))],
     bfd: bfd === undefined ? null : { intervalMs: bfd.intervalMs, multiplier: bfd.multiplier },
     isShut: adminStateUp === false
   }
 }
+
+const shortest = (prefix: string): string => address.formatPrefix(address.parsePrefix(prefix))
 
 const allOf = (nextHop: string): string => (nextHop.includes(':') ? '::/0' : '0.0.0.0/0')
 

@@ -30,6 +30,8 @@ export interface StaticStatus extends StaticReport {
   readonly flaps: number
   /** An operator wants no traffic by it, or its host is drained. */
   readonly isShut: boolean
+  /** BFD has said how it is, or is not asked: until then what was said of it before stands. */
+  readonly isKnown: boolean
 }
 
 interface Session {
@@ -72,10 +74,11 @@ export class StaticUplinks {
     this.#update()
   }
 
-  /** Nobody is watched any more: what was said is no word of those that come. */
+  /** Nobody is watched any more: what was said is no word of those that are, or come. */
   unwatch(): void {
-    this.#states = null
     this.#sessions.clear()
+    this.#states = this.#planned.some(({ bfd }) => bfd !== null) ? [] : null
+    this.#update()
   }
 
   /** How they are; `fault`: why they may not be watched. */
@@ -87,7 +90,7 @@ export class StaticUplinks {
       const reason = this.#reasonOf(each, fault)
       return {
         ...{ id, name, address, flaps: session?.flaps ?? 0, isShut: isAsked(each) },
-        state: stateOf(each, session),
+        ...{ state: stateOf(each, session), isKnown: this.#isKnown(each) || fault !== null },
         ...(since === null ? {} : { since: new Date(since).toISOString() }),
         ...(reason === null ? {} : { reason })
       }
@@ -143,25 +146,35 @@ export class StaticUplinks {
         wanted.set(prefix, [...(wanted.get(prefix) ?? []), hop])
       }
     const changes: RouteChange[] = []
+    const awaited = new Set(this.#planned.filter(this.#isAwaited).flatMap(each => each.prefixes))
     for (const prefix of new Set([...this.#given.keys(), ...wanted.keys()])) {
       const hops = wanted.get(prefix) ?? []
+      // An earlier agent may have led there by one that is up.
+      if (awaited.has(prefix) && !this.#given.has(prefix)) continue
       if (JSON.stringify(hops) === JSON.stringify(this.#given.get(prefix))) continue
       changes.push({ prefix, hops })
       if (hops.length > 0) this.#given.set(prefix, hops)
       else this.#given.delete(prefix)
     }
-    const isComplete = this.#states !== null || this.#planned.every(({ bfd }) => bfd === null)
+    const isComplete = this.#planned.every(this.#isKnown)
     if (isComplete || changes.length > 0) this.#parts.learned.take({ changes, isComplete })
   }
+
+  readonly #isKnown = ({ bfd }: PlannedStatic): boolean => this.#states !== null || bfd === null
+
+  readonly #isAwaited = (each: PlannedStatic): boolean => !each.isShut && !this.#isKnown(each)
 
   readonly #isUsed = ({ address, bfd, isShut }: PlannedStatic): boolean =>
     !isShut && (bfd === null || this.#sessions.get(address)?.state === 'up')
 
-  #reasonOf({ address, bfd, isShut, reasons }: PlannedStatic, fault: string | null) {
+  #reasonOf(each: PlannedStatic, fault: string | null) {
+    const { address, bfd, isShut, reasons } = each
     if (isShut) return 'adminStateUp is false'
     const damped = this.#parts.damping.reason(address)
-    if (damped !== null || bfd === null) return damped
+    if (damped !== null) return damped
+    if (bfd === null) return isPassable(each) ? null : reasons.join(', ')
     if (reasons.length > 0) return reasons.join(', ')
+    if (!this.#isKnown(each)) return fault ?? 'BFD has not said yet how it is'
     const isUp = this.#sessions.get(address)?.state === 'up'
     const said = this.#states?.find(each => each.address === address)?.reason ?? null
     return isUp ? null : (fault ?? said)
@@ -174,7 +187,13 @@ const ASKED = ['host-drained', 'router-down', 'port-down']
 const isAsked = ({ isShut, reasons }: PlannedStatic): boolean =>
   isShut || reasons.some(reason => ASKED.includes(reason))
 
-function stateOf({ bfd, isShut }: PlannedStatic, session: Session | undefined): string {
-  if (bfd === null) return isShut ? 'down' : 'unwatched'
+// Nobody leaves by a port that takes no packets.
+const IMPASSABLE = ['port-inactive', 'port-down', 'router-down']
+
+const isPassable = ({ isShut, reasons }: PlannedStatic): boolean =>
+  !isShut && !reasons.some(reason => IMPASSABLE.includes(reason))
+
+function stateOf(each: PlannedStatic, session: Session | undefined): string {
+  if (each.bfd === null) return isPassable(each) ? 'unwatched' : 'down'
   return session?.state ?? 'down'
 }

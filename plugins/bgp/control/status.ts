@@ -62,7 +62,7 @@ export const statusSchema: JsonSchema = {
       announced: { type: 'boolean', description: 'at this port' },
       reasons: {
         type: 'array',
-        items: text('host-drained, router-down, port-down, port-inactive, uplink-network'),
+        items: text('host-drained, router-down, port-down, port-inactive, cut-off, uplink-network'),
         description: 'why not'
       }
     }),

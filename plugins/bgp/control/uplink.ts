@@ -153,10 +153,10 @@ export class Uplink {
   async leave(): Promise<void> {
     this.#isOver = true
     this.#retry?.cancel()
-    this.#damping.forgetAll()
     await this.#turn
     const speaker = this.#speaker
     this.#speaker = null
+    this.#damping.forgetAll()
     await speaker?.leave()
   }
 
@@ -281,7 +281,8 @@ export class Uplink {
       this.#done = { ...this.#done, rules: rulesText }
       this.#isNew = false
     }
-    if (this.#done.config === configText || !this.#mayApply) return
+    // Meanwhile it may have been asked for something else, or to go.
+    if (this.#done.config === configText || !this.#mayApply || this.#isDirty) return
     await this.#speaker.apply(config, watched)
     this.#done = { ...this.#done, config: configText }
   }
@@ -362,8 +363,8 @@ export class Uplink {
       const report = why.length === 0 ? { announced: true } : { announced: false, reasons: why }
       reports.set(reportsOf('network', id), report)
     }
-    for (const { id, state, since, reason } of this.#statics.statuses(this.#reason))
-      reports.set(reportsOf('static', id), { state, since, reason })
+    for (const { id, state, since, reason, isKnown } of this.#statics.statuses(this.#reason))
+      if (isKnown) reports.set(reportsOf('static', id), { state, since, reason })
     this.#reports.set(reports)
   }
 }
