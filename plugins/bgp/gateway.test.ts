@@ -316,6 +316,27 @@ test('a port that goes while its speaker is opened announces nothing any more', 
   assert.deepEqual([speaker.opened, speaker.applied], [1, 0])
 })
 
+test('what an agent has said of a session stands until the next one has asked', async t => {
+  const { engine, write, begin, peerOf, rows } = await ground(t)
+  await write('create', 'bgp-peer', peerOf())
+  const { gateway, session } = await begin()
+  await eventually(() => assert.equal(gateway.uplinks[0]?.state, 'working'))
+  const speaker = engine.speakers.get(UP)!
+  speaker.states = [{ state: 'established', upSinceMs: 0 }]
+  const says = async () => (await rows(reportTable(ROUTER)))[`peer ${PEER} gw1/${UP}`]?.state
+  await eventually(async () => assert.equal(await says(), 'established'))
+  await gateway.stop()
+  await session.leave()
+  const gate = Promise.withResolvers<void>()
+  speaker.answer = () => gate.promise
+  const next = await begin()
+  await eventually(() => assert.equal(next.gateway.uplinks[0]?.state, 'working'))
+  assert.equal(await says(), 'established')
+  speaker.states = [{ state: 'connect' }]
+  gate.resolve()
+  await eventually(async () => assert.equal(await says(), 'connect'))
+})
+
 test('rules go with the place that an agent left, and those of other plugins do not', async t => {
   const { engine, punt, begin, write } = await ground(t)
   await write('create', 'port', port(UP2, 2))
