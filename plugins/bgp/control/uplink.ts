@@ -84,6 +84,7 @@ export class Uplink {
   #speaker: Speaker | null = null
   #done = { place: '', config: '', rules: '' } // as JSON
   #sessions: readonly SessionState[] = []
+  #hasAsked = false // for them
   #reason: string | null = null
   #isOver = false
   #isShut = false // nothing of it is left here
@@ -139,6 +140,7 @@ export class Uplink {
     const { plan } = this.#planned
     this.#log.sessions(sessions, each => plan?.peers.get(each)?.adminStateUp === false)
     this.#sessions = sessions
+    this.#hasAsked = true
     this.#report()
   }
 
@@ -351,6 +353,8 @@ export class Uplink {
     for (const [ip, peer] of plan?.peers ?? []) {
       const session = this.#sessions.find(each => each.address === ip)
       const isShut = peer.adminStateUp === false
+      // As it was left by an agent before this one, which has said how it is.
+      if (!this.#hasAsked && !isShut && this.#reason === null) continue
       const damped = this.#damping.reason(ip)
       const report = sessionReport(session, { isShut, fault: this.#reason, damped })
       reports.set(reportsOf('peer', peer.id), report)
