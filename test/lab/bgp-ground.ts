@@ -2,7 +2,7 @@
 // the kernel stands for the datapath, which carries frames between the cable of the engine's
 // namespace and the bound interface.
 
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PeerConfig, SpeakerConfig, UplinkPlace } from '../../plugins/bgp/engine/engine.ts'
 import { FrrEngine, type FrrEngineOptions } from '../../plugins/bgp/engine/frr-engine.ts'
@@ -13,6 +13,7 @@ import { openLog } from '../../src/core/log.ts'
 import { type Host, Lab } from '../../src/lab/index.ts'
 import type { Outside } from '../../src/lab/machines/outside.ts'
 import { Bird, type BirdOptions, missingForBird } from '../../src/lab/services/bird.ts'
+import { missingForFrr } from '../../src/lab/services/frr.ts'
 
 export const PORT = '5eed0001-0000-4000-8000-000000000001'
 export const MAC = '02:00:00:00:be:01'
@@ -20,15 +21,12 @@ export const OURS = { v4: '10.9.0.1', v6: 'fd00:9::1' } as const
 export const PEER = { v4: '10.9.0.2', v6: 'fd00:9::2' } as const
 /** Where daemons are as if of an agent: FRR's user can come there. */
 const FOLDER = '/run/mezzo-bgp-test'
-const BGPD = '/usr/lib/frr/bgpd'
 /** Of a session that nobody is to miss, however long the machine stands still. */
 const HOLD_S = 60
 
 /** Why there can be no such test here, or null. */
 export function whyNot(): string | null {
-  const missing = Lab.available() ?? missingForBird() ?? null
-  if (missing !== null || existsSync(BGPD)) return missing
-  return 'FRR is not installed; node setup.mjs --lab does'
+  return Lab.available() ?? missingForBird() ?? missingForFrr() ?? null
 }
 
 export const peer = (more: Partial<PeerConfig> = {}): PeerConfig => ({

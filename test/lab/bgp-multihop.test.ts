@@ -11,12 +11,10 @@ import { reportTable, type SessionReport } from '../../plugins/bgp/table.ts'
 import { learnedTable } from '../../plugins/router/token.ts'
 import { type Outside, until, type Vm } from '../../src/lab/index.ts'
 import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
+import { missingForFrr } from '../../src/lab/services/frr.ts'
 import { type Device, Network, reaches } from './fixtures/index.ts'
 
-const missingFrr = existsSync('/usr/lib/frr/bgpd')
-  ? undefined
-  : 'FRR is not installed; node setup.mjs --lab does'
-const skip = Network.skip() || (missingForBird() ?? missingFrr ?? false)
+const skip = Network.skip() || (missingForBird() ?? missingForFrr() ?? false)
 const HOST = 'gateway'
 const WORLD = '198.51.100.1'
 const PEER = '10.255.0.1'

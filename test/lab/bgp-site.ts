@@ -13,6 +13,7 @@ import { existsSync } from 'node:fs'
 import { learnedTable } from '../../plugins/router/token.ts'
 import { type Outside, until, type Vm } from '../../src/lab/index.ts'
 import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
+import { missingForFrr } from '../../src/lab/services/frr.ts'
 import { type ChildAgent, type Device, Network, patient } from './fixtures/index.ts'
 
 export const GATEWAYS = ['gw1', 'gw2'] as const
@@ -39,9 +40,7 @@ export const theirs = ([n, name]: Session): string => `180.0.${n}.${name === 'on
 
 /** Why there can be none here, or false. */
 export function whyNoSite(): string | false {
-  const frr = ['/usr/lib/frr/bgpd', '/usr/libexec/frr/bgpd'].some(existsSync)
-  const missing = frr ? undefined : 'FRR is not installed; node setup.mjs --lab does'
-  return Network.skip() || (missingForBird() ?? missing ?? false)
+  return Network.skip() || (missingForBird() ?? missingForFrr() ?? false)
 }
 
 export class Site {

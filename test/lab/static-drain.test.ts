@@ -7,17 +7,14 @@
 //   isp2 ─────────────────── gw2 ─┘
 
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { learnedTable } from '../../plugins/router/token.ts'
 import { type Outside, until, type Vm } from '../../src/lab/index.ts'
 import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
+import { missingForFrr } from '../../src/lab/services/frr.ts'
 import { allReceived, type Device, Network, reaches } from './fixtures/index.ts'
 
-const missingFrr = ['/usr/lib/frr/bfdd', '/usr/libexec/frr/bfdd'].some(existsSync)
-  ? undefined
-  : 'FRR is not installed; node setup.mjs --lab does'
-const skip = Network.skip() || (missingForBird() ?? missingFrr ?? false)
+const skip = Network.skip() || (missingForBird() ?? missingForFrr() ?? false)
 const HOSTS = ['gw1', 'gw2'] as const
 const WORLD = '198.51.100.1'
 const VM = '10.0.1.11'

@@ -8,18 +8,16 @@
 // Both have 198.51.100.1 behind them.
 
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { reportTable, type StaticReport } from '../../plugins/bgp/table.ts'
 import { learnedTable } from '../../plugins/router/token.ts'
 import { type Outside, until, type Vm } from '../../src/lab/index.ts'
 import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
+import { missingForFrr } from '../../src/lab/services/frr.ts'
 import { allReceived, type Device, Network, reaches } from './fixtures/index.ts'
 
-const missingFrr = ['/usr/lib/frr/bfdd', '/usr/libexec/frr/bfdd'].some(existsSync)
-  ? undefined
-  : 'FRR is not installed; node setup.mjs --lab does'
-const skip = Network.skip() || (missingForBird() ?? missingFrr ?? false)
+const skip = Network.skip() || (missingForBird() ?? missingForFrr() ?? false)
 const HOST = 'gateway'
 const WORLD = '198.51.100.1'
 const OURS = '10.0.1.0/24'

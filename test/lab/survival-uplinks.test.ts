@@ -3,6 +3,7 @@
 // small; `npm run survive -- --uplinks` is the large one.
 
 import { missingForBird } from '../../src/lab/services/bird.ts'
+import { missingForFrr } from '../../src/lab/services/frr.ts'
 import { Network } from './fixtures/index.ts'
 import { suffers } from './survival/suffers.ts'
 import { uplinkFaults } from './survival/uplink-faults.ts'
@@ -10,7 +11,7 @@ import { uplinkFaults } from './survival/uplink-faults.ts'
 suffers('no connection is lost by uplinks', {
   prefix: 'mz-lab-uplinks',
   bgp: true,
-  skip: Network.skip() || (missingForBird() ?? false),
+  skip: Network.skip() || (missingForBird() ?? missingForFrr() ?? false),
   each: 10,
   faults: uplinkFaults,
   ids: {

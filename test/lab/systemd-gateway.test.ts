@@ -5,18 +5,16 @@
 //   upstream (AS 65101) ──── up1, router edge (AS 65001), 10.0.1.0/24
 
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { Lab, type Outside, until } from '../../src/lab/index.ts'
 import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
+import { missingForFrr } from '../../src/lab/services/frr.ts'
 import { missingForSystemd } from '../../src/lab/services/systemd.ts'
 import { Network } from './fixtures/index.ts'
 import { UnitGround } from './fixtures/units.ts'
 
-const missingFrr = existsSync('/usr/lib/frr/bgpd')
-  ? undefined
-  : 'FRR is not installed; node setup.mjs --lab does'
-const skip = Network.skip() || (missingForSystemd() ?? missingForBird() ?? missingFrr ?? false)
+const skip = Network.skip() || (missingForSystemd() ?? missingForBird() ?? missingForFrr() ?? false)
 const OURS = '10.0.1.0/24'
 const PATIENCE_MS = 60_000
 const DROP_IN = 'mezzo.service.d/gateway.conf'

@@ -2,9 +2,9 @@
 // Nobody tells them anything by hand: what they know of gateways they know by BGP and BFD.
 // test/lab/demo-cluster.test.ts holds it.
 
-import { existsSync } from 'node:fs'
 import { type Lab, LabError } from '../../lab/index.ts'
 import { missingForBird } from '../../lab/services/bird.ts'
+import { missingForFrr } from '../../lab/services/frr.ts'
 import { ROUTERS, type Router } from '../../lab/upstream/sessions.ts'
 import { Upstream, uplinkName } from '../../lab/upstream/upstream.ts'
 import type { Routers } from '../faults.ts'
@@ -115,9 +115,6 @@ export class UpstreamBeyond implements Beyond, Routers {
   }
 }
 
-const FRR = ['/usr/lib/frr/bgpd', '/usr/libexec/frr/bgpd', '/usr/local/lib/frr/bgpd']
-
 /** Why gateways cannot speak BGP with routers outside here; undefined when they can. */
 export const missingForUplinks = (): string | undefined =>
-  missingForBird() ??
-  (FRR.some(existsSync) ? undefined : 'FRR is not installed; node setup.mjs --gateway does')
+  missingForBird() ?? missingForFrr('gateway')
