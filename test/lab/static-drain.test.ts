@@ -8,11 +8,10 @@
 
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { learnedTable } from '../../plugins/router/token.ts'
 import { type Outside, until, type Vm } from '../../src/lab/index.ts'
 import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
 import { missingForFrr } from '../../src/lab/services/frr.ts'
-import { allReceived, type Device, Network, reaches } from './fixtures/index.ts'
+import { type Device, Network, nothingIsLost, reaches, wayIn, waysOut } from './fixtures/index.ts'
 
 const skip = Network.skip() || (missingForBird() ?? missingForFrr() ?? false)
 const HOSTS = ['gw1', 'gw2'] as const
@@ -20,7 +19,6 @@ const WORLD = '198.51.100.1'
 const VM = '10.0.1.11'
 const OURS = '10.0.1.0/24'
 const PATIENCE_MS = 60_000
-const LAST = 900_000 // from here on it is a way for when there is no other
 
 describe('draining a gateway with a static uplink', { skip }, () => {
   let net: Network
@@ -44,14 +42,14 @@ describe('draining a gateway with a static uplink', { skip }, () => {
       uplinks.push(await net.create('static-uplink', fields))
     }
     await net.start()
-    await until('both ways out', waysOut(2), PATIENCE_MS)
+    await until('both ways out', hasWaysOut(2), PATIENCE_MS)
     await until('the way in', leadsInBy('180.0.1.2'), PATIENCE_MS)
     await reaches(outsides[0]!, VM)
     await reaches(a, WORLD)
   })
   after(async () => {
     for (const uplink of uplinks) await net.delete('static-uplink', uplink).catch(() => {})
-    if (net !== undefined) await until('no way out', waysOut(0), PATIENCE_MS).catch(() => {})
+    if (net !== undefined) await until('no way out', hasWaysOut(0), PATIENCE_MS).catch(() => {})
     await Promise.all(birds.map(bird => bird.close()))
     await net?.close()
   })
@@ -77,31 +75,22 @@ describe('draining a gateway with a static uplink', { skip }, () => {
     birds.push(await Bird.start(outside, options))
   }
 
-  const waysOut = (count: number) => async (): Promise<boolean> => {
-    const entries = await net.appliance.store.table(learnedTable(edge.id)).entries()
-    const hops = entries.flatMap(({ value }) => JSON.parse(value) as { weight: number }[])
-    return hops.filter(({ weight }) => weight < LAST).length === count
+  // Ways to the world that are no last ones: one of each gateway.
+  const hasWaysOut = (count: number) => async (): Promise<boolean> => {
+    const all = await waysOut(net, edge)
+    return all.filter(({ isLast }) => !isLast).length === count
   }
-  const leadsInBy = (gateway: string) => async (): Promise<boolean> => {
-    const text = await outsides[0]!.must(['ip', '-j', 'route', 'show', OURS])
-    return (JSON.parse(text) as { gateway?: string }[])[0]?.gateway === gateway
-  }
-  // Pings both ways while something happens, until it is over; all of them are answered.
-  async function nothingIsLost(what: () => Promise<unknown>): Promise<void> {
-    const options = { count: 1500, intervalMs: 10 }
-    const pings = [
-      allReceived(outsides[0]!, VM, { ...options, from: WORLD }),
-      allReceived(a, WORLD, options)
-    ]
-    await what()
-    const [inwards, outwards] = await Promise.allSettled(pings)
-    for (const each of [inwards, outwards]) if (each?.status === 'rejected') throw each.reason
+  const leadsInBy = (gateway: string) => async (): Promise<boolean> =>
+    (await wayIn(outsides[0]!, OURS)) === gateway
+  const keepsAll = (what: () => Promise<unknown>): Promise<void> => {
+    const world = { machine: outsides[0]!, address: WORLD }
+    return nothingIsLost(world, { machine: a, address: VM }, what)
   }
 
   test('traffic takes the other gateway, and nothing is lost', async () => {
-    await nothingIsLost(async () => {
+    await keepsAll(async () => {
       await net.change('host', net.hostId('gw1'), { drain: true })
-      await until('one way out', waysOut(1), PATIENCE_MS)
+      await until('one way out', hasWaysOut(1), PATIENCE_MS)
       await until('the other way in', leadsInBy('10.9.9.2'), PATIENCE_MS)
     })
     assert.notEqual((await birds[0]!.neighbour('180.0.1.2')).state, 'Up')
@@ -111,10 +100,10 @@ describe('draining a gateway with a static uplink', { skip }, () => {
     await net.kill('gw1')
     await net.startAgent('gw1')
     await net.ready()
-    assert.ok(await waysOut(1)())
-    await nothingIsLost(async () => {
+    assert.ok(await hasWaysOut(1)())
+    await keepsAll(async () => {
       await net.change('host', net.hostId('gw1'), { drain: undefined })
-      await until('both ways out', waysOut(2), PATIENCE_MS)
+      await until('both ways out', hasWaysOut(2), PATIENCE_MS)
       await until('the way in', leadsInBy('180.0.1.2'), PATIENCE_MS)
     })
   })
