@@ -11,21 +11,22 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { reportTable, type SessionReport } from '../../plugins/bgp/table.ts'
-import { learnedTable } from '../../plugins/router/token.ts'
 import { type Outside, until, type Vm } from '../../src/lab/index.ts'
 import { Bird, missingForBird } from '../../src/lab/services/bird.ts'
 import { missingForFrr } from '../../src/lab/services/frr.ts'
-import { type Device, Network, reaches } from './fixtures/index.ts'
+import { type Device, Network, reaches, waysOut } from './fixtures/index.ts'
 
 const skip = Network.skip() || (missingForBird() ?? missingForFrr() ?? false)
 const HOST = 'gateway'
 const FOLDER = '/run/mezzo-bgp'
 const WORLD = '198.51.100.1'
+const WORLD_NETWORK = '198.51.100.0/24'
 const OURS = '10.0.1.0/24'
 const PATIENCE_MS = 60_000
 // A session that is to stay stands a machine that does not run for a moment.
 const BFD = { intervalMs: 1000, multiplier: 20 }
 const HOLD_S = 30
+const DAMPED_S = 15 // long enough to be looked at
 
 describe('a gateway that speaks BGP', { skip }, () => {
   let net: Network
@@ -37,7 +38,8 @@ describe('a gateway that speaks BGP', { skip }, () => {
   const peers: string[] = []
 
   before(async () => {
-    const plugins = { bgp: { withdrawAfterMs: 600_000 } } // however slowly an agent returns
+    // 600 s: however slowly an agent returns.
+    const plugins = { bgp: { withdrawAfterMs: 600_000, dampFirstMs: DAMPED_S * 1000 } }
     const options = { prefix: 'mz-lab-bgp', hosts: [HOST], processes: true, plugins }
     net = await Network.open(options)
     const red = await net.bridge('red')
@@ -72,7 +74,7 @@ describe('a gateway that speaks BGP', { skip }, () => {
     const session = { asn: 65001, bfd: true, holdS: HOLD_S }
     birds.push(
       await Bird.start(outside, {
-        ...{ asn: 65100 + n, routerId: `9.9.9.${n}`, networks: ['198.51.100.0/24'] },
+        ...{ asn: 65100 + n, routerId: `9.9.9.${n}`, networks: [WORLD_NETWORK] },
         bfd: BFD,
         peers: [
           { ...session, name: 'four', address: `180.0.${n}.2` },
@@ -117,10 +119,10 @@ describe('a gateway that speaks BGP', { skip }, () => {
     await until('the connection of the session', isThere, PATIENCE_MS)
     return found!.trim().split(/\s+/).slice(2, 4).join(' ')
   }
-  const learnedBy = async (): Promise<string[]> => {
-    const entries = await net.appliance.store.table(learnedTable(edge.id)).entries()
-    const hops = entries.flatMap(({ value }) => JSON.parse(value) as { port: string }[])
-    return [...new Set(hops.map(({ port }) => `up${ports.indexOf(port) + 1}`))].sort()
+  const learnedBy = async (isLast?: boolean): Promise<string[]> => {
+    const all = await waysOut(net, edge)
+    const found = all.filter(way => isLast === undefined || way.isLast === isLast)
+    return [...new Set(found.map(({ port }) => `up${ports.indexOf(port) + 1}`))].sort()
   }
   const leadsBy =
     (...names: string[]) =>
@@ -168,6 +170,34 @@ describe('a gateway that speaks BGP', { skip }, () => {
     await until('it is told', async () => (await told(id!))?.state === 'established', PATIENCE_MS)
     assert.deepEqual(await Promise.all([connection(1), connection(2)]), before)
     assert.ok((await knowsUs(1)()) && (await knowsUs(2)()))
+    await pings()
+  })
+
+  test('routes that come and go are taken last, until they have been steady', async () => {
+    const [id] = peers
+    const before = await connection(1)
+    // An agent that has just begun knows of no route yet that the one before it has told.
+    const isLearned = async () => (await net.agent(HOST).controls()).counters['bgp.routes'] === 2
+    await until('the agent knows both', isLearned, PATIENCE_MS)
+    const areLast = (names: string) => async (): Promise<boolean> =>
+      (await learnedBy(true)).join() === names && (await learnedBy()).join() === 'up1,up2'
+    for (const last of ['', 'up1']) {
+      await birds[0]!.change({ networks: [] })
+      await until('the other way', leadsBy('up2'), PATIENCE_MS)
+      await pings()
+      await birds[0]!.change({ networks: [WORLD_NETWORK] })
+      await until(`both ways, of which last: ${last}`, areLast(last), PATIENCE_MS)
+    }
+    const reason = `damped for ${DAMPED_S} s: 2 flaps`
+    await until('it is said', async () => (await told(id!))?.reason === reason, PATIENCE_MS)
+    await birds[1]!.change({ networks: [] })
+    await until('there is no other', leadsBy('up1'), PATIENCE_MS)
+    await pings()
+    await birds[1]!.change({ networks: [WORLD_NETWORK] })
+    await until('both ways, none is last', areLast(''), PATIENCE_MS)
+    await until('nor said', async () => (await told(id!))?.reason === undefined, PATIENCE_MS)
+    assert.equal((await net.agent(HOST).controls()).counters['bgp.damped'], 1)
+    assert.equal(await connection(1), before, 'it was the routes that flapped')
     await pings()
   })
 
