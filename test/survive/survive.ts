@@ -1,15 +1,16 @@
 // `npm run survive [-- --json] [--full] [--uplinks] [--rounds N] [--each N] [--connections N]
-// [--perSecond N] [--goneS N]`: what becomes of connections, `each` of four classes in either
-// direction, when gateways die, ports move and agents are restarted, when answers come back by
-// another gateway than questions left by, when ports move to and fro, and when a gateway's agent is
-// gone while its kernel forwards on. With --uplinks, by gateways that speak BGP with two routers
-// outside: what dies is found out by them. Ends with status 1 when a connection was lost.
+// [--perSecond N] [--goneS N] [--everyMs N]`: what becomes of connections, `each` of four classes in
+// either direction, with a record every so often, when gateways die, ports move and agents are
+// restarted, when answers come back by another gateway than questions left by, when ports move to
+// and fro, and when a gateway's agent is gone while its kernel forwards on. With --uplinks, by
+// gateways that speak BGP with two routers outside: what dies is found out by them. Ends with
+// status 1 when a connection was lost.
 
 import { Network } from '../lab/fixtures/index.ts'
 import { type Asymmetric, asymmetric } from '../lab/survival/asymmetric.ts'
 import { Crowds, type Outcome } from '../lab/survival/crowds.ts'
 import { faults } from '../lab/survival/faults.ts'
-import { Ground } from '../lab/survival/ground.ts'
+import { classes, Ground } from '../lab/survival/ground.ts'
 import { type Moving, moving } from '../lab/survival/moving.ts'
 import { type Unattended, unattended } from '../lab/survival/unattended.ts'
 import { uplinkFaults, uplinkRounds } from '../lab/survival/uplink-faults.ts'
@@ -22,11 +23,12 @@ const full = { each: 125, connections: 10_000, perSecond: 1000, goneS: 90 }
 const MOVES = 10
 const ROUNDS = 3 // of a gateway that dies and comes back, with --uplinks
 const MOVING = 40 // connections of a class
+const EVERY_MS = 40 // two cores carry no more than some 20 000 records a second
 
 const isFull = process.argv.includes('--full')
 const { each, connections, perSecond, goneS } = isFull ? full : small
 const { flags, numbers: scale } = optionsOf(['json', 'full', 'uplinks'], {
-  ...{ rounds: ROUNDS, each, connections, perSecond, goneS }
+  ...{ rounds: ROUNDS, each, connections, perSecond, goneS, everyMs: EVERY_MS }
 })
 const bgp = flags.uplinks
 const say = (line: string): void => {
@@ -39,7 +41,7 @@ async function survive(): Promise<Outcome[]> {
   const ground = await Ground.open({ prefix: PREFIX, bgp })
   const all: Outcome[] = []
   try {
-    const crowds = await Crowds.open(ground, scale.each)
+    const crowds = await Crowds.open(ground, scale.each, classes, scale.everyMs)
     say(columns(['fault', 'class', 'speaks', 'total', 'survived', 'p50 ms', 'p99 ms']))
     for (const fault of bgp ? [...uplinkFaults, ...uplinkRounds(scale.rounds)] : faults)
       for (const outcome of await crowds.suffer(fault)) {

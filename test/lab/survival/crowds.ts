@@ -36,13 +36,19 @@ export class Crowds {
   readonly #ground: Ground
   readonly #crowds: { of: Class; speaks: Talker; crowd: Crowd }[] = []
 
-  static async open(ground: Ground, each: number, of: readonly Class[] = classes): Promise<Crowds> {
+  /** `everyMs`: between two records of a connection. */
+  static async open(
+    ground: Ground,
+    each: number,
+    of: readonly Class[] = classes,
+    everyMs = 40
+  ): Promise<Crowds> {
     const crowds = new Crowds(ground)
     for (const name of of)
       for (const speaks of speakers) {
         const { from, to } = ground.client(name)
         const server = ground.servers.get(name)!
-        const crowd = await Crowd.open(from, { server, to, speaks, count: each })
+        const crowd = await Crowd.open(from, { server, to, speaks, count: each, everyMs })
         crowds.#crowds.push({ of: name, speaks, crowd })
       }
     return crowds
