@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pings, and waits for each answer as long as it was told to:
 //   ping TO COUNT INTERVAL_MS TIMEOUT_MS SIZE DF|- TTL|- FROM|-
-//   {"sent":3,"answeredUs":81200123,"rttUs":[812,64,-1],"ttl":63,"duplicates":0,
-//    "errors":[{"from":"10.0.1.1","text":"Time to live exceeded","mtu":0}]}
+//   {"sent":3,"answeredUs":81200123,"lastUs":81201126,"rttUs":[812,64,-1],"ttl":63,
+//    "duplicates":0,"errors":[{"from":"10.0.1.1","text":"Time to live exceeded","mtu":0}]}
 // The system's own, once one answer is there, waits for the last only as long as two round trips
 // or one interval take: on a busy machine it takes what is late for lost.  DF is 1 (always) or 0
 // (never), FROM an address or an interface.  An answer counts when its bytes are those that were
@@ -39,7 +39,7 @@ struct run {
 	uint16_t id;
 	size_t size;
 	int64_t interval_ns, timeout_ns;
-	int64_t answered_ns; /* the first answer, CLOCK_MONOTONIC; 0: none yet */
+	int64_t answered_ns, last_ns; /* the first answer and the last, CLOCK_MONOTONIC; 0: none yet */
 	int64_t sent_ns[COUNT_MAX + 1], rtt_us[COUNT_MAX + 1];
 	bool refused[COUNT_MAX + 1];
 	struct refusal refusal[ERRORS_MAX];
@@ -197,6 +197,7 @@ static void take_answer(const uint8_t *icmp, ssize_t length, int ttl)
 	int64_t now = now_ns();
 	if (r.answered_ns == 0)
 		r.answered_ns = now;
+	r.last_ns = now;
 	r.rtt_us[seq] = (now - r.sent_ns[seq]) / 1000;
 }
 
@@ -302,8 +303,8 @@ static void open_socket(const char *to, const char *df, const char *ttl, const c
 
 static void report(void)
 {
-	printf("{\"sent\":%d,\"answeredUs\":%lld,\"rttUs\":[", r.sent,
-	       (long long)r.answered_ns / 1000);
+	printf("{\"sent\":%d,\"answeredUs\":%lld,\"lastUs\":%lld,\"rttUs\":[", r.sent,
+	       (long long)r.answered_ns / 1000, (long long)r.last_ns / 1000);
 	for (int seq = 1; seq <= r.sent; seq++)
 		printf("%s%lld", seq > 1 ? "," : "", (long long)r.rtt_us[seq]);
 	printf("],\"ttl\":%d,\"duplicates\":%d,\"errors\":[", r.ttl, r.duplicates);

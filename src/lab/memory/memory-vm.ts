@@ -59,6 +59,7 @@ interface Run {
   sequence: number
   duplicates: number
   answeredMs: number | null
+  lastAnsweredMs: number | null
   ttl: number | undefined
   readonly errors: PingError[]
 }
@@ -167,6 +168,7 @@ export class MemoryVm {
       sequence: 0,
       duplicates: 0,
       answeredMs: null,
+      lastAnsweredMs: null,
       ttl: undefined,
       errors: []
     }
@@ -242,21 +244,23 @@ export class MemoryVm {
       return
     }
     run.ttl = ttl
-    run.answeredMs ??= this.#clock.now()
+    run.lastAnsweredMs = this.#clock.now()
+    run.answeredMs ??= run.lastAnsweredMs
     if (waited) run.answered?.(this.#clock.now() - run.sentAt)
     else run.duplicates++ // or so late that it counted as lost
   }
 }
 
 function result(what: string, rttMs: readonly (number | null)[], run: Run): PingResult {
-  const { duplicates, answeredMs, ttl, errors } = run
+  const { duplicates, answeredMs, lastAnsweredMs, ttl, errors } = run
   const received = rttMs.filter(rtt => rtt !== null).length
   const [first = null, ...rest] = rttMs
   const later = median(rest.filter(rtt => rtt !== null))
   const texts = errors.map(error => `, ${error.text} from ${error.from}`)
   const output = `${what}: ${received} of ${rttMs.length} answered${texts.join('')}`
   const sent = rttMs.length
-  return { sent, received, duplicates, answeredMs, rttMs, first, later, ttl, errors, output }
+  const answered = { received, answeredMs, lastAnsweredMs, rttMs, first, later }
+  return { sent, duplicates, ...answered, ttl, errors, output }
 }
 
 function ownPrefixes(addresses: readonly string[], mac: number): Prefix[] {

@@ -44,6 +44,8 @@ export interface PingResult {
   readonly first: number | null
   /** When the first answer of all came, of the machine's monotonic clock; null: never. */
   readonly answeredMs: number | null
+  /** When the last one that came did; null: never. */
+  readonly lastAnsweredMs: number | null
   /** Median of all later ones. */
   readonly later: number | null
   /** TTL or hop limit of the last answer. */
@@ -72,23 +74,27 @@ export function pingLimitMs(options: PingOptions): number {
 interface Told {
   readonly sent: number
   readonly answeredUs: number // 0: never
+  readonly lastUs: number
   readonly rttUs: readonly number[] // -1: no answer
   readonly ttl: number
   readonly duplicates: number
   readonly errors: readonly { from: string; text: string; mtu: number }[]
 }
 
+const momentOf = (us: number): number | null => (us === 0 ? null : us / 1000)
+
 /** Reads what the program printed. */
 export function parsePing(output: string): PingResult {
-  const { sent, answeredUs, rttUs, ttl, duplicates, errors: refusals } = JSON.parse(output) as Told
+  const told = JSON.parse(output) as Told
+  const { sent, rttUs, ttl, duplicates, errors: refusals } = told
   const rttMs = rttUs.map(us => (us < 0 ? null : us / 1000))
   const errors = refusals.map(each => ({ ...each, mtu: each.mtu === 0 ? undefined : each.mtu }))
   const received = rttMs.filter(rtt => rtt !== null).length
   const [first = null, ...rest] = rttMs
   const later = median(rest.filter(rtt => rtt !== null))
   const about = { sent, received, duplicates, rttMs, first, later, errors, output }
-  const answeredMs = answeredUs === 0 ? null : answeredUs / 1000
-  return { ...about, answeredMs, ttl: ttl === 0 ? undefined : ttl }
+  const [answeredMs, lastAnsweredMs] = [momentOf(told.answeredUs), momentOf(told.lastUs)]
+  return { ...about, answeredMs, lastAnsweredMs, ttl: ttl === 0 ? undefined : ttl }
 }
 
 /** The middle value; null of none. */
