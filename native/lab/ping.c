@@ -39,7 +39,7 @@ struct run {
 	uint16_t id;
 	size_t size;
 	int64_t interval_ns, timeout_ns;
-	int64_t answered_ns, last_ns; /* the first answer and the last, CLOCK_MONOTONIC; 0: none yet */
+	int64_t answered_ns, last_ns; /* first and last answer, CLOCK_MONOTONIC; 0: none yet */
 	int64_t sent_ns[COUNT_MAX + 1], rtt_us[COUNT_MAX + 1];
 	bool refused[COUNT_MAX + 1];
 	struct refusal refusal[ERRORS_MAX];

@@ -1,10 +1,10 @@
-// `npm run survive [-- --json] [--full] [--uplinks] [--rounds N] [--each N] [--connections N]
-// [--perSecond N] [--goneS N] [--everyMs N]`: what becomes of connections, `each` of four classes in
-// either direction, with a record every so often, when gateways die, ports move and agents are
-// restarted, when answers come back by another gateway than questions left by, when ports move to
-// and fro, and when a gateway's agent is gone while its kernel forwards on. With --uplinks, by
-// gateways that speak BGP with two routers outside: what dies is found out by them. Ends with
-// status 1 when a connection was lost.
+// `npm run survive [-- --json] [--full] [--uplinks] [--rounds N] [--each N] [--everyMs N]
+// [--connections N] [--perSecond N] [--goneS N]`: what becomes of connections, `each` of four
+// classes in either direction, with a record every so often, when gateways die, ports move and
+// agents are restarted, when answers come back by another gateway than questions left by, when
+// ports move to and fro, and when a gateway's agent is gone while its kernel forwards on. With
+// --uplinks, by gateways that speak BGP with two routers outside: what dies is found out by them.
+// Ends with status 1 when a connection was lost.
 
 import { Network } from '../lab/fixtures/index.ts'
 import { type Asymmetric, asymmetric } from '../lab/survival/asymmetric.ts'
@@ -23,7 +23,7 @@ const full = { each: 125, connections: 10_000, perSecond: 1000, goneS: 90 }
 const MOVES = 10
 const ROUNDS = 3 // of a gateway that dies and comes back, with --uplinks
 const MOVING = 40 // connections of a class
-const EVERY_MS = 40 // two cores carry no more than some 20 000 records a second
+const EVERY_MS = 40
 
 const isFull = process.argv.includes('--full')
 const { each, connections, perSecond, goneS } = isFull ? full : small
