@@ -1,7 +1,14 @@
 // One uplink port: brings its speaker, the packets it is given and what it has learned to what is
 // planned, one step at a time, and tries again what failed. gateway.test.ts holds it.
 
-import type { Clock, Counters, Log, Punt, Store, Timer } from '../../../src/control.ts'
+import {
+  type Clock,
+  type Counters,
+  type Log,
+  type Punt,
+  Retry,
+  type Store
+} from '../../../src/control.ts'
 import type { Routes } from '../../router/token.ts'
 import type { BfdState, BgpEngine, SessionState, Speaker } from '../engine/engine.ts'
 import type { BgpPeerModel } from '../peer/model.ts'
@@ -14,9 +21,6 @@ import { Reports } from './reports.ts'
 import { StaticUplinks } from './static-uplinks.ts'
 import { UplinkLog } from './uplink-log.ts'
 import { sessionReport, type UplinkStatus } from './uplink-status.ts'
-
-const RETRY_MS = 1000 // doubles
-const RETRY_MS_MAX = 30_000
 
 /** Service that an uplink port takes for itself. */
 interface TakenService {
@@ -78,6 +82,7 @@ export class Uplink {
   readonly #staticRoutes: LearnedRoutes
   readonly #statics: StaticUplinks
   readonly #learned: LearnedRoutes
+  readonly #retry: Retry
   #planned: Planned = NOTHING
   #config = '' // as planned, as JSON
   #mayApply = true
@@ -93,13 +98,12 @@ export class Uplink {
   #turn: Promise<void> = Promise.resolve()
   #isBusy = false
   #isLooking = false
-  #retry: Timer | null = null
-  #retryMs = RETRY_MS
 
   constructor(parts: UplinkParts, router: string, port: string) {
     const { store, log, host, clock } = parts
     this.#log = new UplinkLog(log, clock, port)
     this.#parts = parts
+    this.#retry = new Retry(clock, () => this.#step())
     this.#router = router
     this.#port = port
     this.#reports = new Reports(store, log, router, placeOf(host.name, port))
@@ -120,7 +124,7 @@ export class Uplink {
     this.#learned.setTerms({ own: planned.plan?.own ?? null, isDrained })
     this.#statics.plan(planned.statics, isDrained)
     this.#log.networks(planned.plan?.networks ?? [])
-    this.#retryMs = RETRY_MS
+    this.#retry.reset()
     this.#step()
     this.#report()
   }
@@ -154,7 +158,7 @@ export class Uplink {
   /** Lets go: what speaks goes on for the next agent. Resolves when nothing is under way. */
   async leave(): Promise<void> {
     this.#isOver = true
-    this.#retry?.cancel()
+    this.#retry.close()
     await this.#turn
     const speaker = this.#speaker
     this.#speaker = null
@@ -165,6 +169,7 @@ export class Uplink {
   /** Ends what speaks and takes back what was learned, whatever the plan. */
   async close(): Promise<void> {
     this.#planned = NOTHING
+    this.#retry.reset()
     this.#step()
     await this.#turn
     await this.leave()
@@ -218,7 +223,6 @@ export class Uplink {
   #step(): void {
     if (this.#isOver) return
     this.#isDirty = true
-    this.#retry?.cancel()
     if (this.#isBusy) return
     this.#isBusy = true
     this.#turn = this.#work()
@@ -241,7 +245,7 @@ export class Uplink {
   }
 
   #failed(error: unknown): void {
-    const { clock, log, counters } = this.#parts
+    const { log, counters } = this.#parts
     const reason = reasonOf(error)
     counters.faults.count()
     if (reason !== this.#reason)
@@ -249,8 +253,7 @@ export class Uplink {
     this.#reason = reason
     if (this.#speaker === null) this.#statics.hear([]) // nobody watches
     if (this.#isOver || this.#isDirty) return
-    this.#retry = clock.after(this.#retryMs, () => this.#step())
-    this.#retryMs = Math.min(2 * this.#retryMs, RETRY_MS_MAX)
+    this.#retry.later()
   }
 
   async #bring(plan: UplinkPlan): Promise<void> {

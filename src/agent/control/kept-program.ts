@@ -6,7 +6,7 @@ import type { ChildProcess } from 'node:child_process'
 import { type Timer, within } from '../../core/clock.ts'
 import { reasonOf } from '../../core/errors.ts'
 import type { ProcessOptions, Supervised, SupervisorParts } from './processes.ts'
-import { Backoff } from './supervision.ts'
+import { RestartBackoff } from './supervision.ts'
 
 const ASK_MS = 2000 // from SIGTERM to SIGKILL
 // From SIGKILL until nobody waits any more: what sleeps in the kernel ends when that wakes it.
@@ -19,7 +19,7 @@ export abstract class KeptProgram implements Supervised {
   /** What supervising it takes. */
   protected readonly parts: SupervisorParts
   readonly #gone: () => void
-  readonly #backoff = new Backoff()
+  readonly #backoff = new RestartBackoff()
   #pid: number | null = null
   #ended: Promise<void> = Promise.resolve()
   #end: () => void = () => {}

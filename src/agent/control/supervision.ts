@@ -1,6 +1,7 @@
 // What keeping a program running takes, whoever it ends with: how long to wait before it is started
 // again, and which of its lines are logged. processes.test.ts holds it.
 
+import { Backoff } from '../../core/backoff.ts'
 import type { SupervisorParts } from './processes.ts'
 
 const BACKOFF_MS = 100 // before the first start after an end; doubles
@@ -10,15 +11,13 @@ const LINE_MAX = 500 // characters
 const LINES_MAX = 20 // a second
 
 /** How long to wait before a program is started again. */
-export class Backoff {
-  #nextMs = BACKOFF_MS
+export class RestartBackoff {
+  readonly #waits = new Backoff(BACKOFF_MS, BACKOFF_MS_MAX)
 
   /** After it ran so long. */
   after(ranMs: number): number {
-    if (ranMs >= STEADY_MS) this.#nextMs = BACKOFF_MS
-    const waitMs = this.#nextMs
-    this.#nextMs = Math.min(2 * waitMs, BACKOFF_MS_MAX)
-    return waitMs
+    if (ranMs >= STEADY_MS) this.#waits.reset()
+    return this.#waits.next()
   }
 }
 
